@@ -1,0 +1,186 @@
+/* base: what every room stands on. Status table and error record, growable arrays, text buffer,
+ * rng, hash, log, clock, file and JSON glue, fault injection. Uses libc and jansson only.
+ *
+ * Memory: an allocation that fails ends the process with one line on stderr and exit code 1
+ * (docs/RATIONALE.md, "Out of memory"). Everything acknowledged is durable in the database by then.
+ */
+#ifndef HONE_BASE_H
+#define HONE_BASE_H
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HONE_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define HONE_NODISCARD __attribute__((warn_unused_result))
+#define HONE_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- status ------------------------------------------------------------------------------- */
+
+typedef enum hone_status {
+#define HONE_STATUS(name, kind, code, text) HONE_##name,
+#include "base/status.def"
+#undef HONE_STATUS
+    HONE_STATUS_COUNT
+} hone_status;
+
+/* "REJECT_SPLIT" for HONE_REJECT_SPLIT; "?" outside the table. Static storage. */
+const char *hone_status_name(hone_status s);
+/* The table's sentence. Static storage. */
+const char *hone_status_text(hone_status s);
+/* The status named so, or HONE_STATUS_COUNT. */
+hone_status hone_status_parse(const char *name);
+/* True for the HONE_REJECT_* family: an outcome to be counted and stored, not a failure. */
+bool hone_status_is_reject(hone_status s);
+/* Exit code of a command ended by this status: 0 good, 1 failed, 2 bad input, 3 not found. */
+int hone_status_exit_code(hone_status s);
+
+/* ---- error record -------------------------------------------------------------------------- */
+
+/* Caller-owned. Every function that can fail takes one last, and NULL means "format nothing". */
+typedef struct hone_error {
+    hone_status status;
+    int sys;            /* errno, or 0 */
+    int line, column;   /* 1-based position in the input at fault, or 0 */
+    char where[160];    /* file, endpoint or object at fault; "" if none */
+    char message[1024]; /* one or more lines, no trailing newline */
+} hone_error;
+
+/* Fills *err (if any) and returns s, so `return hone_fail(err, HONE_E_IO, "...")` reads well. */
+hone_status hone_fail(hone_error *err, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
+/* As hone_fail, with errno's text appended and ENOSPC/EDQUOT mapped to HONE_E_FULL. */
+hone_status hone_fail_errno(hone_error *err, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
+void hone_error_clear(hone_error *err);
+
+/* A bug: prints and aborts, in every build. */
+#define HONE_ASSERT(c) ((c) ? (void)0 : hone_bug(__FILE__, __LINE__, #c))
+_Noreturn void hone_bug(const char *file, int line, const char *what);
+
+/* ---- memory and growable arrays ------------------------------------------------------------ */
+
+void *hone_xmalloc(size_t n);
+void *hone_xcalloc(size_t n, size_t size);
+void *hone_xrealloc(void *p, size_t n);
+char *hone_xstrdup(const char *s);
+char *hone_xasprintf(const char *fmt, ...) HONE_PRINTF(1, 2);
+
+/* A growable array: `HONE_VEC(int64_t) xs = {0};`. Pointers into it die on append. In the stress
+ * preset (HONE_STRESS) each append moves the array, so that a stale pointer is caught by ASan. */
+#define HONE_VEC(T)      \
+    struct {             \
+        T *v;            \
+        uint32_t n, cap; \
+    }
+/* Makes room for `extra` more. */
+#define hone_vec_reserve(x, extra) \
+    ((x)->v = hone_vec_grow((x)->v, &(x)->cap, (x)->n, (uint32_t)(extra), sizeof *(x)->v))
+/* Appends by value. */
+#define hone_vec_push(x, ...) (hone_vec_reserve(x, 1), (x)->v[(x)->n++] = (__VA_ARGS__))
+#define hone_vec_free(x) (free((x)->v), (x)->v = NULL, (x)->n = (x)->cap = 0)
+/* dst becomes a copy of src, reusing dst's memory. Same element type. */
+#define hone_vec_copy(dst, src)                                          \
+    ((dst)->n = 0, hone_vec_reserve(dst, (src)->n), (dst)->n = (src)->n, \
+     (src)->n ? (void)memcpy((dst)->v, (src)->v, (src)->n * sizeof *(src)->v) : (void)0)
+void *hone_vec_grow(void *v, uint32_t *cap, uint32_t n, uint32_t extra, size_t size);
+
+/* ---- text buffer --------------------------------------------------------------------------- */
+
+/* Always NUL-terminated once anything was added; `s` may be NULL before. */
+typedef struct hone_buf {
+    char *s;
+    size_t n, cap;
+} hone_buf;
+void hone_buf_add(hone_buf *b, const void *bytes, size_t n);
+void hone_buf_puts(hone_buf *b, const char *s);
+void hone_buf_printf(hone_buf *b, const char *fmt, ...) HONE_PRINTF(2, 3);
+void hone_buf_reset(hone_buf *b);
+void hone_buf_free(hone_buf *b);
+/* The text (never NULL), now the caller's to free; the buffer is empty again. */
+char *hone_buf_take(hone_buf *b);
+
+/* ---- random numbers ------------------------------------------------------------------------ */
+
+/* xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. The state is plain data. */
+typedef struct hone_rng {
+    uint64_t s[4];
+} hone_rng;
+void hone_rng_seed(hone_rng *r, uint64_t seed);
+uint64_t hone_rng_u64(hone_rng *r);
+/* Uniform in [0, n), n >= 1, without modulo bias. */
+uint64_t hone_rng_below(hone_rng *r, uint64_t n);
+/* Uniform in [0, 1). */
+double hone_rng_double(hone_rng *r);
+/* An independent generator drawn from this one. */
+hone_rng hone_rng_fork(hone_rng *r);
+
+/* ---- hash ---------------------------------------------------------------------------------- */
+
+/* 64-bit, not cryptographic, the same on every machine and in every release: it names rows. */
+uint64_t hone_hash_bytes(uint64_t seed, const void *p, size_t n);
+uint64_t hone_hash_mix(uint64_t h, uint64_t x);
+/* 16 lower-case hex digits and NUL. */
+void hone_hash_format(uint64_t h, char ret[17]);
+bool hone_hash_parse(const char *s, uint64_t *ret);
+
+/* ---- log, clock ---------------------------------------------------------------------------- */
+
+typedef enum hone_log_level {
+    HONE_LOG_ERROR,
+    HONE_LOG_WARN,
+    HONE_LOG_INFO,
+    HONE_LOG_DEBUG,
+} hone_log_level;
+/* To stderr, one line, "hone: " first. Default level WARN. Thread safe. */
+void hone_log(hone_log_level level, const char *fmt, ...) HONE_PRINTF(2, 3);
+void hone_log_set_level(hone_log_level level);
+/* Called before and after each line, to clear and redraw a progress line. May be NULL. */
+void hone_log_set_hook(void (*hook)(bool before));
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+int64_t hone_clock_ns(void);
+/* Wall clock, milliseconds since 1970. For records shown to people, never for durations. */
+int64_t hone_clock_wall_ms(void);
+
+/* ---- files, JSON --------------------------------------------------------------------------- */
+
+/* Whole file, NUL-terminated, caller frees. Refuses more than `max` bytes (HONE_E_LIMIT).
+ * HONE_E_NOTFOUND, HONE_E_IO. */
+hone_status hone_file_read(const char *path, size_t max, char **ret, size_t *ret_n,
+                           hone_error *err) HONE_NODISCARD;
+/* Written to a temporary name beside it, synced, renamed: never a half file.
+ * HONE_E_IO, HONE_E_FULL. */
+hone_status hone_file_write(const char *path, const void *bytes, size_t n,
+                            hone_error *err) HONE_NODISCARD;
+/* As hone_file_write with mode 0600, and refuses to replace an existing file (HONE_E_INPUT). */
+hone_status hone_file_write_secret(const char *path, const void *bytes, size_t n,
+                                   hone_error *err) HONE_NODISCARD;
+/* mkdir -p. HONE_E_IO. */
+hone_status hone_dir_make(const char *path, hone_error *err) HONE_NODISCARD;
+
+/* Rejects duplicate keys, depth over jansson's limit and trailing text. HONE_E_INPUT with line
+ * and column. The caller decrefs. */
+hone_status hone_json_parse(const char *text, size_t n, json_t **ret,
+                            hone_error *err) HONE_NODISCARD;
+/* Compact, keys sorted. Caller frees. */
+char *hone_json_text(const json_t *j);
+
+/* ---- fault injection ----------------------------------------------------------------------- */
+
+/* True when the named site should fail now. Sites are armed by the environment variable
+ * HONE_FAULT="site[:nth]" (nth counts from 1; without it, every time). Costs one load when unset.
+ */
+bool hone_fault(const char *site);
+
+/* ---- version ------------------------------------------------------------------------------- */
+
+#define HONE_VERSION "0.1.0"
+/* Meaning of stored traces and programs. Raised when an old trace would mean something else. */
+#define HONE_SPACE_VERSION 1
+
+#endif

@@ -1,0 +1,24 @@
+#include "base/base.h"
+
+hone_status hone_json_parse(const char *text, size_t n, json_t **ret, hone_error *err)
+{
+    json_error_t je;
+    json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
+    if (!j) {
+        hone_fail(err, HONE_E_INPUT, "JSON: %s", je.text);
+        if (err) {
+            err->line = je.line;
+            err->column = je.column;
+        }
+        return HONE_E_INPUT;
+    }
+    *ret = j;
+    return HONE_OK;
+}
+
+char *hone_json_text(const json_t *j)
+{
+    char *s = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    HONE_ASSERT(s);
+    return s;
+}

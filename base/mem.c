@@ -1,0 +1,66 @@
+#include "base/base.h"
+
+#include <unistd.h>
+
+static void *checked(void *p)
+{
+    if (!p) {
+        static const char line[] = "hone: out of memory; results already logged are safe\n";
+        ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
+        (void)ignored;
+        _exit(1);
+    }
+    return p;
+}
+
+void *hone_xmalloc(size_t n)
+{
+    return checked(malloc(n ? n : 1));
+}
+
+void *hone_xcalloc(size_t n, size_t size)
+{
+    return checked(calloc(n ? n : 1, size ? size : 1));
+}
+
+void *hone_xrealloc(void *p, size_t n)
+{
+    return checked(realloc(p, n ? n : 1));
+}
+
+char *hone_xstrdup(const char *s)
+{
+    return checked(strdup(s));
+}
+
+char *hone_xasprintf(const char *fmt, ...)
+{
+    char *s = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&s, fmt, ap);
+    va_end(ap);
+    return checked(n < 0 ? NULL : s);
+}
+
+void *hone_vec_grow(void *v, uint32_t *cap, uint32_t n, uint32_t extra, size_t size)
+{
+    uint64_t need = (uint64_t)n + extra;
+    HONE_ASSERT(need < UINT32_MAX / 2);
+#ifdef HONE_STRESS
+    void *moved = hone_xmalloc(need * size);
+    if (n)
+        memcpy(moved, v, n * size);
+    free(v);
+    *cap = (uint32_t)need;
+    return moved;
+#else
+    if (need <= *cap)
+        return v;
+    uint64_t c = *cap ? *cap * 2ull : 16;
+    while (c < need)
+        c *= 2;
+    *cap = (uint32_t)c;
+    return hone_xrealloc(v, c * size);
+#endif
+}

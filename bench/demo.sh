@@ -1,0 +1,63 @@
+#!/bin/sh
+# shellcheck disable=SC2154 # common.sh sets build, db, trials, work
+# From a fresh checkout on Debian 12 to a tuned matrix product and a comparison with OpenBLAS:
+#
+#   sh bench/demo.sh
+#
+# Installs packages (as root or with sudo), builds in build/release, tunes for about a minute.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+# shellcheck disable=SC1091 # by name only where root is known
+. "$root/bench/common.sh"
+
+bench_usage() {
+    echo 'usage: sh bench/demo.sh [--trials N]    installs, builds, tunes matmul 512 (default 64 trials), compares'
+}
+case ${1:-} in
+-h | --help)
+    bench_usage
+    exit 0
+    ;;
+esac
+
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM
+# quietly WHAT COMMAND...: its output only when it fails.
+quietly() {
+    what=$1
+    shift
+    printf '%s ... ' "$what"
+    if "$@" >"$log" 2>&1; then
+        echo 'done'
+    else
+        code=$?
+        echo failed
+        tail -n 40 "$log" >&2
+        exit "$code"
+    fi
+}
+
+quietly "installing what is missing" sh cmake/install-deps.sh bench
+quietly "configuring" cmake --preset release
+quietly "building (a minute or two)" cmake --build --preset release --target hone runtime bench_versus
+rm -f "$log"
+
+bench_options --trials 64 --build build/release --db build/release/demo.db "$@"
+[ "$BENCH_SHIFT" -eq $(($# + 6)) ] || bench_die "unexpected arguments (see --help)"
+set -- matmul -D M=512 -D N=512 -D K=512
+printf '\nhone tune %s --threads 1 --trials %s --db %s\n\n' "$*" "$trials" "$db"
+"$build/hone" tune "$@" --threads 1 --trials "$trials" --db "$db" || bench_die "tuning failed"
+bench_library 1 "$@"
+printf '\nagainst the libraries, in turns in one process:\n\n'
+"$build/bench_versus" --append "$work/summary" gemm 512 512 512 1 "$work/f.so"
+bench_summary
+cat <<END
+
+Everything tried is in $db; the same command goes on from there. Next:
+
+  $build/hone query $* --threads 1 --db $db --emit library -o out --name my_matmul
+  sh bench/gemm.sh        more sizes, one and two threads
+  sh bench/conv.sh        convolutions against oneDNN
+END

@@ -1,0 +1,417 @@
+/* bench_search_cost: what one candidate costs the search, against the budgets.
+ *
+ *   bench_search_cost [--json] [--candidates N=512] [--builds N=32]
+ *
+ * One core, no measuring of kernels: the times the cost model learns from are its own draft with
+ * noise, which costs it as much as true ones would. Builds are those of the builder worker.
+ *
+ * From top to bottom: clocks and statistics; search; build; report; arguments. */
+#include "codegen/codegen.h"
+#include "costmodel/costmodel.h"
+#include "ir/builtin.h"
+#include "space/space.h"
+#include "workers/builder.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <time.h>
+
+typedef struct kernel {
+    const char *name;
+    hone_size sizes[8];
+    unsigned n_sizes;
+    double features_us, candidate_us, build_ms; /* budgets; 0: none */
+} kernel;
+
+static const kernel kernels[] = {
+    {"matmul", {{"M", 512}, {"N", 512}, {"K", 512}}, 3, 20, 50, 25},
+    {"conv2d_nhwc_bias_relu",
+     {{"N", 1}, {"H", 56}, {"W", 56}, {"CI", 64}, {"CO", 64}},
+     5,
+     0,
+     200,
+     0},
+};
+
+typedef HONE_VEC(double) numbers;
+
+/* Per candidate, in microseconds unless it says otherwise. */
+typedef struct cost {
+    numbers sample, mutate, replay, finish, features, predict;
+    numbers build_ms, lower_ms, llvm_ms, link_ms;
+    uint32_t rejected, unbuilt;
+    double train_ms, object_bytes;
+} cost;
+
+typedef struct bench {
+    const kernel *k;
+    hone_target target;
+    hone_program base;
+    hone_space *space;
+    hone_rng rng;
+    HONE_VEC(hone_trace) traces; /* finished candidates */
+    hone_features *features;     /* of each */
+    uint32_t candidates, builds;
+} bench;
+
+static void must(hone_status st, const hone_error *err)
+{
+    if (st == HONE_OK)
+        return;
+    fprintf(stderr, "bench_search_cost: %s\n",
+            err->message[0] ? err->message : hone_status_text(st));
+    exit(hone_status_exit_code(st));
+}
+
+/* Processor time of this thread: what else runs on the machine does not count. */
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static double cpu_us_since(int64_t start)
+{
+    return (double)(cpu_ns() - start) / 1e3;
+}
+
+/* Wall clock, where another process (the linker) does part of the work. */
+static double ms_since(int64_t start)
+{
+    return (double)(hone_clock_ns() - start) / 1e6;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(numbers *x)
+{
+    if (x->n == 0)
+        return NAN;
+    qsort(x->v, x->n, sizeof *x->v, ascending);
+    return x->v[x->n / 2];
+}
+
+static double mean(const numbers *x)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < x->n; k++)
+        sum += x->v[k];
+    return x->n ? sum / x->n : NAN;
+}
+
+/* ---- search ------------------------------------------------------------------------------------
+ */
+
+static void prepare(bench *b)
+{
+    hone_error err = {0};
+    size_t n;
+    const char *text = hone_builtin_text(&n);
+    must(hone_target_native(&b->target, &err), &err);
+    must(hone_workload_parse("built-in", text, n, b->k->name, b->k->sizes, b->k->n_sizes, &b->base,
+                             &err),
+         &err);
+    must(hone_space_new(&b->base, &(hone_space_options){.target = &b->target, .threads = 1},
+                        &b->space, &err),
+         &err);
+    hone_rng_seed(&b->rng, 1);
+}
+
+/* Random candidates, which the mutations start from. */
+static void sample(bench *b, cost *c)
+{
+    hone_sched s = {0};
+    for (uint32_t k = 0; b->traces.n < b->candidates && k < 20 * b->candidates; k++) {
+        int64_t start = cpu_ns();
+        hone_status st = hone_space_sample(b->space, &b->rng, &s, NULL);
+        hone_vec_push(&c->sample, cpu_us_since(start));
+        if (st != HONE_OK) {
+            c->rejected++;
+            continue;
+        }
+        hone_trace t = {0};
+        hone_trace_copy(&t, &s.trace);
+        hone_vec_push(&b->traces, t);
+    }
+    hone_sched_fini(&s);
+    if (b->traces.n < b->candidates) {
+        fprintf(stderr, "bench_search_cost: %s: only %u of %u random candidates are legal\n",
+                b->k->name, b->traces.n, c->rejected + b->traces.n);
+        exit(1);
+    }
+}
+
+/* What a generation of the search does to each parent. */
+static void search(bench *b, cost *c)
+{
+    hone_sched s = {0};
+    hone_trace t = {0};
+    b->features = hone_xcalloc(b->candidates, sizeof *b->features);
+    for (uint32_t k = 0, tries = 0; k < b->candidates && tries < 20 * b->candidates; tries++) {
+        hone_trace_copy(&t, &b->traces.v[k]);
+        int64_t start = cpu_ns();
+        bool changed = hone_space_mutate(b->space, &t, &b->rng);
+        hone_vec_push(&c->mutate, cpu_us_since(start));
+
+        start = cpu_ns();
+        hone_status st = changed ? hone_space_finish(b->space, &t, &s, NULL) : HONE_REJECT_ARG;
+        double finish = cpu_us_since(start);
+        if (st != HONE_OK) {
+            c->rejected++;
+            continue;
+        }
+        hone_vec_push(&c->finish, finish);
+
+        start = cpu_ns();
+        hone_features_extract(&s.prog, &b->target, 1, &b->features[k]);
+        hone_vec_push(&c->features, cpu_us_since(start));
+
+        hone_trace_copy(&b->traces.v[k], &s.trace);
+        t.insts.n = hone_trace_search_part(&t);
+        start = cpu_ns();
+        st = hone_trace_replay(&t, &b->base, &s, NULL, false, NULL);
+        if (st == HONE_OK)
+            hone_vec_push(&c->replay, cpu_us_since(start));
+        k++;
+    }
+    hone_sched_fini(&s);
+    hone_trace_free(&t);
+}
+
+/* As in the search: a batch at a time, with a trained model. */
+static void predict(bench *b, cost *c)
+{
+    enum { BATCHES = 9 };
+    hone_error err = {0};
+    hone_model *m = hone_model_new(&(hone_model_options){.seed = 1, .threads = 1});
+    const hone_features **all = hone_xmalloc(b->candidates * sizeof *all);
+    double *predicted = hone_xmalloc(b->candidates * sizeof *predicted);
+    for (uint32_t k = 0; k < b->candidates; k++) {
+        all[k] = &b->features[k];
+        double noise = exp(0.4 * (hone_rng_double(&b->rng) - 0.5));
+        hone_model_add(m, 1, all[k], b->features[k].draft_ns * noise);
+    }
+    int64_t start = cpu_ns();
+    must(hone_model_train(m, &err), &err);
+    c->train_ms = cpu_us_since(start) / 1e3;
+    for (int k = 0; k < BATCHES; k++) {
+        start = cpu_ns();
+        must(hone_model_predict(m, all, b->candidates, predicted, &err), &err);
+        hone_vec_push(&c->predict, cpu_us_since(start) / b->candidates);
+    }
+    free(all);
+    free(predicted);
+    hone_model_free(m);
+}
+
+/* ---- build
+ * --------------------------------------------------------------------------------------- */
+
+/* The parts, by hand: the builder does the same and reports only the whole. */
+static void build_parts(bench *b, hone_codegen *g, const hone_trace *t, cost *c)
+{
+    hone_sched s = {0};
+    hone_code code = {0};
+    uint8_t *library = NULL;
+    size_t n;
+    hone_error err = {0};
+    if (hone_trace_replay(t, &b->base, &s, NULL, false, NULL) == HONE_OK &&
+        hone_codegen_emit(g, &s.prog,
+                          &(hone_codegen_options){.emit = HONE_EMIT_OBJECT, .threads = 1}, &code,
+                          NULL) == HONE_OK) {
+        hone_vec_push(&c->lower_ms, (double)code.lower_ns / 1e6);
+        hone_vec_push(&c->llvm_ms, (double)code.llvm_ns / 1e6);
+        c->object_bytes = fmax(c->object_bytes, (double)code.n);
+        int64_t start = hone_clock_ns();
+        must(hone_codegen_link(code.bytes, code.n, &library, &n, &err), &err);
+        hone_vec_push(&c->link_ms, ms_since(start));
+        free(library);
+    }
+    hone_code_free(&code);
+    hone_sched_fini(&s);
+}
+
+static void build(bench *b, cost *c)
+{
+    hone_error err = {0};
+    hone_buf program = {0};
+    hone_program_print(&b->base, &program);
+    char *target = hone_target_text(&b->target);
+    hone_builder *builder = hone_builder_new();
+    hone_codegen *g;
+    must(hone_codegen_new(&b->target, &g, &err), &err);
+    for (uint32_t k = 0; k < b->builds + 1 && k < b->traces.n; k++) {
+        char *trace = hone_trace_text(&b->traces.v[k]);
+        hone_artifact a = {0};
+        int64_t start = hone_clock_ns();
+        hone_status st = hone_builder_build(builder,
+                                            &(hone_build_job){.workload = program.s,
+                                                              .trace = trace,
+                                                              .target = target,
+                                                              .threads = 1,
+                                                              .deadline_ms = 10000},
+                                            &a, &err);
+        double ms = ms_since(start);
+        free(trace);
+        if (st != HONE_OK && !hone_status_is_reject(st))
+            must(st, &err);
+        if (k == 0) { /* the first sets LLVM up */
+        } else if (st == HONE_OK) {
+            hone_vec_push(&c->build_ms, ms);
+            build_parts(b, g, &b->traces.v[k], c);
+        } else {
+            c->unbuilt++;
+        }
+        hone_artifact_free(&a);
+    }
+    hone_codegen_free(g);
+    hone_builder_free(builder);
+    hone_buf_free(&program);
+    free(target);
+}
+
+/* ---- report
+ * -------------------------------------------------------------------------------------- */
+
+static void row(const char *what, numbers *x, const char *unit, double budget)
+{
+    if (x->n == 0) {
+        printf("  %-34s %10s %10s\n", what, "-", "-");
+        return;
+    }
+    double mid = median(x);
+    printf("  %-34s %10.2f %10.2f %-2s", what, mid, mean(x), unit);
+    if (budget > 0)
+        printf("  %8.0f %-2s  %s", budget, unit, mid < budget ? "kept" : "MISSED");
+    putchar('\n');
+}
+
+static void print(const bench *b, cost *c)
+{
+    numbers whole = {0};
+    double sum = median(&c->finish) + median(&c->features) + median(&c->predict);
+    hone_vec_push(&whole, sum);
+    printf("%s, on %s, one core, %u candidates (%u rejected on the way)\n", b->k->name,
+           b->target.cpu, b->candidates, c->rejected);
+    printf("  %-34s %10s %10s     %8s\n", "per candidate", "median", "mean", "budget");
+    row("random sample, all of it", &c->sample, "us", 0);
+    row("mutate one decision", &c->mutate, "us", 0);
+    row("replay", &c->replay, "us", 0);
+    row("replay and postprocess", &c->finish, "us", 0);
+    row("features and draft", &c->features, "us", b->k->features_us);
+    row("prediction, in a batch", &c->predict, "us", 0);
+    row("replay to prediction, together", &whole, "us", b->k->candidate_us);
+    row("lower", &c->lower_ms, "ms", 0);
+    row("LLVM", &c->llvm_ms, "ms", 0);
+    row("link", &c->link_ms, "ms", 0);
+    row("build, all of it", &c->build_ms, "ms", b->k->build_ms);
+    printf(
+        "  training on %u candidates %.0f ms; largest object %.0f bytes; %u refused by codegen\n\n",
+        b->candidates, c->train_ms, c->object_bytes, c->unbuilt);
+    hone_vec_free(&whole);
+}
+
+static json_t *as_json(const bench *b, cost *c)
+{
+    const struct {
+        const char *name;
+        numbers *x;
+    } all[] = {{"sample_us", &c->sample},     {"mutate_us", &c->mutate},
+               {"replay_us", &c->replay},     {"finish_us", &c->finish},
+               {"features_us", &c->features}, {"predict_us", &c->predict},
+               {"lower_ms", &c->lower_ms},    {"llvm_ms", &c->llvm_ms},
+               {"link_ms", &c->link_ms},      {"build_ms", &c->build_ms}};
+    json_t *j =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f}", "kernel", b->k->name, "cpu",
+                  b->target.cpu, "candidates", (int)b->candidates, "rejected", (int)c->rejected,
+                  "refused_by_codegen", (int)c->unbuilt, "train_ms", c->train_ms,
+                  "budget_candidate_us", b->k->candidate_us, "budget_build_ms", b->k->build_ms);
+    for (size_t k = 0; k < HONE_LEN(all); k++)
+        if (all[k].x->n)
+            json_object_set_new(
+                j, all[k].name,
+                json_pack("{s:f, s:f}", "median", median(all[k].x), "mean", mean(all[k].x)));
+    return j;
+}
+
+static void cost_free(cost *c)
+{
+    numbers *const all[] = {&c->sample,  &c->mutate,   &c->replay,   &c->finish,  &c->features,
+                            &c->predict, &c->build_ms, &c->lower_ms, &c->llvm_ms, &c->link_ms};
+    for (size_t k = 0; k < HONE_LEN(all); k++)
+        hone_vec_free(all[k]);
+}
+
+static void bench_free(bench *b)
+{
+    for (uint32_t k = 0; k < b->traces.n; k++)
+        hone_trace_free(&b->traces.v[k]);
+    for (uint32_t k = 0; b->features && k < b->candidates; k++)
+        hone_features_free(&b->features[k]);
+    hone_vec_free(&b->traces);
+    free(b->features);
+    hone_space_free(b->space);
+    hone_program_fini(&b->base);
+}
+
+static bool count(const char *text, uint32_t *ret)
+{
+    char *end;
+    long v = strtol(text, &end, 10);
+    *ret = (uint32_t)v;
+    return end != text && *end == '\0' && v >= 16 && v <= 100000;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option known[] = {{"json", no_argument, NULL, 'j'},
+                                          {"candidates", required_argument, NULL, 'c'},
+                                          {"builds", required_argument, NULL, 'b'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    bool json = false, good = true;
+    uint32_t candidates = 512, builds = 32;
+    for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        json |= o == 'j';
+        good &= o != '?' && (o != 'c' || count(optarg, &candidates)) &&
+                (o != 'b' || count(optarg, &builds));
+        if (o == 'h') {
+            puts("usage: bench_search_cost [--json] [--candidates N=512] [--builds N=32]\n\n"
+                 "What one candidate costs the search and the builder, against the budgets.");
+            return 0;
+        }
+    }
+    if (!good || optind < argc) {
+        fprintf(stderr, "bench_search_cost: options are --json, --candidates N and --builds N, N "
+                        "from 16 to 100000\n");
+        return 2;
+    }
+    json_t *out = json_array();
+    for (size_t k = 0; k < HONE_LEN(kernels); k++) {
+        bench b = {.k = &kernels[k], .candidates = candidates, .builds = builds};
+        cost c = {.train_ms = 0};
+        prepare(&b);
+        sample(&b, &c);
+        search(&b, &c);
+        predict(&b, &c);
+        build(&b, &c);
+        if (json)
+            json_array_append_new(out, as_json(&b, &c));
+        else
+            print(&b, &c);
+        cost_free(&c);
+        bench_free(&b);
+    }
+    if (json) {
+        char *text = hone_json_text(out);
+        puts(text);
+        free(text);
+    }
+    json_decref(out);
+    return 0;
+}

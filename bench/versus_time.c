@@ -1,0 +1,143 @@
+#include "bench/versus.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_CPUS = 1024, WARM_NS = 1000000 };
+
+/* ---- processors --------------------------------------------------------------------------------
+ */
+
+/* One processor for each thread of a contestant. Left to itself the kernel at times keeps two
+ * threads that spin and yield, like OpenBLAS's, on one processor for seconds. */
+static int cpus[MAX_CPUS];
+static int32_t n_cpus;
+static HONE_VEC(pid_t) known; /* threads of contestants seen so far */
+
+hone_status versus_pin(int32_t threads, hone_error *err)
+{
+    cpu_set_t allowed, mine;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return hone_fail_errno(err, HONE_E_IO, "cannot ask which processors may be used");
+    if (CPU_COUNT(&allowed) < threads || threads > MAX_CPUS)
+        return hone_fail(err, HONE_E_INPUT, "%d threads asked for, %d processors allowed", threads,
+                         CPU_COUNT(&allowed));
+    CPU_ZERO(&mine);
+    for (int c = CPU_SETSIZE - 1; c >= 0 && n_cpus < threads; c--)
+        if (CPU_ISSET(c, &allowed)) {
+            CPU_SET(c, &mine);
+            cpus[n_cpus++] = c;
+        }
+    if (sched_setaffinity(0, sizeof mine, &mine) != 0)
+        return hone_fail_errno(err, HONE_E_IO, "cannot pin the process");
+    return HONE_OK;
+}
+
+void versus_move(pid_t thread, int32_t first, int32_t n)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int32_t k = first; k < first + n; k++)
+        CPU_SET(cpus[k % n_cpus], &set);
+    sched_setaffinity(thread, sizeof set, &set);
+}
+
+static bool is_known(pid_t thread)
+{
+    for (uint32_t k = 0; k < known.n; k++)
+        if (known.v[k] == thread)
+            return true;
+    return thread == getpid();
+}
+
+/* Oldest first, as /proc lists them. */
+static void pin_new_threads(void)
+{
+    DIR *d = opendir("/proc/self/task");
+    if (!d)
+        return;
+    int32_t next = 1;
+    for (struct dirent *e; (e = readdir(d));) {
+        pid_t thread = (pid_t)strtol(e->d_name, NULL, 10);
+        if (thread <= 0 || is_known(thread))
+            continue;
+        hone_vec_push(&known, thread);
+        versus_move(thread, next++, 1);
+    }
+    closedir(d);
+}
+
+/* The calling thread's processors while c runs: its own, or all of them if c makes its threads anew
+ * in every call, since they inherit them. */
+static void take_place(const contestant *c)
+{
+    if (n_cpus > 1)
+        versus_move(0, 0, c->placed && !c->makes_threads ? 1 : n_cpus);
+}
+
+/* ---- time --------------------------------------------------------------------------------------
+ */
+
+static double process_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Threads of the library before spin for a while after their last call (OpenBLAS for tens of
+ * milliseconds) and would take the processors from the next one. Waits until nothing here runs. */
+static void settle(void)
+{
+    for (int k = 0; n_cpus > 1 && k < 100; k++) {
+        double before = process_ns();
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        if (process_ns() - before < 2e5)
+            return;
+    }
+}
+
+hone_status versus_broken(const contestant *c, hone_error *err)
+{
+    return hone_fail(err, HONE_E_TOOL, "%s (%s) failed while it was called", c->name, c->detail);
+}
+
+hone_status versus_warm(contestant *c, int64_t ns, hone_error *err)
+{
+    settle();
+    take_place(c);
+    if (!c->placed && c->run(c, 1) < 0)
+        return versus_broken(c, err);
+    if (!c->placed && !c->makes_threads && n_cpus > 1)
+        pin_new_threads();
+    c->placed = true;
+    take_place(c);
+    int64_t start = hone_clock_ns(), least = INT64_MAX;
+    for (int k = 0; k < 2 || hone_clock_ns() - start < ns; k++) {
+        int64_t t = c->run(c, 1);
+        if (t < 0)
+            return versus_broken(c, err);
+        least = t < least ? t : least;
+    }
+    c->calls = least > 0 ? (SAMPLE_NS + least - 1) / least : SAMPLE_NS;
+    return HONE_OK;
+}
+
+hone_status versus_sample(contestant *c, double *ret_ns, hone_error *err)
+{
+    settle();
+    take_place(c);
+    int64_t start = hone_clock_ns();
+    do /* caches and threads are now this contestant's */
+        if (c->run(c, 1) < 0)
+            return versus_broken(c, err);
+    while (hone_clock_ns() - start < WARM_NS);
+    int64_t ns = c->run(c, c->calls);
+    if (ns < 0)
+        return versus_broken(c, err);
+    *ret_ns = (double)ns / (double)c->calls;
+    hone_vec_push(&c->ns, *ret_ns);
+    return HONE_OK;
+}

@@ -1,0 +1,98 @@
+/* cli: the command line. One file per command; options are tables that parse and print help. */
+#ifndef HONE_CLI_H
+#define HONE_CLI_H
+
+#include "base/base.h"
+#include "ir/ir.h"
+#include "ir/target.h"
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+typedef enum cli_kind {
+    CLI_FLAG, /* bool */
+    CLI_TEXT, /* const char * */
+    CLI_INT,  /* int64_t, at least `min` */
+    CLI_SIZE, /* cli_sizes: NAME=INT, may be repeated */
+    CLI_LIST  /* cli_list: texts, may be repeated */
+} cli_kind;
+
+#define CLI_MAX 32
+typedef struct cli_sizes {
+    hone_size v[CLI_MAX];
+    unsigned n;
+} cli_sizes;
+typedef struct cli_list {
+    const char *v[CLI_MAX];
+    unsigned n;
+} cli_list;
+
+typedef struct cli_option {
+    const char *name; /* "--trials", "-o" */
+    cli_kind kind;
+    const char *arg; /* "N" */
+    void *to;
+    const char *help;
+    int64_t min;
+} cli_option;
+
+typedef struct cli_command {
+    const char *name;
+    const char *synopsis; /* what follows the name */
+    const char *summary;  /* one line */
+    const char *text;     /* paragraphs after the options: what it does, examples, exit codes */
+    int (*run)(int argc, char **argv, const struct cli_command *self);
+} cli_command;
+
+/* Parses argv[0..argc), fills the targets and up to max positionals. Returns true to go on; false
+ * with *ret_code = 0 after --help, 2 after an error it has printed. */
+bool cli_parse(const cli_command *c, int argc, char **argv, const cli_option *options, unsigned n,
+               const char **ret_positionals, unsigned max, unsigned *ret_n, int *ret_code);
+#define CLI_PARSE(c, argc, argv, opts, pos, ret_n, ret_code) \
+    cli_parse(c, argc, argv, opts, HONE_LEN(opts), pos, HONE_LEN(pos), ret_n, ret_code)
+
+/* Prints "hone: ..." for an error and returns its exit code. */
+int cli_fail(hone_status s, const hone_error *err);
+/* Prints one line and returns 2. */
+int cli_usage(const cli_command *c, const char *fmt, ...) HONE_PRINTF(2, 3);
+
+/* ---- kernels, targets ------------------------------------------------------------------------ */
+
+typedef struct cli_kernel {
+    hone_program program; /* verified */
+    char *title;          /* "matmul M=512 N=512 K=512" */
+    char *sizes;          /* {"K":512,"M":512,"N":512} */
+} cli_kernel;
+/* A built-in's name, or FILE.hone[:name]. HONE_E_INPUT, HONE_E_NOTFOUND. */
+hone_status cli_kernel_load(const char *arg, const cli_sizes *sizes, cli_kernel *ret,
+                            hone_error *err) HONE_NODISCARD;
+void cli_kernel_free(cli_kernel *k);
+/* "native", a JSON target text, or a file that holds one. */
+hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err) HONE_NODISCARD;
+/* Processors this process may use. */
+int32_t cli_processors(void);
+/* "2.41 ms" */
+void cli_format_ns(double ns, char ret[32]);
+
+/* ---- progress line, local workers (progress.c, local.c) ----------------------------------------
+ */
+
+struct hone_progress;
+void cli_progress_start(const char *title);
+void cli_progress_draw(const struct hone_progress *p);
+void cli_progress_end(void);
+
+/* Workers of this process's own, on this machine, over an ipc endpoint in a private folder. */
+typedef struct cli_local cli_local;
+hone_status cli_local_start(bool device, int32_t threads, cli_local **ret,
+                            hone_error *err) HONE_NODISCARD;
+const char *cli_local_endpoint(const cli_local *l);
+/* Starts again what has died, at most a few times. */
+void cli_local_mind(cli_local *l);
+void cli_local_stop(cli_local *l);
+
+/* ---- commands
+ * ------------------------------------------------------------------------------------ */
+
+extern const cli_command cli_tune, cli_query, cli_show, cli_worker, cli_keygen, cli_db;
+
+#endif

@@ -1,0 +1,97 @@
+/* hone-device: a measuring worker alone. Needs libzmq, libseccomp and libc, no LLVM. */
+#include "workers/workers.h"
+
+#include <getopt.h>
+
+static const char usage[] =
+    "usage: hone-device (--connect ENDPOINT | --listen ENDPOINT) [options]\n"
+    "\n"
+    "Measures candidate kernels for a hone coordinator, each in a sandboxed process.\n"
+    "\n"
+    "  --connect ENDPOINT  go to the coordinator there: tcp://host:port or ipc://path\n"
+    "  --listen ENDPOINT   wait for a coordinator there\n"
+    "  --key FILE          this device's key, made by `hone keygen FILE`\n"
+    "  --allow FILE        public keys of coordinators: lines '<public key> <name>'\n"
+    "  --sandbox on|off    off only to debug under sanitizers (default on)\n"
+    "  --verbose           say more\n"
+    "  --help, --version\n"
+    "\n"
+    "Over the network both --key and --allow are needed. With --connect, the line of the allow\n"
+    "file named as the host is the coordinator's key; a single line is taken whatever its name.\n"
+    "\n"
+    "Exit code: 0 told to stop, 1 failed or turned away, 2 bad usage or input, 3 file not found.\n";
+
+enum {
+    OPT_CONNECT = 256,
+    OPT_LISTEN,
+    OPT_KEY,
+    OPT_ALLOW,
+    OPT_SANDBOX,
+    OPT_VERBOSE,
+    OPT_HELP,
+    OPT_VERSION
+};
+
+static const struct option options[] = {
+    {"connect", required_argument, NULL, OPT_CONNECT},
+    {"listen", required_argument, NULL, OPT_LISTEN},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"allow", required_argument, NULL, OPT_ALLOW},
+    {"sandbox", required_argument, NULL, OPT_SANDBOX},
+    {"verbose", no_argument, NULL, OPT_VERBOSE},
+    {"help", no_argument, NULL, OPT_HELP},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static int bad_usage(const char *what)
+{
+    fprintf(stderr, "hone-device: %s; see hone-device --help\n", what);
+    return hone_status_exit_code(HONE_E_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+    hone_worker_options o = {.roles = HONE_ROLE_RUN};
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case OPT_CONNECT:
+            o.connect = optarg;
+            break;
+        case OPT_LISTEN:
+            o.listen = optarg;
+            break;
+        case OPT_KEY:
+            o.key_file = optarg;
+            break;
+        case OPT_ALLOW:
+            o.allow_file = optarg;
+            break;
+        case OPT_SANDBOX:
+            o.sandbox = optarg;
+            if (strcmp(optarg, "on") != 0 && strcmp(optarg, "off") != 0)
+                return bad_usage("--sandbox is on or off");
+            break;
+        case OPT_VERBOSE:
+            hone_log_set_level(HONE_LOG_INFO);
+            break;
+        case OPT_HELP:
+            fputs(usage, stdout);
+            return 0;
+        case OPT_VERSION:
+            printf("hone-device %s\n", HONE_VERSION);
+            return 0;
+        default: /* getopt has said what is wrong */
+            return hone_status_exit_code(HONE_E_USAGE);
+        }
+    }
+    if (optind < argc)
+        return bad_usage("it takes options only");
+    if (!o.connect == !o.listen)
+        return bad_usage("give either --connect or --listen");
+    hone_error err = {0};
+    hone_status s = hone_worker_run(&o, &err);
+    if (s != HONE_OK)
+        fprintf(stderr, "hone-device: %s\n", err.message);
+    return hone_status_exit_code(s);
+}

@@ -1,0 +1,141 @@
+#include "cli/cli.h"
+
+#include "codegen/codegen.h"
+#include "ir/builtin.h"
+
+#include <sched.h>
+
+#define MAX_KERNEL_FILE (1 << 20)
+#define BUILT_IN "built-in"
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const hone_size *)a)->name, ((const hone_size *)b)->name);
+}
+
+static void describe(const char *arg, const cli_sizes *sizes, cli_kernel *ret)
+{
+    hone_buf title = {0}, json = {0};
+    cli_sizes sorted = *sizes;
+    qsort(sorted.v, sorted.n, sizeof sorted.v[0], by_name);
+    hone_buf_puts(&title, arg);
+    hone_buf_puts(&json, "{");
+    for (unsigned k = 0; k < sizes->n; k++) {
+        hone_buf_printf(&title, " %s=%" PRId64, sizes->v[k].name, sizes->v[k].value);
+        hone_buf_printf(&json, "%s\"%s\":%" PRId64, k ? "," : "", sorted.v[k].name,
+                        sorted.v[k].value);
+    }
+    hone_buf_puts(&json, "}");
+    ret->title = hone_buf_take(&title);
+    ret->sizes = hone_buf_take(&json);
+}
+
+static bool ends_in_hone(const char *s, size_t n)
+{
+    return n > 5 && memcmp(s + n - 5, ".hone", 5) == 0;
+}
+
+static hone_status no_such_builtin(const char *name, const char *text, size_t n, hone_error *err)
+{
+    hone_kernel_list list = {0};
+    hone_buf names = {0};
+    if (hone_workload_list(BUILT_IN, text, n, &list, NULL) == HONE_OK)
+        for (uint32_t k = 0; k < list.n; k++)
+            hone_buf_printf(&names, "%s%s", k ? ", " : "", list.v[k].name);
+    hone_fail(err, HONE_E_INPUT,
+              "no built-in kernel '%.100s': there are %s; the name of a kernel file ends in .hone",
+              name, names.n ? names.s : "none");
+    hone_kernel_list_free(&list);
+    hone_buf_free(&names);
+    return HONE_E_INPUT;
+}
+
+/* A message about the built-ins' text says nothing by its line and column: only what is wrong. */
+static void without_place(const char *name, hone_error *err)
+{
+    static const char mark[] = "error: ";
+    const char *what = err ? strstr(err->message, mark) : NULL;
+    if (!what)
+        return;
+    char text[sizeof err->message];
+    what += sizeof mark - 1;
+    snprintf(text, sizeof text, "%.100s: %.*s", name, (int)strcspn(what, "\n"), what);
+    memcpy(err->message, text, sizeof text);
+}
+
+hone_status cli_kernel_load(const char *arg, const cli_sizes *sizes, cli_kernel *ret,
+                            hone_error *err)
+{
+    *ret = (cli_kernel){0};
+    size_t n = strlen(arg);
+    const char *colon = ends_in_hone(arg, n) ? NULL : strrchr(arg, ':');
+    size_t file_len = colon ? (size_t)(colon - arg) : n;
+    hone_status st;
+    if (ends_in_hone(arg, file_len) || memchr(arg, '/', file_len)) {
+        char *path = hone_xasprintf("%.*s", (int)file_len, arg), *text = NULL;
+        st = hone_file_read(path, MAX_KERNEL_FILE, &text, &n, err);
+        if (st == HONE_E_IO || st == HONE_E_LIMIT)
+            st = HONE_E_INPUT;
+        if (st == HONE_OK) {
+            st = hone_workload_parse(path, text, n, colon ? colon + 1 : NULL, sizes->v, sizes->n,
+                                     &ret->program, err);
+            if (st == HONE_E_NOTFOUND) /* the file is there, the kernel is not */
+                st = HONE_E_INPUT;
+        }
+        free(text);
+        free(path);
+    } else {
+        const char *text = hone_builtin_text(&n);
+        st = hone_workload_parse(BUILT_IN, text, n, arg, sizes->v, sizes->n, &ret->program, err);
+        if (st == HONE_E_NOTFOUND)
+            st = no_such_builtin(arg, text, n, err);
+        else if (st != HONE_OK)
+            without_place(arg, err);
+    }
+    if (st == HONE_OK)
+        describe(arg, sizes, ret);
+    return st;
+}
+
+void cli_kernel_free(cli_kernel *k)
+{
+    hone_program_fini(&k->program);
+    free(k->title);
+    free(k->sizes);
+}
+
+hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)
+{
+    if (strcmp(arg, "native") == 0)
+        return hone_target_native(ret, err);
+    char *text = NULL;
+    bool is_text = arg[0] == '{';
+    if (!is_text && hone_file_read(arg, 1 << 16, &text, NULL, NULL) != HONE_OK)
+        return hone_fail(err, HONE_E_INPUT,
+                         "unknown target '%s': give native, a target's JSON text, or a file that "
+                         "holds one",
+                         arg);
+    hone_error why = {0};
+    hone_status st = hone_target_parse(is_text ? arg : text, ret, &why);
+    if (st != HONE_OK)
+        hone_fail(err, st, "the target in %.200s is not one: %s", is_text ? "--target" : arg,
+                  why.message);
+    free(text);
+    return st;
+}
+
+int32_t cli_processors(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? (int32_t)CPU_COUNT(&set) : 1;
+}
+
+void cli_format_ns(double ns, char ret[32])
+{
+    if (ns >= 1e9)
+        snprintf(ret, 32, "%.3g s", ns / 1e9);
+    else if (ns >= 1e6)
+        snprintf(ret, 32, "%.4g ms", ns / 1e6);
+    else
+        snprintf(ret, 32, "%.4g us", ns / 1e3);
+}

@@ -1,0 +1,204 @@
+/* The workers `hone tune` starts for itself: this program again, as `hone worker`. With fewer
+ * threads than processors, the device has its processors to itself and the rest of hone keeps off
+ * them. */
+#include "cli/cli.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_RESTARTS 20
+#define PREFIX "hone-run-"
+
+typedef struct local_worker {
+    const char *role;
+    pid_t pid; /* 0: not running */
+    cpu_set_t cpus;
+} local_worker;
+
+struct cli_local {
+    char folder[64];
+    int lock; /* on FOLDER/lock, as long as we live: by it others know a folder left behind */
+    char endpoint[96];
+    cpu_set_t before; /* our own affinity, given back at the end */
+    local_worker workers[2];
+    unsigned n, restarts;
+};
+
+static void spawn(cli_local *l, local_worker *w)
+{
+    pid_t parent = getpid();
+    w->pid = fork();
+    if (w->pid != 0) {
+        if (w->pid < 0) {
+            hone_log(HONE_LOG_WARN, "cannot start a worker: %s", strerror(errno));
+            w->pid = 0;
+        }
+        return;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(1);
+    setpgid(0, 0); /* Ctrl-C is for us; we tell them when to go */
+    sched_setaffinity(0, sizeof w->cpus, &w->cpus);
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    execl("/proc/self/exe", "hone", "worker", "--connect", l->endpoint, "--role", w->role,
+          (char *)NULL);
+    _exit(127);
+}
+
+/* ---- the folder of the socket ------------------------------------------------------------------
+ */
+
+static void remove_folder(const char *folder)
+{
+    static const char *const files[] = {"pool", "lock"};
+    for (unsigned k = 0; k < HONE_LEN(files); k++) {
+        char *path = hone_xasprintf("%s/%s", folder, files[k]);
+        unlink(path);
+        free(path);
+    }
+    rmdir(folder);
+}
+
+/* A descriptor that holds the lock file, or -1: there is none, it is held, or it is not ours. */
+static int take_lock(const char *path, int flags)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+/* Makes the lock file. It gets its name only when it is held: a sweep must not find it before. */
+static int make_lock(const char *folder)
+{
+    char *path = hone_xasprintf("%s/lock", folder), *early = hone_xasprintf("%s/new", folder);
+    int fd = take_lock(early, O_CREAT);
+    if (rename(early, path) != 0)
+        hone_log(HONE_LOG_WARN, "cannot make '%s': %s", path, strerror(errno));
+    free(early);
+    free(path);
+    return fd;
+}
+
+/* Removes what earlier runs that were killed have left. */
+static void sweep(const char *base)
+{
+    DIR *d = opendir(base);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+        if (strncmp(e->d_name, PREFIX, sizeof PREFIX - 1) != 0)
+            continue;
+        char *folder = hone_xasprintf("%s/%s", base, e->d_name);
+        char *path = hone_xasprintf("%s/lock", folder);
+        int fd = take_lock(path, 0);
+        if (fd >= 0) {
+            remove_folder(folder);
+            close(fd);
+        }
+        free(path);
+        free(folder);
+    }
+    if (d)
+        closedir(d);
+}
+
+static hone_status make_folder(cli_local *l, hone_error *err)
+{
+    const char *base = getenv("XDG_RUNTIME_DIR");
+    if (!base || strlen(base) > 30 || access(base, W_OK) != 0)
+        base = "/tmp";
+    sweep(base);
+    snprintf(l->folder, sizeof l->folder, "%s/" PREFIX "XXXXXX", base);
+    if (!mkdtemp(l->folder))
+        return hone_fail_errno(err, HONE_E_IO, "cannot make a folder in %s", base);
+    l->lock = make_lock(l->folder);
+    snprintf(l->endpoint, sizeof l->endpoint, "ipc://%s/pool", l->folder);
+    return HONE_OK;
+}
+
+/* ---- start, mind, stop
+ * --------------------------------------------------------------------------- */
+
+hone_status cli_local_start(bool device, int32_t threads, cli_local **ret, hone_error *err)
+{
+    if (access("/proc/self/exe", X_OK) != 0)
+        return hone_fail_errno(err, HONE_E_IO,
+                               "cannot start workers: no /proc/self/exe (is /proc mounted?)");
+    cli_local *l = hone_xcalloc(1, sizeof *l);
+    hone_status st = make_folder(l, err);
+    if (st != HONE_OK) {
+        free(l);
+        return st;
+    }
+    sched_getaffinity(0, sizeof l->before, &l->before);
+    cpu_set_t dev = l->before, rest = l->before;
+    int all = CPU_COUNT(&l->before);
+    if (device && threads < all) { /* the last `threads` processors are the device's */
+        int k = 0;
+        for (int c = 0; c < CPU_SETSIZE; c++)
+            if (CPU_ISSET(c, &l->before))
+                CPU_CLR(c, k++ < all - threads ? &dev : &rest);
+        sched_setaffinity(0, sizeof rest, &rest);
+    }
+    l->workers[l->n++] = (local_worker){.role = "build", .cpus = rest};
+    if (device)
+        l->workers[l->n++] = (local_worker){.role = "run", .cpus = dev};
+    *ret = l;
+    for (unsigned k = 0; k < l->n; k++)
+        spawn(l, &l->workers[k]);
+    return HONE_OK;
+}
+
+const char *cli_local_endpoint(const cli_local *l)
+{
+    return l->endpoint;
+}
+
+void cli_local_mind(cli_local *l)
+{
+    for (unsigned k = 0; k < l->n; k++) {
+        local_worker *w = &l->workers[k];
+        if (w->pid > 0 && waitpid(w->pid, NULL, WNOHANG) == w->pid)
+            w->pid = 0;
+        if (w->pid == 0 && l->restarts < MAX_RESTARTS) {
+            l->restarts++;
+            hone_log(HONE_LOG_INFO, "starting the local %s worker again", w->role);
+            spawn(l, w);
+        }
+    }
+}
+
+void cli_local_stop(cli_local *l)
+{
+    if (!l)
+        return;
+    for (unsigned k = 0; k < l->n; k++)
+        if (l->workers[k].pid > 0)
+            kill(l->workers[k].pid, SIGTERM);
+    for (unsigned k = 0; k < l->n; k++) {
+        if (l->workers[k].pid <= 0)
+            continue;
+        for (int tries = 0; tries < 200 && waitpid(l->workers[k].pid, NULL, WNOHANG) == 0;
+             tries++) {
+            if (tries == 150)
+                kill(l->workers[k].pid, SIGKILL);
+            usleep(10000);
+        }
+    }
+    sched_setaffinity(0, sizeof l->before, &l->before);
+    remove_folder(l->folder);
+    if (l->lock >= 0)
+        close(l->lock);
+    free(l);
+}

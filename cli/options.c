@@ -1,0 +1,155 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+
+static void print_help(const cli_command *c, const cli_option *o, unsigned n)
+{
+    printf("usage: hone %s %s\n\n%s\n\n", c->name, c->synopsis, c->summary);
+    if (n)
+        puts("options:");
+    for (unsigned k = 0; k < n; k++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", o[k].name, o[k].arg ? " " : "",
+                 o[k].arg ? o[k].arg : "");
+        printf("  %-22s %s\n", left, o[k].help);
+    }
+    printf("  %-22s %s\n\n%s", "--help", "this text", c->text);
+}
+
+int cli_usage(const cli_command *c, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "hone %s: %s (see `hone %s --help`)\n", c->name, text, c->name);
+    return 2;
+}
+
+int cli_fail(hone_status s, const hone_error *err)
+{
+    const char *text = err->message[0] ? err->message : hone_status_text(s);
+    /* Bad input comes with the line at fault and a caret; of a library's stack trace the first line
+     * is enough for people. */
+    int n = (int)(s == HONE_E_INPUT ? strlen(text) : strcspn(text, "\n"));
+    fflush(stdout);
+    fprintf(stderr, "hone: %.*s\n", n, text);
+    return hone_status_exit_code(s);
+}
+
+static bool parse_int(const char *text, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    *ret = v;
+    return end != text && *end == '\0' && errno == 0;
+}
+
+static bool take(const cli_command *c, const cli_option *o, char *arg)
+{
+    int64_t v;
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(bool *)o->to = true;
+        return true;
+    case CLI_TEXT:
+        *(const char **)o->to = arg;
+        return true;
+    case CLI_INT:
+        if (!parse_int(arg, &v) || v < o->min) {
+            cli_usage(c, "%s takes a whole number of at least %lld, not '%s'", o->name,
+                      (long long)o->min, arg);
+            return false;
+        }
+        *(int64_t *)o->to = v;
+        return true;
+    case CLI_LIST: {
+        cli_list *l = o->to;
+        if (l->n == CLI_MAX) {
+            cli_usage(c, "%s at most %d times", o->name, CLI_MAX);
+            return false;
+        }
+        l->v[l->n++] = arg;
+        return true;
+    }
+    case CLI_SIZE: {
+        cli_sizes *z = o->to;
+        char *eq = strchr(arg, '=');
+        if (!eq || eq == arg || !parse_int(eq + 1, &v)) {
+            cli_usage(c, "%s takes NAME=INT, not '%s'", o->name, arg);
+            return false;
+        }
+        if (v < 1) {
+            cli_usage(c, "size '%s' must be positive", arg);
+            return false;
+        }
+        *eq = '\0';
+        for (unsigned k = 0; k < z->n; k++)
+            if (strcmp(z->v[k].name, arg) == 0) {
+                cli_usage(c, "size '%s' is given twice", arg);
+                return false;
+            }
+        if (z->n == CLI_MAX) {
+            cli_usage(c, "at most %d sizes", CLI_MAX);
+            return false;
+        }
+        z->v[z->n++] = (hone_size){arg, v};
+        return true;
+    }
+    }
+    return false;
+}
+
+bool cli_parse(const cli_command *c, int argc, char **argv, const cli_option *options, unsigned n,
+               const char **ret_positionals, unsigned max, unsigned *ret_n, int *ret_code)
+{
+    *ret_n = 0;
+    *ret_code = 2;
+    bool only_positionals = false;
+    for (int a = 0; a < argc && strcmp(argv[a], "--") != 0; a++)
+        if (strcmp(argv[a], "--help") == 0 || strcmp(argv[a], "-h") == 0) {
+            print_help(c, options, n);
+            *ret_code = 0;
+            return false;
+        }
+    for (int a = 0; a < argc; a++) {
+        char *arg = argv[a];
+        if (only_positionals || arg[0] != '-' || arg[1] == '\0') {
+            if (*ret_n == max)
+                return cli_usage(c, "unexpected argument '%s'", arg), false;
+            ret_positionals[(*ret_n)++] = arg;
+            continue;
+        }
+        if (strcmp(arg, "--") == 0) {
+            only_positionals = true;
+            continue;
+        }
+        const cli_option *found = NULL;
+        char *value = NULL;
+        for (unsigned k = 0; k < n && !found; k++) {
+            size_t len = strlen(options[k].name);
+            bool is_long = options[k].name[1] == '-';
+            if (strcmp(arg, options[k].name) == 0) {
+                found = &options[k];
+            } else if (strncmp(arg, options[k].name, len) == 0 && options[k].kind != CLI_FLAG &&
+                       (is_long ? arg[len] == '=' : true)) {
+                found = &options[k]; /* --name=value, -Dvalue */
+                value = arg + len + is_long;
+            }
+        }
+        if (!found)
+            return cli_usage(c, "unknown option '%s'", arg), false;
+        if (found->kind != CLI_FLAG && !value) {
+            if (a + 1 == argc)
+                return cli_usage(c, "%s needs a value: %s %s", found->name, found->name,
+                                 found->arg),
+                       false;
+            value = argv[++a];
+        }
+        if (!take(c, found, value))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,66 @@
+/* One live line on stderr while tuning; nothing when stderr is not a terminal. */
+#include "cli/cli.h"
+#include "tuner/tuner.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static bool live;
+static char line[512];
+
+static void hook(bool before)
+{
+    if (before)
+        fputs("\r\033[K", stderr);
+    else
+        fputs(line, stderr);
+}
+
+void cli_progress_start(const char *title)
+{
+    live = isatty(STDERR_FILENO);
+    if (!live)
+        return;
+    snprintf(line, sizeof line, "%s ...", title);
+    fputs(line, stderr);
+    hone_log_set_hook(hook);
+}
+
+void cli_progress_draw(const hone_progress *p)
+{
+    if (!live)
+        return;
+    char best[32] = "-", left[32] = "";
+    uint64_t rejected = 0;
+    hone_status most = HONE_OK;
+    for (int s = 0; s < HONE_STATUS_COUNT; s++) {
+        rejected += p->rejected[s];
+        if (p->rejected[s] > p->rejected[most])
+            most = (hone_status)s;
+    }
+    if (p->best_ns)
+        cli_format_ns((double)p->best_ns, best);
+    if (p->left_ns >= 0)
+        snprintf(left, sizeof left, ", %.0f s left", (double)p->left_ns / 1e9);
+    int n = snprintf(line, sizeof line, "%s: trial %" PRIu64, p->phase, p->trials);
+    if (p->budget)
+        n += snprintf(line + n, sizeof line - (size_t)n, "/%" PRIu64, p->budget);
+    n += snprintf(line + n, sizeof line - (size_t)n, ", best %s, %.1f GFLOP/s", best, p->gflops);
+    if (rejected)
+        n += snprintf(line + n, sizeof line - (size_t)n, ", %" PRIu64 " rejected (most: %s)",
+                      rejected, hone_status_text(most));
+    snprintf(line + n, sizeof line - (size_t)n, "%s", left);
+    struct winsize w;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 && w.ws_col < sizeof line)
+        line[w.ws_col - 1] = '\0';
+    fprintf(stderr, "\r\033[K%s", line);
+}
+
+void cli_progress_end(void)
+{
+    if (!live)
+        return;
+    hone_log_set_hook(NULL);
+    fputs("\r\033[K", stderr);
+    live = false;
+}

@@ -1,0 +1,257 @@
+#include "cli/cli.h"
+#include "codegen/codegen.h"
+#include "tuner/tuner.h"
+
+#include <signal.h>
+
+static volatile int stop;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    stop = 1;
+    signal(sig, SIG_DFL); /* a second one ends us at once; the log is safe either way */
+}
+
+typedef struct tune {
+    bool json;
+    cli_local *local;
+} tune;
+
+static void print_json(json_t *j)
+{
+    char *text = hone_json_text(j);
+    puts(text);
+    fflush(stdout);
+    free(text);
+    json_decref(j);
+}
+
+static void on_trial(void *ctx, const hone_trial *t)
+{
+    tune *u = ctx;
+    if (!u->json)
+        return;
+    json_t *j = json_pack("{s:I, s:s, s:s, s:b}", "trial", (json_int_t)t->number, "status",
+                          hone_status_name(t->status), "why", t->why, "best", t->best);
+    if (t->status == HONE_OK) {
+        json_object_set_new(j, "time_ns", json_integer(t->time_ns));
+        json_object_set_new(j, "max_error", json_real(t->max_error));
+    } else {
+        json_t *reason = json_string(t->reason);
+        json_object_set_new(j, "reason", reason ? reason : json_string("?"));
+    }
+    print_json(j);
+}
+
+static void on_progress(void *ctx, const hone_progress *p)
+{
+    (void)ctx;
+    cli_progress_draw(p);
+}
+
+static void on_notice(void *ctx, const char *text)
+{
+    (void)ctx;
+    hone_log(HONE_LOG_INFO, "%s", text);
+}
+
+static void on_turn(void *ctx)
+{
+    cli_local_mind(((tune *)ctx)->local);
+}
+
+static json_t *rejections(const hone_session_result *r)
+{
+    json_t *j = json_object();
+    for (int s = 0; s < HONE_STATUS_COUNT; s++)
+        if (r->rejected[s])
+            json_object_set_new(j, hone_status_name((hone_status)s),
+                                json_integer((json_int_t)r->rejected[s]));
+    return j;
+}
+
+static void summary_json(const hone_session_result *r, hone_status st, const hone_error *err)
+{
+    json_t *j = json_pack(
+        "{s:b, s:I, s:f, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b}", "summary", 1,
+        "best_ns", (json_int_t)r->best_ns, "gflops", r->gflops, "trials", (json_int_t)r->trials,
+        "ok", (json_int_t)r->ok, "rejected", (json_int_t)r->rejected_total, "rejected_by",
+        rejections(r), "wall_s", (double)r->wall_ns / 1e9, "search_s", (double)r->search_ns / 1e9,
+        "build_s", (double)r->build_ns / 1e9, "run_s", (double)r->run_ns / 1e9, "max_error",
+        r->max_error, "default_ns", (json_int_t)r->default_ns, "known", (json_int_t)r->known,
+        "interrupted", r->interrupted);
+    if (st != HONE_OK)
+        json_object_set_new(j, "error", json_string(err->message));
+    print_json(j);
+}
+
+static void summary_text(const cli_kernel *k, const hone_target *t, int64_t threads,
+                         const char *db_path, const hone_session_result *r)
+{
+    char best[32], first[32];
+    printf("%s on %s, %" PRId64 " thread%s\n", k->title, t->cpu, threads, threads == 1 ? "" : "s");
+    if (r->best_ns) {
+        cli_format_ns((double)r->best_ns, best);
+        printf("  best     %s, %.1f GFLOP/s, checked against the reference (largest error %.2g)\n",
+               best, r->gflops, r->max_error);
+    } else {
+        puts("  best     none: no candidate gave a right result");
+    }
+    if (r->default_ns) {
+        cli_format_ns((double)r->default_ns, first);
+        printf("  default  %s as written (%.1fx)\n", first,
+               (double)r->default_ns / (double)(r->best_ns ? r->best_ns : r->default_ns));
+    }
+    printf("  trials   %" PRIu64 ": %" PRIu64 " ok, %" PRIu64 " rejected", r->trials, r->ok,
+           r->rejected_total);
+    for (int s = 0; s < HONE_STATUS_COUNT; s++)
+        if (r->rejected[s])
+            printf(", %" PRIu64 " %s", r->rejected[s], hone_status_text((hone_status)s));
+    if (r->known)
+        printf("; %" PRIu64 " more were in the log", r->known);
+    printf("\n  time     %.1f s (search %.1f, build %.1f, run %.1f)%s\n", (double)r->wall_ns / 1e9,
+           (double)r->search_ns / 1e9, (double)r->build_ns / 1e9, (double)r->run_ns / 1e9,
+           r->interrupted ? ", interrupted: run the same command to go on"
+           : r->exhausted ? ", every candidate of the space has been tried"
+                          : "");
+    printf("  log      %s\n", db_path);
+}
+
+/* The address of any interface cannot be gone to: it is one to wait at. */
+static bool is_wildcard(const char *endpoint)
+{
+    static const char *const any[] = {"tcp://*:", "tcp://0.0.0.0:", "tcp://[::]:"};
+    for (unsigned k = 0; k < HONE_LEN(any); k++)
+        if (strncmp(endpoint, any[k], strlen(any[k])) == 0)
+            return true;
+    return false;
+}
+
+static hone_status reach_workers(hone_pool *pool, const cli_list *listen, const cli_list *workers,
+                                 hone_error *err)
+{
+    hone_status st = HONE_OK;
+    for (unsigned k = 0; k < listen->n && st == HONE_OK; k++)
+        st = hone_pool_listen(pool, listen->v[k], err);
+    for (unsigned k = 0; k < workers->n && st == HONE_OK; k++)
+        st = is_wildcard(workers->v[k]) ? hone_pool_listen(pool, workers->v[k], err)
+                                        : hone_pool_connect(pool, workers->v[k], err);
+    return st;
+}
+
+static int run(int argc, char **argv, const cli_command *self)
+{
+    cli_sizes sizes = {0};
+    cli_list workers = {0}, listen = {0};
+    const char *db_path = "hone.db", *target_arg = "native", *key = NULL, *allow = NULL;
+    int64_t threads = cli_processors(), trials = 0, seconds = 0, seed = 1;
+    tune u = {0};
+    const cli_option options[] = {
+        {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
+        {"--db", CLI_TEXT, "FILE", &db_path, "the log of everything tried (default hone.db)", 0},
+        {"--target", CLI_TEXT, "T", &target_arg, "native (default), target JSON, or a file", 0},
+        {"--threads", CLI_INT, "N", &threads, "threads the kernel may use (default: all)", 1},
+        {"--trials", CLI_INT, "N", &trials, "stop after so many (default 256 without --time)", 1},
+        {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
+        {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
+        {"--worker", CLI_LIST, "ENDPOINT", &workers,
+         "measure on the worker that listens there (tcp://*:PORT: wait for some)", 0},
+        {"--listen", CLI_LIST, "ENDPOINT", &listen, "wait for workers at this address", 0},
+        {"--key", CLI_TEXT, "FILE", &key, "secret key, for tcp beyond loopback (hone keygen)", 0},
+        {"--allow", CLI_TEXT, "FILE", &allow, "public keys of workers that may take part", 0},
+        {"--json", CLI_FLAG, NULL, &u.json, "one JSON object per trial and a summary", 0},
+    };
+    const char *pos[1];
+    unsigned n;
+    int code;
+    if (!CLI_PARSE(self, argc, argv, options, pos, &n, &code))
+        return code;
+    if (n != 1)
+        return cli_usage(self, "which kernel? a built-in's name or FILE.hone[:name]");
+    if (threads > 1024)
+        return cli_usage(self, "--threads at most 1024");
+    if (seconds > 1000000000)
+        return cli_usage(self, "--time at most 1000000000");
+    if (!trials && !seconds)
+        trials = 256;
+
+    bool here = workers.n + listen.n == 0; /* measure on this machine */
+    hone_error err = {0};
+    cli_kernel kernel = {0};
+    hone_target target;
+    hone_db *db = NULL;
+    hone_pool *pool = NULL;
+    hone_session_result result = {0};
+    hone_status st = cli_kernel_load(pos[0], &sizes, &kernel, &err);
+    if (st == HONE_OK)
+        st = cli_target_load(target_arg, &target, &err);
+    if (st == HONE_OK)
+        st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
+    if (st == HONE_OK)
+        st = hone_pool_new(&(hone_pool_options){.key_file = key, .allow_file = allow}, &pool, &err);
+    if (st == HONE_OK)
+        st = cli_local_start(here, (int32_t)threads, &u.local, &err);
+    if (st == HONE_OK)
+        st = hone_pool_listen(pool, cli_local_endpoint(u.local), &err);
+    if (st == HONE_OK)
+        st = reach_workers(pool, &listen, &workers, &err);
+    if (st == HONE_OK) {
+        struct sigaction sa = {.sa_handler = on_signal};
+        sigaction(SIGINT, &sa, NULL);
+        sigaction(SIGTERM, &sa, NULL);
+        cli_progress_start(kernel.title);
+        st = hone_session_run(
+            &(hone_session_options){.kernel = kernel.title,
+                                    .program = &kernel.program,
+                                    .sizes = kernel.sizes,
+                                    .target = &target,
+                                    .llvm_version = hone_codegen_version(),
+                                    .threads = (int32_t)threads,
+                                    .trials = (uint64_t)trials,
+                                    .time_ms = seconds * 1000,
+                                    .seed = (uint64_t)seed,
+                                    .db = db,
+                                    .pool = pool,
+                                    .exclusive = here && threads >= cli_processors(),
+                                    .stop = &stop,
+                                    .on_trial = on_trial,
+                                    .on_progress = on_progress,
+                                    .on_notice = on_notice,
+                                    .on_turn = on_turn,
+                                    .ctx = &u},
+            &result, &err);
+        cli_progress_end();
+        if (u.json)
+            summary_json(&result, st, &err);
+        else if (st == HONE_OK || result.trials)
+            summary_text(&kernel, &target, threads, db_path, &result);
+    }
+    hone_pool_free(pool);
+    cli_local_stop(u.local);
+    hone_db_close(db);
+    bool found = result.best_ns > 0;
+    hone_session_result_free(&result);
+    cli_kernel_free(&kernel);
+    if (st != HONE_OK)
+        return cli_fail(st, &err);
+    return found ? 0 : 1;
+}
+
+const cli_command cli_tune = {
+    .name = "tune",
+    .synopsis = "KERNEL [-D NAME=INT]... [options]",
+    .summary = "find the fastest correct version of a kernel and log everything tried",
+    .text =
+        "KERNEL is a built-in (matmul, batch_matmul, matmul_bias_relu, conv2d_nhwc, ...) or\n"
+        "FILE.hone[:name]. Each candidate is built, checked against the program as written, and\n"
+        "timed in turns with the best so far. Results are durable at once: after Ctrl-C, a crash "
+        "or\n"
+        "a lost worker the same command goes on, and nothing is measured twice.\n\n"
+        "  hone tune matmul -D M=512 -D N=512 -D K=512 --threads 1 --trials 128\n"
+        "  hone tune my.hone:attention -D N=77 --time 60 --json\n"
+        "  hone tune matmul -D M=64 -D N=64 -D K=64 --worker tcp://*:5555 --key me --allow "
+        "boards\n\n"
+        "exit codes: 0 found one, 1 failed or none was right, 2 bad input\n",
+    .run = run,
+};

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Installs what hone needs from Debian 12's own packages. With "bench": also the libraries it is
+# compared with. Needs root (or sudo), a shell and apt; does nothing when all is there.
+set -eu
+need="cmake ninja-build gcc libc6-dev binutils pkg-config llvm-19-dev libxgboost-dev libzmq3-dev
+libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libcmocka-dev iproute2"
+[ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread libblis-dev"
+missing=
+for p in $need; do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+sudo=
+[ "$(id -u)" = 0 ] || sudo=sudo
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# shellcheck disable=SC2086
+$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,61 @@
+/* codegen: from a scheduled program to machine code, through LLVM 19's C API.
+ *
+ * The program's loops are emitted as they stand: serial loops as loops, unrolled ones as copies,
+ * vectorised ones as vector operations, parallel ones as calls of the runtime with an outlined
+ * body. The kernel's interface is hone_rt_kernel (runtime/hone_rt.h). */
+#ifndef HONE_CODEGEN_H
+#define HONE_CODEGEN_H
+
+#include "ir/ir.h"
+#include "ir/target.h"
+
+/* This host: LLVM's cpu name and features, caches from sysfs or cpuid.
+ * HONE_E_LLVM. */
+hone_status hone_target_native(hone_target *ret, hone_error *err) HONE_NODISCARD;
+
+/* One per process and target: owns the target machine. Not thread safe. */
+typedef struct hone_codegen hone_codegen;
+/* HONE_E_INPUT (unknown cpu or triple), HONE_E_LLVM. */
+hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret,
+                             hone_error *err) HONE_NODISCARD;
+void hone_codegen_free(hone_codegen *g);
+const char *hone_codegen_version(void); /* "LLVM 19.1.7" */
+
+typedef enum hone_emit { HONE_EMIT_OBJECT, HONE_EMIT_ASM, HONE_EMIT_LLVM } hone_emit;
+
+typedef struct hone_codegen_options {
+    hone_emit emit;
+    /* NULL: define hone_kernel (and hone_pack). Otherwise define `int NAME(args...)` which calls
+     * the kernel through hone_rt_default(threads), `int NAME_pack_ARG(const T *ARG, void *packed)`
+     * and `int64_t NAME_pack_ARG_bytes(void)` for each packed argument; everything else internal.
+     */
+    const char *name;
+    int32_t threads;
+    bool plain; /* as the oracle: no use of parallel, vector and unroll kinds, no fast pipelines */
+    bool no_prepack; /* keep blocks annotated hone.prepack inside the kernel */
+} hone_codegen_options;
+
+/* What the caller of the kernel must know. */
+typedef struct hone_code {
+    uint8_t *bytes; /* object, or text with a NUL after it; hone_code_free */
+    size_t n;
+    unsigned n_args;
+    int64_t pack_bytes[32]; /* per argument: 0, or the bytes of its packed form */
+    bool has_pack;
+    int64_t code_bytes; /* size of .text, 0 if not an object */
+    int64_t lower_ns, llvm_ns;
+} hone_code;
+void hone_code_free(hone_code *c);
+
+/* HONE_REJECT_TOO_BIG (unrolled body or scratch over the limits), HONE_REJECT_BUILD (a construct it
+ * cannot express, said which), HONE_E_LLVM. The program is not changed. */
+hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
+                              hone_code *ret, hone_error *err) HONE_NODISCARD;
+/* object -> shared object by the system linker. Caller frees *ret. HONE_E_TOOL, HONE_E_IO. */
+hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
+                              hone_error *err) HONE_NODISCARD;
+/* The C header that declares NAME and its pack functions. Text appended to out. */
+void hone_codegen_header(const hone_program *p, const char *name, const hone_code *code,
+                         hone_buf *out);
+
+#endif

@@ -1,0 +1,240 @@
+/* Element types: in memory and in registers, conversions between them, small builders.
+ *
+ *            memory   register
+ *   f16      half     float
+ *   bf16     i16      float     rounded by integer operations: exact on every target, denormals too
+ *   bool     i8       i1
+ *   others   the same */
+#include "codegen/internal.h"
+
+LLVMTypeRef hone_cg__reg_type(cg *e, hone_dtype t)
+{
+    switch (t) {
+    case HONE_F64:
+        return e->f64;
+    case HONE_F32:
+    case HONE_F16:
+    case HONE_BF16:
+        return e->f32;
+    case HONE_I64:
+        return e->i64;
+    case HONE_I32:
+        return e->i32;
+    case HONE_I16:
+        return e->i16;
+    case HONE_I8:
+    case HONE_U8:
+        return e->i8;
+    default:
+        return e->i1;
+    }
+}
+
+LLVMTypeRef hone_cg__mem_type(cg *e, hone_dtype t)
+{
+    return t == HONE_F16    ? e->f16
+           : t == HONE_BF16 ? e->i16
+           : t == HONE_BOOL ? e->i8
+                            : hone_cg__reg_type(e, t);
+}
+
+static bool is_vector(LLVMTypeRef t)
+{
+    return LLVMGetTypeKind(t) == LLVMVectorTypeKind;
+}
+
+LLVMTypeRef hone_cg__like(LLVMTypeRef elem, LLVMTypeRef shape)
+{
+    return is_vector(shape) ? LLVMVectorType(elem, LLVMGetVectorSize(shape)) : elem;
+}
+
+LLVMValueRef hone_cg__splat(cg *e, LLVMValueRef v, unsigned n)
+{
+    if (LLVMIsConstant(v)) {
+        LLVMValueRef all[CG_MAX_LANES];
+        for (unsigned k = 0; k < n; k++) {
+            all[k] = v;
+        }
+        return LLVMConstVector(all, n);
+    }
+    LLVMTypeRef type = LLVMVectorType(LLVMTypeOf(v), n);
+    LLVMValueRef zero = LLVMConstInt(e->i32, 0, false), none = LLVMGetPoison(type);
+    LLVMValueRef first = LLVMBuildInsertElement(e->b, none, v, zero, "");
+    LLVMValueRef lanes = LLVMConstNull(LLVMVectorType(e->i32, n));
+    return LLVMBuildShuffleVector(e->b, first, none, lanes, "");
+}
+
+LLVMValueRef hone_cg__vec(cg *e, cg_val v)
+{
+    return v.vec ? v.v : hone_cg__splat(e, v.v, e->lanes);
+}
+
+static LLVMValueRef like(LLVMTypeRef type, LLVMValueRef c)
+{
+    if (!is_vector(type)) {
+        return c;
+    }
+    LLVMValueRef all[CG_MAX_LANES];
+    unsigned n = LLVMGetVectorSize(type);
+    for (unsigned k = 0; k < n; k++) {
+        all[k] = c;
+    }
+    return LLVMConstVector(all, n);
+}
+
+static LLVMTypeRef elem_of(LLVMTypeRef type)
+{
+    return is_vector(type) ? LLVMGetElementType(type) : type;
+}
+
+LLVMValueRef hone_cg__int_like(LLVMTypeRef type, int64_t c)
+{
+    return like(type, LLVMConstInt(elem_of(type), (uint64_t)c, true));
+}
+
+LLVMValueRef hone_cg__real_like(LLVMTypeRef type, double c)
+{
+    return like(type, LLVMConstReal(elem_of(type), c));
+}
+
+/* Calls an intrinsic overloaded on n_types types. */
+static LLVMValueRef call(cg *e, const char *name, LLVMTypeRef *types, unsigned n_types,
+                         LLVMValueRef *args, unsigned n)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(e->mod, id, types, n_types);
+    return LLVMBuildCall2(e->b, LLVMGlobalGetValueType(f), f, args, n, "");
+}
+
+LLVMValueRef hone_cg__intrinsic(cg *e, const char *name, LLVMTypeRef type, LLVMValueRef *args,
+                                unsigned n)
+{
+    return call(e, name, &type, 1, args, n);
+}
+
+LLVMValueRef hone_cg__fma(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
+{
+    if (!e->g->has_fma) {
+        return LLVMBuildFAdd(e->b, LLVMBuildFMul(e->b, a, b, ""), c, "");
+    }
+    LLVMValueRef args[] = {a, b, c};
+    return hone_cg__intrinsic(e, "llvm.fma", LLVMTypeOf(a), args, 3);
+}
+
+LLVMValueRef hone_cg__masked_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned align,
+                                  LLVMValueRef mask)
+{
+    LLVMTypeRef types[] = {type, e->ptr};
+    LLVMValueRef args[] = {p, LLVMConstInt(e->i32, align, false), mask, LLVMConstNull(type)};
+    return call(e, "llvm.masked.load", types, 2, args, 4);
+}
+
+void hone_cg__masked_store(cg *e, LLVMValueRef v, LLVMValueRef p, unsigned align, LLVMValueRef mask)
+{
+    LLVMTypeRef types[] = {LLVMTypeOf(v), e->ptr};
+    LLVMValueRef args[] = {v, p, LLVMConstInt(e->i32, align, false), mask};
+    call(e, "llvm.masked.store", types, 2, args, 4);
+}
+
+LLVMBasicBlockRef hone_cg__block(cg *e, const char *name)
+{
+    return LLVMAppendBasicBlockInContext(e->ctx, e->fn.fn, name);
+}
+
+/* ---- memory <-> register -------------------------------------------------------------------- */
+
+/* The upper half of a float, rounded to nearest even; a NaN stays a quiet NaN. */
+static LLVMValueRef to_bf16(cg *e, LLVMValueRef v)
+{
+    LLVMTypeRef i32 = hone_cg__like(e->i32, LLVMTypeOf(v)), i16 = hone_cg__like(e->i16, i32);
+    LLVMValueRef x = LLVMBuildBitCast(e->b, v, i32, "");
+    LLVMValueRef up = LLVMBuildLShr(e->b, x, hone_cg__int_like(i32, 16), "");
+    LLVMValueRef odd = LLVMBuildAnd(e->b, up, hone_cg__int_like(i32, 1), "");
+    LLVMValueRef half = LLVMBuildAdd(e->b, odd, hone_cg__int_like(i32, 0x7fff), "");
+    LLVMValueRef near = LLVMBuildAdd(e->b, x, half, "");
+    near = LLVMBuildLShr(e->b, near, hone_cg__int_like(i32, 16), "");
+    LLVMValueRef quiet = LLVMBuildOr(e->b, up, hone_cg__int_like(i32, 0x40), "");
+    LLVMValueRef nan = LLVMBuildFCmp(e->b, LLVMRealUNO, v, v, "");
+    return LLVMBuildTrunc(e->b, LLVMBuildSelect(e->b, nan, quiet, near, ""), i16, "");
+}
+
+LLVMValueRef hone_cg__to_mem(cg *e, hone_dtype t, LLVMValueRef v)
+{
+    switch (t) {
+    case HONE_F16:
+        return LLVMBuildFPTrunc(e->b, v, hone_cg__like(e->f16, LLVMTypeOf(v)), "");
+    case HONE_BF16:
+        return to_bf16(e, v);
+    case HONE_BOOL:
+        return LLVMBuildZExt(e->b, v, hone_cg__like(e->i8, LLVMTypeOf(v)), "");
+    default:
+        return v;
+    }
+}
+
+LLVMValueRef hone_cg__from_mem(cg *e, hone_dtype t, LLVMValueRef v)
+{
+    LLVMTypeRef type = LLVMTypeOf(v);
+    switch (t) {
+    case HONE_F16:
+        return LLVMBuildFPExt(e->b, v, hone_cg__like(e->f32, type), "");
+    case HONE_BF16: {
+        LLVMTypeRef i32 = hone_cg__like(e->i32, type);
+        LLVMValueRef x = LLVMBuildZExt(e->b, v, i32, "");
+        x = LLVMBuildShl(e->b, x, hone_cg__int_like(i32, 16), "");
+        return LLVMBuildBitCast(e->b, x, hone_cg__like(e->f32, type), "");
+    }
+    case HONE_BOOL:
+        return LLVMBuildICmp(e->b, LLVMIntNE, v, hone_cg__int_like(type, 0), "");
+    default:
+        return v;
+    }
+}
+
+/* ---- casts ---------------------------------------------------------------------------------- */
+
+static bool is_unsigned(hone_dtype t)
+{
+    return t == HONE_U8 || t == HONE_BOOL;
+}
+
+static LLVMValueRef float_to_float(cg *e, hone_dtype to, LLVMValueRef v)
+{
+    LLVMTypeRef type = hone_cg__like(hone_cg__reg_type(e, to), LLVMTypeOf(v));
+    v = LLVMBuildFPCast(e->b, v, type, "");
+    return to == HONE_F16 || to == HONE_BF16 ? hone_cg__from_mem(e, to, hone_cg__to_mem(e, to, v))
+                                             : v;
+}
+
+/* Towards zero, saturating, NaN to 0. */
+static LLVMValueRef float_to_int(cg *e, hone_dtype to, LLVMValueRef v)
+{
+    LLVMTypeRef from = LLVMTypeOf(v);
+    if (to == HONE_BOOL) {
+        return LLVMBuildFCmp(e->b, LLVMRealUNE, v, hone_cg__real_like(from, 0), "");
+    }
+    LLVMTypeRef types[] = {hone_cg__like(hone_cg__reg_type(e, to), from), from};
+    return call(e, is_unsigned(to) ? "llvm.fptoui.sat" : "llvm.fptosi.sat", types, 2, &v, 1);
+}
+
+LLVMValueRef hone_cg__cast(cg *e, hone_dtype from, hone_dtype to, LLVMValueRef v)
+{
+    if (from == to) {
+        return v;
+    }
+    bool ff = hone_dtype_is_float(from), tf = hone_dtype_is_float(to);
+    if (ff) {
+        return tf ? float_to_float(e, to, v) : float_to_int(e, to, v);
+    }
+    LLVMTypeRef type = hone_cg__like(hone_cg__reg_type(e, to), LLVMTypeOf(v));
+    if (tf) {
+        v = is_unsigned(from) ? LLVMBuildUIToFP(e->b, v, type, "")
+                              : LLVMBuildSIToFP(e->b, v, type, "");
+        return float_to_float(e, to, v);
+    }
+    if (to == HONE_BOOL) {
+        LLVMValueRef zero = hone_cg__int_like(LLVMTypeOf(v), 0);
+        return LLVMBuildICmp(e->b, LLVMIntNE, v, zero, "");
+    }
+    return LLVMBuildIntCast2(e->b, v, type, !is_unsigned(from), "");
+}

@@ -1,0 +1,283 @@
+/* Functions of the object.
+ *
+ *   hone_kernel(args, rt)      loads the pointers, calls
+ *   kernel_body(pointers, rt)  which does the work: as parameters they can be said not to alias
+ *   hone_pack(from, to, rt)    calls packN_body(from, to, rt) for each packed argument N
+ * or, with a name, NAME(pointers...) and NAME_pack_ARG(from, to) in the place of the first and the
+ * last. taskN and taskN_body are the bodies of parallel loops (task.c). */
+#include "codegen/internal.h"
+#include "runtime/hone_rt.h"
+
+_Static_assert(offsetof(hone_rt_api, scratch) == 16, "generated code calls scratch at offset 16");
+
+LLVMTypeRef hone_cg__fn_type(cg *e, LLVMTypeRef *params, unsigned n)
+{
+    return LLVMFunctionType(e->i32, params, n, false);
+}
+
+static void add_text_attr(cg *e, LLVMValueRef fn, const char *key, const char *value)
+{
+    LLVMAttributeRef a = LLVMCreateStringAttribute(e->ctx, key, (unsigned)strlen(key), value,
+                                                   (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, a);
+}
+
+static void add_attr(cg *e, LLVMValueRef fn, LLVMAttributeIndex at, const char *name)
+{
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(e->ctx, kind, 0));
+}
+
+static LLVMValueRef new_function(cg *e, const char *name, LLVMTypeRef type, bool exported)
+{
+    LLVMValueRef fn = LLVMAddFunction(e->mod, name, type);
+    LLVMSetLinkage(fn, exported ? LLVMExternalLinkage : LLVMInternalLinkage);
+    add_text_attr(e, fn, "target-cpu", e->g->target.cpu);
+    add_text_attr(e, fn, "target-features", e->g->target.features);
+    add_text_attr(e, fn, "frame-pointer", "none");
+    add_text_attr(e, fn, "no-builtins", ""); /* no memset or memcpy may be made of loops */
+    if (e->g->target.vector_bytes >= 64) {
+        add_text_attr(e, fn, "prefer-vector-width", "512");
+    }
+    add_attr(e, fn, LLVMAttributeFunctionIndex, "nounwind");
+    if (!exported) {
+        add_attr(e, fn, LLVMAttributeFunctionIndex, "noinline");
+    }
+    return fn;
+}
+
+LLVMValueRef hone_cg__fn_new(cg *e, const char *name, LLVMTypeRef *params, unsigned n,
+                             bool exported)
+{
+    LLVMValueRef fn = new_function(e, name, hone_cg__fn_type(e, params, n), exported);
+    for (unsigned k = 0; !exported && k < n; k++) {
+        if (params[k] == e->ptr) {
+            add_attr(e, fn, k + 1, "noalias");
+        }
+    }
+    return fn;
+}
+
+LLVMValueRef hone_cg__alloca(cg *e, LLVMTypeRef elem, int64_t n)
+{
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    LLVMPositionBuilderBefore(e->b, LLVMGetFirstInstruction(e->fn.entry));
+    LLVMTypeRef type = LLVMArrayType2(elem, (uint64_t)n);
+    LLVMValueRef p = LLVMBuildAlloca(e->b, type, "");
+    LLVMSetAlignment(p, 64);
+    LLVMPositionBuilderAtEnd(e->b, here);
+    return p;
+}
+
+void hone_cg__check(cg *e, LLVMValueRef rc)
+{
+    LLVMBasicBlockRef bad = hone_cg__block(e, "failed"), on = hone_cg__block(e, "on");
+    LLVMValueRef zero = LLVMConstInt(e->i32, 0, false);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntEQ, rc, zero, ""), on, bad);
+    LLVMPositionBuilderAtEnd(e->b, bad);
+    LLVMBuildRet(e->b, rc);
+    LLVMPositionBuilderAtEnd(e->b, on);
+}
+
+/* rt->scratch(rt, slot, bytes), or the function ends with HONE_RT_NOMEM. */
+static LLVMValueRef scratch(cg *e, int slot, int64_t bytes)
+{
+    LLVMValueRef at = LLVMConstInt(e->i64, offsetof(hone_rt_api, scratch), false);
+    LLVMValueRef member = LLVMBuildGEP2(e->b, e->i8, e->fn.rt, &at, 1, "");
+    LLVMValueRef call = LLVMBuildLoad2(e->b, e->ptr, member, "");
+    LLVMTypeRef params[] = {e->ptr, e->i32, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->ptr, params, 3, false);
+    LLVMValueRef args[] = {e->fn.rt, LLVMConstInt(e->i32, (uint64_t)slot, false),
+                           LLVMConstInt(e->i64, (uint64_t)bytes, false)};
+    LLVMValueRef p = LLVMBuildCall2(e->b, type, call, args, 3, "");
+    LLVMValueRef none = LLVMBuildICmp(e->b, LLVMIntEQ, p, LLVMConstNull(e->ptr), "");
+    LLVMValueRef rc = LLVMBuildSelect(e->b, none, LLVMConstInt(e->i32, (uint64_t)HONE_RT_NOMEM, 1),
+                                      LLVMConstInt(e->i32, 0, false), "");
+    hone_cg__check(e, rc);
+    return p;
+}
+
+void hone_cg__fn_open(cg *e, LLVMValueRef fn, hone_stmt owner, LLVMValueRef rt, int slot)
+{
+    e->fn = (cg_fn){.fn = fn, .rt = rt, .owner = owner};
+    e->fn.ptr = hone_xcalloc(e->q.buffers.n, sizeof(LLVMValueRef));
+    e->fn.entry = hone_cg__block(e, "entry");
+    LLVMBasicBlockRef start = hone_cg__block(e, "start");
+    LLVMPositionBuilderAtEnd(e->b, e->fn.entry);
+    LLVMBuildBr(e->b, start);
+    LLVMPositionBuilderAtEnd(e->b, start);
+    int64_t bytes = slot < 0 ? 0 : hone_cg__scratch_bytes(e, owner);
+    LLVMValueRef block = bytes ? scratch(e, slot, bytes) : NULL;
+    for (uint32_t b = 1; slot >= 0 && b < e->places.n; b++) {
+        const cg_place *pl = &e->places.v[b];
+        if (!HONE_SAME(pl->owner, owner)) {
+            continue;
+        }
+        LLVMTypeRef type = hone_cg__mem_type(e, (hone_dtype)e->q.buffers.v[b].dtype);
+        if (pl->where == CG_STACK) {
+            e->fn.ptr[b] = hone_cg__alloca(e, type, pl->elems);
+        } else if (pl->where == CG_SCRATCH) {
+            LLVMValueRef at = LLVMConstInt(e->i64, (uint64_t)pl->offset, false);
+            e->fn.ptr[b] = LLVMBuildGEP2(e->b, e->i8, block, &at, 1, "");
+        }
+    }
+    LLVMBasicBlockRef body = hone_cg__block(e, "main");
+    e->fn.anchor[0] = LLVMBuildBr(e->b, body);
+    LLVMPositionBuilderAtEnd(e->b, body);
+}
+
+void hone_cg__fn_close(cg *e)
+{
+    LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
+    free(e->fn.ptr);
+    hone_vec_free(&e->fn.memo);
+}
+
+/* ---- kernel --------------------------------------------------------------------------------- */
+
+static LLVMValueRef kernel_body(cg *e)
+{
+    LLVMTypeRef params[33];
+    for (unsigned k = 0; k <= e->n_args; k++) {
+        params[k] = e->ptr;
+    }
+    LLVMValueRef fn = hone_cg__fn_new(e, "kernel_body", params, e->n_args + 1, false);
+    hone_cg__fn_open(e, fn, HONE_NO_STMT, LLVMGetParam(fn, e->n_args), 0);
+    for (unsigned k = 0; k < e->n_args; k++) {
+        e->fn.ptr[e->packed[k].i ? e->packed[k].i : k + 1] = LLVMGetParam(fn, k);
+    }
+    hone_stmt s = hone_stmt_at(&e->q, e->q.root)->first;
+    for (; s.i; s = hone_stmt_at(&e->q, s)->next) {
+        if (!hone_cg__in_pack(e, s)) {
+            hone_cg__stmt(e, s);
+        }
+    }
+    hone_cg__fn_close(e);
+    return fn;
+}
+
+/* ptr[k] of an array of pointers. */
+static LLVMValueRef pointer_at(cg *e, LLVMValueRef array, unsigned k)
+{
+    LLVMValueRef at = LLVMConstInt(e->i64, k, false);
+    LLVMValueRef p = LLVMBuildGEP2(e->b, e->ptr, array, &at, 1, "");
+    return LLVMBuildLoad2(e->b, e->ptr, p, "");
+}
+
+static LLVMValueRef call(cg *e, LLVMValueRef fn, LLVMValueRef *args, unsigned n)
+{
+    return LLVMBuildCall2(e->b, LLVMGlobalGetValueType(fn), fn, args, n, "");
+}
+
+static void open_plain(cg *e, LLVMValueRef fn)
+{
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->ctx, fn, "entry"));
+}
+
+static LLVMValueRef default_rt(cg *e)
+{
+    LLVMTypeRef type = LLVMFunctionType(e->ptr, &e->i32, 1, false);
+    LLVMValueRef fn = LLVMGetNamedFunction(e->mod, "hone_rt_default");
+    fn = fn ? fn : LLVMAddFunction(e->mod, "hone_rt_default", type);
+    int32_t threads = e->o->threads > 0 ? e->o->threads : 1;
+    LLVMValueRef n = LLVMConstInt(e->i32, (uint64_t)threads, false);
+    return call(e, fn, &n, 1);
+}
+
+static void kernel_entry(cg *e, LLVMValueRef body)
+{
+    LLVMTypeRef params[32] = {e->ptr, e->ptr};
+    LLVMValueRef args[33];
+    if (!e->o->name) {
+        LLVMValueRef fn = hone_cg__fn_new(e, "hone_kernel", params, 2, true);
+        open_plain(e, fn);
+        for (unsigned k = 0; k < e->n_args; k++) {
+            args[k] = pointer_at(e, LLVMGetParam(fn, 0), k);
+        }
+        args[e->n_args] = LLVMGetParam(fn, 1);
+    } else {
+        for (unsigned k = 0; k < e->n_args; k++) {
+            params[k] = e->ptr;
+        }
+        LLVMValueRef fn = hone_cg__fn_new(e, e->o->name, params, e->n_args, true);
+        open_plain(e, fn);
+        for (unsigned k = 0; k < e->n_args; k++) {
+            args[k] = LLVMGetParam(fn, k);
+        }
+        args[e->n_args] = default_rt(e);
+    }
+    LLVMBuildRet(e->b, call(e, body, args, e->n_args + 1));
+}
+
+/* ---- pack ----------------------------------------------------------------------------------- */
+
+static LLVMValueRef pack_body(cg *e, unsigned arg)
+{
+    char name[32];
+    snprintf(name, sizeof name, "pack%u_body", arg);
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr};
+    LLVMValueRef fn = hone_cg__fn_new(e, name, params, 3, false);
+    hone_cg__fn_open(e, fn, HONE_NO_STMT, LLVMGetParam(fn, 2), -1);
+    e->fn.ptr[arg + 1] = LLVMGetParam(fn, 0);
+    e->fn.ptr[e->packed[arg].i] = LLVMGetParam(fn, 1);
+    hone_cg__stmt(e, e->pack_stmt[arg]);
+    hone_cg__fn_close(e);
+    return fn;
+}
+
+/* NAME_pack_ARG(from, to) and NAME_pack_ARG_bytes(). */
+static void named_pack(cg *e, unsigned arg, LLVMValueRef body)
+{
+    const cg_place *pl = &e->places.v[e->packed[arg].i];
+    int width = hone_dtype_bytes((hone_dtype)e->q.buffers.v[e->packed[arg].i].dtype);
+    const char *text = hone_sym_text(&e->q, e->q.buffers.v[arg + 1].name);
+    char *name = hone_xasprintf("%s_pack_%s", e->o->name, text);
+    LLVMTypeRef params[] = {e->ptr, e->ptr};
+    LLVMValueRef fn = hone_cg__fn_new(e, name, params, 2, true);
+    open_plain(e, fn);
+    LLVMValueRef args[] = {LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), default_rt(e)};
+    LLVMBuildRet(e->b, call(e, body, args, 3));
+    free(name);
+    name = hone_xasprintf("%s_pack_%s_bytes", e->o->name, text);
+    fn = new_function(e, name, LLVMFunctionType(e->i64, NULL, 0, false), true);
+    open_plain(e, fn);
+    LLVMBuildRet(e->b, LLVMConstInt(e->i64, (uint64_t)(pl->elems * width), false));
+    free(name);
+}
+
+static void packs(cg *e)
+{
+    LLVMValueRef body[32] = {NULL};
+    bool any = false;
+    for (unsigned k = 0; k < e->n_args; k++) {
+        if (e->packed[k].i) {
+            body[k] = pack_body(e, k);
+            any = true;
+            if (e->o->name) {
+                named_pack(e, k, body[k]);
+            }
+        }
+    }
+    if (!any || e->o->name) {
+        return;
+    }
+    LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr};
+    LLVMValueRef fn = hone_cg__fn_new(e, "hone_pack", params, 3, true);
+    e->fn = (cg_fn){.fn = fn};
+    open_plain(e, fn);
+    for (unsigned k = 0; k < e->n_args; k++) {
+        if (body[k]) {
+            LLVMValueRef args[] = {pointer_at(e, LLVMGetParam(fn, 0), k),
+                                   pointer_at(e, LLVMGetParam(fn, 1), k), LLVMGetParam(fn, 2)};
+            hone_cg__check(e, call(e, body[k], args, 3));
+        }
+    }
+    LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
+}
+
+void hone_cg__functions(cg *e)
+{
+    LLVMValueRef body = kernel_body(e);
+    kernel_entry(e, body);
+    packs(e);
+}

@@ -1,0 +1,300 @@
+/* codegen, inside: one `cg` per call of hone_codegen_emit.
+ *
+ *   prepare.c   private copy of the program, loop kinds, leaf blocks over loop variables
+ *   place.c     where buffers live: boxes, compaction, layout, offsets of every access
+ *   linear.c    index expressions as linear forms, decided conditions, facts
+ *   index.c     i64 values with known ranges, hoisted and shared while they are emitted
+ *   value.c     data expressions, scalar or one vector; elem.c: element types, casts, memory
+ *   leaf.c      one instance of a leaf block
+ *   loop.c      loops; part.c: loop bounds and partition; task.c: parallel loops
+ *   func.c      functions, the C wrapper, the pack function
+ *   math.c      exp, log, tanh, sigmoid, erf, pow without a library
+ *   codegen.c   entry points and pipelines; object.c reads what came out; link.c, header.c,
+ *   target.c
+ *
+ * Emission walks the statements with an environment: each loop variable is a cg_idx (a constant, or
+ * an LLVM value with a range) or the lane of the vector being computed. Index arithmetic is put
+ * into the innermost scope (loop body) whose variables it uses, once: no later pass has to hoist
+ * it. */
+#ifndef HONE_CODEGEN_INTERNAL_H
+#define HONE_CODEGEN_INTERNAL_H
+
+#include "codegen/codegen.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+#define CG_MAX_INSTANCES 4096    /* leaf block instances emitted per kernel */
+#define CG_MAX_LANES 256         /* of one vectorised loop */
+#define CG_MAX_LOCAL_BYTES 16384 /* one register tile */
+#define CG_STACK_TEMP_BYTES 4096 /* a global temporary up to this size lives on the stack */
+#define CG_MAX_SCRATCH_BYTES ((int64_t)1 << 30)
+#define CG_MAX_CONDS 32
+#define CG_MAX_TERMS 24
+#define CG_MAX_SAFE 24 /* loads of a block known to be in bounds */
+#define CG_MAX_SCOPES 64
+#define CG_HERE UINT32_MAX /* level of a value computed in place, never hoisted or shared */
+
+struct hone_codegen {
+    hone_target target;
+    LLVMTargetMachineRef machine;
+    char *layout;
+    bool has_fma, has_f16c;
+};
+
+typedef enum cg_tri { CG_NO, CG_MAYBE, CG_YES } cg_tri;
+
+/* An i64 that is somewhere in [lo, hi]; when lo == hi it is that constant and v is NULL. */
+typedef struct cg_idx {
+    LLVMValueRef v;
+    int64_t lo, hi;
+    uint32_t level; /* scope it was computed in; 0: the function's entry */
+} cg_idx;
+
+/* expr == c + sum coeff * (var, or atom: any other integer expression). */
+typedef struct cg_term {
+    hone_var var;
+    hone_expr atom;
+    int64_t coeff;
+} cg_term;
+typedef struct cg_lin {
+    bool ok;
+    uint32_t first, n;
+    int64_t c;
+} cg_lin;
+
+typedef struct cg_cond {
+    hone_expr e;
+    bool is_where;
+} cg_cond;
+
+/* A leaf block with its expressions over loop variables. */
+typedef struct cg_leaf {
+    hone_stmt s;
+    hone_buffer out;
+    unsigned n_index;
+    hone_expr index[HONE_MAX_DIMS];
+    hone_expr own;    /* LOAD of the element stored */
+    hone_expr offset; /* of the store, elements in the buffer as placed */
+    hone_expr value, init;
+    unsigned n_first; /* reduction: it is the first step when all of these are true */
+    hone_expr first[HONE_MAX_ITERS];
+    unsigned n_conds; /* where conjuncts, then those of selects in the value */
+    cg_cond conds[CG_MAX_CONDS];
+    unsigned n_safe; /* loads whose indices are in bounds wherever the block runs at all */
+    hone_expr safe[CG_MAX_SAFE];
+    bool uses_own;  /* the value reads the element stored: a*b + c may then round once */
+    bool self_read; /* the value reads other elements of the buffer stored to */
+} cg_leaf;
+
+typedef enum cg_where { CG_UNPLACED, CG_ARG, CG_STACK, CG_SCRATCH } cg_where;
+typedef struct cg_place {
+    cg_where where;
+    hone_stmt owner; /* parallel loop whose task holds it; none: the kernel */
+    int64_t shape[HONE_MAX_DIMS], stride[HONE_MAX_DIMS];
+    hone_expr start[HONE_MAX_DIMS];
+    int64_t elems;  /* with padding */
+    int64_t offset; /* bytes in the scratch block */
+} cg_place;
+
+/* Something known inside a region: the condition holds; or its linear form equals `outer` plus the
+ * terms whose bits are set in `inner`. */
+typedef struct cg_fact {
+    hone_expr cond;
+    bool is_true;
+    uint32_t inner;
+    int64_t outer;
+} cg_fact;
+
+typedef struct cg_memo {
+    LLVMValueRef a, b, v;
+    LLVMTypeRef type;
+    int op;
+    uint32_t level;
+} cg_memo;
+
+/* The function being emitted. */
+typedef struct cg_fn {
+    LLVMValueRef fn, rt;
+    hone_stmt owner;   /* none: kernel or pack */
+    LLVMValueRef *ptr; /* per buffer, NULL when not to be had here */
+    uint32_t level;
+    LLVMValueRef anchor[CG_MAX_SCOPES]; /* hoisted code of a scope goes before it */
+    LLVMBasicBlockRef entry;
+    HONE_VEC(cg_memo) memo;
+} cg_fn;
+
+/* Data value: scalar (the same in all lanes) or a vector of e->lanes. */
+typedef struct cg_val {
+    LLVMValueRef v;
+    bool vec;
+} cg_val;
+
+/* In how many of the lanes code runs whose mask may be set. */
+typedef enum cg_run { CG_IN_ALL, CG_IN_SOME /* at least one */, CG_IN_ANY /* or none */ } cg_run;
+
+typedef struct cg {
+    const hone_codegen *g;
+    const hone_codegen_options *o;
+    hone_program q;
+    hone_status status;
+    hone_error *err;
+
+    HONE_VEC(cg_leaf) leaves;   /* in program order; row 0 unused */
+    HONE_VEC(uint32_t) leaf_of; /* by statement */
+    HONE_VEC(cg_place) places;  /* by buffer */
+    HONE_VEC(uint32_t) lin_of;  /* by expression, 0: not looked at yet */
+    HONE_VEC(cg_lin) lins;
+    HONE_VEC(cg_term) terms;
+    HONE_VEC(uint32_t) offset_of; /* by LOAD expression: its offset expression */
+    hone_buffer packed[32];       /* by argument: the TEMP that holds its packed form */
+    hone_stmt pack_stmt[32];      /* the statement that makes it */
+    unsigned n_args;
+
+    LLVMContextRef ctx;
+    LLVMModuleRef mod;
+    LLVMBuilderRef b;
+    LLVMTypeRef i1, i8, i16, i32, i64, f16, f32, f64, ptr, void_;
+    LLVMMetadataRef loop_md; /* properties shared by all loops, NULL in plain code */
+
+    cg_fn fn;
+    cg_idx *env; /* by variable */
+    bool *bound;
+    HONE_VEC(hone_range) ranges; /* of bound variables, for hone_bounds_in */
+    HONE_VEC(cg_fact) facts;
+    hone_var lane_var; /* none: scalar code */
+    unsigned lanes;
+    LLVMValueRef mask;   /* lanes in which code runs, NULL: all */
+    const cg_leaf *leaf; /* the leaf being emitted */
+    bool where_lanes;    /* its predicate holds in some lanes only */
+    hone_expr own;       /* this load is known to have .. */
+    cg_val own_value;    /* .. this value */
+    bool fuse;
+    int64_t instances;
+    unsigned n_tasks;
+} cg;
+
+/* Records the first failure; emission goes on harmlessly until somebody looks at e->status. */
+void hone_cg__fail(cg *e, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
+
+/* prepare.c: fills e->q and the leaves. */
+void hone_cg__prepare(cg *e, const hone_program *p);
+cg_leaf *hone_cg__leaf(cg *e, hone_stmt s);
+/* place.c: finds prepacked inputs, places all buffers, rewrites offsets. */
+void hone_cg__place(cg *e);
+int64_t hone_cg__scratch_bytes(const cg *e, hone_stmt owner);
+unsigned hone_cg__elem_bytes(hone_dtype t);
+/* True for the top-level statements that hone_pack runs instead of the kernel. */
+bool hone_cg__in_pack(const cg *e, hone_stmt top);
+
+/* linear.c */
+cg_lin hone_cg__lin(cg *e, hone_expr x);         /* of an i64 expression; always ok */
+cg_lin hone_cg__cond_lin(cg *e, hone_expr cond); /* cond <=> lin < 0; !ok: not linear */
+cg_tri hone_cg__decide(cg *e, hone_expr cond);
+bool hone_cg__range(cg *e, hone_expr x, int64_t *ret_lo, int64_t *ret_hi);
+/* The expression's value changes from lane to lane. */
+bool hone_cg__by_lane(const cg *e, hone_expr x);
+/* What is known of the condition, NULL: nothing. Borrowed until a fact is added. */
+const cg_fact *hone_cg__fact(const cg *e, hone_expr cond);
+void hone_cg__term_range(cg *e, cg_term t, int64_t *ret_lo, int64_t *ret_hi); /* coeff included */
+bool hone_cg__has_load(const cg *e, hone_expr x);
+/* In every lane, whether masked or not. */
+bool hone_cg__load_in_bounds(cg *e, hone_expr load);
+
+/* index.c: arithmetic on cg_idx; results are hoisted to their level and shared. */
+cg_idx hone_cg__const(int64_t c);
+LLVMValueRef hone_cg__v(cg *e, cg_idx a);
+cg_idx hone_cg__add(cg *e, cg_idx a, cg_idx b);
+cg_idx hone_cg__sub(cg *e, cg_idx a, cg_idx b);
+cg_idx hone_cg__mul(cg *e, cg_idx a, int64_t c);
+cg_idx hone_cg__floordiv(cg *e, cg_idx a, int64_t c); /* c > 0 */
+cg_idx hone_cg__floormod(cg *e, cg_idx a, int64_t c);
+cg_idx hone_cg__min(cg *e, cg_idx a, cg_idx b);
+cg_idx hone_cg__max(cg *e, cg_idx a, cg_idx b);
+/* Value of an index expression that does not depend on the lane. */
+cg_idx hone_cg__index(cg *e, hone_expr x);
+#define CG_ALL_TERMS UINT32_MAX
+/* A linear form taken apart: constant, multiple of the lane, rest by levels (outermost first). */
+typedef struct cg_sum {
+    int64_t c, lane;
+    bool lane_other; /* depends on the lane in another way too */
+    unsigned n;
+    cg_idx t[CG_MAX_TERMS];
+} cg_sum;
+/* c + the terms of l whose bits are set. */
+void hone_cg__sum(cg *e, cg_lin l, uint32_t which, int64_t c, cg_sum *ret);
+cg_idx hone_cg__sum_value(cg *e, const cg_sum *s); /* without the lane's part */
+/* Address of ptr[c + sum], the lane's part left out. */
+LLVMValueRef hone_cg__address(cg *e, LLVMValueRef base, LLVMTypeRef elem, const cg_sum *s);
+void hone_cg__bind(cg *e, hone_var v, cg_idx i);
+void hone_cg__unbind(cg *e, hone_var v);
+void hone_cg__scope_open(cg *e, LLVMValueRef anchor);
+void hone_cg__scope_close(cg *e);
+
+/* elem.c */
+LLVMTypeRef hone_cg__reg_type(cg *e, hone_dtype t);
+LLVMTypeRef hone_cg__mem_type(cg *e, hone_dtype t);
+LLVMTypeRef hone_cg__like(LLVMTypeRef elem, LLVMTypeRef shape); /* vector if shape is */
+LLVMValueRef hone_cg__to_mem(cg *e, hone_dtype t, LLVMValueRef v);
+LLVMValueRef hone_cg__from_mem(cg *e, hone_dtype t, LLVMValueRef v);
+LLVMValueRef hone_cg__cast(cg *e, hone_dtype from, hone_dtype to, LLVMValueRef v);
+LLVMValueRef hone_cg__splat(cg *e, LLVMValueRef v, unsigned n);
+LLVMValueRef hone_cg__vec(cg *e, cg_val v); /* as a vector of e->lanes */
+/* Constants of the same shape (scalar or vector) as `type`. */
+LLVMValueRef hone_cg__int_like(LLVMTypeRef type, int64_t c);
+LLVMValueRef hone_cg__real_like(LLVMTypeRef type, double c);
+/* Calls an intrinsic overloaded on one type. */
+LLVMValueRef hone_cg__intrinsic(cg *e, const char *name, LLVMTypeRef type, LLVMValueRef *args,
+                                unsigned n);
+LLVMValueRef hone_cg__fma(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+LLVMValueRef hone_cg__masked_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned align,
+                                  LLVMValueRef mask);
+void hone_cg__masked_store(cg *e, LLVMValueRef v, LLVMValueRef p, unsigned align,
+                           LLVMValueRef mask);
+LLVMBasicBlockRef hone_cg__block(cg *e, const char *name);
+
+/* math.c: x is float or double, scalar or vector. */
+LLVMValueRef hone_cg__math(cg *e, hone_op op, LLVMValueRef x, LLVMValueRef y);
+
+/* value.c */
+cg_val hone_cg__value(cg *e, hone_expr x);
+cg_val hone_cg__cond(cg *e, hone_expr cond); /* i1 or <n x i1> */
+/* The value can be computed with e->lane_var as the lane. */
+bool hone_cg__can_vectorise(cg *e, hone_expr x, cg_run run);
+/* Computing it where it is not wanted does no harm. */
+bool hone_cg__can_speculate(cg *e, hone_expr x);
+cg_val hone_cg__load(cg *e, hone_expr load);
+
+/* leaf.c, loop.c, part.c, task.c */
+void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
+void hone_cg__stmt(cg *e, hone_stmt s);
+void hone_cg__children(cg *e, hone_stmt s);
+/* Iterations [lo, hi) of a serial loop as they are; `once`: at most one. */
+void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once);
+/* The same, with bounds tightened and the range cut where conditions become constant. */
+void hone_cg__parts(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi);
+void hone_cg__task(cg *e, hone_stmt loop);
+/* Leaf instances the statement becomes, at most; saturates. */
+int64_t hone_cg__instances(cg *e, hone_stmt s);
+
+/* func.c */
+void hone_cg__functions(cg *e);
+LLVMTypeRef hone_cg__fn_type(cg *e, LLVMTypeRef *params, unsigned n); /* returns i32 */
+/* An i32 function whose pointer parameters do not alias. */
+LLVMValueRef hone_cg__fn_new(cg *e, const char *name, LLVMTypeRef *params, unsigned n,
+                             bool exported);
+/* Starts its body, a fresh e->fn: stack and scratch temporaries of `owner` are made, the latter in
+ * `slot`; slot -1: none. */
+void hone_cg__fn_open(cg *e, LLVMValueRef fn, hone_stmt owner, LLVMValueRef rt, int slot);
+/* return 0; drops e->fn. */
+void hone_cg__fn_close(cg *e);
+/* Static stack memory of the function, 64-byte aligned. */
+LLVMValueRef hone_cg__alloca(cg *e, LLVMTypeRef elem, int64_t n);
+/* If the i32 is not 0 the function returns it. */
+void hone_cg__check(cg *e, LLVMValueRef rc);
+
+/* object.c: size of the code and the first undefined symbol not in `allowed` (NULL-ended);
+ * zeros for what is no 64-bit ELF object. *ret_undefined points into bytes. */
+void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
+                          int64_t *ret_code_bytes, const char **ret_undefined);
+#endif

@@ -1,0 +1,221 @@
+/* One instance of a leaf block under the environment as it stands: nothing, a store, a vector
+ * store, or the lanes one after the other. */
+#include "codegen/internal.h"
+
+/* Conditions that are not decided, and what they amount to. */
+typedef struct guards {
+    unsigned n;
+    hone_expr scalar[CG_MAX_CONDS];
+    unsigned n_lane;
+    hone_expr lane[CG_MAX_CONDS];
+} guards;
+
+/* False: the instance does not run. */
+static bool find_guards(cg *e, const cg_leaf *leaf, guards *ret)
+{
+    ret->n = ret->n_lane = 0;
+    for (unsigned k = 0; k < leaf->n_conds; k++) {
+        hone_expr c = leaf->conds[k].e;
+        if (!leaf->conds[k].is_where) {
+            continue;
+        }
+        cg_tri known = hone_cg__decide(e, c);
+        if (known == CG_NO) {
+            return false;
+        }
+        if (known == CG_MAYBE && hone_cg__by_lane(e, c)) {
+            ret->lane[ret->n_lane++] = c;
+        } else if (known == CG_MAYBE) {
+            ret->scalar[ret->n++] = c;
+        }
+    }
+    return true;
+}
+
+static void store(cg *e, const cg_leaf *leaf, cg_val value)
+{
+    hone_dtype t = (hone_dtype)hone_buffer_at(&e->q, leaf->out)->dtype;
+    LLVMTypeRef type = hone_cg__mem_type(e, t);
+    unsigned align = hone_cg__elem_bytes(t);
+    cg_lin l = hone_cg__lin(e, leaf->offset);
+    cg_sum s;
+    hone_cg__sum(e, l, CG_ALL_TERMS, l.c, &s);
+    LLVMValueRef v = e->lane_var.i ? hone_cg__vec(e, value) : value.v;
+    LLVMValueRef p = hone_cg__address(e, e->fn.ptr[leaf->out.i], type, &s);
+    v = hone_cg__to_mem(e, t, v);
+    if (e->mask && e->places.v[leaf->out.i].where != CG_STACK) {
+        hone_cg__masked_store(e, v, p, align, e->mask);
+        return;
+    }
+    if (e->mask) { /* private memory: writing back what is there lets it become a register */
+        LLVMValueRef old = LLVMBuildLoad2(e->b, LLVMTypeOf(v), p, "");
+        LLVMSetAlignment(old, align);
+        v = LLVMBuildSelect(e->b, e->mask, v, old, "");
+    }
+    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
+}
+
+static cg_tri is_first(cg *e, const cg_leaf *leaf)
+{
+    cg_tri first = CG_YES;
+    for (unsigned k = 0; k < leaf->n_first; k++) {
+        cg_tri t = hone_cg__decide(e, leaf->first[k]);
+        first = t < first ? t : first;
+    }
+    return first;
+}
+
+/* What the element holds before the block computes: init at the first step, else memory. */
+static cg_val old_value(cg *e, const cg_leaf *leaf)
+{
+    cg_tri first = leaf->init.i ? is_first(e, leaf) : CG_NO;
+    if (first == CG_NO) {
+        return hone_cg__load(e, leaf->own);
+    }
+    hone_dtype t = (hone_dtype)hone_buffer_at(&e->q, leaf->out)->dtype;
+    if (first == CG_YES) {
+        cg_val v = hone_cg__value(e, leaf->init); /* as it would be read back */
+        return (cg_val){hone_cg__from_mem(e, t, hone_cg__to_mem(e, t, v.v)), v.vec};
+    }
+    LLVMValueRef c = NULL;
+    for (unsigned k = 0; k < leaf->n_first; k++) {
+        LLVMValueRef x = hone_cg__cond(e, leaf->first[k]).v;
+        c = c ? LLVMBuildAnd(e->b, c, x, "") : x;
+    }
+    if (!hone_cg__can_speculate(e, leaf->init)) {
+        LLVMBasicBlockRef yes = hone_cg__block(e, "init"), on = hone_cg__block(e, "update");
+        LLVMBuildCondBr(e->b, c, yes, on);
+        LLVMPositionBuilderAtEnd(e->b, yes);
+        store(e, leaf, hone_cg__value(e, leaf->init));
+        LLVMBuildBr(e->b, on);
+        LLVMPositionBuilderAtEnd(e->b, on);
+        return hone_cg__load(e, leaf->own);
+    }
+    cg_val was = hone_cg__load(e, leaf->own), init = hone_cg__value(e, leaf->init);
+    init.v = hone_cg__from_mem(e, t, hone_cg__to_mem(e, t, init.v));
+    bool vec = was.vec || init.vec;
+    if (vec) {
+        was.v = hone_cg__vec(e, was);
+        init.v = hone_cg__vec(e, init);
+    }
+    return (cg_val){LLVMBuildSelect(e->b, c, init.v, was.v, ""), vec};
+}
+
+static void compute(cg *e, const cg_leaf *leaf)
+{
+    if (leaf->uses_own) {
+        e->own_value = old_value(e, leaf);
+        e->own = leaf->own;
+    }
+    e->fuse = leaf->uses_own;
+    cg_val v = hone_cg__value(e, leaf->value);
+    e->own = HONE_NO_EXPR;
+    store(e, leaf, v);
+}
+
+static bool can_vectorise(cg *e, const cg_leaf *leaf, cg_run run)
+{
+    cg_lin l = hone_cg__lin(e, leaf->offset);
+    int64_t stride = 0;
+    for (uint32_t k = 0; k < l.n; k++) {
+        cg_term t = e->terms.v[l.first + k];
+        if (t.var.i && HONE_SAME(t.var, e->lane_var)) {
+            stride += t.coeff;
+        } else if (t.atom.i && hone_cg__by_lane(e, t.atom)) {
+            return false;
+        }
+    }
+    bool ok = stride == 1 && !leaf->self_read;
+    for (unsigned k = 0; ok && k < leaf->n_first; k++) {
+        ok = !hone_cg__by_lane(e, leaf->first[k]);
+    }
+    e->own = leaf->own;
+    ok = ok && hone_cg__can_vectorise(e, leaf->value, run) &&
+         (!leaf->init.i || hone_cg__can_vectorise(e, leaf->init, run));
+    e->own = HONE_NO_EXPR;
+    return ok;
+}
+
+static void lane_by_lane(cg *e, cg_leaf *leaf)
+{
+    hone_var v = e->lane_var;
+    cg_idx was = e->env[v.i];
+    hone_range range = {0};
+    uint32_t at = 0;
+    while (e->ranges.v[at].var.i != v.i) {
+        at++;
+    }
+    range = e->ranges.v[at];
+    e->lane_var = (hone_var){0};
+    for (unsigned k = 0; k < e->lanes; k++) {
+        e->env[v.i] = hone_cg__const(k);
+        e->ranges.v[at].lo = e->ranges.v[at].hi = k;
+        hone_cg__leaf_emit(e, leaf);
+    }
+    e->env[v.i] = was;
+    e->ranges.v[at] = range;
+    e->lane_var = v;
+}
+
+/* Code goes on where c holds; the caller ends it with a branch to the block returned. */
+static LLVMBasicBlockRef enter_if(cg *e, LLVMValueRef c)
+{
+    LLVMBasicBlockRef in = hone_cg__block(e, "if"), out = hone_cg__block(e, "fi");
+    LLVMBuildCondBr(e->b, c, in, out);
+    LLVMPositionBuilderAtEnd(e->b, in);
+    return out;
+}
+
+void hone_cg__leaf_emit(cg *e, cg_leaf *leaf)
+{
+    guards g;
+    if (e->status != HONE_OK || !find_guards(e, leaf, &g)) {
+        return;
+    }
+    e->leaf = leaf;
+    e->where_lanes = g.n_lane > 0;
+    if (e->lane_var.i) {
+        cg_run run = !g.n_lane ? CG_IN_ALL : g.n_lane == 1 ? CG_IN_SOME : CG_IN_ANY;
+        if (!can_vectorise(e, leaf, run)) {
+            lane_by_lane(e, leaf);
+            return;
+        }
+    }
+    if (++e->instances > CG_MAX_INSTANCES) {
+        hone_cg__fail(e, HONE_REJECT_TOO_BIG, "Unrolling makes more than %d copies of the blocks.",
+                      CG_MAX_INSTANCES);
+        return;
+    }
+    LLVMBasicBlockRef out = NULL;
+    LLVMValueRef all = NULL, mask = NULL;
+    for (unsigned k = 0; k < g.n; k++) {
+        LLVMValueRef c = hone_cg__cond(e, g.scalar[k]).v;
+        all = all ? LLVMBuildAnd(e->b, all, c, "") : c;
+    }
+    if (all) {
+        out = enter_if(e, all);
+    }
+    for (unsigned k = 0; k < g.n_lane; k++) {
+        LLVMValueRef c = hone_cg__vec(e, hone_cg__cond(e, g.lane[k]));
+        mask = mask ? LLVMBuildAnd(e->b, mask, c, "") : c;
+    }
+    if (g.n_lane == 1 && !LLVMIsConstant(mask)) {
+        /* Uniform loads rely on a lane that runs. */
+        LLVMValueRef any =
+            hone_cg__intrinsic(e, "llvm.vector.reduce.or", LLVMTypeOf(mask), &mask, 1);
+        if (out) {
+            LLVMBasicBlockRef in = hone_cg__block(e, "any");
+            LLVMBuildCondBr(e->b, any, in, out);
+            LLVMPositionBuilderAtEnd(e->b, in);
+        } else {
+            out = enter_if(e, any);
+        }
+    }
+    e->mask = mask;
+    compute(e, leaf);
+    e->mask = NULL;
+    if (out) {
+        LLVMBuildBr(e->b, out);
+        LLVMPositionBuilderAtEnd(e->b, out);
+    }
+}

@@ -1,0 +1,257 @@
+#include "codegen/internal.h"
+
+#define FAR ((int64_t)1 << 60)
+
+typedef struct sum {
+    cg_term t[CG_MAX_TERMS];
+    unsigned n;
+    int64_t c;
+} sum;
+
+bool hone_cg__has_load(const cg *e, hone_expr x)
+{
+    const hone_expr_row *r = hone_expr_at(&e->q, x);
+    if (r->op == HONE_OP_LOAD) {
+        return true;
+    }
+    for (unsigned k = 0; k < r->n_args; k++) {
+        if (hone_cg__has_load(e, hone_expr_arg(&e->q, x, k))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_term(cg *e, sum *s, hone_var var, hone_expr atom, int64_t coeff)
+{
+    for (unsigned k = 0; k < s->n; k++) {
+        if (HONE_SAME(s->t[k].var, var) && HONE_SAME(s->t[k].atom, atom)) {
+            s->t[k].coeff += coeff;
+            if (!s->t[k].coeff) {
+                s->t[k] = s->t[--s->n];
+            }
+            return;
+        }
+    }
+    if (s->n == CG_MAX_TERMS) {
+        hone_cg__fail(e, HONE_REJECT_BUILD, "An index is a sum of more than %d terms.",
+                      CG_MAX_TERMS);
+        return;
+    }
+    s->t[s->n++] = (cg_term){var, atom, coeff};
+}
+
+static void collect(cg *e, hone_expr x, int64_t times, sum *s)
+{
+    const hone_program *q = &e->q;
+    int64_t c;
+    switch (hone_expr_op(q, x)) {
+    case HONE_OP_INT:
+        s->c += times * hone_expr_at(q, x)->imm.i;
+        return;
+    case HONE_OP_VAR:
+        add_term(e, s, (hone_var){hone_expr_at(q, x)->sym}, HONE_NO_EXPR, times);
+        return;
+    case HONE_OP_ADD:
+    case HONE_OP_SUB:
+        collect(e, hone_expr_arg(q, x, 0), times, s);
+        collect(e, hone_expr_arg(q, x, 1), hone_expr_op(q, x) == HONE_OP_ADD ? times : -times, s);
+        return;
+    case HONE_OP_MUL:
+        for (unsigned k = 0; k < 2; k++) {
+            if (hone_is_int(q, hone_expr_arg(q, x, k), &c)) {
+                collect(e, hone_expr_arg(q, x, 1 - k), times * c, s);
+                return;
+            }
+        }
+        break;
+    default:
+        break;
+    }
+    add_term(e, s, (hone_var){0}, x, times);
+}
+
+static cg_lin keep(cg *e, hone_expr x, const sum *s, bool ok)
+{
+    cg_lin l = {ok, e->terms.n, s->n, s->c};
+    for (unsigned k = 0; ok && k < s->n; k++) {
+        hone_vec_push(&e->terms, s->t[k]);
+    }
+    while (e->lin_of.n <= x.i) {
+        hone_vec_push(&e->lin_of, 0);
+    }
+    if (!e->lins.n) {
+        hone_vec_push(&e->lins, (cg_lin){0});
+    }
+    e->lin_of.v[x.i] = e->lins.n;
+    hone_vec_push(&e->lins, l);
+    return l;
+}
+
+cg_lin hone_cg__lin(cg *e, hone_expr x)
+{
+    if (x.i < e->lin_of.n && e->lin_of.v[x.i]) {
+        return e->lins.v[e->lin_of.v[x.i]];
+    }
+    sum s = {.n = 0};
+    collect(e, x, 1, &s);
+    return keep(e, x, &s, true);
+}
+
+cg_lin hone_cg__cond_lin(cg *e, hone_expr cond)
+{
+    if (cond.i < e->lin_of.n && e->lin_of.v[cond.i]) {
+        return e->lins.v[e->lin_of.v[cond.i]];
+    }
+    const hone_program *q = &e->q;
+    hone_expr c = cond;
+    hone_op op = hone_expr_op(q, c);
+    bool negated = op == HONE_OP_NOT;
+    if (negated) {
+        c = hone_expr_arg(q, c, 0);
+        op = hone_expr_op(q, c);
+    }
+    sum s = {.n = 0};
+    bool ok = op == HONE_OP_LT || op == HONE_OP_LE;
+    if (ok && hone_expr_dtype(q, hone_expr_arg(q, c, 0)) == HONE_I64) {
+        /* a < b, or a - 1 < b; negated: b <= a, b < a */
+        int64_t sign = negated ? -1 : 1;
+        collect(e, hone_expr_arg(q, c, 0), sign, &s);
+        collect(e, hone_expr_arg(q, c, 1), -sign, &s);
+        s.c -= (op == HONE_OP_LE) != negated;
+        for (unsigned k = 0; k < s.n; k++) {
+            ok = ok && !(s.t[k].atom.i && hone_cg__has_load(e, s.t[k].atom));
+        }
+    } else {
+        ok = false;
+    }
+    return keep(e, cond, &s, ok);
+}
+
+static int64_t clamp(__int128 x)
+{
+    return x > FAR ? FAR : x < -FAR ? -FAR : (int64_t)x;
+}
+
+void hone_cg__term_range(cg *e, cg_term t, int64_t *ret_lo, int64_t *ret_hi)
+{
+    int64_t lo = -FAR, hi = FAR;
+    if (t.var.i && e->bound[t.var.i]) {
+        lo = e->env[t.var.i].lo;
+        hi = e->env[t.var.i].hi;
+    } else if (t.var.i) {
+        lo = 0;
+        hi = hone_var_at(&e->q, t.var)->extent - 1;
+    } else if (!hone_bounds_in(&e->q, t.atom, e->ranges.v, e->ranges.n, &lo, &hi)) {
+        lo = -FAR;
+        hi = FAR;
+    }
+    __int128 a = (__int128)lo * t.coeff, b = (__int128)hi * t.coeff;
+    *ret_lo = clamp(a < b ? a : b);
+    *ret_hi = clamp(a < b ? b : a);
+}
+
+/* Range of the terms in `which` plus c. */
+static void lin_range(cg *e, cg_lin l, uint32_t which, int64_t c, int64_t *ret_lo, int64_t *ret_hi)
+{
+    __int128 lo = c, hi = c;
+    for (uint32_t k = 0; k < l.n; k++) {
+        if (which >> k & 1) {
+            int64_t a, b;
+            hone_cg__term_range(e, e->terms.v[l.first + k], &a, &b);
+            lo += a;
+            hi += b;
+        }
+    }
+    *ret_lo = clamp(lo);
+    *ret_hi = clamp(hi);
+}
+
+bool hone_cg__range(cg *e, hone_expr x, int64_t *ret_lo, int64_t *ret_hi)
+{
+    lin_range(e, hone_cg__lin(e, x), CG_ALL_TERMS, hone_cg__lin(e, x).c, ret_lo, ret_hi);
+    /* The sum's terms are taken one by one; the other way may know how they hang together. */
+    int64_t lo, hi;
+    if (hone_bounds_in(&e->q, x, e->ranges.v, e->ranges.n, &lo, &hi)) {
+        *ret_lo = lo > *ret_lo ? lo : *ret_lo;
+        *ret_hi = hi < *ret_hi ? hi : *ret_hi;
+    }
+    return *ret_lo > -FAR && *ret_hi < FAR;
+}
+
+bool hone_cg__by_lane(const cg *e, hone_expr x)
+{
+    return e->lane_var.i && hone_uses_var(&e->q, x, e->lane_var);
+}
+
+const cg_fact *hone_cg__fact(const cg *e, hone_expr cond)
+{
+    for (uint32_t i = e->facts.n; i-- > 0;) {
+        if (HONE_SAME(e->facts.v[i].cond, cond)) {
+            return &e->facts.v[i];
+        }
+    }
+    return NULL;
+}
+
+static cg_tri not3(cg_tri t)
+{
+    return t == CG_YES ? CG_NO : t == CG_NO ? CG_YES : CG_MAYBE;
+}
+
+cg_tri hone_cg__decide(cg *e, hone_expr cond)
+{
+    const hone_program *q = &e->q;
+    const cg_fact *f = hone_cg__fact(e, cond);
+    if (f && f->is_true) {
+        return CG_YES;
+    }
+    hone_op op = hone_expr_op(q, cond);
+    int64_t lo, hi;
+    if (op == HONE_OP_INT) {
+        return hone_expr_at(q, cond)->imm.i ? CG_YES : CG_NO;
+    }
+    if (op == HONE_OP_AND || op == HONE_OP_OR) {
+        cg_tri a = hone_cg__decide(e, hone_expr_arg(q, cond, 0));
+        cg_tri b = hone_cg__decide(e, hone_expr_arg(q, cond, 1));
+        return op == HONE_OP_AND ? (a < b ? a : b) : (a > b ? a : b);
+    }
+    cg_lin l = hone_cg__cond_lin(e, cond);
+    if (l.ok) {
+        lin_range(e, l, f ? f->inner : CG_ALL_TERMS, f ? f->outer : l.c, &lo, &hi);
+        return hi < 0 ? CG_YES : lo >= 0 ? CG_NO : CG_MAYBE;
+    }
+    if (op == HONE_OP_NOT) {
+        return not3(hone_cg__decide(e, hone_expr_arg(q, cond, 0)));
+    }
+    if ((op == HONE_OP_EQ || op == HONE_OP_NE) &&
+        hone_expr_dtype(q, hone_expr_arg(q, cond, 0)) == HONE_I64) {
+        int64_t lo2, hi2;
+        hone_cg__range(e, hone_expr_arg(q, cond, 0), &lo, &hi);
+        hone_cg__range(e, hone_expr_arg(q, cond, 1), &lo2, &hi2);
+        cg_tri equal = hi < lo2 || hi2 < lo                  ? CG_NO
+                       : lo == hi && lo2 == hi2 && lo == lo2 ? CG_YES
+                                                             : CG_MAYBE;
+        return op == HONE_OP_EQ ? equal : not3(equal);
+    }
+    return CG_MAYBE;
+}
+
+bool hone_cg__load_in_bounds(cg *e, hone_expr load)
+{
+    for (unsigned k = 0; e->leaf && k < e->leaf->n_safe; k++) {
+        if (HONE_SAME(e->leaf->safe[k], load) && !(e->where_lanes && hone_cg__by_lane(e, load))) {
+            return true;
+        }
+    }
+    hone_buffer b = {hone_expr_at(&e->q, load)->sym};
+    unsigned n = hone_expr_at(&e->q, load)->n_args;
+    for (unsigned k = 0; k < n; k++) {
+        int64_t lo, hi;
+        hone_cg__range(e, hone_expr_arg(&e->q, load, k), &lo, &hi);
+        if (lo < 0 || hi >= hone_buffer_at(&e->q, b)->shape[k]) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,130 @@
+#include "codegen/codegen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The linker gets its input, output and error text as memory files named through /proc/self/fd, so
+ * nothing touches a disk and nothing is left behind. */
+static int memory_file(const char *name)
+{
+    return memfd_create(name, 0); /* inherited by the linker on purpose */
+}
+
+static bool write_all(int fd, const uint8_t *p, size_t n)
+{
+    while (n) {
+        ssize_t k = write(fd, p, n);
+        if (k < 0 && errno == EINTR) {
+            continue;
+        }
+        if (k <= 0) {
+            return false;
+        }
+        p += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+/* Whole memory file with a NUL after it; NULL when it cannot be read. */
+static uint8_t *read_all(const char *path, size_t *ret_n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    uint8_t *p = NULL;
+    if (size >= 0) {
+        p = hone_xmalloc((size_t)size + 1);
+        *ret_n = 0;
+        while (*ret_n < (size_t)size) {
+            ssize_t k = pread(fd, p + *ret_n, (size_t)size - *ret_n, (off_t)*ret_n);
+            if (k <= 0) {
+                break;
+            }
+            *ret_n += (size_t)k;
+        }
+        p[*ret_n] = 0;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return p;
+}
+
+/* Runs argv with stdout and stderr going to `log_fd`. Exit status, or -1 with errno when it could
+ * not be started. */
+static int run(const char *const *argv, int log_fd)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, log_fd, 1);
+    posix_spawn_file_actions_adddup2(&actions, log_fd, 2);
+    pid_t pid;
+    extern char **environ;
+    int rc = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (rc) {
+        errno = rc;
+        return -1;
+    }
+    int status;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
+                              hone_error *err)
+{
+    char dir[] = "/tmp/hone-link-XXXXXX", out[64], in[64];
+    int in_fd = memory_file("hone-object"), log_fd = memory_file("hone-link-log");
+    bool made = mkdtemp(dir) != NULL;
+    hone_status s = HONE_OK;
+    snprintf(in, sizeof in, "/proc/self/fd/%d", in_fd);
+    snprintf(out, sizeof out, "%s/k.so", dir);
+    if (in_fd < 0 || log_fd < 0 || !made || !write_all(in_fd, object, n)) {
+        s = hone_fail_errno(err, HONE_E_IO,
+                            "The linker's temporary files could not be made in /tmp");
+    } else {
+        const char *const ld[] = {"ld",          "-shared", "-nostdlib", "-z",
+                                  "noexecstack", "-z",      "norelro",   "--hash-style=gnu",
+                                  "-o",          out,       in,          NULL};
+        const char *const cc[] = {"cc", "-shared", "-nostdlib", "-x", "none", "-o", out, in, NULL};
+        int rc = run(ld, log_fd);
+        if (rc < 0 && errno == ENOENT) {
+            rc = run(cc, log_fd);
+        }
+        if (rc < 0) {
+            s = hone_fail_errno(err, HONE_E_TOOL,
+                                "Neither `ld` nor `cc` could be started; install binutils");
+        } else if (rc) {
+            char log[64];
+            size_t log_n = 0;
+            snprintf(log, sizeof log, "/proc/self/fd/%d", log_fd);
+            uint8_t *text = read_all(log, &log_n);
+            s = hone_fail(err, HONE_E_TOOL, "The linker ended with status %d: %.600s", rc,
+                          text ? (const char *)text : "");
+            free(text);
+        } else if (!(*ret = read_all(out, ret_n))) {
+            s = hone_fail_errno(err, HONE_E_IO, "The linker's output could not be read");
+        }
+    }
+    if (in_fd >= 0) {
+        close(in_fd);
+    }
+    if (log_fd >= 0) {
+        close(log_fd);
+    }
+    if (made) {
+        unlink(out);
+        rmdir(dir);
+    }
+    return s;
+}

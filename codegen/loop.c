@@ -1,0 +1,138 @@
+#include "codegen/internal.h"
+
+#include <llvm-c/DebugInfo.h>
+
+void hone_cg__children(cg *e, hone_stmt s)
+{
+    for (hone_stmt t = hone_stmt_at(&e->q, s)->first; t.i; t = hone_stmt_at(&e->q, t)->next) {
+        hone_cg__stmt(e, t);
+    }
+}
+
+/* A loop's own identity, distinct from every other loop's, with the properties shared by all. */
+static void describe_loop(cg *e, LLVMValueRef latch)
+{
+    if (e->o->plain) {
+        return;
+    }
+    const char *names[] = {"llvm.loop.unroll.disable", "llvm.loop.vectorize.enable"};
+    LLVMMetadataRef self = LLVMTemporaryMDNode(e->ctx, NULL, 0), parts[3] = {self};
+    for (unsigned k = 0; k < 2; k++) {
+        LLVMMetadataRef pair[2] = {
+            LLVMMDStringInContext2(e->ctx, names[k], strlen(names[k])),
+            LLVMValueAsMetadata(LLVMConstInt(e->i1, 0, false)),
+        };
+        parts[k + 1] = LLVMMDNodeInContext2(e->ctx, pair, k ? 2 : 1);
+    }
+    LLVMMetadataRef node = LLVMMDNodeInContext2(e->ctx, parts, 3);
+    LLVMMetadataReplaceAllUsesWith(self, node);
+    LLVMSetMetadata(latch, LLVMGetMDKindIDInContext(e->ctx, "llvm.loop", 9),
+                    LLVMMetadataAsValue(e->ctx, node));
+}
+
+static void bound_children(cg *e, hone_stmt loop, cg_idx i)
+{
+    hone_var v = hone_stmt_at(&e->q, loop)->var;
+    hone_cg__bind(e, v, i);
+    hone_cg__children(e, loop);
+    hone_cg__unbind(e, v);
+}
+
+static void run_once(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi)
+{
+    cg_idx i = lo;
+    i.hi = i.hi < hi.hi ? i.hi : hi.hi - 1;
+    if (lo.hi < hi.lo) {
+        bound_children(e, loop, i);
+        return;
+    }
+    LLVMBasicBlockRef in = hone_cg__block(e, "once"), out = hone_cg__block(e, "past");
+    LLVMValueRef c = LLVMBuildICmp(e->b, LLVMIntSLT, hone_cg__v(e, lo), hone_cg__v(e, hi), "");
+    LLVMBuildCondBr(e->b, c, in, out);
+    LLVMPositionBuilderAtEnd(e->b, in);
+    bound_children(e, loop, i);
+    LLVMBuildBr(e->b, out);
+    LLVMPositionBuilderAtEnd(e->b, out);
+}
+
+void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once)
+{
+    if (e->status != HONE_OK || hi.hi <= lo.lo) {
+        return;
+    }
+    if (once || hi.hi - lo.lo == 1) {
+        run_once(e, loop, lo, hi);
+        return;
+    }
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), top = hone_cg__block(e, "loop");
+    LLVMBasicBlockRef body = hone_cg__block(e, "body"), after = hone_cg__block(e, "done");
+    LLVMValueRef first = hone_cg__v(e, lo), end = hone_cg__v(e, hi);
+    if (lo.hi < hi.lo) {
+        LLVMBuildBr(e->b, top);
+    } else {
+        LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, first, end, ""), top, after);
+    }
+    LLVMPositionBuilderAtEnd(e->b, top);
+    LLVMValueRef i = LLVMBuildPhi(e->b, e->i64, "");
+    hone_cg__scope_open(e, LLVMBuildBr(e->b, body));
+    LLVMPositionBuilderAtEnd(e->b, body);
+    bound_children(e, loop, (cg_idx){i, lo.lo, hi.hi - 1, e->fn.level});
+    hone_cg__scope_close(e);
+    LLVMValueRef next = LLVMBuildNSWAdd(e->b, i, LLVMConstInt(e->i64, 1, false), "");
+    LLVMValueRef more = LLVMBuildICmp(e->b, LLVMIntSLT, next, end, "");
+    LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
+    describe_loop(e, LLVMBuildCondBr(e->b, more, top, after));
+    LLVMValueRef values[] = {first, next};
+    LLVMBasicBlockRef blocks[] = {before, latch};
+    LLVMAddIncoming(i, values, blocks, 2);
+    LLVMPositionBuilderAtEnd(e->b, after);
+}
+
+static void vectorised(cg *e, hone_stmt loop, int64_t extent)
+{
+    e->lane_var = hone_stmt_at(&e->q, loop)->var;
+    e->lanes = (unsigned)extent;
+    bound_children(e, loop, (cg_idx){NULL, 0, extent - 1, 0});
+    e->lane_var = (hone_var){0};
+    e->lanes = 0;
+}
+
+void hone_cg__stmt(cg *e, hone_stmt s)
+{
+    if (e->status != HONE_OK) {
+        return;
+    }
+    if (!hone_is_loop(&e->q, s)) {
+        cg_leaf *leaf = hone_cg__leaf(e, s);
+        if (leaf) {
+            hone_cg__leaf_emit(e, leaf);
+        } else {
+            hone_cg__children(e, s);
+        }
+        return;
+    }
+    int64_t extent = hone_loop_extent(&e->q, s);
+    if (extent == 1) {
+        bound_children(e, s, hone_cg__const(0));
+        return;
+    }
+    switch (hone_stmt_at(&e->q, s)->loop_kind) {
+    case HONE_UNROLLED:
+        for (int64_t k = 0; k < extent && e->status == HONE_OK; k++) {
+            bound_children(e, s, hone_cg__const(k));
+        }
+        return;
+    case HONE_VECTORIZED:
+        vectorised(e, s, extent);
+        return;
+    case HONE_PARALLEL:
+        if (!e->fn.owner.i) {
+            hone_cg__task(e, s);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    hone_cg__parts(e, s, hone_cg__const(0), hone_cg__const(extent));
+}

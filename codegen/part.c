@@ -1,0 +1,292 @@
+/* Loop bounds and partition.
+ *
+ * A condition below a serial loop over v, in linear form  c v + R + I < 0  with R of outer
+ * variables and I of the variables of unrolled and vectorised loops inside, is true for all I while
+ * v < (-R - max I) / c, false for all I  from  v = (-R - min I) / c  on                   (c > 0;
+ * mirrored for c < 0) The loop is cut there. In the first part the condition is known to hold, so
+ * the copies of the unrolled code carry no tests and no masks. The last part is left out if every
+ * block below has the condition as its predicate. In between c v + R is a multiple of the
+ * coefficients' common divisor in a short interval: mostly there is one such number, and with it
+ * the condition depends on I alone: copies past the edge vanish and masks are constants. */
+#include "codegen/internal.h"
+
+/* Largest number of block instances worth a second copy of the loop. */
+#define MAX_COPY 512
+
+#define MAX_MEMBERS 32
+
+/* Conditions that differ only in which inner variables make I: blocks in different unrolled loops
+ * have the same predicate over their own variables. */
+typedef struct cut {
+    int64_t coeff; /* of the loop's variable */
+    int64_t imin, imax;
+    int64_t divisor; /* of coeff and the outer terms' */
+    unsigned n, n_where;
+    bool carried; /* all blocks below do nothing when it is false */
+    struct {
+        hone_expr cond;
+        uint32_t inner; /* terms that make I */
+    } member[MAX_MEMBERS];
+} cut;
+
+#define MAX_CUTS 8
+
+typedef struct cuts {
+    hone_stmt loop;
+    unsigned n;
+    cut v[MAX_CUTS];
+} cuts;
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a < 0 ? -a : a;
+}
+
+static bool is_bound(const cg *e, hone_expr x)
+{
+    for (uint32_t v = 1; v < e->q.vars.n; v++) {
+        if (!e->bound[v] && hone_uses_var(&e->q, x, (hone_var){v})) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Takes the condition apart; false if it is of no use here. */
+static bool analyse(cg *e, hone_var v, hone_expr cond, cut *ret)
+{
+    cg_lin l = hone_cg__cond_lin(e, cond);
+    *ret = (cut){.n = 1};
+    ret->member[0].cond = cond;
+    if (!l.ok || hone_cg__fact(e, cond) || hone_cg__decide(e, cond) != CG_MAYBE) {
+        return false;
+    }
+    for (uint32_t k = 0; k < l.n; k++) {
+        cg_term t = e->terms.v[l.first + k];
+        if (t.atom.i && !is_bound(e, t.atom)) {
+            return false;
+        }
+        if (t.var.i && !HONE_SAME(t.var, v) && !e->bound[t.var.i]) {
+            hone_stmt owner = hone_var_at(&e->q, t.var)->owner;
+            if (!hone_is_loop(&e->q, owner)) {
+                return false;
+            }
+            uint8_t kind = hone_stmt_at(&e->q, owner)->loop_kind;
+            if (hone_loop_extent(&e->q, owner) > 1 && kind != HONE_UNROLLED &&
+                kind != HONE_VECTORIZED) {
+                return false;
+            }
+            int64_t lo, hi;
+            hone_cg__term_range(e, t, &lo, &hi);
+            ret->imin += lo;
+            ret->imax += hi;
+            ret->member[0].inner |= 1u << k;
+            continue;
+        }
+        if (HONE_SAME(t.var, v)) {
+            ret->coeff = t.coeff;
+        }
+        bool is_const = t.var.i && e->bound[t.var.i] && e->env[t.var.i].lo == e->env[t.var.i].hi;
+        ret->divisor = is_const ? ret->divisor : gcd(ret->divisor, t.coeff);
+    }
+    return ret->coeff != 0;
+}
+
+/* Every outer term of the one is one of the other, and there are as many. */
+static bool same_outer(cg *e, const cut *a, const cut *b)
+{
+    cg_lin la = hone_cg__cond_lin(e, a->member[0].cond);
+    cg_lin lb = hone_cg__cond_lin(e, b->member[0].cond);
+    uint32_t ia = a->member[0].inner, ib = b->member[0].inner;
+    if (la.c != lb.c || a->imin != b->imin || a->imax != b->imax ||
+        la.n - (unsigned)__builtin_popcount(ia) != lb.n - (unsigned)__builtin_popcount(ib)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < la.n; i++) {
+        bool found = ia >> i & 1;
+        for (uint32_t k = 0; !found && k < lb.n; k++) {
+            found = !(ib >> k & 1) &&
+                    !memcmp(&e->terms.v[la.first + i], &e->terms.v[lb.first + k], sizeof(cg_term));
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Adds the condition to the cut it belongs to. */
+static void add_cond(cg *e, hone_var v, cg_cond c, cuts *ret)
+{
+    cut one;
+    for (unsigned k = 0; k < ret->n; k++) {
+        for (unsigned m = 0; m < ret->v[k].n; m++) {
+            if (HONE_SAME(ret->v[k].member[m].cond, c.e)) {
+                ret->v[k].n_where += c.is_where;
+                return;
+            }
+        }
+    }
+    if (!analyse(e, v, c.e, &one)) {
+        return;
+    }
+    one.n_where = c.is_where;
+    for (unsigned k = 0; k < ret->n; k++) {
+        cut *to = &ret->v[k];
+        if (to->n < MAX_MEMBERS && same_outer(e, to, &one)) {
+            to->member[to->n++] = one.member[0];
+            to->n_where += one.n_where;
+            return;
+        }
+    }
+    if (ret->n < MAX_CUTS) {
+        ret->v[ret->n++] = one;
+    }
+}
+
+static void find_cuts(cg *e, hone_stmt loop, cuts *ret)
+{
+    hone_var v = hone_stmt_at(&e->q, loop)->var;
+    unsigned n_leaves = 0;
+    ret->loop = loop;
+    ret->n = 0;
+    for (uint32_t i = 1; i < e->leaves.n; i++) {
+        if (!hone_is_ancestor(&e->q, loop, e->leaves.v[i].s)) {
+            continue;
+        }
+        n_leaves++;
+        for (unsigned k = 0; k < e->leaves.v[i].n_conds; k++) {
+            add_cond(e, v, e->leaves.v[i].conds[k], ret);
+        }
+    }
+    int64_t copies = hone_cg__instances(e, loop);
+    bool may_copy = copies <= MAX_COPY && e->instances + 2 * copies <= CG_MAX_INSTANCES;
+    unsigned kept = 0;
+    for (unsigned k = 0; k < ret->n; k++) {
+        ret->v[k].carried = ret->v[k].n_where == n_leaves;
+        bool splits = ret->v[k].imin < ret->v[k].imax;
+        if (splits ? may_copy : ret->v[k].carried) {
+            ret->v[kept++] = ret->v[k];
+        }
+    }
+    ret->n = kept;
+}
+
+/* Everything in the condition but v's term and I, as a value. */
+static cg_idx outer_part(cg *e, const cut *c, hone_var v, int64_t *ret_const)
+{
+    cg_lin l = hone_cg__cond_lin(e, c->member[0].cond);
+    uint32_t outer = ~c->member[0].inner;
+    for (uint32_t k = 0; k < l.n; k++) {
+        if (HONE_SAME(e->terms.v[l.first + k].var, v)) {
+            outer &= ~(1u << k);
+        }
+    }
+    cg_sum s;
+    hone_cg__sum(e, l, outer, l.c, &s);
+    *ret_const = s.c;
+    return hone_cg__sum_value(e, &s);
+}
+
+static void emit(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, bool once);
+
+static void emit_true(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, bool once)
+{
+    uint32_t known = e->facts.n;
+    for (unsigned m = 0; m < all->v[k].n; m++) {
+        hone_vec_push(&e->facts, (cg_fact){all->v[k].member[m].cond, true, 0, 0});
+    }
+    emit(e, all, k + 1, lo, hi, once);
+    e->facts.n = known;
+}
+
+static int64_t floor_to(int64_t x, int64_t by)
+{
+    return x - ((x % by) + by) % by;
+}
+
+/* The part where the condition is neither true nor (if `bounded`) false for all I. */
+static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, int64_t consts,
+                      bool bounded)
+{
+    const cut *c = &all->v[k];
+    /* consts + X + I < 0 for some I and not for all; X is a multiple of the divisor */
+    int64_t from = -(consts + c->imax), to = -(consts + c->imin) - 1;
+    int64_t x = -floor_to(-from, c->divisor);
+    bool unique = bounded && x + c->divisor > to;
+    if (bounded && x > to) {
+        return;
+    }
+    uint32_t known = e->facts.n;
+    for (unsigned m = 0; unique && m < c->n; m++) {
+        cg_fact f = {c->member[m].cond, false, c->member[m].inner, x + consts};
+        hone_vec_push(&e->facts, f);
+    }
+    emit(e, all, k + 1, lo, hi, unique);
+    e->facts.n = known;
+}
+
+static void emit(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, bool once)
+{
+    if (e->status != HONE_OK || hi.hi <= lo.lo) {
+        return;
+    }
+    if (k == all->n) {
+        hone_cg__run(e, all->loop, lo, hi, once);
+        return;
+    }
+    const cut *c = &all->v[k];
+    hone_var v = hone_stmt_at(&e->q, all->loop)->var;
+    int64_t consts, d = c->coeff < 0 ? -c->coeff : c->coeff;
+    cg_idx r = outer_part(e, c, v, &consts);
+    int64_t vmin = c->coeff > 0 ? lo.lo : hi.hi - 1, vmax = c->coeff > 0 ? hi.hi - 1 : lo.lo;
+    if (c->coeff * vmax + r.hi + c->imax < 0) {
+        emit_true(e, all, k, lo, hi, once);
+        return;
+    }
+    if (c->coeff * vmin + r.lo + c->imin >= 0 && c->carried) {
+        return;
+    }
+    bool bounded = c->carried || c->coeff * vmax + r.hi + c->imin < 0;
+    cg_idx one = hone_cg__const(1), imax = hone_cg__const(c->imax), imin = hone_cg__const(c->imin);
+    if (c->coeff > 0) {
+        /* all true: d v <= -(r + imax) - 1 */
+        cg_idx t = hone_cg__sub(e, hone_cg__const(-1), hone_cg__add(e, r, imax));
+        cg_idx main = hone_cg__add(e, hone_cg__floordiv(e, t, d), one), end = hi;
+        main = hone_cg__max(e, lo, hone_cg__min(e, hi, main));
+        emit_true(e, all, k, lo, main, once);
+        if (c->carried && c->imin < c->imax) {
+            t = hone_cg__sub(e, hone_cg__const(-1), hone_cg__add(e, r, imin));
+            end = hone_cg__min(e, hi, hone_cg__add(e, hone_cg__floordiv(e, t, d), one));
+        }
+        if (c->imin < c->imax) {
+            emit_edge(e, all, k, main, end, consts, bounded);
+        }
+    } else {
+        /* all true: d v >= r + imax + 1 */
+        cg_idx t = hone_cg__floordiv(e, hone_cg__add(e, r, imax), d), start = lo;
+        cg_idx main = hone_cg__min(e, hi, hone_cg__max(e, lo, hone_cg__add(e, t, one)));
+        if (c->carried && c->imin < c->imax) {
+            t = hone_cg__floordiv(e, hone_cg__add(e, r, imin), d);
+            start = hone_cg__max(e, lo, hone_cg__add(e, t, one));
+        }
+        if (c->imin < c->imax) {
+            emit_edge(e, all, k, start, main, consts, bounded);
+        }
+        emit_true(e, all, k, main, hi, once);
+    }
+}
+
+void hone_cg__parts(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi)
+{
+    cuts all = {.loop = loop};
+    if (!e->o->plain) {
+        find_cuts(e, loop, &all);
+    }
+    emit(e, &all, 0, lo, hi, false);
+}

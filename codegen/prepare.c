@@ -1,0 +1,269 @@
+/* The program made ready: loop kinds that can be emitted as they stand, leaf blocks written over
+ * loop variables. Works on a private copy. */
+#include "codegen/internal.h"
+
+void hone_cg__fail(cg *e, hone_status s, const char *fmt, ...)
+{
+    if (e->status != HONE_OK) {
+        return;
+    }
+    e->status = s;
+    if (e->err) {
+        char text[512];
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof text, fmt, ap);
+        va_end(ap);
+        e->status = hone_fail(e->err, s, "%s", text);
+    }
+}
+
+cg_leaf *hone_cg__leaf(cg *e, hone_stmt s)
+{
+    uint32_t k = s.i < e->leaf_of.n ? e->leaf_of.v[s.i] : 0;
+    return k ? &e->leaves.v[k] : NULL;
+}
+
+static hone_stmt_row *row(cg *e, hone_stmt s)
+{
+    return hone_stmt_at(&e->q, s);
+}
+
+/* ---- loop kinds ----------------------------------------------------------------------------- */
+
+static bool has_loop_inside(cg *e, hone_stmt s)
+{
+    for (hone_stmt t = hone_next(&e->q, s, s); t.i; t = hone_next(&e->q, s, t)) {
+        if (hone_is_loop(&e->q, t) && hone_loop_extent(&e->q, t) > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static hone_loop_kind kind_for(cg *e, hone_stmt s)
+{
+    hone_loop_kind kind = (hone_loop_kind)row(e, s)->loop_kind;
+    if (e->o->plain || hone_loop_extent(&e->q, s) == 1) {
+        return HONE_SERIAL;
+    }
+    if (kind == HONE_VECTORIZED) {
+        if (has_loop_inside(e, s)) {
+            return HONE_UNROLLED;
+        }
+        return hone_loop_extent(&e->q, s) > CG_MAX_LANES ? HONE_SERIAL : kind;
+    }
+    if (kind == HONE_PARALLEL) {
+        for (hone_stmt t = row(e, s)->parent; t.i; t = row(e, t)->parent) {
+            if (hone_is_loop(&e->q, t) && row(e, t)->loop_kind != HONE_SERIAL) {
+                return HONE_SERIAL;
+            }
+        }
+    }
+    return kind;
+}
+
+int64_t hone_cg__instances(cg *e, hone_stmt s)
+{
+    int64_t n = hone_cg__leaf(e, s) ? 1 : 0;
+    for (hone_stmt t = row(e, s)->first; t.i; t = row(e, t)->next) {
+        n += hone_cg__instances(e, t);
+    }
+    if (hone_is_loop(&e->q, s) && row(e, s)->loop_kind == HONE_UNROLLED) {
+        int64_t extent = hone_loop_extent(&e->q, s);
+        n = n > INT32_MAX / extent ? INT32_MAX : n * extent;
+    }
+    return n < INT32_MAX ? n : INT32_MAX;
+}
+
+/* ---- leaves --------------------------------------------------------------------------------- */
+
+static hone_expr over_loops(cg *e, hone_stmt s, hone_expr x)
+{
+    return x.i ? hone_simplify(&e->q, hone_bind(&e->q, s, x)) : x;
+}
+
+static void add_cond(cg *e, cg_leaf *leaf, hone_expr c, bool is_where)
+{
+    if (hone_expr_op(&e->q, c) == HONE_OP_AND) {
+        add_cond(e, leaf, hone_expr_arg(&e->q, c, 0), is_where);
+        add_cond(e, leaf, hone_expr_arg(&e->q, c, 1), is_where);
+        return;
+    }
+    for (unsigned k = 0; k < leaf->n_conds; k++) {
+        if (HONE_SAME(leaf->conds[k].e, c)) {
+            return;
+        }
+    }
+    if (leaf->n_conds < CG_MAX_CONDS) {
+        leaf->conds[leaf->n_conds++] = (cg_cond){c, is_where};
+    } else if (is_where) {
+        hone_cg__fail(e, HONE_REJECT_BUILD, "Block \"%s\" has more than %d conditions.",
+                      hone_sym_text(&e->q, row(e, leaf->s)->name), CG_MAX_CONDS);
+    }
+}
+
+/* Conditions of selects; what reads the stored buffer. */
+static void look_at(cg *e, cg_leaf *leaf, hone_expr x)
+{
+    const hone_expr_row *r = hone_expr_at(&e->q, x);
+    unsigned n = r->n_args;
+    if (r->op == HONE_OP_SELECT) {
+        add_cond(e, leaf, hone_expr_arg(&e->q, x, 0), false);
+    }
+    if (HONE_SAME(x, leaf->own)) {
+        leaf->uses_own = true;
+    } else if (r->op == HONE_OP_LOAD && r->sym == leaf->out.i) {
+        leaf->self_read = true;
+    }
+    for (unsigned k = 0; k < n; k++) {
+        look_at(e, leaf, hone_expr_arg(&e->q, x, k));
+    }
+}
+
+/* Over a block's own iterators, which are in their extents whenever the block runs, indices may be
+ * provably in bounds though over loop variables they are not. */
+static void find_safe(cg *e, cg_leaf *leaf, hone_expr x)
+{
+    hone_expr_row r = *hone_expr_at(&e->q, x);
+    bool safe = r.op == HONE_OP_LOAD && leaf->n_safe < CG_MAX_SAFE;
+    for (unsigned k = 0; k < r.n_args; k++) {
+        hone_expr arg = hone_expr_arg(&e->q, x, k);
+        int64_t lo, hi;
+        find_safe(e, leaf, arg);
+        safe = safe && hone_bounds(&e->q, arg, &lo, &hi) && lo >= 0 &&
+               hi < hone_buffer_at(&e->q, (hone_buffer){r.sym})->shape[k];
+    }
+    if (safe && leaf->n_safe < CG_MAX_SAFE) {
+        leaf->safe[leaf->n_safe++] = over_loops(e, leaf->s, x);
+    }
+}
+
+static void add_leaf(cg *e, hone_stmt s)
+{
+    hone_stmt_row r = *row(e, s);
+    cg_leaf leaf = {.s = s, .out = r.out, .n_index = r.n_index};
+    for (unsigned k = 0; k < r.n_index; k++) {
+        leaf.index[k] = over_loops(e, s, hone_store_index(&e->q, s, k));
+    }
+    leaf.own = hone_load(&e->q, r.out, leaf.index, r.n_index);
+    leaf.value = over_loops(e, s, r.value);
+    leaf.init = over_loops(e, s, r.init);
+    for (hone_stmt t = s; t.i; t = row(e, t)->parent) {
+        if (hone_is_block(&e->q, t) && row(e, t)->where.i) {
+            add_cond(e, &leaf, hone_simplify(&e->q, row(e, t)->where), true);
+        }
+    }
+    for (unsigned k = 0; leaf.init.i && k < r.n_iters; k++) {
+        hone_iter it = *hone_iter_at(&e->q, s, k);
+        if (it.kind == HONE_REDUCE) {
+            hone_expr zero = hone_int(&e->q, 0), at = hone_simplify(&e->q, it.binding);
+            leaf.first[leaf.n_first++] = hone_binary(&e->q, HONE_OP_EQ, at, zero);
+        }
+    }
+    find_safe(e, &leaf, r.value);
+    if (r.init.i) {
+        find_safe(e, &leaf, r.init);
+    }
+    look_at(e, &leaf, leaf.value);
+    if (leaf.init.i) {
+        look_at(e, &leaf, leaf.init);
+    }
+    while (e->leaf_of.n <= s.i) {
+        hone_vec_push(&e->leaf_of, 0);
+    }
+    e->leaf_of.v[s.i] = e->leaves.n;
+    hone_vec_push(&e->leaves, leaf);
+}
+
+/* ---- plain code ----------------------------------------------------------------------------- */
+
+static bool is_spatial(cg *e, const cg_leaf *leaf, hone_var v)
+{
+    for (unsigned k = 0; k < row(e, leaf->s)->n_iters; k++) {
+        const hone_iter *it = hone_iter_at(&e->q, leaf->s, k);
+        if (it->kind == HONE_REDUCE && hone_uses_var(&e->q, it->binding, v)) {
+            return false;
+        }
+    }
+    cg_lin l = hone_cg__lin(e, leaf->index[leaf->n_index - 1]);
+    for (uint32_t k = 0; k < l.n; k++) {
+        cg_term t = e->terms.v[l.first + k];
+        if (HONE_SAME(t.var, v) && t.coeff == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The reference of a large product must not take minutes: in a perfect nest around one block the
+ * loop along the output's rows goes innermost, where LLVM vectorises it. Elements are independent
+ * and each sum keeps its order, so no result changes. */
+static void rows_innermost(cg *e, const cg_leaf *leaf)
+{
+    hone_stmt inner = row(e, leaf->s)->parent, s = inner;
+    if (!leaf->n_index || leaf->self_read) {
+        return;
+    }
+    for (; hone_is_loop(&e->q, s) && HONE_SAME(row(e, s)->first, row(e, s)->last);
+         s = row(e, s)->parent) {
+        hone_var v = row(e, s)->var;
+        if (!is_spatial(e, leaf, v)) {
+            continue;
+        }
+        /* Every loop inside s moves one out, by taking its child's variable. */
+        for (; !HONE_SAME(s, inner); s = row(e, s)->first) {
+            row(e, s)->var = row(e, row(e, s)->first)->var;
+            e->q.vars.v[row(e, s)->var.i].owner = s;
+        }
+        row(e, inner)->var = v;
+        e->q.vars.v[v.i].owner = inner;
+        return;
+    }
+}
+
+void hone_cg__prepare(cg *e, const hone_program *p)
+{
+    hone_program_copy(&e->q, p);
+    hone_vec_push(&e->leaves, (cg_leaf){0});
+    hone_stmt root = e->q.root;
+    for (hone_stmt s = root; s.i && e->status == HONE_OK; s = hone_next(&e->q, root, s)) {
+        hone_stmt_row r = *row(e, s);
+        if (r.kind == HONE_LOOP) {
+            row(e, s)->loop_kind = (uint8_t)kind_for(e, s);
+            unsigned depth = 0;
+            for (hone_stmt t = s; t.i; t = row(e, t)->parent) {
+                depth++;
+            }
+            if (depth + 3 >= CG_MAX_SCOPES) {
+                hone_cg__fail(e, HONE_REJECT_TOO_BIG, "The loops are nested more than %d deep.",
+                              CG_MAX_SCOPES - 4);
+            }
+            continue;
+        }
+        if (r.out.i) {
+            add_leaf(e, s);
+            continue;
+        }
+        /* A block of statements: what is inside speaks of its iterators; say their bindings. */
+        hone_var from[HONE_MAX_ITERS];
+        hone_expr to[HONE_MAX_ITERS];
+        for (unsigned k = 0; k < r.n_iters; k++) {
+            from[k] = hone_iter_at(&e->q, s, k)->var;
+            to[k] = hone_iter_at(&e->q, s, k)->binding;
+        }
+        for (hone_stmt t = r.first; r.n_iters && t.i; t = row(e, t)->next) {
+            hone_stmt_substitute(&e->q, t, from, to, r.n_iters);
+        }
+    }
+    for (uint32_t i = 1; e->o->plain && e->status == HONE_OK && i < e->leaves.n; i++) {
+        rows_innermost(e, &e->leaves.v[i]);
+    }
+    if (e->status == HONE_OK && hone_cg__instances(e, root) > CG_MAX_INSTANCES) {
+        hone_cg__fail(e, HONE_REJECT_TOO_BIG, "Unrolling makes more than %d copies of the blocks.",
+                      CG_MAX_INSTANCES);
+    }
+    if (e->q.overflow) {
+        hone_cg__fail(e, HONE_REJECT_TOO_BIG, "The program is too large.");
+    }
+}

@@ -1,0 +1,187 @@
+/* What a block touches: strides and footprints of every access, per loop of its nest. Strides are
+ * read off the index expressions directly, so that a candidate costs microseconds. */
+#include "costmodel/internal.h"
+
+#include <math.h>
+
+static int position(const nest *ne, hone_var v)
+{
+    for (unsigned l = 0; l < ne->n; l++)
+        if (HONE_SAME(ne->var[l], v))
+            return (int)l;
+    return -1;
+}
+
+static bool constant(const hone_program *p, hone_expr e, double *ret)
+{
+    if (hone_expr_op(p, e) != HONE_OP_INT)
+        return false;
+    *ret = (double)hone_expr_at(p, e)->imm.i;
+    return true;
+}
+
+/* out[l] += scale * (change of e per step of loop l), on average. */
+static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, hone_expr e,
+                        double scale, double *out)
+{
+    const hone_expr_row *r = hone_expr_at(p, e);
+    double c;
+    switch ((hone_op)r->op) {
+    case HONE_OP_VAR: {
+        hone_var v = {r->sym};
+        int l = position(ne, v);
+        if (l >= 0) {
+            out[l] += scale;
+            return;
+        }
+        const hone_stmt_row *b = hone_stmt_at(p, block);
+        for (unsigned k = 0; k < b->n_iters; k++) {
+            const hone_iter *it = hone_iter_at(p, block, k);
+            if (HONE_SAME(it->var, v))
+                add_strides(p, ne, block, it->binding, scale, out);
+        }
+        return;
+    }
+    case HONE_OP_ADD:
+    case HONE_OP_SUB:
+        add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale, out);
+        add_strides(p, ne, block, hone_expr_arg(p, e, 1), r->op == HONE_OP_SUB ? -scale : scale,
+                    out);
+        return;
+    case HONE_OP_MUL:
+        if (constant(p, hone_expr_arg(p, e, 1), &c))
+            add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale * c, out);
+        else if (constant(p, hone_expr_arg(p, e, 0), &c))
+            add_strides(p, ne, block, hone_expr_arg(p, e, 1), scale * c, out);
+        return;
+    case HONE_OP_FLOORDIV:
+        if (constant(p, hone_expr_arg(p, e, 1), &c) && c > 0)
+            add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale / c, out);
+        return;
+    case HONE_OP_FLOORMOD: {
+        double inner[MAX_NEST] = {0};
+        if (!constant(p, hone_expr_arg(p, e, 1), &c) || c <= 0)
+            return;
+        add_strides(p, ne, block, hone_expr_arg(p, e, 0), 1, inner);
+        for (unsigned l = 0; l < ne->n; l++)
+            out[l] += fabs(inner[l]) < c ? scale * inner[l] : 0;
+        return;
+    }
+    case HONE_OP_MIN:
+    case HONE_OP_MAX:
+    case HONE_OP_CAST:
+        add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale, out);
+        return;
+    case HONE_OP_SELECT:
+        add_strides(p, ne, block, hone_expr_arg(p, e, 1), scale, out);
+        return;
+    default:
+        return;
+    }
+}
+
+static void add_access(const hone_program *p, const hone_target *t, block_view *v,
+                       hone_buffer buffer, const hone_expr *index, bool write)
+{
+    nest *ne = &v->nest;
+    for (unsigned k = 0; k < v->n_access; k++)
+        if (HONE_SAME(v->access[k].buffer, buffer)) {
+            v->access[k].read |= !write;
+            v->access[k].write |= write;
+            return;
+        }
+    if (v->n_access == MAX_ACCESS)
+        return;
+    access *a = &v->access[v->n_access++];
+    const hone_buffer_row *b = hone_buffer_at(p, buffer);
+    a->buffer = buffer;
+    a->read = !write;
+    a->write = write;
+    a->local = b->scope == HONE_LOCAL;
+    a->dims = b->n_dims;
+    a->bytes = hone_dtype_bytes((hone_dtype)b->dtype);
+    memset(a->move, 0, sizeof a->move);
+    memset(a->stride, 0, a->dims * sizeof a->stride[0]);
+    double pitch = 1;
+    for (unsigned d = a->dims; d-- > 0;) {
+        add_strides(p, ne, v->block, index[d], 1, a->stride[d]);
+        for (unsigned l = 0; l < ne->n; l++)
+            a->move[l] += a->stride[d][l] * pitch;
+        pitch *= (double)b->shape[d];
+    }
+    double line = (double)t->cache_line / a->bytes, span[HONE_MAX_DIMS];
+    for (unsigned d = 0; d < a->dims; d++)
+        span[d] = 1;
+    for (unsigned l = ne->n + 1; l-- > 0;) {
+        double elements = 1, rows = 1;
+        for (unsigned d = 0; d < a->dims; d++) {
+            if (l < ne->n)
+                span[d] += fabs(a->stride[d][l]) * (ne->extent[l] - 1);
+            double x = fmin(span[d], (double)b->shape[d]);
+            elements *= x;
+            if (d + 1 < a->dims)
+                rows *= x;
+        }
+        a->run[l] = elements / rows;
+        a->elements[l] = elements;
+        a->lines[l] = rows * fmax(1, a->run[l] / line);
+    }
+}
+
+static void count_flops(const hone_program *p, hone_expr e, double *ret)
+{
+    const hone_expr_row *r = hone_expr_at(p, e);
+    hone_op op = (hone_op)r->op;
+    if (op == HONE_OP_LOAD)
+        return;
+    if (op >= HONE_OP_ADD && op != HONE_OP_CAST)
+        *ret += op >= HONE_OP_EXP && op <= HONE_OP_ERF ? 16 : 1;
+    for (unsigned k = 0; k < r->n_args; k++)
+        count_flops(p, hone_expr_arg(p, e, k), ret);
+}
+
+void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_target *t,
+                          block_view *v)
+{
+    hone_stmt loops[MAX_NEST];
+    unsigned n = hone_loops_of(p, block, loops, MAX_NEST);
+    memset(v, 0, offsetof(block_view, access));
+    v->n_access = 0;
+    v->block = block;
+    nest *ne = &v->nest;
+    ne->n = n < MAX_NEST ? n : MAX_NEST;
+    ne->inside[ne->n] = 1;
+    for (unsigned l = ne->n; l-- > 0;) {
+        const hone_stmt_row *r = hone_stmt_at(p, loops[l]);
+        ne->var[l] = r->var;
+        ne->kind[l] = r->loop_kind;
+        ne->extent[l] = (double)hone_loop_extent(p, loops[l]);
+        ne->inside[l] = ne->inside[l + 1] * ne->extent[l];
+    }
+    const hone_stmt_row *b = hone_stmt_at(p, block);
+    double domain = 1;
+    for (unsigned k = 0; k < b->n_iters; k++) {
+        const hone_iter *it = hone_iter_at(p, block, k);
+        domain *= (double)hone_var_at(p, it->var)->extent;
+        if (it->kind == HONE_REDUCE) {
+            double s[MAX_NEST] = {0};
+            add_strides(p, ne, block, it->binding, 1, s);
+            for (unsigned l = 0; l < ne->n; l++)
+                ne->reduce[l] |= s[l] != 0;
+        }
+    }
+    v->useful = b->where.i ? fmin(1, domain / ne->inside[0]) : 1;
+    v->flops = 0;
+    count_flops(p, b->value, &v->flops);
+    add_access(p, t, v, b->out, &p->args.v[b->index], true);
+    hone_expr loads[MAX_ACCESS];
+    hone_op op;
+    hone_expr operand;
+    if (hone_block_reduction(p, block, &op, &operand))
+        v->access[0].read = true;
+    unsigned n_loads = hone_block_loads(p, block, loads, MAX_ACCESS);
+    for (unsigned k = 0; k < n_loads && k < MAX_ACCESS; k++) {
+        const hone_expr_row *r = hone_expr_at(p, loads[k]);
+        add_access(p, t, v, (hone_buffer){r->sym}, &p->args.v[r->args], false);
+    }
+}

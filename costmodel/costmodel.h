@@ -1,0 +1,69 @@
+/* costmodel: which candidates are worth measuring.
+ *
+ *   features   one row of numbers per leaf block (costmodel/features.def)
+ *   draft      an analytical estimate, good enough to start from nothing
+ *   model      gradient-boosted trees (XGBoost) on top of the draft, trained on the log
+ *
+ * "Score" exists only in this room; outside it a lower cost is better. */
+#ifndef HONE_COSTMODEL_H
+#define HONE_COSTMODEL_H
+
+#include "ir/ir.h"
+#include "ir/target.h"
+
+enum {
+#define HONE_FEATURE(name, count, text) \
+    HONE_FEATURE_##name, HONE_FEATURE_##name##_END = HONE_FEATURE_##name + (count)-1,
+#include "costmodel/features.def"
+#undef HONE_FEATURE
+    HONE_N_FEATURES
+};
+/* Raised when a feature changes meaning: stored models of another version are not loaded. */
+#define HONE_FEATURES_VERSION 1
+/* Name of feature k, with its index when it is one of several: "arith_float[2]". Caller frees. */
+char *hone_feature_name(unsigned k);
+
+/* rows x HONE_N_FEATURES floats, row-major; one row per leaf block in program order. */
+typedef struct hone_features {
+    HONE_VEC(float) v;
+    uint32_t rows;
+    double draft_ns; /* the analytical estimate for the whole program */
+} hone_features;
+void hone_features_free(hone_features *f);
+
+/* Fills ret (its memory is reused). Scratch expressions may be added to p; its meaning does not
+ * change. Budget: 20 microseconds for a scheduled matmul. */
+void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
+                           hone_features *ret);
+
+typedef struct hone_model hone_model;
+typedef struct hone_model_options {
+    uint64_t seed;
+    int32_t threads; /* XGBoost's; 1 keeps measurements undisturbed */
+} hone_model_options;
+
+hone_model *hone_model_new(const hone_model_options *o);
+void hone_model_free(hone_model *m);
+/* Adds one measured candidate: time_ns > 0, or 0 for a rejected one. Features are copied. `task`
+ * groups candidates whose times are comparable (one workload and target). */
+void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns);
+/* Trains on everything added, if there is enough new (see costmodel/model.c). HONE_E_MODEL. */
+hone_status hone_model_train(hone_model *m, hone_error *err) HONE_NODISCARD;
+/* ret_cost[k]: predicted ln(time) of f[k] up to a constant of the task; without training data, ln
+ * of the draft. HONE_E_MODEL. */
+hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
+                               double *ret_cost, hone_error *err) HONE_NODISCARD;
+/* Versioned text/bytes of the trained booster. save: HONE_E_NOTFOUND (not trained), HONE_E_IO,
+ * HONE_E_FULL, HONE_E_MODEL. load: HONE_E_NOTFOUND, HONE_E_FOREIGN (another kind of file),
+ * HONE_E_VERSION, HONE_E_CORRUPT, HONE_E_LIMIT; the model is then as it was. */
+hone_status hone_model_save(hone_model *m, const char *path, hone_error *err) HONE_NODISCARD;
+hone_status hone_model_load(hone_model *m, const char *path, hone_error *err) HONE_NODISCARD;
+
+typedef struct hone_model_metrics {
+    uint32_t candidates, trained_on;
+    double pair_accuracy; /* share of held-out pairs of a task ordered rightly; NaN if unknown */
+    double train_ms;
+} hone_model_metrics;
+void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret);
+
+#endif

@@ -1,0 +1,149 @@
+/* The draft: an analytical estimate of a block's time, from which the learned model starts. A
+ * roofline with the issue limits of the innermost body and the traffic between cache levels. Its
+ * constants are orders of magnitude; the trees on top of it learn the machine. */
+#include "costmodel/internal.h"
+
+#include <math.h>
+
+#define GHZ 3.5
+#define LOADS_PER_CYCLE 2.0
+#define LOOP_CYCLES 2.0 /* counter, compare, branch, addressing of one innermost iteration */
+static const double bytes_per_cycle[4] = {64, 32, 12, 4}; /* into registers, L1, L2, L3 */
+
+/* The innermost body: everything inside the innermost serial loop, i.e. the unrolled and vectorised
+ * loops below it. Returns its first loop. */
+static unsigned body_start(const nest *ne)
+{
+    unsigned l = ne->n;
+    while (l > 0 && (ne->kind[l - 1] == HONE_UNROLLED || ne->kind[l - 1] == HONE_VECTORIZED))
+        l--;
+    return l;
+}
+
+/* Distinct registers an access needs over the body: copies of unrolled loops it varies with, and
+ * vectors along the vectorised one. */
+static double body_vectors(const nest *ne, const access *a, unsigned start, double native,
+                           bool *ret_broadcast, bool *ret_gather)
+{
+    double n = 1;
+    *ret_broadcast = true;
+    *ret_gather = false;
+    for (unsigned l = start; l < ne->n; l++) {
+        if (a->move[l] == 0)
+            continue;
+        if (ne->kind[l] == HONE_VECTORIZED) {
+            *ret_broadcast = false;
+            *ret_gather = fabs(a->move[l]) != 1;
+            n *= *ret_gather ? ne->extent[l] : ceil(ne->extent[l] / native);
+        } else {
+            n *= ne->extent[l];
+        }
+    }
+    return n;
+}
+
+static void compute_time(const hone_target *t, block_view *v)
+{
+    const nest *ne = &v->nest;
+    unsigned start = body_start(ne);
+    double native = t->vector_bytes / v->access[0].bytes, vector = 1, copies = 1;
+    for (unsigned l = start; l < ne->n; l++) {
+        if (ne->kind[l] == HONE_VECTORIZED)
+            vector *= ne->extent[l];
+        copies *= ne->extent[l];
+    }
+    double instructions = copies / vector * ceil(vector / native);
+    v->lanes = vector / (ceil(vector / native) * native);
+    bool multiply_add = false;
+    for (unsigned k = 0; k < v->n_access; k++)
+        multiply_add |= v->access[k].read && v->access[k].write;
+    double per = multiply_add && v->flops > 1 ? v->flops - 1 : fmax(v->flops, 0.25);
+    v->ops = per * instructions;
+    v->accumulators = v->live = v->loads = v->broadcasts = v->gathers = 0;
+    double stores = 0;
+    for (unsigned k = 0; k < v->n_access; k++) {
+        const access *a = &v->access[k];
+        bool broadcast, gather;
+        double n = body_vectors(ne, a, start, native, &broadcast, &gather);
+        if (a->read && a->write)
+            v->accumulators = n;
+        if (a->local || (a->read && a->write && start > 0 && a->move[start - 1] == 0)) {
+            v->live += n;
+            continue;
+        }
+        if (a->write)
+            stores += n;
+        if (a->read) {
+            v->loads += n;
+            v->broadcasts += broadcast ? n : 0;
+            v->gathers += gather ? n : 0;
+            v->live += broadcast ? 1 : fmin(n, 4);
+        }
+    }
+    double issue = v->ops / t->fma_per_cycle;
+    double chain = v->accumulators > 0 ? v->ops / v->accumulators * t->fma_latency : 0;
+    double ports = (v->loads + 3 * v->gathers) / LOADS_PER_CYCLE;
+    double cycles = fmax(fmax(issue, chain), fmax(ports, stores)) + LOOP_CYCLES;
+    double spill = v->live / t->vector_registers;
+    if (spill > 1)
+        cycles *= 1 + 2 * (spill - 1);
+    v->code_bytes = 8 * (v->ops + v->loads + stores);
+    v->compute_ns = ne->inside[0] / ne->inside[start] * cycles / GHZ;
+}
+
+static void memory_time(const hone_target *t, block_view *v)
+{
+    const nest *ne = &v->nest;
+    const double capacity[3] = {(double)t->l1_bytes, (double)t->l2_bytes,
+                                t->l3_bytes ? (double)t->l3_bytes : (double)t->l2_bytes * 2};
+    v->traffic[0] = 0;
+    for (unsigned k = 0; k < v->n_access; k++)
+        if (!v->access[k].local)
+            v->traffic[0] += v->access[k].bytes * ne->inside[0] / fmax(1, v->lanes * 8);
+    double ns = 0;
+    for (int c = 0; c < 3; c++) {
+        unsigned fit = ne->n;
+        while (fit > 0) {
+            double bytes = 0;
+            for (unsigned k = 0; k < v->n_access; k++)
+                if (!v->access[k].local)
+                    bytes += v->access[k].lines[fit - 1] * t->cache_line;
+            if (bytes > 0.75 * capacity[c])
+                break;
+            fit--;
+        }
+        v->level[c] = ne->n ? (double)fit / ne->n : 0;
+        double through = 0;
+        for (unsigned k = 0; k < v->n_access; k++) {
+            const access *a = &v->access[k];
+            if (a->local)
+                continue;
+            unsigned l = fit;
+            while (l > 0 && a->move[l - 1] == 0) /* stays while the loops right outside run */
+                l--;
+            double times = ne->inside[0] / ne->inside[l];
+            through += times * a->lines[fit] * t->cache_line * (a->write ? 1.5 : 1);
+        }
+        v->traffic[c + 1] = through;
+        ns += through / bytes_per_cycle[c + 1] / GHZ;
+    }
+    v->memory_ns = ns;
+}
+
+void hone_costmodel__draft(const hone_program *p, const hone_target *t, int32_t threads,
+                           block_view *v)
+{
+    (void)p;
+    const nest *ne = &v->nest;
+    compute_time(t, v);
+    memory_time(t, v);
+    v->tasks = 1;
+    for (unsigned l = 0; l < ne->n; l++)
+        if (ne->kind[l] == HONE_PARALLEL)
+            v->tasks *= ne->extent[l];
+    double rounds = ceil(v->tasks / threads);
+    double speedup = v->tasks / rounds;
+    v->task_waste = 1 - speedup / threads;
+    v->compute_ns *= v->useful / speedup;
+    v->memory_ns *= v->useful / speedup;
+}

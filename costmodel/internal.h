@@ -1,0 +1,54 @@
+#ifndef HONE_COSTMODEL_INTERNAL_H
+#define HONE_COSTMODEL_INTERNAL_H
+
+#include "costmodel/costmodel.h"
+
+#define MAX_NEST 24
+#define MAX_ACCESS 12
+
+/* The loops around a leaf block, outermost first. */
+typedef struct nest {
+    unsigned n;
+    hone_var var[MAX_NEST];
+    double extent[MAX_NEST];
+    uint8_t kind[MAX_NEST];      /* hone_loop_kind */
+    bool reduce[MAX_NEST];       /* bound to a reduction iterator */
+    double inside[MAX_NEST + 1]; /* product of the extents of loops l.. */
+} nest;
+
+/* All a block does with one buffer. Element counts are of the buffer's elements. */
+typedef struct access {
+    hone_buffer buffer;
+    bool read, write, local;
+    unsigned dims;
+    double bytes;                           /* of an element */
+    double move[MAX_NEST];                  /* elements the address moves per step of a loop */
+    double stride[HONE_MAX_DIMS][MAX_NEST]; /* the same per dimension */
+    double elements[MAX_NEST + 1];          /* distinct elements touched by loops l.. */
+    double lines[MAX_NEST + 1];             /* cache lines they lie on */
+    double run[MAX_NEST + 1];               /* elements contiguous in the last dimension */
+} access;
+
+typedef struct block_view {
+    hone_stmt block;
+    nest nest;
+    access access[MAX_ACCESS];
+    unsigned n_access;
+    double flops;  /* arithmetic operations on values per instance */
+    double useful; /* share of instances whose predicate holds */
+    /* results of hone_costmodel__draft */
+    double lanes, accumulators, live, loads, broadcasts, gathers, ops, code_bytes, tasks,
+        task_waste;
+    double traffic[4];
+    double level[3];
+    double compute_ns, memory_ns;
+} block_view;
+
+/* access.c */
+void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_target *t,
+                          block_view *ret);
+/* draft.c: fills the second half of v. */
+void hone_costmodel__draft(const hone_program *p, const hone_target *t, int32_t threads,
+                           block_view *v);
+
+#endif

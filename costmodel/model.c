@@ -1,0 +1,381 @@
+/* Gradient-boosted trees on top of the draft, through XGBoost's C API.
+ *
+ * A candidate i has one row per leaf block; the rows' outputs are summed to s_i, and its predicted
+ * cost is ln(draft_i) + s_i. The custom objective is Ansor's pack-sum squared error (Zheng et al.,
+ * OSDI 2020, sec. 5.2), on logarithms of time instead of throughput: with target
+ *   y_i = ln(time_i) - ln(draft_i) - (mean of that over the task)
+ * every row j of candidate i gets  grad_j = w_i (s_i - y_i),  hess_j = w_i,
+ * where w_i = (fastest / time_i)^(1/4), so that telling good candidates apart matters most. A
+ * rejected candidate counts as twice the slowest time with a small weight: the model learns to
+ * avoid it. At no data s = 0, and the model is the draft. */
+#include "costmodel/costmodel.h"
+
+#include <errno.h>
+#include <math.h>
+#include <xgboost/c_api.h>
+
+#define ROUNDS 60
+#define MIN_SAMPLES 8 /* candidates, before the first training */
+#define GROWTH 1.25   /* train again when there is that much more */
+#define HELD_OUT 6    /* every n-th candidate measures the model's order */
+#define REJECT_WEIGHT 0.2
+#define MAX_GAIN 0.7 /* how far below the draft, in logarithms, a target may lie */
+#define MAX_MODEL_BYTES (64 << 20)
+#define MAGIC "hone-model " /* a model file begins with */
+
+typedef struct sample {
+    uint64_t task;
+    uint32_t first, rows;
+    double ln_draft, time_ns; /* time 0: rejected */
+    double target, weight;
+} sample;
+
+struct hone_model {
+    hone_model_options o;
+    BoosterHandle booster; /* NULL before the first training */
+    HONE_VEC(float) rows;  /* all samples' rows, HONE_N_FEATURES floats each */
+    HONE_VEC(sample) samples;
+    HONE_VEC(float) batch; /* rows of a prediction */
+    hone_model_metrics metrics;
+};
+
+static hone_status xgb(int rc, hone_error *err)
+{
+    if (rc == 0)
+        return HONE_OK;
+    const char *text = XGBGetLastError(); /* then a stack trace */
+    return hone_fail(err, HONE_E_MODEL, "XGBoost: %.*s", (int)strcspn(text, "\n"), text);
+}
+
+hone_model *hone_model_new(const hone_model_options *o)
+{
+    hone_model *m = hone_xcalloc(1, sizeof *m);
+    m->o = *o;
+    m->metrics.pair_accuracy = NAN;
+    return m;
+}
+
+void hone_model_free(hone_model *m)
+{
+    if (!m)
+        return;
+    if (m->booster)
+        XGBoosterFree(m->booster);
+    hone_vec_free(&m->rows);
+    hone_vec_free(&m->samples);
+    hone_vec_free(&m->batch);
+    free(m);
+}
+
+void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns)
+{
+    sample s = {.task = task,
+                .first = m->rows.n / HONE_N_FEATURES,
+                .rows = f->rows,
+                .ln_draft = log(f->draft_ns),
+                .time_ns = time_ns};
+    uint32_t n = f->rows * HONE_N_FEATURES;
+    hone_vec_reserve(&m->rows, n);
+    if (n)
+        memcpy(m->rows.v + m->rows.n, f->v.v, n * sizeof(float));
+    m->rows.n += n;
+    hone_vec_push(&m->samples, s);
+}
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+/* Targets and weights of every sample, task by task. False: no task has two times to compare. */
+static bool set_targets(hone_model *m)
+{
+    bool any = false;
+    for (uint32_t k = 0; k < m->samples.n; k++) {
+        sample *s = &m->samples.v[k];
+        double sum = 0, fastest = INFINITY, slowest = 0;
+        uint32_t n = 0;
+        /* statistics of the task; computed at its first sample and shared below */
+        bool first = true;
+        for (uint32_t q = 0; q < k && first; q++)
+            first = m->samples.v[q].task != s->task;
+        if (!first)
+            continue;
+        for (uint32_t q = k; q < m->samples.n; q++) {
+            const sample *x = &m->samples.v[q];
+            if (x->task != s->task || x->time_ns <= 0)
+                continue;
+            sum += log(x->time_ns) - x->ln_draft;
+            fastest = fmin(fastest, x->time_ns);
+            slowest = fmax(slowest, x->time_ns);
+            n++;
+        }
+        any |= n >= 2;
+        for (uint32_t q = k; q < m->samples.n; q++) {
+            sample *x = &m->samples.v[q];
+            if (x->task != s->task)
+                continue;
+            double t = x->time_ns > 0 ? x->time_ns : 2 * slowest;
+            double target = n ? log(t) - x->ln_draft - sum / n : 0;
+            /* One outlier must not teach that some corner is e^4 faster than the draft says. */
+            x->target = fmax(target, -MAX_GAIN);
+            x->weight = !n ? 0 : x->time_ns > 0 ? pow(fastest / t, 0.25) : REJECT_WEIGHT;
+        }
+    }
+    return any;
+}
+
+static bool held_out(uint32_t k)
+{
+    return k % HELD_OUT == HELD_OUT - 1;
+}
+
+/* Shallow trees: on a few hundred candidates they rank as well as deep ones, and cost a third. */
+static hone_status new_booster(hone_model *m, DMatrixHandle data, BoosterHandle *ret,
+                               hone_error *err)
+{
+    char seed[32], threads[32];
+    snprintf(seed, sizeof seed, "%u", (unsigned)(m->o.seed & 0x7fffffff));
+    snprintf(threads, sizeof threads, "%d", m->o.threads > 0 ? m->o.threads : 1);
+    const char *const params[][2] = {
+        {"tree_method", "hist"},
+        {"max_bin", "32"},
+        {"max_depth", "3"},
+        {"eta", "0.1"},
+        {"subsample", "0.8"},
+        {"colsample_bytree", "0.5"},
+        {"min_child_weight", "1"},
+        {"lambda", "1"},
+        {"base_score", "0"},
+        {"objective", "reg:squarederror"},
+        {"verbosity", "0"},
+        {"disable_default_eval_metric", "1"},
+        {"seed", seed},
+        {"nthread", threads},
+    };
+    hone_status st = xgb(XGBoosterCreate(&data, 1, ret), err);
+    for (unsigned k = 0; k < HONE_LEN(params) && st == HONE_OK; k++)
+        st = xgb(XGBoosterSetParam(*ret, params[k][0], params[k][1]), err);
+    return st;
+}
+
+static hone_status boost(BoosterHandle b, DMatrixHandle data, const sample *const *used, uint32_t n,
+                         uint32_t rows, hone_error *err)
+{
+    static const char config[] = "{\"type\": 1, \"training\": true, \"iteration_begin\": 0, "
+                                 "\"iteration_end\": 0, \"strict_shape\": false}";
+    float *grad = hone_xmalloc(rows * sizeof *grad), *hess = hone_xmalloc(rows * sizeof *hess);
+    hone_status st = HONE_OK;
+    for (int round = 0; round < ROUNDS && st == HONE_OK; round++) {
+        const bst_ulong *shape;
+        bst_ulong dims;
+        const float *out = NULL;
+        if (round > 0)
+            st = xgb(XGBoosterPredictFromDMatrix(b, data, config, &shape, &dims, &out), err);
+        uint32_t row = 0;
+        for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
+            double sum = 0;
+            for (uint32_t q = 0; q < used[k]->rows && out; q++)
+                sum += (double)out[row + q];
+            for (uint32_t q = 0; q < used[k]->rows; q++, row++) {
+                grad[row] = (float)(used[k]->weight * (sum - used[k]->target));
+                hess[row] = (float)used[k]->weight;
+            }
+        }
+        if (st == HONE_OK)
+            st = xgb(XGBoosterBoostOneIter(b, data, grad, hess, rows), err);
+    }
+    free(grad);
+    free(hess);
+    return st;
+}
+
+/* Sums of the booster's outputs over the rows of each group. */
+static hone_status predict_rows(BoosterHandle b, const float *v, uint64_t rows, const float **ret,
+                                hone_error *err)
+{
+    static const char config[] =
+        "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
+        "\"strict_shape\": false, \"cache_id\": 0, \"missing\": NaN}";
+    char array[256];
+    snprintf(array, sizeof array,
+             "{\"data\": [%" PRIuPTR ", true], \"shape\": [%" PRIu64
+             ", %d], \"typestr\": \"<f4\", \"version\": 3}",
+             (uintptr_t)v, rows, HONE_N_FEATURES);
+    const bst_ulong *shape;
+    bst_ulong dims;
+    return xgb(XGBoosterPredictFromDense(b, array, config, NULL, &shape, &dims, ret), err);
+}
+
+/* Share of held-out pairs of one task whose order the model has right; NaN without pairs. */
+static hone_status evaluate(hone_model *m, hone_error *err)
+{
+    uint64_t pairs = 0, right = 0;
+    uint32_t n = m->samples.n;
+    double *cost = hone_xcalloc(n, sizeof *cost);
+    hone_status st = HONE_OK;
+    for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
+        const sample *s = &m->samples.v[k];
+        if (!held_out(k) || s->time_ns <= 0 || s->rows == 0)
+            continue;
+        const float *out;
+        st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows, &out,
+                          err);
+        cost[k] = s->ln_draft;
+        for (uint32_t q = 0; q < s->rows && st == HONE_OK; q++)
+            cost[k] += (double)out[q];
+    }
+    for (uint32_t a = 0; a < n && st == HONE_OK; a++)
+        for (uint32_t b = a + 1; b < n; b++) {
+            const sample *x = &m->samples.v[a], *y = &m->samples.v[b];
+            if (!held_out(a) || !held_out(b) || x->task != y->task || x->time_ns <= 0 ||
+                y->time_ns <= 0)
+                continue;
+            pairs++;
+            right += (cost[a] < cost[b]) == (x->time_ns < y->time_ns);
+        }
+    free(cost);
+    m->metrics.pair_accuracy = pairs ? (double)right / (double)pairs : NAN;
+    return st;
+}
+
+hone_status hone_model_train(hone_model *m, hone_error *err)
+{
+    uint32_t n = m->samples.n;
+    m->metrics.candidates = n;
+    if (n < MIN_SAMPLES || (double)n < GROWTH * m->metrics.trained_on || !set_targets(m))
+        return HONE_OK;
+    int64_t start = hone_clock_ns();
+    const sample **used = hone_xmalloc(n * sizeof *used);
+    float *data = hone_xmalloc((size_t)m->rows.n * sizeof *data);
+    uint32_t n_used = 0, rows = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        const sample *s = &m->samples.v[k];
+        if (held_out(k) || s->rows == 0 || s->weight <= 0)
+            continue;
+        memcpy(data + (size_t)rows * HONE_N_FEATURES,
+               m->rows.v + (size_t)s->first * HONE_N_FEATURES,
+               (size_t)s->rows * HONE_N_FEATURES * sizeof *data);
+        rows += s->rows;
+        used[n_used++] = s;
+    }
+    DMatrixHandle matrix = NULL;
+    BoosterHandle b = NULL;
+    hone_status st = xgb(XGDMatrixCreateFromMat(data, rows, HONE_N_FEATURES, NAN, &matrix), err);
+    if (st == HONE_OK)
+        st = new_booster(m, matrix, &b, err);
+    if (st == HONE_OK)
+        st = boost(b, matrix, used, n_used, rows, err);
+    if (st == HONE_OK) {
+        if (m->booster)
+            XGBoosterFree(m->booster);
+        m->booster = b;
+        b = NULL;
+        m->metrics.trained_on = n;
+        st = evaluate(m, err);
+    }
+    if (b)
+        XGBoosterFree(b);
+    if (matrix)
+        XGDMatrixFree(matrix);
+    free(used);
+    free(data);
+    m->metrics.train_ms = (double)(hone_clock_ns() - start) / 1e6;
+    return st;
+}
+
+/* ---- prediction ------------------------------------------------------------------------------ */
+
+hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
+                               double *ret_cost, hone_error *err)
+{
+    for (uint32_t k = 0; k < n; k++)
+        ret_cost[k] = log(f[k]->draft_ns);
+    if (!m->booster)
+        return HONE_OK;
+    m->batch.n = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        hone_vec_reserve(&m->batch, f[k]->v.n);
+        if (f[k]->v.n)
+            memcpy(m->batch.v + m->batch.n, f[k]->v.v, f[k]->v.n * sizeof(float));
+        m->batch.n += f[k]->v.n;
+    }
+    uint32_t rows = m->batch.n / HONE_N_FEATURES, row = 0;
+    if (rows == 0)
+        return HONE_OK;
+    const float *out;
+    hone_status st = predict_rows(m->booster, m->batch.v, rows, &out, err);
+    for (uint32_t k = 0; k < n && st == HONE_OK; k++)
+        for (uint32_t q = 0; q < f[k]->rows; q++)
+            ret_cost[k] += (double)out[row++];
+    return st;
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+/* One header line, then XGBoost's own JSON, whose hash the header states: XGBoost is never given
+ * bytes it did not write. */
+hone_status hone_model_save(hone_model *m, const char *path, hone_error *err)
+{
+    if (!m->booster)
+        return hone_fail(err, HONE_E_NOTFOUND, "the model is not trained yet");
+    bst_ulong n;
+    const char *bytes;
+    hone_status st =
+        xgb(XGBoosterSaveModelToBuffer(m->booster, "{\"format\": \"json\"}", &n, &bytes), err);
+    if (st != HONE_OK)
+        return st;
+    char hash[17];
+    hone_hash_format(hone_hash_bytes(0, bytes, n), hash);
+    hone_buf b = {0};
+    hone_buf_printf(&b, MAGIC "%d %d %s\n", HONE_FEATURES_VERSION, HONE_N_FEATURES, hash);
+    hone_buf_add(&b, bytes, n);
+    st = hone_file_write(path, b.s, b.n, err);
+    hone_buf_free(&b);
+    return st;
+}
+
+hone_status hone_model_load(hone_model *m, const char *path, hone_error *err)
+{
+    char *text = NULL, hash[17] = "";
+    size_t n;
+    hone_status st = hone_file_read(path, MAX_MODEL_BYTES, &text, &n, err);
+    if (st != HONE_OK)
+        return st;
+    int version = 0, features = 0, used = 0;
+    uint64_t want = 0;
+    if (strncmp(text, MAGIC, strlen(MAGIC)) != 0)
+        st = hone_fail(err, HONE_E_FOREIGN, "'%s' is not a model file of hone's", path);
+    else if (sscanf(text + strlen(MAGIC), "%9d %9d %16s%n", &version, &features, hash, &used) !=
+                 3 ||
+             text[strlen(MAGIC) + (size_t)used] != '\n' || !hone_hash_parse(hash, &want))
+        st = hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: its first line is not whole", path);
+    else if (version != HONE_FEATURES_VERSION || features != HONE_N_FEATURES)
+        st =
+            hone_fail(err, HONE_E_VERSION,
+                      "'%s' was trained on features of version %d; this hone has version %d: train "
+                      "it again",
+                      path, version, HONE_FEATURES_VERSION);
+    size_t body = strlen(MAGIC) + (size_t)used + 1;
+    if (st == HONE_OK && hone_hash_bytes(0, text + body, n - body) != want)
+        st = hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged", path);
+    BoosterHandle b = NULL;
+    bst_ulong width = 0;
+    if (st == HONE_OK)
+        st = xgb(XGBoosterCreate(NULL, 0, &b), err);
+    if (st == HONE_OK && (XGBoosterLoadModelFromBuffer(b, text + body, n - body) != 0 ||
+                          XGBoosterGetNumFeature(b, &width) != 0 || width != HONE_N_FEATURES))
+        st = hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: it holds no model", path);
+    if (st == HONE_OK) {
+        if (m->booster)
+            XGBoosterFree(m->booster);
+        m->booster = b;
+        b = NULL;
+    }
+    if (b)
+        XGBoosterFree(b);
+    free(text);
+    return st;
+}
+
+void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret)
+{
+    *ret = m->metrics;
+}

@@ -1,0 +1,239 @@
+/* db: the log of everything tried, in one SQLite file (docs/DATABASE.md).
+ *
+ * One process writes a file, any number read it. A put has returned HONE_OK only when it is on the
+ * disk, or, between hone_db_begin and hone_db_commit, once the commit has returned HONE_OK.
+ *
+ * Ids name rows of one file and mean nothing in another; across files a record is its content:
+ * (workload hash, target text, threads, trace hash). The thread count is part of the target: a
+ * schedule for 16 threads is not one for 1, so (text, threads) is one row of `target`.
+ *
+ * Strings: on put they are the caller's and copied; in a struct returned by pointer (`ret`) they
+ * are the caller's to free with hone_db_*_free; in a callback they live until it returns.
+ * Text is UTF-8. NULL is stored as "" (JSON columns: "{}"), and a string read is never NULL.
+ *
+ * Threads: a handle belongs to one thread at a time. Readers in other threads open their own.
+ *
+ * Any call may also return: HONE_E_IO, HONE_E_FULL (nothing acknowledged is lost; free space and go
+ * on), HONE_E_CORRUPT (names the file and the remedy), HONE_E_BUSY, HONE_E_NOMEM. A row whose
+ * checksum does not match is HONE_E_CORRUPT, never served. */
+#ifndef HONE_DB_H
+#define HONE_DB_H
+
+#include "base/base.h"
+
+typedef struct hone_db hone_db;
+
+/* ---- open and close ------------------------------------------------------------------------ */
+
+enum {
+    HONE_DB_READ = 1,   /* never writes or checkpoints; also works on a read-only medium */
+    HONE_DB_WRITE = 2,  /* the one writer: holds FILE.lock until close or death of the process */
+    HONE_DB_CREATE = 4, /* with WRITE: make the file when there is none */
+    HONE_DB_VERIFY = 8  /* look through the whole file first (seconds on a large one) */
+};
+
+/* HONE_E_NOTFOUND: no such file, or an empty one. HONE_E_FOREIGN: not a hone database; it is left
+ * untouched. HONE_E_VERSION: made by a newer hone. HONE_E_BUSY: another process writes to it, whose
+ * pid the message names. HONE_E_DENIED: no permission. HONE_E_CORRUPT. */
+hone_status hone_db_open(const char *path, unsigned flags, hone_db **ret,
+                         hone_error *err) HONE_NODISCARD;
+/* Rolls back an open group, checkpoints (writer), closes. NULL is fine. */
+void hone_db_close(hone_db *db);
+/* The path as opened; "" never. Lives as long as db. */
+const char *hone_db_path(const hone_db *db);
+
+/* Puts until hone_db_commit become durable together, or not at all. HONE_OK of commit is the
+ * acknowledgement of all of them. A put that fails inside a group leaves the group as it was,
+ * except when the whole group had to be rolled back (disk full): then commit fails too.
+ * Groups do not nest. */
+hone_status hone_db_begin(hone_db *db, hone_error *err) HONE_NODISCARD;
+hone_status hone_db_commit(hone_db *db, hone_error *err) HONE_NODISCARD;
+void hone_db_rollback(hone_db *db);
+
+/* ---- workloads and targets ----------------------------------------------------------------- */
+
+typedef struct hone_db_workload {
+    int64_t id;          /* set by the database */
+    uint64_t hash;       /* of the program, independent of names: what it computes */
+    const char *name;    /* for people: "matmul" */
+    const char *class;   /* programs alike but for their sizes: the second rung of a lookup */
+    const char *program; /* program text (ir/print) */
+    const char *sizes;   /* JSON object, {"M":512,"N":512,"K":512} */
+    int64_t flops;       /* of one call */
+    int64_t created_ms;  /* 0 on put: now */
+} hone_db_workload;
+
+typedef struct hone_db_target {
+    int64_t id;
+    const char *text;  /* canonical target text (codegen/target.h) */
+    int32_t threads;   /* >= 1 */
+    const char *class; /* targets that may stand in for one another in a lookup */
+    int64_t created_ms;
+} hone_db_target;
+
+/* Makes the row, or finds the one with this hash / (text, threads), which stays as it is.
+ * HONE_E_INPUT: no program, sizes that are not JSON, text that is not UTF-8. */
+hone_status hone_db_workload_put(hone_db *db, const hone_db_workload *w, int64_t *ret_id,
+                                 hone_error *err) HONE_NODISCARD;
+hone_status hone_db_target_put(hone_db *db, const hone_db_target *t, int64_t *ret_id,
+                               hone_error *err) HONE_NODISCARD;
+/* HONE_E_NOTFOUND. */
+hone_status hone_db_workload_find(hone_db *db, uint64_t hash, hone_db_workload *ret,
+                                  hone_error *err) HONE_NODISCARD;
+hone_status hone_db_target_find(hone_db *db, const char *text, int32_t threads, hone_db_target *ret,
+                                hone_error *err) HONE_NODISCARD;
+hone_status hone_db_workload_get(hone_db *db, int64_t id, hone_db_workload *ret,
+                                 hone_error *err) HONE_NODISCARD;
+hone_status hone_db_target_get(hone_db *db, int64_t id, hone_db_target *ret,
+                               hone_error *err) HONE_NODISCARD;
+void hone_db_workload_free(hone_db_workload *w);
+void hone_db_target_free(hone_db_target *t);
+
+/* ---- records ------------------------------------------------------------------------------- */
+
+typedef struct hone_db_sample {
+    double candidate_ns; /* of one call; > 0 */
+    double incumbent_ns; /* in the same turn; 0: timed alone */
+} hone_db_sample;
+
+/* One candidate and what became of it. */
+typedef struct hone_db_record {
+    int64_t id; /* set by the database; grows with time of first put */
+    int64_t workload_id, target_id;
+    uint64_t trace_hash;         /* with the two above: unique */
+    const char *trace;           /* JSON, array or object */
+    hone_status status;          /* HONE_OK or HONE_REJECT_*; read from a newer hone and unknown
+                                    here: HONE_STATUS_COUNT */
+    const char *reason;          /* of a rejection, for people */
+    int64_t time_ns;             /* median time of one call; > 0 when HONE_OK, else 0 */
+    double log_ratio;            /* median ln(candidate / incumbent), 0 without one */
+    int32_t n_samples;           /* samples time_ns rests on. Set by put from its argument */
+    double max_error, tolerance; /* worst error seen, and the largest allowed */
+    const char *checked;         /* how correctness was checked: "reference", "" if it was not */
+    uint64_t data_seed;          /* inputs were generated from it */
+    int64_t build_ns, run_ns;    /* spent on it */
+    const char *device, *env;    /* which device ran it, and what that says of itself */
+    int64_t session_id;          /* 0: none */
+    int64_t created_ms;          /* 0 on put: now */
+    int32_t space_version;       /* this and the next: 0 or NULL on put is this program's */
+    const char *hone_version;
+    const char *llvm_version; /* caller states it; the database knows no LLVM */
+} hone_db_record;
+
+/* Stores the record with its samples, in one transaction. When (workload, target, trace_hash)
+ * is there already, *ret_existed is true, the samples are kept beside the earlier ones, and the row
+ * keeps or takes the better founded of the two results:
+ *   1. made by different versions of hone, space or LLVM: the later created_ms;
+ *   2. a fault of the kernel itself (wrong result, out of bounds, crash, forbidden call, nonzero
+ *      return, impossible speed) stands against any time;
+ *   3. a time beats any other rejection (time limits, build refused);
+ *   4. of two times the one with more samples; otherwise the earlier.
+ * A repeated put of the same samples (a result delivered twice) changes nothing.
+ * ret_id and ret_existed may be NULL. Bytes of reason, device and env that are not UTF-8 are stored
+ * as '?'. HONE_E_INPUT: a status that is neither OK nor a rejection, OK without a time, a trace
+ * that is not JSON, unknown workload or target, text over the limits below. */
+hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_db_sample *samples,
+                               uint32_t n_samples, int64_t *ret_id, bool *ret_existed,
+                               hone_error *err) HONE_NODISCARD;
+#define HONE_DB_MAX_TEXT (64 << 10) /* bytes of a reason, name, class, target text, env */
+#define HONE_DB_MAX_BODY (4 << 20)  /* bytes of a trace, program, session state */
+
+/* Was it tried already? */
+hone_status hone_db_record_exists(hone_db *db, int64_t workload_id, int64_t target_id,
+                                  uint64_t trace_hash, bool *ret, hone_error *err) HONE_NODISCARD;
+/* HONE_E_NOTFOUND. */
+hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret,
+                               hone_error *err) HONE_NODISCARD;
+/* The fastest HONE_OK record (the earliest of equals); one index seek. HONE_E_NOTFOUND, with a
+ * message that says whether workload, target or only a result is missing. */
+hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
+                         int32_t threads, hone_db_record *ret, hone_error *err) HONE_NODISCARD;
+/* Samples of all measurements of a record in order; *ret is the caller's to free(). */
+hone_status hone_db_samples(hone_db *db, int64_t record_id, hone_db_sample **ret, uint32_t *ret_n,
+                            hone_error *err) HONE_NODISCARD;
+void hone_db_record_free(hone_db_record *r);
+
+/* ---- enumeration --------------------------------------------------------------------------- */
+
+/* Rows to be visited; zero or NULL in a field: any. */
+typedef struct hone_db_where {
+    int64_t workload_id, target_id;
+    const char *workload_class, *target_class;
+    int32_t threads;
+    int64_t after_id; /* records with a greater id only: what is new since the last look */
+} hone_db_where;
+
+/* Return false to stop. The strings live until it returns. It may read from db, not write. */
+typedef bool (*hone_db_record_fn)(void *ctx, const hone_db_record *r);
+typedef bool (*hone_db_row_fn)(void *ctx, const hone_db_workload *w, const hone_db_target *t,
+                               const hone_db_record *r);
+
+/* Every record, by id: the order in which candidates were first stored. For resume and for training
+ * the cost model. */
+hone_status hone_db_each_record(hone_db *db, const hone_db_where *where, hone_db_record_fn fn,
+                                void *ctx, hone_error *err) HONE_NODISCARD;
+/* The n fastest HONE_OK records of one workload and target (both ids needed), fastest first. */
+hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t target_id, uint32_t n,
+                                 hone_db_record_fn fn, void *ctx, hone_error *err) HONE_NODISCARD;
+/* For every workload and target that pass, its best record, where it has one, by workload id and
+ * target id. For the lookup ladder: {workload_id, target_class} is "same workload, target of the
+ * same class"; {workload_class, target_id} is "other shapes on this target". */
+hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
+                              hone_error *err) HONE_NODISCARD;
+/* By id. fn gets the other two arguments NULL. */
+hone_status hone_db_each_workload(hone_db *db, hone_db_row_fn fn, void *ctx,
+                                  hone_error *err) HONE_NODISCARD;
+hone_status hone_db_each_target(hone_db *db, hone_db_row_fn fn, void *ctx,
+                                hone_error *err) HONE_NODISCARD;
+
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+/* A tuning run, so that scheduler and generator survive it. workload_id 0: a run over several. */
+typedef struct hone_db_session {
+    int64_t id;
+    int64_t workload_id, target_id; /* target_id 0: several targets */
+    uint64_t seed;
+    hone_rng rng;       /* state of the generator now */
+    int64_t trials;     /* candidates measured so far */
+    const char *state;  /* JSON: strategy and scheduler, as the tuner wants it */
+    int64_t started_ms; /* 0 on put: now */
+    int64_t ended_ms;   /* 0: not ended, or it died */
+    const char *hone_version;
+} hone_db_session;
+
+/* id 0: a new row. Otherwise rng, trials, state and ended_ms of that row are replaced
+ * (HONE_E_NOTFOUND). Inside a group it becomes durable together with the group's records, so that
+ * generator and results never disagree. */
+hone_status hone_db_session_save(hone_db *db, const hone_db_session *s, int64_t *ret_id,
+                                 hone_error *err) HONE_NODISCARD;
+/* HONE_E_NOTFOUND. */
+hone_status hone_db_session_load(hone_db *db, int64_t id, hone_db_session *ret,
+                                 hone_error *err) HONE_NODISCARD;
+/* The latest of this workload and target. HONE_E_NOTFOUND. */
+hone_status hone_db_session_last(hone_db *db, int64_t workload_id, int64_t target_id,
+                                 hone_db_session *ret, hone_error *err) HONE_NODISCARD;
+void hone_db_session_free(hone_db_session *s);
+
+/* ---- upkeep -------------------------------------------------------------------------------- */
+
+/* Counts of everything as a JSON object: {"workloads":.., "targets":.., "records":.., "ok":..,
+ * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "bytes":.., "wal_bytes":..,
+ * "schema":..}. Reads the whole record table. The caller decrefs. */
+hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
+/* Looks at everything: pages and indices, references, orphans, JSON, checksums. HONE_OK and
+ * {"ok":true,"records":n,..,"problems":[]} or HONE_E_CORRUPT and the same with up to 100 problems,
+ * each a sentence; *ret is set in both cases. The caller decrefs. */
+hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
+/* Copies every row of a damaged file that can be read and matches its checksum into a new file,
+ * with its id. Rows whose workload or target is lost are left out; a record that lost samples rests
+ * on those it still has. *ret (the caller decrefs): {"workloads":n, "targets":n, "sessions":n,
+ * "records":n, "lost":n}, lost being rows seen but not saved. HONE_E_INPUT: `to` exists.
+ * HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
+hone_status hone_db_salvage(const char *from, const char *to, json_t **ret,
+                            hone_error *err) HONE_NODISCARD;
+/* Plan SQLite has for one of hone's own queries, named as in db/sql.def, one step per line. Shows
+ * whether an index is used. HONE_E_INPUT: no such query. */
+hone_status hone_db_explain(hone_db *db, const char *query, hone_buf *ret,
+                            hone_error *err) HONE_NODISCARD;
+
+#endif

@@ -1,0 +1,372 @@
+/* Opening a database file: what it is, whose it is, its settings and its schema. */
+#include "db/internal.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { BUSY_MS = 10000, CLOSE_BUSY_MS = 200, MAX_ROW_BYTES = 64 << 20 };
+
+/* ---- the file, before SQLite sees it ------------------------------------------------------- */
+
+enum { HEAD_BYTES = 100, HEAD_APPLICATION_ID = 68 };
+
+/* Reads the file's head. By SQLite's own file layer, because closing a descriptor of our own would
+ * drop the locks that other handles of this process hold on the same file. */
+static bool read_head(const char *path, uint8_t head[HEAD_BYTES])
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    sqlite3_file *f = hone_xcalloc(1, (size_t)vfs->szOsFile);
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+    bool good = vfs->xOpen(vfs, path, f, flags, &flags) == SQLITE_OK &&
+                f->pMethods->xRead(f, head, HEAD_BYTES, 0) == SQLITE_OK;
+    if (f->pMethods)
+        f->pMethods->xClose(f);
+    free(f);
+    return good;
+}
+
+/* Looks at the file before SQLite does, so that a foreign file is never locked, recovered or
+ * converted. The application id is set before the file ever has a WAL, so it always stands in the
+ * file itself. HONE_E_NOTFOUND also for a file of no bytes. */
+static hone_status sniff(const char *path, hone_error *err)
+{
+    struct stat sb;
+    if (stat(path, &sb) != 0)
+        return errno == ENOENT ? hone_fail(err, HONE_E_NOTFOUND, "there is no database '%s'", path)
+                               : hone_fail_errno(err, HONE_E_IO, "cannot open '%s'", path);
+    if (!S_ISREG(sb.st_mode))
+        return hone_fail(err, HONE_E_FOREIGN, "'%s' is %s, not a hone database: name a file", path,
+                         S_ISDIR(sb.st_mode) ? "a folder" : "no ordinary file");
+    if (access(path, R_OK) != 0)
+        return hone_fail_errno(err, HONE_E_DENIED, "may not read '%s'", path);
+    if (sb.st_size == 0)
+        return hone_fail(err, HONE_E_NOTFOUND, "'%s' is empty, not yet a database", path);
+    uint8_t head[HEAD_BYTES] = {0};
+    if (sb.st_size >= HEAD_BYTES && !read_head(path, head))
+        return hone_fail_errno(err, HONE_E_IO, "cannot read '%s'", path);
+    if (memcmp(head, "SQLite format 3", 16) != 0)
+        return hone_fail(err, HONE_E_FOREIGN, "'%s' is not a hone database: name another file",
+                         path);
+    uint32_t id = 0;
+    for (int i = 0; i < 4; i++)
+        id = id << 8 | head[HEAD_APPLICATION_ID + i];
+    if (id != HONE_DB_APPLICATION_ID)
+        return hone_fail(err, HONE_E_FOREIGN,
+                         "'%s' is an SQLite database of another program: name another file", path);
+    return HONE_OK;
+}
+
+/* The path without links, so that the lock file is the same under every name. The file itself need
+ * not exist, its folder must. */
+static hone_status resolve(const char *path, char **ret, hone_error *err)
+{
+    if (!*path)
+        return hone_fail(err, HONE_E_INPUT, "a database needs a file name");
+    char real[PATH_MAX];
+    if (realpath(path, real)) {
+        *ret = hone_xstrdup(real);
+        return HONE_OK;
+    }
+    if (errno != ENOENT)
+        return hone_fail_errno(err, errno == EACCES ? HONE_E_DENIED : HONE_E_IO, "cannot open '%s'",
+                               path);
+    char *a = hone_xstrdup(path), *b = hone_xstrdup(path);
+    hone_status s = HONE_OK;
+    if (realpath(dirname(a), real))
+        *ret = hone_xasprintf("%s/%s", strcmp(real, "/") == 0 ? "" : real, basename(b));
+    else
+        s = hone_fail_errno(err, errno == ENOENT ? HONE_E_NOTFOUND : HONE_E_IO,
+                            "cannot open '%s': its folder", path);
+    free(a);
+    free(b);
+    return s;
+}
+
+/* File systems shared between machines, whose locks and shared memory SQLite's WAL cannot use. */
+static bool on_network(const char *path)
+{
+    static const long magics[] = {0x6969 /* NFS */, 0x517b /* SMB */, 0xff534d42 /* CIFS */,
+                                  0xfe534d42 /* SMB2 */};
+    char *copy = hone_xstrdup(path);
+    struct statfs fs;
+    bool yes = false;
+    if (statfs(dirname(copy), &fs) == 0)
+        for (size_t i = 0; i < HONE_LEN(magics); i++)
+            yes |= (uint32_t)fs.f_type == (uint32_t)magics[i];
+    free(copy);
+    return yes;
+}
+
+static bool may_write_beside(const char *path)
+{
+    char *copy = hone_xstrdup(path);
+    bool yes = access(dirname(copy), W_OK) == 0;
+    free(copy);
+    return yes;
+}
+
+/* ---- settings ------------------------------------------------------------------------------ */
+
+/* A reader that cannot keep its notes beside the file (a read-only medium, another machine's disk)
+ * may still read one that nobody writes: then there is no WAL, and the file is taken as it is. */
+static hone_status open_reader(hone_db *db, hone_error *err)
+{
+    bool shared = on_network(db->path);
+    if (!shared && may_write_beside(db->path)) {
+        int rc = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+                                 NULL);
+        return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
+    }
+    char *wal = hone_xasprintf("%s-wal", db->path);
+    struct stat sb;
+    bool in_use = stat(wal, &sb) == 0 && sb.st_size > 0;
+    free(wal);
+    if (in_use)
+        return hone_fail(err, HONE_E_BUSY,
+                         "'%s' is in use, and %s: copy it with `sqlite3 %s .backup COPY` where it "
+                         "is written, and read the copy",
+                         db->path,
+                         shared ? "cannot be shared over a network file system"
+                                : "its folder cannot be written to",
+                         db->path);
+    hone_buf uri = {0};
+    hone_buf_puts(&uri, "file:");
+    for (const char *c = db->path; *c; c++)
+        hone_buf_printf(&uri, strchr("?#%", *c) ? "%%%02x" : "%c", (unsigned char)*c);
+    hone_buf_puts(&uri, "?immutable=1");
+    int rc = sqlite3_open_v2(uri.s, &db->sqlite,
+                             SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
+    hone_buf_free(&uri);
+    return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
+}
+
+static hone_status open_writer(hone_db *db, hone_error *err)
+{
+    if (on_network(db->path))
+        return hone_fail(err, HONE_E_INPUT,
+                         "'%s' lies on a network file system, where a database would be damaged: "
+                         "put it on a local disk",
+                         db->path);
+    int rc =
+        sqlite3_open_v2(db->path, &db->sqlite,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK && sqlite3_db_readonly(db->sqlite, "main") == 1)
+        rc = SQLITE_READONLY;
+    return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
+}
+
+/* What holds for readers and the writer. SQLite trusts neither the file nor its schema. */
+static hone_status settle(hone_db *db, bool damaged, hone_error *err)
+{
+    sqlite3 *q = db->sqlite;
+    sqlite3_extended_result_codes(q, 1);
+    sqlite3_busy_timeout(q, BUSY_MS);
+    sqlite3_limit(q, SQLITE_LIMIT_LENGTH, MAX_ROW_BYTES);
+    if (damaged) /* makes SQLite read a file that is shorter than it should be */
+        sqlite3_exec(q, "PRAGMA writable_schema = ON", NULL, NULL, NULL);
+    else
+        sqlite3_db_config(q, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+    sqlite3_db_config(q, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
+    sqlite3_db_config(q, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, (int *)NULL);
+    sqlite3_db_config(q, SQLITE_DBCONFIG_ENABLE_VIEW, 0, (int *)NULL);
+    if (!db->write)
+        sqlite3_db_config(q, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+    /* wal_autocheckpoint 0: the writer has its own rule (sql.c), readers never do it, because in
+     * SQLite before 3.51.3 two connections that checkpoint at once can damage the file. */
+    return hone_db__exec(db,
+                         "PRAGMA mmap_size = 0;"
+                         "PRAGMA wal_autocheckpoint = 0;"
+                         "PRAGMA cell_size_check = ON;"
+                         "PRAGMA temp_store = MEMORY;"
+                         "PRAGMA cache_size = -8192;",
+                         "opening", err);
+}
+
+/* ---- schema -------------------------------------------------------------------------------- */
+
+typedef struct step {
+    int version;
+    const char *sql;
+} step;
+static const step steps[] = {
+#define HONE_DB_STEP(version, sql) {version, sql},
+#include "db/schema.def"
+#undef HONE_DB_STEP
+};
+
+static hone_status migrate(hone_db *db, int64_t from, hone_error *err)
+{
+    hone_status s = hone_db__exec(db, "BEGIN EXCLUSIVE", "making the schema", err);
+    if (s != HONE_OK)
+        return s;
+    for (size_t i = 0; i < HONE_LEN(steps) && s == HONE_OK; i++)
+        if (steps[i].version > from)
+            s = hone_db__exec(db, steps[i].sql, "making the schema", err);
+    char *end = hone_xasprintf(
+        "INSERT OR REPLACE INTO meta VALUES('schema', '%d');"
+        "INSERT OR IGNORE INTO meta VALUES('made_by', 'hone " HONE_VERSION "');"
+        "INSERT OR IGNORE INTO meta VALUES('made_ms', '%" PRId64 "');"
+        "PRAGMA application_id = %d;"
+        "PRAGMA user_version = %d;"
+        "COMMIT;",
+        HONE_DB_SCHEMA, hone_clock_wall_ms(), HONE_DB_APPLICATION_ID, HONE_DB_SCHEMA);
+    if (s == HONE_OK)
+        s = hone_db__exec(db, end, "making the schema", err);
+    free(end);
+    if (s != HONE_OK && !sqlite3_get_autocommit(db->sqlite))
+        (void)hone_db__exec(db, "ROLLBACK", "making the schema", NULL);
+    return s;
+}
+
+/* user_version against ours; also the first look inside, which makes SQLite parse the schema. */
+static hone_status version(hone_db *db, int64_t *ret, hone_error *err)
+{
+    int64_t tables;
+    hone_status s = hone_db__number(db, "PRAGMA user_version", ret, err);
+    if (s == HONE_OK)
+        s = hone_db__number(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", &tables,
+                            err);
+    if (s == HONE_OK && *ret > HONE_DB_SCHEMA) {
+        s = hone_fail(err, HONE_E_VERSION,
+                      "'%s' was written by a newer hone (schema %" PRId64
+                      ", this one knows up to %d): upgrade hone, or use another file",
+                      db->path, *ret, HONE_DB_SCHEMA);
+    } else if (s == HONE_OK && *ret < HONE_DB_SCHEMA && !db->write) {
+        s = hone_fail(err, HONE_E_VERSION,
+                      "'%s' was written by an older hone (schema %" PRId64
+                      ", this one reads %d): open it once for writing to convert it",
+                      db->path, *ret, HONE_DB_SCHEMA);
+    }
+    if (s == HONE_E_VERSION && err)
+        snprintf(err->where, sizeof err->where, "%s", db->path);
+    return s;
+}
+
+static hone_status become_writer(hone_db *db, hone_error *err)
+{
+    int64_t found;
+    /* EXTRA is FULL for a WAL. But the file is made before it has one, with a rollback journal
+     * whose removal only EXTRA makes durable: a journal that came back would undo the schema under
+     * a WAL full of results. */
+    hone_status s =
+        hone_db__exec(db, "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;", "opening", err);
+    if (s == HONE_OK)
+        s = version(db, &found, err);
+    if (s == HONE_OK && found < HONE_DB_SCHEMA)
+        s = migrate(db, found, err);
+    if (s != HONE_OK)
+        return s;
+    sqlite3_stmt *stmt;
+    bool row;
+    s = hone_db__prepare(db, "PRAGMA journal_mode = WAL", &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    s = hone_db__step(db, stmt, "opening", &row, err);
+    if (s == HONE_OK && (!row || strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0))
+        s = hone_fail(err, HONE_E_IO,
+                      "the file system of '%s' cannot hold a write-ahead log: use a local disk",
+                      db->path);
+    sqlite3_finalize(stmt);
+    if (s == HONE_OK)
+        s = hone_db__exec(db, "PRAGMA journal_size_limit = 67108864", "opening", err);
+    if (s == HONE_OK)
+        hone_db__watch_wal(db);
+    return s;
+}
+
+/* ---- open and close ------------------------------------------------------------------------ */
+
+static hone_status verify(hone_db *db, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    bool row;
+    hone_status s = hone_db__prepare(db, "PRAGMA quick_check(1)", &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    s = hone_db__step(db, stmt, "verifying", &row, err);
+    if (s == HONE_OK && row && strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
+        s = hone_db__fail(db, SQLITE_CORRUPT, "verifying", err);
+    sqlite3_finalize(stmt);
+    return s;
+}
+
+static hone_status open_file(hone_db *db, unsigned flags, hone_error *err)
+{
+    hone_error e = {0};
+    hone_status s = sniff(db->path, &e);
+    bool create = s == HONE_E_NOTFOUND && (flags & HONE_DB_CREATE);
+    if (s == HONE_OK || create) {
+        s = HONE_OK;
+        if (db->write)
+            s = hone_db__lock_take(db->path, &db->lock, &e);
+        /* Another process may have made the file since. */
+        if (s == HONE_OK && create) {
+            s = sniff(db->path, &e);
+            s = s == HONE_E_NOTFOUND ? HONE_OK : s;
+        }
+        if (s == HONE_OK)
+            s = db->write ? open_writer(db, &e) : open_reader(db, &e);
+        if (s == HONE_OK)
+            s = settle(db, flags & HONE_DB__DAMAGED, &e);
+        int64_t found;
+        if (s == HONE_OK)
+            s = db->write ? become_writer(db, &e) : version(db, &found, &e);
+        if (s == HONE_OK && (flags & HONE_DB_VERIFY))
+            s = verify(db, &e);
+    }
+    if (s != HONE_OK && err) {
+        *err = e;
+        if (!err->where[0])
+            snprintf(err->where, sizeof err->where, "%s", db->path);
+    }
+    return s;
+}
+
+hone_status hone_db_open(const char *path, unsigned flags, hone_db **ret, hone_error *err)
+{
+    HONE_ASSERT(flags & (HONE_DB_READ | HONE_DB_WRITE));
+    char *real;
+    hone_status s = resolve(path, &real, err);
+    if (s != HONE_OK)
+        return s;
+    hone_db *db = hone_xcalloc(1, sizeof *db);
+    db->path = real;
+    db->write = flags & HONE_DB_WRITE;
+    s = open_file(db, flags, err);
+    if (s != HONE_OK) {
+        hone_db_close(db);
+        return s;
+    }
+    *ret = db;
+    return HONE_OK;
+}
+
+void hone_db_close(hone_db *db)
+{
+    if (!db)
+        return;
+    if (db->sqlite) {
+        if (!sqlite3_get_autocommit(db->sqlite))
+            sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
+        for (int i = 0; i < HONE_DB__SQL_COUNT; i++)
+            sqlite3_finalize(db->stmt[i]);
+        if (db->lock && db->broken.status == HONE_OK) {
+            /* A reader may hold an old snapshot: then the WAL stays, which loses nothing. */
+            sqlite3_busy_timeout(db->sqlite, CLOSE_BUSY_MS);
+            sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        }
+        HONE_ASSERT(sqlite3_close(db->sqlite) == SQLITE_OK);
+    }
+    hone_db__lock_drop(db->lock);
+    free(db->path);
+    free(db);
+}
+
+const char *hone_db_path(const hone_db *db)
+{
+    return db->path;
+}

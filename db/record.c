@@ -1,0 +1,313 @@
+/* Records: storing a result once, whatever happens, and finding the best. */
+#include "db/internal.h"
+
+#include <math.h>
+
+/* ---- which of two results stands ----------------------------------------------------------- */
+
+/* Rejections that are the kernel's own fault, not that of a limit or of a builder. One such verdict
+ * outweighs any time: a kernel that was wrong once is wrong. */
+static bool is_conviction(hone_status s)
+{
+    switch (s) {
+    case HONE_REJECT_WRONG_RESULT:
+    case HONE_REJECT_OUT_OF_BOUNDS:
+    case HONE_REJECT_CRASH:
+    case HONE_REJECT_SYSCALL:
+    case HONE_REJECT_NONZERO:
+    case HONE_REJECT_IMPOSSIBLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The four rules of hone_db_record_put, in their order. */
+static bool is_better_founded(const hone_db_record *fresh, const hone_db_record *old)
+{
+    if (fresh->space_version != old->space_version ||
+        strcmp(fresh->hone_version, old->hone_version) != 0 ||
+        strcmp(fresh->llvm_version, old->llvm_version) != 0)
+        return fresh->created_ms > old->created_ms;
+    if (is_conviction(fresh->status) || is_conviction(old->status))
+        return !is_conviction(old->status);
+    if (fresh->status != HONE_OK || old->status != HONE_OK)
+        return fresh->status == HONE_OK && old->status != HONE_OK;
+    return fresh->n_samples > old->n_samples;
+}
+
+/* ---- put ----------------------------------------------------------------------------------- */
+
+/* Checks what the caller gave and fills in what it left out. reason, device and env become copies,
+ * to be freed by drop. */
+static hone_status complete(const hone_db_record *r, const hone_db_sample *samples, uint32_t n,
+                            hone_db__record *ret, hone_error *err)
+{
+    if (r->status != HONE_OK && !hone_status_is_reject(r->status))
+        return hone_fail(err, HONE_E_INPUT,
+                         "a record is a success or a rejection; %s is neither and belongs to the "
+                         "attempt, not to the candidate",
+                         hone_status_name(r->status));
+    if (r->status == HONE_OK && r->time_ns <= 0)
+        return hone_fail(err, HONE_E_INPUT, "a time of %" PRId64 " ns is not a time", r->time_ns);
+    if (!isfinite(r->log_ratio))
+        return hone_fail(err, HONE_E_INPUT, "the log ratio of a record is not a number");
+    if (n > INT32_MAX)
+        return hone_fail(err, HONE_E_INPUT, "too many samples");
+    for (uint32_t i = 0; i < n; i++)
+        if (!(samples[i].candidate_ns > 0 && isfinite(samples[i].candidate_ns) &&
+              samples[i].incumbent_ns >= 0 && isfinite(samples[i].incumbent_ns)))
+            return hone_fail(err, HONE_E_INPUT, "sample %" PRIu32 " is not a time: %g and %g ns", i,
+                             samples[i].candidate_ns, samples[i].incumbent_ns);
+    hone_status s = hone_db__json_check("the trace", r->trace ? r->trace : "", err);
+    if (s == HONE_OK)
+        s = hone_db__text_check("checked", r->checked, HONE_DB_MAX_TEXT, err);
+    if (s == HONE_OK)
+        s = hone_db__text_check("the LLVM version", r->llvm_version, HONE_DB_MAX_TEXT, err);
+    if (s == HONE_OK)
+        s = hone_db__text_check("the hone version", r->hone_version, HONE_DB_MAX_TEXT, err);
+    if (s != HONE_OK)
+        return s;
+    *ret = (hone_db__record){.pub = *r};
+    hone_db_record *p = &ret->pub;
+    p->id = 0;
+    p->n_samples = (int32_t)n;
+    p->time_ns = r->status == HONE_OK ? r->time_ns : 0;
+    p->max_error = isnan(r->max_error) ? INFINITY : r->max_error;
+    p->tolerance = isnan(r->tolerance) ? INFINITY : r->tolerance;
+    p->created_ms = r->created_ms ? r->created_ms : hone_clock_wall_ms();
+    p->space_version = r->space_version ? r->space_version : HONE_SPACE_VERSION;
+    p->hone_version = r->hone_version ? r->hone_version : HONE_VERSION;
+    p->llvm_version = r->llvm_version ? r->llvm_version : "";
+    p->checked = r->checked ? r->checked : "";
+    p->reason = hone_db__text_clean(r->reason);
+    p->device = hone_db__text_clean(r->device);
+    p->env = hone_db__text_clean(r->env);
+    return HONE_OK;
+}
+
+static void drop(hone_db__record *r)
+{
+    free((void *)r->pub.reason);
+    free((void *)r->pub.device);
+    free((void *)r->pub.env);
+}
+
+/* Looks for `samples` among the measurements of the record that are stored, and tells the number of
+ * the next one. */
+static hone_status find_run(hone_db *db, int64_t id, const hone_db_sample *samples, uint32_t n,
+                            bool *ret_known, int64_t *ret_next, hone_error *err)
+{
+    *ret_known = false;
+    *ret_next = 0;
+    sqlite3_stmt *stmt;
+    hone_status s = hone_db__sql(db, HONE_DB__SAMPLES, &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    hone_db__bind(stmt, "i", id);
+    uint32_t turn = 0;
+    bool same = false, row;
+    while ((s = hone_db__step(db, stmt, "reading samples", &row, err)) == HONE_OK && row) {
+        int64_t run = sqlite3_column_int64(stmt, 0);
+        if (run >= *ret_next) { /* the first of a measurement */
+            *ret_known |= same && turn == n;
+            *ret_next = run + 1;
+            turn = 0;
+            same = true;
+        }
+        same = same && turn < n && sqlite3_column_double(stmt, 1) == samples[turn].candidate_ns &&
+               sqlite3_column_double(stmt, 2) == samples[turn].incumbent_ns;
+        turn++;
+    }
+    *ret_known |= same && turn == n;
+    return s;
+}
+
+hone_status hone_db__samples_add(hone_db *db, int64_t id, int64_t run,
+                                 const hone_db_sample *samples, uint32_t n, hone_error *err)
+{
+    hone_status s = HONE_OK;
+    for (uint32_t i = 0; i < n && s == HONE_OK; i++) {
+        sqlite3_stmt *stmt;
+        bool row;
+        s = hone_db__sql(db, HONE_DB__SAMPLE_ADD, &stmt, err);
+        if (s != HONE_OK)
+            return s;
+        hone_db__bind(stmt, "iiidd", id, run, (int64_t)i, samples[i].candidate_ns,
+                      samples[i].incumbent_ns);
+        s = hone_db__step(db, stmt, "storing samples", &row, err);
+    }
+    return s;
+}
+
+static hone_status find_by_key(hone_db *db, const hone_db_record *key, hone_db__record *ret,
+                               bool *ret_found, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_status s = hone_db__sql(db, HONE_DB__RECORD_BY_KEY, &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    hone_db__bind(stmt, "iih", key->workload_id, key->target_id, key->trace_hash);
+    return hone_db__row_one(db, &hone_db__record_table, stmt, ret, ret_found, err);
+}
+
+static hone_status put_again(hone_db *db, const hone_db__record *old, hone_db__record *fresh,
+                             const hone_db_sample *samples, uint32_t n, hone_error *err)
+{
+    bool known;
+    int64_t run;
+    hone_status s = find_run(db, old->pub.id, samples, n, &known, &run, err);
+    if (s != HONE_OK || (known && n > 0))
+        return s;
+    s = hone_db__samples_add(db, old->pub.id, run, samples, n, err);
+    if (s != HONE_OK || !is_better_founded(&fresh->pub, &old->pub))
+        return s;
+    fresh->pub.id = old->pub.id;
+    fresh->run = n ? run : HONE_DB__NO_RUN;
+    return hone_db__row_write(db, HONE_DB__RECORD_SET, &hone_db__record_table, fresh, err);
+}
+
+static hone_status put(hone_db *db, hone_db__record *fresh, const hone_db_sample *samples,
+                       uint32_t n, int64_t *ret_id, bool *ret_existed, hone_error *err)
+{
+    hone_db__record old;
+    hone_status s = find_by_key(db, &fresh->pub, &old, ret_existed, err);
+    if (s != HONE_OK)
+        return s;
+    if (*ret_existed) {
+        *ret_id = old.pub.id;
+        s = put_again(db, &old, fresh, samples, n, err);
+        hone_db__row_free(&hone_db__record_table, &old);
+        return s;
+    }
+    fresh->run = n ? 0 : HONE_DB__NO_RUN;
+    s = hone_db__row_write(db, HONE_DB__RECORD_ADD, &hone_db__record_table, fresh, err);
+    if (s != HONE_OK)
+        return s;
+    *ret_id = sqlite3_last_insert_rowid(db->sqlite);
+    return hone_db__samples_add(db, *ret_id, 0, samples, n, err);
+}
+
+hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_db_sample *samples,
+                               uint32_t n_samples, int64_t *ret_id, bool *ret_existed,
+                               hone_error *err)
+{
+    hone_db__record fresh;
+    int64_t id = 0;
+    bool existed = false;
+    hone_status s = complete(r, samples, n_samples, &fresh, err);
+    if (s != HONE_OK)
+        return s;
+    s = hone_db__enter(db, err);
+    if (s == HONE_OK) {
+        s = put(db, &fresh, samples, n_samples, &id, &existed, err);
+        s = hone_db__leave(db, s, err);
+    }
+    drop(&fresh);
+    if (s != HONE_OK)
+        return s;
+    if (ret_id)
+        *ret_id = id;
+    if (ret_existed)
+        *ret_existed = existed;
+    return HONE_OK;
+}
+
+/* ---- get ----------------------------------------------------------------------------------- */
+
+hone_status hone_db_record_exists(hone_db *db, int64_t workload_id, int64_t target_id,
+                                  uint64_t trace_hash, bool *ret, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_status s = hone_db__sql(db, HONE_DB__RECORD_EXISTS, &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    hone_db__bind(stmt, "iih", workload_id, target_id, trace_hash);
+    s = hone_db__step(db, stmt, "reading", ret, err);
+    sqlite3_reset(stmt);
+    return s;
+}
+
+hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_db__record row;
+    bool found;
+    hone_status s = hone_db__sql(db, HONE_DB__RECORD_BY_ID, &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    hone_db__bind(stmt, "i", id);
+    s = hone_db__row_one(db, &hone_db__record_table, stmt, &row, &found, err);
+    if (s == HONE_OK && !found)
+        return hone_fail(err, HONE_E_NOTFOUND, "'%s' has no record %" PRId64, db->path, id);
+    if (s == HONE_OK)
+        *ret = row.pub;
+    return s;
+}
+
+/* Why there is no best: the first of workload, target and result that is missing. */
+static hone_status explain_miss(hone_db *db, uint64_t workload_hash, const char *target_text,
+                                int32_t threads, hone_error *err)
+{
+    hone_db_workload w;
+    hone_db_target t;
+    hone_status s = hone_db_workload_find(db, workload_hash, &w, err);
+    if (s != HONE_OK)
+        return s;
+    s = hone_db_target_find(db, target_text, threads, &t, err);
+    if (s == HONE_OK) {
+        s = hone_fail(err, HONE_E_NOTFOUND, "'%s' has no good result of '%s' on '%s', %d thread%s",
+                      db->path, w.name, t.text, threads, threads == 1 ? "" : "s");
+        hone_db_target_free(&t);
+    }
+    hone_db_workload_free(&w);
+    return s;
+}
+
+hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
+                         int32_t threads, hone_db_record *ret, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_db__record row;
+    bool found;
+    hone_status s = hone_db__sql(db, HONE_DB__RECORD_BEST, &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    hone_db__bind(stmt, "hti", workload_hash, target_text, (int64_t)threads);
+    s = hone_db__row_one(db, &hone_db__record_table, stmt, &row, &found, err);
+    sqlite3_clear_bindings(stmt);
+    if (s == HONE_OK && !found)
+        return explain_miss(db, workload_hash, target_text, threads, err);
+    if (s == HONE_OK)
+        *ret = row.pub;
+    return s;
+}
+
+hone_status hone_db_samples(hone_db *db, int64_t record_id, hone_db_sample **ret, uint32_t *ret_n,
+                            hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    HONE_VEC(hone_db_sample) v = {0};
+    bool row;
+    hone_status s = hone_db__sql(db, HONE_DB__SAMPLES, &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    hone_db__bind(stmt, "i", record_id);
+    while ((s = hone_db__step(db, stmt, "reading samples", &row, err)) == HONE_OK && row)
+        hone_vec_push(&v, (hone_db_sample){.candidate_ns = sqlite3_column_double(stmt, 1),
+                                           .incumbent_ns = sqlite3_column_double(stmt, 2)});
+    if (s != HONE_OK) {
+        hone_vec_free(&v);
+        return s;
+    }
+    *ret = v.v;
+    *ret_n = v.n;
+    return HONE_OK;
+}
+
+void hone_db_record_free(hone_db_record *r)
+{
+    hone_db__record row = {.pub = *r};
+    hone_db__row_free(&hone_db__record_table, &row);
+    *r = row.pub;
+}

@@ -1,0 +1,283 @@
+/* Rows and structs: which column is which member, in one table each, and what follows from it:
+ * reading, writing, freeing and the checksum. The order here is the order of @w, @t, @s, @r. */
+#include "db/internal.h"
+
+#define COLUMN(T, name, kind)                     \
+    {                                             \
+#name, HONE_DB__##kind, offsetof(T, name) \
+    }
+
+#define W(name, kind) COLUMN(hone_db_workload, name, kind)
+static const hone_db__column workload_columns[] = {
+    W(hash, HEX),   W(name, TEXT), W(class, TEXT),     W(program, TEXT),
+    W(sizes, TEXT), W(flops, I64), W(created_ms, I64),
+};
+
+#define T(name, kind) COLUMN(hone_db_target, name, kind)
+static const hone_db__column target_columns[] = {
+    T(text, TEXT),
+    T(threads, I32),
+    T(class, TEXT),
+    T(created_ms, I64),
+};
+
+#define S(name, kind) COLUMN(hone_db_session, name, kind)
+static const hone_db__column session_columns[] = {
+    S(workload_id, OPT64), S(target_id, OPT64), S(seed, HEX),
+    S(rng, RNG),           S(trials, I64),      S(state, TEXT),
+    S(started_ms, I64),    S(ended_ms, I64),    S(hone_version, TEXT),
+};
+
+#define R(name, kind)                                               \
+    {                                                               \
+#name, HONE_DB__##kind, offsetof(hone_db__record, pub.name) \
+    }
+static const hone_db__column record_columns[] = {
+    R(workload_id, I64),   R(target_id, I64),
+    R(trace_hash, HEX),    R(trace, TEXT),
+    R(status, STATUS),     R(reason, TEXT),
+    R(time_ns, OPT64),     R(log_ratio, F64),
+    R(n_samples, I32),     COLUMN(hone_db__record, run, I64),
+    R(max_error, F64),     R(tolerance, F64),
+    R(checked, TEXT),      R(data_seed, HEX),
+    R(build_ns, I64),      R(run_ns, I64),
+    R(device, TEXT),       R(env, TEXT),
+    R(session_id, OPT64),  R(created_ms, I64),
+    R(space_version, I32), R(hone_version, TEXT),
+    R(llvm_version, TEXT),
+};
+
+#define TABLE(word, letter)                                                                  \
+    const hone_db__table hone_db__##word##_table = {#word, letter, HONE_LEN(word##_columns), \
+                                                    word##_columns}
+TABLE(workload, 'w');
+TABLE(target, 't');
+TABLE(session, 's');
+TABLE(record, 'r');
+const hone_db__table *const hone_db__tables[4] = {
+    &hone_db__workload_table,
+    &hone_db__target_table,
+    &hone_db__session_table,
+    &hone_db__record_table,
+};
+
+#define MEMBER(type, row, c) (*(type *)((char *)(row) + (c)->offset))
+#define CONST_MEMBER(type, row, c) (*(const type *)((const char *)(row) + (c)->offset))
+
+/* ---- checksum ------------------------------------------------------------------------------ */
+
+static uint64_t sum_word(uint64_t h, const hone_db__column *c, uint64_t x)
+{
+    return hone_hash_mix(hone_hash_bytes(h, c->name, strlen(c->name)), x);
+}
+
+/* Over name and value of each column that is not 0 or "", so that a column added by a later schema
+ * does not disturb the sums of the rows there are. The id is not in it: rows may be renumbered. */
+static uint64_t row_sum(const hone_db__table *t, const void *row)
+{
+    uint64_t h = (uint64_t)t->letter;
+    for (uint32_t i = 0; i < t->n; i++) {
+        const hone_db__column *c = &t->columns[i];
+        uint64_t x = 0;
+        const char *text = NULL;
+        switch (c->kind) {
+        case HONE_DB__I64:
+        case HONE_DB__OPT64:
+            x = (uint64_t)CONST_MEMBER(int64_t, row, c);
+            break;
+        case HONE_DB__I32:
+            x = (uint64_t)CONST_MEMBER(int32_t, row, c);
+            break;
+        case HONE_DB__F64: {
+            double d = CONST_MEMBER(double, row, c) + 0.0; /* -0 comes back from SQLite as 0 */
+            memcpy(&x, &d, sizeof x);
+            break;
+        }
+        case HONE_DB__HEX:
+            x = CONST_MEMBER(uint64_t, row, c);
+            break;
+        case HONE_DB__TEXT:
+            text = CONST_MEMBER(char *, row, c);
+            break;
+        case HONE_DB__STATUS:
+            text = hone_status_name(CONST_MEMBER(hone_status, row, c));
+            break;
+        case HONE_DB__RNG:
+            for (int k = 0; k < 4; k++)
+                x = hone_hash_mix(x, CONST_MEMBER(hone_rng, row, c).s[k]);
+            break;
+        }
+        if (text && *text)
+            x = hone_hash_bytes(1, text, strlen(text));
+        if (x)
+            h = sum_word(h, c, x);
+    }
+    return h;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static const char *column_text(sqlite3_stmt *stmt, int i)
+{
+    const char *s = (const char *)sqlite3_column_text(stmt, i);
+    return s ? s : "";
+}
+
+static uint64_t column_hex(sqlite3_stmt *stmt, int i)
+{
+    uint64_t h = 0;
+    return hone_hash_parse(column_text(stmt, i), &h) ? h : 0;
+}
+
+static hone_rng column_rng(sqlite3_stmt *stmt, int i)
+{
+    hone_rng g = {{0}};
+    const uint8_t *p = sqlite3_column_blob(stmt, i);
+    if (p && sqlite3_column_bytes(stmt, i) == 32)
+        for (int k = 0; k < 32; k++)
+            g.s[k / 8] |= (uint64_t)p[k] << (8 * (k % 8));
+    return g;
+}
+
+void hone_db__column_list(const hone_db__table *t, const char *prefix, hone_buf *b)
+{
+    hone_buf_printf(b, "%sid", prefix);
+    for (uint32_t i = 0; i < t->n; i++)
+        hone_buf_printf(b, ", %s%s", prefix, t->columns[i].name);
+    hone_buf_printf(b, ", %ssum", prefix);
+}
+
+hone_status hone_db__row_read(hone_db *db, const hone_db__table *t, sqlite3_stmt *stmt, int first,
+                              void *row, hone_error *err)
+{
+    *(int64_t *)row = sqlite3_column_int64(stmt, first);
+    int at = first + 1;
+    /* A status this release does not know has no number to be summed by its name. */
+    bool unknown = false;
+    for (uint32_t i = 0; i < t->n; i++, at++) {
+        const hone_db__column *c = &t->columns[i];
+        switch (c->kind) {
+        case HONE_DB__I64:
+        case HONE_DB__OPT64:
+            MEMBER(int64_t, row, c) = sqlite3_column_int64(stmt, at);
+            break;
+        case HONE_DB__I32:
+            MEMBER(int32_t, row, c) = sqlite3_column_int(stmt, at);
+            break;
+        case HONE_DB__F64:
+            MEMBER(double, row, c) = sqlite3_column_double(stmt, at);
+            break;
+        case HONE_DB__HEX:
+            MEMBER(uint64_t, row, c) = column_hex(stmt, at);
+            break;
+        case HONE_DB__TEXT:
+            MEMBER(const char *, row, c) = column_text(stmt, at);
+            break;
+        case HONE_DB__STATUS:
+            MEMBER(hone_status, row, c) = hone_status_parse(column_text(stmt, at));
+            unknown = MEMBER(hone_status, row, c) == HONE_STATUS_COUNT;
+            break;
+        case HONE_DB__RNG:
+            MEMBER(hone_rng, row, c) = column_rng(stmt, at);
+            break;
+        }
+    }
+    if (unknown || column_hex(stmt, at) == row_sum(t, row))
+        return HONE_OK;
+    hone_fail(err, HONE_E_CORRUPT,
+              "%s %" PRId64 " in '%s' does not match its checksum: the file was damaged or edited; "
+              "put back a copy, or save the other rows with: hone db salvage %s NEW_FILE",
+              t->name, *(int64_t *)row, db->path, db->path);
+    if (err)
+        snprintf(err->where, sizeof err->where, "%s", db->path);
+    return HONE_E_CORRUPT;
+}
+
+void hone_db__row_own(const hone_db__table *t, void *row)
+{
+    for (uint32_t i = 0; i < t->n; i++)
+        if (t->columns[i].kind == HONE_DB__TEXT) {
+            const char **s = &MEMBER(const char *, row, &t->columns[i]);
+            *s = hone_xstrdup(*s);
+        }
+}
+
+void hone_db__row_free(const hone_db__table *t, void *row)
+{
+    for (uint32_t i = 0; i < t->n; i++)
+        if (t->columns[i].kind == HONE_DB__TEXT) {
+            const char **s = &MEMBER(const char *, row, &t->columns[i]);
+            free((void *)*s);
+            *s = NULL;
+        }
+}
+
+hone_status hone_db__row_one(hone_db *db, const hone_db__table *t, sqlite3_stmt *stmt, void *row,
+                             bool *ret_found, hone_error *err)
+{
+    hone_status s = hone_db__step(db, stmt, "reading", ret_found, err);
+    if (s != HONE_OK || !*ret_found)
+        return s;
+    s = hone_db__row_read(db, t, stmt, 0, row, err);
+    if (s == HONE_OK)
+        hone_db__row_own(t, row);
+    sqlite3_reset(stmt);
+    return s;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static int bind_column(sqlite3_stmt *stmt, int at, const hone_db__column *c, const void *row)
+{
+    char hex[17];
+    uint8_t bytes[32];
+    const char *text;
+    int64_t x;
+    switch (c->kind) {
+    case HONE_DB__I64:
+        return sqlite3_bind_int64(stmt, at, CONST_MEMBER(int64_t, row, c));
+    case HONE_DB__OPT64:
+        x = CONST_MEMBER(int64_t, row, c);
+        return x ? sqlite3_bind_int64(stmt, at, x) : sqlite3_bind_null(stmt, at);
+    case HONE_DB__I32:
+        return sqlite3_bind_int(stmt, at, CONST_MEMBER(int32_t, row, c));
+    case HONE_DB__F64:
+        return sqlite3_bind_double(stmt, at, CONST_MEMBER(double, row, c));
+    case HONE_DB__HEX:
+        hone_hash_format(CONST_MEMBER(uint64_t, row, c), hex);
+        return sqlite3_bind_text(stmt, at, hex, 16, SQLITE_TRANSIENT);
+    case HONE_DB__TEXT:
+        text = CONST_MEMBER(char *, row, c);
+        return sqlite3_bind_text(stmt, at, text ? text : "", -1, SQLITE_STATIC);
+    case HONE_DB__STATUS:
+        text = hone_status_name(CONST_MEMBER(hone_status, row, c));
+        return sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+    case HONE_DB__RNG:
+        for (int k = 0; k < 32; k++)
+            bytes[k] = (uint8_t)(CONST_MEMBER(hone_rng, row, c).s[k / 8] >> (8 * (k % 8)));
+        return sqlite3_bind_blob(stmt, at, bytes, 32, SQLITE_TRANSIENT);
+    }
+    return SQLITE_MISUSE;
+}
+
+hone_status hone_db__row_write(hone_db *db, hone_db__sql_id id, const hone_db__table *t,
+                               const void *row, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_status s = hone_db__sql(db, id, &stmt, err);
+    if (s != HONE_OK)
+        return s;
+    int64_t row_id = *(const int64_t *)row;
+    int rc = row_id ? sqlite3_bind_int64(stmt, 1, row_id) : sqlite3_bind_null(stmt, 1);
+    for (uint32_t i = 0; i < t->n && rc == SQLITE_OK; i++)
+        rc = bind_column(stmt, (int)i + 2, &t->columns[i], row);
+    char hex[17];
+    hone_hash_format(row_sum(t, row), hex);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(stmt, (int)t->n + 2, hex, 16, SQLITE_TRANSIENT);
+    bool got;
+    s = rc == SQLITE_OK ? hone_db__step(db, stmt, "storing a row", &got, err)
+                        : hone_db__fail(db, rc, "storing a row", err);
+    sqlite3_clear_bindings(stmt); /* the strings are the caller's */
+    return s;
+}

@@ -1,0 +1,50 @@
+/* ir: shared inside this folder only. */
+#ifndef HONE_IR_INTERNAL_H
+#define HONE_IR_INTERNAL_H
+
+#include "ir/ir.h"
+
+/* The most arguments an expression has (a load of HONE_MAX_DIMS dimensions). */
+#define HONE_IR__MAX_ARGS HONE_MAX_DIMS
+
+/* ---- dtype.c ---- */
+
+/* 'F', 'I' or 'U' as in dtypes.def. */
+char hone_ir__dtype_class(hone_dtype t);
+/* Smallest and largest value of an integer dtype or bool. */
+void hone_ir__dtype_range(hone_dtype t, int64_t *ret_lo, int64_t *ret_hi);
+/* v as the float dtype t holds it, round to nearest even. */
+double hone_ir__round(hone_dtype t, double v);
+
+/* ---- fold.c ---- */
+
+static inline bool hone_ir__is_const(const hone_program *p, hone_expr e)
+{
+    hone_op op = hone_expr_op(p, e);
+    return op == HONE_OP_INT || op == HONE_OP_FLOAT;
+}
+/* Rounds down, sign of the divisor; false for b == 0 and overflow. */
+bool hone_ir__floordiv(int64_t a, int64_t b, int64_t *ret);
+bool hone_ir__floormod(int64_t a, int64_t b, int64_t *ret);
+/* The value of a node whose n arguments are all constants, as a constant of dtype t, or none when
+ * it is not exactly known here. */
+hone_expr hone_ir__fold(hone_program *p, hone_op op, hone_dtype t, const hone_expr *args,
+                        unsigned n);
+
+/* ---- expr.c ---- */
+
+/* A constant of any integer dtype or bool, without going through double. */
+hone_expr hone_ir__int_of(hone_program *p, hone_dtype t, int64_t v);
+/* Makes p->table fit for p->exprs as they stand. */
+void hone_ir__rehash(hone_program *p);
+
+/* ---- program.c ---- */
+
+/* The symbol with this text if there is one already, else none. */
+hone_sym hone_ir__sym_find(const hone_program *p, const char *name);
+hone_var hone_ir__var_named(hone_program *p, hone_sym name, int64_t extent);
+/* name, or name_1, name_2, ...: the first for which taken() is false. */
+hone_sym hone_ir__unique(hone_program *p, const char *name,
+                         bool (*taken)(const hone_program *p, hone_sym s));
+
+#endif

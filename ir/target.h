@@ -1,0 +1,32 @@
+/* What a kernel is made for: plain data that rules, cost model and code generator read.
+ * Text form (stored, sent, compared): compact JSON with sorted keys, names as in TVM's Target where
+ * TVM has them:
+ * {"kind":"llvm","mattr":"+avx2,...","mcpu":"znver4","mtriple":"...","num-cores":2,...}. */
+#ifndef HONE_TARGET_H
+#define HONE_TARGET_H
+
+#include "base/base.h"
+
+typedef struct hone_target {
+    char triple[64];     /* "x86_64-pc-linux-gnu" */
+    char cpu[64];        /* LLVM's name: "znver4" */
+    char features[4096]; /* LLVM's list: "+avx2,-sse4a,..." */
+    int32_t cores;
+    int32_t vector_bytes;                 /* widest vector register */
+    int32_t vector_registers;             /* architectural, of that width */
+    int32_t fma_latency;                  /* cycles */
+    int32_t fma_per_cycle;                /* vector_bytes-wide FMAs started per cycle */
+    int32_t cache_line;                   /* bytes */
+    int64_t l1_bytes, l2_bytes, l3_bytes; /* data caches; l3 shared, 0 when absent */
+} hone_target;
+
+/* Canonical text; caller frees. */
+char *hone_target_text(const hone_target *t);
+/* HONE_E_INPUT naming the member at fault. Does not resolve "native": that is hone_target_native
+ * (codegen/codegen.h), which asks LLVM and the operating system about this host. */
+hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *err) HONE_NODISCARD;
+/* "x86_64/avx512": the class two targets share when schedules are worth trying across them.
+ * Caller frees. */
+char *hone_target_class(const hone_target *t);
+
+#endif

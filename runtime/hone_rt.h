@@ -1,0 +1,55 @@
+/* hone_rt: the small C library linked into, or loaded beside, tuned kernels. libc and pthreads
+ * only.
+ *
+ * A kernel is one function,  int32_t kernel(void *const *args, const hone_rt_api *rt),
+ * with args in the order of the workload's inputs and outputs, each a dense row-major buffer
+ * aligned to 64 bytes. It returns 0, or HONE_RT_NOMEM when scratch memory could not be had.
+ * It refers to no symbol outside itself: everything it needs comes through `rt`. */
+#ifndef HONE_RT_H
+#define HONE_RT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HONE_RT_ABI 1
+#define HONE_RT_NOMEM (-1)
+#define HONE_RT_SLOTS 4
+
+/* Does iterations [begin, end) of a parallel loop; 0 or an error that ends the kernel. */
+typedef int32_t (*hone_rt_task)(void *closure, int64_t begin, int64_t end);
+
+typedef struct hone_rt_api {
+    uint32_t abi;    /* HONE_RT_ABI */
+    int32_t threads; /* threads that take part in `parallel`, the caller included; >= 1 */
+    /* Runs the n iterations over the pool, in pieces of at least one, and returns when all are
+     * done: 0, or the first nonzero result of a piece. A call from inside a task runs serially.
+     * Offset 8 and 16 of this struct are part of the ABI that generated code relies on. */
+    int32_t (*parallel)(const struct hone_rt_api *rt, int64_t n, hone_rt_task task, void *closure);
+    /* Memory of the calling thread: 64-byte aligned, undefined contents, kept until the same
+     * thread asks again for the same slot (0 .. HONE_RT_SLOTS-1). NULL when there is none. */
+    void *(*scratch)(const struct hone_rt_api *rt, int32_t slot, int64_t bytes);
+} hone_rt_api;
+
+typedef int32_t (*hone_rt_kernel)(void *const *args, const hone_rt_api *rt);
+
+/* The process-wide pool, created at the first call, for kernels tuned for `threads` threads. The
+ * number used is min(threads, HONE_NUM_THREADS if set, processors allowed to this process).
+ * Never NULL: when threads cannot be created the api runs everything on the caller. Thread safe;
+ * concurrent kernels take turns in `parallel`. */
+const hone_rt_api *hone_rt_default(int32_t threads);
+
+/* A pool of one's own. Threads are pinned to the allowed processors in order, the caller's first,
+ * when `pin` is nonzero. They spin for a while after each loop, then sleep on a futex. Do not call
+ * before fork() if the child is to use it. NULL when threads cannot be created. */
+typedef struct hone_rt_pool hone_rt_pool;
+hone_rt_pool *hone_rt_pool_new(int32_t threads, int pin);
+const hone_rt_api *hone_rt_pool_api(hone_rt_pool *pool);
+void hone_rt_pool_free(hone_rt_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,78 @@
+/* Primitives: transformations of a program that keep its meaning. Each checks first and changes
+ * second; on HONE_REJECT_* the program is unchanged. Private to the room (tests may use it). */
+#ifndef HONE_SPACE_PRIM_H
+#define HONE_SPACE_PRIM_H
+
+#include "ir/ir.h"
+
+/* loops (prim_loop.c) */
+
+/* factors[k] >= 1, or one of them 0 to be inferred as ceil(extent / product of the others). A
+ * product above the extent adds `fused < extent` to the predicate of every block below. ret_loops
+ * gets n, outermost first. REJECT_SPLIT: product below the extent, n > 8, or overflow. The loop's
+ * own row is freed. */
+hone_status hone__split(hone_program *p, hone_stmt loop, const int64_t *factors, unsigned n,
+                        hone_stmt *ret_loops, hone_error *err) HONE_NODISCARD;
+/* Consecutive loops, outermost first, each the only statement in the one before. REJECT_NOT_CHAIN;
+ * REJECT_REDUCE: one loop would go over elements and steps of a sum. */
+hone_status hone__fuse(hone_program *p, const hone_stmt *loops, unsigned n, hone_stmt *ret,
+                       hone_error *err) HONE_NODISCARD;
+/* The loops named take the places the same loops had, in the order given; loops between stay.
+ * REJECT_NOT_CHAIN: not on one chain of only children. */
+hone_status hone__reorder(hone_program *p, const hone_stmt *loops, unsigned n,
+                          hone_error *err) HONE_NODISCARD;
+hone_status hone__add_unit_loop(hone_program *p, hone_stmt at, hone_stmt *ret,
+                                hone_error *err) HONE_NODISCARD;
+/* PARALLEL: every block below that writes a buffer living outside the loop must be bound to it by
+ * spatial iterators only (REJECT_REDUCE) and at least one of them (REJECT_DEPENDENCY: iterations
+ * would race). VECTORIZED: the same, and only leaf blocks, not loops, may be below; UNROLLED: any.
+ */
+hone_status hone__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_kind kind,
+                                hone_error *err) HONE_NODISCARD;
+
+/* caches (prim_cache.c) */
+
+/* read_index: which of the distinct buffers of hone_block_loads, in order of appearance. The copy
+ * block's nest goes to the root, before the statement that holds `block`. */
+hone_status hone__cache_read(hone_program *p, hone_stmt block, unsigned read_index,
+                             hone_scope scope, hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+hone_status hone__cache_write(hone_program *p, hone_stmt block, hone_scope scope, hone_stmt *ret,
+                              hone_error *err) HONE_NODISCARD;
+/* ret[0]: block that loads or starts the tile, ret[1]: block that stores it. Both nests stand
+ * inside `loop`, first and last, one loop per output dimension, also where the box extent is 1.
+ * REJECT_ARG: not a reduction block with init, or loop not around it. REJECT_NOT_AFFINE. */
+hone_status hone__cache_accumulate(hone_program *p, hone_stmt block, hone_stmt loop,
+                                   hone_scope scope, hone_stmt ret[2],
+                                   hone_error *err) HONE_NODISCARD;
+
+/* compute location (prim_at.c) */
+
+hone_status hone__compute_at(hone_program *p, hone_stmt block, hone_stmt loop,
+                             hone_error *err) HONE_NODISCARD;
+hone_status hone__reverse_compute_at(hone_program *p, hone_stmt block, hone_stmt loop,
+                                     hone_error *err) HONE_NODISCARD;
+/* True when the call would succeed; for SampleComputeLocation. */
+bool hone__can_compute_at(hone_program *p, hone_stmt block, hone_stmt loop);
+
+/* inlining (prim_inline.c) */
+
+hone_status hone__compute_inline(hone_program *p, hone_stmt block, hone_error *err) HONE_NODISCARD;
+hone_status hone__reverse_compute_inline(hone_program *p, hone_stmt block,
+                                         hone_error *err) HONE_NODISCARD;
+bool hone__can_inline(hone_program *p, hone_stmt block);
+
+/* reductions, layouts (prim_reduce.c, prim_layout.c) */
+
+/* ret: the new block that writes init, in a nest of its own right before `loop`, over the spatial
+ * loops from `loop` inwards. REJECT_REDUCE: a reduction loop of the block lies outside `loop`. */
+hone_status hone__decompose_reduction(hone_program *p, hone_stmt block, hone_stmt loop,
+                                      hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+/* Re-lays the TEMP buffer that `block` writes: element (i, j, ..) moves to map(i, j, ..). map text:
+ * "lambda k, j: (j // v0, k, j % v0)" with v0.. = v[0..n). The writer then iterates the new layout
+ * in order, under a predicate where the layout pads. Every reader is rewritten. REJECT_LAYOUT: an
+ * argument buffer, or the map is not provably injective: every result must be affine or the // and
+ * % of one index by the same constant. HONE_E_INPUT: map text malformed. */
+hone_status hone__transform_layout(hone_program *p, hone_stmt block, const char *map,
+                                   const int64_t *v, unsigned n, hone_error *err) HONE_NODISCARD;
+
+#endif

@@ -1,0 +1,116 @@
+/* What several primitives need: who reads and writes a buffer, which elements a block writes in one
+ * iteration of a loop, moving predicates from loop variables to iteration variables, fresh nests.
+ * Private to the primitives. */
+#ifndef HONE_SPACE_PRIM_UTIL_H
+#define HONE_SPACE_PRIM_UTIL_H
+
+#include "ir/ir.h"
+
+#define HONE__MAX_LOOPS 64
+#define HONE__MAX_LOADS 64
+#define HONE__MAX_CONDS 16
+
+/* ---- walking -------------------------------------------------------------------------------- */
+
+/* The next block with a store below `top` after `s`; start with s = top. A block is below itself
+ * only when it is not `top`. */
+hone_stmt hone__next_leaf(const hone_program *p, hone_stmt top, hone_stmt s);
+#define HONE__EACH_LEAF(p, top, s) \
+    for (hone_stmt s = hone__next_leaf(p, top, top); s.i; s = hone__next_leaf(p, top, s))
+
+bool hone__is_leaf(const hone_program *p, hone_stmt s);
+bool hone__reads(const hone_program *p, hone_stmt leaf, hone_buffer b);
+/* In its init or a store index, where the primitives do not follow. */
+bool hone__reads_aside(const hone_program *p, hone_stmt leaf, hone_buffer b);
+bool hone__writes(const hone_program *p, hone_stmt leaf, hone_buffer b);
+/* True when `leaf` is the only block that writes its output. */
+bool hone__sole_writer(const hone_program *p, hone_stmt leaf);
+/* The child of `above` that is `below` or holds it. */
+hone_stmt hone__child_towards(const hone_program *p, hone_stmt above, hone_stmt below);
+/* Both children of one parent: a stands before b. */
+bool hone__is_before(const hone_program *p, hone_stmt a, hone_stmt b);
+bool hone__has_reduce_iter(const hone_program *p, hone_stmt block);
+/* Is the loop, or one around it, vectorized? No loop may then be put inside. */
+bool hone__is_vectorized(const hone_program *p, hone_stmt loop);
+/* True when every writer of what `block` reads, other than itself, shares no loop with it but those
+ * around `at` as well: the block may then leave its nest for `at`. */
+bool hone__inputs_reach(const hone_program *p, hone_stmt block, hone_stmt at);
+
+/* ---- expressions ---------------------------------------------------------------------------- */
+
+/* The operands of a conjunction; none for HONE_NO_EXPR. False: more than max. */
+bool hone__conjuncts(const hone_program *p, hone_expr cond, hone_expr *ret, unsigned max,
+                     unsigned *ret_n);
+/* *where and cond, unless cond always holds or is in *where. cond is simplified first. */
+void hone__require(hone_program *p, hone_expr *where, hone_expr cond);
+/* The same for 0 <= e < extent. */
+void hone__require_range(hone_program *p, hone_expr *where, hone_expr e, int64_t extent);
+/* Loads of `from` become loads of `to` at the same indices. */
+hone_expr hone__redirect(hone_program *p, hone_expr e, hone_buffer from, hone_buffer to);
+bool hone__has_load(const hone_program *p, hone_expr e);
+/* `a < b` or `a <= b` as *ret < 0, simplified. False: not of this form. */
+bool hone__as_negative(hone_program *p, hone_expr cond, hone_expr *ret);
+/* True when cond is `e < *ret_most` for a constant, in other words. */
+bool hone__bounded_by(hone_program *p, hone_expr cond, hone_expr e, int64_t *ret_most);
+/* Rewrites a condition over the loop variables around `block` into one over its iteration
+ * variables. False: not possible. */
+bool hone__lift(hone_program *p, hone_stmt block, hone_expr cond, hone_expr *ret);
+/* Lifts the whole predicate; conditions the iterators' extents imply are left out, so that
+ * *ret is none for a block whose predicate only guards imperfect splits. */
+bool hone__lift_where(hone_program *p, hone_stmt block, hone_expr *ret);
+
+/* The iterator that is the k-th store index, in ret[k]; -1 where the index is the constant 0 and
+ * the buffer has one element there. False: some index is neither, an iterator occurs twice or is no
+ * spatial one, or a spatial iterator with more than one value occurs nowhere. */
+bool hone__store_iters(const hone_program *p, hone_stmt block, int ret[HONE_MAX_DIMS]);
+
+/* ---- tiles ---------------------------------------------------------------------------------- */
+
+/* Exactly the elements of its output that a block writes in one iteration of a loop: along
+ * dimension d those from start[d] (over the variables of the loop and those outside) on, extent[d]
+ * of them, and of these only where all conditions hold. Tiles of different iterations share
+ * elements only if the block writes these elements in both. */
+typedef struct hone__tile {
+    unsigned n; /* dimensions */
+    hone_expr start[HONE_MAX_DIMS];
+    int64_t extent[HONE_MAX_DIMS];
+    /* rest + (offset in the tile along dim) < 0; dim -1: rest < 0 */
+    struct {
+        int dim;
+        hone_expr rest;
+    } conds[HONE__MAX_CONDS];
+    unsigned n_conds;
+    hone_expr lifted; /* over the block's iteration variables, or none */
+    int iter_of[HONE_MAX_DIMS];
+} hone__tile;
+/* False: the elements do not form such a tile. */
+bool hone__tile_of(hone_program *p, hone_stmt block, hone_stmt loop, hone__tile *ret);
+/* Ands the tile's conditions to *where: offset[d] is the place in the tile along d. */
+void hone__tile_require(hone_program *p, const hone__tile *tile, hone_stmt block,
+                        const hone_expr *offset, hone_expr *where);
+
+/* True when no two iterations of the given loops (all around the block) run it with the same
+ * iterators, or with the same spatial ones; what the other loops do is left aside. */
+bool hone__runs_once(hone_program *p, hone_stmt block, const hone_stmt *loops, unsigned n,
+                     bool spatial);
+
+/* ---- nests ---------------------------------------------------------------------------------- */
+
+/* A chain of fresh loops that hangs nowhere yet. Start with all zero. */
+typedef struct hone__nest {
+    hone_stmt first, last;
+    unsigned n;
+} hone__nest;
+/* Adds an innermost loop, also for extent 1 (so that how many loops there are does not depend on
+ * decisions), and returns its variable. */
+hone_expr hone__nest_loop(hone_program *p, hone__nest *nest, int64_t extent);
+/* Puts `block` innermost and returns the top of the nest. */
+hone_stmt hone__nest_close(hone_program *p, hone__nest *nest, hone_stmt block);
+/* A block `name` that copies src into dst, both of dst's shape, one loop per dimension; hangs
+ * nowhere yet. Returns the top of its nest. */
+hone_stmt hone__copy_nest(hone_program *p, const char *name, hone_buffer dst, hone_buffer src,
+                          hone_stmt *ret_block);
+/* A temporary of b's type and shape, and the name "<b>_<scope>" for its block. */
+hone_buffer hone__cache_of(hone_program *p, hone_buffer b, hone_scope scope, char ret_name[80]);
+
+#endif

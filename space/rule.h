@@ -1,0 +1,52 @@
+/* Rules: from a block to the ways of scheduling it. Private to the room.
+ *
+ * A rule gets a schedule and the name of a block, and appends instructions to its trace. A rule
+ * with several shapes of nest is called once per variant, each on a copy of the schedule. Decisions
+ * are taken by a policy: hardware-derived values that make each variant's first trace a seed. */
+#ifndef HONE_SPACE_RULE_H
+#define HONE_SPACE_RULE_H
+
+#include "space/internal.h"
+
+/* What a seed is made of: sizes as BLIS names them (Low et al., "Analytical modeling is enough for
+ * high-performance BLIS", 2016), in elements; 0 means "as large as the loop". */
+typedef struct hone_policy {
+    int64_t rows;    /* mr: rows of the register tile */
+    int64_t vectors; /* nr in vectors */
+    int64_t kc, mc, nc;
+    int64_t k_unroll;
+} hone_policy;
+
+typedef struct hone_rule_ctx {
+    const hone_target *target;
+    int32_t threads;
+    unsigned variant; /* which shape of nest, from 0 */
+    hone_policy policy;
+} hone_rule_ctx;
+
+/* How a contraction block's iterators and operands play together (rule_contract.c). */
+bool hone_rule_is_contraction(hone_program *p, hone_stmt block);
+
+/* Number of variants of a rule on this block; 0: it does not apply. */
+unsigned hone_rule_contract_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx);
+hone_status hone_rule_contract(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
+                               hone_error *err) HONE_NODISCARD;
+/* Parallel over the outer spatial loops, vectors over the innermost one if it is contiguous. */
+hone_status hone_rule_elementwise(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
+                                  hone_error *err) HONE_NODISCARD;
+/* Reductions without operand reuse: accumulators in registers, parallel over the rows. */
+hone_status hone_rule_reduce(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
+                             hone_error *err) HONE_NODISCARD;
+/* Inlines every elementwise temporary that may be inlined. */
+hone_status hone_rule_auto_inline(hone_sched *s, hone_error *err) HONE_NODISCARD;
+
+/* Splits the loop by the vector length of `t` for elements of `bytes` bytes, vectorises the inner
+ * and unrolls the outer part if `unroll`. ret (may be NULL) gets the outer loop. */
+hone_status hone_rule_vectorize(hone_sched *s, hone_rv loop, const hone_target *t, int bytes,
+                                bool unroll, hone_rv *ret, hone_error *err) HONE_NODISCARD;
+
+/* Checks and rewrites every finished candidate goes through (postproc.c). */
+hone_status hone_postproc_apply(hone_sched *s, const hone_target *t, int32_t threads,
+                                hone_error *err) HONE_NODISCARD;
+
+#endif

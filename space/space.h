@@ -1,0 +1,224 @@
+/* space: schedules, traces, and the search space of a program.
+ *
+ * A candidate is its trace: instructions plus the decisions taken at those that sample
+ * (MetaSchedule, Shao et al., NeurIPS 2022, sec. 3). Replaying a trace on the unscheduled program
+ * gives the scheduled one. The program is a by-product; traces are mutated, hashed, stored, sent.
+ *
+ * Two layers: primitives change a program (space/prim.h); a schedule applies instructions through
+ * the table of space/inst.def and records them. */
+#ifndef HONE_SPACE_H
+#define HONE_SPACE_H
+
+#include "ir/ir.h"
+#include "ir/target.h"
+
+/* ---- traces ---------------------------------------------------------------------------------- */
+
+typedef enum hone_inst_kind {
+    HONE_INST_NONE,
+#define HONE_INST(Name, in, attrs, out, decision) HONE_INST_##Name,
+#include "space/inst.def"
+#undef HONE_INST
+    HONE_INST_COUNT
+} hone_inst_kind;
+const char *hone_inst_name(hone_inst_kind k);
+hone_inst_kind hone_inst_parse(const char *name); /* HONE_INST_NONE if unknown */
+bool hone_inst_samples(hone_inst_kind k);
+
+/* A variable of a trace: a block, a loop or an integer. Numbered from 1 in order of definition. */
+typedef struct {
+    uint32_t i;
+} hone_rv;
+#define HONE_NO_RV ((hone_rv){0})
+
+typedef enum hone_value_kind {
+    HONE_VALUE_NONE, /* JSON text "None": infer this factor */
+    HONE_VALUE_INT,
+    HONE_VALUE_FLOAT,
+    HONE_VALUE_TEXT,
+    HONE_VALUE_RV,
+    HONE_VALUE_LIST
+} hone_value_kind;
+
+/* An input or attribute. Texts and lists live in the trace that holds the value. */
+typedef struct hone_value {
+    hone_value_kind kind;
+    uint32_t first, n; /* TEXT: span of trace.chars, LIST: span of trace.values */
+    union {
+        int64_t i;
+        double f;
+        hone_rv rv;
+    } u;
+} hone_value;
+
+typedef struct hone_inst {
+    hone_inst_kind kind;
+    uint32_t inputs, n_inputs;     /* span of trace.values */
+    uint32_t attrs, n_attrs;       /* span of trace.values */
+    uint32_t outputs, n_outputs;   /* first variable, they are consecutive */
+    uint32_t decision, n_decision; /* span of trace.ints; n_decision 0: none taken yet */
+} hone_inst;
+
+typedef struct hone_trace {
+    HONE_VEC(hone_inst) insts;
+    HONE_VEC(hone_value) values;
+    HONE_VEC(int64_t) ints;
+    HONE_VEC(char) chars;
+    uint32_t n_rvs;
+} hone_trace;
+
+void hone_trace_copy(hone_trace *dst, const hone_trace *src);
+void hone_trace_reset(hone_trace *t);
+void hone_trace_free(hone_trace *t);
+/* Text and decisions; the numbering of variables does not count (it is canonical). */
+uint64_t hone_trace_hash(const hone_trace *t);
+/* `[instructions, decisions]` as MetaSchedule's Trace.as_json: instruction = [kind, inputs, attrs,
+ * outputs], variables "b0" "l1" "v2" with one counter, texts quoted inside the string, decision =
+ * [instruction index, value] where value is a number or a list. Caller frees. */
+char *hone_trace_text(const hone_trace *t);
+/* HONE_E_INPUT with the instruction at fault. Accepts MetaSchedule's older forms (Split with one
+ * attribute, GetSBlock). */
+hone_status hone_trace_parse(const char *text, size_t n, hone_trace *ret,
+                             hone_error *err) HONE_NODISCARD;
+/* Instructions before EnterPostproc. */
+uint32_t hone_trace_search_part(const hone_trace *t);
+
+/* ---- schedules --------------------------------------------------------------------------------
+ */
+
+typedef struct hone_rv_row {
+    char kind; /* 'b', 'l' or 'v' */
+    hone_stmt stmt;
+    int64_t value;
+} hone_rv_row;
+
+typedef struct hone_sched {
+    hone_program prog;
+    hone_trace trace;
+    HONE_VEC(hone_rv_row) rvs; /* row 0 unused */
+    hone_rng *rng;             /* borrowed; NULL: a sampling instruction must bring its decision */
+} hone_sched;
+
+/* s (all zero, or used before: its memory is reused) starts from a copy of base, with an empty
+ * trace. */
+void hone_sched_start(hone_sched *s, const hone_program *base, hone_rng *rng);
+void hone_sched_fini(hone_sched *s);
+
+/* Applies one instruction and records it. On any status but HONE_OK program and trace are
+ * unchanged. `decision` NULL: sample one with s->rng. Values of kind TEXT/LIST refer to `pool`, a
+ * trace used as their store (may be NULL when there are none). Outputs: variables are consecutive
+ * from *ret_first, *ret_n of them. HONE_REJECT_* by the primitive; HONE_E_INPUT: malformed (wrong
+ * count or kind of operand). */
+hone_status hone_sched_apply(hone_sched *s, hone_inst_kind kind, const hone_trace *pool,
+                             const hone_value *inputs, uint32_t n_inputs, const hone_value *attrs,
+                             uint32_t n_attrs, const int64_t *decision, uint32_t n_decision,
+                             hone_rv *ret_first, uint32_t *ret_n, hone_error *err) HONE_NODISCARD;
+
+/* Replays t on base into s. Decisions of t are used as they are; where one is missing it is sampled
+ * with rng. `resample`: ignore all decisions and sample anew. HONE_REJECT_*, HONE_E_INPUT. */
+hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hone_sched *s,
+                              hone_rng *rng, bool resample, hone_error *err) HONE_NODISCARD;
+
+/* One call per instruction, for rules (space/sched.c). `ret` arrays are filled with at most max
+ * variables. All return as hone_sched_apply. */
+hone_stmt hone_rv_stmt(const hone_sched *s, hone_rv v); /* none: not a block or loop */
+int64_t hone_rv_int(const hone_sched *s, hone_rv v);
+
+#define HONE_S hone_sched *s
+#define HONE_R HONE_NODISCARD
+hone_status hone_get_block(HONE_S, const char *name, hone_rv *ret, hone_error *err) HONE_R;
+hone_status hone_get_loops(HONE_S, hone_rv block, hone_rv *ret, unsigned max, unsigned *ret_n,
+                           hone_error *err) HONE_R;
+hone_status hone_get_child_blocks(HONE_S, hone_rv at, hone_rv *ret, unsigned max, unsigned *ret_n,
+                                  hone_error *err) HONE_R;
+hone_status hone_get_producers(HONE_S, hone_rv block, hone_rv *ret, unsigned max, unsigned *ret_n,
+                               hone_error *err) HONE_R;
+hone_status hone_get_consumers(HONE_S, hone_rv block, hone_rv *ret, unsigned max, unsigned *ret_n,
+                               hone_error *err) HONE_R;
+/* probs NULL: uniform. */
+hone_status hone_sample_categorical(HONE_S, const int64_t *candidates, const double *probs,
+                                    unsigned n, const int64_t *decision, hone_rv *ret,
+                                    hone_error *err) HONE_R;
+hone_status hone_sample_perfect_tile(HONE_S, hone_rv loop, unsigned n, int64_t max_innermost,
+                                     const int64_t *decision, hone_rv *ret, hone_error *err) HONE_R;
+hone_status hone_sample_imperfect_tile(HONE_S, hone_rv loop, unsigned n, int64_t max_innermost,
+                                       const int64_t *decision, hone_rv *ret,
+                                       hone_error *err) HONE_R;
+/* candidates: n pairs (rows, columns). ret[0] rows, ret[1] columns. */
+hone_status hone_sample_register_tile(HONE_S, hone_rv row, hone_rv column,
+                                      const int64_t (*candidates)[2], const double *probs,
+                                      unsigned n, const int64_t *decision, hone_rv ret[2],
+                                      hone_error *err) HONE_R;
+hone_status hone_sample_compute_location(HONE_S, hone_rv block, const int64_t *decision,
+                                         hone_rv *ret, hone_error *err) HONE_R;
+/* factors[k].i == 0: infer (at most one). ret gets n loops, outermost first. */
+hone_status hone_split(HONE_S, hone_rv loop, const hone_rv *factors, unsigned n, hone_rv *ret,
+                       hone_error *err) HONE_R;
+/* The same with plain integers (0: infer). */
+hone_status hone_split_by(HONE_S, hone_rv loop, const int64_t *factors, unsigned n, hone_rv *ret,
+                          hone_error *err) HONE_R;
+hone_status hone_fuse(HONE_S, const hone_rv *loops, unsigned n, hone_rv *ret,
+                      hone_error *err) HONE_R;
+hone_status hone_reorder(HONE_S, const hone_rv *loops, unsigned n, hone_error *err) HONE_R;
+hone_status hone_add_unit_loop(HONE_S, hone_rv at, hone_rv *ret, hone_error *err) HONE_R;
+hone_status hone_parallel(HONE_S, hone_rv loop, hone_error *err) HONE_R;
+hone_status hone_vectorize(HONE_S, hone_rv loop, hone_error *err) HONE_R;
+hone_status hone_unroll(HONE_S, hone_rv loop, hone_error *err) HONE_R;
+hone_status hone_cache_read(HONE_S, hone_rv block, unsigned read_buffer_index, hone_scope scope,
+                            hone_rv *ret, hone_error *err) HONE_R;
+hone_status hone_cache_write(HONE_S, hone_rv block, hone_scope scope, hone_rv *ret,
+                             hone_error *err) HONE_R;
+hone_status hone_cache_accumulate(HONE_S, hone_rv block, hone_rv loop, hone_scope scope,
+                                  hone_rv ret[2], hone_error *err) HONE_R;
+hone_status hone_compute_at(HONE_S, hone_rv block, hone_rv loop, hone_error *err) HONE_R;
+hone_status hone_reverse_compute_at(HONE_S, hone_rv block, hone_rv loop, hone_error *err) HONE_R;
+hone_status hone_compute_inline(HONE_S, hone_rv block, hone_error *err) HONE_R;
+hone_status hone_reverse_compute_inline(HONE_S, hone_rv block, hone_error *err) HONE_R;
+hone_status hone_decompose_reduction(HONE_S, hone_rv block, hone_rv loop, hone_rv *ret,
+                                     hone_error *err) HONE_R;
+/* Layout of the buffer the block writes. map: "lambda k, j: (j // v0, k, j % v0)". */
+hone_status hone_transform_layout(HONE_S, hone_rv block, const char *map, const hone_rv *v,
+                                  unsigned n, hone_error *err) HONE_R;
+hone_status hone_annotate(HONE_S, hone_rv at, const char *key, int64_t value,
+                          hone_error *err) HONE_R;
+hone_status hone_annotate_rv(HONE_S, hone_rv at, const char *key, hone_rv value,
+                             hone_error *err) HONE_R;
+hone_status hone_unannotate(HONE_S, hone_rv at, const char *key, hone_error *err) HONE_R;
+hone_status hone_enter_postproc(HONE_S, hone_error *err) HONE_R;
+#undef HONE_S
+
+/* ---- the search space
+ * ---------------------------------------------------------------------------- */
+
+typedef struct hone_space_options {
+    const hone_target *target;
+    int32_t threads; /* the kernel may use */
+} hone_space_options;
+
+/* The design spaces of a program: traces whose decisions are free. Owned by the space. */
+typedef struct hone_space {
+    hone_program base;
+    hone_target target;
+    int32_t threads;
+    HONE_VEC(hone_trace) traces; /* each carries one sampled set of decisions */
+    HONE_VEC(hone_trace) seeds;  /* hardware-derived candidates, decisions set */
+} hone_space;
+
+/* Applies the target's rules (space/rule.c) to every block, last stage first. HONE_E_* only: a rule
+ * that does not apply leaves a space out. There is always at least one space. */
+hone_status hone_space_new(const hone_program *base, const hone_space_options *o, hone_space **ret,
+                           hone_error *err) HONE_NODISCARD;
+void hone_space_free(hone_space *sp);
+
+/* A random candidate: a design space with fresh decisions, replayed, postprocessed and verified
+ * cheaply. s holds program and trace. HONE_REJECT_*. */
+hone_status hone_space_sample(const hone_space *sp, hone_rng *rng, hone_sched *s,
+                              hone_error *err) HONE_NODISCARD;
+/* Changes one decision of t (mutators, space/mutate.c). False: it has none that can change. The
+ * result is not yet checked: hone_space_finish does. */
+bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng);
+/* Replays the search part of t and applies the postprocessors (space/postproc.c). */
+hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,
+                              hone_error *err) HONE_NODISCARD;
+
+#endif

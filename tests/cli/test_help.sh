@@ -1,0 +1,78 @@
+#!/bin/bash
+# --help of every command: exit code 0, on standard output, names every option that the command takes;
+# and the manual page describes the same options, no fewer and no others.
+# shellcheck disable=SC2086,SC2317
+. "$2/tests/cli/lib.sh"
+
+man=$SRC/docs/man/hone.1
+declare -A takes=(
+    [tune]="-D --db --target --threads --trials --time --seed --worker --listen --key --allow --json"
+    [query]="-D --db --target --threads --emit -o --name --require --trace --json"
+    [show]="-D --trace"
+    [worker]="--connect --listen --key --allow --role"
+    [keygen]=""
+    [db]="--json"
+)
+
+run 0 "$HONE" --help
+ok "all commands are tested here" [ "$(grep -c '^  [a-z]* *[a-z]' out)" -ge ${#takes[@]} ]
+for c in "${!takes[@]}"; do
+    says "  $c " out
+done
+cp out help
+run 0 "$HONE" help
+ok "help is --help" cmp -s help out
+run 0 "$HONE" -h
+ok "-h is --help" cmp -s help out
+run 0 "$HONE" --version
+says "hone 0."
+says "LLVM 19"
+
+# section COMMAND: of the manual page.
+section() {
+    awk -v c="hone $1" '/^\.S[sh] / { on = $0 == ".Ss " c } on' "$man"
+}
+
+for c in "${!takes[@]}"; do
+    run 0 "$HONE" $c --help
+    ok "$c: nothing on stderr" [ ! -s err ]
+    says "usage: hone $c "
+    says "exit codes: "
+    ok "$c: no line is too long" [ "$(wc -L <out)" -le 100 ]
+    sed -n 's/^  \(--*[A-Za-z]*\).*/\1/p' out | grep -v '^--help$' | sort >has
+    printf '%s\n' ${takes[$c]} | grep . | sort >wants
+    ok "$c takes $(tr '\n' ' ' <wants), help has $(tr '\n' ' ' <has)" cmp -s has wants
+    run 0 "$HONE" $c -h
+    run 0 "$HONE" $c surplus words --help
+    # each option is known: something may be wrong, but it is not "unknown"
+    for o in ${takes[$c]}; do
+        "$HONE" $c $o >out 2>err </dev/null
+        ok "$c knows $o" sh -c '! grep -q "unknown option" err'
+    done
+    # the manual page
+    ok "$c has a section in the manual page" [ -n "$(section $c)" ]
+    for o in ${takes[$c]}; do
+        ok "the manual page of $c has $o" grep -qe "Fl ${o#-}\( \|\$\)" <(section $c)
+    done
+    section $c | sed -n 's/^\.It Fl \([A-Za-z-]*\).*/-\1/p' | while read -r o; do
+        [[ " ${takes[$c]} " == *" $o "* ]] || echo "$o"
+    done >unknown
+    ok "the manual page of $c knows no others: $(cat unknown)" [ ! -s unknown ]
+done
+
+run 0 "$BUILD/hone-device" --help
+sed -n 's/^  \(--[a-z]*\).*/\1/p' out | sort >has
+sed -n 's/^\.It Fl -\([a-z]*\).*/--\1/p' "$SRC/docs/man/hone-device.1" | sort >wants
+sed -n 's/^  --help, \(--version\)/\1/p' out >>has
+sort -o has has
+ok "hone-device: manual page and help agree" cmp -s has wants
+
+# ---- examples in the help are commands that parse: only what is added is wrong
+for c in "${!takes[@]}"; do
+    run 0 "$HONE" $c --help
+    while read -r command; do
+        refuse 2 "unknown option '--wrong'" sh -c "'$HONE' ${command#hone } --wrong"
+    done < <(sed -n 's/^  \(hone [a-z]* .*\)/\1/p' out | sed 's/ *#.*//')
+done
+
+all_done

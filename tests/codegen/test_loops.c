@@ -1,0 +1,195 @@
+#include "codegen_test.h"
+
+static void plain_matmul(void **state)
+{
+    (void)state;
+    check_same("program matmul {\n"
+               "  buffer A: f32[37, 29] input\n  buffer B: f32[29, 53] input\n"
+               "  buffer C: f32[37, 53] output\n"
+               "  for i in 37 {\n for j in 53 {\n for k in 29 {\n"
+               "  block C(vi: 37 = i, vj: 53 = j, reduce vk: 29 = k) {\n"
+               "    init 0.0\n    C[vi, vj] = C[vi, vj] + A[vi, vk] * B[vk, vj]\n"
+               "  } } } }\n}\n");
+}
+
+/* 14x32 register tile over a matrix product whose sizes no tile divides. */
+static const char tiled[] =
+    "program tiled {\n"
+    "  buffer A: f32[37, 29] input\n  buffer B: f32[29, 53] input\n"
+    "  buffer C: f32[37, 53] output\n  buffer T: f32[37, 53] local\n"
+    "  for jo in 2 {\n for io in 3 {\n"
+    "    for iu in 14 unrolled {\n for ju in 2 unrolled {\n for jv in 16 vectorized {\n"
+    "      block zero(vi: 37 = io*14 + iu, vj: 53 = jo*32 + ju*16 + jv)\n"
+    "        where io*14 + iu < 37 and jo*32 + ju*16 + jv < 53 { T[vi, vj] = 0.0 } } } }\n"
+    "    for k in 29 {\n"
+    "    for iu in 14 unrolled {\n for ju in 2 unrolled {\n for jv in 16 vectorized {\n"
+    "      block update(vi: 37 = io*14 + iu, vj: 53 = jo*32 + ju*16 + jv, reduce vk: 29 = k)\n"
+    "        where io*14 + iu < 37 and jo*32 + ju*16 + jv < 53 {\n"
+    "        T[vi, vj] = T[vi, vj] + A[vi, vk] * B[vk, vj] } } } } }\n"
+    "    for iu in 14 unrolled {\n for ju in 2 unrolled {\n for jv in 16 vectorized {\n"
+    "      block store(vi: 37 = io*14 + iu, vj: 53 = jo*32 + ju*16 + jv)\n"
+    "        where io*14 + iu < 37 and jo*32 + ju*16 + jv < 53 { C[vi, vj] = T[vi, vj] } } } }\n"
+    "  } }\n}\n";
+
+static void register_tile(void **state)
+{
+    (void)state;
+    check_same(tiled);
+    hone_program p = parse_text(tiled);
+    hone_codegen_options o = {.emit = HONE_EMIT_OBJECT};
+    hone_code code;
+    assert_int_equal(hone_codegen_emit(test_codegen, &p, &o, &code, NULL), HONE_OK);
+    print_message("tiled matmul with tails: lower %.1f ms, llvm %.1f ms, %" PRId64 " bytes\n",
+                  (double)code.lower_ns / 1e6, (double)code.llvm_ns / 1e6, code.code_bytes);
+    hone_code_free(&code);
+    hone_program_fini(&p);
+}
+
+/* The accumulators never leave registers: no store to the stack in the function. */
+static void tile_is_registers(void **state)
+{
+    (void)state;
+    char *text = emit_text(tiled, HONE_EMIT_LLVM);
+    assert_null(strstr(text, "alloca"));
+    free(text);
+}
+
+static void imperfect_two_levels(void **state)
+{
+    (void)state;
+    check_same("program two {\n"
+               "  buffer A: f32[101, 7] input\n  buffer C: f32[101, 7] output\n"
+               "  for a in 3 {\n for b in 4 {\n for c in 10 unrolled {\n for j in 7 vectorized {\n"
+               "  block s(vi: 101 = a*40 + b*10 + c, vj: 7 = j) where a*40 + b*10 + c < 101 {\n"
+               "    C[vi, vj] = A[vi, vj] * 2.0 } } } } }\n}\n");
+}
+
+static void serial_tail(void **state)
+{
+    (void)state;
+    check_same("program tail {\n"
+               "  buffer A: f32[5, 29] input\n  buffer C: f32[5] output\n"
+               "  for i in 5 {\n for ko in 4 {\n for ki in 8 {\n"
+               "  block s(vi: 5 = i, reduce vk: 29 = ko*8 + ki) where ko*8 + ki < 29 {\n"
+               "    init 0.0\n    C[vi] = C[vi] + A[vi, vk] } } } }\n}\n");
+}
+
+static void unrolled_reduction(void **state)
+{
+    (void)state;
+    check_same("program unroll {\n"
+               "  buffer A: f32[5, 29] input\n  buffer C: f32[5] output\n"
+               "  for i in 5 {\n for ko in 8 {\n for ki in 4 unrolled {\n"
+               "  block s(vi: 5 = i, reduce vk: 29 = ko*4 + ki) where ko*4 + ki < 29 {\n"
+               "    init 0.0\n    C[vi] = C[vi] + A[vi, vk] } } } }\n}\n");
+}
+
+/* Vectorised along a reduction, a strided store, a gather: correct, one lane after the other. */
+static void awkward_vectors(void **state)
+{
+    (void)state;
+    check_same("program awkward {\n"
+               "  buffer A: f32[6, 19] input\n  buffer I: i32[19] input\n"
+               "  buffer S: f32[6] output\n  buffer T: f32[19, 6] output\n"
+               "  buffer G: f32[19] output\n  buffer R: f32[19] output\n"
+               "  for i in 6 {\n for k in 19 vectorized {\n"
+               "  block s(vi: 6 = i, reduce vk: 19 = k) {\n"
+               "    init 0.0\n    S[vi] = S[vi] + A[vi, vk] } } }\n"
+               "  for i in 6 {\n for k in 19 vectorized {\n"
+               "  block t(vi: 6 = i, vk: 19 = k) { T[vk, vi] = A[vi, vk] } } }\n"
+               "  for k in 19 vectorized {\n"
+               "  block g(vk: 19 = k) { G[vk] = A[(i64(I[vk]) + 60) % 6, vk] } }\n"
+               "  for k in 19 vectorized {\n"
+               "  block r(vk: 19 = k) { R[vk] = A[vk // 4, 18 - vk] } }\n"
+               "}\n");
+}
+
+static void nested_vectors(void **state)
+{
+    (void)state;
+    check_same("program nested {\n"
+               "  buffer A: f32[3, 20] input\n  buffer C: f32[3, 20] output\n"
+               "  for i in 3 vectorized {\n for j in 20 vectorized {\n"
+               "  block s(vi: 3 = i, vj: 20 = j) { C[vi, vj] = A[vi, vj] + 1.0 } } }\n}\n");
+}
+
+static void vector_tails(void **state)
+{
+    (void)state;
+    for (int n = 1; n < 40; n += 3) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "program v {\n buffer A: f32[%d] input\n buffer C: f32[%d] output\n"
+                 "  for o in %d {\n for v in 8 vectorized {\n"
+                 "  block s(vi: %d = o*8 + v) where o*8 + v < %d {\n"
+                 "    C[vi] = A[vi] * A[vi] } } }\n}\n",
+                 n, n, (n + 7) / 8, n, n);
+        check_same(text);
+    }
+}
+
+static void parallel_loops(void **state)
+{
+    (void)state;
+    check_same("program par {\n"
+               "  buffer A: f32[61, 40] input\n  buffer C: f32[61, 40] output\n"
+               "  buffer D: f32[61] output\n  buffer T: f32[61, 2000]\n"
+               "  for io in 16 parallel {\n for iu in 4 unrolled {\n for j in 40 vectorized {\n"
+               "  block s(vi: 61 = io*4 + iu, vj: 40 = j) where io*4 + iu < 61 {\n"
+               "    C[vi, vj] = A[vi, vj] + 1.0 } } } }\n"
+               "  for i in 61 parallel {\n"
+               "    for j in 2000 {\n block t(vi: 61 = i, vj: 2000 = j) {\n"
+               "      T[vi, vj] = A[vi, vj % 40] + f32(vj) } }\n"
+               "    for j in 2000 parallel {\n block d(vi: 61 = i, reduce vj: 2000 = j) {\n"
+               "      init 0.0\n D[vi] = D[vi] + T[vi, vj] / 2000.0 } }\n"
+               "  }\n}\n");
+}
+
+/* A buffer made outside the parallel loop, which sits in a serial one. */
+static void parallel_in_serial(void **state)
+{
+    (void)state;
+    check_same("program pis {\n"
+               "  buffer A: f32[9, 3000] input\n  buffer C: f32[9, 3000] output\n"
+               "  buffer T: f32[9, 3000]\n"
+               "  for i in 9 {\n"
+               "    for j in 3000 {\n block t(vi: 9 = i, vj: 3000 = j) {\n"
+               "      T[vi, vj] = A[vi, vj] + f32(vi) } }\n"
+               "    for j in 3000 parallel {\n block c(vi: 9 = i, vj: 3000 = j) {\n"
+               "      C[vi, vj] = T[vi, 2999 - vj] * 2.0 } }\n"
+               "  }\n}\n");
+}
+
+static void too_big(void **state)
+{
+    (void)state;
+    hone_error err;
+    assert_int_equal(emit_status("program big {\n buffer C: f32[100, 100] output\n"
+                                 " for i in 100 unrolled {\n for j in 100 unrolled {\n"
+                                 "  block s(vi: 100 = i, vj: 100 = j) { C[vi, vj] = 1.0 } } }\n}\n",
+                                 &err),
+                     HONE_REJECT_TOO_BIG);
+    assert_int_equal(
+        emit_status("program wide {\n buffer C: f32[100, 100] output\n"
+                    " buffer T: f32[100, 100] local\n"
+                    " for i in 100 {\n for j in 100 {\n"
+                    "  block s(vi: 100 = i, vj: 100 = j) { T[vi, vj] = 1.0 } } }\n"
+                    " for i in 100 {\n for j in 100 {\n"
+                    "  block c(vi: 100 = i, vj: 100 = j) { C[vi, vj] = T[vi, vj] } } }\n}\n",
+                    &err),
+        HONE_REJECT_TOO_BIG);
+    assert_non_null(strstr(err.message, "\"T\""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_matmul),       cmocka_unit_test(register_tile),
+        cmocka_unit_test(tile_is_registers),  cmocka_unit_test(imperfect_two_levels),
+        cmocka_unit_test(serial_tail),        cmocka_unit_test(unrolled_reduction),
+        cmocka_unit_test(awkward_vectors),    cmocka_unit_test(nested_vectors),
+        cmocka_unit_test(vector_tails),       cmocka_unit_test(parallel_loops),
+        cmocka_unit_test(parallel_in_serial), cmocka_unit_test(too_big),
+    };
+    return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
+}

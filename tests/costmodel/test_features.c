@@ -1,0 +1,406 @@
+/* Features and draft: a program counted by hand, invariants over random candidates, and the order
+ * of schedules whose order is known.
+ *
+ * Reader's map: names; a program counted by hand; any candidate; known orders. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/costmodel/simulated.h"
+
+static hone_program parsed(const char *text)
+{
+    hone_program p;
+    hone_error err = {0};
+    if (hone_program_parse(text, strlen(text), &p, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    return p;
+}
+
+static hone_features features_of(hone_program *p, int32_t threads)
+{
+    hone_features f = {0};
+    hone_target t = simulated_target();
+    hone_features_extract(p, &t, threads, &f);
+    return f;
+}
+
+static hone_features features_of_text(const char *text, int32_t threads)
+{
+    hone_program p = parsed(text);
+    hone_features f = features_of(&p, threads);
+    hone_program_fini(&p);
+    return f;
+}
+
+static double draft_of_text(const char *text, int32_t threads)
+{
+    hone_features f = features_of_text(text, threads);
+    double ns = f.draft_ns;
+    hone_features_free(&f);
+    return ns;
+}
+
+static double slog(double x)
+{
+    return log2(fabs(x) + 1);
+}
+
+#define ASSERT_NEAR(a, b)                                          \
+    do {                                                           \
+        double a_ = (double)(a), b_ = (double)(b);                 \
+        if (!(fabs(a_ - b_) <= 1e-4 * fmax(1, fabs(b_))))          \
+            fail_msg("%s is %.6g, not %.6g (%s)", #a, a_, b_, #b); \
+    } while (0)
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static void names_are_unique(void **state)
+{
+    (void)state;
+    char *names[HONE_N_FEATURES];
+    for (unsigned k = 0; k < HONE_N_FEATURES; k++) {
+        names[k] = hone_feature_name(k);
+        assert_string_not_equal(names[k], "?");
+        for (unsigned q = 0; q < k; q++)
+            assert_string_not_equal(names[k], names[q]);
+    }
+    assert_string_equal(names[HONE_FEATURE_arith_float], "arith_float[0]");
+    assert_string_equal(names[HONE_FEATURE_buffer + 89], "buffer[89]");
+    assert_string_equal(names[HONE_FEATURE_lane_use], "lane_use");
+    assert_string_equal(names[HONE_N_FEATURES - 1], "draft_memory");
+    for (unsigned k = 0; k < HONE_N_FEATURES; k++)
+        free(names[k]);
+    char *beyond = hone_feature_name(HONE_N_FEATURES);
+    assert_string_equal(beyond, "?");
+    free(beyond);
+}
+
+/* ---- a program counted by hand --------------------------------------------------------------- */
+
+#define SCALED(kind_i, kind_j)                               \
+    "program scaled {\n"                                     \
+    "  buffer A: f32[64, 32] input\n"                        \
+    "  buffer B: f32[64, 32] output\n"                       \
+    "  for i in 64" kind_i " {\n"                            \
+    "    for j_0 in 2 {\n"                                   \
+    "      for j_1 in 16" kind_j " {\n"                      \
+    "        block B(vi: 64 = i, vj: 32 = j_0*16 + j_1) {\n" \
+    "          B[vi, vj] = A[vi, vj] * 2.0 + 1.0\n"          \
+    "        }\n"                                            \
+    "      }\n"                                              \
+    "    }\n"                                                \
+    "  }\n"                                                  \
+    "}\n"
+
+static void counted_by_hand(void **state)
+{
+    (void)state;
+    hone_features f = features_of_text(SCALED(" parallel", " vectorized"), 3);
+    assert_int_equal(f.rows, 1);
+    assert_int_equal(f.v.n, HONE_N_FEATURES);
+    const float *x = f.v.v;
+    ASSERT_NEAR(x[HONE_FEATURE_arith_float + 0], slog(2048)); /* the addition of a product */
+    ASSERT_NEAR(x[HONE_FEATURE_arith_float + 1], 0);
+    ASSERT_NEAR(x[HONE_FEATURE_arith_float + 2], slog(2048)); /* the product */
+    for (unsigned k = 0; k < 7; k++)
+        ASSERT_NEAR(x[HONE_FEATURE_arith_int + k], 0);
+    ASSERT_NEAR(x[HONE_FEATURE_arith_bool], 0);
+    ASSERT_NEAR(x[HONE_FEATURE_arith_select], 0);
+
+    /* loops, product, innermost extent, then the position: innermost spatial, outermost spatial */
+    ASSERT_NEAR(x[HONE_FEATURE_vectorize + 0], slog(1));
+    ASSERT_NEAR(x[HONE_FEATURE_vectorize + 1], slog(16));
+    ASSERT_NEAR(x[HONE_FEATURE_vectorize + 2], slog(16));
+    ASSERT_NEAR(x[HONE_FEATURE_vectorize + 3 + 1], 1);
+    ASSERT_NEAR(x[HONE_FEATURE_parallel + 1], slog(64));
+    ASSERT_NEAR(x[HONE_FEATURE_parallel + 3 + 3], 1);
+    ASSERT_NEAR(x[HONE_FEATURE_unroll + 0], 0);
+    ASSERT_NEAR(x[HONE_FEATURE_unroll + 3 + 0], 1); /* none */
+
+    /* both buffers are 64 x 32 floats, read or written once: 8192 bytes on 128 lines */
+    for (unsigned b = 0; b < 2; b++) {
+        const float *y = x + HONE_FEATURE_buffer + b * 18;
+        ASSERT_NEAR(y[0] + y[1], 1); /* read, or written */
+        ASSERT_NEAR(y[2], 0);
+        ASSERT_NEAR(y[3], slog(8192));
+        ASSERT_NEAR(y[4], slog(8192));
+        ASSERT_NEAR(y[6], slog(128));
+        ASSERT_NEAR(y[9], 1);        /* no reuse */
+        ASSERT_NEAR(y[17], slog(1)); /* stride of the innermost loop */
+    }
+    for (unsigned k = 2 * 18; k < 90; k++)
+        ASSERT_NEAR(x[HONE_FEATURE_buffer + k], 0);
+
+    ASSERT_NEAR(x[HONE_FEATURE_alloc + 0], slog(8192));
+    ASSERT_NEAR(x[HONE_FEATURE_outer + 0], slog(2048));
+    ASSERT_NEAR(x[HONE_FEATURE_outer + 1], slog(3));
+    ASSERT_NEAR(x[HONE_FEATURE_lane_use], 1);
+    ASSERT_NEAR(x[HONE_FEATURE_useful], 1);
+    ASSERT_NEAR(x[HONE_FEATURE_guarded], 0);
+    ASSERT_NEAR(x[HONE_FEATURE_gathers], 0);
+    ASSERT_NEAR(x[HONE_FEATURE_tasks], slog(64));
+    ASSERT_NEAR(x[HONE_FEATURE_task_waste], 1 - 64.0 / 22 / 3); /* 22 rounds of 3 tasks */
+    hone_features_free(&f);
+
+    /* one lane in use of sixteen, no vector loop */
+    f = features_of_text(SCALED("", ""), 3);
+    x = f.v.v;
+    ASSERT_NEAR(x[HONE_FEATURE_lane_use], 1.0 / 16);
+    ASSERT_NEAR(x[HONE_FEATURE_vectorize], 0);
+    ASSERT_NEAR(x[HONE_FEATURE_tasks], slog(1));
+    ASSERT_NEAR(x[HONE_FEATURE_task_waste], 2.0 / 3);
+    hone_features_free(&f);
+}
+
+/* A quarter of the iterations of an imperfect split do nothing; columns of a row-major matrix. */
+static void guards_and_strides(void **state)
+{
+    (void)state;
+    hone_features f = features_of_text("program cut {\n"
+                                       "  buffer A: f32[24, 64] input\n"
+                                       "  buffer B: f32[64, 24] output\n"
+                                       "  for i in 64 {\n"
+                                       "    for j_0 in 2 {\n"
+                                       "      for j_1 in 16 {\n"
+                                       "        block B(vi: 64 = i, vj: 24 = j_0*16 + j_1) where "
+                                       "j_0*16 + j_1 < 24 {\n"
+                                       "          B[vi, vj] = A[vj, vi]\n"
+                                       "        }\n"
+                                       "      }\n"
+                                       "    }\n"
+                                       "  }\n"
+                                       "}\n",
+                                       1);
+    const float *x = f.v.v;
+    ASSERT_NEAR(x[HONE_FEATURE_guarded], 1);
+    ASSERT_NEAR(x[HONE_FEATURE_useful], 0.75);
+    float strides[2] = {x[HONE_FEATURE_buffer + 17], x[HONE_FEATURE_buffer + 18 + 17]};
+    float low = fminf(strides[0], strides[1]), high = fmaxf(strides[0], strides[1]);
+    ASSERT_NEAR(low, slog(1));
+    ASSERT_NEAR(high, slog(64));
+    hone_features_free(&f);
+}
+
+static void names_do_not_matter(void **state)
+{
+    (void)state;
+    hone_features a = features_of_text(SCALED(" parallel", " vectorized"), 2);
+    hone_features b = features_of_text("program other {\n"
+                                       "  buffer source: f32[64, 32] input\n"
+                                       "  buffer target: f32[64, 32] output\n"
+                                       "  for rows in 64 parallel {\n"
+                                       "    for outer in 2 {\n"
+                                       "      for inner in 16 vectorized {\n"
+                                       "        block scale(r: 64 = rows, c: 32 = outer*16 + "
+                                       "inner) {\n"
+                                       "          target[r, c] = source[r, c] * 2.0 + 1.0\n"
+                                       "        }\n"
+                                       "      }\n"
+                                       "    }\n"
+                                       "  }\n"
+                                       "}\n",
+                                       2);
+    assert_int_equal(a.v.n, b.v.n);
+    assert_memory_equal(a.v.v, b.v.v, a.v.n * sizeof(float));
+    assert_true(a.draft_ns == b.draft_ns);
+    hone_features_free(&a);
+    hone_features_free(&b);
+}
+
+/* ---- any candidate --------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    hone_size sizes[5];
+    unsigned n;
+} kernels[] = {
+    {"matmul", {{"M", 96}, {"N", 130}, {"K", 77}}, 3},
+    {"matmul_bias_relu", {{"M", 64}, {"N", 64}, {"K", 64}}, 3},
+    {"conv2d_nhwc_bias_relu", {{"N", 1}, {"H", 14}, {"W", 14}, {"CI", 16}, {"CO", 32}}, 5},
+    {"softmax", {{"M", 33}, {"N", 100}}, 2},
+    {"layernorm", {{"M", 16}, {"N", 64}}, 2},
+    {"gelu_tanh", {{"M", 16}, {"N", 24}}, 2},
+};
+
+static unsigned leaves(const hone_program *p)
+{
+    unsigned n = 0;
+    for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s))
+        n += hone_is_block(p, s) && hone_stmt_at(p, s)->out.i;
+    return n;
+}
+
+static void check_row(const float *x)
+{
+    static const unsigned shares[] = {HONE_FEATURE_lane_use, HONE_FEATURE_useful,
+                                      HONE_FEATURE_broadcasts, HONE_FEATURE_gathers,
+                                      HONE_FEATURE_task_waste};
+    for (unsigned k = 0; k < HONE_N_FEATURES; k++)
+        if (!isfinite(x[k]) || x[k] < -1e-6f) {
+            char *name = hone_feature_name(k);
+            fail_msg("%s is %g", name, (double)x[k]);
+        }
+    for (unsigned k = 0; k < HONE_LEN(shares); k++)
+        assert_true(x[shares[k]] <= 1 + 1e-6f);
+    const unsigned kinds[] = {HONE_FEATURE_vectorize, HONE_FEATURE_unroll, HONE_FEATURE_parallel};
+    for (unsigned g = 0; g < 3; g++) { /* one position each */
+        float sum = 0;
+        for (unsigned k = 3; k < 11; k++)
+            sum += x[kinds[g] + k];
+        ASSERT_NEAR(sum, 1);
+    }
+}
+
+static void random_candidates(void **state)
+{
+    (void)state;
+    hone_sched s = {0};
+    hone_features f = {0}, again = {0};
+    hone_rng rng;
+    hone_rng_seed(&rng, 5);
+    for (unsigned k = 0; k < HONE_LEN(kernels); k++) {
+        hone_space *sp = simulated_space(kernels[k].name, kernels[k].sizes, kernels[k].n, 2);
+        unsigned legal = 0;
+        for (int q = 0; q < 30; q++) {
+            if (hone_space_sample(sp, &rng, &s, NULL) != HONE_OK)
+                continue;
+            legal++;
+            uint64_t meaning = hone_program_hash(&s.prog);
+            hone_features_extract(&s.prog, &sp->target, 2, &f);
+            assert_int_equal(f.rows, leaves(&s.prog));
+            assert_int_equal(f.v.n, f.rows * HONE_N_FEATURES);
+            assert_true(isfinite(f.draft_ns) && f.draft_ns > 0);
+            for (uint32_t r = 0; r < f.rows; r++)
+                check_row(f.v.v + r * HONE_N_FEATURES);
+            /* the program means the same, and asking again gives the same */
+            assert_true(hone_program_hash(&s.prog) == meaning);
+            hone_features_extract(&s.prog, &sp->target, 2, &again);
+            assert_memory_equal(f.v.v, again.v.v, f.v.n * sizeof(float));
+        }
+        assert_true(legal > 5);
+        hone_space_free(sp);
+    }
+    hone_sched_fini(&s);
+    hone_features_free(&f);
+    hone_features_free(&again);
+}
+
+static void a_program_of_nothing(void **state)
+{
+    (void)state;
+    hone_program p;
+    hone_program_init(&p, "empty");
+    hone_features f = features_of(&p, 1);
+    assert_int_equal(f.rows, 0);
+    assert_true(f.draft_ns > 0);
+    hone_features_free(&f);
+    hone_program_fini(&p);
+}
+
+/* ---- known orders ---------------------------------------------------------------------------- */
+
+static void more_work_is_more(void **state)
+{
+    (void)state;
+    double draft = 0;
+    float before[4] = {0};
+    for (int64_t n = 32; n <= 1024; n *= 2) {
+        hone_size sizes[] = {{"M", n}, {"N", n}, {"K", n}};
+        hone_program p = simulated_kernel("matmul", sizes, 3);
+        hone_features f = features_of(&p, 1);
+        assert_true(f.draft_ns > draft);
+        draft = f.draft_ns;
+        for (int c = 0; c < 4; c++) {
+            assert_true(f.v.v[HONE_FEATURE_traffic + c] > before[c]);
+            before[c] = f.v.v[HONE_FEATURE_traffic + c];
+        }
+        hone_features_free(&f);
+        hone_program_fini(&p);
+    }
+}
+
+static void vectors_and_threads_pay(void **state)
+{
+    (void)state;
+    double plain = draft_of_text(SCALED("", ""), 4);
+    assert_true(draft_of_text(SCALED("", " vectorized"), 4) < plain);
+    assert_true(draft_of_text(SCALED(" parallel", ""), 4) < plain);
+    assert_true(draft_of_text(SCALED(" parallel", " vectorized"), 4) <
+                draft_of_text(SCALED("", " vectorized"), 4));
+    assert_true(draft_of_text(SCALED(" parallel", ""), 1) >= 0.99 * plain);
+}
+
+#define TRANSPOSED(outer, inner)                    \
+    "program columns {\n"                           \
+    "  buffer A: f32[4096, 4096] input\n"           \
+    "  buffer B: f32[4096, 4096] output\n"          \
+    "  for " outer " in 4096 {\n"                   \
+    "    for " inner " in 4096 {\n"                 \
+    "      block B(vi: 4096 = i, vj: 4096 = j) {\n" \
+    "        B[vi, vj] = A[vi, vj] + 1.0\n"         \
+    "      }\n"                                     \
+    "    }\n"                                       \
+    "  }\n"                                         \
+    "}\n"
+
+static void rows_before_columns(void **state)
+{
+    (void)state;
+    assert_true(2 * draft_of_text(TRANSPOSED("i", "j"), 1) <
+                draft_of_text(TRANSPOSED("j", "i"), 1));
+}
+
+/* The hardware-derived seeds are what libraries do by hand; the draft must know what they are
+ * worth, and place random candidates between them and the program as written. */
+static void library_schedules_first(void **state)
+{
+    (void)state;
+    hone_size sizes[] = {{"M", 512}, {"N", 512}, {"K", 512}};
+    hone_space *sp = simulated_space("matmul", sizes, 3, 1);
+    hone_features f = {0};
+    hone_sched s = {0};
+    hone_rng rng;
+    hone_rng_seed(&rng, 3);
+    hone_features_extract(&sp->base, &sp->target, 1, &f);
+    double naive = f.draft_ns, best_seed = INFINITY, worst_seed = 0;
+    for (uint32_t k = 0; k < sp->seeds.n; k++) {
+        assert_int_equal(hone_space_finish(sp, &sp->seeds.v[k], &s, NULL), HONE_OK);
+        hone_features_extract(&s.prog, &sp->target, 1, &f);
+        best_seed = fmin(best_seed, f.draft_ns);
+        worst_seed = fmax(worst_seed, f.draft_ns);
+    }
+    assert_true(sp->seeds.n > 0);
+    assert_true(10 * best_seed < naive);
+    assert_true(2 * worst_seed < naive);
+    /* 2 * 512^3 operations at 32 per cycle and 3.5 GHz */
+    assert_true(best_seed > 2e6 && best_seed < 5e6);
+
+    unsigned better = 0, n = 0;
+    for (int k = 0; k < 60; k++) {
+        if (hone_space_sample(sp, &rng, &s, NULL) != HONE_OK)
+            continue;
+        hone_features_extract(&s.prog, &sp->target, 1, &f);
+        n++;
+        better += f.draft_ns < best_seed;
+    }
+    assert_true(n > 30 && better < n / 5);
+    hone_features_free(&f);
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_unique),    cmocka_unit_test(counted_by_hand),
+        cmocka_unit_test(guards_and_strides),  cmocka_unit_test(names_do_not_matter),
+        cmocka_unit_test(random_candidates),   cmocka_unit_test(a_program_of_nothing),
+        cmocka_unit_test(more_work_is_more),   cmocka_unit_test(vectors_and_threads_pay),
+        cmocka_unit_test(rows_before_columns), cmocka_unit_test(library_schedules_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,451 @@
+/* The learned model: the draft before there is data, better than the draft after, the same for the
+ * same seed, and through a file.
+ *
+ * Reader's map: the candidates all tests share; learning; files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/costmodel/simulated.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define N 260 /* candidates of the matmul all tests share */
+#define LEARN 160
+
+static struct {
+    hone_space *space;
+    hone_features f[N];
+    const hone_features *all[N];
+    double ns[N];
+} data;
+
+static char folder[64];
+
+static int group_setup(void **state)
+{
+    (void)state;
+    hone_size sizes[] = {{"M", 256}, {"N", 384}, {"K", 320}};
+    data.space = simulated_space("matmul", sizes, 3, 2);
+    hone_sched s = {0};
+    hone_rng rng;
+    hone_rng_seed(&rng, 11);
+    for (unsigned k = 0; k < N;) {
+        if (hone_space_sample(data.space, &rng, &s, NULL) != HONE_OK)
+            continue;
+        hone_features_extract(&s.prog, &data.space->target, 2, &data.f[k]);
+        data.ns[k] = simulated_ns(&data.f[k], hone_trace_hash(&s.trace), 1, 0.02);
+        data.all[k] = &data.f[k];
+        k++;
+    }
+    hone_sched_fini(&s);
+    snprintf(folder, sizeof folder, "/tmp/hone-model-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < N; k++)
+        hone_features_free(&data.f[k]);
+    hone_space_free(data.space);
+    char *command = hone_xasprintf("rm -rf %s", folder);
+    int rc = system(command);
+    free(command);
+    return rc;
+}
+
+static hone_model *new_model(uint64_t seed)
+{
+    return hone_model_new(&(hone_model_options){.seed = seed, .threads = 1});
+}
+
+static void add(hone_model *m, unsigned from, unsigned to)
+{
+    for (unsigned k = from; k < to; k++)
+        hone_model_add(m, 7, &data.f[k], data.ns[k]);
+}
+
+static void train(hone_model *m)
+{
+    hone_error err = {0};
+    if (hone_model_train(m, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+}
+
+static void predict(hone_model *m, double *ret)
+{
+    hone_error err = {0};
+    if (hone_model_predict(m, data.all, N, ret, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+}
+
+/* Share of the pairs among [from, to) that `cost` orders as the times do. */
+static double pair_accuracy(const double *cost, unsigned from, unsigned to)
+{
+    unsigned right = 0, pairs = 0;
+    for (unsigned a = from; a < to; a++)
+        for (unsigned b = a + 1; b < to; b++) {
+            pairs++;
+            right += (cost[a] < cost[b]) == (data.ns[a] < data.ns[b]);
+        }
+    return (double)right / pairs;
+}
+
+/* ---- learning -------------------------------------------------------------------------------- */
+
+static void untrained_is_the_draft(void **state)
+{
+    (void)state;
+    double cost[N];
+    hone_model *m = new_model(1);
+    hone_model_metrics got;
+    predict(m, cost);
+    for (unsigned k = 0; k < N; k++)
+        assert_true(cost[k] == log(data.f[k].draft_ns));
+    /* so it is with too little to learn from */
+    add(m, 0, 3);
+    train(m);
+    predict(m, cost);
+    for (unsigned k = 0; k < N; k++)
+        assert_true(cost[k] == log(data.f[k].draft_ns));
+    hone_model_get_metrics(m, &got);
+    assert_int_equal(got.trained_on, 0);
+    assert_true(isnan(got.pair_accuracy));
+    hone_model_free(m);
+}
+
+static void learns_the_machine(void **state)
+{
+    (void)state;
+    double cost[N];
+    hone_model *m = new_model(1);
+    hone_model_metrics got;
+    predict(m, cost);
+    double draft = pair_accuracy(cost, LEARN, N);
+    add(m, 0, LEARN);
+    train(m);
+    predict(m, cost);
+    double learned = pair_accuracy(cost, LEARN, N);
+    print_message("pairs in order: draft %.3f, learned %.3f\n", draft, learned);
+    assert_true(learned > 0.8);
+    assert_true(learned > draft + 0.02);
+    hone_model_get_metrics(m, &got);
+    assert_int_equal(got.candidates, LEARN);
+    assert_int_equal(got.trained_on, LEARN);
+    assert_true(got.pair_accuracy > 0.7 && got.pair_accuracy <= 1);
+    assert_true(got.train_ms > 0);
+    hone_model_free(m);
+}
+
+static void a_few_candidates_help_or_do_no_harm(void **state)
+{
+    (void)state;
+    double cost[N];
+    hone_model *m = new_model(1);
+    predict(m, cost);
+    double draft = pair_accuracy(cost, LEARN, N);
+    add(m, 0, 24);
+    train(m);
+    predict(m, cost);
+    assert_true(pair_accuracy(cost, LEARN, N) > draft - 0.03);
+    hone_model_free(m);
+}
+
+/* Candidates whose unrolled body is large are refused by this machine. */
+static void rejections_are_avoided(void **state)
+{
+    (void)state;
+    double cost[N], refused = 0, fine = 0;
+    unsigned n_refused = 0, n_fine = 0;
+    float body[N];
+    for (unsigned k = 0; k < N; k++) {
+        body[k] = 0;
+        for (uint32_t r = 0; r < data.f[k].rows; r++)
+            body[k] = fmaxf(body[k], data.f[k].v.v[r * HONE_N_FEATURES + HONE_FEATURE_code_bytes]);
+    }
+    hone_model *m = new_model(1);
+    for (unsigned k = 0; k < LEARN; k++)
+        hone_model_add(m, 7, &data.f[k], body[k] > 10.5f ? 0 : data.ns[k]);
+    train(m);
+    predict(m, cost);
+    for (unsigned k = LEARN; k < N; k++) {
+        double more = cost[k] - log(data.ns[k]); /* than it would have taken */
+        if (body[k] > 10.5f) {
+            refused += more;
+            n_refused++;
+        } else {
+            fine += more;
+            n_fine++;
+        }
+    }
+    assert_true(n_refused > 10 && n_fine > 10);
+    assert_true(refused / n_refused > fine / n_fine + 0.2);
+    hone_model_free(m);
+
+    /* nothing but rejections: there is nothing to compare, and it stays the draft */
+    m = new_model(1);
+    for (unsigned k = 0; k < 40; k++)
+        hone_model_add(m, 7, &data.f[k], 0);
+    train(m);
+    predict(m, cost);
+    for (unsigned k = 0; k < N; k++)
+        assert_true(cost[k] == log(data.f[k].draft_ns));
+    hone_model_free(m);
+}
+
+static void same_seed_same_model(void **state)
+{
+    (void)state;
+    double a[N], b[N];
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        hone_model *m = new_model(seed), *m2 = new_model(seed);
+        add(m, 0, 90);
+        add(m2, 0, 90);
+        train(m);
+        train(m2);
+        predict(m, a);
+        predict(m2, b);
+        assert_memory_equal(a, b, sizeof a);
+        hone_model_free(m);
+        hone_model_free(m2);
+    }
+}
+
+/* Times are compared within a task only: another one, a thousand times slower, changes little. */
+static void tasks_have_their_own_scale(void **state)
+{
+    (void)state;
+    double cost[N];
+    hone_model *m = new_model(1);
+    for (unsigned k = 0; k < LEARN; k++)
+        hone_model_add(m, k % 2 ? 1 : 2, &data.f[k], data.ns[k] * (k % 2 ? 1 : 1000));
+    train(m);
+    predict(m, cost);
+    assert_true(pair_accuracy(cost, LEARN, N) > 0.8);
+    hone_model_free(m);
+}
+
+/* Not after every candidate: training is the search's largest cost. */
+static void trains_when_there_is_news(void **state)
+{
+    (void)state;
+    hone_model *m = new_model(1);
+    hone_model_metrics a, b;
+    add(m, 0, 64);
+    train(m);
+    hone_model_get_metrics(m, &a);
+    assert_int_equal(a.trained_on, 64);
+    add(m, 64, 66);
+    train(m);
+    hone_model_get_metrics(m, &b);
+    assert_int_equal(b.candidates, 66);
+    assert_int_equal(b.trained_on, 64);
+    add(m, 66, 128);
+    train(m);
+    hone_model_get_metrics(m, &b);
+    assert_int_equal(b.trained_on, 128);
+    hone_model_free(m);
+}
+
+static void nothing_to_predict(void **state)
+{
+    (void)state;
+    hone_error err = {0};
+    hone_model *m = new_model(1);
+    hone_features none = {.draft_ns = 1000};
+    const hone_features *f[] = {&none};
+    double cost = 0;
+    add(m, 0, 40);
+    hone_model_add(m, 7, &none, 5000); /* a candidate without a block */
+    train(m);
+    assert_int_equal(hone_model_predict(m, NULL, 0, NULL, &err), HONE_OK);
+    assert_int_equal(hone_model_predict(m, f, 1, &cost, &err), HONE_OK);
+    assert_true(cost == log(1000));
+    hone_model_free(m);
+}
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+static char *at(const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static hone_model *trained(void)
+{
+    hone_model *m = new_model(4);
+    add(m, 0, 64);
+    train(m);
+    return m;
+}
+
+static void save(hone_model *m, const char *name)
+{
+    hone_error err = {0};
+    if (hone_model_save(m, at(name), &err) != HONE_OK)
+        fail_msg("%s", err.message);
+}
+
+static void through_a_file(void **state)
+{
+    (void)state;
+    double a[N], b[N];
+    hone_error err = {0};
+    hone_model *m = trained(), *other = new_model(9);
+    save(m, "good");
+    predict(m, a);
+    if (hone_model_load(other, at("good"), &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    predict(other, b);
+    assert_memory_equal(a, b, sizeof a);
+    /* over one that is there already, and written again it is the same file */
+    assert_int_equal(hone_model_load(other, at("good"), &err), HONE_OK);
+    save(other, "again");
+    char *x, *y;
+    size_t n, n2;
+    assert_int_equal(hone_file_read(at("good"), 1 << 24, &x, &n, &err), HONE_OK);
+    assert_int_equal(hone_file_read(at("again"), 1 << 24, &y, &n2, &err), HONE_OK);
+    assert_int_equal(n, n2);
+    assert_memory_equal(x, y, n);
+    free(x);
+    free(y);
+    hone_model_free(m);
+    hone_model_free(other);
+}
+
+static void check_refused(const char *bytes, size_t n, hone_status want, const char *says)
+{
+    double a[N], b[N];
+    hone_error err = {0};
+    assert_int_equal(hone_file_write(at("bad"), bytes, n, &err), HONE_OK);
+    hone_model *m = trained();
+    predict(m, a);
+    hone_status st = hone_model_load(m, at("bad"), &err);
+    if (st != want || !strstr(err.message, says) || !strstr(err.message, "bad"))
+        fail_msg("%s: %s", hone_status_name(st), err.message);
+    predict(m, b); /* what was there is still there */
+    assert_memory_equal(a, b, sizeof a);
+    hone_model_free(m);
+}
+
+static void damaged_files(void **state)
+{
+    (void)state;
+    hone_error err = {0};
+    hone_model *m = trained();
+    save(m, "whole");
+    hone_model_free(m);
+    char *s;
+    size_t n;
+    assert_int_equal(hone_file_read(at("whole"), 1 << 24, &s, &n, &err), HONE_OK);
+    size_t body = (size_t)(strchr(s, '\n') - s) + 1;
+    assert_true(n > 1000);
+    check_refused(s, n - 1, HONE_E_CORRUPT, "damaged");
+    check_refused(s, body + 10, HONE_E_CORRUPT, "damaged");
+    check_refused(s, body, HONE_E_CORRUPT, "damaged");
+    check_refused(s, body - 1, HONE_E_CORRUPT, "first line");
+    check_refused(s, 12, HONE_E_CORRUPT, "first line");
+    check_refused(s, 5, HONE_E_FOREIGN, "not a model");
+    check_refused(s, 0, HONE_E_FOREIGN, "not a model");
+    const size_t places[] = {body, body + 1, body + 500, n / 2, n - 1};
+    for (unsigned k = 0; k < HONE_LEN(places); k++) {
+        s[places[k]] ^= 4;
+        check_refused(s, n, HONE_E_CORRUPT, "damaged");
+        s[places[k]] ^= 4;
+    }
+    s[0] ^= 1;
+    check_refused(s, n, HONE_E_FOREIGN, "not a model");
+    free(s);
+}
+
+static void foreign_files(void **state)
+{
+    (void)state;
+    static const char *const foreign[] = {"{\"learner\": {}, \"version\": [1, 7, 4]}", "hone-model",
+                                          "\177ELF", "SQLite format 3", "\n"};
+    static const char *const broken[] = {
+        "hone-model ",
+        "hone-model 1",
+        "hone-model 1 2 nothexnothexnoth\n{}",
+        "hone-model 1 2 0123456789abcde\n{}",
+        "hone-model 1 2 0123456789abcdef {}",
+        "hone-model 1 2 0123456789abcdef0\n{}",
+        "hone-model 99999999999999999999 2 0123456789abcdef\n{}",
+    };
+    for (unsigned k = 0; k < HONE_LEN(foreign); k++)
+        check_refused(foreign[k], strlen(foreign[k]), HONE_E_FOREIGN, "not a model");
+    for (unsigned k = 0; k < HONE_LEN(broken); k++)
+        check_refused(broken[k], strlen(broken[k]), HONE_E_CORRUPT, "first line");
+}
+
+/* A body that is whole but is no booster's: XGBoost says so, and nothing changes. */
+static void another_body(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {"", "{}", "[]", "{\"learner\": 3}", "not json at all"};
+    for (unsigned k = 0; k < HONE_LEN(bodies); k++) {
+        char hash[17];
+        hone_hash_format(hone_hash_bytes(0, bodies[k], strlen(bodies[k])), hash);
+        char *text = hone_xasprintf("hone-model %d %d %s\n%s", HONE_FEATURES_VERSION,
+                                    HONE_N_FEATURES, hash, bodies[k]);
+        check_refused(text, strlen(text), HONE_E_CORRUPT, "holds no model");
+        free(text);
+    }
+}
+
+static void other_versions(void **state)
+{
+    (void)state;
+    const int versions[][2] = {{HONE_FEATURES_VERSION + 1, HONE_N_FEATURES},
+                               {HONE_FEATURES_VERSION, HONE_N_FEATURES + 1},
+                               {0, HONE_N_FEATURES}};
+    for (unsigned k = 0; k < HONE_LEN(versions); k++) {
+        char *text =
+            hone_xasprintf("hone-model %d %d 0123456789abcdef\n{}", versions[k][0], versions[k][1]);
+        check_refused(text, strlen(text), HONE_E_VERSION, "train it again");
+        free(text);
+    }
+}
+
+static void no_file(void **state)
+{
+    (void)state;
+    hone_error err = {0};
+    hone_model *m = new_model(1);
+    assert_int_equal(hone_model_load(m, at("absent"), &err), HONE_E_NOTFOUND);
+    assert_int_equal(hone_model_save(m, at("untrained"), &err), HONE_E_NOTFOUND);
+    assert_int_equal(access(at("untrained"), F_OK), -1);
+    hone_model_free(m);
+    m = trained();
+    assert_int_equal(hone_model_save(m, at("no/such/folder"), &err), HONE_E_IO);
+    assert_true(err.message[0]);
+    hone_model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(untrained_is_the_draft),
+        cmocka_unit_test(learns_the_machine),
+        cmocka_unit_test(a_few_candidates_help_or_do_no_harm),
+        cmocka_unit_test(rejections_are_avoided),
+        cmocka_unit_test(same_seed_same_model),
+        cmocka_unit_test(tasks_have_their_own_scale),
+        cmocka_unit_test(trains_when_there_is_news),
+        cmocka_unit_test(nothing_to_predict),
+        cmocka_unit_test(through_a_file),
+        cmocka_unit_test(damaged_files),
+        cmocka_unit_test(foreign_files),
+        cmocka_unit_test(another_body),
+        cmocka_unit_test(other_versions),
+        cmocka_unit_test(no_file),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

@@ -1,0 +1,60 @@
+/* Sessions: generator and scheduler survive, and agree with the results. */
+#include "scratch.h"
+
+static void sessions_go_on_where_they_stopped(void **state)
+{
+    (void)state;
+    hone_db *db = open_rw(at("session.db"));
+    int64_t w = a_workload(db, 1, "c"), t = a_target(db, "x", 1), id = 0, several = 0;
+    hone_db_session s = {.workload_id = w, .target_id = t, .seed = 11}, got;
+    hone_error e;
+    assert_int_equal(hone_db_session_last(db, w, t, &got, &e), HONE_E_NOTFOUND);
+    hone_rng_seed(&s.rng, 11);
+    CHECK(hone_db_session_save(db, &s, &id, err));
+    hone_db_session all = {.target_id = t, .seed = 12, .state = "{\"tasks\":[3,1]}"};
+    CHECK(hone_db_session_save(db, &all, &several, err));
+
+    /* Results and the generator's state become durable together. */
+    s.id = id;
+    CHECK(hone_db_begin(db, err));
+    for (int i = 0; i < 10; i++)
+        put(db, a_record(w, t, hone_rng_u64(&s.rng), 100));
+    s.trials = 10;
+    s.state = "{\"generation\":1}";
+    CHECK(hone_db_session_save(db, &s, &id, err));
+    CHECK(hone_db_commit(db, err));
+    uint64_t next = hone_rng_u64(&s.rng);
+    hone_db_close(db);
+
+    db = open_rw(at("session.db"));
+    CHECK(hone_db_session_last(db, w, t, &got, err));
+    assert_int_equal(got.id, id);
+    assert_int_equal(got.trials, 10);
+    assert_true(got.seed == 11 && got.ended_ms == 0 && got.started_ms > 0);
+    assert_string_equal(got.state, "{\"generation\":1}");
+    assert_string_equal(got.hone_version, HONE_VERSION);
+    assert_true(hone_rng_u64(&got.rng) == next);
+    got.ended_ms = 99;
+    CHECK(hone_db_session_save(db, &got, NULL, err));
+    hone_db_session_free(&got);
+    CHECK(hone_db_session_load(db, id, &got, err));
+    assert_int_equal(got.ended_ms, 99);
+    hone_db_session_free(&got);
+    CHECK(hone_db_session_last(db, 0, t, &got, err));
+    assert_int_equal(got.id, several);
+    assert_int_equal(got.workload_id, 0);
+    assert_string_equal(got.state, "{\"tasks\":[3,1]}");
+    hone_db_session_free(&got);
+    hone_db_session bad = {.id = 77};
+    assert_int_equal(hone_db_session_save(db, &bad, NULL, &e), HONE_E_NOTFOUND);
+    is_sound(db);
+    hone_db_close(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions_go_on_where_they_stopped),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}

@@ -1,0 +1,18 @@
+/* The artifact checker on any bytes. An answer must depend on the bytes alone, and nothing outside
+ * them may be read. */
+#include "workers/device_internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    hone_error err = {0};
+    hone_status plain = hone_device__elf_check(data, size, false, &err);
+    HONE_ASSERT(plain == HONE_OK || (plain == HONE_REJECT_ARTIFACT && err.message[0]));
+    hone_status pack = hone_device__elf_check(data, size, true, NULL);
+    HONE_ASSERT(pack == HONE_OK || pack == HONE_REJECT_ARTIFACT);
+    /* wanting more of it never helps */
+    HONE_ASSERT(plain == HONE_OK || pack != HONE_OK);
+    HONE_ASSERT(hone_device__elf_check(data, size, false, NULL) == plain);
+    return 0;
+}

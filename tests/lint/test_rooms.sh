@@ -1,0 +1,164 @@
+#!/bin/bash
+# Holds the tree to its own rules: the table of rooms in docs/ARCHITECTURE.md, and what CONTRIBUTING.md
+# says about files. Tools that are not installed are skipped, and said so.
+#   $1: build folder (not needed)  $2: source folder
+set -u
+export LC_ALL=C
+cd "$2" || exit 1
+bad=0
+fail() {
+    echo "FAILED: $*"
+    bad=$((bad + 1))
+}
+# report TEXT LINES: fails when there are any.
+report() {
+    [ -z "$2" ] && return
+    fail "$1"
+    printf '%s\n' "$2" | sed 's/^/  /'
+}
+
+# ---- the files -----------------------------------------------------------------------------------
+
+# Everything but what git ignores; without git, or outside of a checkout, everything but build/.
+files=$(git ls-files --cached --others --exclude-standard 2>/dev/null)
+[ -n "$files" ] || files=$(find . -type f -not -path './.git/*' -not -path './build/*' | sed 's|^\./||')
+mapfile -t all < <(while read -r f; do [ -f "$f" ] && echo "$f"; done <<<"$files")
+mapfile -t text < <(printf '%s\n' "${all[@]}" | grep -v '^tests/fuzz/corpus/')
+mapfile -t code < <(printf '%s\n' "${all[@]}" | grep '\.[ch]$')
+mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -v '^tests/')
+[ "${#code[@]}" -gt 100 ] || fail "only ${#code[@]} C files found: is this the source folder?"
+
+# ---- rooms ---------------------------------------------------------------------------------------
+
+# What each may include of others; and the headers that are meant for others. The rest is its own.
+declare -A may=(
+    [base]=""
+    [runtime]=""
+    [ir]="base"
+    [space]="base ir"
+    [codegen]="base ir runtime"
+    [costmodel]="base ir space"
+    [db]="base"
+    [workers]="base runtime"
+    [tuner]="base ir space costmodel db workers"
+    [cli]="base ir space codegen costmodel db workers tuner"
+    [bench]="base ir space codegen costmodel db workers tuner runtime"
+)
+declare -A public=(
+    [base]="base.h status.def"
+    [runtime]="hone_rt.h"
+    [ir]="ir.h interp.h target.h builtin.h ops.def dtypes.def"
+    [space]="space.h inst.def"
+    [codegen]="codegen.h"
+    [costmodel]="costmodel.h features.def"
+    [db]="db.h"
+    [workers]="workers.h builder.h"
+    [tuner]="tuner.h"
+)
+
+has() { [[ " $1 " == *" $2 "* ]]; }
+
+for room in "${!may[@]}"; do
+    [ -d "$room" ] || fail "there is no room $room/"
+done
+for f in */*.c; do
+    room=${f%%/*}
+    [ -n "${may[$room]+x}" ] || fail "$f is in no room of the table"
+done
+for room in base runtime ir space codegen costmodel db workers tuner cli; do
+    grep -q "^| \`$room/\` |" docs/ARCHITECTURE.md || fail "docs/ARCHITECTURE.md has no row for $room/"
+    [ "$room" = cli ] || [ -f "$room/${public[$room]%% *}" ] || fail "$room/ has no public header"
+done
+
+while IFS=: read -r file line include; do
+    include=${include#*\"}
+    include=${include%%\"*}
+    room=${file%%/*} from=${include%%/*} name=${include#*/}
+    [ -n "${may[$room]+x}" ] || continue # tests and examples: below
+    at="$file:$line includes $include"
+    case $include in
+    */*) ;;
+    *)
+        [ "$room" = bench ] || fail "$at: includes are root-relative"
+        continue
+        ;;
+    esac
+    [ -f "$include" ] || fail "$at: no such file"
+    [ "$from" = "$room" ] && continue
+    allowed=${may[$room]}
+    case $file in
+    workers/builder.[ch]) allowed="$allowed ir space codegen" ;; # the library of its own
+    cli/hone_device.c) allowed="base workers" ;;                 # without LLVM, XGBoost, SQLite
+    esac
+    has "$allowed" "$from" || fail "$at: $room may not use $from"
+    has "${public[$from]:-}" "$name" || fail "$at: not a public header of $from"
+done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "${code[@]}")
+
+# A test may look into its own room, and a fuzz target into the one whose reader it feeds; else no
+# test includes an internal.h.
+report "internal.h of another folder" "$(grep -nE '#include "[a-z]+/internal\.h"' "${code[@]}" |
+    sed 's|^tests/||' | awk -F: '{
+        split($1, room, "/"); match($0, /"[a-z]+\//)
+        if (substr($0, RSTART + 1, RLENGTH - 2) != room[1]) print }')"
+
+# ---- C -------------------------------------------------------------------------------------------
+
+banned='strcpy|strcat|stpcpy|sprintf|vsprintf|strtok|atoi|atol|atoll|atof|gets|tmpnam|mktemp|alloca'
+report "banned functions" "$(grep -nE "\\b($banned)\(" "${product[@]}" | grep -v '^bench/')"
+rooms=$(printf '%s\n' "${product[@]}" | grep -vE '^(cli|bench|examples|base)/')
+# shellcheck disable=SC2086
+report "a library prints or exits by itself" "$(grep -nE \
+    '(^|[^_a-zA-Z])(printf|puts|putchar|perror|exit|abort)\(|fprintf\(std(err|out)' $rooms)"
+report "names in _t belong to POSIX" "$(grep -nE '^(typedef [^;]*[^a-z]|\} *)[a-z_]+_t;' "${product[@]}")"
+report "headers without a guard" "$(for f in "${product[@]}"; do
+    case $f in
+    workers/wire_undef.h | workers/wire_gen.h | *.c) ;; # made to be included several times
+    *) grep -qE '^#ifndef [A-Z0-9_]+_H$' "$f" || echo "$f" ;;
+    esac
+done)"
+report "tables that nothing includes" "$(for f in */*.def; do
+    grep -qF "#include \"$f\"" "${code[@]}" || echo "$f"
+done)"
+
+# ---- every file ----------------------------------------------------------------------------------
+
+report "over 900 lines" "$(wc -l "${code[@]}" | awk '$1 > 900 && $2 != "total"')"
+report "over 400 lines, and no reader's map at the top" "$(for f in "${product[@]}"; do
+    case $f in *.c) ;; *) continue ;; esac
+    [ "$(wc -l <"$f")" -le 400 ] || [ "$(head -c 2 "$f")" = '/*' ] || echo "$f"
+done)"
+# shellcheck disable=SC2016
+report "no newline at the end" "$(for f in "${text[@]}"; do
+    [ -s "$f" ] && [ -n "$(tail -c 1 "$f")" ] && echo "$f"
+done)"
+report "unfinished business" "$(grep -nIwE 'TO''DO|FIX''ME|XX''X|HA''CK' "${text[@]}")"
+report "tabs or spaces at the end of a line, or tabs in C" "$(
+    grep -nIE '[[:space:]]+$' "${text[@]}"
+    grep -nP '\t' "${code[@]}"
+)"
+report "paths of one person's machine" "$(grep -nIE '/(work|home|root)/[a-z]' "${text[@]}")"
+
+# ---- tools ---------------------------------------------------------------------------------------
+
+# with TOOL: is it here?
+with() {
+    command -v "$1" >/dev/null && return
+    echo "not installed, skipped: $1"
+    return 1
+}
+if with clang-format; then
+    report "clang-format (run it with -i on these)" "$(clang-format --dry-run "${code[@]}" 2>&1 |
+        sed -n 's/^\([^ :]*\):[0-9]*:[0-9]*: .*/\1/p' | sort | uniq -c)"
+fi
+if with shellcheck; then
+    report "shellcheck" "$(printf '%s\n' "${all[@]}" | grep -E '\.(sh|sbatch)$|^\.ci/run$' |
+        xargs shellcheck -S warning -x -P . -f gcc)"
+fi
+if with mandoc; then
+    report "mandoc" "$(mandoc -T lint -W warning docs/man/*.1)"
+fi
+
+if [ "$bad" = 0 ]; then
+    echo "${#all[@]} files, ${#code[@]} of them C: nothing to complain about"
+fi
+exit $((bad > 0))

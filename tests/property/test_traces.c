@@ -1,0 +1,244 @@
+/* Random candidates of every built-in kernel at small odd sizes: what the program means, what the
+ * scheduled program means, and what its machine code computes are the same.
+ *
+ * HONE_TRACES=n sets how many candidates a kernel gets (default 60), HONE_SEED=n where they start;
+ * both are printed. A failure prints the trace. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "codegen/codegen.h"
+#include "ir/builtin.h"
+#include "runtime/hone_rt.h"
+#include "space/space.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+typedef struct subject {
+    const char *kernel;
+    hone_size sizes[8];
+    unsigned n_sizes;
+    double tolerance; /* 0: exact */
+} subject;
+
+static const subject subjects[] = {
+    {"matmul", {{"M", 37}, {"N", 53}, {"K", 29}}, 3, 0},
+    {"matmul", {{"M", 1}, {"N", 67}, {"K", 31}}, 3, 0},
+    {"matmul", {{"M", 31}, {"N", 5}, {"K", 17}}, 3, 0},
+    {"batch_matmul", {{"B", 3}, {"M", 19}, {"N", 35}, {"K", 13}}, 4, 0},
+    {"matmul_bias_relu", {{"M", 23}, {"N", 41}, {"K", 19}}, 3, 0},
+    {"conv2d_nhwc", {{"N", 1}, {"H", 9}, {"W", 7}, {"CI", 5}, {"CO", 19}}, 5, 0},
+    {"conv2d_nhwc",
+     {{"N", 2}, {"H", 11}, {"W", 9}, {"CI", 3}, {"CO", 17}, {"stride", 2}, {"dilation", 2}},
+     7,
+     0},
+    {"conv2d_nhwc_bias_relu", {{"N", 1}, {"H", 7}, {"W", 9}, {"CI", 7}, {"CO", 33}}, 5, 0},
+    {"add_mul_relu", {{"M", 13}, {"N", 71}}, 2, 0},
+    {"gelu_tanh", {{"M", 13}, {"N", 71}}, 2, 1e-4},
+    {"row_sum", {{"M", 13}, {"N", 37}}, 2, 0},
+    {"row_max", {{"M", 13}, {"N", 37}}, 2, 0},
+    {"softmax", {{"M", 11}, {"N", 37}}, 2, 1e-5},
+    {"layernorm", {{"M", 9}, {"N", 43}}, 2, 1e-4},
+};
+
+typedef struct arrays {
+    unsigned n;
+    void *at[32];
+    int64_t bytes[32];
+} arrays;
+
+static void allocate(arrays *a, const hone_program *p)
+{
+    a->n = hone_program_n_args(p);
+    for (unsigned k = 0; k < a->n; k++) {
+        hone_buffer b = {k + 1};
+        int64_t bytes =
+            hone_buffer_count(p, b) * hone_dtype_bytes((hone_dtype)hone_buffer_at(p, b)->dtype);
+        /* a guard page right behind, so that reading or writing beyond the end is seen */
+        int64_t pages = (bytes + 63) / 64 * 64;
+        int64_t whole = (pages + 4095) / 4096 * 4096;
+        char *m = mmap(NULL, (size_t)whole + 4096, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(m != MAP_FAILED);
+        assert_int_equal(mprotect(m + whole, 4096, PROT_NONE), 0);
+        a->at[k] = m + whole - pages;
+        a->bytes[k] = bytes;
+    }
+}
+
+static void release(arrays *a)
+{
+    for (unsigned k = 0; k < a->n; k++) {
+        int64_t whole = ((a->bytes[k] + 63) / 64 * 64 + 4095) / 4096 * 4096;
+        munmap((char *)((uintptr_t)a->at[k] & ~(uintptr_t)4095), (size_t)whole + 4096);
+    }
+}
+
+static void fill(const arrays *a, const hone_program *p, uint64_t seed)
+{
+    hone_rng r;
+    hone_rng_seed(&r, seed);
+    for (unsigned k = 0; k < a->n; k++) {
+        hone_buffer b = {k + 1};
+        const hone_buffer_row *row = hone_buffer_at(p, b);
+        for (int64_t i = 0; i < hone_buffer_count(p, b); i++) {
+            double v = ((double)hone_rng_below(&r, 17) - 8) / 8;
+            hone_elem_set((hone_dtype)row->dtype, a->at[k], i, row->role == HONE_OUTPUT ? NAN : v);
+        }
+    }
+}
+
+static void same(const subject *s, const hone_program *p, const arrays *want, const arrays *got,
+                 const char *what, const char *trace)
+{
+    for (unsigned k = 0; k < want->n; k++) {
+        hone_buffer b = {k + 1};
+        const hone_buffer_row *row = hone_buffer_at(p, b);
+        for (int64_t i = 0; row->role == HONE_OUTPUT && i < hone_buffer_count(p, b); i++) {
+            double w = hone_elem_get((hone_dtype)row->dtype, want->at[k], i);
+            double g = hone_elem_get((hone_dtype)row->dtype, got->at[k], i);
+            if (!(fabs(w - g) <= s->tolerance * fmax(1, fabs(w))))
+                fail_msg("%s %s: %s[%lld] is %g, should be %g\n%s", s->kernel, what,
+                         hone_sym_text(p, row->name), (long long)i, g, w, trace);
+        }
+    }
+}
+
+static void compiled(const subject *s, hone_codegen *g, const hone_program *base,
+                     const hone_program *p, const arrays *want, const arrays *got,
+                     const hone_rt_api *rt, const char *trace)
+{
+    hone_error err = {0};
+    hone_code code = {0};
+    hone_status st = hone_codegen_emit(
+        g, p, &(hone_codegen_options){.emit = HONE_EMIT_OBJECT, .threads = 2}, &code, &err);
+    if (st == HONE_REJECT_TOO_BIG)
+        return;
+    if (st != HONE_OK)
+        fail_msg("%s: %s\n%s", s->kernel, err.message, trace);
+    uint8_t *so;
+    size_t n;
+    if (hone_codegen_link(code.bytes, code.n, &so, &n, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    int fd = memfd_create("kernel", 0);
+    assert_true(write(fd, so, n) == (ssize_t)n);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!lib)
+        fail_msg("%s", dlerror());
+    hone_rt_kernel kernel = (hone_rt_kernel)(uintptr_t)dlsym(lib, "hone_kernel");
+    void *args[32], *packed[32] = {0};
+    const void *from[32] = {0};
+    memcpy(args, got->at, sizeof args);
+    if (code.has_pack) {
+        int32_t (*pack)(const void *const *, void *const *, const hone_rt_api *) =
+            (int32_t(*)(const void *const *, void *const *, const hone_rt_api *))(uintptr_t)dlsym(
+                lib, "hone_pack");
+        for (unsigned k = 0; k < code.n_args; k++)
+            if (code.pack_bytes[k]) {
+                from[k] = got->at[k];
+                args[k] = packed[k] =
+                    aligned_alloc(64, (size_t)(code.pack_bytes[k] + 63) / 64 * 64);
+            }
+        assert_int_equal(pack(from, packed, rt), 0);
+    }
+    assert_int_equal(kernel(args, rt), 0);
+    same(s, base, want, got, "compiled", trace);
+    for (unsigned k = 0; k < code.n_args; k++)
+        free(packed[k]);
+    dlclose(lib);
+    close(fd);
+    free(so);
+    hone_code_free(&code);
+}
+
+static long number(const char *name, long fallback)
+{
+    const char *v = getenv(name);
+    return v ? strtol(v, NULL, 10) : fallback;
+}
+
+static void random_traces(void **state)
+{
+    const subject *s = *state;
+    long n = number("HONE_TRACES", 60), seed = number("HONE_SEED", 1);
+    hone_error err = {0};
+    hone_program base = {0};
+    size_t len;
+    const char *text = hone_builtin_text(&len);
+    if (hone_workload_parse("built-in", text, len, s->kernel, s->sizes, s->n_sizes, &base, &err) !=
+        HONE_OK)
+        fail_msg("%s", err.message);
+    hone_target native;
+    assert_int_equal(hone_target_native(&native, NULL), HONE_OK);
+    hone_codegen *g;
+    assert_int_equal(hone_codegen_new(&native, &g, NULL), HONE_OK);
+    hone_rt_pool *pool = hone_rt_pool_new(2, 0);
+    arrays want, got;
+    allocate(&want, &base);
+    allocate(&got, &base);
+    fill(&want, &base, (uint64_t)seed);
+    if (hone_interp_run(&base, want.at, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+
+    hone_space *sp;
+    assert_int_equal(
+        hone_space_new(&base, &(hone_space_options){.target = &native, .threads = 2}, &sp, NULL),
+        HONE_OK);
+    hone_sched sched = {0};
+    hone_rng rng;
+    hone_rng_seed(&rng, (uint64_t)seed);
+    long ok = 0, rejected = 0;
+    for (long k = 0; ok < n && rejected < 20 * n; k++) {
+        hone_status st;
+        if (k < (long)sp->seeds.n)
+            st = hone_space_finish(sp, &sp->seeds.v[k], &sched, &err);
+        else
+            st = hone_space_sample(sp, &rng, &sched, &err);
+        if (hone_status_is_reject(st)) {
+            rejected++;
+            continue;
+        }
+        assert_int_equal(st, HONE_OK);
+        char *trace = hone_trace_text(&sched.trace);
+        if (number("HONE_VERBOSE", 0))
+            fprintf(stderr, "%s\n", trace);
+        if (hone_verify(&sched.prog, &err) != HONE_OK)
+            fail_msg("%s: %s\n%s", s->kernel, err.message, trace);
+        fill(&got, &base, (uint64_t)seed);
+        if (hone_interp_run(&sched.prog, got.at, &err) != HONE_OK)
+            fail_msg("%s: %s\n%s", s->kernel, err.message, trace);
+        same(s, &base, &want, &got, "scheduled", trace);
+        fill(&got, &base, (uint64_t)seed);
+        compiled(s, g, &base, &sched.prog, &want, &got, hone_rt_pool_api(pool), trace);
+        free(trace);
+        ok++;
+    }
+    printf("%s: %ld candidates agree, %ld rejected, %u design spaces, seed %ld\n", s->kernel, ok,
+           rejected, sp->traces.n, seed);
+    assert_true(ok == n || sp->traces.v[0].insts.n == 0);
+    hone_sched_fini(&sched);
+    hone_space_free(sp);
+    hone_rt_pool_free(pool);
+    hone_codegen_free(g);
+    release(&want);
+    release(&got);
+    hone_program_fini(&base);
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[HONE_LEN(subjects)];
+    for (unsigned k = 0; k < HONE_LEN(subjects); k++)
+        tests[k] = (struct CMUnitTest){.name = subjects[k].kernel,
+                                       .test_func = random_traces,
+                                       .initial_state = (void *)(uintptr_t)&subjects[k]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+#include "tests/space/prim_test.h"
+
+static void compute_inline_effect(void **state)
+{
+    (void)state;
+    hone_program p = load_program(STENCIL), before = copy_program(&p);
+    assert_true(hone__can_inline(&p, block_of(&p, "T")));
+    APPLY(hone__compute_inline(&p, block_of(&p, "T"), err));
+    check_text(&p, "program stencil {\n"
+                   "  buffer X: f32[19] input\n"
+                   "  buffer Y: f32[19] output\n"
+                   "  for i_1 in 19 {\n"
+                   "    for k in 3 {\n"
+                   "      block Y(v: 19 = i_1, reduce r: 3 = k) {\n"
+                   "        init 0.0\n"
+                   "        Y[v] = Y[v] + select(0 < v + r and v + r < 20, X[v + r - 1], 0.0)\n"
+                   "      }\n"
+                   "    }\n"
+                   "  }\n"
+                   "}\n");
+    check_same(&before, &p);
+    hone_program_fini(&p);
+    hone_program_fini(&before);
+}
+
+/* A chain, and an imperfectly split nest whose guard means nothing to the consumers. */
+static void compute_inline_of_split_nest(void **state)
+{
+    (void)state;
+    hone_program p = load_program(MATMUL_BIAS_RELU(7, 6, 5)), before = copy_program(&p);
+    split_loop(&p, "S", 0, 0, 4);
+    split_loop(&p, "D", 1, 0, 4);
+    APPLY(hone__compute_inline(&p, block_of(&p, "S"), err));
+    assert_false(hone_block_find(&p, "S").i);
+    check_same(&before, &p);
+    hone_program_fini(&p);
+    hone_program_fini(&before);
+}
+
+static void compute_inline_rejected(void **state)
+{
+    (void)state;
+    hone_program p = load_program(MATMUL_BIAS_RELU(6, 4, 5));
+    /* A sum; an output; an input that is computed in the block's own nest. */
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE, hone__compute_inline(&p, block_of(&p, "C"), err));
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE, hone__compute_inline(&p, block_of(&p, "D"), err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__compute_inline(&p, p.root, err));
+    APPLY(hone__compute_at(&p, block_of(&p, "C"), loop_of(&p, "S", 0), err));
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE, hone__compute_inline(&p, block_of(&p, "S"), err));
+    assert_false(hone__can_inline(&p, block_of(&p, "S")));
+    hone_program_fini(&p);
+}
+
+static void reverse_inline_effect(void **state)
+{
+    (void)state;
+    hone_program p = load_program(MATMUL_BIAS_RELU(7, 6, 5)), before = copy_program(&p);
+    split_loop(&p, "S", 0, 0, 4);
+    APPLY(hone__reverse_compute_inline(&p, block_of(&p, "D"), err));
+    check_text(&p,
+               "program mbr {\n"
+               "  buffer A: f32[7, 5] input\n"
+               "  buffer B: f32[5, 6] input\n"
+               "  buffer bias: f32[6] input\n"
+               "  buffer D: f32[7, 6] output\n"
+               "  buffer C: f32[7, 6]\n"
+               "  for i in 7 {\n"
+               "    for j in 6 {\n"
+               "      for k in 5 {\n"
+               "        block C(vi: 7 = i, vj: 6 = j, reduce vk: 5 = k) {\n"
+               "          init 0.0\n"
+               "          C[vi, vj] = C[vi, vj] + A[vi, vk] * B[vk, vj]\n"
+               "        }\n"
+               "      }\n"
+               "    }\n"
+               "  }\n"
+               "  for i_1_0 in 2 {\n"
+               "    for i_1_1 in 4 {\n"
+               "      for j_1 in 6 {\n"
+               "        block S(vi: 7 = i_1_0*4 + i_1_1, vj: 6 = j_1) where i_1_0*4 + i_1_1 < 7 {\n"
+               "          D[vi, vj] = max(C[vi, vj] + bias[vj], 0.0)\n"
+               "        }\n"
+               "      }\n"
+               "    }\n"
+               "  }\n"
+               "}\n");
+    check_same(&before, &p);
+    hone_program_fini(&p);
+    hone_program_fini(&before);
+}
+
+/* An epilogue folded into the block that stores the tile of a whole sum. */
+static void reverse_inline_into_store(void **state)
+{
+    (void)state;
+    hone_program p = load_program(MATMUL_BIAS_RELU(7, 6, 5)), before = copy_program(&p);
+    hone_stmt ret[2];
+    split_loop(&p, "C", 0, 0, 3);
+    APPLY(hone__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", 0), HONE_LOCAL, ret, err));
+    APPLY(hone__reverse_compute_inline(&p, block_of(&p, "S"), err));
+    APPLY(hone__reverse_compute_inline(&p, block_of(&p, "D"), err));
+    assert_string_equal(hone_sym_text(&p, hone_buffer_at(&p, hone_stmt_at(&p, ret[1])->out)->name),
+                        "D");
+    check_same(&before, &p);
+    hone_program_fini(&p);
+    hone_program_fini(&before);
+}
+
+static void reverse_inline_rejected(void **state)
+{
+    (void)state;
+    hone_program p = load_program(MATMUL_BIAS_RELU(6, 4, 5));
+    hone_stmt ret[2];
+    /* Into a sum; a sum itself; a stencil; nothing computed. */
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE,
+                   hone__reverse_compute_inline(&p, block_of(&p, "S"), err));
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE,
+                   hone__reverse_compute_inline(&p, block_of(&p, "C"), err));
+    /* Into the store of a sum that is not complete: relu would be applied to its parts. */
+    split_loop(&p, "C", 2, 0, 2);
+    REORDER(&p, "C", 2, 0, 1, 3);
+    APPLY(hone__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", 1), HONE_LOCAL, ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE,
+                   hone__reverse_compute_inline(&p, block_of(&p, "S"), err));
+    hone_program_fini(&p);
+    p = load_program(STENCIL);
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE,
+                   hone__reverse_compute_inline(&p, block_of(&p, "Y"), err));
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE,
+                   hone__reverse_compute_inline(&p, block_of(&p, "T"), err));
+    hone_program_fini(&p);
+}
+
+/* Two consumers of one input: neither may take it away from the other. */
+static void reverse_inline_needs_the_only_consumer(void **state)
+{
+    (void)state;
+    hone_program p = load_program("program two {\n"
+                                  "  buffer X: f32[6] input\n"
+                                  "  buffer Y: f32[6] output\n"
+                                  "  buffer Z: f32[6] output\n"
+                                  "  buffer T: f32[6]\n"
+                                  "  for i in 6 {\n"
+                                  "    block T(v: 6 = i) {\n"
+                                  "      T[v] = X[v] + 1.0\n"
+                                  "    }\n  }\n"
+                                  "  for i_1 in 6 {\n"
+                                  "    block Y(v: 6 = i_1) {\n"
+                                  "      Y[v] = T[v] * 2.0\n"
+                                  "    }\n  }\n"
+                                  "  for i_2 in 6 {\n"
+                                  "    block Z(v: 6 = i_2) {\n"
+                                  "      Z[v] = T[v] * 3.0\n"
+                                  "    }\n  }\n}\n"),
+                 before = copy_program(&p);
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE,
+                   hone__reverse_compute_inline(&p, block_of(&p, "Z"), err));
+    APPLY(hone__compute_inline(&p, block_of(&p, "T"), err));
+    check_same(&before, &p);
+    hone_program_fini(&p);
+    hone_program_fini(&before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(compute_inline_effect),
+        cmocka_unit_test(compute_inline_of_split_nest),
+        cmocka_unit_test(compute_inline_rejected),
+        cmocka_unit_test(reverse_inline_effect),
+        cmocka_unit_test(reverse_inline_into_store),
+        cmocka_unit_test(reverse_inline_rejected),
+        cmocka_unit_test(reverse_inline_needs_the_only_consumer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+/* The pool against peers that are late, forgetful, or speak nonsense. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/workers/pool_tools.h"
+
+static void late_worker_times_out(void **state)
+{
+    (void)state;
+    hone_pool *p = listening_pool(300);
+    raw r;
+    raw_open(&r);
+    raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_BUILD);
+    raw_expect(&r, p, HONE_WIRE_WELCOME);
+    raw_ready(&r, HONE_ROLE_BUILD, 1);
+    hone_build_job job = {.id = 8, .workload = "w", .target = "t", .deadline_ms = 200};
+    hone_pool_build(p, &job);
+    raw_expect(&r, p, HONE_WIRE_BUILD);
+    assert_int_equal(r.in->deadline_ms, 200);
+    hone_wire late = {.type = HONE_WIRE_BUILT, .built = {.ticket = r.in->build.ticket}};
+    late.built.bytes = (hone_wire_bytes){(const uint8_t *)"x", 1};
+    hone_pool_event e = {0};
+    for (int i = 0; i < 200 && e.kind != HONE_POOL_BUILT; i++) { /* alive, but does not deliver */
+        hone_wire ping = {.type = HONE_WIRE_PING};
+        raw_say(&r, &ping);
+        hone_pool_next(p, 20, &e);
+    }
+    assert_int_equal(e.kind, HONE_POOL_BUILT);
+    assert_int_equal(e.id, 8);
+    assert_int_equal(e.status, HONE_E_TIMEOUT);
+    await(p, HONE_POOL_PEER_LOST);
+    raw_say(&r, &late); /* a job comes back once */
+    for (int i = 0; i < 10; i++) {
+        hone_pool_next(p, 20, &e);
+        assert_int_equal(e.kind, HONE_POOL_NOTHING);
+    }
+    raw_close(&r);
+    hone_pool_free(p);
+}
+
+static void artifacts_are_sent_once(void **state)
+{
+    (void)state;
+    hone_pool *p = listening_pool(0);
+    raw r;
+    raw_open(&r);
+    raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_RUN);
+    raw_expect(&r, p, HONE_WIRE_WELCOME);
+    raw_ready(&r, HONE_ROLE_RUN, 1);
+    hone_artifact one = {.manifest = {.n_args = 1, .flops = 5}, .bytes = (uint8_t *)"one", .n = 3};
+    hone_artifact ref = {.bytes = (uint8_t *)"reference", .n = 9};
+    hone_measure_job job = {.id = 11,
+                            .candidate = &one,
+                            .reference = &ref,
+                            .threads = 2,
+                            .data_seed = 99,
+                            .tolerance = 1e-5,
+                            .check_ms = 100,
+                            .run_ms = 200,
+                            .min_samples = 3,
+                            .max_samples = 9,
+                            .sample_ns = 1000};
+    hone_pool_measure(p, &job);
+    raw_expect(&r, p, HONE_WIRE_ARTIFACT);
+    uint64_t key = r.in->artifact.key;
+    assert_int_equal(key, hone_wire_artifact_key(&one.manifest, "one", 3));
+    assert_int_equal(r.in->artifact.bytes.n, 3);
+    raw_expect(&r, p, HONE_WIRE_ARTIFACT);
+    uint64_t ref_key = r.in->artifact.key;
+    raw_expect(&r, p, HONE_WIRE_MEASURE);
+    assert_int_equal(r.in->measure.candidate, key);
+    assert_int_equal(r.in->measure.reference, ref_key);
+    assert_int_equal(r.in->measure.incumbent, 0);
+    assert_int_equal(r.in->measure.data_seed, 99);
+    uint64_t ticket = r.in->measure.ticket;
+    hone_wire need = {.type = HONE_WIRE_NEED, .need = {ticket, ref_key}};
+    raw_say(&r, &need);
+    raw_expect(&r, p, HONE_WIRE_ARTIFACT);
+    assert_int_equal(r.in->artifact.key, ref_key);
+    hone_wire *done = hone_xcalloc(1, sizeof *done);
+    done->type = HONE_WIRE_MEASURED;
+    done->measured = (hone_wire_measured){.ticket = ticket,
+                                          .spent_ns = 7,
+                                          .time_ns = 1234,
+                                          .log_ratio = -0.5,
+                                          .n_sample_ns = 2,
+                                          .sample_ns = {1200, 1268},
+                                          .n_incumbent_ns = 2,
+                                          .incumbent_ns = {2000, 2100},
+                                          .max_error = 1e-7,
+                                          .env = "a raw peer"};
+    raw_say(&r, done);
+    hone_pool_event e = await(p, HONE_POOL_MEASURED);
+    assert_int_equal(e.id, 11);
+    assert_int_equal(e.status, HONE_OK);
+    assert_int_equal(e.result.time_ns, 1234);
+    assert_int_equal(e.result.n_samples, 2);
+    assert_true(e.result.sample_ns[1] == 1268 && e.result.incumbent_ns[1] == 2100);
+    assert_true(e.result.log_ratio == -0.5 && e.result.max_error == 1e-7);
+    assert_string_equal(e.result.env, "a raw peer");
+    assert_int_equal(e.spent_ns, 7);
+    /* Again with the same reference, and the candidate as incumbent: only the new one travels. */
+    hone_artifact two = {.bytes = (uint8_t *)"two", .n = 3};
+    job.id = 12;
+    job.candidate = &two;
+    job.incumbent = &one;
+    raw_ready(&r, HONE_ROLE_RUN, 1);
+    hone_pool_measure(p, &job);
+    raw_expect(&r, p, HONE_WIRE_ARTIFACT);
+    assert_memory_equal(r.in->artifact.bytes.p, "two", 3);
+    raw_expect(&r, p, HONE_WIRE_MEASURE);
+    assert_int_equal(r.in->measure.incumbent, key);
+    done->measured.ticket = r.in->measure.ticket;
+    done->measured.time_ns = 0; /* a time that cannot be */
+    raw_say(&r, done);
+    e = await(p, HONE_POOL_MEASURED);
+    assert_int_equal(e.id, 12);
+    assert_int_equal(e.status, HONE_E_PROTOCOL);
+    free(done);
+    raw_close(&r);
+    hone_pool_free(p);
+}
+
+static void nonsense_is_answered(void **state)
+{
+    (void)state;
+    hone_pool *p = listening_pool(0);
+    raw r;
+    raw_open(&r);
+    assert_int_equal(zmq_send(r.sock, "GET / HTTP/1.1", 14, 0), 14);
+    raw_expect(&r, p, HONE_WIRE_NACK);
+    assert_int_equal(r.in->nack.code, HONE_NACK_MALFORMED);
+    hone_wire ping = {.type = HONE_WIRE_PING, .seq = 31};
+    hone_buf b = {0};
+    assert_int_equal(hone_wire_encode(&ping, &b, NULL), HONE_OK);
+    b.s[3] = 99;
+    zmq_send(r.sock, b.s, b.n, 0);
+    raw_expect(&r, p, HONE_WIRE_NACK);
+    assert_int_equal(r.in->nack.code, HONE_NACK_TYPE);
+    assert_int_equal(r.in->nack.seq, 31);
+    memset(r.session, 9, 16); /* of another life */
+    raw_say(&r, &ping);
+    raw_expect(&r, p, HONE_WIRE_WHO);
+    assert_memory_equal(r.in->session, r.session, 16);
+    memset(r.session, 0, 16);
+    raw_hello(&r, HONE_WIRE_VERSION + 1, HONE_ROLE_RUN);
+    raw_expect(&r, p, HONE_WIRE_REFUSE);
+    assert_int_equal(r.in->refuse.code, HONE_REFUSE_VERSION);
+    raw_hello(&r, HONE_WIRE_VERSION, 0);
+    raw_expect(&r, p, HONE_WIRE_REFUSE);
+    assert_int_equal(r.in->refuse.code, HONE_REFUSE_HELLO);
+    raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_RUN);
+    hone_pool_event e = await(p, HONE_POOL_PEER_JOINED);
+    assert_null(strchr(e.text, '\x1b')); /* no terminal codes from the wire */
+    raw_expect(&r, p, HONE_WIRE_WELCOME);
+    raw_ready(&r, HONE_ROLE_BUILD, 5); /* not its role */
+    raw_ready(&r, HONE_ROLE_RUN, UINT32_MAX);
+    hone_wire wrong = {.type = HONE_WIRE_WHO, .who = {"?"}};
+    raw_say(&r, &wrong);
+    raw_expect(&r, p, HONE_WIRE_NACK);
+    assert_int_equal(r.in->nack.code, HONE_NACK_DIRECTION);
+    assert_int_equal(hone_pool_credit(p, HONE_ROLE_BUILD), 0);
+    assert_in_range(hone_pool_credit(p, HONE_ROLE_RUN), 1, 100);
+    uint8_t session[16];
+    memcpy(session, r.session, 16);
+    raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_RUN); /* said twice: the same session */
+    raw_expect(&r, p, HONE_WIRE_WELCOME);
+    assert_memory_equal(session, r.session, 16);
+    hone_buf_free(&b);
+    raw_close(&r);
+    hone_pool_free(p);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(late_worker_times_out),
+        TEST(artifacts_are_sent_once),
+        TEST(nonsense_is_answered),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

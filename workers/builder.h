@@ -1,0 +1,16 @@
+/* The builder: workload, trace and target in, artifact out. Needs LLVM; the device worker does
+ * without. */
+#ifndef HONE_BUILDER_H
+#define HONE_BUILDER_H
+
+#include "workers/workers.h"
+
+/* Keeps the target machine and the parsed program of the last job. One per process. */
+typedef struct hone_builder hone_builder;
+hone_builder *hone_builder_new(void);
+void hone_builder_free(hone_builder *b);
+/* A hone_build_fn; ctx is the hone_builder. */
+hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifact *ret,
+                               hone_error *err) HONE_NODISCARD;
+
+#endif

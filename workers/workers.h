@@ -1,0 +1,201 @@
+/* workers: building and measuring candidates, here or elsewhere, over ZeroMQ.
+ *
+ *   pool     the coordinator's side: peers, credits, deadlines. No LLVM, no candidate code.
+ *   worker   the loop of a worker process: role build, run or both.
+ *   builder  replays a trace on a workload and makes an artifact (space + codegen; needs LLVM).
+ *   device   the nursery: a process forked before any ZeroMQ context, which forks one sandboxed
+ *            child per measurement (libseccomp; links neither LLVM, XGBoost nor SQLite).
+ *
+ * Everything here is plain data: texts, bytes, numbers. A peer is its CURVE public key. */
+#ifndef HONE_WORKERS_H
+#define HONE_WORKERS_H
+
+#include "base/base.h"
+
+/* ---- what is built ------------------------------------------------------------------------- */
+
+#define HONE_MAX_ARGS 32
+
+typedef enum hone_elem { /* element types, in the order of ir/dtypes */
+                         HONE_ELEM_F64,
+                         HONE_ELEM_F32,
+                         HONE_ELEM_F16,
+                         HONE_ELEM_BF16,
+                         HONE_ELEM_I64,
+                         HONE_ELEM_I32,
+                         HONE_ELEM_I16,
+                         HONE_ELEM_I8,
+                         HONE_ELEM_U8,
+                         HONE_ELEM_BOOL,
+                         HONE_ELEM_COUNT
+} hone_elem;
+
+typedef struct hone_arg {
+    char name[64];
+    uint8_t elem;       /* hone_elem */
+    uint8_t is_output;  /* 1: written by the kernel and compared; 0: read only */
+    int64_t count;      /* elements */
+    int64_t pack_bytes; /* 0, or: the kernel takes this const input packed, made by hone_pack */
+} hone_arg;
+
+/* What a device must know to run an artifact. */
+typedef struct hone_manifest {
+    uint32_t n_args;
+    hone_arg args[HONE_MAX_ARGS];
+    int64_t flops; /* arithmetic operations of one call of the workload, for GFLOP/s and sanity */
+    uint8_t has_pack; /* the object also defines hone_pack */
+} hone_manifest;
+
+/* A loadable artifact: an ELF shared object without dependencies that exports
+ *   hone_kernel  (hone_rt_kernel)  and, if has_pack,
+ *   hone_pack    int32_t (void *const *from, void *const *to, const hone_rt_api *rt):
+ *                from[i] is argument i as the workload states it, to[i] its packed form;
+ *                entries of arguments that are not packed are NULL and not touched. */
+typedef struct hone_artifact {
+    hone_manifest manifest;
+    uint8_t *bytes; /* owned */
+    size_t n;
+    uint64_t hash; /* hone_hash_bytes(0, bytes, n) */
+} hone_artifact;
+void hone_artifact_free(hone_artifact *a);
+
+typedef struct hone_build_job {
+    uint64_t id;          /* the caller's, comes back with the result */
+    const char *workload; /* program text of the unscheduled program (ir/print) */
+    const char *trace;    /* trace text (JSON), or NULL for the program as written */
+    const char *target;   /* target text (codegen/target.h) */
+    int32_t threads;      /* threads the kernel is meant for */
+    uint8_t reference;    /* 1: build plainly, as the oracle */
+    int64_t deadline_ms;  /* for the build itself, from its start */
+} hone_build_job;
+
+/* ---- what is measured ---------------------------------------------------------------------- */
+
+typedef struct hone_measure_job {
+    uint64_t id;
+    const hone_artifact *candidate;
+    const hone_artifact
+        *reference; /* computes the expected outputs; cached by hash on the device */
+    const hone_artifact *incumbent; /* timed against the candidate in turns; NULL: timed alone */
+    int32_t threads;
+    uint64_t data_seed;       /* inputs are generated on the device from it */
+    double tolerance;         /* largest allowed error, see hone_measure_result.max_error */
+    double peak_gflops;       /* faster than 1.1 x this is impossible; 0: unknown */
+    int64_t check_ms, run_ms; /* deadlines of the check and of the timing */
+    int32_t min_samples;      /* at least this many (pairs), unless hopelessly slower */
+    int32_t max_samples;      /* at most; a clear loser stops early, a challenger goes on */
+    int64_t sample_ns;        /* a sample repeats the call until it lasts about this long */
+} hone_measure_job;
+
+#define HONE_MAX_SAMPLES 64
+
+typedef struct hone_measure_result {
+    int64_t time_ns;  /* median over samples of the time of one call; valid when HONE_OK */
+    double log_ratio; /* median of ln(candidate / incumbent); 0 without an incumbent */
+    int32_t n_samples;
+    double sample_ns[HONE_MAX_SAMPLES];    /* candidate, per call */
+    double incumbent_ns[HONE_MAX_SAMPLES]; /* incumbent in the same turn, or 0 */
+    double max_error; /* max over outputs of |got-want| / max(1, |want|); exact for integers */
+    int64_t check_ns, run_ns; /* wall time the check and the timing took */
+    char env[256];            /* what the device says of itself: cpu model, mitigations, ... */
+} hone_measure_result;
+
+/* ---- pool: the coordinator's side ---------------------------------------------------------- */
+
+enum { HONE_ROLE_BUILD = 1, HONE_ROLE_RUN = 2 };
+
+typedef struct hone_pool hone_pool;
+
+typedef struct hone_pool_options {
+    const char *key_file; /* this side's secret key (hone keygen), or NULL: ipc and loopback only */
+    const char *allow_file; /* allow-list of peers' public keys, or NULL */
+    int64_t lost_ms;        /* a peer silent for this long is gone; 0: 20000 */
+} hone_pool_options;
+
+typedef enum hone_pool_event_kind {
+    HONE_POOL_NOTHING,     /* the wait ended */
+    HONE_POOL_PEER_JOINED, /* text: its name and roles */
+    HONE_POOL_PEER_LOST,   /* its jobs come back as events with status HONE_E_PEER */
+    HONE_POOL_REFUSED,     /* a peer was turned away; text says who and why */
+    HONE_POOL_BUILT,       /* job `id`: status, and `artifact` when HONE_OK */
+    HONE_POOL_MEASURED     /* job `id`: status, and `result` */
+} hone_pool_event_kind;
+
+typedef struct hone_pool_event {
+    hone_pool_event_kind kind;
+    uint64_t id;
+    hone_status status; /* HONE_OK, HONE_REJECT_*: data; HONE_E_*: the attempt failed, try again */
+    hone_error error;   /* as it came over the wire */
+    hone_artifact artifact; /* BUILT and HONE_OK: now the caller's */
+    hone_measure_result result;
+    int64_t spent_ns; /* worker's time on it */
+    char text[256];
+} hone_pool_event;
+
+/* HONE_E_INPUT (key or allow file), HONE_E_PEER. */
+hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret,
+                          hone_error *err) HONE_NODISCARD;
+/* Waits for workers at ENDPOINT (bind) or goes to a listening worker there (connect). A tcp
+ * endpoint outside loopback without key and allow file is HONE_E_DENIED with the remedy. */
+hone_status hone_pool_listen(hone_pool *p, const char *endpoint, hone_error *err) HONE_NODISCARD;
+hone_status hone_pool_connect(hone_pool *p, const char *endpoint, hone_error *err) HONE_NODISCARD;
+/* Peers present that have all of `roles`, and how many more jobs they would take at once. */
+uint32_t hone_pool_peers(const hone_pool *p, unsigned roles);
+uint32_t hone_pool_credit(const hone_pool *p, unsigned role);
+/* Queues the job; copies what it needs, so job and artifacts may go. A job whose worker is lost
+ * comes back as HONE_E_PEER once; resubmitting is the caller's decision. */
+void hone_pool_build(hone_pool *p, const hone_build_job *job);
+void hone_pool_measure(hone_pool *p, const hone_measure_job *job);
+/* Waits at most timeout_ms for one event. EINTR gives HONE_POOL_NOTHING. */
+void hone_pool_next(hone_pool *p, int timeout_ms, hone_pool_event *ret);
+/* Says goodbye to every peer and closes. */
+void hone_pool_free(hone_pool *p);
+
+/* ---- worker -------------------------------------------------------------------------------- */
+
+/* Builds one job; called in the worker's process. Implemented by workers/builder.c; the device
+ * worker passes NULL and so needs no LLVM. HONE_REJECT_* and HONE_E_*. */
+typedef hone_status (*hone_build_fn)(void *ctx, const hone_build_job *job, hone_artifact *ret,
+                                     hone_error *err);
+
+typedef struct hone_worker_options {
+    const char *connect, *listen; /* exactly one */
+    const char *key_file, *allow_file;
+    unsigned roles;
+    hone_build_fn build; /* with HONE_ROLE_BUILD */
+    void *build_ctx;
+    int64_t build_rss_limit; /* bytes: a build above it is ended, a build process above half of it
+                                replaced between builds; 0: never */
+    const char *sandbox;     /* "on" (default, NULL) or "off" for debugging under sanitizers */
+} hone_worker_options;
+
+/* Serves until told GOODBYE by its only local coordinator, SIGTERM or SIGINT. The nursery is
+ * started first, before any ZeroMQ context or key exists in the process.
+ * HONE_OK, HONE_E_INPUT, HONE_E_DENIED (turned away: says by whom and why), HONE_E_PEER,
+ * HONE_E_SANDBOX. */
+hone_status hone_worker_run(const hone_worker_options *o, hone_error *err) HONE_NODISCARD;
+
+/* ---- device: the nursery and its children -------------------------------------------------- */
+
+typedef struct hone_nursery hone_nursery;
+
+/* Forks the nursery process. Call before any thread, ZeroMQ context or secret exists.
+ * HONE_E_SANDBOX. */
+hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err) HONE_NODISCARD;
+/* Hands a job to the nursery. One at a time. HONE_E_PEER when the nursery is gone. */
+hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job,
+                              hone_error *err) HONE_NODISCARD;
+/* Descriptor that becomes readable when the result is there. */
+int hone_nursery_fd(const hone_nursery *n);
+/* Takes the result of the job in hand. HONE_OK, HONE_REJECT_*, HONE_E_*. */
+hone_status hone_nursery_receive(hone_nursery *n, hone_measure_result *ret,
+                                 hone_error *err) HONE_NODISCARD;
+/* Ends nursery and child, and reaps them. */
+void hone_nursery_stop(hone_nursery *n);
+
+/* ---- keys ---------------------------------------------------------------------------------- */
+
+/* Writes FILE (secret, mode 0600) and FILE.pub. HONE_E_INPUT when FILE exists, HONE_E_IO. */
+hone_status hone_keygen(const char *path, hone_error *err) HONE_NODISCARD;
+
+#endif
