@@ -43,11 +43,15 @@ static void store(cg *e, const cg_leaf *leaf, cg_val value)
     LLVMValueRef v = e->lane_var.i ? hone_cg__vec(e, value) : value.v;
     LLVMValueRef p = hone_cg__address(e, e->fn.ptr[leaf->out.i], type, &s);
     v = hone_cg__to_mem(e, t, v);
-    if (e->mask && e->places.v[leaf->out.i].where != CG_STACK) {
+    /* A task may write the stack of the function around it: there the elements beside its own are
+     * another thread's. */
+    const cg_place *pl = &e->places.v[leaf->out.i];
+    bool is_private = pl->where == CG_STACK && HONE_SAME(pl->owner, e->fn.owner);
+    if (e->mask && !is_private) {
         hone_cg__masked_store(e, v, p, align, e->mask);
         return;
     }
-    if (e->mask) { /* private memory: writing back what is there lets it become a register */
+    if (e->mask) { /* writing back what is there lets private memory become a register */
         LLVMValueRef old = LLVMBuildLoad2(e->b, LLVMTypeOf(v), p, "");
         LLVMSetAlignment(old, align);
         v = LLVMBuildSelect(e->b, e->mask, v, old, "");

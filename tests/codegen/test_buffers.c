@@ -164,6 +164,25 @@ static void turned_tile(void **state)
     free(ll);
 }
 
+/* Rows written by different threads into one temporary: the last vector of a row must leave the
+ * next row alone, even with the values that are already there. */
+static void shared_rows(void **state)
+{
+    (void)state;
+    const char *text =
+        "program shared {\n"
+        "  buffer A: f32[11, 37] input\n  buffer C: f32[11, 37] output\n  buffer T: f32[11, 37]\n"
+        "  for i in 11 parallel { for jo in 3 { for v in 16 vectorized {\n"
+        "    block t(vi: 11 = i, vj: 37 = jo*16 + v) where jo*16 + v < 37 {\n"
+        "      T[vi, vj] = A[vi, vj] + 1.0 } } } }\n"
+        "  for i in 11 { for j in 37 { block c(vi: 11 = i, vj: 37 = j) {\n"
+        "    C[vi, vj] = T[vi, vj] } } }\n}\n";
+    check_same(text);
+    char *ll = emit_text(text, HONE_EMIT_LLVM);
+    assert_non_null(strstr(ll, "llvm.masked.store"));
+    free(ll);
+}
+
 static void every_dtype_local(void **state)
 {
     (void)state;
@@ -201,11 +220,12 @@ static void too_much_scratch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packing),           cmocka_unit_test(packing_is_compact),
-        cmocka_unit_test(prepacking),        cmocka_unit_test(prepack_refused),
-        cmocka_unit_test(temporaries),       cmocka_unit_test(no_memory),
-        cmocka_unit_test(union_of_boxes),    cmocka_unit_test(turned_tile),
-        cmocka_unit_test(every_dtype_local), cmocka_unit_test(too_much_scratch),
+        cmocka_unit_test(packing),          cmocka_unit_test(packing_is_compact),
+        cmocka_unit_test(prepacking),       cmocka_unit_test(prepack_refused),
+        cmocka_unit_test(temporaries),      cmocka_unit_test(no_memory),
+        cmocka_unit_test(union_of_boxes),   cmocka_unit_test(turned_tile),
+        cmocka_unit_test(shared_rows),      cmocka_unit_test(every_dtype_local),
+        cmocka_unit_test(too_much_scratch),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
