@@ -283,6 +283,20 @@ static LLVMValueRef int_floor(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b)
     return LLVMBuildAdd(e->b, r, LLVMBuildSelect(e->b, fix, b, zero, ""), "");
 }
 
+/* LLVM leaves distances that are too far undefined; here the result is 0. */
+static LLVMValueRef shift(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMTypeRef type = LLVMTypeOf(a), one = type;
+    if (LLVMGetTypeKind(type) == LLVMVectorTypeKind) {
+        one = LLVMGetElementType(type);
+    }
+    LLVMValueRef v =
+        op == HONE_OP_SHL ? LLVMBuildShl(e->b, a, b, "") : LLVMBuildLShr(e->b, a, b, "");
+    LLVMValueRef bits = hone_cg__int_like(type, LLVMGetIntTypeWidth(one));
+    LLVMValueRef near = LLVMBuildICmp(e->b, LLVMIntULT, b, bits, "");
+    return LLVMBuildSelect(e->b, near, v, hone_cg__int_like(type, 0), "");
+}
+
 static LLVMValueRef int_binary(cg *e, hone_op op, bool u, LLVMValueRef a, LLVMValueRef b)
 {
     switch (op) {
@@ -292,6 +306,15 @@ static LLVMValueRef int_binary(cg *e, hone_op op, bool u, LLVMValueRef a, LLVMVa
         return LLVMBuildSub(e->b, a, b, "");
     case HONE_OP_MUL:
         return LLVMBuildMul(e->b, a, b, "");
+    case HONE_OP_BITAND:
+        return LLVMBuildAnd(e->b, a, b, "");
+    case HONE_OP_BITOR:
+        return LLVMBuildOr(e->b, a, b, "");
+    case HONE_OP_BITXOR:
+        return LLVMBuildXor(e->b, a, b, "");
+    case HONE_OP_SHL:
+    case HONE_OP_SHR:
+        return shift(e, op, a, b);
     case HONE_OP_DIV:
         return u ? LLVMBuildUDiv(e->b, a, b, "") : LLVMBuildSDiv(e->b, a, b, "");
     case HONE_OP_FLOORDIV:
@@ -370,12 +393,13 @@ static cg_val unary(cg *e, hone_expr x)
         LLVMValueRef args[] = {a.v, LLVMConstInt(e->i1, 0, false)};
         return (cg_val){hone_cg__intrinsic(e, "llvm.abs", LLVMTypeOf(a.v), args, 2), a.vec};
     }
-    const char *name = op == HONE_OP_SQRT    ? "llvm.sqrt"
-                       : op == HONE_OP_ABS   ? "llvm.fabs"
-                       : op == HONE_OP_FLOOR ? "llvm.floor"
-                       : op == HONE_OP_CEIL  ? "llvm.ceil"
-                       : op == HONE_OP_ROUND ? "llvm.rint"
-                                             : NULL;
+    const char *name = op == HONE_OP_SQRT       ? "llvm.sqrt"
+                       : op == HONE_OP_ABS      ? "llvm.fabs"
+                       : op == HONE_OP_FLOOR    ? "llvm.floor"
+                       : op == HONE_OP_CEIL     ? "llvm.ceil"
+                       : op == HONE_OP_ROUND    ? "llvm.rint"
+                       : op == HONE_OP_POPCOUNT ? "llvm.ctpop"
+                                                : NULL;
     LLVMValueRef v = name ? hone_cg__intrinsic(e, name, LLVMTypeOf(a.v), &a.v, 1)
                           : hone_cg__math(e, op, a.v, NULL);
     return (cg_val){v, a.vec};

@@ -88,6 +88,12 @@ static void count_ops(const hone_program *p, hone_expr e, double *float_ops, dou
     case HONE_OP_POW:
         ops[5]++;
         break;
+    case HONE_OP_BITAND:
+    case HONE_OP_BITOR:
+    case HONE_OP_BITXOR:
+    case HONE_OP_SHL:
+    case HONE_OP_SHR:
+    case HONE_OP_POPCOUNT:
     case HONE_OP_ABS:
     case HONE_OP_FLOOR:
     case HONE_OP_CEIL:

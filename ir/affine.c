@@ -79,6 +79,31 @@ static void quotient_range(int64_t a, int64_t b, int64_t c, int64_t d, bool is_f
     }
 }
 
+/* 2^k - 1, the least that is not below v >= 0. */
+static int64_t all_ones(int64_t v)
+{
+    return v ? (int64_t)(UINT64_MAX >> __builtin_clzll((uint64_t)v)) : 0;
+}
+
+/* Of an operation on bits of [a, b] and [c, d]. */
+static void bits_range(hone_op op, int64_t a, int64_t b, int64_t c, int64_t d, int64_t *lo,
+                       int64_t *hi)
+{
+    if (op == HONE_OP_POPCOUNT) {
+        *lo = 0;
+        *hi = 64;
+    } else if (op == HONE_OP_SHR && c == d && c > 0 && c < 64) {
+        *lo = a >= 0 ? a >> c : 0;
+        *hi = a >= 0 ? b >> c : (int64_t)(UINT64_MAX >> c);
+    } else if (op == HONE_OP_BITAND && (a >= 0 || c >= 0)) {
+        *lo = 0;
+        *hi = a < 0 ? d : c < 0 ? b : smaller(b, d);
+    } else if ((op == HONE_OP_BITOR || op == HONE_OP_BITXOR) && a >= 0 && c >= 0) {
+        *lo = 0;
+        *hi = all_ones(larger(b, d));
+    }
+}
+
 /* The range of an i64 expression that is taken as it stands, from those of its arguments. */
 static void atom_range(hone_ir__env *env, hone_expr e, int64_t *lo, int64_t *hi)
 {
@@ -130,6 +155,15 @@ static void atom_range(hone_ir__env *env, hone_expr e, int64_t *lo, int64_t *hi)
         hone_ir__range(env, args[0], &a, &b);
         hone_ir__range(env, args[1], &c, &d);
         quotient_range(a, b, c, d, r.op == HONE_OP_FLOORDIV, lo, hi);
+        return;
+    case HONE_OP_BITAND:
+    case HONE_OP_BITOR:
+    case HONE_OP_BITXOR:
+    case HONE_OP_SHR:
+    case HONE_OP_POPCOUNT:
+        hone_ir__range(env, args[0], &a, &b);
+        hone_ir__range(env, args[r.n_args - 1], &c, &d);
+        bits_range((hone_op)r.op, a, b, c, d, lo, hi);
         return;
     default:
         return;

@@ -69,6 +69,27 @@ void hone_ir__dtype_range(hone_dtype t, int64_t *ret_lo, int64_t *ret_hi)
     }
 }
 
+int64_t hone_ir__wrap(hone_dtype t, int64_t v)
+{
+    switch (t) {
+    case HONE_I32:
+        return (int32_t)(uint32_t)v;
+    case HONE_I16:
+        return (int16_t)(uint16_t)v;
+    case HONE_I8:
+        return (int8_t)(uint8_t)v;
+    case HONE_U8:
+        return (uint8_t)v;
+    default:
+        return v;
+    }
+}
+
+uint64_t hone_ir__bits(hone_dtype t, int64_t v)
+{
+    return (uint64_t)v & (UINT64_MAX >> (64 - 8 * hone_dtype_bytes(t)));
+}
+
 const char *hone_op_name(hone_op op)
 {
     return (unsigned)op < HONE_OP_COUNT ? ops[op].name : "?";

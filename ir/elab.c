@@ -95,7 +95,10 @@ static unsigned op_type(const hone_elab *e, hone_ast_id n)
     if (type == TYPE_BAD)
         return TYPE_BAD;
     if (type == HONE_BOOL)
-        return bad(e, n, "conditions cannot be calculated with; cast them, as in i32(...)");
+        return op == HONE_OP_BITAND || op == HONE_OP_BITOR
+                   ? bad(e, n,
+                         "& and | are for integers; conditions are joined with 'and' and 'or'")
+                   : bad(e, n, "conditions cannot be calculated with; cast them, as in i32(...)");
     switch (op) {
     case HONE_OP_ADD:
     case HONE_OP_SUB:
@@ -109,6 +112,13 @@ static unsigned op_type(const hone_elab *e, hone_ast_id n)
     case HONE_OP_FLOORDIV:
     case HONE_OP_FLOORMOD:
         return is_int(type) ? type : bad(e, n, "// and % are for integers; floats divide with /");
+    case HONE_OP_BITAND:
+    case HONE_OP_BITOR:
+    case HONE_OP_BITXOR:
+    case HONE_OP_SHL:
+    case HONE_OP_SHR:
+    case HONE_OP_POPCOUNT:
+        return is_int(type) ? type : bad(e, n, "operations on bits are for integers");
     default: /* the functions of floats */
         if (type == TYPE_ANY_INT)
             return TYPE_ANY_FLOAT;
@@ -242,6 +252,28 @@ static bool int_op(const hone_elab *e, hone_ast_id n, hone_op op, int64_t a, int
         break;
     case HONE_OP_NOT:
         *ret = !a;
+        break;
+    case HONE_OP_BITAND:
+        *ret = a & b;
+        break;
+    case HONE_OP_BITOR:
+        *ret = a | b;
+        break;
+    case HONE_OP_BITXOR:
+        *ret = a ^ b;
+        break;
+    case HONE_OP_SHL:
+        if (b < 0)
+            return bad(e, n, "the distance of a shift cannot be negative"), false;
+        over = a != 0 && (b > 62 || __builtin_mul_overflow(a, (int64_t)1 << b, ret));
+        *ret = over ? 0 : a ? *ret : 0;
+        break;
+    case HONE_OP_SHR:
+    case HONE_OP_POPCOUNT:
+        /* how many bits it has is not known yet */
+        if (a < 0 || b < 0)
+            return bad(e, n, "this number cannot be negative; cast it, as in i32(...)"), false;
+        *ret = op == HONE_OP_POPCOUNT ? __builtin_popcountll((uint64_t)a) : b > 62 ? 0 : a >> b;
         break;
     case HONE_OP_ABS:
         over = a == INT64_MIN;

@@ -216,6 +216,14 @@ static hone_expr neutral(hone_program *p, hone_op op, hone_dtype t, hone_expr a,
         return !is_float && is_number(p, b, 0) ? a : HONE_NO_EXPR;
     case HONE_OP_SUB:
         return !is_float && is_number(p, b, 0) ? a : HONE_NO_EXPR;
+    case HONE_OP_BITOR:
+    case HONE_OP_BITXOR:
+        if (is_number(p, a, 0))
+            return b;
+        return is_number(p, b, 0) ? a : HONE_NO_EXPR;
+    case HONE_OP_SHL:
+    case HONE_OP_SHR:
+        return is_number(p, b, 0) ? a : HONE_NO_EXPR;
     case HONE_OP_MUL:
         if (is_number(p, a, 1))
             return b;
@@ -247,6 +255,13 @@ static hone_dtype result_of(hone_op op, hone_dtype t)
     case HONE_OP_FLOORDIV:
     case HONE_OP_FLOORMOD:
         HONE_ASSERT(!hone_dtype_is_float(t));
+        return t;
+    case HONE_OP_BITAND:
+    case HONE_OP_BITOR:
+    case HONE_OP_BITXOR:
+    case HONE_OP_SHL:
+    case HONE_OP_SHR:
+        HONE_ASSERT(!hone_dtype_is_float(t) && t != HONE_BOOL);
         return t;
     default:
         return t;

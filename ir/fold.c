@@ -76,6 +76,35 @@ static bool fold_int2(hone_op op, int64_t a, int64_t b, int64_t *ret)
     }
 }
 
+/* The operations on bits; all of them are defined for all operands. */
+static bool fold_bits(hone_op op, hone_dtype t, int64_t a, int64_t b, int64_t *ret)
+{
+    uint64_t bits = hone_ir__bits(t, a);
+    bool near = (uint64_t)b < 64;
+    switch (op) {
+    case HONE_OP_BITAND:
+        *ret = a & b;
+        return true;
+    case HONE_OP_BITOR:
+        *ret = a | b;
+        return true;
+    case HONE_OP_BITXOR:
+        *ret = a ^ b;
+        return true;
+    case HONE_OP_SHL:
+        *ret = hone_ir__wrap(t, near ? (int64_t)(bits << b) : 0);
+        return true;
+    case HONE_OP_SHR:
+        *ret = hone_ir__wrap(t, near ? (int64_t)(bits >> b) : 0);
+        return true;
+    case HONE_OP_POPCOUNT:
+        *ret = __builtin_popcountll(bits);
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* In the precision the operation runs in: f64, or f32 for everything narrower. */
 static bool fold_float2(hone_op op, bool wide, double a, double b, double *ret)
 {
@@ -163,6 +192,8 @@ hone_expr hone_ir__fold(hone_program *p, hone_op op, hone_dtype t, const hone_ex
             v = !a.imm.i;
         else if (op == HONE_OP_ABS && a.imm.i > INT64_MIN)
             v = a.imm.i < 0 ? -a.imm.i : a.imm.i;
+        else if (fold_bits(op, t, a.imm.i, b.imm.i, &v))
+            return hone_ir__int_of(p, t, v);
         else if (n != 2 || !fold_int2(op, a.imm.i, b.imm.i, &v))
             return HONE_NO_EXPR;
         return v >= lo && v <= hi ? hone_ir__int_of(p, t, v) : HONE_NO_EXPR;

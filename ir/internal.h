@@ -13,6 +13,10 @@
 char hone_ir__dtype_class(hone_dtype t);
 /* Smallest and largest value of an integer dtype or bool. */
 void hone_ir__dtype_range(hone_dtype t, int64_t *ret_lo, int64_t *ret_hi);
+/* v cut to the low bits of an integer dtype, as machine arithmetic does. */
+int64_t hone_ir__wrap(hone_dtype t, int64_t v);
+/* The bits of a value of an integer dtype, with zeros above. */
+uint64_t hone_ir__bits(hone_dtype t, int64_t v);
 /* v as the float dtype t holds it, round to nearest even. */
 double hone_ir__round(hone_dtype t, double v);
 

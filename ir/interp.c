@@ -72,23 +72,6 @@ static bool fail_division(machine *m)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* Cut to the low bits, as machine arithmetic does. */
-static int64_t wrap(hone_dtype t, int64_t v)
-{
-    switch (t) {
-    case HONE_I32:
-        return (int32_t)(uint32_t)v;
-    case HONE_I16:
-        return (int16_t)(uint16_t)v;
-    case HONE_I8:
-        return (int8_t)(uint8_t)v;
-    case HONE_U8:
-        return (uint8_t)v;
-    default:
-        return v;
-    }
-}
-
 /* Towards zero, saturating, NaN to 0. */
 static int64_t float_to_int(hone_dtype t, double v)
 {
@@ -110,7 +93,7 @@ static hone_interp_reg cast(hone_interp_reg a, hone_dtype from, hone_dtype to)
         if (hone_dtype_is_float(from))
             r.i = float_to_int(to, from == HONE_F64 ? a.d : (double)a.f);
         else
-            r.i = to == HONE_BOOL ? a.i != 0 : wrap(to, a.i);
+            r.i = to == HONE_BOOL ? a.i != 0 : hone_ir__wrap(to, a.i);
         return r;
     }
     double wide = from == HONE_F64 ? a.d : hone_dtype_is_float(from) ? (double)a.f : (double)a.i;
@@ -248,7 +231,10 @@ static bool run_code(machine *m, const hone_interp_inst *code)
             break;
         }
         case IC_WRAP:
-            r[x->dst].i = wrap((hone_dtype)x->b, A_I);
+            r[x->dst].i = hone_ir__wrap((hone_dtype)x->b, A_I);
+            break;
+        case IC_BITS:
+            r[x->dst].i = (int64_t)hone_ir__bits((hone_dtype)x->b, A_I);
             break;
         case IC_CAST:
             r[x->dst] = cast(r[x->a], (hone_dtype)(x->b >> 8), (hone_dtype)(x->b & 255));
@@ -267,6 +253,10 @@ static bool run_code(machine *m, const hone_interp_inst *code)
             BINARY(IC_AND, i, A_I & B_I)
             BINARY(IC_OR, i, A_I | B_I)
             BINARY(IC_ABS_I, i, A_I < 0 ? (int64_t)(0 - (uint64_t)A_I) : A_I)
+            BINARY(IC_BITXOR, i, A_I ^ B_I)
+            BINARY(IC_SHL, i, (uint64_t)B_I < 64 ? (int64_t)((uint64_t)A_I << B_I) : 0)
+            BINARY(IC_SHR, i, (uint64_t)B_I < 64 ? (int64_t)((uint64_t)A_I >> B_I) : 0)
+            BINARY(IC_POPCOUNT, i, __builtin_popcountll((uint64_t)A_I))
             WRAPPING(IC_ADD_I, +)
             WRAPPING(IC_SUB_I, -)
             WRAPPING(IC_MUL_I, *)

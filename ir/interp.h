@@ -28,11 +28,16 @@ typedef enum hone_interp_code {
     IC_NEXT,     /* add 1 to dst.i; to b while it is less than a.i */
     IC_CHECK,    /* 0 <= a.i < extent of iteration variable number b of the block, or fail */
     IC_WRAP,     /* dst = a cut to integer dtype b */
+    IC_BITS,     /* dst = the bits of a, a value of integer dtype b, with zeros above */
     IC_CAST,     /* dst = a from dtype b>>8 to dtype b&255 */
     IC_LOCATE,   /* dst = flat offset of access b, every index checked, or fail */
     IC_NOT,
     IC_AND,
     IC_OR,
+    IC_BITXOR,
+    IC_SHL, /* of 64 bits, by b */
+    IC_SHR,
+    IC_POPCOUNT,
     IC_ABS_I,
 #define X(OP) IC_##OP##_D, IC_##OP##_F,
     HONE_INTERP_FLOAT2(X) HONE_INTERP_COMPARE(X) HONE_INTERP_FLOAT1(X)

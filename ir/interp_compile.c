@@ -96,9 +96,19 @@ static hone_interp_code code_of(hone_op op, char class)
     case HONE_OP_FLOORMOD:
         return IC_FLOORMOD_I;
     case HONE_OP_AND:
+    case HONE_OP_BITAND:
         return IC_AND;
     case HONE_OP_OR:
+    case HONE_OP_BITOR:
         return IC_OR;
+    case HONE_OP_BITXOR:
+        return IC_BITXOR;
+    case HONE_OP_SHL:
+        return IC_SHL;
+    case HONE_OP_SHR:
+        return IC_SHR;
+    case HONE_OP_POPCOUNT:
+        return IC_POPCOUNT;
     case HONE_OP_NOT:
         return IC_NOT;
     default:
@@ -129,6 +139,11 @@ static place compile_op(compiler *c, hone_expr e)
     if (op == HONE_OP_CAST) {
         emit_at(c, r.level, IC_CAST, r.reg, a.reg, (uint32_t)of << 8 | (uint32_t)t);
         return r;
+    }
+    if ((op == HONE_OP_SHR || op == HONE_OP_POPCOUNT) && t != HONE_I64) {
+        uint32_t bits = new_reg(c);
+        emit_at(c, r.level, IC_BITS, bits, a.reg, (uint32_t)t);
+        a.reg = bits;
     }
     emit_at(c, r.level, op == HONE_OP_ABS && class == 'I' ? IC_ABS_I : code_of(op, class), r.reg,
             a.reg, b.reg);

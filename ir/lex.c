@@ -230,7 +230,7 @@ static void scan_quoted(hone_lex *lx, char quote)
 
 static void scan_punct(hone_lex *lx)
 {
-    static const char *const pairs[] = {"//", "==", "!=", "<=", ">="};
+    static const char *const pairs[] = {"//", "==", "!=", "<=", ">=", "<<", ">>"};
     int a = peek(lx, 0), b = peek(lx, 1);
     lx->tok.kind = T_PUNCT;
     for (size_t k = 0; k < HONE_LEN(pairs); k++)
@@ -242,11 +242,8 @@ static void scan_punct(hone_lex *lx)
     lx->tok.n = 1;
     lx->tok.punct = a;
     const char *at = lx->text + lx->at;
-    if (a == 0 || !strchr("()[]{},:;=<>+-*/%?@", a)) {
-        const char *hint = a == '&'   ? "; write 'and'"
-                           : a == '|' ? "; write 'or'"
-                           : a == '!' ? "; write not(...)"
-                                      : "";
+    if (a == 0 || !strchr("()[]{},:;=<>+-*/%&|^?@", a)) {
+        const char *hint = a == '!' ? "; write not(...)" : a == '~' ? "; write x ^ -1" : "";
         if (a > ' ' && a < 0x7f)
             hone_lex__fail_at(lx, at, "unexpected '%c'%s", a, hint);
         else

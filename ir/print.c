@@ -63,7 +63,19 @@ static void put_constant(hone_buf *out, const hone_expr_row *row, bool typed)
 
 /* ---- expressions ---------------------------------------------------------------------------- */
 
-enum { LEVEL_NONE, LEVEL_OR, LEVEL_AND, LEVEL_COMPARE, LEVEL_ADD, LEVEL_MUL, LEVEL_PRIMARY };
+enum {
+    LEVEL_NONE,
+    LEVEL_OR,
+    LEVEL_AND,
+    LEVEL_COMPARE,
+    LEVEL_BITOR,
+    LEVEL_BITXOR,
+    LEVEL_BITAND,
+    LEVEL_SHIFT,
+    LEVEL_ADD,
+    LEVEL_MUL,
+    LEVEL_PRIMARY
+};
 
 static int level_of(hone_op op)
 {
@@ -77,6 +89,15 @@ static int level_of(hone_op op)
     case HONE_OP_LT:
     case HONE_OP_LE:
         return LEVEL_COMPARE;
+    case HONE_OP_BITOR:
+        return LEVEL_BITOR;
+    case HONE_OP_BITXOR:
+        return LEVEL_BITXOR;
+    case HONE_OP_BITAND:
+        return LEVEL_BITAND;
+    case HONE_OP_SHL:
+    case HONE_OP_SHR:
+        return LEVEL_SHIFT;
     case HONE_OP_ADD:
     case HONE_OP_SUB:
         return LEVEL_ADD;

@@ -1,5 +1,5 @@
 /* Expressions as written. Loosest first:
- *   c ? a : b     or     and     == != < <= > >=     + -     * / // %     -x     primary
+ *   c ? a : b   or   and   == != < <= > >=   |   ^   &   << >>   + -   * / // %   -x   primary
  * A reduction `sum(k < K) operand` is a primary whose operand reaches over * / // % but not over
  * + and -, as a sum sign does on paper. */
 #include "ir/syntax.h"
@@ -85,7 +85,19 @@ unsigned hone_ast__list(hone_ast *a, int close, hone_ast_id *ret, unsigned max)
 /* ---- primaries ------------------------------------------------------------------------------ */
 
 static hone_ast_id parse_level(hone_ast *a, unsigned level);
-enum { LEVEL_TERNARY, LEVEL_OR, LEVEL_AND, LEVEL_COMPARE, LEVEL_ADD, LEVEL_MUL, LEVEL_UNARY };
+enum {
+    LEVEL_TERNARY,
+    LEVEL_OR,
+    LEVEL_AND,
+    LEVEL_COMPARE,
+    LEVEL_BITOR,
+    LEVEL_BITXOR,
+    LEVEL_BITAND,
+    LEVEL_SHIFT,
+    LEVEL_ADD,
+    LEVEL_MUL,
+    LEVEL_UNARY
+};
 
 static hone_op function_named(const char *s, size_t n)
 {
@@ -251,6 +263,9 @@ static hone_ast_id parse_primary(hone_ast *a)
         hone_lex__expect(lx, ')');
         return lx->status == HONE_OK ? id : 0;
     }
+    if (hone_lex__is(lx, '&') || hone_lex__is(lx, '|'))
+        hone_lex__expected(lx, hone_lex__is(lx, '&') ? "a value; conditions are joined with 'and'"
+                                                     : "a value; conditions are joined with 'or'");
     hone_lex__expected(lx, "a value");
     return 0;
 }
@@ -294,6 +309,11 @@ static const struct {
     {HONE_PAIR('<', '='), NULL, LEVEL_COMPARE, HONE_OP_LE, false},
     {'>', NULL, LEVEL_COMPARE, HONE_OP_LT, true},
     {HONE_PAIR('>', '='), NULL, LEVEL_COMPARE, HONE_OP_LE, true},
+    {'|', NULL, LEVEL_BITOR, HONE_OP_BITOR, false},
+    {'^', NULL, LEVEL_BITXOR, HONE_OP_BITXOR, false},
+    {'&', NULL, LEVEL_BITAND, HONE_OP_BITAND, false},
+    {HONE_PAIR('<', '<'), NULL, LEVEL_SHIFT, HONE_OP_SHL, false},
+    {HONE_PAIR('>', '>'), NULL, LEVEL_SHIFT, HONE_OP_SHR, false},
     {'+', NULL, LEVEL_ADD, HONE_OP_ADD, false},
     {'-', NULL, LEVEL_ADD, HONE_OP_SUB, false},
     {'*', NULL, LEVEL_MUL, HONE_OP_MUL, false},

@@ -273,6 +273,12 @@ static bool good_types(const hone_program *p, hone_expr e)
         return true;
     case HONE_OP_FLOORDIV:
     case HONE_OP_FLOORMOD:
+    case HONE_OP_BITAND:
+    case HONE_OP_BITOR:
+    case HONE_OP_BITXOR:
+    case HONE_OP_SHL:
+    case HONE_OP_SHR:
+    case HONE_OP_POPCOUNT:
         return a[0] == t && a[1] == t && !hone_dtype_is_float(t) && t != HONE_BOOL;
     case HONE_OP_EQ:
     case HONE_OP_NE:

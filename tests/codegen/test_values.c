@@ -82,6 +82,33 @@ static void casts(void **state)
     check_map("bool", "f32", "f32(A[vi]) + f32(i32(B[vi]))", &(run_options){0});
 }
 
+/* Shifts reach past both ends of the dtype's bits. */
+static double shift_or_bits(unsigned a, int64_t k, hone_rng *rng, hone_dtype t)
+{
+    return a == 1 ? (double)(k % 97) - 16 : edge_int(a, k, rng, t);
+}
+
+static void bits(void **state)
+{
+    (void)state;
+    static const char *const ints[] = {"i64", "i32", "i16", "i8", "u8"};
+    static const char *const values[] = {
+        "A[vi] & B[vi] | A[99 - vi] ^ B[vi]",
+        "A[vi] << B[vi]",
+        "A[vi] >> B[vi]",
+        "popcount(A[vi])",
+        "popcount(A[vi] & B[vi]) + popcount(A[vi] ^ -1)",
+        "(A[vi] << 3) + (A[vi] >> 5) + (A[vi] >> 8)",
+    };
+    const run_options o = {.choose = shift_or_bits};
+    for (size_t k = 0; k < HONE_LEN(ints); k++)
+        for (size_t v = 0; v < HONE_LEN(values); v++)
+            if (strcmp(ints[k], "u8") != 0 || !strstr(values[v], "-1"))
+                check_map(ints[k], ints[k], values[v], &o);
+    check_map("u8", "u8", "popcount(A[vi] ^ 255) << 5", &o);
+    check_map("i32", "i32", "i32((vi >> 2 & 7) << (vi ^ 5) % 70) + A[(vi ^ 1) & 63]", &o);
+}
+
 /* Values are computed in f32 and rounded when stored or cast, not in between. */
 static void half_precision(void **state)
 {
@@ -284,10 +311,15 @@ static void guarded_loads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arithmetic),     cmocka_unit_test(casts),
-        cmocka_unit_test(half_precision), cmocka_unit_test(nan_and_zeros),
-        cmocka_unit_test(rounding),       cmocka_unit_test(integer_division),
-        cmocka_unit_test(guarded_loads),  cmocka_unit_test(elementary_functions),
+        cmocka_unit_test(arithmetic),
+        cmocka_unit_test(casts),
+        cmocka_unit_test(half_precision),
+        cmocka_unit_test(nan_and_zeros),
+        cmocka_unit_test(rounding),
+        cmocka_unit_test(integer_division),
+        cmocka_unit_test(bits),
+        cmocka_unit_test(guarded_loads),
+        cmocka_unit_test(elementary_functions),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }

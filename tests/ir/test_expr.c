@@ -82,6 +82,24 @@ static void folding(void **state)
     same(op(HONE_OP_FLOORMOD, m7, two), one);
     same(op(HONE_OP_FLOORMOD, hone_int(P, 7), hone_int(P, -2)), hone_int(P, -1));
     same(op(HONE_OP_DIV, m7, two), hone_int(P, -3));
+    same(op(HONE_OP_BITOR, i, zero), i);
+    same(op(HONE_OP_BITXOR, zero, i), i);
+    same(op(HONE_OP_SHR, i, zero), i);
+    same(op(HONE_OP_BITAND, m7, two), zero);
+    same(op(HONE_OP_BITXOR, m7, two), hone_int(P, -5));
+    same(op(HONE_OP_SHL, m7, two), hone_int(P, -28));
+    same(op(HONE_OP_SHR, m7, two), hone_int(P, 0x3ffffffffffffffe));
+    same(op(HONE_OP_SHL, m7, hone_int(P, 64)), zero);
+    same(op(HONE_OP_SHR, m7, hone_int(P, -1)), zero);
+    same(op(HONE_OP_SHL, one, hone_int(P, 63)), hone_int(P, INT64_MIN));
+    same(hone_unary(P, HONE_OP_POPCOUNT, m7), hone_int(P, 62));
+    hone_expr byte = hone_const(P, HONE_I8, -7), far = hone_const(P, HONE_I8, 8);
+    same(hone_unary(P, HONE_OP_POPCOUNT, byte), hone_const(P, HONE_I8, 6));
+    same(op(HONE_OP_SHR, byte, hone_const(P, HONE_I8, 1)), hone_const(P, HONE_I8, 124));
+    same(op(HONE_OP_SHL, byte, hone_const(P, HONE_I8, 5)), hone_const(P, HONE_I8, 32));
+    same(op(HONE_OP_SHL, byte, far), hone_const(P, HONE_I8, 0));
+    same(op(HONE_OP_SHL, hone_const(P, HONE_U8, 200), hone_const(P, HONE_U8, 1)),
+         hone_const(P, HONE_U8, 144));
     assert_int_equal(hone_expr_op(P, op(HONE_OP_DIV, m7, zero)), HONE_OP_DIV);
     assert_int_equal(hone_expr_op(P, op(HONE_OP_ADD, hone_int(P, INT64_MAX), one)), HONE_OP_ADD);
     hone_expr big = hone_const(P, HONE_I8, 100);

@@ -125,6 +125,16 @@ static int64_t eval(hone_expr e, const int64_t *value)
         return !a;
     case HONE_OP_ABS:
         return a < 0 ? -a : a;
+    case HONE_OP_BITAND:
+        return a & b;
+    case HONE_OP_BITOR:
+        return a | b;
+    case HONE_OP_BITXOR:
+        return a ^ b;
+    case HONE_OP_SHR:
+        return (int64_t)((uint64_t)a >> b);
+    case HONE_OP_POPCOUNT:
+        return __builtin_popcountll((uint64_t)a);
     default:
         fail_msg("operation %s is not evaluated", hone_op_name((hone_op)r->op));
         return 0;
@@ -436,6 +446,12 @@ static void bounds(void **state)
     expect_range(op(HONE_OP_FLOORDIV, sub(i, num(9)), add(j, num(2))), -5, -1);
     expect_range(op(HONE_OP_DIV, sub(i, num(9)), add(j, num(2))), -4, 0);
     expect_range(op(HONE_OP_DIV, add(i, num(9)), add(j, num(2))), 0, 6);
+    expect_range(op(HONE_OP_BITAND, sub(i, num(3)), num(12)), 0, 12);
+    expect_range(op(HONE_OP_BITAND, i, j), 0, 4);
+    expect_range(op(HONE_OP_BITXOR, i, k), 0, 31);
+    expect_range(op(HONE_OP_BITOR, i, j), 0, 15);
+    expect_range(op(HONE_OP_SHR, add(k, num(4)), num(2)), 1, 5);
+    expect_range(hone_unary(P, HONE_OP_POPCOUNT, sub(i, j)), 0, 64);
     assert_true(hone_prove(P, lt(add(mul(i, 14), j), num(70))));
     assert_false(hone_prove(P, lt(add(mul(i, 14), j), num(69))));
     assert_true(hone_prove(P, lt(sub(op(HONE_OP_MIN, k, i), i), num(1))));
@@ -487,7 +503,16 @@ static hone_expr random_expr(int depth)
         return below(5) ? pool[below(N_VARS)] : num(below(41) - 20);
     hone_expr a = random_expr(depth - 1);
     int64_t f = factors[below(HONE_LEN(factors))];
-    switch (below(20)) {
+    switch (below(22)) {
+    case 20: {
+        hone_expr low = op(HONE_OP_BITAND, a, num(1 + below(60)));
+        return below(2) ? low : op(HONE_OP_SHR, low, num(below(4)));
+    }
+    case 21:
+        a = op(HONE_OP_BITAND, a, num(63));
+        return below(3) ? op(below(2) ? HONE_OP_BITOR : HONE_OP_BITXOR, a,
+                             op(HONE_OP_BITAND, random_expr(depth - 1), num(15)))
+                        : hone_unary(P, HONE_OP_POPCOUNT, a);
     case 0:
     case 1:
     case 2:
