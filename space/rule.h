@@ -45,6 +45,32 @@ hone_status hone_rule_auto_inline(hone_sched *s, hone_error *err) HONE_NODISCARD
 hone_status hone_rule_vectorize(hone_sched *s, hone_rv loop, const hone_target *t, int bytes,
                                 bool unroll, hone_rv *ret, hone_error *err) HONE_NODISCARD;
 
+/* ---- custom rules (rule_custom.c) -------------------------------------------------------------
+ */
+
+typedef enum hone_rule__kind {
+    HONE_RULE__ANY,
+    HONE_RULE__CONTRACTION,
+    HONE_RULE__REDUCTION,
+    HONE_RULE__ELEMENTWISE
+} hone_rule__kind;
+
+typedef struct hone_rule__custom {
+    char *name;
+    bool only;
+    const hone_rule_plugin *plugin; /* NULL: the rest says it */
+    char *block;                    /* the block's name in the trace, which may be "*" */
+    hone_rule__kind kind;
+    hone_trace trace;
+} hone_rule__custom;
+
+const hone_rule__custom *hone_rule__custom_at(const hone_custom_rules *r, unsigned k);
+bool hone_rule__custom_takes(const hone_rule__custom *r, hone_program *p, hone_stmt block,
+                             hone_rule__kind kind);
+/* HONE_REJECT_*, HONE_E_INPUT. */
+hone_status hone_rule__custom_apply(const hone_rule__custom *r, hone_sched *s, const char *block,
+                                    const hone_rule_ctx *ctx, hone_error *err) HONE_NODISCARD;
+
 /* Checks and rewrites every finished candidate goes through (postproc.c). */
 hone_status hone_postproc_apply(hone_sched *s, const hone_target *t, int32_t threads,
                                 hone_error *err) HONE_NODISCARD;

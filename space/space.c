@@ -11,6 +11,14 @@ typedef struct stage {
     unsigned variants;
 } stage;
 
+/* The custom rules at work in one design space: those that replace the built-in ones, and one of
+ * the others or none. */
+typedef struct custom {
+    const hone_custom_rules *rules;
+    int chosen;  /* -1: none */
+    bool warned; /* a rule somebody wrote should not vanish without a word, nor with many */
+} custom;
+
 static treatment treatment_of(hone_program *p, hone_stmt b)
 {
     const hone_stmt_row *r = hone_stmt_at(p, b);
@@ -46,14 +54,55 @@ static bool untouched(const hone_program *p, hone_stmt b)
     return true;
 }
 
-static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n,
+static bool takes(const hone_rule__custom *r, hone_program *p, const stage *st)
+{
+    static const hone_rule__kind kind[] = {HONE_RULE__CONTRACTION, HONE_RULE__REDUCTION,
+                                           HONE_RULE__ELEMENTWISE, HONE_RULE__ANY};
+    hone_stmt b = hone_block_find(p, st->name);
+    return b.i && hone_rule__custom_takes(r, p, b, kind[st->how]);
+}
+
+static hone_status say_which(const hone_rule__custom *r, const char *block, hone_status st,
+                             custom *cu, hone_error *err)
+{
+    if (st == HONE_OK)
+        return st;
+    hone_error why = *err;
+    st = hone_fail(err, st, "rule '%s' on block '%s': %.300s", r->name, block, why.message);
+    if (hone_status_is_reject(st) && !cu->warned)
+        hone_log(HONE_LOG_WARN, "%s", err->message);
+    cu->warned = true;
+    return st;
+}
+
+static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, custom *cu,
+                                const hone_rule_ctx *ctx, bool *done, hone_error *err)
+{
+    for (unsigned k = 0; k < hone_custom_rules_count(cu->rules); k++) {
+        const hone_rule__custom *r = hone_rule__custom_at(cu->rules, k);
+        if (!r->only && (int)k != cu->chosen)
+            continue;
+        for (unsigned q = n; q-- > 0;)
+            if (!done[q] && takes(r, &s->prog, &stages[q]) &&
+                untouched(&s->prog, hone_block_find(&s->prog, stages[q].name))) {
+                done[q] = true;
+                hone_status st = hone_rule__custom_apply(r, s, stages[q].name, ctx, err);
+                HONE_TRY(say_which(r, stages[q].name, st, cu, err));
+            }
+    }
+    return HONE_OK;
+}
+
+static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, custom *cu,
                                const hone_rule_ctx *ctx, hone_error *err)
 {
     static const treatment order[] = {CONTRACT, REDUCE, ELEMENTWISE};
+    bool done[MAX_BLOCKS] = {false};
+    HONE_TRY(apply_custom(s, stages, n, cu, ctx, done, err));
     for (unsigned o = 0; o < HONE_LEN(order); o++)
         for (unsigned k = n; k-- > 0;) { /* last stage first */
             hone_stmt b = hone_block_find(&s->prog, stages[k].name);
-            if (stages[k].how != order[o] || !b.i || !untouched(&s->prog, b))
+            if (stages[k].how != order[o] || done[k] || !b.i || !untouched(&s->prog, b))
                 continue;
             hone_rule_ctx c = *ctx;
             c.variant = stages[k].variants ? ctx->variant % stages[k].variants : 0;
@@ -91,6 +140,97 @@ static unsigned policies_of(const hone_target *t, hone_policy *ret)
     return n;
 }
 
+/* Design spaces under construction. */
+typedef struct maker {
+    hone_space *sp;
+    hone_rng rng;
+    hone_sched s;
+    stage stages[MAX_BLOCKS];
+    unsigned n;
+    hone_rule_ctx ctx;
+    hone_policy policies[16];
+    unsigned n_policies;
+    uint64_t last_seed; /* hash */
+} maker;
+
+static void keep(maker *m, bool first)
+{
+    uint64_t hash = hone_trace_hash(&m->s.trace);
+    if (!first && hash == m->last_seed)
+        return; /* the policy has no say here */
+    m->last_seed = hash;
+    hone_trace t = {0};
+    hone_trace_copy(&t, &m->s.trace);
+    hone_vec_push(&m->sp->seeds, t);
+    if (first) {
+        hone_trace u = {0};
+        hone_trace_copy(&u, &m->s.trace);
+        hone_vec_push(&m->sp->traces, u);
+    }
+}
+
+/* One design space: its first candidate by each policy. A rejection leaves the candidate out. */
+static hone_status design(maker *m, unsigned variant, custom *cu, hone_error *err)
+{
+    bool first = true;
+    m->ctx.variant = variant;
+    for (unsigned q = 0; q < m->n_policies; q++) {
+        m->ctx.policy = m->policies[q];
+        hone_sched_start(&m->s, &m->sp->base, &m->rng);
+        hone_status st = hone_rule_auto_inline(&m->s, err);
+        if (st == HONE_OK)
+            st = apply_rules(&m->s, m->stages, m->n, cu, &m->ctx, err);
+        if (st == HONE_OK) {
+            keep(m, first);
+            first = false;
+            continue;
+        }
+        hone_log(HONE_LOG_DEBUG, "space: variant %u, policy %u: %s (%s)", variant, q, err->message,
+                 hone_status_name(st));
+        if (!hone_status_is_reject(st))
+            return st;
+    }
+    return HONE_OK;
+}
+
+static bool takes_any(maker *m, const hone_rule__custom *r)
+{
+    for (unsigned k = 0; k < m->n; k++)
+        if (takes(r, &m->s.prog, &m->stages[k]))
+            return true;
+    return false;
+}
+
+static hone_status make(maker *m, const hone_custom_rules *rules, hone_error *err)
+{
+    unsigned variants = 1;
+    bool chosen[64] = {false};
+    unsigned n_rules = hone_custom_rules_count(rules);
+    n_rules = n_rules < HONE_LEN(chosen) ? n_rules : HONE_LEN(chosen);
+    hone_sched_start(&m->s, &m->sp->base, &m->rng);
+    HONE_TRY(hone_rule_auto_inline(&m->s, err));
+    m->n = stages_of(&m->s.prog, &m->ctx, m->stages);
+    for (unsigned k = 0; k < m->n; k++)
+        variants = m->stages[k].variants > variants ? m->stages[k].variants : variants;
+    for (unsigned k = 0; k < n_rules; k++) {
+        const hone_rule__custom *r = hone_rule__custom_at(rules, k);
+        bool any = takes_any(m, r);
+        chosen[k] = any && !r->only;
+        if (!any)
+            hone_log(HONE_LOG_WARN, "rule '%s' takes no block of %s", r->name,
+                     hone_sym_text(&m->sp->base, m->sp->base.name));
+    }
+    custom cu = {.rules = rules, .chosen = -1};
+    for (unsigned v = 0; v < variants; v++)
+        HONE_TRY(design(m, v, &cu, err));
+    for (unsigned k = 0; k < n_rules; k++)
+        if (chosen[k]) {
+            cu = (custom){.rules = rules, .chosen = (int)k};
+            HONE_TRY(design(m, 0, &cu, err));
+        }
+    return HONE_OK;
+}
+
 hone_status hone_space_new(const hone_program *base, const hone_space_options *o, hone_space **ret,
                            hone_error *err)
 {
@@ -99,58 +239,21 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
     sp->target = *o->target;
     sp->threads = o->threads;
 
-    hone_rng rng;
-    hone_rng_seed(&rng, 1);
-    hone_rule_ctx ctx = {.target = o->target, .threads = o->threads};
-    hone_policy policies[16];
-    unsigned n_policies = policies_of(o->target, policies);
-    stage stages[MAX_BLOCKS];
-    hone_sched s = {0};
+    maker m = {.sp = sp, .ctx = {.target = o->target, .threads = o->threads}};
     hone_error why = {0};
-    hone_sched_start(&s, base, &rng);
-    hone_status st = hone_rule_auto_inline(&s, &why);
-    unsigned n = 0, variants = 1;
-    if (st == HONE_OK) {
-        n = stages_of(&s.prog, &ctx, stages);
-        for (unsigned k = 0; k < n; k++)
-            variants = stages[k].variants > variants ? stages[k].variants : variants;
-    }
-    for (ctx.variant = 0; st == HONE_OK && ctx.variant < variants; ctx.variant++) {
-        bool first = true;
-        for (unsigned q = 0; q < n_policies; q++) {
-            ctx.policy = policies[q];
-            hone_sched_start(&s, base, &rng);
-            hone_status v = hone_rule_auto_inline(&s, &why);
-            if (v == HONE_OK)
-                v = apply_rules(&s, stages, n, &ctx, &why);
-            if (v != HONE_OK) {
-                hone_log(HONE_LOG_DEBUG, "space: variant %u, policy %u: %s (%s)", ctx.variant, q,
-                         why.message, hone_status_name(v));
-                if (!hone_status_is_reject(v))
-                    st = v;
-                continue;
-            }
-            hone_trace t = {0};
-            hone_trace_copy(&t, &s.trace);
-            hone_vec_push(&sp->seeds, t);
-            if (first) {
-                hone_trace u = {0};
-                hone_trace_copy(&u, &s.trace);
-                hone_vec_push(&sp->traces, u);
-            }
-            first = false;
-        }
-    }
-    if (st == HONE_OK && sp->traces.n == 0) { /* no rule applies: the program as written */
-        hone_trace t = {0};
-        hone_vec_push(&sp->traces, t);
-    }
-    hone_sched_fini(&s);
-    if (st != HONE_OK) {
+    hone_rng_seed(&m.rng, 1);
+    m.n_policies = policies_of(o->target, m.policies);
+    hone_status st = make(&m, o->rules, &why);
+    hone_sched_fini(&m.s);
+    if (st != HONE_OK && !hone_status_is_reject(st)) {
         if (err)
             *err = why;
         hone_space_free(sp);
         return st;
+    }
+    if (sp->traces.n == 0) { /* no rule applies: the program as written */
+        hone_trace t = {0};
+        hone_vec_push(&sp->traces, t);
     }
     *ret = sp;
     return HONE_OK;

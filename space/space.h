@@ -119,6 +119,12 @@ hone_status hone_sched_apply(hone_sched *s, hone_inst_kind kind, const hone_trac
 hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hone_sched *s,
                               hone_rng *rng, bool resample, hone_error *err) HONE_NODISCARD;
 
+/* Carries out the search part of t on s as it stands, after what its trace already holds; decisions
+ * as for hone_trace_replay. A GetBlock of `name` gets the block `as` instead; both may be NULL. On
+ * failure s holds the instructions before the one at fault. HONE_REJECT_*, HONE_E_INPUT. */
+hone_status hone_trace_append(const hone_trace *t, const char *name, const char *as, hone_sched *s,
+                              hone_error *err) HONE_NODISCARD;
+
 /* One call per instruction, for rules (space/sched.c). `ret` arrays are filled with at most max
  * variables. All return as hone_sched_apply. */
 hone_stmt hone_rv_stmt(const hone_sched *s, hone_rv v); /* none: not a block or loop */
@@ -187,12 +193,53 @@ hone_status hone_unannotate(HONE_S, hone_rv at, const char *key, hone_error *err
 hone_status hone_enter_postproc(HONE_S, hone_error *err) HONE_R;
 #undef HONE_S
 
+/* ---- custom rules (space/rule_custom.c; docs/RULES.md) ------------------------------------------
+ *
+ * MetaSchedule's ApplyCustomRule, without compiling them in: a rule says which blocks it schedules
+ * and how. Each rule that applies to some block gives the space one more design space, in which the
+ * blocks it takes are its own and the rest is scheduled as usual. */
+
+/* What a rule sees of its surroundings. */
+typedef struct hone_rule_info {
+    const hone_target *target;
+    int32_t threads;
+} hone_rule_info;
+
+#define HONE_RULE_ABI 1
+typedef struct hone_rule_plugin {
+    const char *name;
+    bool only; /* the built-in rules leave the blocks it takes alone */
+    /* Does it schedule this block of the unscheduled program? */
+    bool (*takes)(const hone_program *p, hone_stmt block);
+    /* Appends instructions to s. A rejection leaves this rule's design space out. */
+    hone_status (*apply)(hone_sched *s, const char *block, const hone_rule_info *info,
+                         hone_error *err);
+} hone_rule_plugin;
+/* What a shared object with rules exports, as `hone_rule_plugins`: its rules, and in *ret_abi the
+ * HONE_RULE_ABI it was compiled with. It calls hone's own functions, declared here. */
+typedef const hone_rule_plugin *hone_rule_plugins_fn(uint32_t *ret_abi, unsigned *ret_n);
+
+typedef struct hone_custom_rules hone_custom_rules;
+hone_custom_rules *hone_custom_rules_new(void);
+void hone_custom_rules_free(
+    hone_custom_rules *r); /* NULL is fine; after every space that uses it */
+/* Rules as JSON text (docs/RULES.md); `file` is for messages. HONE_E_INPUT, nothing added. */
+hone_status hone_custom_rules_parse(hone_custom_rules *r, const char *file, const char *text,
+                                    size_t n, hone_error *err) HONE_NODISCARD;
+/* A file of JSON text, or a shared object (its first bytes tell), which is loaded into this process
+ * and trusted. HONE_E_IO, HONE_E_INPUT. */
+hone_status hone_custom_rules_load(hone_custom_rules *r, const char *path,
+                                   hone_error *err) HONE_NODISCARD;
+unsigned hone_custom_rules_count(const hone_custom_rules *r);
+const char *hone_custom_rules_name(const hone_custom_rules *r, unsigned k); /* borrowed from r */
+
 /* ---- the search space
  * ---------------------------------------------------------------------------- */
 
 typedef struct hone_space_options {
     const hone_target *target;
-    int32_t threads; /* the kernel may use */
+    int32_t threads;                /* the kernel may use */
+    const hone_custom_rules *rules; /* beside the built-in ones; borrowed, may be NULL */
 } hone_space_options;
 
 /* The design spaces of a program: traces whose decisions are free. Owned by the space. */

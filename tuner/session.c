@@ -309,9 +309,10 @@ static hone_status run_init(run *u, hone_error *err)
         return st;
 
     int64_t start = hone_clock_ns();
-    st = hone_space_new(o->program,
-                        &(hone_space_options){.target = o->target, .threads = o->threads},
-                        &u->space, err);
+    st = hone_space_new(
+        o->program,
+        &(hone_space_options){.target = o->target, .threads = o->threads, .rules = o->rules},
+        &u->space, err);
     if (st != HONE_OK)
         return st;
     u->search = hone_search_new(u->space, &(hone_search_options){.seed = o->seed, .epsilon = -1});

@@ -74,7 +74,8 @@ typedef struct hone_session_options {
     const hone_program *program; /* unscheduled, verified */
     const char *sizes;           /* JSON object of the named sizes, for the log */
     const hone_target *target;
-    const char *llvm_version; /* of the builders, for the log */
+    const char *llvm_version;       /* of the builders, for the log */
+    const hone_custom_rules *rules; /* may be NULL */
     int32_t threads;
     uint64_t trials; /* 0: no limit */
     int64_t time_ms; /* 0: no limit */

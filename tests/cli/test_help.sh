@@ -6,7 +6,7 @@
 
 man=$SRC/docs/man/hone.1
 declare -A takes=(
-    [tune]="-D --db --target --threads --trials --time --seed --worker --listen --key --allow --json"
+    [tune]="-D --db --target --threads --trials --time --seed --worker --listen --key --allow --rule --json"
     [query]="-D --db --target --threads --emit -o --name --require --trace --json"
     [show]="-D --trace"
     [worker]="--connect --listen --key --allow --role"
