@@ -307,8 +307,7 @@ static void fill(const hone_program *p, const hone_target *t, const block_view *
     cpu_terms(p, t, v, row);
 }
 
-void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
-                           hone_features *ret)
+static void extract(hone_program *p, const hone_target *t, int32_t threads, hone_features *ret)
 {
     block_view v;
     uint32_t leaves = 0;
@@ -333,4 +332,41 @@ void hone_features_extract(hone_program *p, const hone_target *t, int32_t thread
             ret->draft_ns +=
                 fmax(v.compute_ns, v.memory_ns) + 0.3 * fmin(v.compute_ns, v.memory_ns);
     }
+}
+
+/* What an intrinsic does it does for all its elements at once. */
+static void unroll_intrinsic(hone_program *p, hone_stmt block)
+{
+    for (hone_stmt s = block; s.i; s = hone_next(p, block, s)) {
+        if (!hone_is_block(p, s) || !hone_stmt_at(p, s)->out.i)
+            continue;
+        for (unsigned k = 0; k < hone_stmt_at(p, s)->n_iters; k++) {
+            const hone_iter *it = hone_iter_at(p, s, k);
+            for (hone_stmt l = hone_stmt_at(p, s)->parent; !HONE_SAME(l, block);
+                 l = hone_stmt_at(p, l)->parent)
+                if (hone_is_loop(p, l) && hone_uses_var(p, it->binding, hone_stmt_at(p, l)->var))
+                    hone_stmt_at(p, l)->loop_kind =
+                        it->kind == HONE_SPATIAL ? HONE_VECTORIZED : HONE_UNROLLED;
+        }
+    }
+}
+
+void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
+                           hone_features *ret)
+{
+    bool nested = false;
+    for (hone_stmt s = p->root; s.i && !nested; s = hone_next(p, p->root, s))
+        nested = hone_is_block(p, s) && !hone_stmt_at(p, s)->out.i && !HONE_SAME(s, p->root);
+    if (!nested) {
+        extract(p, t, threads, ret);
+        return;
+    }
+    hone_program flat = {0};
+    hone_program_copy(&flat, p);
+    for (hone_stmt s = flat.root; s.i; s = hone_next(&flat, flat.root, s))
+        if (hone_is_block(&flat, s) && hone_ann_get(&flat, s, "hone.intrin"))
+            unroll_intrinsic(&flat, s);
+    hone_program_flatten(&flat);
+    extract(&flat, t, threads, ret);
+    hone_program_fini(&flat);
 }

@@ -327,6 +327,11 @@ void hone_stmt_substitute(hone_program *p, hone_stmt top, const hone_var *from, 
 /* Replaces loads of and stores to a buffer at and below top (indices unchanged). */
 void hone_stmt_replace_buffer(hone_program *p, hone_stmt top, hone_buffer from, hone_buffer to);
 
+/* Dissolves every block of statements below the root: its iterators become their bindings, its
+ * predicate that of the blocks in it, its annotations are lost. The program computes the same.
+ * False: there was none. (ir/flatten.c) */
+bool hone_program_flatten(hone_program *p);
+
 /* ---- buffers, annotations -------------------------------------------------------------------- */
 
 /* name is made unique by a suffix. */

@@ -476,6 +476,17 @@ static hone_status apply_TransformLayout(hone_sched *s, hone_inst *in, hone_erro
     return hone__transform_layout(&s->prog, block, map, v, in->n_inputs - 2, err);
 }
 
+static hone_status apply_Blockize(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt loop, ret;
+    int64_t unit;
+    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
+    HONE_TRY(attr_int(s, in, 0, &unit, err));
+    HONE_TRY(hone__blockize(&s->prog, loop, unit != 0, &ret, err));
+    hone_space__out_stmt(s, 'b', ret);
+    return HONE_OK;
+}
+
 static hone_status apply_Annotate(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt at;

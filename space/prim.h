@@ -30,6 +30,17 @@ hone_status hone__add_unit_loop(hone_program *p, hone_stmt at, hone_stmt *ret,
 hone_status hone__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_kind kind,
                                 hone_error *err) HONE_NODISCARD;
 
+/* blocks (prim_block.c) */
+
+/* The loop, the loops below it (each the only statement in the one before) and the block in them
+ * become the body of a new block NAME_o. Its iterators are the block's, divided by how far the
+ * inner loops move them; those of one value are left out unless preserve_unit_iters. Conditions on
+ * the loops outside become the new block's predicate. An init stays inside: it happens where all
+ * reduction iterators are 0, as before. REJECT_NOT_CHAIN; REJECT_NOT_AFFINE: an iterator or a
+ * condition cannot be divided. */
+hone_status hone__blockize(hone_program *p, hone_stmt loop, bool preserve_unit_iters,
+                           hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+
 /* caches (prim_cache.c) */
 
 /* read_index: which of the distinct buffers of hone_block_loads, in order of appearance. The copy

@@ -199,6 +199,8 @@ static hone_status plan_compute_at(hone_program *p, hone_stmt block, hone_stmt l
     hone_buffer out = hone_stmt_at(p, block)->out;
     if (hone_buffer_at(p, out)->role != HONE_TEMP)
         return hone_fail(err, no, "compute_at: the block writes an output");
+    if (!hone__in_root(p, block))
+        return hone_fail(err, no, "compute_at: the block is part of another block");
     if (!hone__sole_writer(p, block) ||
         (hone__reads(p, block, out) && !hone_stmt_at(p, block)->init.i))
         return hone_fail(err, no, "compute_at: the block is not all that computes its buffer");
@@ -319,6 +321,8 @@ static hone_status plan_reverse(hone_program *p, hone_stmt block, hone_stmt loop
         return hone_fail(err, HONE_REJECT_ARG, "reverse_compute_at: takes a block and a loop");
     if (hone__is_vectorized(p, loop))
         return hone_fail(err, no, "reverse_compute_at: the loop is vectorized");
+    if (!hone__in_root(p, block))
+        return hone_fail(err, no, "reverse_compute_at: the block is part of another block");
     if (!HONE_SAME(hone_lca(p, block, loop), p->root) || !hone__sole_writer(p, block))
         return hone_fail(err, no, "reverse_compute_at: the block already shares loops");
     if (!place_all(p, block, loop, pl))

@@ -181,7 +181,7 @@ hone_status hone__cache_accumulate(hone_program *p, hone_stmt block, hone_stmt l
 {
     if (!hone__is_leaf(p, block) || !hone_stmt_at(p, block)->init.i)
         return hone_fail(err, HONE_REJECT_ARG, "cache_accumulate: not a reduction block with init");
-    if (!hone_is_loop(p, loop) || !hone_is_ancestor(p, loop, block))
+    if (!hone__is_around(p, loop, block))
         return hone_fail(err, HONE_REJECT_ARG,
                          "cache_accumulate: the loop is not around the block");
     hone_buffer out = hone_stmt_at(p, block)->out;

@@ -68,6 +68,8 @@ static hone_status check_inline(hone_program *p, hone_stmt block, int iters[HONE
         return hone_fail(err, no, "compute_inline: the block is a reduction");
     if (!hone__sole_writer(p, block) || !hone__store_iters(p, block, iters))
         return hone_fail(err, no, "compute_inline: the block does not store at its own iterators");
+    if (!hone__in_root(p, block))
+        return hone_fail(err, no, "compute_inline: the block is part of another block");
     if (!hone__lift_where(p, block, &lifted) || lifted.i)
         return hone_fail(err, no, "compute_inline: the block has a predicate");
     bool consumed = false;
@@ -141,6 +143,8 @@ static hone_status check_reverse(hone_program *p, hone_stmt block, hone_stmt *re
     if (hone__has_reduce_iter(p, block) || hone_stmt_at(p, block)->init.i ||
         hone__reads(p, block, out) || !hone__sole_writer(p, block))
         return hone_fail(err, no, "reverse_compute_inline: the block is a reduction");
+    if (!hone__in_root(p, block))
+        return hone_fail(err, no, "reverse_compute_inline: the block is part of another block");
     if (!hone__lift_where(p, block, &lifted) || lifted.i)
         return hone_fail(err, no, "reverse_compute_inline: the block has a predicate");
     if (!hone__store_iters(p, block, iters))
@@ -179,7 +183,7 @@ static hone_status check_reverse(hone_program *p, hone_stmt block, hone_stmt *re
     }
     if (hone_buffer_at(p, from)->role != HONE_TEMP || !hone__sole_writer(p, producer) ||
         hone__has_reduce_iter(p, producer) || hone_stmt_at(p, producer)->init.i ||
-        hone__reads(p, producer, from))
+        hone__reads(p, producer, from) || !hone__in_root(p, producer))
         return hone_fail(err, no, "reverse_compute_inline: the input is a reduction or an output");
 
     unsigned seen = 0, n_iters = hone_stmt_at(p, block)->n_iters;

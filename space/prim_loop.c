@@ -12,11 +12,12 @@
 #define MAX_CHAIN 128
 
 /* Replaces variables in the bindings and predicates below `top` and adds `cond` (may be none) to
- * the predicate of every leaf block. */
+ * the predicate of every block that sees the loop. */
 static void rewrite_below(hone_program *p, hone_stmt top, const hone_var *from, const hone_expr *to,
                           unsigned n, hone_expr cond)
 {
-    for (hone_stmt s = top; s.i; s = hone_next(p, top, s)) {
+    for (hone_stmt s = top; s.i;
+         s = hone_is_block(p, s) ? hone_next_skip(p, top, s) : hone_next(p, top, s)) {
         if (!hone_is_block(p, s))
             continue;
         unsigned n_iters = hone_stmt_at(p, s)->n_iters;
@@ -37,7 +38,7 @@ static void rewrite_below(hone_program *p, hone_stmt top, const hone_var *from, 
             if (hone_is_int(p, where, &truth) && truth)
                 where = HONE_NO_EXPR;
         }
-        if (cond.i && hone_stmt_at(p, s)->out.i)
+        if (cond.i) /* what is inside a block of statements does not see the loops outside */
             where = hone_and(p, where, cond);
         hone_stmt_at(p, s)->where = where;
     }
@@ -269,6 +270,23 @@ static unsigned chain_of(const hone_program *p, const hone_stmt *loops, unsigned
 
 typedef enum use { UNUSED, SPATIAL, REDUCES } use;
 
+/* Does an expression of the block's bindings change with the loop? Through the iterators of the
+ * blocks around it, where it stands in any. */
+static bool reaches(const hone_program *p, hone_stmt block, hone_expr e, hone_var v)
+{
+    if (hone_uses_var(p, e, v))
+        return true;
+    hone_stmt up = hone_stmt_at(p, block)->parent;
+    while (hone_is_loop(p, up))
+        up = hone_stmt_at(p, up)->parent;
+    for (unsigned k = 0; k < hone_stmt_at(p, up)->n_iters; k++) {
+        const hone_iter *it = hone_iter_at(p, up, k);
+        if (hone_uses_var(p, e, it->var) && reaches(p, up, it->binding, v))
+            return true;
+    }
+    return false;
+}
+
 /* How iterations of a loop reach a block: through a reduction variable (REDUCES wins), spatial ones
  * only, or not at all. With `stored`, only spatial variables of the store's index count. */
 static use loop_use(const hone_program *p, hone_stmt block, hone_var v, bool stored)
@@ -277,7 +295,7 @@ static use loop_use(const hone_program *p, hone_stmt block, hone_var v, bool sto
     const hone_stmt_row *r = hone_stmt_at(p, block);
     for (unsigned k = 0; k < r->n_iters; k++) {
         const hone_iter *it = hone_iter_at(p, block, k);
-        if (!hone_uses_var(p, it->binding, v))
+        if (!reaches(p, block, it->binding, v))
             continue;
         if (it->kind == HONE_REDUCE)
             return REDUCES;

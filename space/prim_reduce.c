@@ -51,7 +51,7 @@ hone_status hone__decompose_reduction(hone_program *p, hone_stmt block, hone_stm
     if (!hone__is_leaf(p, block) || !hone_stmt_at(p, block)->init.i)
         return hone_fail(err, HONE_REJECT_ARG,
                          "decompose_reduction: not a reduction block with init");
-    if (!hone_is_loop(p, loop) || !hone_is_ancestor(p, loop, block))
+    if (!hone__is_around(p, loop, block))
         return hone_fail(err, HONE_REJECT_ARG,
                          "decompose_reduction: the loop is not around the block");
     hone_stmt loops[HONE__MAX_LOOPS];

@@ -219,6 +219,12 @@ bool hone__lift(hone_program *p, hone_stmt block, hone_expr cond, hone_expr *ret
     return how != LIFT_NOT;
 }
 
+bool hone__lift_exactly(hone_program *p, hone_stmt block, hone_expr cond, hone_expr *ret)
+{
+    hone_expr less;
+    return lift(p, block, cond, ret, &less) == LIFT_DONE;
+}
+
 bool hone__lift_where(hone_program *p, hone_stmt block, hone_expr *ret)
 {
     hone_expr conds[HONE__MAX_CONDS], lifted;

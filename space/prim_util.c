@@ -67,6 +67,25 @@ bool hone__is_before(const hone_program *p, hone_stmt a, hone_stmt b)
     return false;
 }
 
+static hone_stmt block_around(const hone_program *p, hone_stmt s)
+{
+    do
+        s = hone_stmt_at(p, s)->parent;
+    while (hone_is_loop(p, s));
+    return s;
+}
+
+bool hone__is_around(const hone_program *p, hone_stmt loop, hone_stmt block)
+{
+    return hone_is_loop(p, loop) && hone_is_ancestor(p, loop, block) &&
+           HONE_SAME(block_around(p, loop), block_around(p, block));
+}
+
+bool hone__in_root(const hone_program *p, hone_stmt block)
+{
+    return HONE_SAME(block_around(p, block), p->root);
+}
+
 bool hone__has_reduce_iter(const hone_program *p, hone_stmt block)
 {
     for (unsigned k = 0; k < hone_stmt_at(p, block)->n_iters; k++) {

@@ -29,6 +29,10 @@ bool hone__sole_writer(const hone_program *p, hone_stmt leaf);
 hone_stmt hone__child_towards(const hone_program *p, hone_stmt above, hone_stmt below);
 /* Both children of one parent: a stands before b. */
 bool hone__is_before(const hone_program *p, hone_stmt a, hone_stmt b);
+/* Is the loop around the block, with no other block between the two? */
+bool hone__is_around(const hone_program *p, hone_stmt loop, hone_stmt block);
+/* Does the block stand in the root, and in no other block? */
+bool hone__in_root(const hone_program *p, hone_stmt block);
 bool hone__has_reduce_iter(const hone_program *p, hone_stmt block);
 /* Is the loop, or one around it, vectorized? No loop may then be put inside. */
 bool hone__is_vectorized(const hone_program *p, hone_stmt loop);
@@ -55,6 +59,9 @@ bool hone__bounded_by(hone_program *p, hone_expr cond, hone_expr e, int64_t *ret
 /* Rewrites a condition over the loop variables around `block` into one over its iteration
  * variables. False: not possible. */
 bool hone__lift(hone_program *p, hone_stmt block, hone_expr cond, hone_expr *ret);
+/* The same, but false also for a condition that only keeps a digit of an iterator in range, which
+ * hone__lift drops: the loops would then run some instances twice. */
+bool hone__lift_exactly(hone_program *p, hone_stmt block, hone_expr cond, hone_expr *ret);
 /* Lifts the whole predicate; conditions the iterators' extents imply are left out, so that
  * *ret is none for a block whose predicate only guards imperfect splits. */
 bool hone__lift_where(hone_program *p, hone_stmt block, hone_expr *ret);

@@ -550,6 +550,14 @@ hone_status hone_transform_layout(hone_sched *s, hone_rv block, const char *map,
     return end(&c, NULL, 0, NULL, err);
 }
 
+hone_status hone_blockize(hone_sched *s, hone_rv loop, hone_rv *ret, hone_error *err)
+{
+    call c = begin(s, HONE_INST_Blockize);
+    inputs(&c, (hone_value[]){rv(loop)}, 1);
+    attrs(&c, (hone_value[]){num(1)}, 1);
+    return end(&c, ret, 1, NULL, err);
+}
+
 static hone_status annotate(hone_sched *s, hone_rv at, const char *key, hone_value value,
                             hone_error *err)
 {

@@ -185,6 +185,7 @@ hone_status hone_decompose_reduction(HONE_S, hone_rv block, hone_rv loop, hone_r
 /* Layout of the buffer the block writes. map: "lambda k, j: (j // v0, k, j % v0)". */
 hone_status hone_transform_layout(HONE_S, hone_rv block, const char *map, const hone_rv *v,
                                   unsigned n, hone_error *err) HONE_R;
+hone_status hone_blockize(HONE_S, hone_rv loop, hone_rv *ret, hone_error *err) HONE_R;
 hone_status hone_annotate(HONE_S, hone_rv at, const char *key, int64_t value,
                           hone_error *err) HONE_R;
 hone_status hone_annotate_rv(HONE_S, hone_rv at, const char *key, hone_rv value,

@@ -167,7 +167,7 @@ static void test_reader_says_what_is_wrong(void **state)
         {"[[],{}]", "not [instructions, decisions]"},
         {"[[1],[]]", "instruction 0 is not [name"},
         {"[[[\"GetBlock\",[],[\"C\",\"main\"]]],[]]", "instruction 0 is not [name"},
-        {"[[[\"Blockize\",[],[],[]]],[]]", "'Blockize', which hone does not have"},
+        {"[[[\"SetAxisSeparator\",[],[],[]]],[]]", "'SetAxisSeparator', which hone does not have"},
         {"[[[\"GetBlock\",[],[\"C\"],[\"b0\"]]],[]]", "attributes, not its 2 (name func)"},
         {"[[[\"GetBlock\",[1],[\"C\",\"m\"],[\"b0\"]]],[]]", "too many"},
         {"[[[\"GetBlock\",[],[\"C\",\"m\"],[]]],[]]", "has 0 outputs"},
