@@ -1,6 +1,6 @@
 /* Postprocessors: rewrites and checks that every finished candidate goes through, recorded in its
- * trace after EnterPostproc (MetaSchedule's RewriteParallelVectorizeUnroll, and limits on code
- * size that keep a candidate buildable). */
+ * trace after EnterPostproc: the list, MetaSchedule's RewriteParallelVectorizeUnroll, and a limit
+ * on code size that keeps a candidate buildable. */
 #include "space/rule.h"
 
 #define MAX_UNROLLED 4096 /* leaf block instances in straight-line code */
@@ -65,8 +65,26 @@ static hone_status rewrite_block(hone_sched *s, hone_stmt stmt, hone_error *err)
     return HONE_OK;
 }
 
-static hone_status check_unrolling(const hone_program *p, hone_error *err)
+static hone_status rewrite_marked(hone_sched *s, const hone_rule_info *info, hone_error *err)
 {
+    (void)info;
+    for (;;) {
+        hone_stmt b = s->prog.root;
+        while (b.i && !(hone_is_block(&s->prog, b) &&
+                        (hone_ann_get(&s->prog, b, "meta_schedule.parallel") ||
+                         hone_ann_get(&s->prog, b, "meta_schedule.vectorize") ||
+                         hone_ann_get(&s->prog, b, "meta_schedule.unroll_explicit"))))
+            b = hone_next(&s->prog, s->prog.root, b);
+        if (!b.i)
+            return HONE_OK;
+        HONE_TRY(rewrite_block(s, b, err));
+    }
+}
+
+static hone_status check_unrolling(hone_sched *s, const hone_rule_info *info, hone_error *err)
+{
+    (void)info;
+    const hone_program *p = &s->prog;
     int64_t total = 0;
     for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b)) {
         if (!hone_is_block(p, b) || !hone_stmt_at(p, b)->out.i)
@@ -84,24 +102,22 @@ static hone_status check_unrolling(const hone_program *p, hone_error *err)
     return HONE_OK;
 }
 
+/* In this order. MetaSchedule's DisallowDynamicLoop has nothing to do here: extents are numbers. */
+static hone_status (*const postprocs[])(hone_sched *s, const hone_rule_info *info,
+                                        hone_error *err) = {
+    rewrite_marked,                 /* RewriteParallelVectorizeUnroll */
+    hone_postproc__reduction_block, /* RewriteReductionBlock */
+    check_unrolling,
+};
+
 hone_status hone_postproc_apply(hone_sched *s, const hone_target *t, int32_t threads,
                                 hone_error *err)
 {
-    (void)t;
-    (void)threads;
+    const hone_rule_info info = {.target = t, .threads = threads};
     if (s->prog.overflow)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "program too large");
     HONE_TRY(hone_enter_postproc(s, err));
-    for (;;) {
-        hone_stmt b = s->prog.root;
-        while (b.i && !(hone_is_block(&s->prog, b) &&
-                        (hone_ann_get(&s->prog, b, "meta_schedule.parallel") ||
-                         hone_ann_get(&s->prog, b, "meta_schedule.vectorize") ||
-                         hone_ann_get(&s->prog, b, "meta_schedule.unroll_explicit"))))
-            b = hone_next(&s->prog, s->prog.root, b);
-        if (!b.i)
-            break;
-        HONE_TRY(rewrite_block(s, b, err));
-    }
-    return check_unrolling(&s->prog, err);
+    for (unsigned k = 0; k < HONE_LEN(postprocs); k++)
+        HONE_TRY(postprocs[k](s, &info, err));
+    return HONE_OK;
 }

@@ -71,6 +71,12 @@ bool hone_rule__custom_takes(const hone_rule__custom *r, hone_program *p, hone_s
 hone_status hone_rule__custom_apply(const hone_rule__custom *r, hone_sched *s, const char *block,
                                     const hone_rule_ctx *ctx, hone_error *err) HONE_NODISCARD;
 
+/* ---- postprocessors (postproc.c lists them) ---------------------------------------------------
+ */
+
+hone_status hone_postproc__reduction_block(hone_sched *s, const hone_rule_info *info,
+                                           hone_error *err) HONE_NODISCARD;
+
 /* Checks and rewrites every finished candidate goes through (postproc.c). */
 hone_status hone_postproc_apply(hone_sched *s, const hone_target *t, int32_t threads,
                                 hone_error *err) HONE_NODISCARD;
