@@ -42,6 +42,12 @@ typedef struct hone_inst_row {
     bool samples;
     hone_space__fn apply;
 } hone_inst_row;
+/* What one instruction does: hone_space__apply_<Name> for every row of inst.def. Runs the
+ * instruction on the schedule's program and appends its outputs. */
+#define HONE_INST(Name, in, attrs, out, decision) \
+    hone_status hone_space__apply_##Name(hone_sched *s, hone_inst *inst, hone_error *err);
+#include "space/inst.def"
+#undef HONE_INST
 /* kind below HONE_INST_COUNT. */
 const hone_inst_row *hone_space__inst(hone_inst_kind kind);
 /* Letter of the k-th output. */
@@ -69,6 +75,19 @@ hone_status hone_space__stmt(const hone_sched *s, const hone_inst *in, uint32_t 
 /* An integer literal or variable. HONE_E_INPUT. */
 hone_status hone_space__int(const hone_sched *s, const hone_value *v, int64_t *ret,
                             hone_error *err) HONE_NODISCARD;
+/* HONE_E_INPUT, "<name>: <what>". */
+hone_status hone_space__bad(hone_error *err, const hone_inst *in, const char *what);
+/* Attribute k as an integer, as a text (borrowed until a text is added), as a storage scope.
+ * HONE_E_INPUT: of another kind. HONE_REJECT_ARG: a scope hone does not have. */
+hone_status hone_space__attr_int(const hone_sched *s, const hone_inst *in, uint32_t k, int64_t *ret,
+                                 hone_error *err) HONE_NODISCARD;
+hone_status hone_space__attr_text(const hone_sched *s, const hone_inst *in, uint32_t k,
+                                  const char **ret, hone_error *err) HONE_NODISCARD;
+hone_status hone_space__attr_scope(const hone_sched *s, const hone_inst *in, uint32_t k,
+                                   hone_scope *ret, hone_error *err) HONE_NODISCARD;
+/* Attribute k picks a buffer the block writes; hone's blocks write one. HONE_REJECT_ARG. */
+hone_status hone_space__write_index(const hone_sched *s, const hone_inst *in, uint32_t k,
+                                    hone_error *err) HONE_NODISCARD;
 void hone_space__out_stmt(hone_sched *s, char kind, hone_stmt stmt);
 void hone_space__out_int(hone_sched *s, int64_t value);
 
@@ -85,12 +104,6 @@ static inline const char *hone_space__chars(const hone_trace *t, const hone_valu
 uint32_t hone_space__put(hone_trace *t, const hone_trace *pool, const hone_value *v, uint32_t n);
 
 /* ---- sampling (sample.c) --------------------------------------------------------------------- */
-
-hone_status hone_space__sample_categorical(hone_sched *s, hone_inst *in, hone_error *err);
-hone_status hone_space__sample_perfect_tile(hone_sched *s, hone_inst *in, hone_error *err);
-hone_status hone_space__sample_imperfect_tile(hone_sched *s, hone_inst *in, hone_error *err);
-hone_status hone_space__sample_register_tile(hone_sched *s, hone_inst *in, hone_error *err);
-hone_status hone_space__sample_compute_location(hone_sched *s, hone_inst *in, hone_error *err);
 
 /* Prime factors of e >= 1 in ascending order with their exponents; returns how many (at most 15).
  * A part without a factor below 2^20 counts as prime. */

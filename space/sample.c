@@ -79,7 +79,7 @@ static bool draw(const hone_trace *t, const hone_value *probs, const bool *allow
     return true;
 }
 
-hone_status hone_space__sample_categorical(hone_sched *s, hone_inst *in, hone_error *err)
+hone_status hone_space__apply_SampleCategorical(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_value c, p;
     HONE_TRY(choices(s, in, &c, &p, err));
@@ -126,7 +126,7 @@ bool hone_space__register_tile_fits(const hone_trace *t, const hone_value *candi
     return pair(t, candidates, k, tile) && tile[0] < 2 * row_extent;
 }
 
-hone_status hone_space__sample_register_tile(hone_sched *s, hone_inst *in, hone_error *err)
+hone_status hone_space__apply_SampleRegisterTile(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_value c, p;
     hone_stmt row, column;
@@ -273,7 +273,7 @@ static hone_status tile_attrs(const hone_sched *s, const hone_inst *in, unsigned
     return HONE_OK;
 }
 
-hone_status hone_space__sample_perfect_tile(hone_sched *s, hone_inst *in, hone_error *err)
+hone_status hone_space__apply_SamplePerfectTile(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt loop;
     unsigned n;
@@ -424,7 +424,7 @@ static void draw_imperfect(int64_t extent, unsigned n, int64_t max, hone_rng *rn
     cover(extent, f, n);
 }
 
-hone_status hone_space__sample_imperfect_tile(hone_sched *s, hone_inst *in, hone_error *err)
+hone_status hone_space__apply_SampleImperfectTile(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt loop;
     unsigned n;
