@@ -1,12 +1,15 @@
 #include "ir/builtin.h"
 
-/* The assembler looks for the file in the include folders, of which the source root is one. */
+/* One text of all files. The assembler looks for them in the include folders, of which the source
+ * root is one. */
 __asm__(".pushsection .rodata\n"
         ".global hone_builtin_begin\n"
         ".global hone_builtin_end\n"
         ".balign 16\n"
         "hone_builtin_begin:\n"
-        ".incbin \"workloads/builtin.hone\"\n"
+        ".incbin \"workloads/products.hone\"\n"
+        ".incbin \"workloads/convolutions.hone\"\n"
+        ".incbin \"workloads/rows.hone\"\n"
         "hone_builtin_end:\n"
         ".byte 0\n"
         ".popsection\n");

@@ -4,8 +4,9 @@
 
 #include "ir/ir.h"
 
-/* The text of workloads/builtin.hone, as it was when hone was built. Static storage, *ret_n bytes,
- * NUL-terminated. For messages its file name is "builtin". */
+/* The texts of workloads/ products.hone, convolutions.hone and rows.hone in a row, as they were
+ * when hone was built. Static storage, *ret_n bytes, NUL-terminated. For messages its file name is
+ * "builtin". */
 const char *hone_builtin_text(size_t *ret_n);
 
 typedef struct hone_kernel_info {

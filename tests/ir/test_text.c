@@ -208,13 +208,14 @@ static void test_builtins(void **state)
     hone_error err;
     assert_int_equal(hone_workload_list("builtin", text, n, &list, &err), HONE_OK);
     for (uint32_t k = 0; k < list.n; k++) {
-        static const char *const names[] = {"M", "N", "K", "B", "H", "W", "CI", "CO"};
-        hone_size sizes[8];
+        static const char *const names[] = {"M",  "N", "B", "H", "W", "CI",
+                                            "CO", "C", "L", "D", "K"};
+        hone_size sizes[HONE_LEN(names)];
         unsigned n_sizes = 0;
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < (int)HONE_LEN(names); i++)
             for (const char *s = list.v[k].head; (s = strstr(s, names[i])) != NULL; s++)
                 if (strchr("( ", s[-1]) && strchr(",)", s[strlen(names[i])]))
-                    sizes[n_sizes++] = (hone_size){names[i], 5 + i};
+                    sizes[n_sizes++] = (hone_size){names[i], names[i][0] == 'K' ? 64 : 5 + i};
         hone_program p;
         if (hone_workload_parse("builtin", text, n, list.v[k].name, sizes, n_sizes, &p, &err) !=
             HONE_OK)
