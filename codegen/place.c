@@ -210,9 +210,26 @@ static void note_box(cg *e, access a, hone_expr load, void *ctx)
     x->any = true;
 }
 
+/* What storage_align asked of the blocks that write the buffer. */
+static void aligns_of(cg *e, uint32_t b, hone_align ret[HONE_MAX_DIMS])
+{
+    memset(ret, 0, HONE_MAX_DIMS * sizeof *ret);
+    for (uint32_t i = 1; i < e->leaves.n; i++) {
+        hone_align one[HONE_MAX_DIMS];
+        if (e->leaves.v[i].out.i != b) {
+            continue;
+        }
+        hone_aligns_of(&e->q, e->leaves.v[i].s, one);
+        for (unsigned d = 0; d < HONE_MAX_DIMS; d++) {
+            ret[d] = one[d].factor ? one[d] : ret[d];
+        }
+    }
+}
+
 /* Row-major strides; in a register tile the dimension vectors run along comes last, and rows of
  * several vectors begin at multiples of a vector. Returns the number of elements. */
-static int64_t lay_out(cg_place *pl, unsigned n, bool tile, const boxes *x)
+static int64_t lay_out(cg_place *pl, unsigned n, bool tile, const boxes *x,
+                       const hone_align align[HONE_MAX_DIMS])
 {
     unsigned last = n ? n - 1 : 0;
     for (unsigned d = 0; tile && d < n; d++) {
@@ -228,6 +245,8 @@ static int64_t lay_out(cg_place *pl, unsigned n, bool tile, const boxes *x)
     }
     for (unsigned d = n; d-- > 0;) {
         if (d != last) {
+            int64_t f = align[d].factor;
+            stride += f ? (f + align[d].offset - (int64_t)(stride % f)) % f : 0;
             pl->stride[d] = (int64_t)stride;
             stride *= pl->shape[d];
         }
@@ -280,7 +299,11 @@ static void place_temp(cg *e, uint32_t b)
     }
     bool local = r.scope == HONE_LOCAL && !e->o->plain;
     pl->owner = owner_of(e, x.at);
-    pl->elems = lay_out(pl, r.n_dims, local, &x);
+    hone_align align[HONE_MAX_DIMS] = {{0}};
+    if (!e->o->plain) {
+        aligns_of(e, b, align);
+    }
+    pl->elems = lay_out(pl, r.n_dims, local, &x, align);
     int64_t width = hone_dtype_bytes((hone_dtype)r.dtype), bytes = pl->elems * width;
     if (local && bytes > CG_MAX_LOCAL_BYTES) {
         hone_cg__fail(e, HONE_REJECT_TOO_BIG,
@@ -367,7 +390,11 @@ void hone_cg__place(cg *e)
         cg_place *pl = &e->places.v[b];
         pl->where = CG_ARG;
         memcpy(pl->shape, buffer(e, b)->shape, sizeof pl->shape);
-        pl->elems = lay_out(pl, buffer(e, b)->n_dims, false, &(boxes){0});
+        hone_align align[HONE_MAX_DIMS] = {{0}};
+        if (packed) {
+            aligns_of(e, b, align);
+        }
+        pl->elems = lay_out(pl, buffer(e, b)->n_dims, false, &(boxes){0}, align);
     }
     if (e->status == HONE_OK) {
         visit_all(e, set_offset, NULL);

@@ -125,9 +125,14 @@ typedef struct hone_stmt_row {
 
 typedef enum hone_role { HONE_TEMP, HONE_INPUT, HONE_OUTPUT } hone_role;
 typedef enum hone_scope {
-    HONE_GLOBAL, /* memory */
-    HONE_LOCAL   /* the register tile: small, private to one iteration of the loops around it */
+#define HONE_SCOPE(NAME, text) HONE_##NAME,
+#include "ir/scopes.def"
+#undef HONE_SCOPE
+    HONE_SCOPE_COUNT
 } hone_scope;
+const char *hone_scope_name(hone_scope s); /* "shared.dyn" */
+/* HONE_SCOPE_COUNT when there is none of that name. */
+hone_scope hone_scope_parse(const char *name, size_t n);
 
 typedef struct hone_buffer_row {
     hone_sym name; /* unique in the program */
@@ -346,6 +351,16 @@ void hone_ann_set_text(hone_program *p, hone_stmt s, const char *key, const char
 bool hone_ann_remove(hone_program *p, hone_stmt s, const char *key); /* false: was not there */
 /* NULL: not there. Borrowed. */
 const hone_ann *hone_ann_get(const hone_program *p, hone_stmt s, const char *key);
+
+#define HONE_ANN_ALIGN "buffer_dim_align"
+#define HONE_MAX_ALIGN (1 << 20)
+/* What storage_align asked for, by axis of the buffer the block writes: in memory the distance
+ * between neighbours along it, in elements, is `offset` more than a multiple of `factor`. 0: any.
+ * Only code generation looks at it. */
+typedef struct hone_align {
+    int64_t factor, offset;
+} hone_align;
+void hone_aligns_of(const hone_program *p, hone_stmt block, hone_align ret[HONE_MAX_DIMS]);
 
 /* ---- questions about blocks (ir/region.c) -----------------------------------------------------
  */

@@ -129,11 +129,17 @@ static void parse_buffer(parser *ps)
         role = HONE_INPUT;
     else if (hone_lex__accept_word(lx, "output"))
         role = HONE_OUTPUT;
-    bool local = hone_lex__accept_word(lx, "local"), is_const = hone_lex__accept_word(lx, "const");
+    hone_scope scope = HONE_SCOPE_COUNT;
+    if (lx->tok.kind == T_NAME && !lx->tok.quoted)
+        scope = hone_scope_parse(lx->tok.s, lx->tok.n);
+    if (scope != HONE_SCOPE_COUNT)
+        hone_lex__next(lx);
+    else
+        scope = HONE_GLOBAL;
+    bool is_const = hone_lex__accept_word(lx, "const");
     if (!good(ps))
         return;
-    hone_buffer b =
-        hone_buffer_new(ps->p, name, t, shape, n, role, local ? HONE_LOCAL : HONE_GLOBAL);
+    hone_buffer b = hone_buffer_new(ps->p, name, t, shape, n, role, scope);
     hone_buffer_at(ps->p, b)->is_const = is_const;
 }
 

@@ -316,8 +316,10 @@ static void put_buffer(const printer *pr, const hone_buffer_row *b)
     hone_buf_printf(pr->out, ": %s[", hone_dtype_name((hone_dtype)b->dtype));
     for (unsigned k = 0; k < b->n_dims; k++)
         hone_buf_printf(pr->out, "%s%" PRId64, k ? ", " : "", b->shape[k]);
-    hone_buf_printf(pr->out, "]%s%s%s\n", roles[b->role], b->scope == HONE_LOCAL ? " local" : "",
-                    b->is_const ? " const" : "");
+    hone_buf_printf(pr->out, "]%s", roles[b->role]);
+    if (b->scope != HONE_GLOBAL)
+        hone_buf_printf(pr->out, " %s", hone_scope_name((hone_scope)b->scope));
+    hone_buf_puts(pr->out, b->is_const ? " const\n" : "\n");
 }
 
 /* By key, so that the order they were set in does not show. */

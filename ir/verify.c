@@ -97,7 +97,7 @@ static hone_status check_buffers(const verifier *v)
         if (!good_name(p, b->name))
             return bad(v, "buffer %u has no name", k);
         const char *name = hone_sym_text(p, b->name);
-        if (b->dtype >= HONE_DTYPE_COUNT || b->role > HONE_OUTPUT || b->scope > HONE_LOCAL ||
+        if (b->dtype >= HONE_DTYPE_COUNT || b->role > HONE_OUTPUT || b->scope >= HONE_SCOPE_COUNT ||
             b->n_dims > HONE_MAX_DIMS)
             return bad(v, "buffer '%.80s' is damaged", name);
         int64_t n = 1;
@@ -111,8 +111,9 @@ static hone_status check_buffers(const verifier *v)
         }
         if (b->is_const && b->role != HONE_INPUT)
             return bad(v, "buffer '%.80s' is const but no input", name);
-        if (b->scope == HONE_LOCAL && b->role != HONE_TEMP)
-            return bad(v, "buffer '%.80s' is an argument and cannot be local", name);
+        if (b->scope != HONE_GLOBAL && b->role != HONE_TEMP)
+            return bad(v, "buffer '%.80s' is an argument and cannot be %s", name,
+                       hone_scope_name((hone_scope)b->scope));
         if (temps && b->role != HONE_TEMP)
             return bad(v, "buffer '%.80s' is an argument and must come before all temporaries",
                        name);

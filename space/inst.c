@@ -80,15 +80,10 @@ hone_status hone_space__attr_scope(const hone_sched *s, const hone_inst *in, uin
 {
     const char *text;
     HONE_TRY(hone_space__attr_text(s, in, k, &text, err));
-    if (strcmp(text, "global") == 0)
-        *ret = HONE_GLOBAL;
-    else if (strcmp(text, "local") == 0)
-        *ret = HONE_LOCAL;
-    else {
-        hone_fail(err, HONE_REJECT_ARG, "%s: storage scope '%s'; hone has global and local",
-                  hone_inst_name(in->kind), text);
-        return HONE_REJECT_ARG;
-    }
+    *ret = hone_scope_parse(text, strlen(text));
+    if (*ret == HONE_SCOPE_COUNT)
+        return hone_fail(err, HONE_REJECT_ARG, "%s: there is no storage scope '%s'",
+                         hone_inst_name(in->kind), text);
     return HONE_OK;
 }
 

@@ -1,5 +1,5 @@
 /* What the basic instructions do to a schedule, in the order of space/inst.def: finding blocks and
- * loops, loop transformations, caches, compute location, reductions, layouts, annotations.
+ * loops, loop transformations, the accumulator, compute location, reductions, layouts, annotations.
  *
  * A function runs at most one primitive, and last before its outputs, so that a rejected
  * instruction leaves the program as it was. Attributes that only MetaSchedule gives a meaning to
@@ -247,50 +247,6 @@ hone_status hone_space__apply_Unroll(hone_sched *s, hone_inst *in, hone_error *e
 
 /* ---- caches ---------------------------------------------------------------------------------- */
 
-/* Input 1: consumer blocks that use the cache. hone redirects the block itself, so the list is
- * empty or names just that. */
-static hone_status consumer_list(const hone_sched *s, const hone_inst *in, hone_stmt block,
-                                 bool allow_self, hone_error *err)
-{
-    const hone_value *list = hone_space__input(s, in, 1);
-    bool fits = list->n == 0 || (allow_self && list->n == 1 &&
-                                 s->rvs.v[s->trace.values.v[list->first].u.rv.i].stmt.i == block.i);
-    if (!fits)
-        return hone_fail(err, HONE_REJECT_ARG, "%s: a list of other consumer blocks",
-                         hone_inst_name(in->kind));
-    return HONE_OK;
-}
-
-hone_status hone_space__apply_CacheRead(hone_sched *s, hone_inst *in, hone_error *err)
-{
-    hone_stmt block, ret;
-    int64_t index;
-    hone_scope scope;
-    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
-    HONE_TRY(consumer_list(s, in, block, true, err));
-    HONE_TRY(hone_space__attr_int(s, in, 0, &index, err));
-    HONE_TRY(hone_space__attr_scope(s, in, 1, &scope, err));
-    if (index < 0 || index > HONE_SPACE_MAX_OPERANDS)
-        return hone_fail(err, HONE_REJECT_ARG, "CacheRead: the block reads no buffer %" PRId64,
-                         index);
-    HONE_TRY(hone__cache_read(&s->prog, block, (unsigned)index, scope, &ret, err));
-    hone_space__out_stmt(s, 'b', ret);
-    return HONE_OK;
-}
-
-hone_status hone_space__apply_CacheWrite(hone_sched *s, hone_inst *in, hone_error *err)
-{
-    hone_stmt block, ret;
-    hone_scope scope;
-    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
-    HONE_TRY(consumer_list(s, in, block, false, err));
-    HONE_TRY(hone_space__write_index(s, in, 0, err));
-    HONE_TRY(hone_space__attr_scope(s, in, 1, &scope, err));
-    HONE_TRY(hone__cache_write(&s->prog, block, scope, &ret, err));
-    hone_space__out_stmt(s, 'b', ret);
-    return HONE_OK;
-}
-
 hone_status hone_space__apply_CacheAccumulate(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt block, loop, ret[2];
@@ -360,8 +316,6 @@ hone_status hone_space__apply_DecomposeReduction(hone_sched *s, hone_inst *in, h
     return HONE_OK;
 }
 
-#define WRITE_SIDE 1 /* of buffer_index_type */
-
 hone_status hone_space__apply_TransformLayout(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt block;
@@ -369,7 +323,7 @@ hone_status hone_space__apply_TransformLayout(hone_sched *s, hone_inst *in, hone
     HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
     HONE_TRY(hone_space__write_index(s, in, 0, err));
     HONE_TRY(hone_space__attr_int(s, in, 1, &side, err));
-    if (side != WRITE_SIDE)
+    if (side != HONE_SPACE_WRITE_SIDE)
         return hone_fail(err, HONE_REJECT_ARG,
                          "TransformLayout: only the buffer a block writes can be re-laid");
     for (uint32_t k = 2; k < in->n_inputs; k++)

@@ -29,6 +29,9 @@
 /* Lists in lists, at most. */
 #define HONE_SPACE_MAX_DEPTH 4
 
+/* Value of the attribute buffer_index_type for a buffer that is written. */
+#define HONE_SPACE_WRITE_SIDE 1
+
 /* Value of a loop variable of SampleComputeLocation that stands for no loop. */
 #define HONE_SPACE_AT_ROOT (-1)
 #define HONE_SPACE_AT_INLINE (-2)

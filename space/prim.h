@@ -49,12 +49,59 @@ hone_status hone__cache_read(hone_program *p, hone_stmt block, unsigned read_ind
                              hone_scope scope, hone_stmt *ret, hone_error *err) HONE_NODISCARD;
 hone_status hone__cache_write(hone_program *p, hone_stmt block, hone_scope scope, hone_stmt *ret,
                               hone_error *err) HONE_NODISCARD;
+/* The same for the consumers named: cache_read of a buffer that `block` reads redirects just these
+ * (n == 0: all that read it); cache_write has these read the cache, all others what is copied. */
+hone_status hone__cache_read_for(hone_program *p, hone_stmt block, unsigned read_index,
+                                 const hone_stmt *consumers, unsigned n, hone_scope scope,
+                                 hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+hone_status hone__cache_write_for(hone_program *p, hone_stmt block, const hone_stmt *consumers,
+                                  unsigned n, hone_scope scope, hone_stmt *ret,
+                                  hone_error *err) HONE_NODISCARD;
 /* ret[0]: block that loads or starts the tile, ret[1]: block that stores it. Both nests stand
  * inside `loop`, first and last, one loop per output dimension, also where the box extent is 1.
  * REJECT_ARG: not a reduction block with init, or loop not around it. REJECT_NOT_AFFINE. */
 hone_status hone__cache_accumulate(hone_program *p, hone_stmt block, hone_stmt loop,
                                    hone_scope scope, hone_stmt ret[2],
                                    hone_error *err) HONE_NODISCARD;
+
+/* buffers (prim_scope.c, prim_inplace.c, prim_read_at.c, prim_index.c, prim_reindex.c) */
+
+/* Of the temporary that the block writes. REJECT_ARG: an argument. */
+hone_status hone__set_scope(hone_program *p, hone_stmt block, hone_scope scope,
+                            hone_error *err) HONE_NODISCARD;
+/* Annotates the block (hone_aligns_of). axis may count from the end, as -1. REJECT_LAYOUT: it is
+ * the last axis. */
+hone_status hone__storage_align(hone_program *p, hone_stmt block, int64_t axis, int64_t factor,
+                                int64_t offset, hone_error *err) HONE_NODISCARD;
+/* For a block that reads and writes one buffer. ret[0] copies in, ret[1] copies back. */
+hone_status hone__cache_inplace(hone_program *p, hone_stmt block, unsigned read_index,
+                                hone_scope scope, hone_stmt ret[2], hone_error *err) HONE_NODISCARD;
+/* Copies just what one iteration of the loop around `block` reads (or writes), for all blocks
+ * inside the loop that read the buffer. Rejected as cache_read and compute_at (cache_write and
+ * reverse_compute_at) are. */
+hone_status hone__read_at(hone_program *p, hone_stmt loop, hone_stmt block, unsigned read_index,
+                          hone_scope scope, hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+hone_status hone__write_at(hone_program *p, hone_stmt loop, hone_stmt block, hone_scope scope,
+                           hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+/* Indices of the block's loads that are computed, and occur at least cse_thresh times in it, come
+ * from i64 buffers over the iterators they use. ret: the blocks that fill these, at most `max`;
+ * none when nothing is computed. */
+hone_status hone__cache_index(hone_program *p, hone_stmt block, hone_scope scope,
+                              int64_t cse_thresh, hone_stmt *ret, unsigned max, unsigned *ret_n,
+                              hone_error *err) HONE_NODISCARD;
+/* A copy, "<buffer>_reindex", of what the block reads (writes), with one dimension for each of its
+ * iterators that the access uses. REJECT_ARG: several elements read; REJECT_NOT_AFFINE: written
+ * elsewhere than at iterators. */
+hone_status hone__reindex(hone_program *p, hone_stmt block, unsigned buffer_index, bool write,
+                          hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+/* The same, "<buffer>_<scope>", laid out by a map over all of the block's iterators (text as for
+ * transform_layout). REJECT_LAYOUT. */
+hone_status hone__reindex_cache_read(hone_program *p, hone_stmt block, unsigned read_index,
+                                     const char *map, hone_scope scope, hone_stmt *ret,
+                                     hone_error *err) HONE_NODISCARD;
+hone_status hone__reindex_cache_write(hone_program *p, hone_stmt block, const char *map,
+                                      hone_scope scope, hone_stmt *ret,
+                                      hone_error *err) HONE_NODISCARD;
 
 /* compute location (prim_at.c) */
 

@@ -8,52 +8,33 @@
 #include "space/prim.h"
 #include "space/prim_util.h"
 
-/* Another block below `top` that touches b? */
-static bool touched_by_others(const hone_program *p, hone_stmt top, hone_stmt block, hone_buffer b)
+static bool is_among(hone_stmt b, const hone_stmt *list, unsigned n)
 {
-    HONE__EACH_LEAF(p, top, s)
+    unsigned k = 0;
+    while (k < n && !HONE_SAME(b, list[k]))
+        k++;
+    return k < n;
+}
+
+hone_status hone__cache_read_for(hone_program *p, hone_stmt block, unsigned read_index,
+                                 const hone_stmt *consumers, unsigned n, hone_scope scope,
+                                 hone_stmt *ret, hone_error *err)
+{
+    hone_buffer from = HONE_NO_BUFFER;
+    hone_status st = hone__read_buffer(p, block, read_index, &from, err);
+    if (st != HONE_OK)
+        return st;
+    hone_stmt top = HONE_NO_STMT;
+    HONE__EACH_LEAF(p, p->root, s)
     {
-        if (!HONE_SAME(s, block) && (hone__writes(p, s, b) || hone__reads(p, s, b)))
-            return true;
+        if (!hone__reads(p, s, from) || (n && !is_among(s, consumers, n)))
+            continue;
+        if (hone__writes(p, s, from))
+            return hone_fail(err, HONE_REJECT_ARG, "cache_read: a consumer writes the buffer too");
+        top = top.i ? top : hone__child_towards(p, p->root, s);
     }
-    return false;
-}
-
-/* The block's body with loads of `from` (and, if `store`, its output) moved to `to`. */
-static void redirect_block(hone_program *p, hone_stmt block, hone_buffer from, hone_buffer to,
-                           bool store, bool keep_init)
-{
-    hone_stmt_row row = *hone_stmt_at(p, block);
-    hone_expr index[HONE_MAX_DIMS];
-    for (unsigned k = 0; k < row.n_index; k++)
-        index[k] = hone__redirect(p, hone_store_index(p, block, k), from, to);
-    hone_expr value = hone__redirect(p, row.value, from, to);
-    hone_expr init = keep_init ? hone__redirect(p, row.init, from, to) : HONE_NO_EXPR;
-    hone_block_set_store(p, block, store ? to : row.out, index, row.n_index, value, init);
-}
-
-hone_status hone__cache_read(hone_program *p, hone_stmt block, unsigned read_index,
-                             hone_scope scope, hone_stmt *ret, hone_error *err)
-{
-    if (!hone__is_leaf(p, block))
-        return hone_fail(err, HONE_REJECT_ARG, "cache_read: not a block that computes a value");
-    hone_expr loads[HONE__MAX_LOADS];
-    unsigned n = hone_block_loads(p, block, loads, HONE__MAX_LOADS), n_distinct = 0;
-    if (n > HONE__MAX_LOADS)
-        return hone_fail(err, HONE_REJECT_TOO_BIG, "cache_read: block has %u loads", n);
-    hone_buffer from = HONE_NO_BUFFER, out = hone_stmt_at(p, block)->out;
-    for (unsigned k = 0; k < n && !from.i; k++) {
-        uint32_t b = hone_expr_at(p, loads[k])->sym;
-        bool again = false;
-        for (unsigned j = 0; j < k && !again; j++)
-            again = hone_expr_at(p, loads[j])->sym == b;
-        if (!again && n_distinct++ == read_index)
-            from = (hone_buffer){b};
-    }
-    if (!from.i || HONE_SAME(from, out))
-        return hone_fail(err, HONE_REJECT_ARG, "cache_read: block reads no buffer number %u",
-                         read_index);
-    hone_stmt top = hone__child_towards(p, p->root, block);
+    if (!top.i)
+        return hone_fail(err, HONE_REJECT_ARG, "cache_read: no consumer reads the buffer");
     HONE__EACH_LEAF(p, p->root, s)
     {
         if (hone__writes(p, s, from) &&
@@ -61,15 +42,25 @@ hone_status hone__cache_read(hone_program *p, hone_stmt block, unsigned read_ind
             return hone_fail(err, HONE_REJECT_DEPENDENCY,
                              "cache_read: the buffer is computed inside the nest that reads it");
     }
-    char name[80];
+    char name[HONE__CACHE_NAME];
     hone_buffer to = hone__cache_of(p, from, scope, name);
+    HONE__EACH_LEAF(p, p->root, s)
+    {
+        if (hone__reads(p, s, from) && (!n || is_among(s, consumers, n)))
+            hone__redirect_block(p, s, from, to, false);
+    }
     hone_stmt_insert_before(p, top, hone__copy_nest(p, name, to, from, ret));
-    redirect_block(p, block, from, to, false, true);
     return HONE_OK;
 }
 
-hone_status hone__cache_write(hone_program *p, hone_stmt block, hone_scope scope, hone_stmt *ret,
-                              hone_error *err)
+hone_status hone__cache_read(hone_program *p, hone_stmt block, unsigned read_index,
+                             hone_scope scope, hone_stmt *ret, hone_error *err)
+{
+    return hone__cache_read_for(p, block, read_index, &block, 1, scope, ret, err);
+}
+
+hone_status hone__cache_write_for(hone_program *p, hone_stmt block, const hone_stmt *consumers,
+                                  unsigned n, hone_scope scope, hone_stmt *ret, hone_error *err)
 {
     if (!hone__is_leaf(p, block))
         return hone_fail(err, HONE_REJECT_ARG, "cache_write: not a block that computes a value");
@@ -86,14 +77,30 @@ hone_status hone__cache_write(hone_program *p, hone_stmt block, hone_scope scope
             hone_var_at(p, hone_iter_at(p, block, (unsigned)iters[d])->var)->extent != shape)
             return hone_fail(err, HONE_REJECT_ARG, "cache_write: the block writes only a part");
     }
-    if (!hone__sole_writer(p, block) || touched_by_others(p, top, block, out))
+    bool alone = hone__sole_writer(p, block);
+    HONE__EACH_LEAF(p, top, s)
+    {
+        alone =
+            alone && (HONE_SAME(s, block) || !hone__reads(p, s, out) || is_among(s, consumers, n));
+    }
+    if (!alone)
         return hone_fail(err, HONE_REJECT_DEPENDENCY,
                          "cache_write: other blocks of the nest touch the buffer");
-    char name[80];
+    char name[HONE__CACHE_NAME];
     hone_buffer to = hone__cache_of(p, out, scope, name);
+    for (unsigned k = 0; k < n; k++) {
+        if (!HONE_SAME(consumers[k], block) && hone__is_leaf(p, consumers[k]))
+            hone__redirect_block(p, consumers[k], out, to, false);
+    }
+    hone__redirect_block(p, block, out, to, true);
     hone_stmt_insert_after(p, top, hone__copy_nest(p, name, out, to, ret));
-    redirect_block(p, block, out, to, true, true);
     return HONE_OK;
+}
+
+hone_status hone__cache_write(hone_program *p, hone_stmt block, hone_scope scope, hone_stmt *ret,
+                              hone_error *err)
+{
+    return hone__cache_write_for(p, block, NULL, 0, scope, ret, err);
 }
 
 /* ---- cache_accumulate ------------------------------------------------------------------------ */
@@ -188,7 +195,7 @@ hone_status hone__cache_accumulate(hone_program *p, hone_stmt block, hone_stmt l
     if (!hone__sole_writer(p, block))
         return hone_fail(err, HONE_REJECT_DEPENDENCY,
                          "cache_accumulate: another block writes the output too");
-    if (touched_by_others(p, loop, block, out))
+    if (hone__touched_by_others(p, loop, block, out))
         return hone_fail(err, HONE_REJECT_COMPUTE_AT,
                          "cache_accumulate: another block inside the loop touches the output");
     if (hone__is_vectorized(p, loop))
@@ -202,7 +209,7 @@ hone_status hone__cache_accumulate(hone_program *p, hone_stmt block, hone_stmt l
                          "cache_accumulate: the elements written inside the loop are no box");
 
     hone_expr old_init = hone_stmt_at(p, block)->init, index[HONE_MAX_DIMS], first;
-    char name[80], block_name[96];
+    char name[HONE__CACHE_NAME], block_name[HONE__CACHE_NAME + 8];
     hone_buffer to = hone__cache_of(p, out, scope, name);
 
     snprintf(block_name, sizeof block_name, "%s_load", name);
@@ -217,7 +224,8 @@ hone_status hone__cache_accumulate(hone_program *p, hone_stmt block, hone_stmt l
     hone_block_set_store(p, ret[1], out, index, tile.n, hone_load(p, to, index, tile.n),
                          HONE_NO_EXPR);
 
-    redirect_block(p, block, out, to, true, false);
+    hone_stmt_at(p, block)->init = HONE_NO_EXPR;
+    hone__redirect_block(p, block, out, to, true);
     hone_stmt_prepend(p, loop, load);
     hone_stmt_append(p, loop, store);
     return HONE_OK;

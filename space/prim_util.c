@@ -104,6 +104,16 @@ bool hone__is_vectorized(const hone_program *p, hone_stmt loop)
     return false;
 }
 
+bool hone__touched_by_others(const hone_program *p, hone_stmt top, hone_stmt block, hone_buffer b)
+{
+    HONE__EACH_LEAF(p, top, s)
+    {
+        if (!HONE_SAME(s, block) && (hone__writes(p, s, b) || hone__reads(p, s, b)))
+            return true;
+    }
+    return false;
+}
+
 bool hone__inputs_reach(const hone_program *p, hone_stmt block, hone_stmt at)
 {
     HONE__EACH_LEAF(p, p->root, s)
@@ -196,6 +206,40 @@ hone_expr hone__redirect(hone_program *p, hone_expr e, hone_buffer from, hone_bu
 {
     redirect_ctx ctx = {from, to};
     return e.i ? hone_rewrite(p, e, redirect_node, &ctx) : e;
+}
+
+void hone__redirect_block(hone_program *p, hone_stmt block, hone_buffer from, hone_buffer to,
+                          bool store)
+{
+    hone_stmt_row row = *hone_stmt_at(p, block);
+    hone_expr index[HONE_MAX_DIMS];
+    for (unsigned k = 0; k < row.n_index; k++)
+        index[k] = hone__redirect(p, hone_store_index(p, block, k), from, to);
+    hone_expr value = hone__redirect(p, row.value, from, to);
+    hone_expr init = hone__redirect(p, row.init, from, to);
+    hone_block_set_store(p, block, store ? to : row.out, index, row.n_index, value, init);
+}
+
+hone_status hone__read_buffer(const hone_program *p, hone_stmt block, unsigned read_index,
+                              hone_buffer *ret, hone_error *err)
+{
+    if (!hone__is_leaf(p, block))
+        return hone_fail(err, HONE_REJECT_ARG, "not a block that computes a value");
+    hone_expr loads[HONE__MAX_LOADS];
+    unsigned n = hone_block_loads(p, block, loads, HONE__MAX_LOADS), n_distinct = 0;
+    if (n > HONE__MAX_LOADS)
+        return hone_fail(err, HONE_REJECT_TOO_BIG, "the block has %u loads", n);
+    for (unsigned k = 0; k < n; k++) {
+        uint32_t b = hone_expr_at(p, loads[k])->sym;
+        bool again = false;
+        for (unsigned j = 0; j < k && !again; j++)
+            again = hone_expr_at(p, loads[j])->sym == b;
+        if (!again && n_distinct++ == read_index) {
+            *ret = (hone_buffer){b};
+            return HONE_OK;
+        }
+    }
+    return hone_fail(err, HONE_REJECT_ARG, "the block reads no buffer number %u", read_index);
 }
 
 static bool find_load(void *ctx, const hone_program *p, hone_expr e)
@@ -313,11 +357,20 @@ hone_stmt hone__copy_nest(hone_program *p, const char *name, hone_buffer dst, ho
     return hone__nest_close(p, &nest, block);
 }
 
-hone_buffer hone__cache_of(hone_program *p, hone_buffer b, hone_scope scope, char ret_name[80])
+void hone__cache_name(const hone_program *p, hone_buffer b, const char *suffix,
+                      char ret[HONE__CACHE_NAME])
+{
+    snprintf(ret, HONE__CACHE_NAME, "%.64s_%s", hone_sym_text(p, hone_buffer_at(p, b)->name),
+             suffix);
+    for (char *c = ret; *c; c++)
+        *c = *c == '.' ? '_' : *c;
+}
+
+hone_buffer hone__cache_of(hone_program *p, hone_buffer b, hone_scope scope,
+                           char ret_name[HONE__CACHE_NAME])
 {
     hone_buffer_row row = *hone_buffer_at(p, b);
-    snprintf(ret_name, 80, "%.64s_%s", hone_sym_text(p, row.name),
-             scope == HONE_LOCAL ? "local" : "global");
+    hone__cache_name(p, b, hone_scope_name(scope), ret_name);
     return hone_buffer_new(p, ret_name, (hone_dtype)row.dtype, row.shape, row.n_dims, HONE_TEMP,
                            scope);
 }

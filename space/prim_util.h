@@ -36,6 +36,12 @@ bool hone__in_root(const hone_program *p, hone_stmt block);
 bool hone__has_reduce_iter(const hone_program *p, hone_stmt block);
 /* Is the loop, or one around it, vectorized? No loop may then be put inside. */
 bool hone__is_vectorized(const hone_program *p, hone_stmt loop);
+/* Another leaf below `top` that touches b? */
+bool hone__touched_by_others(const hone_program *p, hone_stmt top, hone_stmt block, hone_buffer b);
+/* The buffer number read_index of those that hone_block_loads names, in order of appearance.
+ * REJECT_ARG, REJECT_TOO_BIG. */
+hone_status hone__read_buffer(const hone_program *p, hone_stmt block, unsigned read_index,
+                              hone_buffer *ret, hone_error *err) HONE_NODISCARD;
 /* True when every writer of what `block` reads, other than itself, shares no loop with it but those
  * around `at` as well: the block may then leave its nest for `at`. */
 bool hone__inputs_reach(const hone_program *p, hone_stmt block, hone_stmt at);
@@ -51,6 +57,9 @@ void hone__require(hone_program *p, hone_expr *where, hone_expr cond);
 void hone__require_range(hone_program *p, hone_expr *where, hone_expr e, int64_t extent);
 /* Loads of `from` become loads of `to` at the same indices. */
 hone_expr hone__redirect(hone_program *p, hone_expr e, hone_buffer from, hone_buffer to);
+/* The same for all of a leaf; with `store` its output moves from `from` to `to` too. */
+void hone__redirect_block(hone_program *p, hone_stmt block, hone_buffer from, hone_buffer to,
+                          bool store);
 bool hone__has_load(const hone_program *p, hone_expr e);
 /* `a < b` or `a <= b` as *ret < 0, simplified. False: not of this form. */
 bool hone__as_negative(hone_program *p, hone_expr cond, hone_expr *ret);
@@ -117,7 +126,12 @@ hone_stmt hone__nest_close(hone_program *p, hone__nest *nest, hone_stmt block);
  * nowhere yet. Returns the top of its nest. */
 hone_stmt hone__copy_nest(hone_program *p, const char *name, hone_buffer dst, hone_buffer src,
                           hone_stmt *ret_block);
+#define HONE__CACHE_NAME 96
+/* "<b>_<suffix>" with dots as underscores. */
+void hone__cache_name(const hone_program *p, hone_buffer b, const char *suffix,
+                      char ret[HONE__CACHE_NAME]);
 /* A temporary of b's type and shape, and the name "<b>_<scope>" for its block. */
-hone_buffer hone__cache_of(hone_program *p, hone_buffer b, hone_scope scope, char ret_name[80]);
+hone_buffer hone__cache_of(hone_program *p, hone_buffer b, hone_scope scope,
+                           char ret_name[HONE__CACHE_NAME]);
 
 #endif

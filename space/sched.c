@@ -263,14 +263,16 @@ static hone_value empty_list(void)
     return (hone_value){.kind = HONE_VALUE_LIST};
 }
 
+static hone_value list_of(const call *c, hone_rv v)
+{
+    hone_trace *t = &c->s->trace;
+    hone_vec_push(&t->values, rv(v));
+    return (hone_value){.kind = HONE_VALUE_LIST, .first = t->values.n - 1, .n = 1};
+}
+
 static hone_value text(const call *c, const char *s)
 {
     return hone_space__text(&c->s->trace, s, strlen(s));
-}
-
-static const char *scope_text(hone_scope scope)
-{
-    return scope == HONE_LOCAL ? "local" : "global";
 }
 
 static hone_value uniform_list(const call *c, const double *probs, unsigned n)
@@ -476,8 +478,8 @@ hone_status hone_cache_read(hone_sched *s, hone_rv block, unsigned read_buffer_i
                             hone_scope scope, hone_rv *ret, hone_error *err)
 {
     call c = begin(s, HONE_INST_CacheRead);
-    inputs(&c, (hone_value[]){rv(block), empty_list()}, 2);
-    attrs(&c, (hone_value[]){num(read_buffer_index), text(&c, scope_text(scope))}, 2);
+    inputs(&c, (hone_value[]){rv(block), list_of(&c, block)}, 2);
+    attrs(&c, (hone_value[]){num(read_buffer_index), text(&c, hone_scope_name(scope))}, 2);
     return end(&c, ret, 1, NULL, err);
 }
 
@@ -486,7 +488,7 @@ hone_status hone_cache_write(hone_sched *s, hone_rv block, hone_scope scope, hon
 {
     call c = begin(s, HONE_INST_CacheWrite);
     inputs(&c, (hone_value[]){rv(block), empty_list()}, 2);
-    attrs(&c, (hone_value[]){num(0), text(&c, scope_text(scope))}, 2);
+    attrs(&c, (hone_value[]){num(0), text(&c, hone_scope_name(scope))}, 2);
     return end(&c, ret, 1, NULL, err);
 }
 
@@ -495,7 +497,7 @@ hone_status hone_cache_accumulate(hone_sched *s, hone_rv block, hone_rv loop, ho
 {
     call c = begin(s, HONE_INST_CacheAccumulate);
     inputs(&c, (hone_value[]){rv(block), rv(loop)}, 2);
-    attrs(&c, (hone_value[]){num(0), text(&c, scope_text(scope))}, 2);
+    attrs(&c, (hone_value[]){num(0), text(&c, hone_scope_name(scope))}, 2);
     return end(&c, ret, 2, NULL, err);
 }
 
