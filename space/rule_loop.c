@@ -18,9 +18,16 @@ hone_status hone_rule_vectorize(hone_sched *s, hone_rv loop, const hone_target *
 
 /* ---- inlining ------------------------------------------------------------------------------- */
 
+#define MAX_READERS 8
+#define MAX_LOADS 32
+/* Operations that may be done again per element, which is about what a store and a load cost. */
+#define MAX_REPEATED 16
+#define GUARD_COST 4 /* of a select: its condition, and what its arms keep from being merged */
+
 typedef struct cost {
     unsigned calls; /* functions worth computing once */
-    bool guarded;   /* a select around a load: padding */
+    unsigned ops;
+    bool guarded; /* a select around a load: padding */
 } cost;
 
 static bool count_cost(void *ctx, const hone_program *p, hone_expr e)
@@ -30,22 +37,38 @@ static bool count_cost(void *ctx, const hone_program *p, hone_expr e)
     c->calls += op == HONE_OP_EXP || op == HONE_OP_LOG || op == HONE_OP_TANH || op == HONE_OP_POW ||
                 op == HONE_OP_ERF || op == HONE_OP_SIGMOID || op == HONE_OP_SQRT;
     c->guarded |= op == HONE_OP_SELECT;
-    return op != HONE_OP_LOAD;
+    c->ops += op == HONE_OP_SELECT ? GUARD_COST : op >= HONE_OP_ADD && op != HONE_OP_CAST;
+    return op != HONE_OP_LOAD && hone_expr_dtype(p, e) != HONE_BOOL;
 }
 
-/* Recomputing the value at each use must not cost more than storing it once. */
+/* How many elements of the buffer one turn of the block reads. */
+static unsigned count_uses(hone_program *p, hone_stmt reader, hone_buffer b)
+{
+    hone_expr loads[MAX_LOADS];
+    unsigned n = hone_block_loads(p, reader, loads, MAX_LOADS), uses = 0;
+    for (unsigned k = 0; k < n && k < MAX_LOADS; k++)
+        uses += hone_expr_at(p, loads[k])->sym == b.i;
+    return n > MAX_LOADS ? n : uses;
+}
+
+/* Recomputing the value at each use must not cost more than storing it once. A stage that reads
+ * several elements of another, such as a transform's second pass, would multiply its work, and
+ * along a chain of such stages the text of the program. */
 static bool worth_inlining(hone_program *p, hone_stmt block)
 {
-    hone_stmt readers[8];
-    unsigned n = hone_readers_of(p, hone_stmt_at(p, block)->out, readers, 8);
+    hone_stmt readers[MAX_READERS];
+    hone_buffer out = hone_stmt_at(p, block)->out;
+    unsigned n = hone_readers_of(p, out, readers, MAX_READERS), uses = 0;
     cost c = {0};
     hone_walk(p, hone_stmt_at(p, block)->value, count_cost, &c);
-    if (n == 0 || n > 8 || (c.calls > 0 && n > 1))
+    if (n == 0 || n > MAX_READERS || (c.calls > 0 && n > 1))
         return false;
-    for (unsigned k = 0; k < n; k++)
+    for (unsigned k = 0; k < n; k++) {
         if (hone_stmt_at(p, readers[k])->init.i && (c.calls > 0 || c.guarded))
             return false;
-    return true;
+        uses += count_uses(p, readers[k], out);
+    }
+    return (uses - 1) * c.ops <= MAX_REPEATED;
 }
 
 hone_status hone_rule_auto_inline(hone_sched *s, hone_error *err)

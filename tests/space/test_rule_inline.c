@@ -1,0 +1,75 @@
+/* Which stages the inlining rule takes: those that cost no more to compute again than to keep. */
+#include "tests/space/prim_test.h"
+
+#include "space/rule.h"
+#include "space/space.h"
+
+/* The names of the blocks that are left, with a space after each. */
+static void check_left(const char *workload, const char *want)
+{
+    hone_program p;
+    hone_error err;
+    if (hone_workload_parse("test", workload, strlen(workload), NULL, NULL, 0, &p, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    hone_sched s = {0};
+    hone_rng rng;
+    hone_rng_seed(&rng, 1);
+    hone_sched_start(&s, &p, &rng);
+    assert_int_equal(hone_rule_auto_inline(&s, &err), HONE_OK);
+    hone_buf left = {0};
+    for (hone_stmt b = s.prog.root; b.i; b = hone_next(&s.prog, s.prog.root, b))
+        if (hone_is_block(&s.prog, b) && hone_stmt_at(&s.prog, b)->out.i)
+            hone_buf_printf(&left, "%s ", hone_sym_text(&s.prog, hone_stmt_at(&s.prog, b)->name));
+    assert_string_equal(left.s, want);
+    hone_buf_free(&left);
+    hone_sched_fini(&s);
+    hone_program_fini(&p);
+}
+
+static void one_use(void **state)
+{
+    (void)state;
+    check_left("kernel k() { input A: f32[9]\n output C: f32[9]\n"
+               "T[i] = exp(A[i]) * A[i] + 2\n C[i] = T[i] / 3 }",
+               "C ");
+}
+
+/* A bias that two stages read is added twice; an exponential is not taken twice. */
+static void two_readers(void **state)
+{
+    (void)state;
+    check_left("kernel k() { input A: f32[9]\n output S: f32[9]\n output C: f32[9]\n"
+               "T[i] = A[i] + 1\n S[i] = T[i] * T[i]\n C[i] = tanh(A[i]) * T[i] }",
+               "S C ");
+    check_left("kernel k() { input A: f32[9]\n output S: f32[9]\n output C: f32[9]\n"
+               "T[i] = exp(A[i])\n S[i] = T[i] * T[i]\n C[i] = tanh(A[i]) * T[i] }",
+               "T S C ");
+}
+
+/* Each element of a transform reads several of the one before: their work would multiply. The first
+ * is small enough to be computed five times; what it makes of the second is not. */
+static void chains_of_sums(void **state)
+{
+    (void)state;
+    check_left("kernel k() { input A: f32[9, 4]\n output C: f32[9]\n"
+               "temp T: f32[9, 4]\n temp S: f32[9, 4]\n"
+               "T[i, j] = A[i, 0] + A[i, 1] - (A[i, 2] + A[i, 3]) * A[i, j]\n"
+               "S[i, j] = T[i, 0] + T[i, 1] - (T[i, 2] + T[i, 3]) * T[i, j]\n"
+               "C[i] = S[i, 0] + S[i, 1] - (S[i, 2] + S[i, 3]) * S[i, 1] }",
+               "S C ");
+    check_left("kernel k() { input A: f32[9, 4]\n output C: f32[9]\n"
+               "temp T: f32[9, 6]\n"
+               "T[i, j] = select(1 <= j and j < 5, A[i, j - 1], 0)\n"
+               "C[i] = T[i, 0] + T[i, 1] + T[i, 2] + T[i, 3] + T[i, 4] + T[i, 5] }",
+               "T C ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_use),
+        cmocka_unit_test(two_readers),
+        cmocka_unit_test(chains_of_sums),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
