@@ -167,6 +167,13 @@ static bool fits_letter(char letter, const hone_trace *t, const hone_value *v,
             if (!is_rv(&t->values.v[v->first + k], 'b', rvs, n_rvs))
                 return false;
         return true;
+    case '#':
+        if (v->kind != HONE_VALUE_LIST)
+            return false;
+        for (uint32_t k = 0; k < v->n; k++)
+            if (t->values.v[v->first + k].kind != HONE_VALUE_INT)
+                return false;
+        return true;
     default:
         HONE_ASSERT(false); /* no such letter in inst.def */
         return false;

@@ -31,8 +31,8 @@ hone_status hone_space__apply_GetLoops(hone_sched *s, hone_inst *in, hone_error 
     return HONE_OK;
 }
 
-static hone_status out_blocks(hone_sched *s, const hone_inst *in, const hone_stmt *b, unsigned n,
-                              hone_error *err)
+hone_status hone_space__out_blocks(hone_sched *s, const hone_inst *in, const hone_stmt *b,
+                                   unsigned n, hone_error *err)
 {
     if (n > HONE_SPACE_MAX_OUTPUTS)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "%s: %u blocks", hone_inst_name(in->kind), n);
@@ -57,7 +57,7 @@ hone_status hone_space__apply_GetChildBlocks(hone_sched *s, hone_inst *in, hone_
             x = hone_next(p, top, x);
         }
     }
-    return out_blocks(s, in, ret, n, err);
+    return hone_space__out_blocks(s, in, ret, n, err);
 }
 
 /* Leaf blocks other than b that write what b reads (its own output too, when it updates it). */
@@ -78,7 +78,7 @@ hone_status hone_space__apply_GetProducers(hone_sched *s, hone_inst *in, hone_er
             ret[n] = x;
         n++;
     }
-    return out_blocks(s, in, ret, n, err);
+    return hone_space__out_blocks(s, in, ret, n, err);
 }
 
 static unsigned consumers_of(const hone_program *p, hone_stmt b, hone_stmt *ret, unsigned max)
@@ -99,7 +99,7 @@ hone_status hone_space__apply_GetConsumers(hone_sched *s, hone_inst *in, hone_er
     hone_stmt b, ret[HONE_SPACE_MAX_OUTPUTS];
     HONE_TRY(hone_space__stmt(s, in, 0, &b, err));
     unsigned n = consumers_of(&s->prog, b, ret, HONE_SPACE_MAX_OUTPUTS);
-    return out_blocks(s, in, ret, n, err);
+    return hone_space__out_blocks(s, in, ret, n, err);
 }
 
 unsigned hone_space__compute_locations(hone_program *p, hone_stmt block, int64_t *ret, unsigned max)
@@ -161,15 +161,13 @@ hone_status hone_space__apply_SampleComputeLocation(hone_sched *s, hone_inst *in
 
 /* ---- loop transformations -------------------------------------------------------------------- */
 
-hone_status hone_space__apply_Split(hone_sched *s, hone_inst *in, hone_error *err)
+hone_status hone_space__factors(const hone_sched *s, const hone_inst *in,
+                                int64_t f[HONE_SPACE_MAX_FACTORS], uint32_t *ret_n, hone_error *err)
 {
-    hone_stmt loop, ret[HONE_SPACE_MAX_FACTORS];
-    int64_t f[HONE_SPACE_MAX_FACTORS];
     uint32_t n = in->n_inputs - 1, none = 0;
-    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
     if (n < 1 || n > HONE_SPACE_MAX_FACTORS)
-        return hone_fail(err, HONE_REJECT_SPLIT, "Split: %u factors; from 1 to %d", n,
-                         HONE_SPACE_MAX_FACTORS);
+        return hone_fail(err, HONE_REJECT_SPLIT, "%s: %u factors; from 1 to %d",
+                         hone_inst_name(in->kind), n, HONE_SPACE_MAX_FACTORS);
     for (uint32_t k = 0; k < n; k++) {
         const hone_value *v = hone_space__input(s, in, k + 1);
         if (v->kind == HONE_VALUE_NONE) {
@@ -180,16 +178,28 @@ hone_status hone_space__apply_Split(hone_sched *s, hone_inst *in, hone_error *er
         }
         HONE_TRY(hone_space__int(s, v, &f[k], err));
         if (f[k] < 1)
-            return hone_fail(err, HONE_REJECT_SPLIT, "Split: the factor %" PRId64, f[k]);
+            return hone_fail(err, HONE_REJECT_SPLIT, "%s: the factor %" PRId64,
+                             hone_inst_name(in->kind), f[k]);
     }
+    *ret_n = n;
+    return HONE_OK;
+}
+
+hone_status hone_space__apply_Split(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt loop, ret[HONE_SPACE_MAX_FACTORS];
+    int64_t f[HONE_SPACE_MAX_FACTORS];
+    uint32_t n;
+    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
+    HONE_TRY(hone_space__factors(s, in, f, &n, err));
     HONE_TRY(hone__split(&s->prog, loop, f, n, ret, err));
     for (uint32_t k = 0; k < n; k++)
         hone_space__out_stmt(s, 'l', ret[k]);
     return HONE_OK;
 }
 
-static hone_status all_loops(const hone_sched *s, const hone_inst *in, hone_stmt *ret,
-                             hone_error *err)
+hone_status hone_space__all_loops(const hone_sched *s, const hone_inst *in, hone_stmt *ret,
+                                  hone_error *err)
 {
     if (in->n_inputs == 0)
         return hone_space__bad(err, in, "at least one loop is needed");
@@ -201,7 +211,7 @@ static hone_status all_loops(const hone_sched *s, const hone_inst *in, hone_stmt
 hone_status hone_space__apply_Fuse(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt loops[HONE_SPACE_MAX_OPERANDS], ret;
-    HONE_TRY(all_loops(s, in, loops, err));
+    HONE_TRY(hone_space__all_loops(s, in, loops, err));
     HONE_TRY(hone__fuse(&s->prog, loops, in->n_inputs, &ret, err));
     hone_space__out_stmt(s, 'l', ret);
     return HONE_OK;
@@ -210,7 +220,7 @@ hone_status hone_space__apply_Fuse(hone_sched *s, hone_inst *in, hone_error *err
 hone_status hone_space__apply_Reorder(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt loops[HONE_SPACE_MAX_OPERANDS];
-    HONE_TRY(all_loops(s, in, loops, err));
+    HONE_TRY(hone_space__all_loops(s, in, loops, err));
     return hone__reorder(&s->prog, loops, in->n_inputs, err);
 }
 

@@ -91,6 +91,16 @@ hone_status hone_space__attr_scope(const hone_sched *s, const hone_inst *in, uin
 /* Attribute k picks a buffer the block writes; hone's blocks write one. HONE_REJECT_ARG. */
 hone_status hone_space__write_index(const hone_sched *s, const hone_inst *in, uint32_t k,
                                     hone_error *err) HONE_NODISCARD;
+/* Inputs from 1 on as factors, 0 for None (at most one). REJECT_SPLIT: too many, or below 1. */
+hone_status hone_space__factors(const hone_sched *s, const hone_inst *in,
+                                int64_t f[HONE_SPACE_MAX_FACTORS], uint32_t *ret_n,
+                                hone_error *err) HONE_NODISCARD;
+/* All inputs, at least one, as loops; ret has room for HONE_SPACE_MAX_OPERANDS. */
+hone_status hone_space__all_loops(const hone_sched *s, const hone_inst *in, hone_stmt *ret,
+                                  hone_error *err) HONE_NODISCARD;
+/* Appends blocks as outputs. REJECT_TOO_BIG: n is above HONE_SPACE_MAX_OUTPUTS. */
+hone_status hone_space__out_blocks(hone_sched *s, const hone_inst *in, const hone_stmt *b,
+                                   unsigned n, hone_error *err) HONE_NODISCARD;
 void hone_space__out_stmt(hone_sched *s, char kind, hone_stmt stmt);
 void hone_space__out_int(hone_sched *s, int64_t value);
 
@@ -120,6 +130,10 @@ int64_t hone_space__imperfect_limit(int64_t extent, const int64_t *f, unsigned n
                                     int64_t max_innermost);
 /* The nearest legal decision for another extent. */
 void hone_space__fit_perfect(int64_t extent, int64_t *f, unsigned n);
+/* Do the factors from `pos` on multiply to a multiple of `inner`? */
+bool hone_space__is_partitioned(const int64_t *f, unsigned n, unsigned pos, int64_t inner);
+void hone_space__fit_partitioned(int64_t extent, int64_t *f, unsigned n, unsigned pos,
+                                 int64_t inner);
 void hone_space__fit_imperfect(int64_t extent, int64_t *f, unsigned n, int64_t max_innermost);
 /* Is candidate k of a SampleRegisterTile sensible for a row loop of this extent? */
 bool hone_space__register_tile_fits(const hone_trace *t, const hone_value *candidates, int64_t k,

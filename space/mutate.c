@@ -36,6 +36,8 @@ static bool keeps_nests(hone_inst_kind k)
     case HONE_INST_GetChildBlocks:
     case HONE_INST_GetProducers:
     case HONE_INST_GetConsumers:
+    case HONE_INST_GetOutputBlocks:
+    case HONE_INST_ReorderBlockIterVar:
     case HONE_INST_CacheRead:
     case HONE_INST_CacheWrite:
     case HONE_INST_ComputeInline:
@@ -124,6 +126,7 @@ static void sampled_values(const ctx *c, const hone_inst *in)
     const hone_value *list = in->n_attrs ? attr(c, in, 0) : NULL;
     switch (in->kind) {
     case HONE_INST_SamplePerfectTile:
+    case HONE_INST_SamplePartitionedTile:
     case HONE_INST_SampleImperfectTile:
         for (uint32_t k = 0; k < in->n_outputs && k < in->n_decision; k++)
             c->value[in->outputs + k] = d[k];
@@ -203,11 +206,17 @@ static int64_t extent_at(const ctx *c, uint32_t at, uint32_t k)
 
 /* ---- mutators -------------------------------------------------------------------------------- */
 
+/* What a tile asks for beside its product. */
+typedef struct tile_rule {
+    int64_t max;   /* of the last factor */
+    uint32_t pos;  /* those from here on .. */
+    int64_t inner; /* .. multiply to a multiple of this */
+} tile_rule;
+
 /* Moves one prime from a factor to another. */
-static bool mutate_perfect_tile(const ctx *c, uint32_t at)
+static bool move_prime(const ctx *c, const hone_inst *in, tile_rule rule)
 {
-    const hone_inst *in = &c->t->insts.v[at];
-    int64_t *f = decision_of(c, in), max = attr(c, in, 1)->u.i, moved = 1;
+    int64_t *f = decision_of(c, in), moved = 1;
     uint32_t n = in->n_decision, from = 0, to = 0;
     uint64_t seen = 0;
     for (uint32_t i = 0; i < n; i++)
@@ -219,8 +228,15 @@ static bool mutate_perfect_tile(const ctx *c, uint32_t at)
         unsigned n_primes = hone_space__factorise(f[i], primes, exponents);
         for (uint32_t j = 0; j < n; j++)
             for (unsigned q = 0; q < n_primes && i != j; q++) {
-                if (primes[q] > (j == n - 1 && max > 0 ? max : INT64_MAX) / f[j])
+                if (primes[q] > (j == n - 1 && rule.max > 0 ? rule.max : INT64_MAX) / f[j])
                     continue;
+                if (i >= rule.pos && j < rule.pos) { /* leaves the inner part */
+                    f[i] /= primes[q];
+                    bool enough = hone_space__is_partitioned(f, n, rule.pos, rule.inner);
+                    f[i] *= primes[q];
+                    if (!enough)
+                        continue;
+                }
                 if (hone_rng_below(c->rng, ++seen) == 0) { /* one of them all, evenly */
                     from = i;
                     to = j;
@@ -233,6 +249,30 @@ static bool mutate_perfect_tile(const ctx *c, uint32_t at)
     f[from] /= moved;
     f[to] *= moved;
     return true;
+}
+
+static bool mutate_perfect_tile(const ctx *c, uint32_t at)
+{
+    const hone_inst *in = &c->t->insts.v[at];
+    return move_prime(c, in, (tile_rule){.max = attr(c, in, 1)->u.i, .inner = 1});
+}
+
+/* The instruction's position and factor. False: not as it would accept them. */
+static bool partition_of(const ctx *c, const hone_inst *in, tile_rule *ret)
+{
+    const hone_value *pos = attr(c, in, 1), *inner = attr(c, in, 2);
+    if (pos->kind != HONE_VALUE_INT || inner->kind != HONE_VALUE_INT || pos->u.i < 0 ||
+        pos->u.i >= in->n_decision || inner->u.i < 1)
+        return false;
+    *ret = (tile_rule){.pos = (uint32_t)pos->u.i, .inner = inner->u.i};
+    return true;
+}
+
+static bool mutate_partitioned_tile(const ctx *c, uint32_t at)
+{
+    const hone_inst *in = &c->t->insts.v[at];
+    tile_rule rule;
+    return partition_of(c, in, &rule) && move_prime(c, in, rule);
 }
 
 /* Another inner factor: mostly the next smaller or larger one of its domain. */
@@ -365,7 +405,9 @@ static bool mutate_compute_location(const ctx *c, uint32_t at)
 
 static void repair(const ctx *c, const hone_inst *in)
 {
-    if (in->kind != HONE_INST_SamplePerfectTile && in->kind != HONE_INST_SampleImperfectTile)
+    tile_rule rule;
+    if (in->kind != HONE_INST_SamplePerfectTile && in->kind != HONE_INST_SampleImperfectTile &&
+        in->kind != HONE_INST_SamplePartitionedTile)
         return;
     int64_t extent = value_of(c, input(c, in, 0)), *f = decision_of(c, in);
     if (extent == UNKNOWN || extent < 1 || in->n_decision > HONE_SPACE_MAX_FACTORS)
@@ -375,7 +417,10 @@ static void repair(const ctx *c, const hone_inst *in)
             return;
     if (in->kind == HONE_INST_SamplePerfectTile)
         hone_space__fit_perfect(extent, f, in->n_decision);
-    else
+    else if (in->kind == HONE_INST_SamplePartitionedTile) {
+        if (partition_of(c, in, &rule))
+            hone_space__fit_partitioned(extent, f, in->n_decision, rule.pos, rule.inner);
+    } else
         hone_space__fit_imperfect(extent, f, in->n_decision, attr(c, in, 1)->u.i);
 }
 
@@ -387,6 +432,7 @@ static const struct mutator {
     bool (*run)(const ctx *c, uint32_t at);
 } mutators[] = {
     {HONE_INST_SamplePerfectTile, .9, mutate_perfect_tile},
+    {HONE_INST_SamplePartitionedTile, .9, mutate_partitioned_tile},
     {HONE_INST_SampleImperfectTile, .9, mutate_imperfect_tile},
     {HONE_INST_SampleRegisterTile, .15, mutate_register_tile},
     {HONE_INST_SampleCategorical, .05, mutate_categorical},

@@ -41,6 +41,30 @@ hone_status hone__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_kind 
 hone_status hone__blockize(hone_program *p, hone_stmt loop, bool preserve_unit_iters,
                            hone_stmt *ret, hone_error *err) HONE_NODISCARD;
 
+/* loops once more (prim_partition.c, prim_merge.c, prim_bind.c) */
+
+/* The loop becomes n consecutive ones of sizes[k] >= 1 iterations, one of them 0 to be inferred;
+ * each has its own copy of what is below, the first the old blocks. REJECT_SPLIT: the sizes do not
+ * add up to the extent. REJECT_NOT_AFFINE: steps of a sum would be cut apart whose first one cannot
+ * be told. REJECT_ARG: a kind or annotations, or blocks in blocks below. REJECT_TOO_BIG. */
+hone_status hone__loop_partition(hone_program *p, hone_stmt loop, const int64_t *sizes, unsigned n,
+                                 hone_stmt *ret_loops, hone_error *err) HONE_NODISCARD;
+/* The nests from below a common ancestor down to each of the loops become one nest, level by level;
+ * what the loops held follows one another in it. REJECT_NOT_CHAIN: the nests do not stand side by
+ * side, have other statements in them, or differ in depth or extents. REJECT_DEPENDENCY: an
+ * iteration would need what a later one of an earlier nest computes. */
+hone_status hone__merge(hone_program *p, const hone_stmt *loops, unsigned n, hone_stmt *ret,
+                        hone_error *err) HONE_NODISCARD;
+/* The annotation that binds a loop to an axis of a GPU's grid; on CPUs it is a serial loop. */
+#define HONE__THREAD_BINDING "thread_binding"
+/* blockIdx, threadIdx or vthread with .x, .y or .z, or vthread alone. Legal where PARALLEL is.
+ * REJECT_ARG: another axis, one that a loop around or below has, or a loop with a kind. */
+hone_status hone__bind(hone_program *p, hone_stmt loop, const char *axis,
+                       hone_error *err) HONE_NODISCARD;
+/* Iterator order[k] becomes the k-th. REJECT_ARG: no permutation of the block's iterators. */
+hone_status hone__reorder_block_iter_var(hone_program *p, hone_stmt block, const int64_t *order,
+                                         unsigned n, hone_error *err) HONE_NODISCARD;
+
 /* caches (prim_cache.c) */
 
 /* read_index: which of the distinct buffers of hone_block_loads, in order of appearance. The copy

@@ -8,13 +8,12 @@
  * reorder          the chain, and what may move when several blocks are below it
  * unit loop, kind  and which iterations would race */
 #include "space/internal.h"
+#include "space/prim_util.h"
 
 #define MAX_CHAIN 128
 
-/* Replaces variables in the bindings and predicates below `top` and adds `cond` (may be none) to
- * the predicate of every block that sees the loop. */
-static void rewrite_below(hone_program *p, hone_stmt top, const hone_var *from, const hone_expr *to,
-                          unsigned n, hone_expr cond)
+void hone__rewrite_below(hone_program *p, hone_stmt top, const hone_var *from, const hone_expr *to,
+                         unsigned n, hone_expr cond)
 {
     for (hone_stmt s = top; s.i;
          s = hone_is_block(p, s) ? hone_next_skip(p, top, s) : hone_next(p, top, s)) {
@@ -44,7 +43,7 @@ static void rewrite_below(hone_program *p, hone_stmt top, const hone_var *from, 
     }
 }
 
-static void move_children(hone_program *p, hone_stmt from, hone_stmt to)
+void hone__move_children(hone_program *p, hone_stmt from, hone_stmt to)
 {
     for (hone_stmt c; (c = hone_stmt_at(p, from)->first).i;) {
         hone_stmt_detach(p, c);
@@ -52,15 +51,14 @@ static void move_children(hone_program *p, hone_stmt from, hone_stmt to)
     }
 }
 
-static bool only_child(const hone_program *p, hone_stmt parent, hone_stmt child)
+bool hone__only_child(const hone_program *p, hone_stmt parent, hone_stmt child)
 {
     const hone_stmt_row *r = hone_stmt_at(p, parent);
     return r->first.i == child.i && r->last.i == child.i;
 }
 
-/* Splitting or fusing would leave kind and annotations of a loop without a meaning. */
-static hone_status check_plain(const hone_program *p, hone_stmt loop, const char *what,
-                               hone_error *err)
+hone_status hone__check_plain(const hone_program *p, hone_stmt loop, const char *what,
+                              hone_error *err)
 {
     if (!hone_is_loop(p, loop))
         return hone_fail(err, HONE_REJECT_ARG, "%s: not a loop", what);
@@ -121,7 +119,7 @@ hone_status hone__split(hone_program *p, hone_stmt loop, const int64_t *factors,
                         hone_stmt *ret_loops, hone_error *err)
 {
     int64_t f[HONE_SPACE_MAX_FACTORS];
-    HONE_TRY(check_plain(p, loop, "split", err));
+    HONE_TRY(hone__check_plain(p, loop, "split", err));
     hone_var var = hone_stmt_at(p, loop)->var;
     int64_t extent = hone_loop_extent(p, loop), product = 1;
     HONE_TRY(split_extents(extent, factors, n, f, err));
@@ -145,10 +143,10 @@ hone_status hone__split(hone_program *p, hone_stmt loop, const int64_t *factors,
     if (product > extent)
         cond = hone_simplify(p, hone_binary(p, HONE_OP_LT, sum, hone_int(p, extent)));
 
-    move_children(p, loop, parts[n - 1]);
+    hone__move_children(p, loop, parts[n - 1]);
     hone_stmt_replace(p, loop, parts[0]);
     hone_stmt_remove(p, loop);
-    rewrite_below(p, parts[n - 1], &var, &sum, 1, cond);
+    hone__rewrite_below(p, parts[n - 1], &var, &sum, 1, cond);
     memcpy(ret_loops, parts, n * sizeof *parts);
     return HONE_OK;
 }
@@ -198,8 +196,8 @@ hone_status hone__fuse(hone_program *p, const hone_stmt *loops, unsigned n, hone
     if (n < 1 || n > HONE_LEN(from))
         return hone_fail(err, HONE_REJECT_ARG, "fuse: %u loops; from 1 to %zu", n, HONE_LEN(from));
     for (unsigned k = 0; k < n; k++) {
-        HONE_TRY(check_plain(p, loops[k], "fuse", err));
-        if (k && !only_child(p, loops[k - 1], loops[k]))
+        HONE_TRY(hone__check_plain(p, loops[k], "fuse", err));
+        if (k && !hone__only_child(p, loops[k - 1], loops[k]))
             return hone_fail(err, HONE_REJECT_NOT_CHAIN,
                              "fuse: loop '%s' is not the only statement in the one before it",
                              hone_sym_text(p, hone_stmt_at(p, loops[k])->name));
@@ -228,10 +226,10 @@ hone_status hone__fuse(hone_program *p, const hone_stmt *loops, unsigned n, hone
         to[k] = hone_simplify(p, e);
         inner *= extent;
     }
-    move_children(p, loops[n - 1], fused);
+    hone__move_children(p, loops[n - 1], fused);
     hone_stmt_replace(p, loops[0], fused);
     hone_stmt_remove(p, loops[0]); /* with the loops below it, now empty */
-    rewrite_below(p, fused, from, to, n, HONE_NO_EXPR);
+    hone__rewrite_below(p, fused, from, to, n, HONE_NO_EXPR);
     *ret = fused;
     return HONE_OK;
 }
@@ -250,7 +248,7 @@ static unsigned chain_of(const hone_program *p, const hone_stmt *loops, unsigned
     unsigned found = 0, len = 0;
     for (hone_stmt s = inner; hone_is_loop(p, s) && len < MAX_CHAIN;
          s = hone_stmt_at(p, s)->parent) {
-        if (len && !only_child(p, s, chain[len - 1]))
+        if (len && !hone__only_child(p, s, chain[len - 1]))
             return 0;
         chain[len++] = s;
         for (unsigned k = 0; k < n; k++)
@@ -365,7 +363,7 @@ hone_status hone__reorder(hone_program *p, const hone_stmt *loops, unsigned n, h
     for (unsigned k = len; k-- > 1;)
         hone_stmt_detach(p, chain[k]);
     if (order[len - 1].i != chain[len - 1].i)
-        move_children(p, chain[len - 1], order[len - 1]);
+        hone__move_children(p, chain[len - 1], order[len - 1]);
     if (order[0].i != chain[0].i)
         hone_stmt_replace(p, chain[0], order[0]);
     for (unsigned k = 1; k < len; k++)
@@ -417,7 +415,7 @@ static bool only_first_runs(hone_program *p, hone_stmt block, hone_stmt loop)
     return where.i && hone_is_int(p, hone_simplify_in(p, where, &later, 1), &truth) && !truth;
 }
 
-static hone_status check_no_race(hone_program *p, hone_stmt loop, hone_error *err)
+hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_error *err)
 {
     hone_var v = hone_stmt_at(p, loop)->var;
     if (hone_loop_extent(p, loop) == 1)
@@ -457,8 +455,21 @@ hone_status hone__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_kind 
             if (!hone_is_block(p, s) || !hone_stmt_at(p, s)->out.i)
                 return hone_fail(err, HONE_REJECT_ARG, "vectorize: loop '%s' is not innermost",
                                  hone_sym_text(p, hone_stmt_at(p, loop)->name));
+    if (kind != HONE_SERIAL && hone_ann_get(p, loop, HONE__THREAD_BINDING))
+        return hone_fail(err, HONE_REJECT_ARG, "set_loop_kind: loop '%s' is bound to a thread axis",
+                         hone_sym_text(p, hone_stmt_at(p, loop)->name));
     if (kind == HONE_PARALLEL || kind == HONE_VECTORIZED)
-        HONE_TRY(check_no_race(p, loop, err));
+        HONE_TRY(hone__check_no_race(p, loop, err));
     hone_stmt_at(p, loop)->loop_kind = (uint8_t)kind;
     return HONE_OK;
+}
+
+void hone__set_extent(hone_program *p, hone_stmt loop, int64_t extent, int64_t shift)
+{
+    hone_var old = hone_stmt_at(p, loop)->var;
+    hone_var v = hone_var_new(p, hone_sym_text(p, hone_stmt_at(p, loop)->name), extent);
+    p->vars.v[v.i].owner = loop;
+    hone_stmt_at(p, loop)->var = v;
+    hone_expr to = hone_binary(p, HONE_OP_ADD, hone_var_expr(p, v), hone_int(p, shift));
+    hone__rewrite_below(p, loop, &old, &to, 1, HONE_NO_EXPR);
 }

@@ -110,6 +110,25 @@ void hone__tile_require(hone_program *p, const hone__tile *tile, hone_stmt block
 bool hone__runs_once(hone_program *p, hone_stmt block, const hone_stmt *loops, unsigned n,
                      bool spatial);
 
+/* ---- changing loops (prim_loop.c) -------------------------------------------------------------
+ */
+
+/* Replaces variables in the bindings and predicates below `top` and adds `cond` (may be none) to
+ * the predicate of every block that sees the loop. */
+void hone__rewrite_below(hone_program *p, hone_stmt top, const hone_var *from, const hone_expr *to,
+                         unsigned n, hone_expr cond);
+void hone__move_children(hone_program *p, hone_stmt from, hone_stmt to);
+bool hone__only_child(const hone_program *p, hone_stmt parent, hone_stmt child);
+/* REJECT_ARG: no loop, or one with a kind or annotations, which would be left without a meaning
+ * when the loop is split, fused or merged. `what` begins the message. */
+hone_status hone__check_plain(const hone_program *p, hone_stmt loop, const char *what,
+                              hone_error *err) HONE_NODISCARD;
+/* May the loop's iterations run at once? REJECT_REDUCE, REJECT_DEPENDENCY. */
+hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_error *err) HONE_NODISCARD;
+/* Gives a loop another extent: a fresh variable, which stands as var + shift for the old one
+ * below. The loop keeps its id. */
+void hone__set_extent(hone_program *p, hone_stmt loop, int64_t extent, int64_t shift);
+
 /* ---- nests ---------------------------------------------------------------------------------- */
 
 /* A chain of fresh loops that hangs nowhere yet. Start with all zero. */

@@ -324,6 +324,69 @@ void hone_space__fit_perfect(int64_t extent, int64_t *f, unsigned n)
     f[0] = extent;
 }
 
+/* ---- partitioned tile ------------------------------------------------------------------------ */
+
+bool hone_space__is_partitioned(const int64_t *f, unsigned n, unsigned pos, int64_t inner)
+{
+    for (unsigned k = pos; k < n; k++)
+        inner /= gcd(inner, f[k]);
+    return inner == 1;
+}
+
+void hone_space__fit_partitioned(int64_t extent, int64_t *f, unsigned n, unsigned pos,
+                                 int64_t inner)
+{
+    hone_space__fit_perfect(extent, f, n);
+    if (extent % inner || hone_space__is_partitioned(f, n, pos, inner))
+        return;
+    for (unsigned k = 0; k < n; k++)
+        f[k] = 1;
+    f[n - 1] = inner;
+    f[0] *= extent / inner;
+}
+
+/* Decision: n factors. The inner part gets innerpart_factor, and all get a share of the rest. */
+hone_status hone_space__apply_SamplePartitionedTile(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt loop;
+    int64_t n, pos, inner, f[HONE_SPACE_MAX_FACTORS], g[HONE_SPACE_MAX_FACTORS], product = 1;
+    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
+    HONE_TRY(hone_space__attr_int(s, in, 0, &n, err));
+    HONE_TRY(hone_space__attr_int(s, in, 1, &pos, err));
+    HONE_TRY(hone_space__attr_int(s, in, 2, &inner, err));
+    if (n < 1 || n > HONE_SPACE_MAX_FACTORS || pos < 0 || pos >= n || inner < 1)
+        return hone_fail(err, HONE_E_INPUT,
+                         "SamplePartitionedTile: needs a number of factors from 1 to %d, the "
+                         "position of one of them, and a factor",
+                         HONE_SPACE_MAX_FACTORS);
+    int64_t extent = hone_loop_extent(&s->prog, loop);
+    if (extent % inner)
+        return outside(err, in, "innerpart_factor does not divide the extent");
+    if (in->n_decision) {
+        if (in->n_decision != n)
+            return outside(err, in, "not as many factors as the instruction asks for");
+        memcpy(f, s->trace.ints.v + in->decision, (size_t)n * sizeof f[0]);
+    } else {
+        if (!s->rng)
+            return no_rng(err, in);
+        draw_perfect(extent / inner, (unsigned)n, INT64_MAX, s->rng, f);
+        draw_perfect(inner, (unsigned)(n - pos), INT64_MAX, s->rng, g);
+        for (int64_t k = pos; k < n; k++)
+            f[k] *= g[k - pos];
+        decide(s, in, f, (unsigned)n);
+    }
+    for (int64_t k = 0; k < n; k++)
+        if (f[k] < 1 || __builtin_mul_overflow(product, f[k], &product))
+            return outside(err, in, "a factor is below 1 or too large");
+    if (product != extent)
+        return outside(err, in, "the factors do not multiply to the extent");
+    if (!hone_space__is_partitioned(f, (unsigned)n, (unsigned)pos, inner))
+        return outside(err, in, "the inner factors are no multiple of innerpart_factor");
+    for (int64_t k = 0; k < n; k++)
+        hone_space__out_int(s, f[k]);
+    return HONE_OK;
+}
+
 /* ---- imperfect tile -------------------------------------------------------------------------- */
 
 bool hone_space__is_imperfect_factor(int64_t extent, int64_t f)

@@ -81,7 +81,8 @@ static void put_values(hone_buf *out, const hone_trace *t, const char *kinds, ui
 
 static bool is_tile(hone_inst_kind kind)
 {
-    return kind == HONE_INST_SamplePerfectTile || kind == HONE_INST_SampleImperfectTile;
+    return kind == HONE_INST_SamplePerfectTile || kind == HONE_INST_SamplePartitionedTile ||
+           kind == HONE_INST_SampleImperfectTile;
 }
 
 char *hone_trace_text(const hone_trace *t)
