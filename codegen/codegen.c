@@ -127,6 +127,7 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
     LLVMDisposeTargetData(data);
     bool x86 = !strncmp(t->triple, "x86_64", 6) || !strncmp(t->triple, "i", 1);
     g->has_fma = !x86 || has(t, "fma");
+    g->has_avx512 = x86 && has(t, "avx512f");
     g->has_f16c = !x86 || has(t, "f16c");
     *ret = g;
     return HONE_OK;

@@ -39,7 +39,7 @@ struct hone_codegen {
     hone_target target;
     LLVMTargetMachineRef machine;
     char *layout;
-    bool has_fma, has_f16c;
+    bool has_fma, has_f16c, has_avx512;
 };
 
 typedef enum cg_tri { CG_NO, CG_MAYBE, CG_YES } cg_tri;

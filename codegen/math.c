@@ -1,5 +1,5 @@
 /* Elementary functions as straight-line code for float or double, scalar or vector: kernels may
- * call no library. Methods: argument reduction by powers of two and truncated Taylor series (exp,
+ * call no library. Methods: argument reduction by powers of two and a polynomial (exp,
  * expm1), the series of log((1+s)/(1-s)) = 2 (s + s^3/3 + ...) (log), and for erf its Maclaurin
  * series below 1 and above it 1 - exp(-x^2) erfcx(x), with erfcx a Chebyshev fit in 1/(x+3).
  *
@@ -104,7 +104,7 @@ static LLVMValueRef power_of_two(cg *e, LLVMValueRef n, LLVMValueRef x)
     return LLVMBuildBitCast(e->b, shifted(e, n, d ? 52 : 23), LLVMTypeOf(x), "");
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2; returns e^r - 1. */
+/* x = n ln 2 + r with |r| <= ln 2 / 2, n a whole number; returns r. */
 static LLVMValueRef reduce_exp(cg *e, LLVMValueRef x, LLVMValueRef *ret_n)
 {
     bool d = is_double(x);
@@ -113,22 +113,53 @@ static LLVMValueRef reduce_exp(cg *e, LLVMValueRef x, LLVMValueRef *ret_n)
     n = sub(e, n, k(x, big));
     /* The upper part has zeros at its end, so that n times it is exact. */
     LLVMValueRef r = hone_cg__fma(e, n, k(x, d ? -0x1.62e42feep-1 : -0x1.62e4p-1), x);
-    r = hone_cg__fma(e, n, k(x, d ? -0x1.a39ef35793c76p-33 : -0x1.7f7d1cf79abcap-20), r);
-    *ret_n = LLVMBuildFPToSI(e->b, n, hone_cg__like(e->i32, LLVMTypeOf(x)), "");
-    double c[13], f = 1;
-    int terms = d ? 13 : 7;
-    for (int i = 0; i < terms; i++) {
-        c[i] = f /= i + 1;
-    }
-    /* r + r^2 (1/2 + ...): the leading term unrounded */
-    LLVMValueRef p = polynomial(e, r, c + 1, terms - 1);
-    return hone_cg__fma(e, mul(e, r, r), p, r);
+    *ret_n = n;
+    return hone_cg__fma(e, n, k(x, d ? -0x1.a39ef35793c76p-33 : -0x1.7f7d1cf79abcap-20), r);
 }
 
+/* (e^r - 1 - r) / r^2: for float by Chebyshev interpolation, for double the series. */
+static LLVMValueRef exp_rest(cg *e, LLVMValueRef r)
+{
+    static const double c_float[] = {0.5, 0.1666657684599398, 0.04166655443768787,
+                                     0.008363202971575683, 0.0013926213466139798};
+    double c[12], f = 1;
+    if (!is_double(r)) {
+        return polynomial(e, r, c_float, (int)HONE_LEN(c_float));
+    }
+    for (int i = 0; i < 12; i++) {
+        c[i] = f /= i + 2;
+    }
+    return polynomial(e, r, c, 12);
+}
+
+/* x held within [lo, hi]; NaN stays. */
 static LLVMValueRef bounded(cg *e, LLVMValueRef x, double lo, double hi)
 {
     x = pick(e, less(e, x, k(x, lo)), k(x, lo), x);
-    return pick(e, less(e, x, k(x, hi)), x, k(x, hi));
+    return pick(e, less(e, k(x, hi), x), k(x, hi), x);
+}
+
+/* AVX-512's m * 2^n with one rounding, whatever n; NULL: not for these lanes or this target. */
+static LLVMValueRef scaled(cg *e, LLVMValueRef m, LLVMValueRef n)
+{
+    LLVMTypeRef type = LLVMTypeOf(m);
+    bool d = is_double(m);
+    unsigned of_512 = d ? 8 : 16;
+    if (!e->g->has_avx512 || LLVMGetTypeKind(type) != LLVMVectorTypeKind ||
+        LLVMGetVectorSize(type) != of_512) {
+        return NULL;
+    }
+    const char *name =
+        d ? "llvm.x86.avx512.mask.scalef.pd.512" : "llvm.x86.avx512.mask.scalef.ps.512";
+    LLVMTypeRef bits = d ? e->i8 : e->i16;
+    LLVMValueRef args[] = {m, n, m, LLVMConstAllOnes(bits), LLVMConstInt(e->i32, 4, false)};
+    LLVMTypeRef types[] = {type, type, type, bits, e->i32};
+    LLVMTypeRef fn_type = LLVMFunctionType(type, types, 5, false);
+    LLVMValueRef fn = LLVMGetNamedFunction(e->mod, name);
+    if (!fn) {
+        fn = LLVMAddFunction(e->mod, name, fn_type);
+    }
+    return LLVMBuildCall2(e->b, fn_type, fn, args, 5, "");
 }
 
 static LLVMValueRef exp_of(cg *e, LLVMValueRef x)
@@ -136,9 +167,14 @@ static LLVMValueRef exp_of(cg *e, LLVMValueRef x)
     bool d = is_double(x);
     /* Beyond these bounds the result is 0 or infinity; 2^n is applied in two halves, each normal.
      */
-    LLVMValueRef n, c = bounded(e, x, d ? -760 : -110, d ? 720 : 95);
-    LLVMValueRef m = reduce_exp(e, c, &n);
-    LLVMValueRef r = add(e, m, k(x, 1));
+    LLVMValueRef whole, n, c = bounded(e, x, d ? -760 : -110, d ? 720 : 95);
+    LLVMValueRef m = reduce_exp(e, c, &whole), one = k(x, 1);
+    LLVMValueRef r = hone_cg__fma(e, hone_cg__fma(e, exp_rest(e, m), m, one), m, one);
+    LLVMValueRef once = scaled(e, r, whole);
+    if (once) {
+        return once; /* NaN has come through */
+    }
+    n = LLVMBuildFPToSI(e->b, whole, hone_cg__like(e->i32, LLVMTypeOf(x)), "");
     LLVMValueRef half = shifted(e, n, -1), other = LLVMBuildSub(e->b, n, half, "");
     r = mul(e, mul(e, r, power_of_two(e, half, x)), power_of_two(e, other, x));
     return unless_nan(e, x, r);
@@ -185,7 +221,11 @@ static LLVMValueRef tanh_of(cg *e, LLVMValueRef x)
 {
     LLVMValueRef y = absolute(e, x), n;
     y = bounded(e, add(e, y, y), 0, is_double(x) ? 60 : 30);
-    LLVMValueRef m = reduce_exp(e, y, &n), scale = power_of_two(e, n, x);
+    LLVMValueRef r = reduce_exp(e, y, &n);
+    /* the leading term unrounded */
+    LLVMValueRef m = hone_cg__fma(e, mul(e, r, r), exp_rest(e, r), r);
+    n = LLVMBuildFPToSI(e->b, n, hone_cg__like(e->i32, LLVMTypeOf(x)), "");
+    LLVMValueRef scale = power_of_two(e, n, x);
     LLVMValueRef t = hone_cg__fma(e, scale, m, sub(e, scale, k(x, 1)));
     t = quot(e, t, add(e, t, k(x, 2)));
     return unless_nan(e, x, with_sign_of(e, t, x));
