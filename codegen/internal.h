@@ -85,6 +85,10 @@ typedef struct cg_leaf {
     hone_expr safe[CG_MAX_SAFE];
     bool uses_own;  /* the value reads the element stored: a*b + c may then round once */
     bool self_read; /* the value reads other elements of the buffer stored to */
+    /* The value is the element stored and `operand` put together by `op`, a reduction whose lanes
+     * may be put together first; op none: not of that form. `neutral` changes nothing. */
+    hone_op op;
+    hone_expr operand, neutral;
 } cg_leaf;
 
 typedef enum cg_where { CG_UNPLACED, CG_ARG, CG_STACK, CG_SCRATCH } cg_where;
@@ -259,6 +263,8 @@ LLVMValueRef hone_cg__math(cg *e, hone_op op, LLVMValueRef x, LLVMValueRef y);
 /* value.c */
 cg_val hone_cg__value(cg *e, hone_expr x);
 cg_val hone_cg__cond(cg *e, hone_expr cond); /* i1 or <n x i1> */
+/* `a op b` for an operation of two operands on dtype t, scalars or vectors alike. */
+LLVMValueRef hone_cg__binary(cg *e, hone_op op, hone_dtype t, LLVMValueRef a, LLVMValueRef b);
 /* The value can be computed with e->lane_var as the lane. */
 bool hone_cg__can_vectorise(cg *e, hone_expr x, cg_run run);
 /* Computing it where it is not wanted does no harm. */

@@ -1,5 +1,5 @@
 /* One instance of a leaf block under the environment as it stands: nothing, a store, a vector
- * store, or the lanes one after the other. */
+ * store, lanes combined and added to one element, or the lanes one after the other. */
 #include "codegen/internal.h"
 
 /* Conditions that are not decided, and what they amount to. */
@@ -140,25 +140,100 @@ static bool can_vectorise(cg *e, const cg_leaf *leaf, cg_run run)
     return ok;
 }
 
+/* The lane stands still, at `at`; returns what end_lane needs. */
+typedef struct still_lane {
+    hone_var var;
+    cg_idx was;
+    hone_range *range, range_was;
+} still_lane;
+
+static still_lane begin_lane(cg *e, int64_t at)
+{
+    still_lane s = {.var = e->lane_var, .was = e->env[e->lane_var.i], .range = e->ranges.v};
+    while (s.range->var.i != s.var.i) {
+        s.range++;
+    }
+    s.range_was = *s.range;
+    s.range->lo = s.range->hi = at;
+    e->env[s.var.i] = hone_cg__const(at);
+    e->lane_var = (hone_var){0};
+    return s;
+}
+
+static void end_lane(cg *e, const still_lane *s)
+{
+    e->env[s->var.i] = s->was;
+    *s->range = s->range_was;
+    e->lane_var = s->var;
+}
+
 static void lane_by_lane(cg *e, cg_leaf *leaf)
 {
-    hone_var v = e->lane_var;
-    cg_idx was = e->env[v.i];
-    hone_range range = {0};
-    uint32_t at = 0;
-    while (e->ranges.v[at].var.i != v.i) {
-        at++;
-    }
-    range = e->ranges.v[at];
-    e->lane_var = (hone_var){0};
     for (unsigned k = 0; k < e->lanes; k++) {
-        e->env[v.i] = hone_cg__const(k);
-        e->ranges.v[at].lo = e->ranges.v[at].hi = k;
+        still_lane s = begin_lane(e, k);
         hone_cg__leaf_emit(e, leaf);
+        end_lane(e, &s);
     }
-    e->env[v.i] = was;
-    e->ranges.v[at] = range;
-    e->lane_var = v;
+}
+
+/* ---- lanes of a reduction -------------------------------------------------------------------- */
+
+/* All lanes meet in one element, and each but the first goes on from what is there. */
+static bool can_reduce(cg *e, const cg_leaf *leaf, cg_run run)
+{
+    if (!leaf->op || leaf->self_read || hone_cg__by_lane(e, leaf->offset) ||
+        !hone_cg__can_vectorise(e, leaf->operand, run)) {
+        return false;
+    }
+    bool starts_by_lane = false;
+    for (unsigned k = 0; k < leaf->n_first; k++) {
+        starts_by_lane = starts_by_lane || hone_cg__by_lane(e, leaf->first[k]);
+    }
+    return starts_by_lane && !hone_cg__by_lane(e, leaf->init);
+}
+
+static LLVMValueRef lanes_of(cg *e, LLVMValueRef v, unsigned from, unsigned n)
+{
+    LLVMValueRef at[CG_MAX_LANES];
+    for (unsigned k = 0; k < n; k++) {
+        at[k] = LLVMConstInt(e->i32, from + k, false);
+    }
+    if (n == 1) {
+        return LLVMBuildExtractElement(e->b, v, at[0], "");
+    }
+    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, n),
+                                  "");
+}
+
+/* Halves again and again; the last of an odd number goes aside. */
+static LLVMValueRef combine_lanes(cg *e, const cg_leaf *leaf, hone_dtype t, LLVMValueRef v)
+{
+    LLVMValueRef odd = NULL;
+    for (unsigned n = e->lanes; n > 1; n /= 2) {
+        if (n % 2) {
+            LLVMValueRef last = lanes_of(e, v, n - 1, 1);
+            odd = odd ? hone_cg__binary(e, leaf->op, t, odd, last) : last;
+        }
+        LLVMValueRef a = lanes_of(e, v, 0, n / 2), b = lanes_of(e, v, n / 2, n / 2);
+        v = hone_cg__binary(e, leaf->op, t, a, b);
+    }
+    return odd ? hone_cg__binary(e, leaf->op, t, v, odd) : v;
+}
+
+static void reduce(cg *e, const cg_leaf *leaf)
+{
+    hone_dtype t = hone_expr_dtype(&e->q, leaf->operand);
+    LLVMValueRef v = hone_cg__vec(e, hone_cg__value(e, leaf->operand));
+    if (e->mask) {
+        LLVMValueRef none = hone_cg__vec(e, hone_cg__value(e, leaf->neutral));
+        v = LLVMBuildSelect(e->b, e->mask, v, none, "");
+    }
+    e->mask = NULL;
+    v = combine_lanes(e, leaf, t, v);
+    still_lane s = begin_lane(e, 0);
+    LLVMValueRef old = old_value(e, leaf).v;
+    store(e, leaf, (cg_val){hone_cg__binary(e, leaf->op, t, old, v), false});
+    end_lane(e, &s);
 }
 
 /* Code goes on where c holds; the caller ends it with a branch to the block returned. */
@@ -178,9 +253,11 @@ void hone_cg__leaf_emit(cg *e, cg_leaf *leaf)
     }
     e->leaf = leaf;
     e->where_lanes = g.n_lane > 0;
+    bool reduces = false;
     if (e->lane_var.i) {
         cg_run run = !g.n_lane ? CG_IN_ALL : g.n_lane == 1 ? CG_IN_SOME : CG_IN_ANY;
-        if (!can_vectorise(e, leaf, run)) {
+        reduces = can_reduce(e, leaf, run);
+        if (!reduces && !can_vectorise(e, leaf, run)) {
             lane_by_lane(e, leaf);
             return;
         }
@@ -203,8 +280,8 @@ void hone_cg__leaf_emit(cg *e, cg_leaf *leaf)
         LLVMValueRef c = hone_cg__vec(e, hone_cg__cond(e, g.lane[k]));
         mask = mask ? LLVMBuildAnd(e->b, mask, c, "") : c;
     }
-    if (g.n_lane == 1 && !LLVMIsConstant(mask)) {
-        /* Uniform loads rely on a lane that runs. */
+    if ((g.n_lane == 1 || (reduces && mask)) && !LLVMIsConstant(mask)) {
+        /* Uniform loads and the element combined into rely on a lane that runs. */
         LLVMValueRef any =
             hone_cg__intrinsic(e, "llvm.vector.reduce.or", LLVMTypeOf(mask), &mask, 1);
         if (out) {
@@ -216,7 +293,11 @@ void hone_cg__leaf_emit(cg *e, cg_leaf *leaf)
         }
     }
     e->mask = mask;
-    compute(e, leaf);
+    if (reduces) {
+        reduce(e, leaf);
+    } else {
+        compute(e, leaf);
+    }
     e->mask = NULL;
     if (out) {
         LLVMBuildBr(e->b, out);

@@ -149,6 +149,10 @@ static void add_leaf(cg *e, hone_stmt s)
     leaf.own = hone_load(&e->q, r.out, leaf.index, r.n_index);
     leaf.value = over_loops(e, s, r.value);
     leaf.init = over_loops(e, s, r.init);
+    if (hone_block_reduction(&e->q, s, &leaf.op, &leaf.operand)) {
+        leaf.operand = over_loops(e, s, leaf.operand);
+        leaf.neutral = hone_identity_of(&e->q, leaf.op, hone_expr_dtype(&e->q, r.value));
+    }
     for (hone_stmt t = s; t.i; t = row(e, t)->parent) {
         if (hone_is_block(&e->q, t) && row(e, t)->where.i) {
             add_cond(e, &leaf, hone_simplify(&e->q, row(e, t)->where), true);

@@ -351,6 +351,12 @@ static LLVMValueRef float_binary(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef
     }
 }
 
+LLVMValueRef hone_cg__binary(cg *e, hone_op op, hone_dtype t, LLVMValueRef a, LLVMValueRef b)
+{
+    bool u = t == HONE_U8 || t == HONE_BOOL;
+    return hone_dtype_is_float(t) ? float_binary(e, op, a, b) : int_binary(e, op, u, a, b);
+}
+
 static cg_val binary(cg *e, hone_expr x)
 {
     hone_op op = hone_expr_op(&e->q, x);
@@ -372,9 +378,8 @@ static cg_val binary(cg *e, hone_expr x)
         }
     }
     cg_val a = hone_cg__value(e, xa), b = hone_cg__value(e, xb);
-    bool vec = match(e, &a, &b), u = t == HONE_U8 || t == HONE_BOOL;
-    LLVMValueRef v = is_float ? float_binary(e, op, a.v, b.v) : int_binary(e, op, u, a.v, b.v);
-    return (cg_val){v, vec};
+    bool vec = match(e, &a, &b);
+    return (cg_val){hone_cg__binary(e, op, t, a.v, b.v), vec};
 }
 
 static cg_val unary(cg *e, hone_expr x)

@@ -372,6 +372,8 @@ unsigned hone_block_loads(const hone_program *p, hone_stmt block, hone_expr *ret
  * value == op(out[index], operand) in either order. False when it is not of that form. */
 bool hone_block_reduction(const hone_program *p, hone_stmt block, hone_op *ret_op,
                           hone_expr *ret_operand);
+/* The value that leaves the other operand of ADD, MUL, MIN or MAX as it is. */
+hone_expr hone_identity_of(hone_program *p, hone_op op, hone_dtype t);
 /* First leaf block that writes b in depth-first order, none if only an input. */
 hone_stmt hone_writer_of(const hone_program *p, hone_buffer b);
 /* Leaf blocks reading b, in depth-first order. */

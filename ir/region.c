@@ -6,6 +6,8 @@
  *   work       hone_program_flops */
 #include "ir/sum.h"
 
+#include <math.h>
+
 /* ---- loads, readers, writers ----------------------------------------------------------------- */
 
 /* Is e the load of the element that the block stores? */
@@ -73,6 +75,25 @@ bool hone_block_reduction(const hone_program *p, hone_stmt block, hone_op *ret_o
         }
     }
     return false;
+}
+
+hone_expr hone_identity_of(hone_program *p, hone_op op, hone_dtype t)
+{
+    static const struct {
+        double lo, hi;
+    } range[HONE_DTYPE_COUNT] = {
+        [HONE_I32] = {INT32_MIN, INT32_MAX},
+        [HONE_I16] = {INT16_MIN, INT16_MAX},
+        [HONE_I8] = {INT8_MIN, INT8_MAX},
+        [HONE_U8] = {0, UINT8_MAX},
+    };
+    if (op == HONE_OP_ADD || op == HONE_OP_MUL)
+        return hone_const(p, t, op == HONE_OP_MUL);
+    if (hone_dtype_is_float(t))
+        return hone_const(p, t, op == HONE_OP_MAX ? -(double)INFINITY : (double)INFINITY);
+    if (t == HONE_I64)
+        return hone_int(p, op == HONE_OP_MAX ? INT64_MIN : INT64_MAX);
+    return hone_const(p, t, op == HONE_OP_MAX ? range[t].lo : range[t].hi);
 }
 
 hone_stmt hone_writer_of(const hone_program *p, hone_buffer b)

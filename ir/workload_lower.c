@@ -208,26 +208,6 @@ static void lower_buffers(lowering *w, bool temps)
 
 /* ---- stages ---------------------------------------------------------------------------------- */
 
-/* The value that leaves the other operand as it is. */
-static hone_expr identity_of(hone_program *p, hone_op op, hone_dtype t)
-{
-    static const struct {
-        double lo, hi;
-    } range[HONE_DTYPE_COUNT] = {
-        [HONE_I32] = {INT32_MIN, INT32_MAX},
-        [HONE_I16] = {INT16_MIN, INT16_MAX},
-        [HONE_I8] = {INT8_MIN, INT8_MAX},
-        [HONE_U8] = {0, UINT8_MAX},
-    };
-    if (op == HONE_OP_ADD || op == HONE_OP_MUL)
-        return hone_const(p, t, op == HONE_OP_MUL);
-    if (hone_dtype_is_float(t))
-        return hone_const(p, t, op == HONE_OP_MAX ? -(double)INFINITY : (double)INFINITY);
-    if (t == HONE_I64)
-        return hone_int(p, op == HONE_OP_MAX ? INT64_MIN : INT64_MAX);
-    return hone_const(p, t, op == HONE_OP_MAX ? range[t].lo : range[t].hi);
-}
-
 /* One assignment: out[spatial] = value, or the reduction of value over `reduce` with op. The lists
  * are places in w->names. */
 typedef struct stage {
@@ -296,7 +276,7 @@ static void emit_stage(lowering *w, const stage *s)
     if (!good(w))
         return;
     if (s->op) {
-        init = identity_of(p, s->op, t);
+        init = hone_identity_of(p, s->op, t);
         value = hone_binary(p, s->op, hone_load(p, s->out, index, s->n_spatial), value);
     }
     hone_block_set_store(p, block, s->out, index, s->n_spatial, value, init);

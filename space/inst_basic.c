@@ -326,6 +326,17 @@ hone_status hone_space__apply_DecomposeReduction(hone_sched *s, hone_inst *in, h
     return HONE_OK;
 }
 
+hone_status hone_space__apply_RFactor(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt loop, ret;
+    int64_t axis;
+    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
+    HONE_TRY(hone_space__attr_int(s, in, 0, &axis, err));
+    HONE_TRY(hone__rfactor(&s->prog, loop, axis, &ret, err));
+    hone_space__out_stmt(s, 'b', ret);
+    return HONE_OK;
+}
+
 hone_status hone_space__apply_TransformLayout(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt block;

@@ -25,8 +25,9 @@ hone_status hone__add_unit_loop(hone_program *p, hone_stmt at, hone_stmt *ret,
                                 hone_error *err) HONE_NODISCARD;
 /* PARALLEL: every block below that writes a buffer living outside the loop must be bound to it by
  * spatial iterators only (REJECT_REDUCE) and at least one of them (REJECT_DEPENDENCY: iterations
- * would race). VECTORIZED: the same, and only leaf blocks, not loops, may be below; UNROLLED: any.
- */
+ * would race). VECTORIZED: the same, but a block may also be bound to it by the reduction iterators
+ * of a sum, product, minimum or maximum, whose lanes are combined in any order; only leaf blocks,
+ * not loops, may be below. UNROLLED: any. */
 hone_status hone__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_kind kind,
                                 hone_error *err) HONE_NODISCARD;
 
@@ -143,12 +144,19 @@ hone_status hone__reverse_compute_inline(hone_program *p, hone_stmt block,
                                          hone_error *err) HONE_NODISCARD;
 bool hone__can_inline(hone_program *p, hone_stmt block);
 
-/* reductions, layouts (prim_reduce.c, prim_layout.c) */
+/* reductions, layouts (prim_reduce.c, prim_rfactor.c, prim_layout.c) */
 
 /* ret: the new block that writes init, in a nest of its own right before `loop`, over the spatial
  * loops from `loop` inwards. REJECT_REDUCE: a reduction loop of the block lies outside `loop`. */
 hone_status hone__decompose_reduction(hone_program *p, hone_stmt block, hone_stmt loop,
                                       hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+/* The one block below `loop` gets partial results, one for each iteration of the loop, in a new
+ * dimension `factor_axis` (negative: from the end) of a temporary; a second nest combines them.
+ * ret: the block of partial results, NAME_rf; the final one keeps its name. REJECT_REDUCE: no sum,
+ * product, minimum or maximum, or the loop is none of its steps. REJECT_NOT_CHAIN: other blocks in
+ * the loops of the reduction. */
+hone_status hone__rfactor(hone_program *p, hone_stmt loop, int64_t factor_axis, hone_stmt *ret,
+                          hone_error *err) HONE_NODISCARD;
 /* Re-lays the TEMP buffer that `block` writes: element (i, j, ..) moves to map(i, j, ..). map text:
  * "lambda k, j: (j // v0, k, j % v0)" with v0.. = v[0..n). The writer then iterates the new layout
  * in order, under a predicate where the layout pads. Every reader is rewritten. REJECT_LAYOUT: an

@@ -43,7 +43,7 @@ hone_status hone__bind(hone_program *p, hone_stmt loop, const char *axis, hone_e
     if (taken)
         return hone_fail(err, HONE_REJECT_ARG,
                          "bind: a loop around or below has the axis '%.40s' already", axis);
-    HONE_TRY(hone__check_no_race(p, loop, err));
+    HONE_TRY(hone__check_no_race(p, loop, HONE_PARALLEL, err));
     hone_ann_set_text(p, loop, HONE__THREAD_BINDING, axis);
     return HONE_OK;
 }

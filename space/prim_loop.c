@@ -415,7 +415,16 @@ static bool only_first_runs(hone_program *p, hone_stmt block, hone_stmt loop)
     return where.i && hone_is_int(p, hone_simplify_in(p, where, &later, 1), &truth) && !truth;
 }
 
-hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_error *err)
+/* Lanes of a reduction may be combined in any order. */
+static bool combines_lanes(const hone_program *p, hone_stmt block, hone_loop_kind kind)
+{
+    hone_op op;
+    hone_expr operand;
+    return kind == HONE_VECTORIZED && hone_block_reduction(p, block, &op, &operand);
+}
+
+hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_loop_kind kind,
+                                hone_error *err)
 {
     hone_var v = hone_stmt_at(p, loop)->var;
     if (hone_loop_extent(p, loop) == 1)
@@ -428,6 +437,8 @@ hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_error *err
         case SPATIAL:
             break;
         case REDUCES:
+            if (combines_lanes(p, s, kind))
+                break;
             return hone_fail(err, HONE_REJECT_REDUCE,
                              "loop '%s' runs over a reduction of block '%s'",
                              hone_sym_text(p, hone_stmt_at(p, loop)->name),
@@ -459,7 +470,7 @@ hone_status hone__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_kind 
         return hone_fail(err, HONE_REJECT_ARG, "set_loop_kind: loop '%s' is bound to a thread axis",
                          hone_sym_text(p, hone_stmt_at(p, loop)->name));
     if (kind == HONE_PARALLEL || kind == HONE_VECTORIZED)
-        HONE_TRY(hone__check_no_race(p, loop, err));
+        HONE_TRY(hone__check_no_race(p, loop, kind, err));
     hone_stmt_at(p, loop)->loop_kind = (uint8_t)kind;
     return HONE_OK;
 }

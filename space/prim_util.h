@@ -123,8 +123,9 @@ bool hone__only_child(const hone_program *p, hone_stmt parent, hone_stmt child);
  * when the loop is split, fused or merged. `what` begins the message. */
 hone_status hone__check_plain(const hone_program *p, hone_stmt loop, const char *what,
                               hone_error *err) HONE_NODISCARD;
-/* May the loop's iterations run at once? REJECT_REDUCE, REJECT_DEPENDENCY. */
-hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_error *err) HONE_NODISCARD;
+/* May the loop's iterations run at once, as `kind` has them? REJECT_REDUCE, REJECT_DEPENDENCY. */
+hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_loop_kind kind,
+                                hone_error *err) HONE_NODISCARD;
 /* Gives a loop another extent: a fresh variable, which stands as var + shift for the old one
  * below. The loop keeps its id. */
 void hone__set_extent(hone_program *p, hone_stmt loop, int64_t extent, int64_t shift);

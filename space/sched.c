@@ -536,6 +536,15 @@ hone_status hone_decompose_reduction(hone_sched *s, hone_rv block, hone_rv loop,
     return plain(s, HONE_INST_DecomposeReduction, (hone_rv[]){block, loop}, 2, ret, 1, NULL, err);
 }
 
+hone_status hone_rfactor(hone_sched *s, hone_rv loop, int64_t factor_axis, hone_rv *ret,
+                         hone_error *err)
+{
+    call c = begin(s, HONE_INST_RFactor);
+    inputs(&c, (hone_value[]){rv(loop)}, 1);
+    attrs(&c, (hone_value[]){num(factor_axis)}, 1);
+    return end(&c, ret, 1, NULL, err);
+}
+
 hone_status hone_transform_layout(hone_sched *s, hone_rv block, const char *map, const hone_rv *v,
                                   unsigned n, hone_error *err)
 {

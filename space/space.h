@@ -182,6 +182,9 @@ hone_status hone_compute_inline(HONE_S, hone_rv block, hone_error *err) HONE_R;
 hone_status hone_reverse_compute_inline(HONE_S, hone_rv block, hone_error *err) HONE_R;
 hone_status hone_decompose_reduction(HONE_S, hone_rv block, hone_rv loop, hone_rv *ret,
                                      hone_error *err) HONE_R;
+/* ret: the block of partial results. */
+hone_status hone_rfactor(HONE_S, hone_rv loop, int64_t factor_axis, hone_rv *ret,
+                         hone_error *err) HONE_R;
 /* Layout of the buffer the block writes. map: "lambda k, j: (j // v0, k, j % v0)". */
 hone_status hone_transform_layout(HONE_S, hone_rv block, const char *map, const hone_rv *v,
                                   unsigned n, hone_error *err) HONE_R;
