@@ -77,7 +77,7 @@ typedef struct cg_leaf {
     hone_expr own;    /* LOAD of the element stored */
     hone_expr offset; /* of the store, elements in the buffer as placed */
     hone_expr value, init;
-    unsigned n_first; /* reduction: it is the first step when all of these are true */
+    unsigned n_first; /* it is the first step of a sum when all of these are true */
     hone_expr first[HONE_MAX_ITERS];
     unsigned n_conds; /* where conjuncts, then those of selects in the value */
     cg_cond conds[CG_MAX_CONDS];

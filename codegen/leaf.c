@@ -185,11 +185,11 @@ static bool can_reduce(cg *e, const cg_leaf *leaf, cg_run run)
         !hone_cg__can_vectorise(e, leaf->operand, run)) {
         return false;
     }
-    bool starts_by_lane = false;
+    bool steps_by_lane = false;
     for (unsigned k = 0; k < leaf->n_first; k++) {
-        starts_by_lane = starts_by_lane || hone_cg__by_lane(e, leaf->first[k]);
+        steps_by_lane = steps_by_lane || hone_cg__by_lane(e, leaf->first[k]);
     }
-    return starts_by_lane && !hone_cg__by_lane(e, leaf->init);
+    return steps_by_lane && !(leaf->init.i && hone_cg__by_lane(e, leaf->init));
 }
 
 static LLVMValueRef lanes_of(cg *e, LLVMValueRef v, unsigned from, unsigned n)

@@ -139,6 +139,24 @@ static void find_safe(cg *e, cg_leaf *leaf, hone_expr x)
     }
 }
 
+/* Also of a block that starts elsewhere. */
+static void find_reduction(cg *e, cg_leaf *leaf)
+{
+    hone_op op = hone_expr_op(&e->q, leaf->value);
+    if (op != HONE_OP_ADD && op != HONE_OP_MUL && op != HONE_OP_MIN && op != HONE_OP_MAX) {
+        return;
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        hone_expr operand = hone_expr_arg(&e->q, leaf->value, 1 - k);
+        if (HONE_SAME(hone_expr_arg(&e->q, leaf->value, k), leaf->own) &&
+            !hone_uses_buffer(&e->q, operand, leaf->out)) {
+            leaf->op = op;
+            leaf->operand = operand;
+            leaf->neutral = hone_identity_of(&e->q, op, hone_expr_dtype(&e->q, operand));
+        }
+    }
+}
+
 static void add_leaf(cg *e, hone_stmt s)
 {
     hone_stmt_row r = *row(e, s);
@@ -149,16 +167,13 @@ static void add_leaf(cg *e, hone_stmt s)
     leaf.own = hone_load(&e->q, r.out, leaf.index, r.n_index);
     leaf.value = over_loops(e, s, r.value);
     leaf.init = over_loops(e, s, r.init);
-    if (hone_block_reduction(&e->q, s, &leaf.op, &leaf.operand)) {
-        leaf.operand = over_loops(e, s, leaf.operand);
-        leaf.neutral = hone_identity_of(&e->q, leaf.op, hone_expr_dtype(&e->q, r.value));
-    }
+    find_reduction(e, &leaf);
     for (hone_stmt t = s; t.i; t = row(e, t)->parent) {
         if (hone_is_block(&e->q, t) && row(e, t)->where.i) {
             add_cond(e, &leaf, hone_simplify(&e->q, row(e, t)->where), true);
         }
     }
-    for (unsigned k = 0; leaf.init.i && k < r.n_iters; k++) {
+    for (unsigned k = 0; k < r.n_iters; k++) {
         hone_iter it = *hone_iter_at(&e->q, s, k);
         if (it.kind == HONE_REDUCE) {
             hone_expr zero = hone_int(&e->q, 0), at = hone_simplify(&e->q, it.binding);

@@ -15,14 +15,18 @@ static bool is_reduce_loop(const hone_program *p, hone_stmt block, hone_stmt loo
 }
 
 /* Outermost loop of the sum, as a position among the block's loops; -1: it has none, or it is
- * unrolled and every copy knows whether it is the first. */
+ * unrolled and every copy knows whether it is the first, or vectorized and all lanes are the first
+ * step together. */
 static int first_reduce_loop(const hone_program *p, hone_stmt block)
 {
     hone_stmt loops[32];
     unsigned n = hone_loops_of(p, block, loops, 32);
     for (unsigned k = 0; k < n && n <= 32; k++)
         if (is_reduce_loop(p, block, loops[k]))
-            return hone_stmt_at(p, loops[k])->loop_kind == HONE_UNROLLED ? -1 : (int)k;
+            return hone_stmt_at(p, loops[k])->loop_kind == HONE_SERIAL ||
+                           hone_stmt_at(p, loops[k])->loop_kind == HONE_PARALLEL
+                       ? (int)k
+                       : -1;
     return -1;
 }
 

@@ -18,7 +18,7 @@ typedef struct plan {
     bool own_first; /* own op operand, not operand op own */
     hone_stmt loops[HONE__MAX_LOOPS];
     unsigned n, top, at; /* loops; the outermost of the sum; the factored one */
-    bool reduces[HONE__MAX_LOOPS];
+    bool reduces[HONE__MAX_LOOPS], elements[HONE__MAX_LOOPS]; /* neither: one iteration */
     unsigned axis;
     hone_expr spatial, steps; /* the predicate's two halves, over loops; none: always */
 } plan;
@@ -59,6 +59,46 @@ static bool split_where(hone_program *p, hone_stmt block, plan *pl)
     return true;
 }
 
+static bool only_child(const hone_program *p, hone_stmt loop)
+{
+    return HONE_SAME(hone_stmt_at(p, loop)->first, hone_stmt_at(p, loop)->last);
+}
+
+/* Is the first of all iterations that work on an element the only one that starts its sum? The
+ * steps are numbered as the digits of a number, its simplified form must grow with every loop. */
+static bool starts_once(hone_program *p, hone_stmt block, const plan *pl)
+{
+    hone_stmt elements[HONE__MAX_LOOPS];
+    hone_var vars[HONE__MAX_LOOPS];
+    hone_expr number = hone_int(p, 0), rest;
+    int64_t c[HONE__MAX_LOOPS], weight = 1, zero;
+    unsigned n_elements = 0, n = 0;
+    for (unsigned k = pl->top; k < pl->n; k++) {
+        if (pl->elements[k])
+            elements[n_elements++] = pl->loops[k];
+        else if (!pl->reduces[k] && hone_loop_extent(p, pl->loops[k]) > 1)
+            return false;
+        if (pl->reduces[k])
+            vars[n++] = hone_stmt_at(p, pl->loops[k])->var;
+    }
+    for (unsigned k = hone_stmt_at(p, block)->n_iters; k-- > 0;) {
+        hone_iter it = *hone_iter_at(p, block, k);
+        if (it.kind != HONE_REDUCE)
+            continue;
+        hone_expr digit = hone_binary(p, HONE_OP_MUL, it.binding, hone_int(p, weight));
+        number = hone_binary(p, HONE_OP_ADD, number, digit);
+        if (__builtin_mul_overflow(weight, hone_var_at(p, it.var)->extent, &weight))
+            return false;
+    }
+    if (!hone_linear(p, hone_simplify(p, number), vars, n, c, &rest) ||
+        !hone_is_int(p, hone_simplify(p, rest), &zero) || zero)
+        return false;
+    for (unsigned k = 0; k < n; k++)
+        if (c[k] < 0 || (c[k] == 0 && hone_var_at(p, vars[k])->extent > 1))
+            return false;
+    return hone__runs_once(p, block, elements, n_elements, true);
+}
+
 static hone_status make_plan(hone_program *p, hone_stmt loop, int64_t axis, hone_stmt *ret_block,
                              plan *pl, hone_error *err)
 {
@@ -94,14 +134,16 @@ static hone_status make_plan(hone_program *p, hone_stmt loop, int64_t axis, hone
         if (uses == 3)
             return hone_fail(err, HONE_REJECT_REDUCE,
                              "rfactor: a loop runs over elements and steps of the sum");
-        pl->reduces[k] = uses == 2;
-        n_steps += uses == 2;
-        if (uses == 2 && pl->top == pl->n)
+        /* a loop of one iteration leaves no trace in the bindings */
+        bool is_unit = HONE_SAME(pl->loops[k], loop) && !uses && hone_loop_extent(p, loop) == 1;
+        pl->reduces[k] = uses == 2 || is_unit;
+        pl->elements[k] = uses == 1;
+        n_steps += pl->reduces[k];
+        if (pl->reduces[k] && pl->top == pl->n)
             pl->top = k;
         if (HONE_SAME(pl->loops[k], loop))
             pl->at = k;
-        if (k > pl->top && !HONE_SAME(hone_stmt_at(p, pl->loops[k - 1])->first,
-                                      hone_stmt_at(p, pl->loops[k - 1])->last))
+        if (k > pl->top && !only_child(p, pl->loops[k - 1]))
             return hone_fail(err, HONE_REJECT_NOT_CHAIN,
                              "rfactor: other blocks stand in the loops of the sum");
     }
@@ -109,7 +151,12 @@ static hone_status make_plan(hone_program *p, hone_stmt loop, int64_t axis, hone
         return hone_fail(err, HONE_REJECT_REDUCE, "rfactor: the loop is none of the sum");
     if (row->n_iters + n_steps > HONE_MAX_ITERS)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "rfactor: too many iteration variables");
-    if (!hone__runs_once(p, block, pl->loops + pl->top, pl->n - pl->top, false))
+    /* So the shape of what comes out depends on no factor that happens to be 1. */
+    while (pl->top && !uses_of(p, block, pl->loops[pl->top - 1]) &&
+           hone_loop_extent(p, pl->loops[pl->top - 1]) == 1 &&
+           only_child(p, pl->loops[pl->top - 1]))
+        pl->top--;
+    if (!starts_once(p, block, pl))
         return hone_fail(err, HONE_REJECT_REDUCE,
                          "rfactor: the sum is computed more than once inside its loops");
     if (pl->top && hone__is_vectorized(p, pl->loops[pl->top - 1]))
@@ -199,7 +246,7 @@ static hone_stmt final_nest(hone_program *p, hone_stmt block, const plan *pl, ho
     hone_expr fresh[HONE__MAX_LOOPS], index[HONE_MAX_DIMS], steps = HONE_NO_EXPR;
     unsigned n_old = 0, n = 0;
     for (unsigned k = pl->top; k < pl->n; k++) {
-        if (pl->reduces[k] && k != pl->at)
+        if (k != pl->at && !pl->elements[k])
             continue;
         old[n_old] = hone_stmt_at(p, pl->loops[k])->var;
         fresh[n_old] = hone__nest_loop(p, &nest, hone_loop_extent(p, pl->loops[k]));

@@ -31,10 +31,20 @@ bool hone_rule_is_contraction(hone_program *p, hone_stmt block);
 unsigned hone_rule_contract_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx);
 hone_status hone_rule_contract(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
                                hone_error *err) HONE_NODISCARD;
+/* Still in the nest the workload gave it: no rule has moved it. */
+bool hone_rule_untouched(const hone_program *p, hone_stmt block);
+
+/* Reductions along contiguous elements (rule_rows.c). skip[id]: blocks to leave alone, by
+ * statement. */
+bool hone_rule_is_row_reduction(hone_program *p, hone_stmt block);
+unsigned hone_rule_rows_variants(hone_program *p, const hone_rule_ctx *ctx);
+hone_status hone_rule_rows(hone_sched *s, const bool *skip, const hone_rule_ctx *ctx,
+                           hone_error *err) HONE_NODISCARD;
 /* Parallel over the outer spatial loops, vectors over the innermost one if it is contiguous. */
 hone_status hone_rule_elementwise(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
                                   hone_error *err) HONE_NODISCARD;
-/* Reductions without operand reuse: accumulators in registers, parallel over the rows. */
+/* The other reductions without operand reuse (rule_stencil.c): strips of the output in registers,
+ * parallel over the rows. */
 hone_status hone_rule_reduce(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
                              hone_error *err) HONE_NODISCARD;
 /* Inlines every elementwise temporary that may be inlined. */

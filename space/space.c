@@ -43,8 +43,7 @@ static unsigned stages_of(hone_program *p, const hone_rule_ctx *ctx, stage *ret)
     return n;
 }
 
-/* Still in the nest the workload gave it: an earlier rule has not moved it. */
-static bool untouched(const hone_program *p, hone_stmt b)
+bool hone_rule_untouched(const hone_program *p, hone_stmt b)
 {
     for (hone_stmt l = hone_stmt_at(p, b)->parent; hone_is_loop(p, l);
          l = hone_stmt_at(p, l)->parent)
@@ -84,7 +83,7 @@ static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, 
             continue;
         for (unsigned q = n; q-- > 0;)
             if (!done[q] && takes(r, &s->prog, &stages[q]) &&
-                untouched(&s->prog, hone_block_find(&s->prog, stages[q].name))) {
+                hone_rule_untouched(&s->prog, hone_block_find(&s->prog, stages[q].name))) {
                 done[q] = true;
                 hone_status st = hone_rule__custom_apply(r, s, stages[q].name, ctx, err);
                 HONE_TRY(say_which(r, stages[q].name, st, cu, err));
@@ -93,16 +92,31 @@ static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, 
     return HONE_OK;
 }
 
+static hone_status apply_to_rows(hone_sched *s, const stage *stages, unsigned n, const bool *done,
+                                 const hone_rule_ctx *ctx, hone_error *err)
+{
+    bool *skip = hone_xcalloc(HONE_MAX_STMTS + 1, sizeof *skip);
+    for (unsigned k = 0; k < n; k++) {
+        hone_stmt b = hone_block_find(&s->prog, stages[k].name);
+        skip[b.i] = done[k];
+    }
+    hone_status st = hone_rule_rows(s, skip, ctx, err);
+    free(skip);
+    return st;
+}
+
 static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, custom *cu,
                                const hone_rule_ctx *ctx, hone_error *err)
 {
     static const treatment order[] = {CONTRACT, REDUCE, ELEMENTWISE};
     bool done[MAX_BLOCKS] = {false};
     HONE_TRY(apply_custom(s, stages, n, cu, ctx, done, err));
-    for (unsigned o = 0; o < HONE_LEN(order); o++)
+    for (unsigned o = 0; o < HONE_LEN(order); o++) {
+        if (order[o] == REDUCE)
+            HONE_TRY(apply_to_rows(s, stages, n, done, ctx, err));
         for (unsigned k = n; k-- > 0;) { /* last stage first */
             hone_stmt b = hone_block_find(&s->prog, stages[k].name);
-            if (stages[k].how != order[o] || done[k] || !b.i || !untouched(&s->prog, b))
+            if (stages[k].how != order[o] || done[k] || !b.i || !hone_rule_untouched(&s->prog, b))
                 continue;
             hone_rule_ctx c = *ctx;
             c.variant = stages[k].variants ? ctx->variant % stages[k].variants : 0;
@@ -117,6 +131,7 @@ static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, c
                 HONE_TRY(hone_rule_elementwise(s, stages[k].name, &c, err));
             }
         }
+    }
     return HONE_OK;
 }
 
@@ -210,6 +225,7 @@ static hone_status make(maker *m, const hone_custom_rules *rules, hone_error *er
     hone_sched_start(&m->s, &m->sp->base, &m->rng);
     HONE_TRY(hone_rule_auto_inline(&m->s, err));
     m->n = stages_of(&m->s.prog, &m->ctx, m->stages);
+    variants = hone_rule_rows_variants(&m->s.prog, &m->ctx);
     for (unsigned k = 0; k < m->n; k++)
         variants = m->stages[k].variants > variants ? m->stages[k].variants : variants;
     for (unsigned k = 0; k < n_rules; k++) {
