@@ -244,13 +244,32 @@ static void test_add_unit_loop(void **state)
     hone_program_fini(&base);
 }
 
+/* What a lane adds must not depend on what the lanes before it made. */
+static void test_vectorized_recurrence(void **state)
+{
+    (void)state;
+    hone_program p = load_program("program recurrence {\n"
+                                  "  buffer X: f32[4, 8] input\n"
+                                  "  buffer Y: f32[4] output\n"
+                                  "  for i in 4 {\n    for k in 8 {\n"
+                                  "      block Y(v: 4 = i, reduce w: 8 = k) {\n"
+                                  "        init 1.0\n"
+                                  "        Y[v] = Y[v] * 0.5 + X[v, w] * Y[v]\n"
+                                  "      }\n    }\n  }\n}\n");
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE,
+                   hone__set_loop_kind(&p, loop_of(&p, "Y", 1), HONE_VECTORIZED, err));
+    hone_program_fini(&p);
+}
+
 static void test_loop_kinds(void **state)
 {
     (void)state;
     hone_program base = load_program(MATMUL(12, 10, 8)), p = copy_program(&base);
     hone_stmt i = loop_of(&p, "C", 0), j = loop_of(&p, "C", 1), k = loop_of(&p, "C", 2);
     CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__set_loop_kind(&p, k, HONE_PARALLEL, err));
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__set_loop_kind(&p, k, HONE_VECTORIZED, err));
+    APPLY(hone__set_loop_kind(&p, k, HONE_VECTORIZED, err)); /* lanes of the sum */
+    check_same(&base, &p);
+    APPLY(hone__set_loop_kind(&p, k, HONE_SERIAL, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__set_loop_kind(&p, j, HONE_VECTORIZED, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
                    hone__set_loop_kind(&p, block_of(&p, "C"), HONE_PARALLEL, err));
@@ -311,12 +330,12 @@ static void test_parallel_races(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_split_perfect),   cmocka_unit_test(test_split_imperfect),
-        cmocka_unit_test(test_split_rejects),   cmocka_unit_test(test_fuse),
-        cmocka_unit_test(test_fuse_rejects),    cmocka_unit_test(test_reorder),
-        cmocka_unit_test(test_reorder_rejects), cmocka_unit_test(test_reorder_two_blocks),
-        cmocka_unit_test(test_add_unit_loop),   cmocka_unit_test(test_loop_kinds),
-        cmocka_unit_test(test_parallel_races),
+        cmocka_unit_test(test_split_perfect),         cmocka_unit_test(test_split_imperfect),
+        cmocka_unit_test(test_split_rejects),         cmocka_unit_test(test_fuse),
+        cmocka_unit_test(test_fuse_rejects),          cmocka_unit_test(test_reorder),
+        cmocka_unit_test(test_reorder_rejects),       cmocka_unit_test(test_reorder_two_blocks),
+        cmocka_unit_test(test_add_unit_loop),         cmocka_unit_test(test_loop_kinds),
+        cmocka_unit_test(test_vectorized_recurrence), cmocka_unit_test(test_parallel_races),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
