@@ -13,6 +13,7 @@
 #define PIPELINE_SCHEDULED                                                 \
     "function(sroa,early-cse,instcombine<no-verify-fixpoint>,simplifycfg," \
     "loop-mssa(licm),simplifycfg)"
+#define PIPELINE_INTRINSICS "always-inline," PIPELINE_SCHEDULED
 #define PIPELINE_PLAIN "default<O2>"
 
 #if !defined(NDEBUG) || defined(__SANITIZE_ADDRESS__)
@@ -193,6 +194,8 @@ static void close_all(cg *e)
     hone_program_fini(&e->q);
     hone_vec_free(&e->leaves);
     hone_vec_free(&e->leaf_of);
+    hone_vec_free(&e->uses);
+    free(e->intrin_fns);
     hone_vec_free(&e->places);
     hone_vec_free(&e->lin_of);
     hone_vec_free(&e->lins);
@@ -225,8 +228,10 @@ static void optimise(cg *e)
         }
     }
     LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef failed = LLVMRunPasses(e->mod, e->o->plain ? PIPELINE_PLAIN : PIPELINE_SCHEDULED,
-                                        e->g->machine, options);
+    const char *pipeline = e->o->plain ? PIPELINE_PLAIN
+                           : e->uses.n ? PIPELINE_INTRINSICS
+                                       : PIPELINE_SCHEDULED;
+    LLVMErrorRef failed = LLVMRunPasses(e->mod, pipeline, e->g->machine, options);
     LLVMDisposePassBuilderOptions(options);
     if (failed) {
         char *message = LLVMGetErrorMessage(failed);

@@ -23,6 +23,23 @@ const char *hone_codegen_version(void); /* "LLVM 19.1.7" */
 
 typedef enum hone_emit { HONE_EMIT_OBJECT, HONE_EMIT_ASM, HONE_EMIT_LLVM } hone_emit;
 
+/* What a block annotated hone.intrin="NAME" becomes: a call of a function, inlined, instead of its
+ * loops. The function is the only one defined in `impl`; it is void and gets a pointer for each of
+ * n_args accesses of the block in the loops: to the first element, the others following row-major.
+ */
+#define HONE_CODEGEN_INTRIN_ARGS 8
+#define HONE_CODEGEN_INTRIN_LOOPS 6
+typedef struct hone_codegen_intrin {
+    const char *name, *features; /* the latter must be the target's: "+avx512vnni" */
+    const char *impl;            /* LLVM IR */
+    unsigned n_args, n_loops;
+    /* 0: the element stored; k: the k-th other load in the block's value, in order of appearance */
+    unsigned access[HONE_CODEGEN_INTRIN_ARGS];
+    int64_t extent[HONE_CODEGEN_INTRIN_LOOPS]; /* of the loops of more than one iteration */
+    /* elements by which a step of a loop must move an access */
+    int64_t stride[HONE_CODEGEN_INTRIN_ARGS][HONE_CODEGEN_INTRIN_LOOPS];
+} hone_codegen_intrin;
+
 typedef struct hone_codegen_options {
     hone_emit emit;
     /* NULL: define hone_kernel (and hone_pack). Otherwise define `int NAME(args...)` which calls
@@ -32,6 +49,8 @@ typedef struct hone_codegen_options {
     const char *name;
     int32_t threads;
     bool plain; /* as the oracle: no use of parallel, vector and unroll kinds, no fast pipelines */
+    const hone_codegen_intrin *intrins; /* those the program may use; borrowed for the call */
+    unsigned n_intrins;
     bool no_prepack; /* keep blocks annotated hone.prepack inside the kernel */
 } hone_codegen_options;
 
@@ -47,6 +66,10 @@ typedef struct hone_code {
 } hone_code;
 void hone_code_free(hone_code *c);
 
+/* HONE_E_INPUT with what is wrong with the implementation; HONE_REJECT_BUILD: the target does not
+ * have its features, so that it was not looked at. */
+hone_status hone_codegen_check_intrin(hone_codegen *g, const hone_codegen_intrin *in,
+                                      hone_error *err) HONE_NODISCARD;
 /* HONE_REJECT_TOO_BIG (unrolled body or scratch over the limits), HONE_REJECT_BUILD (a construct it
  * cannot express, said which), HONE_E_LLVM. The program is not changed. */
 hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,

@@ -28,10 +28,8 @@ static void add_attr(cg *e, LLVMValueRef fn, LLVMAttributeIndex at, const char *
     LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(e->ctx, kind, 0));
 }
 
-static LLVMValueRef new_function(cg *e, const char *name, LLVMTypeRef type, bool exported)
+void hone_cg__target_attrs(cg *e, LLVMValueRef fn)
 {
-    LLVMValueRef fn = LLVMAddFunction(e->mod, name, type);
-    LLVMSetLinkage(fn, exported ? LLVMExternalLinkage : LLVMInternalLinkage);
     add_text_attr(e, fn, "target-cpu", e->g->target.cpu);
     add_text_attr(e, fn, "target-features", e->g->target.features);
     add_text_attr(e, fn, "frame-pointer", "none");
@@ -40,6 +38,13 @@ static LLVMValueRef new_function(cg *e, const char *name, LLVMTypeRef type, bool
         add_text_attr(e, fn, "prefer-vector-width", "512");
     }
     add_attr(e, fn, LLVMAttributeFunctionIndex, "nounwind");
+}
+
+static LLVMValueRef new_function(cg *e, const char *name, LLVMTypeRef type, bool exported)
+{
+    LLVMValueRef fn = LLVMAddFunction(e->mod, name, type);
+    LLVMSetLinkage(fn, exported ? LLVMExternalLinkage : LLVMInternalLinkage);
+    hone_cg__target_attrs(e, fn);
     if (!exported) {
         add_attr(e, fn, LLVMAttributeFunctionIndex, "noinline");
     }

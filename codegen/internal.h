@@ -6,6 +6,7 @@
  *   index.c     i64 values with known ranges, hoisted and shared while they are emitted
  *   value.c     data expressions, scalar or one vector; elem.c: element types, casts, memory
  *   leaf.c      one instance of a leaf block
+ *   intrin.c    blocks that are tensor intrinsics
  *   loop.c      loops; part.c: loop bounds and partition; task.c: parallel loops
  *   func.c      functions, the C wrapper, the pack function
  *   math.c      exp, log, tanh, sigmoid, erf, pow without a library
@@ -91,6 +92,14 @@ typedef struct cg_leaf {
     hone_expr operand, neutral;
 } cg_leaf;
 
+/* A block that calls an intrinsic. */
+typedef struct cg_use {
+    hone_stmt s, leaf;
+    const hone_codegen_intrin *in;
+    hone_var loops[HONE_CODEGEN_INTRIN_LOOPS];
+    hone_expr load[HONE_CODEGEN_INTRIN_ARGS]; /* over loop variables */
+} cg_use;
+
 typedef enum cg_where { CG_UNPLACED, CG_ARG, CG_STACK, CG_SCRATCH } cg_where;
 typedef struct cg_place {
     cg_where where;
@@ -146,8 +155,10 @@ typedef struct cg {
 
     HONE_VEC(cg_leaf) leaves;   /* in program order; row 0 unused */
     HONE_VEC(uint32_t) leaf_of; /* by statement */
-    HONE_VEC(cg_place) places;  /* by buffer */
-    HONE_VEC(uint32_t) lin_of;  /* by expression, 0: not looked at yet */
+    HONE_VEC(cg_use) uses;
+    LLVMValueRef *intrin_fns;  /* by o->intrins, NULL: not imported yet */
+    HONE_VEC(cg_place) places; /* by buffer */
+    HONE_VEC(uint32_t) lin_of; /* by expression, 0: not looked at yet */
     HONE_VEC(cg_lin) lins;
     HONE_VEC(cg_term) terms;
     HONE_VEC(uint32_t) offset_of; /* by LOAD expression: its offset expression */
@@ -271,8 +282,19 @@ bool hone_cg__can_vectorise(cg *e, hone_expr x, cg_run run);
 bool hone_cg__can_speculate(cg *e, hone_expr x);
 cg_val hone_cg__load(cg *e, hone_expr load);
 
+/* intrin.c */
+/* Notes the blocks annotated hone.intrin; after the leaves were. */
+void hone_cg__find_uses(cg *e);
+const cg_use *hone_cg__use(const cg *e, hone_stmt s);
+void hone_cg__use_emit(cg *e, const cg_use *u);
+
 /* leaf.c, loop.c, part.c, task.c */
 void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
+/* Enters the code that runs where the leaf's conditions, none of which depends on lanes or on
+ * `inside`, hold. False: nowhere, nothing was emitted. The caller branches to *ret_out (NULL: it
+ * runs everywhere) at its end. */
+bool hone_cg__enter(cg *e, const cg_leaf *leaf, const hone_var *inside, unsigned n,
+                    LLVMBasicBlockRef *ret_out);
 void hone_cg__stmt(cg *e, hone_stmt s);
 void hone_cg__children(cg *e, hone_stmt s);
 /* Iterations [lo, hi) of a serial loop as they are; `once`: at most one. */
@@ -285,6 +307,8 @@ int64_t hone_cg__instances(cg *e, hone_stmt s);
 
 /* func.c */
 void hone_cg__functions(cg *e);
+/* What every function of a module needs to be inlined into another: cpu, features and the like. */
+void hone_cg__target_attrs(cg *e, LLVMValueRef fn);
 LLVMTypeRef hone_cg__fn_type(cg *e, LLVMTypeRef *params, unsigned n); /* returns i32 */
 /* An i32 function whose pointer parameters do not alias. */
 LLVMValueRef hone_cg__fn_new(cg *e, const char *name, LLVMTypeRef *params, unsigned n,

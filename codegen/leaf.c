@@ -245,6 +245,33 @@ static LLVMBasicBlockRef enter_if(cg *e, LLVMValueRef c)
     return out;
 }
 
+bool hone_cg__enter(cg *e, const cg_leaf *leaf, const hone_var *inside, unsigned n,
+                    LLVMBasicBlockRef *ret_out)
+{
+    guards g;
+    LLVMValueRef all = NULL;
+    *ret_out = NULL;
+    if (!find_guards(e, leaf, &g)) {
+        return false;
+    }
+    for (unsigned k = 0; k < g.n; k++) {
+        for (unsigned v = 0; v < n; v++) {
+            if (hone_uses_var(&e->q, g.scalar[k], inside[v])) {
+                hone_cg__fail(e, HONE_REJECT_BUILD, "A predicate cuts through an intrinsic.");
+            }
+        }
+        LLVMValueRef c = hone_cg__cond(e, g.scalar[k]).v;
+        all = all ? LLVMBuildAnd(e->b, all, c, "") : c;
+    }
+    if (g.n_lane) {
+        hone_cg__fail(e, HONE_REJECT_BUILD, "An intrinsic stands in a vectorised loop.");
+    }
+    if (all) {
+        *ret_out = enter_if(e, all);
+    }
+    return e->status == HONE_OK;
+}
+
 void hone_cg__leaf_emit(cg *e, cg_leaf *leaf)
 {
     guards g;

@@ -104,8 +104,11 @@ void hone_cg__stmt(cg *e, hone_stmt s)
     }
     if (!hone_is_loop(&e->q, s)) {
         cg_leaf *leaf = hone_cg__leaf(e, s);
+        const cg_use *use = hone_cg__use(e, s);
         if (leaf) {
             hone_cg__leaf_emit(e, leaf);
+        } else if (use) {
+            hone_cg__use_emit(e, use);
         } else {
             hone_cg__children(e, s);
         }

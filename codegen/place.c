@@ -363,6 +363,14 @@ static void set_offset(cg *e, access a, hone_expr load, void *ctx)
     }
 }
 
+static void visit_use(cg *e, const cg_use *u)
+{
+    cg_leaf *leaf = hone_cg__leaf(e, u->leaf);
+    for (unsigned a = 0; a < u->in->n_args; a++) {
+        visit_loads(e, leaf, u->load[a], set_offset, NULL);
+    }
+}
+
 void hone_cg__place(cg *e)
 {
     uint32_t n = e->q.buffers.n;
@@ -398,6 +406,9 @@ void hone_cg__place(cg *e)
     }
     if (e->status == HONE_OK) {
         visit_all(e, set_offset, NULL);
+        for (uint32_t k = 0; k < e->uses.n; k++) {
+            visit_use(e, &e->uses.v[k]);
+        }
     }
     if (e->q.overflow) {
         hone_cg__fail(e, HONE_REJECT_TOO_BIG, "The program is too large.");

@@ -275,6 +275,9 @@ void hone_cg__prepare(cg *e, const hone_program *p)
             hone_stmt_substitute(&e->q, t, from, to, r.n_iters);
         }
     }
+    if (e->status == HONE_OK && !e->o->plain) {
+        hone_cg__find_uses(e);
+    }
     for (uint32_t i = 1; e->o->plain && e->status == HONE_OK && i < e->leaves.n; i++) {
         rows_innermost(e, &e->leaves.v[i]);
     }

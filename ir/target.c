@@ -166,3 +166,28 @@ char *hone_target_class(const hone_target *t)
             return hone_xasprintf("%s/%s", arch, classes[k].name);
     return hone_xasprintf("%s/base", arch[0] ? arch : "unknown");
 }
+
+/* The last mention counts. */
+static bool has_one(const char *list, const char *name, size_t n)
+{
+    bool on = false;
+    while (*list) {
+        size_t len = strcspn(list, ",");
+        if (len == n + 1 && memcmp(list + 1, name, n) == 0)
+            on = *list == '+';
+        list += len + (list[len] == ',');
+    }
+    return on;
+}
+
+bool hone_target_has(const hone_target *t, const char *features)
+{
+    while (*features) {
+        size_t n = strcspn(features, ",");
+        size_t sign = *features == '+';
+        if (n > sign && !has_one(t->features, features + sign, n - sign))
+            return false;
+        features += n + (features[n] == ',');
+    }
+    return true;
+}

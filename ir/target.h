@@ -25,6 +25,8 @@ char *hone_target_text(const hone_target *t);
 /* HONE_E_INPUT naming the member at fault. Does not resolve "native": that is hone_target_native
  * (codegen/codegen.h), which asks LLVM and the operating system about this host. */
 hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *err) HONE_NODISCARD;
+/* Does the feature list name all of `features` ("+avx512vnni,+avx512vl")? "" asks for nothing. */
+bool hone_target_has(const hone_target *t, const char *features);
 /* "x86_64/avx512": the class two targets share when schedules are worth trying across them.
  * Caller frees. */
 char *hone_target_class(const hone_target *t);

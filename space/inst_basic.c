@@ -364,6 +364,26 @@ hone_status hone_space__apply_Blockize(hone_sched *s, hone_inst *in, hone_error 
     return HONE_OK;
 }
 
+hone_status hone_space__apply_Tensorize(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt at, ret;
+    int64_t unit;
+    const char *name;
+    HONE_TRY(hone_space__stmt(s, in, 0, &at, err));
+    HONE_TRY(hone_space__attr_text(s, in, 0, &name, err));
+    HONE_TRY(hone_space__attr_int(s, in, 1, &unit, err));
+    const hone_intrin *intrin =
+        hone_intrin_find(s->intrins ? s->intrins : hone_intrin_shipped(), name);
+    if (!intrin)
+        return hone_fail(err, HONE_REJECT_TENSORIZE, "Tensorize: there is no intrinsic '%s' here",
+                         name);
+    if (s->target && !hone_target_has(s->target, intrin->features))
+        return hone_fail(err, HONE_REJECT_TENSORIZE,
+                         "Tensorize: the target does not have the features '%s' of '%s'",
+                         intrin->features, name);
+    return hone__tensorize(&s->prog, at, intrin, unit != 0, &ret, err);
+}
+
 hone_status hone_space__apply_Annotate(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt at;

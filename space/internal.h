@@ -142,4 +142,9 @@ bool hone_space__register_tile_fits(const hone_trace *t, const hone_value *candi
 unsigned hone_space__compute_locations(hone_program *p, hone_stmt block, int64_t *ret,
                                        unsigned max);
 
+/* ---- spaces (space.c) ------------------------------------------------------------------------ */
+
+/* Makes s know the space's intrinsics and target. */
+void hone_space__lend(const hone_space *sp, hone_sched *s);
+
 #endif

@@ -198,6 +198,7 @@ static int64_t extent_at(const ctx *c, uint32_t at, uint32_t k)
     if (c->value[rv] != UNKNOWN)
         return c->value[rv];
     hone_sched s = {0};
+    hone_space__lend(c->sp, &s);
     if (replay_before(c, at, &s) && hone_is_loop(&s.prog, s.rvs.v[rv].stmt))
         c->value[rv] = hone_loop_extent(&s.prog, s.rvs.v[rv].stmt);
     hone_sched_fini(&s);
@@ -382,6 +383,7 @@ static bool mutate_compute_location(const ctx *c, uint32_t at)
 {
     const hone_inst *in = &c->t->insts.v[at];
     hone_sched s = {0};
+    hone_space__lend(c->sp, &s);
     bool changed = false;
     if (replay_before(c, at, &s)) {
         int64_t open[HONE_SPACE_MAX_OUTPUTS + 2];

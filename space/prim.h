@@ -3,7 +3,7 @@
 #ifndef HONE_SPACE_PRIM_H
 #define HONE_SPACE_PRIM_H
 
-#include "ir/ir.h"
+#include "space/intrin.h"
 
 /* loops (prim_loop.c) */
 
@@ -41,6 +41,17 @@ hone_status hone__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_kind 
  * condition cannot be divided. */
 hone_status hone__blockize(hone_program *p, hone_stmt loop, bool preserve_unit_iters,
                            hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+
+/* tensor intrinsics (prim_tensorize.c) */
+
+/* `at`: a loop, which is blockized, or a block that blockize made. The loops there and the block in
+ * them must do what the intrinsic's description says. The block of them gets the annotation
+ * "hone.intrin". REJECT_TENSORIZE: they do not, or the block's predicate cuts through the tile, or
+ * it still has its init. Whether the regions are contiguous is known when buffers have their final
+ * layout: the code generator refuses those that are not. */
+hone_status hone__tensorize(hone_program *p, hone_stmt at, const hone_intrin *in,
+                            bool preserve_unit_iters, hone_stmt *ret,
+                            hone_error *err) HONE_NODISCARD;
 
 /* loops once more (prim_partition.c, prim_merge.c, prim_bind.c) */
 

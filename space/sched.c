@@ -21,6 +21,8 @@ void hone_sched_fini(hone_sched *s)
     hone_trace_free(&s->trace);
     hone_vec_free(&s->rvs);
     s->rng = NULL;
+    s->intrins = NULL;
+    s->target = NULL;
 }
 
 hone_stmt hone_rv_stmt(const hone_sched *s, hone_rv v)
@@ -567,6 +569,14 @@ hone_status hone_blockize(hone_sched *s, hone_rv loop, hone_rv *ret, hone_error 
     inputs(&c, (hone_value[]){rv(loop)}, 1);
     attrs(&c, (hone_value[]){num(1)}, 1);
     return end(&c, ret, 1, NULL, err);
+}
+
+hone_status hone_tensorize(hone_sched *s, hone_rv at, const char *intrin, hone_error *err)
+{
+    call c = begin(s, HONE_INST_Tensorize);
+    inputs(&c, (hone_value[]){rv(at)}, 1);
+    attrs(&c, (hone_value[]){text(&c, intrin), num(1)}, 2);
+    return end(&c, NULL, 0, NULL, err);
 }
 
 static hone_status annotate(hone_sched *s, hone_rv at, const char *key, hone_value value,

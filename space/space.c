@@ -254,10 +254,12 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
     hone_program_copy(&sp->base, base);
     sp->target = *o->target;
     sp->threads = o->threads;
+    sp->intrins = o->intrins ? o->intrins : hone_intrin_shipped();
 
     maker m = {.sp = sp, .ctx = {.target = o->target, .threads = o->threads}};
     hone_error why = {0};
     hone_rng_seed(&m.rng, 1);
+    hone_space__lend(sp, &m.s);
     m.n_policies = policies_of(o->target, m.policies);
     hone_status st = make(&m, o->rules, &why);
     hone_sched_fini(&m.s);
@@ -289,9 +291,16 @@ void hone_space_free(hone_space *sp)
     free(sp);
 }
 
+void hone_space__lend(const hone_space *sp, hone_sched *s)
+{
+    s->intrins = sp->intrins;
+    s->target = &sp->target;
+}
+
 hone_status hone_space_sample(const hone_space *sp, hone_rng *rng, hone_sched *s, hone_error *err)
 {
     const hone_trace *t = &sp->traces.v[hone_rng_below(rng, sp->traces.n)];
+    hone_space__lend(sp, s);
     HONE_TRY(hone_trace_replay(t, &sp->base, s, rng, true, err));
     return hone_postproc_apply(s, &sp->target, sp->threads, err);
 }
@@ -301,6 +310,7 @@ hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sc
 {
     hone_trace search = *t; /* a shorter view of the same rows */
     search.insts.n = hone_trace_search_part(t);
+    hone_space__lend(sp, s);
     HONE_TRY(hone_trace_replay(&search, &sp->base, s, NULL, false, err));
     return hone_postproc_apply(s, &sp->target, sp->threads, err);
 }

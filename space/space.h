@@ -11,6 +11,7 @@
 
 #include "ir/ir.h"
 #include "ir/target.h"
+#include "space/intrin.h"
 
 /* ---- traces ---------------------------------------------------------------------------------- */
 
@@ -97,6 +98,9 @@ typedef struct hone_sched {
     hone_trace trace;
     HONE_VEC(hone_rv_row) rvs; /* row 0 unused */
     hone_rng *rng;             /* borrowed; NULL: a sampling instruction must bring its decision */
+    /* For Tensorize; both borrowed, set by the owner, and kept by start and replay. */
+    const hone_intrin_set *intrins; /* NULL: those that come with hone */
+    const hone_target *target;      /* must have what an intrinsic needs; NULL: not asked */
 } hone_sched;
 
 /* s (all zero, or used before: its memory is reused) starts from a copy of base, with an empty
@@ -189,6 +193,8 @@ hone_status hone_rfactor(HONE_S, hone_rv loop, int64_t factor_axis, hone_rv *ret
 hone_status hone_transform_layout(HONE_S, hone_rv block, const char *map, const hone_rv *v,
                                   unsigned n, hone_error *err) HONE_R;
 hone_status hone_blockize(HONE_S, hone_rv loop, hone_rv *ret, hone_error *err) HONE_R;
+/* at: a loop, or the block that hone_blockize gave. */
+hone_status hone_tensorize(HONE_S, hone_rv at, const char *intrin, hone_error *err) HONE_R;
 hone_status hone_annotate(HONE_S, hone_rv at, const char *key, int64_t value,
                           hone_error *err) HONE_R;
 hone_status hone_annotate_rv(HONE_S, hone_rv at, const char *key, hone_rv value,
@@ -244,6 +250,7 @@ typedef struct hone_space_options {
     const hone_target *target;
     int32_t threads;                /* the kernel may use */
     const hone_custom_rules *rules; /* beside the built-in ones; borrowed, may be NULL */
+    const hone_intrin_set *intrins; /* borrowed for the space's life; NULL: those of hone */
 } hone_space_options;
 
 /* The design spaces of a program: traces whose decisions are free. Owned by the space. */
@@ -251,8 +258,9 @@ typedef struct hone_space {
     hone_program base;
     hone_target target;
     int32_t threads;
-    HONE_VEC(hone_trace) traces; /* each carries one sampled set of decisions */
-    HONE_VEC(hone_trace) seeds;  /* hardware-derived candidates, decisions set */
+    const hone_intrin_set *intrins; /* never NULL */
+    HONE_VEC(hone_trace) traces;    /* each carries one sampled set of decisions */
+    HONE_VEC(hone_trace) seeds;     /* hardware-derived candidates, decisions set */
 } hone_space;
 
 /* Applies the target's rules (space/rule.c) to every block, last stage first. HONE_E_* only: a rule

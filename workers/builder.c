@@ -5,8 +5,15 @@
 
 _Static_assert((int)HONE_ELEM_COUNT == (int)HONE_DTYPE_COUNT, "hone_elem mirrors hone_dtype");
 
+_Static_assert(HONE_CODEGEN_INTRIN_ARGS == HONE_INTRIN_MAX_ARGS,
+               "one array is copied to the other");
+_Static_assert(HONE_CODEGEN_INTRIN_LOOPS == HONE_INTRIN_MAX_LOOPS, "likewise");
+
 struct hone_builder {
-    char *target_text, *workload_text;
+    char *target_text, *workload_text, *intrin_text;
+    hone_intrin_set *intrins; /* NULL: hone's own */
+    hone_codegen_intrin *codegen_intrins;
+    unsigned n_intrins;
     hone_codegen *codegen;
     hone_program base;
     hone_sched sched;
@@ -24,8 +31,11 @@ void hone_builder_free(hone_builder *b)
     hone_codegen_free(b->codegen);
     hone_program_fini(&b->base);
     hone_sched_fini(&b->sched);
+    hone_intrin_set_free(b->intrins);
+    free(b->codegen_intrins);
     free(b->target_text);
     free(b->workload_text);
+    free(b->intrin_text);
     free(b);
 }
 
@@ -63,6 +73,44 @@ static hone_status use_workload(hone_builder *b, const char *text, hone_error *e
     return st;
 }
 
+hone_codegen_intrin *hone_builder_intrins(const hone_intrin_set *s, unsigned *ret_n)
+{
+    unsigned n = hone_intrin_count(s);
+    hone_codegen_intrin *ret = hone_xcalloc(n, sizeof *ret);
+    for (unsigned k = 0; k < n; k++) {
+        const hone_intrin *in = hone_intrin_at(s, k);
+        ret[k] = (hone_codegen_intrin){.name = in->name,
+                                       .features = in->features,
+                                       .impl = in->impl,
+                                       .n_args = in->n_args,
+                                       .n_loops = in->n_loops};
+        memcpy(ret[k].access, in->access, sizeof ret[k].access);
+        memcpy(ret[k].extent, in->extent, sizeof ret[k].extent);
+        memcpy(ret[k].stride, in->stride, sizeof ret[k].stride);
+    }
+    *ret_n = n;
+    return ret;
+}
+
+static hone_status use_intrins(hone_builder *b, const char *text, hone_error *err)
+{
+    text = text ? text : "";
+    if (b->codegen_intrins && strcmp(b->intrin_text ? b->intrin_text : "", text) == 0)
+        return HONE_OK;
+    free(b->codegen_intrins);
+    b->codegen_intrins = NULL;
+    free(b->intrin_text);
+    b->intrin_text = NULL;
+    hone_intrin_set_free(b->intrins);
+    b->intrins = hone_intrin_set_new();
+    hone_status st = hone_intrin_set_add(b->intrins, "intrinsics", text, strlen(text), err);
+    if (st != HONE_OK)
+        return st;
+    b->intrin_text = hone_xstrdup(text);
+    b->codegen_intrins = hone_builder_intrins(b->intrins, &b->n_intrins);
+    return HONE_OK;
+}
+
 static void fill_manifest(hone_program *p, const hone_code *code, hone_manifest *ret)
 {
     *ret = (hone_manifest){.flops = hone_program_flops(p), .has_pack = code->has_pack};
@@ -87,6 +135,8 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
     hone_status st = use_target(b, job->target, err);
     if (st == HONE_OK)
         st = use_workload(b, job->workload, err);
+    if (st == HONE_OK)
+        st = use_intrins(b, job->intrins, err);
     if (st == HONE_OK && hone_program_n_args(&b->base) > HONE_MAX_ARGS)
         st = hone_fail(err, HONE_E_LIMIT, "a kernel has at most %d arguments", HONE_MAX_ARGS);
     if (st != HONE_OK)
@@ -96,6 +146,7 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
     bool as_written = job->reference;
     if (!job->reference && job->trace && job->trace[0]) {
         hone_trace t = {0};
+        b->sched.intrins = b->intrins;
         st = hone_trace_parse(job->trace, strlen(job->trace), &t, err);
         if (st == HONE_OK)
             st = hone_trace_replay(&t, &b->base, &b->sched, NULL, false, err);
@@ -109,6 +160,8 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
     st = hone_codegen_emit(b->codegen, p,
                            &(hone_codegen_options){.emit = HONE_EMIT_OBJECT,
                                                    .threads = job->threads,
+                                                   .intrins = b->codegen_intrins,
+                                                   .n_intrins = b->n_intrins,
                                                    .plain = as_written},
                            &code, err);
     if (st == HONE_OK) {

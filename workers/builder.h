@@ -3,6 +3,8 @@
 #ifndef HONE_BUILDER_H
 #define HONE_BUILDER_H
 
+#include "codegen/codegen.h"
+#include "space/intrin.h"
 #include "workers/workers.h"
 
 /* Keeps the target machine and the parsed program of the last job. One per process. */
@@ -12,5 +14,9 @@ void hone_builder_free(hone_builder *b);
 /* A hone_build_fn; ctx is the hone_builder. */
 hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifact *ret,
                                hone_error *err) HONE_NODISCARD;
+
+/* The intrinsics of a set as the code generator takes them: an array that the caller frees, of
+ * texts borrowed from the set. */
+hone_codegen_intrin *hone_builder_intrins(const hone_intrin_set *s, unsigned *ret_n);
 
 #endif

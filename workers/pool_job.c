@@ -88,6 +88,7 @@ void hone__job_free(hone_pool *p, hone__job *j)
     free((char *)j->build.workload);
     free((char *)j->build.trace);
     free((char *)j->build.target);
+    free((char *)j->build.intrins);
     free(j);
 }
 
@@ -98,6 +99,7 @@ void hone_pool_build(hone_pool *p, const hone_build_job *job)
     j->build.workload = hone_xstrdup(job->workload);
     j->build.trace = job->trace ? hone_xstrdup(job->trace) : NULL;
     j->build.target = hone_xstrdup(job->target);
+    j->build.intrins = job->intrins ? hone_xstrdup(job->intrins) : NULL;
 }
 
 void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
@@ -179,7 +181,8 @@ static hone_status check_fits(hone_pool *p, hone_wire *m, const hone__job *j, ho
                                      .target = j->build.target,
                                      .threads = j->build.threads,
                                      .reference = j->build.reference,
-                                     .deadline_ms = j->build.deadline_ms};
+                                     .deadline_ms = j->build.deadline_ms,
+                                     .intrins = j->build.intrins};
     } else {
         const hone_measure_job *o = &j->measure;
         m->type = HONE_WIRE_MEASURE;

@@ -83,7 +83,8 @@ static void build_one(hone_build_fn build, void *ctx, const hone_wire *m, hone_b
                           .target = m->build.target,
                           .threads = m->build.threads,
                           .reference = m->build.reference,
-                          .deadline_ms = m->build.deadline_ms};
+                          .deadline_ms = m->build.deadline_ms,
+                          .intrins = m->build.intrins};
     hone_wire *out = hone_xcalloc(1, sizeof *out);
     hone_artifact a = {0};
     out->type = HONE_WIRE_BUILT;

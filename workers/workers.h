@@ -67,6 +67,7 @@ typedef struct hone_build_job {
     int32_t threads;      /* threads the kernel is meant for */
     uint8_t reference;    /* 1: build plainly, as the oracle */
     int64_t deadline_ms;  /* for the build itself, from its start */
+    const char *intrins;  /* tensor intrinsics beside hone's own (docs/INTRINSICS.md), or NULL */
 } hone_build_job;
 
 /* ---- what is measured ---------------------------------------------------------------------- */
