@@ -1,36 +1,46 @@
 /* bench_versus: see versus.h for the parts and bench/README.md for how to read the result.
  *
- * Each library is timed in turns with the kernel: kernel, library, then library, kernel, and so on,
- * at least 21 pairs. What is reported is the median of the pairs' ratios: a machine that slows down
- * for a while slows down both halves of a pair.
+ * Each contestant is timed in turns with the kernel: kernel, library, then library, kernel, and so
+ * on, at least 21 pairs. What is reported is the median of the pairs' ratios: a machine that slows
+ * down for a while slows down both halves of a pair.
  *
- * From top to bottom: statistics; the race; the problem, its inputs and its check; the machine;
- * arguments; the comparison. */
+ * From top to bottom: statistics; the race; arguments; the comparison. */
 #include "bench/versus.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
 
-enum { MIN_PAIRS = 21, MAX_DUELS = 8, LONG_WARM_NS = 20000000 };
+enum { MIN_PAIRS = 21, MAX_DUELS = 8, MAX_OTHERS = 4, LONG_WARM_NS = 20000000 };
 
 static const char usage[] =
-    "usage: bench_versus [options] gemm M N K THREADS [LIBRARY.so]\n"
-    "       bench_versus [options] conv N H W CI CO R S STRIDE PAD DILATION THREADS [LIBRARY.so]\n"
+    "usage: bench_versus [options] KERNEL [NAME=VALUE]... [LIBRARY.so]\n"
+    "       bench_versus --threads N --machine-out FILE\n"
     "\n"
     "Times a kernel made by `hone query --emit library` against OpenBLAS, BLIS and oneDNN, in "
     "turns\n"
-    "in one process, each library with the core type that is fastest here. Without LIBRARY.so the\n"
-    "libraries are compared with each other.\n"
+    "in one process, each library with the core type and algorithm that is fastest here. KERNEL is "
+    "a\n"
+    "built-in kernel, or FILE.hone, or FILE.hone:NAME; NAME=VALUE are its sizes. Without "
+    "LIBRARY.so\n"
+    "the others are compared with each other.\n"
     "\n"
-    "  --name F        the kernel's function in LIBRARY.so (default f)\n"
-    "  --pairs N       pairs of samples per library (default and least 21)\n"
-    "  --trust         take each library's own choice of core type, without calibration\n"
-    "  --json          print JSON\n"
-    "  --append FILE   also append one line per library to FILE\n"
+    "  --threads N       threads of every contestant (default 1)\n"
+    "  --name F          the kernel's function in LIBRARY.so (default f)\n"
+    "  --other NAME=F.so another kernel of the same arguments takes part; its function is f\n"
+    "  --oracle F.so     the same, to compare all results with; it is not timed\n"
+    "  --only LIST       openblas,blis,onednn or some of them (default all)\n"
+    "  --pairs N         pairs of samples per contestant (default and least 21)\n"
+    "  --trust           take each library's own choice of core type, without calibration\n"
+    "  --machine FILE    take the machine's peaks from FILE instead of measuring them\n"
+    "  --machine-out FILE  measure them, write them to FILE and print them; nothing else\n"
+    "  --json FILE       also write JSON\n"
+    "  --append FILE     also append one line to FILE\n"
     "  --help\n"
     "\n"
-    "Exit code: 0 compared, 1 failed or the results differ, 2 bad usage, 3 LIBRARY.so not found.\n";
+    "Exit code: 0 compared, 1 failed or the kernel's result differs, 2 bad usage, 3 LIBRARY.so "
+    "not\n"
+    "found.\n";
 
 /* ---- statistics --------------------------------------------------------------------------------
  */
@@ -103,103 +113,141 @@ static hone_status race(contestant *base, duel *duels, uint32_t n, int64_t pairs
     return st;
 }
 
-/* ---- the problem -------------------------------------------------------------------------------
+/* ---- arguments ---------------------------------------------------------------------------------
  */
 
-static float *random_floats(int64_t n, uint64_t seed)
+typedef struct options {
+    const char *argument, *library, *name, *append, *json, *only, *machine, *machine_out, *oracle;
+    struct {
+        const char *name, *file;
+    } others[MAX_OTHERS];
+    int n_others;
+    int64_t pairs;
+    bool trust;
+} options;
+
+static bool whole(const char *text, int64_t least, int64_t most, int64_t *ret)
 {
-    float *x = aligned_alloc(64, ((size_t)n * sizeof *x + 63) / 64 * 64);
-    if (!x) {
-        fprintf(stderr, "bench_versus: out of memory\n");
-        exit(1);
-    }
-    hone_rng g;
-    hone_rng_seed(&g, seed);
-    for (int64_t k = 0; k < n; k++)
-        x[k] = (float)(hone_rng_double(&g) * 2 - 1);
-    return x;
+    char *end;
+    errno = 0;
+    *ret = strtoll(text, &end, 10);
+    return end != text && *end == '\0' && errno == 0 && *ret >= least && *ret <= most;
 }
 
-static void fill(problem *p)
+static int bad(const char *what)
 {
-    if (p->conv) {
-        p->ho = (p->h + 2 * p->pad - p->dilation * (p->r - 1) - 1) / p->stride + 1;
-        p->wo = (p->w + 2 * p->pad - p->dilation * (p->s - 1) - 1) / p->stride + 1;
-        p->n_a = p->batch * p->h * p->w * p->ci;
-        p->n_b = p->r * p->s * p->ci * p->co;
-        p->n_c = p->batch * p->ho * p->wo * p->co;
-        /* padded taps count: what a library saves by skipping them is to its credit */
-        p->flops = 2.0 * (double)(p->n_c * p->r * p->s * p->ci);
-    } else {
-        p->n_a = p->m * p->k;
-        p->n_b = p->k * p->n;
-        p->n_c = p->m * p->n;
-        p->flops = 2.0 * (double)(p->m * p->n) * (double)p->k;
-    }
-    p->a = random_floats(p->n_a, 1);
-    p->b = random_floats(p->n_b, 2);
+    fprintf(stderr, "bench_versus: %s; see bench_versus --help\n", what);
+    return 2;
 }
 
-/* One element of the result in double precision. */
-static double exact(const problem *p, int64_t at)
+/* "NAME=VALUE" in place: *ret_value is what follows the '='. */
+static bool split(char *text, const char **ret_value)
 {
-    double sum = 0;
-    if (!p->conv) {
-        int64_t i = at / p->n, j = at % p->n;
-        for (int64_t k = 0; k < p->k; k++)
-            sum += (double)p->a[i * p->k + k] * (double)p->b[k * p->n + j];
-        return sum;
-    }
-    int64_t f = at % p->co, x = at / p->co % p->wo, y = at / p->co / p->wo % p->ho;
-    int64_t image = at / p->co / p->wo / p->ho;
-    for (int64_t r = 0; r < p->r; r++)
-        for (int64_t s = 0; s < p->s; s++) {
-            int64_t h = y * p->stride + r * p->dilation - p->pad;
-            int64_t w = x * p->stride + s * p->dilation - p->pad;
-            if (h < 0 || h >= p->h || w < 0 || w >= p->w)
-                continue;
-            const float *in = p->a + ((image * p->h + h) * p->w + w) * p->ci;
-            const float *weights = p->b + (r * p->s + s) * p->ci * p->co + f;
-            for (int64_t c = 0; c < p->ci; c++)
-                sum += (double)in[c] * (double)weights[c * p->co];
+    char *equals = strchr(text, '=');
+    if (!equals || equals == text || !equals[1])
+        return false;
+    *equals = '\0';
+    *ret_value = equals + 1;
+    return true;
+}
+
+/* KERNEL [NAME=VALUE]... [LIBRARY.so] */
+static bool parse_problem(int argc, char **argv, problem *p, options *o)
+{
+    if (argc < 1)
+        return false;
+    o->argument = argv[0];
+    for (int k = 1; k < argc; k++) {
+        const char *text;
+        int64_t v;
+        if (k == argc - 1 && !strchr(argv[k], '=')) {
+            o->library = argv[k];
+        } else if (p->n_sizes == VERSUS_MAX_SIZES || !split(argv[k], &text) ||
+                   !whole(text, 0, INT32_MAX, &v)) {
+            return false;
+        } else {
+            p->sizes[p->n_sizes++] = (hone_size){argv[k], v};
         }
-    return sum;
-}
-
-static double difference(double got, double want)
-{
-    double e = fabs(got - want) / fmax(1, fabs(want));
-    return isnan(e) ? INFINITY : e;
-}
-
-/* Every element against the base's, and a thousand of them against double precision. */
-static hone_status check(const problem *p, contestant *c, const float *base, double *ret_max,
-                         hone_error *err)
-{
-    if (c->run(c, 1) < 0)
-        return versus_broken(c, err);
-    const float *got = c->result(c);
-    if (!got)
-        return versus_broken(c, err);
-    double most = 0;
-    for (int64_t k = 0; base && k < p->n_c; k++)
-        most = fmax(most, difference((double)got[k], (double)base[k]));
-    hone_rng g;
-    hone_rng_seed(&g, 3);
-    for (int k = 0; k < 1000; k++) {
-        int64_t at = (int64_t)hone_rng_below(&g, (uint64_t)p->n_c);
-        most = fmax(most, difference((double)got[at], exact(p, at)));
     }
-    *ret_max = fmax(*ret_max, most);
-    /* f32 sums of a few thousand products differ by 1e-5; a fast algorithm (Winograd) by 1e-4. */
-    if (most > 1e-3)
-        return hone_fail(err, HONE_E_CORRUPT, "%s (%s) computes something else: off by %.3g",
-                         c->name, c->detail, most);
-    return HONE_OK;
+    return true;
 }
 
-/* ---- the machine -------------------------------------------------------------------------------
- */
+static bool parse_option(int c, problem *p, options *o)
+{
+    const char *file;
+    int64_t v;
+    switch (c) {
+    case 'T':
+        if (!whole(optarg, 1, 1024, &v))
+            return false;
+        p->threads = (int32_t)v;
+        return true;
+    case 'p':
+        return whole(optarg, MIN_PAIRS, 100000, &o->pairs);
+    case 'O':
+        if (o->n_others == MAX_OTHERS || !split(optarg, &file))
+            return false;
+        o->others[o->n_others].name = optarg;
+        o->others[o->n_others++].file = file;
+        return true;
+    case 'n':
+        o->name = optarg;
+        return true;
+    case 'r':
+        o->oracle = optarg;
+        return true;
+    case 'o':
+        o->only = optarg;
+        return true;
+    case 't':
+        return o->trust = true;
+    case 'm':
+        o->machine = optarg;
+        return true;
+    case 'M':
+        o->machine_out = optarg;
+        return true;
+    case 'j':
+        o->json = optarg;
+        return true;
+    case 'a':
+        o->append = optarg;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int parse(int argc, char **argv, problem *p, options *o)
+{
+    static const struct option known[] = {{"threads", required_argument, NULL, 'T'},
+                                          {"name", required_argument, NULL, 'n'},
+                                          {"other", required_argument, NULL, 'O'},
+                                          {"oracle", required_argument, NULL, 'r'},
+                                          {"only", required_argument, NULL, 'o'},
+                                          {"pairs", required_argument, NULL, 'p'},
+                                          {"trust", no_argument, NULL, 't'},
+                                          {"machine", required_argument, NULL, 'm'},
+                                          {"json", required_argument, NULL, 'j'},
+                                          {"machine-out", required_argument, NULL, 'M'},
+                                          {"append", required_argument, NULL, 'a'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    *o = (options){.name = "f", .pairs = MIN_PAIRS};
+    p->threads = 1;
+    for (int c; (c = getopt_long(argc, argv, "+", known, NULL)) != -1;) {
+        if (c == 'h') {
+            fputs(usage, stdout);
+            return 0;
+        }
+        if (!parse_option(c, p, o))
+            return c == '?' ? 2 : bad("an option has a value it cannot take");
+    }
+    if (!o->machine_out && !parse_problem(argc - optind, argv + optind, p, o))
+        return bad("which problem? KERNEL, its sizes as NAME=VALUE, LIBRARY.so");
+    return -1;
+}
 
 static void machine_name(char *ret, size_t n)
 {
@@ -218,214 +266,179 @@ static void machine_name(char *ret, size_t n)
     fclose(f);
 }
 
-/* ---- arguments ---------------------------------------------------------------------------------
- */
-
-typedef struct options {
-    const char *kernel, *name, *append;
-    int64_t pairs;
-    bool trust, json;
-} options;
-
-static bool whole(const char *text, int64_t least, int64_t *ret)
-{
-    char *end;
-    errno = 0;
-    *ret = strtoll(text, &end, 10);
-    return end != text && *end == '\0' && errno == 0 && *ret >= least && *ret <= 1 << 24;
-}
-
-static int bad(const char *what)
-{
-    fprintf(stderr, "bench_versus: %s; see bench_versus --help\n", what);
-    return 2;
-}
-
-static bool parse_problem(int argc, char **argv, problem *p, options *o)
-{
-    static const struct {
-        size_t at;
-        int64_t least;
-    } gemm[] = {{offsetof(problem, m), 1}, {offsetof(problem, n), 1}, {offsetof(problem, k), 1}},
-      conv[] = {{offsetof(problem, batch), 1}, {offsetof(problem, h), 1},
-                {offsetof(problem, w), 1},     {offsetof(problem, ci), 1},
-                {offsetof(problem, co), 1},    {offsetof(problem, r), 1},
-                {offsetof(problem, s), 1},     {offsetof(problem, stride), 1},
-                {offsetof(problem, pad), 0},   {offsetof(problem, dilation), 1}};
-    if (argc < 1)
-        return false;
-    p->conv = strcmp(argv[0], "conv") == 0;
-    if (!p->conv && strcmp(argv[0], "gemm") != 0)
-        return false;
-    int n = (int)(p->conv ? HONE_LEN(conv) : HONE_LEN(gemm));
-    if (argc != n + 2 && argc != n + 3)
-        return false;
-    for (int k = 0; k < n; k++) {
-        int64_t v;
-        if (!whole(argv[k + 1], p->conv ? conv[k].least : gemm[k].least, &v))
-            return false;
-        memcpy((char *)p + (p->conv ? conv[k].at : gemm[k].at), &v, sizeof v);
-    }
-    int64_t threads;
-    if (!whole(argv[n + 1], 1, &threads) || threads > 1024)
-        return false;
-    p->threads = (int32_t)threads;
-    o->kernel = argc == n + 3 ? argv[n + 2] : NULL;
-    return !p->conv || (p->h + 2 * p->pad > p->dilation * (p->r - 1) &&
-                        p->w + 2 * p->pad > p->dilation * (p->s - 1));
-}
-
-/* Returns -1 to go on, or the exit code. */
-static int parse(int argc, char **argv, problem *p, options *o)
-{
-    static const struct option known[] = {{"name", required_argument, NULL, 'n'},
-                                          {"pairs", required_argument, NULL, 'p'},
-                                          {"trust", no_argument, NULL, 't'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"append", required_argument, NULL, 'a'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    *o = (options){.name = "f", .pairs = MIN_PAIRS};
-    for (int c; (c = getopt_long(argc, argv, "+", known, NULL)) != -1;)
-        switch (c) {
-        case 'n':
-            o->name = optarg;
-            break;
-        case 'p':
-            if (!whole(optarg, MIN_PAIRS, &o->pairs))
-                return bad("--pairs takes a whole number, 21 or more");
-            break;
-        case 't':
-            o->trust = true;
-            break;
-        case 'j':
-            o->json = true;
-            break;
-        case 'a':
-            o->append = optarg;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        default:
-            return 2;
-        }
-    if (!parse_problem(argc - optind, argv + optind, p, o))
-        return bad("which problem? gemm M N K THREADS, or conv and its sizes");
-    return -1;
-}
-
 static void title(const problem *p, char *ret, size_t n)
 {
-    const char *s = p->threads == 1 ? "" : "s";
-    if (p->conv)
-        snprintf(ret, n,
-                 "conv %" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 " -> %" PRId64 ", %" PRId64
-                 "x%" PRId64 " stride %" PRId64 " pad %" PRId64 " dilation %" PRId64
-                 ", f32, %d thread%s",
-                 p->batch, p->h, p->w, p->ci, p->co, p->r, p->s, p->stride, p->pad, p->dilation,
-                 p->threads, s);
-    else
-        snprintf(ret, n, "gemm %" PRId64 " x %" PRId64 " x %" PRId64 ", f32, %d thread%s", p->m,
-                 p->n, p->k, p->threads, s);
+    size_t used = (size_t)snprintf(ret, n, "%s", p->kernel);
+    for (uint32_t k = 0; k < p->n_sizes && used < n; k++)
+        used += (size_t)snprintf(ret + used, n - used, " %s=%" PRId64, p->sizes[k].name,
+                                 p->sizes[k].value);
+    if (used < n)
+        snprintf(ret + used, n - used, ", %d thread%s", p->threads, p->threads == 1 ? "" : "s");
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------
+/* ---- the comparison ----------------------------------------------------------------------------
  */
 
-static double one_thread_peak(hone_error *err)
+/* The results that all are compared with: the oracle's if there is one, else the first
+ * contestant's. */
+typedef struct truth {
+    void *data;
+    const char *whose;
+} truth;
+
+/* One call, and every element of its result against the truth. A difference ends the comparison for
+ * hone's kernel; another contestant is left out and named. */
+static hone_status check(const problem *p, contestant *c, truth *t, report *r, bool *ret_agrees,
+                         hone_error *err)
 {
-    contestant c;
-    double best = 0, ns;
-    if (versus_peak(1, &c, err) != HONE_OK)
-        return 0;
-    for (int k = 0; k < 9; k++)
-        if (versus_sample(&c, &ns, err) == HONE_OK && c.flops / ns > best)
-            best = c.flops / ns;
-    return best;
+    *ret_agrees = true;
+    if (c->run(c, 1) < 0)
+        return versus_broken(c, err);
+    if (!t->data) {
+        t->data = versus_buffer(p->out->bytes);
+        memcpy(t->data, c->out, (size_t)p->out->bytes);
+        t->whose = c->name;
+        return HONE_OK;
+    }
+    double off = versus_difference(p, c->out, t->data);
+    *ret_agrees = off <= versus_tolerance(p);
+    if (*ret_agrees)
+        r->max_difference = fmax(r->max_difference, off);
+    else if (strcmp(c->name, "hone") == 0)
+        return hone_fail(err, HONE_E_CORRUPT, "hone's kernel and %s differ by %.3g", t->whose, off);
+    else
+        hone_vec_push(&r->wrong, hone_xasprintf("%s (%s) computes something else than %s: off by "
+                                                "%.3g",
+                                                c->name, c->detail, t->whose, off));
+    return HONE_OK;
 }
 
-/* The kernel and the fastest of each library, each checked against the first and warm. One at a
- * time: the threads a contestant starts are told from those before. */
+static hone_status ask_oracle(problem *p, const options *o, truth *t, report *r, hone_error *err)
+{
+    static contestant oracle;
+    bool agrees;
+    if (!o->oracle)
+        return HONE_OK;
+    hone_status st = versus_kernel(o->oracle, "f", "the plain loops", p, &oracle, err);
+    return st == HONE_OK ? check(p, &oracle, t, r, &agrees, err) : st;
+}
+
+/* hone's kernel, the others by file, the fastest of each library; each is checked and warm before
+ * the next one comes: the threads a contestant starts are told from those before. */
 static hone_status assemble(problem *p, const options *o, report *r, contestant *all,
                             candidate_list *candidates, uint32_t *ret_n, hone_error *err)
 {
-    hone_status st = HONE_OK;
+    truth t = {0};
     uint32_t n = 0;
-    if (o->kernel) {
-        st = versus_kernel(o->kernel, o->name, p, &all[n++], err);
-        if (st != HONE_OK)
-            return st;
-    }
-    if (!o->json)
-        fprintf(stderr, "calibrating the libraries ...\n");
-    versus_calibrate(p, o->trust, candidates);
-    for (uint32_t k = 0, checked = 0; k <= candidates->n && st == HONE_OK; k++) {
-        versus_move(0, 0, p->threads); /* libraries count the processors they may use */
-        if (k > 0 && n < MAX_DUELS && candidates->v[k - 1].chosen)
-            st = versus_library(&candidates->v[k - 1], p, &all[n++], err);
-        if (st == HONE_OK && checked < n) {
-            const float *base = checked ? all[0].result(&all[0]) : NULL;
-            st = check(p, &all[checked], base, &r->max_difference, err);
-            if (st == HONE_OK)
-                st = versus_warm(&all[checked++], LONG_WARM_NS, err);
+    hone_status st = ask_oracle(p, o, &t, r, err);
+    int kernels = (o->library ? 1 : 0) + o->n_others;
+    for (int k = 0; st == HONE_OK; k++) {
+        if (k == kernels) {
+            fprintf(stderr, "calibrating the libraries ...\n");
+            versus_calibrate(p, o->only, o->trust, candidates);
         }
+        if (k >= kernels + (int)candidates->n && k >= kernels)
+            break;
+        versus_move(0, 0, p->threads); /* libraries count the processors they may use */
+        int other = k - (o->library ? 1 : 0);
+        if (k < kernels)
+            st = other < 0 ? versus_kernel(o->library, o->name, "hone", p, &all[n], err)
+                           : versus_kernel(o->others[other].file, "f", o->others[other].name, p,
+                                           &all[n], err);
+        else if (candidates->v[k - kernels].chosen && n <= MAX_DUELS)
+            st = versus_library(&candidates->v[k - kernels], p, &all[n], err);
+        else
+            continue;
+        bool agrees = false;
+        if (st == HONE_OK)
+            st = check(p, &all[n], &t, r, &agrees, err);
+        if (st == HONE_OK && agrees)
+            st = versus_warm(&all[n++], LONG_WARM_NS, err);
     }
     *ret_n = n;
     if (st == HONE_OK && n == 0)
         return hone_fail(err, HONE_E_TOOL,
-                         "nothing to time: no kernel given and no library found; run `sh "
-                         "cmake/install-deps.sh bench`");
+                         "nothing to time: no kernel given and no library that has it; is `sh "
+                         "cmake/install-deps.sh bench` done?");
     return st;
 }
 
-static hone_status compare(problem *p, const options *o, report *r, hone_error *err)
+static hone_status compare(problem *p, const options *o, const machine *m, report *r,
+                           hone_error *err)
 {
-    static contestant all[MAX_DUELS + 1], peak;
+    static contestant all[MAX_DUELS + 1];
     static duel duels[MAX_DUELS];
     static candidate_list candidates;
     double load = 0;
     r->load = getloadavg(&load, 1) == 1 ? load : 0;
-    title(p, r->title, sizeof r->title);
-    machine_name(r->machine, sizeof r->machine);
-    hone_status st = versus_pin(p->threads, err);
+    hone_status st = versus_problem(o->argument, p, err);
     if (st != HONE_OK)
         return st;
-    fill(p);
+    title(p, r->title, sizeof r->title);
+    machine_name(r->cpu, sizeof r->cpu);
     uint32_t n = 0;
     st = assemble(p, o, r, all, &candidates, &n, err);
     if (st != HONE_OK)
         return st;
     for (uint32_t k = 1; k < n; k++)
         duels[r->n_duels++].other = &all[k];
-    if (versus_peak(p->threads, &peak, err) == HONE_OK) {
-        r->peak = &peak;
-        duels[r->n_duels++].other = &peak;
-        r->peak1_gflops = one_thread_peak(err);
-    }
+    if (n == 1) /* nobody to race with: itself */
+        duels[r->n_duels++].other = &all[0];
     r->p = p;
     r->candidates = &candidates;
     r->base = &all[0];
     r->duels = duels;
-    return race(&all[0], duels, r->n_duels, o->pairs, err);
+    r->machine = m;
+    r->bound_ns = versus_bound_ns(m, p, &r->held_by);
+    st = race(&all[0], duels, r->n_duels, o->pairs, err);
+    if (n == 1)
+        r->n_duels = 0;
+    return st;
+}
+
+static hone_status write_machine(const machine *m, const char *path, hone_error *err)
+{
+    json_t *j = versus_machine_json(m);
+    char *text = hone_json_text(j);
+    hone_status st = hone_file_write(path, text, strlen(text), err);
+    free(text);
+    json_decref(j);
+    versus_machine_print(m, stdout);
+    return st;
+}
+
+static hone_status write_json(const report *r, const char *path, hone_error *err)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return hone_fail_errno(err, HONE_E_IO, "cannot write %s", path);
+    versus_print_json(r, f);
+    return fclose(f) == 0 ? HONE_OK : hone_fail_errno(err, HONE_E_IO, "cannot write %s", path);
 }
 
 int main(int argc, char **argv)
 {
     static problem p;
+    static machine m;
     options o;
     int code = parse(argc, argv, &p, &o);
     if (code >= 0)
         return code;
     hone_error err = {0};
     static report r;
-    hone_status st = compare(&p, &o, &r, &err);
-    if (st == HONE_OK) {
-        if (o.json)
-            versus_print_json(&r);
-        else
+    hone_status st = versus_pin(p.threads, &err);
+    if (st == HONE_OK)
+        st = o.machine ? versus_machine_read(o.machine, &m, &err)
+                       : versus_machine(p.threads, &m, &err);
+    if (st == HONE_OK && o.machine_out) {
+        st = write_machine(&m, o.machine_out, &err);
+    } else if (st == HONE_OK) {
+        st = compare(&p, &o, &m, &r, &err);
+        if (st == HONE_OK)
             versus_print(&r);
-        if (o.append)
+        if (st == HONE_OK && o.json)
+            st = write_json(&r, o.json, &err);
+        if (st == HONE_OK && o.append)
             st = versus_append(&r, o.append, &err);
     }
     if (st != HONE_OK)

@@ -1,31 +1,76 @@
 /* bench_versus: a tuned kernel against hand-written libraries, in one process, in turns.
  *
  *   versus.c            arguments, the race, statistics
+ *   versus_problem.c    sizes, arguments, inputs, work, and whether two results agree
  *   versus_time.c       processors, warm-up, one sample
- *   versus_report.c     the table and the JSON
+ *   versus_report.c     the table, the JSON, the line for a table of many problems
  *   versus_calibrate.c  which core type, variant and layout each library is fastest with
- *   versus_blas.c       the kernel itself, OpenBLAS, BLIS
- *   versus_dnnl.c       oneDNN
- *   versus_peak.c       what the processor could do: register-only FMA */
+ *   versus_kernel.c     kernels in shared objects: hone's, and the plain loops of plain.c
+ *   versus_blas.c       OpenBLAS, BLIS
+ *   versus_dnnl.c       oneDNN: loading, layouts, calls; dnnl_ops.c: one function per operator
+ *   versus_machine.c    what the processor could do: arithmetic in registers, memory streams
+ *   versus_peak.c       the loops for that */
 #ifndef HONE_BENCH_VERSUS_H
 #define HONE_BENCH_VERSUS_H
 
 #include "base/base.h"
+#include "ir/ir.h"
 
 #include <sys/types.h>
 
-/* gemm: C[m][n] = sum over k of A[m][k] B[k][n]. conv: NHWC, filters R x S x CI x CO, zero padding.
- * All f32, dense, row-major. `a` is the input, `b` the weights. */
+/* ---- the problem ---------------------------------------------------------------------------- */
+
+enum { VERSUS_MAX_ARGS = 8, VERSUS_MAX_SIZES = 16 };
+
+/* What arithmetic bounds a problem: each has its measured peak. */
+typedef enum unit { UNIT_F32, UNIT_U8I8, UNIT_BF16, UNIT_BITS, UNIT_COUNT } unit;
+
+typedef struct tensor {
+    char name[32];
+    hone_dtype dtype;
+    int32_t n_dims;
+    int64_t shape[HONE_MAX_DIMS]; /* dense, row-major */
+    int64_t elements, bytes;
+    bool output, constant; /* constant: may be brought into another layout ahead of time */
+    void *data;            /* inputs: the same memory for all; NULL for the output */
+} tensor;
+
+/* A kernel of the workload language at one set of sizes, with one output. */
 typedef struct problem {
-    bool conv;
-    int64_t m, n, k;
-    int64_t batch, h, w, ci, co, r, s, stride, pad, dilation, ho, wo;
+    char kernel[64]; /* its name; a kernel from a file of one's own may have the name of another */
+    hone_size sizes[VERSUS_MAX_SIZES];
+    uint32_t n_sizes;
+    tensor args[VERSUS_MAX_ARGS]; /* in the workload's order */
+    uint32_t n_args;
+    tensor *out;
     int32_t threads;
-    bool prepacked; /* the kernel takes its weights packed ahead of time; so may the others */
-    double flops;
-    float *a, *b;
-    int64_t n_a, n_b, n_c; /* elements */
+    bool prepacked; /* hone's kernel takes its weights packed ahead of time; so may the others */
+    unit unit;
+    double flops; /* of one call: what the definition needs, however it is computed */
+    double read_bytes, write_bytes; /* each argument once */
 } problem;
+
+/* `arg` is a built-in kernel, FILE.hone or FILE.hone:NAME. Inputs are filled from a fixed seed. */
+hone_status versus_problem(const char *arg, problem *p, hone_error *err) HONE_NODISCARD;
+/* The value given for a size, or `otherwise`: the default in workloads/. */
+int64_t versus_size(const problem *p, const char *name, int64_t otherwise);
+const tensor *versus_arg(const problem *p, const char *name); /* NULL: there is none */
+void *versus_buffer(int64_t bytes); /* on a cache line, zeroed; ends the program without memory */
+/* The largest difference of two results, relative where they are above 1, and what may be. */
+double versus_difference(const problem *p, const void *got, const void *want);
+double versus_tolerance(const problem *p);
+
+/* A problem that is products of matrices: for all x < outer[0], y < outer[1]
+ * C[x][y][i][j] = sum over k of A[x][y][i][k] B[x][y][k][j]. Strides are in elements. */
+typedef struct product {
+    int64_t outer[2], m, n, k;
+    int64_t a_outer[2], b_outer[2], c_outer[2];
+    int64_t a_row, a_col, b_row, b_col, c_row; /* one of row and col is 1; c_col is */
+    const tensor *a, *b;
+} product;
+bool versus_product(const problem *p, product *ret);
+
+/* ---- contestants ---------------------------------------------------------------------------- */
 
 typedef struct contestant {
     char name[32];    /* "OpenBLAS" */
@@ -33,44 +78,44 @@ typedef struct contestant {
     double flops;     /* of one call */
     /* Makes `calls` calls; elapsed nanoseconds, or -1 after a failure. */
     int64_t (*run)(struct contestant *c, int64_t calls);
-    /* The result of the last call, in the problem's own layout: n_c floats. NULL after a failure.
-     */
-    const float *(*result)(struct contestant *c);
+    const void *out; /* the result of the last call, in the problem's own layout */
     void *state;
     bool makes_threads;  /* anew in every call */
     bool placed;         /* its threads are pinned */
     int64_t calls;       /* per sample */
+    int64_t warm_ns;     /* the least of the warm-up's calls */
     HONE_VEC(double) ns; /* every sample, nanoseconds per call */
 } contestant;
 
-/* One way of loading a library: its file, what is set in the environment before, the layout asked
- * of it. */
+/* One way of loading a library: its file, what is set in the environment before, the algorithm and
+ * layout asked of it. */
 typedef struct candidate {
     const char *library; /* "OpenBLAS", "BLIS", "oneDNN" */
     char file[160];
     const char *variable, *value; /* NULL: the library's own choice */
-    const char *form;             /* oneDNN: which layout or algorithm; NULL elsewhere */
+    const char *form;             /* which routine, layout or algorithm */
     double gflops;                /* 0: it failed */
-    char detail[200];             /* what it says of itself */
+    char detail[200];             /* what it says of itself, or why it failed */
     bool chosen;
 } candidate;
 
-/* ---- contestants --------------------------------------------------------------------------- */
-
-/* All fill *ret. On failure the message is in err: HONE_E_NOTFOUND when the library is not there.
- */
-hone_status versus_kernel(const char *path, const char *name, problem *p, contestant *ret,
-                          hone_error *err) HONE_NODISCARD;
+/* All fill *ret. On failure the message is in err: HONE_E_NOTFOUND when the library is not there or
+ * does not have the operator. */
+hone_status versus_kernel(const char *path, const char *symbol, const char *name, problem *p,
+                          contestant *ret, hone_error *err) HONE_NODISCARD;
 /* Sets the candidate's environment, loads the library, prepares one problem. */
 hone_status versus_library(const candidate *c, const problem *p, contestant *ret,
                            hone_error *err) HONE_NODISCARD;
+hone_status versus_blas(const candidate *c, const problem *p, contestant *ret,
+                        hone_error *err) HONE_NODISCARD;
 hone_status versus_dnnl(const candidate *c, const problem *p, contestant *ret,
                         hone_error *err) HONE_NODISCARD;
-/* Warm, with the faster instruction set. HONE_E_NOTFOUND on a processor without such a loop here.
- */
-hone_status versus_peak(int32_t threads, contestant *ret, hone_error *err) HONE_NODISCARD;
+/* The forms a library knows for this problem, NULL at the end: empty when it lacks the operator. */
+enum { VERSUS_MAX_FORMS = 8 };
+void versus_blas_forms(const problem *p, const char *ret[VERSUS_MAX_FORMS + 1]);
+void versus_dnnl_forms(const problem *p, const char *ret[VERSUS_MAX_FORMS + 1]);
 
-/* ---- timing -------------------------------------------------------------------------------- */
+/* ---- timing ---------------------------------------------------------------------------------- */
 
 /* Keeps the process on the last `threads` processors it may use: the first serve most interrupts.
  */
@@ -88,13 +133,51 @@ hone_status versus_broken(const contestant *c, hone_error *err) HONE_NODISCARD;
 double versus_median(const double *x, uint32_t n);
 double versus_least(const double *x, uint32_t n);
 
-/* ---- calibration --------------------------------------------------------------------------- */
+/* ---- calibration ----------------------------------------------------------------------------- */
 
 typedef HONE_VEC(candidate) candidate_list;
-/* Tries every way of every library in child processes and marks the fastest of each library. */
-void versus_calibrate(const problem *p, bool defaults_only, candidate_list *ret);
+/* Tries every way of every library in child processes and marks the fastest of each library. `only`
+ * (NULL: all) holds the libraries that take part, separated by commas, in any case of letters. */
+void versus_calibrate(const problem *p, const char *only, bool defaults_only, candidate_list *ret);
 
-/* ---- report -------------------------------------------------------------------------------- */
+/* ---- the machine ----------------------------------------------------------------------------- */
+
+typedef struct level {
+    char name[8];                         /* "L1" .. "DRAM" */
+    double bytes;                         /* of all threads together; 0 for DRAM: no limit */
+    double load_gbs, store_gbs, copy_gbs; /* copy counts what is read and what is written */
+} level;
+
+typedef struct machine {
+    int32_t threads;
+    double peak[UNIT_COUNT];  /* 10^9 operations a second; 0: unknown */
+    char how[UNIT_COUNT][64]; /* the instruction */
+    level levels[4];
+} machine;
+
+extern const char *const versus_unit_names[UNIT_COUNT];
+/* Measures for about two seconds. Where there are no loops for the processor all is 0. */
+hone_status versus_machine(int32_t threads, machine *ret, hone_error *err) HONE_NODISCARD;
+json_t *versus_machine_json(const machine *m);
+hone_status versus_machine_read(const char *path, machine *ret, hone_error *err) HONE_NODISCARD;
+void versus_machine_print(const machine *m, FILE *to);
+/* No call can take less: arithmetic at the peak; every argument moved once between the registers
+ * and the smallest cache that holds all of them. 0: unknown. */
+double versus_bound_ns(const machine *m, const problem *p, const level **ret_level);
+
+/* The loops, each `calls` times. NULL: this processor has none. */
+typedef struct peak_loop {
+    void (*run)(int64_t calls);
+    double ops; /* of one call */
+    const char *how;
+} peak_loop;
+peak_loop versus_peak_loop(unit u, bool wide);
+typedef enum stream { STREAM_LOAD, STREAM_STORE, STREAM_COPY, STREAM_COUNT } stream;
+/* Over n bytes, a multiple of 1024, once; COPY reads the first half and writes the second. */
+typedef void stream_loop(char *p, int64_t n);
+stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches);
+
+/* ---- report ---------------------------------------------------------------------------------- */
 
 /* The base against one other, over adjacent samples. */
 typedef struct duel {
@@ -108,21 +191,24 @@ typedef struct duel {
 
 typedef struct report {
     const problem *p;
-    char machine[128];
-    char title[160];
+    char cpu[128];
+    char title[240];
     double load; /* other work on the machine when it began */
     const candidate_list *candidates;
     contestant *base;
     duel *duels;
     uint32_t n_duels;
-    const contestant *peak; /* NULL: unknown */
-    double peak1_gflops;    /* one thread's; 0: unknown */
+    HONE_VEC(char *) wrong; /* who computed something else, and by how much */
+    const machine *machine;
+    double bound_ns; /* 0: unknown */
+    const level *held_by;
     double max_difference;
 } report;
 
 void versus_print(const report *r);
-void versus_print_json(const report *r);
-/* Appends one line per library to a file, for a table over several problems. */
+void versus_print_json(const report *r, FILE *to);
+/* Appends one line to a file, for a table over several problems; tabs between the fields (see
+ * versus_report.c). */
 hone_status versus_append(const report *r, const char *path, hone_error *err) HONE_NODISCARD;
 
 #endif

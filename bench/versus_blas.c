@@ -1,126 +1,118 @@
+/* OpenBLAS and BLIS. The C interface to BLAS is one and the same in both; declared here, so that
+ * neither library's headers are needed. */
 #include "bench/versus.h"
 
 #include <dlfcn.h>
+#include <math.h>
 
-/* ---- the kernel under test ------------------------------------------------------------------- */
-
-typedef struct kernel {
-    int (*call)(const void *in, const void *weights, void *out);
-    const float *in;
-    const void *weights;
-    float *out;
-} kernel;
-
-static int64_t kernel_run(contestant *c, int64_t calls)
-{
-    const kernel *k = c->state;
-    int64_t start = hone_clock_ns();
-    for (int64_t i = 0; i < calls; i++)
-        if (k->call(k->in, k->weights, k->out) != 0)
-            return -1;
-    return hone_clock_ns() - start;
-}
-
-static const float *kernel_result(contestant *c)
-{
-    return ((const kernel *)c->state)->out;
-}
-
-static void *aligned(size_t bytes)
-{
-    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (!p) {
-        fprintf(stderr, "bench_versus: out of memory\n");
-        exit(1);
-    }
-    memset(p, 0, bytes);
-    return p;
-}
-
-/* The weights are B in matmul, F in the convolutions, Y in batch_matmul, W in kernels of one's own.
- */
-static bool find_pack(void *lib, const char *name, void *ret_pack, void *ret_bytes)
-{
-    static const char *const args[] = {"B", "F", "W", "Y"};
-    for (size_t k = 0; k < HONE_LEN(args); k++) {
-        char symbol[128];
-        snprintf(symbol, sizeof symbol, "%s_pack_%s", name, args[k]);
-        *(void **)ret_pack = dlsym(lib, symbol);
-        snprintf(symbol, sizeof symbol, "%s_pack_%s_bytes", name, args[k]);
-        *(void **)ret_bytes = dlsym(lib, symbol);
-        if (*(void **)ret_pack && *(void **)ret_bytes)
-            return true;
-    }
-    return false;
-}
-
-hone_status versus_kernel(const char *path, const char *name, problem *p, contestant *ret,
-                          hone_error *err)
-{
-    char here[4096];
-    snprintf(here, sizeof here, "%s%s", strchr(path, '/') ? "" : "./", path);
-    void *lib = dlopen(here, RTLD_NOW | RTLD_LOCAL);
-    if (!lib)
-        return hone_fail(err, HONE_E_NOTFOUND, "cannot load the kernel: %s", dlerror());
-    kernel *k = hone_xcalloc(1, sizeof *k);
-    *(void **)&k->call = dlsym(lib, name);
-    if (!k->call) {
-        free(k);
-        return hone_fail(err, HONE_E_NOTFOUND,
-                         "%s defines no function '%s': make it with `hone query --emit library "
-                         "--name %s`",
-                         path, name, name);
-    }
-    k->in = p->a;
-    k->weights = p->b;
-    k->out = aligned((size_t)p->n_c * sizeof(float));
-    int (*pack)(const void *from, void *packed);
-    int64_t (*pack_bytes)(void);
-    if (find_pack(lib, name, &pack, &pack_bytes)) {
-        void *packed = aligned((size_t)pack_bytes());
-        if (pack(p->b, packed) != 0)
-            return hone_fail(err, HONE_E_NOTFOUND, "%s: packing the weights failed", path);
-        k->weights = packed;
-        p->prepacked = true;
-    }
-    *ret = (contestant){
-        .name = "hone", .flops = p->flops, .run = kernel_run, .result = kernel_result, .state = k};
-    snprintf(ret->detail, sizeof ret->detail, "%s",
-             p->prepacked ? "weights packed ahead of time" : "weights as they are");
-    return HONE_OK;
-}
-
-/* ---- OpenBLAS and BLIS -------------------------------------------------------------------------
- */
-
-/* The C interface to BLAS is one and the same in both; declared here, so that neither library's
- * headers are needed. */
-enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111 };
+enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 typedef void sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
                       const float *a, int lda, const float *b, int ldb, float beta, float *c,
                       int ldc);
+typedef void sgemv_fn(int order, int trans, int m, int n, float alpha, const float *a, int lda,
+                      const float *x, int step_x, float beta, float *y, int step_y);
+typedef float snrm2_fn(int n, const float *x, int step);
+typedef float sdot_fn(int n, const float *x, int step_x, const float *y, int step_y);
 
 typedef struct blas {
-    sgemm_fn *sgemm;
-    const problem *p;
+    void *call;
+    product g;
+    int64_t rows, row; /* snrm2, sdot: so many vectors of so many elements */
+    const float *in;
     float *out;
 } blas;
 
-static int64_t blas_run(contestant *c, int64_t calls)
+static int64_t run_sgemm(contestant *c, int64_t calls)
 {
     const blas *b = c->state;
-    const problem *p = b->p;
-    int m = (int)p->m, n = (int)p->n, k = (int)p->k;
+    const product *g = &b->g;
+    sgemm_fn *sgemm = (sgemm_fn *)b->call;
+    const float *in = g->a->data, *weights = g->b->data;
+    bool turned = g->b_col != 1;
     int64_t start = hone_clock_ns();
     for (int64_t i = 0; i < calls; i++)
-        b->sgemm(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, m, n, k, 1, p->a, k, p->b, n, 0, b->out, n);
+        for (int64_t x = 0; x < g->outer[0]; x++)
+            for (int64_t y = 0; y < g->outer[1]; y++)
+                sgemm(ROW_MAJOR, NO_TRANSPOSE, turned ? TRANSPOSE : NO_TRANSPOSE, (int)g->m,
+                      (int)g->n, (int)g->k, 1, in + x * g->a_outer[0] + y * g->a_outer[1],
+                      (int)g->a_row, weights + x * g->b_outer[0] + y * g->b_outer[1],
+                      (int)(turned ? g->b_col : g->b_row), 0,
+                      b->out + x * g->c_outer[0] + y * g->c_outer[1], (int)g->c_row);
     return hone_clock_ns() - start;
 }
 
-static const float *blas_result(contestant *c)
+/* M = 1: y = transposed B times the row A; N = 1: y = A times the column B. */
+static int64_t run_sgemv(contestant *c, int64_t calls)
 {
-    return ((const blas *)c->state)->out;
+    const blas *b = c->state;
+    const product *g = &b->g;
+    sgemv_fn *sgemv = (sgemv_fn *)b->call;
+    const float *in = g->a->data, *weights = g->b->data;
+    int64_t start = hone_clock_ns();
+    for (int64_t i = 0; i < calls; i++)
+        if (g->n == 1)
+            sgemv(ROW_MAJOR, NO_TRANSPOSE, (int)g->m, (int)g->k, 1, in, (int)g->a_row, weights, 1,
+                  0, b->out, 1);
+        else
+            sgemv(ROW_MAJOR, TRANSPOSE, (int)g->k, (int)g->n, 1, weights, (int)g->b_row, in, 1, 0,
+                  b->out, 1);
+    return hone_clock_ns() - start;
 }
+
+static int64_t run_snrm2(contestant *c, int64_t calls)
+{
+    const blas *b = c->state;
+    snrm2_fn *snrm2 = (snrm2_fn *)b->call;
+    int64_t start = hone_clock_ns();
+    for (int64_t i = 0; i < calls; i++)
+        for (int64_t r = 0; r < b->rows; r++)
+            b->out[r] = snrm2((int)b->row, b->in + r * b->row, 1);
+    return hone_clock_ns() - start;
+}
+
+/* The same without snrm2's care about overflow, as the kernel is written. */
+static int64_t run_sdot(contestant *c, int64_t calls)
+{
+    const blas *b = c->state;
+    sdot_fn *sdot = (sdot_fn *)b->call;
+    int64_t start = hone_clock_ns();
+    for (int64_t i = 0; i < calls; i++)
+        for (int64_t r = 0; r < b->rows; r++) {
+            const float *x = b->in + r * b->row;
+            b->out[r] = sqrtf(sdot((int)b->row, x, 1, x, 1));
+        }
+    return hone_clock_ns() - start;
+}
+
+static const struct form {
+    const char *name, *symbol;
+    int64_t (*run)(contestant *c, int64_t calls);
+} forms[] = {
+    {"sgemm", "cblas_sgemm", run_sgemm},
+    {"sgemv", "cblas_sgemv", run_sgemv},
+    {"snrm2", "cblas_snrm2", run_snrm2},
+    {"sdot", "cblas_sdot", run_sdot},
+};
+
+void versus_blas_forms(const problem *p, const char *ret[VERSUS_MAX_FORMS + 1])
+{
+    product g;
+    int n = 0;
+    if (p->args[0].dtype == HONE_F32 && versus_product(p, &g) && g.m <= INT32_MAX &&
+        g.n <= INT32_MAX && g.k <= INT32_MAX) {
+        /* a fused bias or activation is not in BLAS: such kernels have more arguments */
+        ret[n++] = "sgemm";
+        if ((g.m == 1 || g.n == 1) && g.outer[0] * g.outer[1] == 1)
+            ret[n++] = "sgemv";
+    } else if (strcmp(p->kernel, "norm") == 0 && p->args[0].dtype == HONE_F32) {
+        ret[n++] = "snrm2";
+        ret[n++] = "sdot";
+    }
+    ret[n] = NULL;
+}
+
+/* ---- what the library says of itself ----------------------------------------------------------
+ */
 
 static void describe_openblas(void *lib, int32_t threads, char *ret, size_t n)
 {
@@ -159,6 +151,40 @@ static const char *variant(const char *file)
     return strstr(file, "openmp") ? ", openmp" : strstr(file, "pthread") ? ", pthread" : "";
 }
 
+hone_status versus_blas(const candidate *c, const problem *p, contestant *ret, hone_error *err)
+{
+    const struct form *form = NULL;
+    for (size_t k = 0; k < HONE_LEN(forms); k++)
+        if (strcmp(forms[k].name, c->form) == 0)
+            form = &forms[k];
+    void *lib = dlopen(c->file, RTLD_NOW | RTLD_LOCAL);
+    if (!lib)
+        return hone_fail(err, HONE_E_NOTFOUND, "cannot load %s: %s", c->library, dlerror());
+    blas *b = hone_xcalloc(1, sizeof *b);
+    b->call = form ? dlsym(lib, form->symbol) : NULL;
+    if (!b->call) {
+        free(b);
+        return hone_fail(err, HONE_E_NOTFOUND, "%s has no %s", c->file, c->form);
+    }
+    b->in = p->args[0].data;
+    b->out = versus_buffer(p->out->bytes);
+    b->rows = p->out->elements;
+    b->row = p->args[0].elements / p->out->elements;
+    bool is_product = versus_product(p, &b->g);
+    if (!is_product && form->run != run_snrm2 && form->run != run_sdot)
+        return hone_fail(err, HONE_E_NOTFOUND, "%s does not do this", c->library);
+    *ret = (contestant){.flops = p->flops, .run = form->run, .out = b->out, .state = b};
+    snprintf(ret->name, sizeof ret->name, "%s", c->library);
+    char says[120];
+    if (strcmp(c->library, "OpenBLAS") == 0)
+        describe_openblas(lib, p->threads, says, sizeof says);
+    else
+        describe_blis(lib, p->threads, says, sizeof says);
+    ret->makes_threads = strcmp(c->library, "BLIS") == 0 && !strstr(c->file, "openmp");
+    snprintf(ret->detail, sizeof ret->detail, "%s%s, %s", says, variant(c->file), c->form);
+    return HONE_OK;
+}
+
 hone_status versus_library(const candidate *c, const problem *p, contestant *ret, hone_error *err)
 {
     if (c->variable)
@@ -171,29 +197,6 @@ hone_status versus_library(const candidate *c, const problem *p, contestant *ret
                                          "BLIS_NUM_THREADS"};
     for (size_t k = 0; k < HONE_LEN(counts); k++)
         setenv(counts[k], threads, 1);
-    if (strcmp(c->library, "oneDNN") == 0)
-        return versus_dnnl(c, p, ret, err);
-    if (p->conv || p->m > INT32_MAX || p->n > INT32_MAX || p->k > INT32_MAX)
-        return hone_fail(err, HONE_E_NOTFOUND, "%s does not do this", c->library);
-    void *lib = dlopen(c->file, RTLD_NOW | RTLD_LOCAL);
-    if (!lib)
-        return hone_fail(err, HONE_E_NOTFOUND, "cannot load %s: %s", c->library, dlerror());
-    blas *b = hone_xcalloc(1, sizeof *b);
-    *(void **)&b->sgemm = dlsym(lib, "cblas_sgemm");
-    if (!b->sgemm) {
-        free(b);
-        return hone_fail(err, HONE_E_NOTFOUND, "%s has no cblas_sgemm", c->file);
-    }
-    b->p = p;
-    b->out = aligned((size_t)p->n_c * sizeof(float));
-    *ret = (contestant){.flops = p->flops, .run = blas_run, .result = blas_result, .state = b};
-    snprintf(ret->name, sizeof ret->name, "%s", c->library);
-    char says[120];
-    if (strcmp(c->library, "OpenBLAS") == 0)
-        describe_openblas(lib, p->threads, says, sizeof says);
-    else
-        describe_blis(lib, p->threads, says, sizeof says);
-    ret->makes_threads = strcmp(c->library, "BLIS") == 0 && !strstr(c->file, "openmp");
-    snprintf(ret->detail, sizeof ret->detail, "%s%s", says, variant(c->file));
-    return HONE_OK;
+    return strcmp(c->library, "oneDNN") == 0 ? versus_dnnl(c, p, ret, err)
+                                             : versus_blas(c, p, ret, err);
 }

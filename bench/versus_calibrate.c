@@ -4,6 +4,7 @@
 #include "bench/versus.h"
 
 #include <fcntl.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,15 +13,21 @@ enum { ROUNDS = 3, LEAST_SAMPLES = 3, SAMPLES = 25, CHILD_SECONDS = 120 };
 
 typedef struct setting {
     const char *variable;
-    const char *values[8]; /* besides the library's own choice */
+    const char *values[20]; /* besides the library's own choice */
 } setting;
 
-/* BLIS takes numbers (0.9: 0 skx, 3 haswell, 6 zen3, 7 zen2, 8 zen); what a number means it says
- * itself (bli_arch_string), and a core it was built without makes the child fail, which is fine. */
-static const setting openblas = {"OPENBLAS_CORETYPE",
-                                 {"SkylakeX", "Cooperlake", "Sapphirerapids", "Haswell", "Zen"}};
-static const setting blis = {"BLIS_ARCH_TYPE", {"0", "3", "6", "7", "8"}};
-static const setting dnnl = {"ONEDNN_MAX_CPU_ISA", {"AVX2"}};
+/* Every core type of x86 that either library has, in the order of their age. One that a build was
+ * made without falls back to another or makes the child fail, which is fine. BLIS takes numbers
+ * (0.9: 0 skx, 1 knl, 3 haswell, 4 sandybridge, 5 penryn, 6 zen3, 7 zen2, 8 zen, then older AMD
+ * ones and generic at the end); what a number means it says itself (bli_arch_string). */
+static const setting openblas = {
+    "OPENBLAS_CORETYPE", {"Sapphirerapids", "Cooperlake", "SkylakeX",    "Haswell",    "Zen",
+                          "Sandybridge",    "Excavator",  "Steamroller", "Piledriver", "Bulldozer",
+                          "Nehalem",        "Barcelona",  "Bobcat",      "Dunnington", "Penryn",
+                          "Core2",          "Atom",       "Nano",        "Opteron",    "Prescott"}};
+static const setting blis = {"BLIS_ARCH_TYPE",
+                             {"0", "1", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"}};
+static const setting dnnl = {"ONEDNN_MAX_CPU_ISA", {"AVX2", "AVX512_CORE"}};
 
 static void add(candidate_list *l, const char *library, const char *file, const setting *s,
                 bool defaults_only, const char *form)
@@ -38,7 +45,7 @@ static void add(candidate_list *l, const char *library, const char *file, const 
 /* Debian installs builds with different threading beside each other; all that are there are tried.
  * Elsewhere the loader finds the library by its name. */
 static void add_variants(candidate_list *l, const char *library, const char *folder,
-                         const char *file, const setting *s, bool defaults_only)
+                         const char *file, const setting *s, bool defaults_only, const char *form)
 {
     static const char *const variants[] = {"pthread", "openmp"};
     bool any = false;
@@ -46,28 +53,36 @@ static void add_variants(candidate_list *l, const char *library, const char *fol
         char path[160];
         snprintf(path, sizeof path, "%s/%s-%s/%s", HONE_BENCH_LIBRARIES, folder, variants[k], file);
         if (access(path, R_OK) == 0) {
-            add(l, library, path, s, defaults_only, NULL);
+            add(l, library, path, s, defaults_only, form);
             any = true;
         }
     }
     if (!any)
-        add(l, library, file, s, defaults_only, NULL);
+        add(l, library, file, s, defaults_only, form);
 }
 
-static void collect(candidate_list *l, const problem *p, bool defaults_only)
+/* Is a name in the comma-separated list, in any case of letters? */
+static bool listed(const char *list, const char *name)
 {
-    if (p->conv) {
-        static const char *const forms[] = {"direct nhwc", "direct any", "auto nhwc", "auto any"};
-        for (size_t k = 0; k < HONE_LEN(forms); k++)
-            add(l, "oneDNN", "libdnnl.so.2", &dnnl, defaults_only, forms[k]);
-        return;
-    }
-    add_variants(l, "OpenBLAS", "openblas", "libopenblas.so.0", &openblas, defaults_only);
-    add_variants(l, "BLIS", "blis", "libblis.so.4", &blis, defaults_only);
-    add(l, "oneDNN", "libdnnl.so.2", &dnnl, defaults_only, "matmul");
-    add(l, "oneDNN", "libdnnl.so.2", &dnnl, defaults_only, "sgemm");
-    if (p->prepacked)
-        add(l, "oneDNN", "libdnnl.so.2", &dnnl, defaults_only, "matmul packed");
+    size_t n = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncasecmp(at, name, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+            return true;
+    return !list;
+}
+
+static void collect(candidate_list *l, const problem *p, const char *only, bool defaults_only)
+{
+    const char *forms[VERSUS_MAX_FORMS + 1];
+    versus_blas_forms(p, forms);
+    for (int k = 0; forms[k] && listed(only, "OpenBLAS"); k++)
+        add_variants(l, "OpenBLAS", "openblas", "libopenblas.so.0", &openblas, defaults_only,
+                     forms[k]);
+    for (int k = 0; forms[k] && listed(only, "BLIS"); k++)
+        add_variants(l, "BLIS", "blis", "libblis.so.4", &blis, defaults_only, forms[k]);
+    versus_dnnl_forms(p, forms);
+    for (int k = 0; forms[k] && listed(only, "oneDNN"); k++)
+        add(l, "oneDNN", "libdnnl.so.2", &dnnl, defaults_only, forms[k]);
 }
 
 /* ---- one child ---------------------------------------------------------------------------------
@@ -78,16 +93,23 @@ typedef struct message {
     char detail[200];
 } message;
 
-static void child(const candidate *c, const problem *p, message *ret)
+/* `best`: the fastest so far of the same library; a way that is not half as fast is told from it
+ * by its warm-up. */
+static void child(const candidate *c, const problem *p, double best, message *ret)
 {
     hone_error err = {0};
-    contestant t;
+    contestant t = {.calls = 1};
     hone_status st = versus_library(c, p, &t, &err);
     if (st == HONE_OK)
         st = versus_warm(&t, 20000000, &err);
+    bool hopeless = false;
+    if (st == HONE_OK) {
+        ret->gflops = t.flops / (double)t.warm_ns;
+        hopeless = ret->gflops < best / 2;
+    }
     t.calls = t.calls > 5 ? t.calls / 5 : 1; /* many short ones: more find the machine quiet */
     int64_t start = hone_clock_ns();
-    for (int k = 0; k < SAMPLES && st == HONE_OK; k++) {
+    for (int k = 0; k < SAMPLES && st == HONE_OK && !hopeless; k++) {
         if (k >= LEAST_SAMPLES && hone_clock_ns() - start > ENOUGH_NS)
             break;
         double ns;
@@ -103,7 +125,7 @@ static void child(const candidate *c, const problem *p, message *ret)
     }
 }
 
-static void try_one(candidate *c, const problem *p)
+static void try_one(candidate *c, const problem *p, double best)
 {
     int fd[2];
     if (pipe(fd) != 0)
@@ -118,7 +140,7 @@ static void try_one(candidate *c, const problem *p)
         }
         alarm(CHILD_SECONDS);
         message m = {0};
-        child(c, p, &m);
+        child(c, p, best, &m);
         _exit(write(fd[1], &m, sizeof m) == (ssize_t)sizeof m ? 0 : 1);
     }
     close(fd[1]);
@@ -146,16 +168,16 @@ static double fastest(const candidate_list *l, const char *library)
     return best;
 }
 
-void versus_calibrate(const problem *p, bool defaults_only, candidate_list *ret)
+void versus_calibrate(const problem *p, const char *only, bool defaults_only, candidate_list *ret)
 {
-    collect(ret, p, defaults_only);
+    collect(ret, p, only, defaults_only);
     fflush(stdout);
-    /* Everyone has two chances, whoever came near its library's best a third. */
-    static const double near[ROUNDS] = {0, 0, 0.9};
+    /* Whoever came near its library's best has a second chance, and the nearest a third. */
+    static const double near[ROUNDS] = {0, 0.7, 0.9};
     for (int round = 0; round < ROUNDS; round++)
         for (uint32_t k = 0; k < ret->n; k++)
             if (round == 0 || ret->v[k].gflops > near[round] * fastest(ret, ret->v[k].library))
-                try_one(&ret->v[k], p);
+                try_one(&ret->v[k], p, fastest(ret, ret->v[k].library));
     for (uint32_t k = 0; k < ret->n; k++) {
         bool taken = false;
         for (uint32_t j = 0; j < k; j++)

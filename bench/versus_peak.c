@@ -1,137 +1,159 @@
+/* The loops that show what a processor can do: arithmetic on registers alone, and streams of loads
+ * and stores. Written as assembly: a compiler is free to spill or to fold intrinsics.
+ *
+ * Twelve independent accumulators cover latency x throughput of every x86 processor with FMA (4 to
+ * 5 cycles, 2 per cycle), and leave four of the sixteen registers AVX2 has. */
 #include "bench/versus.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+const char *const versus_unit_names[UNIT_COUNT] = {"f32", "u8 x i8", "bf16", "bits"};
 
-/* Twelve independent accumulators cover latency x throughput of every x86 processor with FMA (4 to
- * 5 cycles, 2 per cycle), and leave four of the sixteen registers AVX2 has. Written as assembly: a
- * compiler is free to spill or to fold intrinsics. a = a*x + y converges, so no value is slow. */
 #if defined(__x86_64__)
 
 #define STEPS 2048 /* of 24 instructions: about 25 microseconds a call */
 /* clang-format off */
+#define TWELVE(I, r)                                                        \
+    I(r, "0") I(r, "1") I(r, "2") I(r, "3") I(r, "4") I(r, "5")             \
+    I(r, "6") I(r, "7") I(r, "8") I(r, "9") I(r, "10") I(r, "11")
+#define ZERO(r, k) "vxorps %%ymm" k ", %%ymm" k ", %%ymm" k "\n\t"
+#define LOOP(name, I, r)                                                                     \
+    static void name(int64_t calls)                                                          \
+    {                                                                                        \
+        int64_t n = calls * STEPS;                                                           \
+        const float x = 0.5F, y = 0.1F;                                                      \
+        __asm__ volatile("vbroadcastss %[x], %%" r "mm14\n\t"                                \
+                         "vbroadcastss %[y], %%" r "mm15\n\t" TWELVE(ZERO, r)                \
+                         "1:\n\t" TWELVE(I, r) TWELVE(I, r) "dec %[n]\n\t"                   \
+                         "jnz 1b\n\t"                                                        \
+                         "vzeroupper"                                                        \
+                         : [n] "+r"(n)                                                       \
+                         : [x] "m"(x), [y] "m"(y)                                            \
+                         : "cc", "rax", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",      \
+                           "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",        \
+                           "xmm13", "xmm14", "xmm15");                                       \
+    }
+
+/* a = a*x + y converges, so no value is slow */
 #define FMA(r, k) "vfmadd213ps %%" r "mm15, %%" r "mm14, %%" r "mm" k "\n\t"
-#define TWELVE(r)                                                            \
-    FMA(r, "0") FMA(r, "1") FMA(r, "2") FMA(r, "3") FMA(r, "4") FMA(r, "5")  \
-    FMA(r, "6") FMA(r, "7") FMA(r, "8") FMA(r, "9") FMA(r, "10") FMA(r, "11")
-#define ZERO(k) "vxorps %%ymm" k ", %%ymm" k ", %%ymm" k "\n\t"
-#define CLEAR                                                   \
-    ZERO("0") ZERO("1") ZERO("2") ZERO("3") ZERO("4") ZERO("5") \
-    ZERO("6") ZERO("7") ZERO("8") ZERO("9") ZERO("10") ZERO("11")
-#define LOOP(r)                                                                              \
-    int64_t n = calls * STEPS;                                                               \
-    const float x = 0.5F, y = 0.1F;                                                          \
-    __asm__ volatile("vbroadcastss %[x], %%" r "mm14\n\t"                                    \
-                     "vbroadcastss %[y], %%" r "mm15\n\t" CLEAR                              \
-                     "1:\n\t" TWELVE(r) TWELVE(r) "dec %[n]\n\t"                             \
-                     "jnz 1b\n\t"                                                            \
-                     "vzeroupper"                                                            \
-                     : [n] "+r"(n)                                                           \
-                     : [x] "m"(x), [y] "m"(y)                                                \
-                     : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", \
-                       "xmm8", "xmm9", "xmm10", "xmm11", "xmm14", "xmm15")
+#define VNNI(r, k) "vpdpbusd %%" r "mm15, %%" r "mm14, %%" r "mm" k "\n\t"
+/* what AVX2 has instead of VNNI: pairs to 16 bits, pairs to 32 bits, add */
+#define MADD(r, k)                                         \
+    "vpmaddubsw %%" r "mm15, %%" r "mm14, %%" r "mm13\n\t" \
+    "vpmaddwd %%" r "mm13, %%" r "mm14, %%" r "mm13\n\t"   \
+    "vpaddd %%" r "mm13, %%" r "mm" k ", %%" r "mm" k "\n\t"
+#define BF16(r, k) "vdpbf16ps %%" r "mm15, %%" r "mm14, %%" r "mm" k "\n\t"
+#define BITS(r, k)                                     \
+    "vpandd %%" r "mm15, %%" r "mm14, %%" r "mm13\n\t" \
+    "vpopcntd %%" r "mm13, %%" r "mm13\n\t"            \
+    "vpaddd %%" r "mm13, %%" r "mm" k ", %%" r "mm" k "\n\t"
+#define POPCNT(r, k) "popcnt %[n], %%rax\n\t"
+
+LOOP(fma512, FMA, "z")
+LOOP(fma256, FMA, "y")
+LOOP(vnni512, VNNI, "z")
+LOOP(madd256, MADD, "y")
+LOOP(bf16512, BF16, "z")
+LOOP(bits512, BITS, "z")
+LOOP(popcnt64, POPCNT, "y")
+
+/* Eight vectors a turn; `step` bytes. */
+#define EIGHT(I, r, v)                                                                  \
+    I(r, "0*" v) I(r, "1*" v) I(r, "2*" v) I(r, "3*" v) I(r, "4*" v) I(r, "5*" v)      \
+    I(r, "6*" v) I(r, "7*" v)
+#define LOAD(r, at) "vmovups " at "(%[p]), %%" r "mm0\n\t"
+#define STORE(r, at) "vmovups %%" r "mm0, " at "(%[p])\n\t"
+#define PASS_BY(r, at) "vmovntps %%" r "mm0, " at "(%[p])\n\t"
+#define COPY(r, at) LOAD(r, at) "vmovups %%" r "mm0, " at "(%[p], %[half])\n\t"
+#define COPY_BY(r, at) LOAD(r, at) "vmovntps %%" r "mm0, " at "(%[p], %[half])\n\t"
+#define STREAM(name, I, r, v, parts)                                                      \
+    static void name(char *p, int64_t n)                                                  \
+    {                                                                                     \
+        const char *end = p + n / (parts);                                                \
+        __asm__ volatile("vxorps %%ymm0, %%ymm0, %%ymm0\n\t"                              \
+                         "1:\n\t" EIGHT(I, r, v) "add $8*" v ", %[p]\n\t"                 \
+                         "cmp %[end], %[p]\n\t"                                           \
+                         "jb 1b\n\t"                                                      \
+                         "sfence\n\t"                                                     \
+                         "vzeroupper"                                                     \
+                         : [p] "+r"(p)                                                    \
+                         : [end] "r"(end), [half] "r"(n / 2)                              \
+                         : "cc", "memory", "xmm0");                                       \
+    }
+STREAM(load512, LOAD, "z", "64", 1)
+STREAM(load256, LOAD, "y", "32", 1)
+STREAM(store512, STORE, "z", "64", 1)
+STREAM(store256, STORE, "y", "32", 1)
+STREAM(store512by, PASS_BY, "z", "64", 1)
+STREAM(store256by, PASS_BY, "y", "32", 1)
+STREAM(copy512, COPY, "z", "64", 2)
+STREAM(copy256, COPY, "y", "32", 2)
+STREAM(copy512by, COPY_BY, "z", "64", 2)
+STREAM(copy256by, COPY_BY, "y", "32", 2)
 /* clang-format on */
 
-static void fma512(int64_t calls)
+static bool has_wide(void)
 {
-    LOOP("z");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
 }
 
-static void fma256(int64_t calls)
+static bool has_narrow(void)
 {
-    LOOP("y");
+    return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
 }
 
-typedef struct peak {
-    void (*loop)(int64_t calls);
-    int32_t threads;
-} peak;
-
-typedef struct team {
-    const peak *p;
-    int64_t calls;
-    _Atomic int32_t place, waiting, done;
-    _Atomic bool go;
-} team;
-
-static void *member(void *arg)
+peak_loop versus_peak_loop(unit u, bool wide)
 {
-    team *t = arg;
-    versus_move(0, 1 + atomic_fetch_add(&t->place, 1), 1);
-    atomic_fetch_add(&t->waiting, 1);
-    while (!atomic_load_explicit(&t->go, memory_order_acquire))
-        __builtin_ia32_pause();
-    t->p->loop(t->calls);
-    atomic_fetch_add(&t->done, 1);
-    return NULL;
-}
-
-static int64_t run(contestant *c, int64_t calls)
-{
-    const peak *p = c->state;
-    enum { MOST = 1024 };
-    pthread_t threads[MOST];
-    team t = {.p = p, .calls = calls};
-    int32_t n = 0;
-    while (n < p->threads - 1 && n < MOST && pthread_create(&threads[n], NULL, member, &t) == 0)
-        n++;
-    while (atomic_load(&t.waiting) < n)
-        __builtin_ia32_pause();
-    int64_t start = hone_clock_ns();
-    atomic_store_explicit(&t.go, true, memory_order_release);
-    p->loop(calls);
-    while (atomic_load(&t.done) < n)
-        __builtin_ia32_pause();
-    int64_t ns = hone_clock_ns() - start;
-    for (int32_t k = 0; k < n; k++)
-        pthread_join(threads[k], NULL);
-    return n == p->threads - 1 ? ns : -1;
-}
-
-static void prepare(contestant *c, bool wide, int32_t threads)
-{
-    *c = (contestant){.run = run, .name = "FMA peak", .placed = true};
-    peak *p = hone_xcalloc(1, sizeof *p);
-    *p = (peak){wide ? fma512 : fma256, threads};
-    c->state = p;
-    c->flops = 2.0 * (wide ? 16 : 8) * 24 * STEPS * threads;
-    snprintf(c->detail, sizeof c->detail, "registers only, %s, %d thread%s",
-             wide ? "AVX-512" : "AVX2", threads, threads == 1 ? "" : "s");
-}
-
-hone_status versus_peak(int32_t threads, contestant *ret, hone_error *err)
-{
-    if (!__builtin_cpu_supports("fma") || !__builtin_cpu_supports("avx2"))
-        return hone_fail(err, HONE_E_NOTFOUND, "this processor has no FMA instructions");
-    contestant c[2] = {{.calls = 0}};
-    double best[2] = {0};
-    for (int wide = 0; wide <= (__builtin_cpu_supports("avx512f") ? 1 : 0); wide++) {
-        prepare(&c[wide], wide, threads);
-        hone_status st = versus_warm(&c[wide], 20000000, err);
-        for (int k = 0; k < 5 && st == HONE_OK; k++) {
-            double ns;
-            st = versus_sample(&c[wide], &ns, err);
-            if (st == HONE_OK && c[wide].flops / ns > best[wide])
-                best[wide] = c[wide].flops / ns;
-        }
-        if (st != HONE_OK)
-            return st;
-        c[wide].ns.n = 0;
+    static const double n = 24.0 * STEPS;
+    if (wide ? !has_wide() : !has_narrow())
+        return (peak_loop){0};
+    switch (u) {
+    case UNIT_F32:
+        return wide ? (peak_loop){fma512, n * 32, "FMA, AVX-512"}
+                    : (peak_loop){fma256, n * 16, "FMA, AVX2"};
+    case UNIT_U8I8:
+        if (!wide)
+            return (peak_loop){madd256, n * 64, "vpmaddubsw, AVX2"};
+        return __builtin_cpu_supports("avx512vnni") ? (peak_loop){vnni512, n * 128, "vpdpbusd"}
+                                                    : (peak_loop){0};
+    case UNIT_BF16:
+        return wide && __builtin_cpu_supports("avx512bf16")
+                   ? (peak_loop){bf16512, n * 64, "vdpbf16ps"}
+                   : (peak_loop){0};
+    case UNIT_BITS: /* and, count: two operations a bit */
+        if (!wide)
+            return (peak_loop){popcnt64, n * 128, "popcnt"};
+        return __builtin_cpu_supports("avx512vpopcntdq")
+                   ? (peak_loop){bits512, n * 1024, "vpandd, vpopcntd, vpaddd"}
+                   : (peak_loop){0};
+    default:
+        return (peak_loop){0};
     }
-    bool wide = best[1] > best[0];
-    free(c[!wide].state);
-    hone_vec_free(&c[!wide].ns);
-    *ret = c[wide];
-    return HONE_OK;
+}
+
+stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches)
+{
+    static stream_loop *const loops[STREAM_COUNT][2][2] = {
+        {{load256, load512}, {NULL, NULL}},
+        {{store256, store512}, {store256by, store512by}},
+        {{copy256, copy512}, {copy256by, copy512by}},
+    };
+    return (wide ? has_wide() : has_narrow()) ? loops[s][around_caches][wide] : NULL;
 }
 
 #else
 
-hone_status versus_peak(int32_t threads, contestant *ret, hone_error *err)
+peak_loop versus_peak_loop(unit u, bool wide)
 {
-    (void)threads;
-    (void)ret;
-    return hone_fail(err, HONE_E_NOTFOUND, "the FMA peak is measured on x86-64 only");
+    (void)u;
+    (void)wide;
+    return (peak_loop){0};
+}
+
+stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches)
+{
+    (void)s;
+    (void)wide;
+    (void)around_caches;
+    return NULL;
 }
 
 #endif

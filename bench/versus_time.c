@@ -121,6 +121,7 @@ hone_status versus_warm(contestant *c, int64_t ns, hone_error *err)
             return versus_broken(c, err);
         least = t < least ? t : least;
     }
+    c->warm_ns = least > 0 ? least : 1;
     c->calls = least > 0 ? (SAMPLE_NS + least - 1) / least : SAMPLE_NS;
     return HONE_OK;
 }

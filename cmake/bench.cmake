@@ -4,11 +4,12 @@ find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.h)
 mark_as_advanced(DNNL_INCLUDE)
 
 add_executable(bench_versus
-    bench/versus.c bench/versus_report.c bench/versus_calibrate.c bench/versus_blas.c
-    bench/versus_dnnl.c bench/versus_peak.c bench/versus_time.c)
+    bench/versus.c bench/versus_problem.c bench/versus_report.c bench/versus_calibrate.c
+    bench/versus_kernel.c bench/versus_blas.c bench/versus_dnnl.c bench/dnnl_ops.c
+    bench/versus_machine.c bench/versus_peak.c bench/versus_time.c)
 target_compile_definitions(bench_versus PRIVATE
     HONE_BENCH_LIBRARIES="/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}")
-target_link_libraries(bench_versus PRIVATE base ${CMAKE_DL_LIBS} m)
+target_link_libraries(bench_versus PRIVATE ir ${CMAKE_DL_LIBS} m)
 if(DNNL_INCLUDE)
     target_compile_definitions(bench_versus PRIVATE HONE_BENCH_DNNL)
     target_include_directories(bench_versus SYSTEM PRIVATE ${DNNL_INCLUDE})

@@ -4,7 +4,8 @@
 set -eu
 need="cmake ninja-build gcc libc6-dev binutils pkg-config llvm-19-dev libxgboost-dev libzmq3-dev
 libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libcmocka-dev iproute2"
-[ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread libblis-dev"
+[ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread
+libblis4-openmp clang"
 missing=
 for p in $need; do
     dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $p"

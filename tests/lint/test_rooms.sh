@@ -151,7 +151,7 @@ if with clang-format; then
         sed -n 's/^\([^ :]*\):[0-9]*:[0-9]*: .*/\1/p' | sort | uniq -c)"
 fi
 if with shellcheck; then
-    report "shellcheck" "$(printf '%s\n' "${all[@]}" | grep -E '\.(sh|sbatch)$|^\.ci/run$' |
+    report "shellcheck" "$(printf '%s\n' "${all[@]}" | grep -E '\.(sh|sbatch)$|^\.ci/run$|^bench/suite$' |
         xargs shellcheck -S warning -x -P . -f gcc)"
 fi
 if with mandoc; then

@@ -1,0 +1,285 @@
+/* What this machine can do with so many threads, and the least time a problem can take on it.
+ *
+ * Reader's map: a team of pinned threads; arithmetic; memory; the bound; as JSON and as text. */
+#include "bench/versus.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+enum { TRIES = 21, MOST_THREADS = 1024 };
+#define TRY_NS 1000000.0   /* short and many: some find the machine quiet */
+#define ENOUGH_NS 60000000 /* of one kind: no more tries after this */
+#define MOST_BYTES (128LL << 20)
+#define WARM_BYTES (16LL << 20) /* more is in no cache for long */
+
+/* ---- a team -----------------------------------------------------------------------------------
+ */
+
+/* Each thread runs a peak loop, or a stream over memory of its own. */
+typedef struct team {
+    void (*arithmetic)(int64_t calls);
+    stream_loop *stream;
+    int64_t bytes, calls; /* bytes: of one thread */
+    int32_t threads;
+    char **memory; /* one for each thread; NULL: arithmetic */
+    _Atomic int32_t place, waiting, done;
+    _Atomic bool go;
+} team;
+
+static void work(const team *t, int32_t thread)
+{
+    if (t->arithmetic) {
+        t->arithmetic(t->calls);
+        return;
+    }
+    for (int64_t k = 0; k < t->calls; k++)
+        t->stream(t->memory[thread], t->bytes);
+}
+
+/* Brings the memory into the caches of the thread that uses it. */
+static void warm(const team *t, int32_t thread)
+{
+    if (!t->arithmetic && t->bytes <= WARM_BYTES)
+        t->stream(t->memory[thread], t->bytes);
+}
+
+static void *member(void *arg)
+{
+    team *t = arg;
+    int32_t thread = 1 + atomic_fetch_add(&t->place, 1);
+    versus_move(0, thread, 1);
+    warm(t, thread);
+    atomic_fetch_add(&t->waiting, 1);
+    while (!atomic_load_explicit(&t->go, memory_order_acquire))
+        ;
+    work(t, thread);
+    atomic_fetch_add(&t->done, 1);
+    return NULL;
+}
+
+/* Nanoseconds for all threads to make t->calls calls, -1: a thread could not be started. */
+static double run(team *t)
+{
+    pthread_t threads[MOST_THREADS];
+    int32_t n = 0;
+    atomic_store(&t->place, 0);
+    atomic_store(&t->waiting, 0);
+    atomic_store(&t->done, 0);
+    atomic_store(&t->go, false);
+    while (n < t->threads - 1 && n < MOST_THREADS &&
+           pthread_create(&threads[n], NULL, member, t) == 0)
+        n++;
+    versus_move(0, 0, 1);
+    warm(t, 0);
+    while (atomic_load(&t->waiting) < n)
+        ;
+    int64_t start = hone_clock_ns();
+    atomic_store_explicit(&t->go, true, memory_order_release);
+    work(t, 0);
+    while (atomic_load(&t->done) < n)
+        ;
+    int64_t ns = hone_clock_ns() - start;
+    for (int32_t k = 0; k < n; k++)
+        pthread_join(threads[k], NULL);
+    versus_move(0, 0, t->threads);
+    return n == t->threads - 1 ? (double)ns : -1;
+}
+
+/* Best units of `of_one_call` (of one thread) per nanosecond. */
+static double best(team *t, double of_one_call)
+{
+    double most = 0, ns;
+    int64_t start = hone_clock_ns();
+    t->memory = hone_xcalloc((size_t)t->threads, sizeof *t->memory);
+    for (int32_t k = 0; k < t->threads && !t->arithmetic; k++)
+        t->memory[k] = versus_buffer(t->bytes);
+    t->calls = 1;
+    while ((ns = run(t)) >= 0 && ns < TRY_NS) /* long enough for the clock */
+        t->calls = (int64_t)((double)t->calls * (ns > TRY_NS / 8 ? TRY_NS / ns + 1 : 8));
+    for (int k = 0; k < TRIES && ns >= 0; k++) {
+        double speed = of_one_call * (double)t->calls * t->threads / ns;
+        most = speed > most ? speed : most;
+        if (k >= 2 && hone_clock_ns() - start > ENOUGH_NS)
+            break;
+        ns = run(t);
+    }
+    for (int32_t k = 0; k < t->threads; k++)
+        free(t->memory[k]);
+    free(t->memory);
+    return ns < 0 ? 0 : most;
+}
+
+/* ---- arithmetic -------------------------------------------------------------------------------
+ */
+
+static void measure_peak(machine *m, unit u)
+{
+    for (int wide = 0; wide < 2; wide++) {
+        peak_loop loop = versus_peak_loop(u, wide != 0);
+        if (!loop.run)
+            continue;
+        team t = {.arithmetic = loop.run, .threads = m->threads};
+        double speed = best(&t, loop.ops);
+        if (speed > m->peak[u]) {
+            m->peak[u] = speed;
+            snprintf(m->how[u], sizeof m->how[u], "%s", loop.how);
+        }
+    }
+}
+
+/* ---- memory -----------------------------------------------------------------------------------
+ */
+
+static double measure_stream(const machine *m, stream s, int64_t bytes, bool is_dram)
+{
+    double most = 0;
+    for (int wide = 0; wide < 2; wide++)
+        for (int around = 0; around <= (is_dram ? 1 : 0); around++) {
+            team t = {.threads = m->threads,
+                      .bytes = bytes / 1024 * 1024,
+                      .stream = versus_stream_loop(s, wide != 0, around != 0)};
+            double speed = t.stream ? best(&t, (double)t.bytes) : 0;
+            most = speed > most ? speed : most;
+        }
+    return most;
+}
+
+static void measure_levels(machine *m)
+{
+    static const struct {
+        const char *name;
+        int key;
+        int64_t usual;
+        bool shared;
+    } caches[3] = {{"L1", _SC_LEVEL1_DCACHE_SIZE, 32 << 10, false},
+                   {"L2", _SC_LEVEL2_CACHE_SIZE, 1 << 20, false},
+                   {"L3", _SC_LEVEL3_CACHE_SIZE, 16 << 20, true}};
+    int64_t last = 0;
+    for (int k = 0; k < 4; k++) {
+        level *l = &m->levels[k];
+        int64_t each; /* what one thread streams over */
+        if (k < 3) {
+            int64_t bytes = sysconf(caches[k].key);
+            bytes = bytes > 0 ? bytes : caches[k].usual;
+            snprintf(l->name, sizeof l->name, "%s", caches[k].name);
+            l->bytes = (double)(caches[k].shared ? bytes : bytes * m->threads);
+            /* A virtual machine may claim the L3 of the whole socket, of which its processors see a
+             * part: what is surely in it is a few times L2. */
+            each = caches[k].shared && 4 * last < bytes / 2 ? 4 * last : bytes / 2;
+            each /= caches[k].shared ? m->threads : 1;
+            last = bytes;
+        } else {
+            snprintf(l->name, sizeof l->name, "DRAM");
+            each = 4 * last < MOST_BYTES ? 4 * last : MOST_BYTES;
+            each = each / m->threads > last ? each / m->threads : last;
+        }
+        l->load_gbs = measure_stream(m, STREAM_LOAD, each, k == 3);
+        l->store_gbs = measure_stream(m, STREAM_STORE, each, k == 3);
+        l->copy_gbs = measure_stream(m, STREAM_COPY, each, k == 3);
+    }
+}
+
+hone_status versus_machine(int32_t threads, machine *ret, hone_error *err)
+{
+    *ret = (machine){.threads = threads};
+    if (threads > MOST_THREADS)
+        return hone_fail(err, HONE_E_INPUT, "more than %d threads", MOST_THREADS);
+    for (int u = 0; u < UNIT_COUNT; u++)
+        measure_peak(ret, (unit)u);
+    if (ret->peak[UNIT_BF16] < ret->peak[UNIT_F32]) { /* no instruction for it: by way of f32 */
+        ret->peak[UNIT_BF16] = ret->peak[UNIT_F32];
+        memcpy(ret->how[UNIT_BF16], ret->how[UNIT_F32], sizeof ret->how[0]);
+    }
+    measure_levels(ret);
+    return HONE_OK;
+}
+
+/* ---- the bound --------------------------------------------------------------------------------
+ */
+
+static double longest(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+double versus_bound_ns(const machine *m, const problem *p, const level **ret_level)
+{
+    double peak = m->peak[p->unit], bytes = p->read_bytes + p->write_bytes;
+    const level *l = &m->levels[0];
+    while (l->bytes > 0 && l->bytes < bytes)
+        l++;
+    *ret_level = l;
+    if (peak <= 0 || l->load_gbs <= 0 || l->store_gbs <= 0 || l->copy_gbs <= 0)
+        return 0;
+    double both = 2 * (p->read_bytes < p->write_bytes ? p->read_bytes : p->write_bytes);
+    double move = longest(p->read_bytes / l->load_gbs, p->write_bytes / l->store_gbs);
+    return longest(p->flops / peak, longest(move, both / l->copy_gbs));
+}
+
+/* ---- as JSON and as text ----------------------------------------------------------------------
+ */
+
+json_t *versus_machine_json(const machine *m)
+{
+    json_t *peaks = json_object(), *levels = json_array();
+    for (int u = 0; u < UNIT_COUNT; u++)
+        json_object_set_new(peaks, versus_unit_names[u],
+                            json_pack("{s:f, s:s}", "gops", m->peak[u], "how", m->how[u]));
+    for (int k = 0; k < 4; k++) {
+        const level *l = &m->levels[k];
+        json_array_append_new(levels,
+                              json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", l->name, "bytes",
+                                        l->bytes, "load_gbs", l->load_gbs, "store_gbs",
+                                        l->store_gbs, "copy_gbs", l->copy_gbs));
+    }
+    return json_pack("{s:i, s:o, s:o}", "threads", m->threads, "peaks", peaks, "levels", levels);
+}
+
+hone_status versus_machine_read(const char *path, machine *ret, hone_error *err)
+{
+    char *text = NULL;
+    size_t n;
+    json_t *j = NULL;
+    *ret = (machine){0};
+    hone_status st = hone_file_read(path, 1 << 16, &text, &n, err);
+    if (st == HONE_OK)
+        st = hone_json_parse(text, n, &j, err);
+    free(text);
+    if (st != HONE_OK)
+        return st;
+    json_t *peaks = json_object_get(j, "peaks"), *levels = json_object_get(j, "levels");
+    bool good = json_unpack(j, "{s:i}", "threads", &ret->threads) == 0;
+    for (int u = 0; u < UNIT_COUNT && good; u++) {
+        const char *how = "";
+        good = json_unpack(json_object_get(peaks, versus_unit_names[u]), "{s:F, s:s}", "gops",
+                           &ret->peak[u], "how", &how) == 0;
+        snprintf(ret->how[u], sizeof ret->how[u], "%s", how);
+    }
+    for (int k = 0; k < 4 && good; k++) {
+        level *l = &ret->levels[k];
+        const char *name = "";
+        good = json_unpack(json_array_get(levels, (size_t)k), "{s:s, s:F, s:F, s:F, s:F}", "name",
+                           &name, "bytes", &l->bytes, "load_gbs", &l->load_gbs, "store_gbs",
+                           &l->store_gbs, "copy_gbs", &l->copy_gbs) == 0;
+        snprintf(l->name, sizeof l->name, "%s", name);
+    }
+    json_decref(j);
+    return good ? HONE_OK : hone_fail(err, HONE_E_INPUT, "%s does not describe a machine", path);
+}
+
+void versus_machine_print(const machine *m, FILE *to)
+{
+    fprintf(to, "measured here, %d thread%s:\n", m->threads, m->threads == 1 ? "" : "s");
+    for (int u = 0; u < UNIT_COUNT; u++)
+        if (m->peak[u] > 0)
+            fprintf(to, "  %-8s %9.1f Gop/s  (%s)\n", versus_unit_names[u], m->peak[u], m->how[u]);
+    for (int k = 0; k < 4; k++) {
+        const level *l = &m->levels[k];
+        char size[32] = "";
+        if (l->bytes > 0)
+            snprintf(size, sizeof size, "%.0f KiB", l->bytes / 1024);
+        fprintf(to, "  %-8s %9s  load %7.1f  store %7.1f  copy %7.1f GB/s\n", l->name, size,
+                l->load_gbs, l->store_gbs, l->copy_gbs);
+    }
+}

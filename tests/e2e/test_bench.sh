@@ -1,0 +1,42 @@
+#!/bin/bash
+# bench/suite: its help, its refusals, that its lists are well formed, and, where bench_versus is
+# built, one tiny row from tuning to the table and a second run that tunes nothing.
+. "$2/tests/cli/lib.sh"
+
+suite=$SRC/bench/suite
+run 0 "$suite" --help
+says "usage: bench/suite"
+run 2 "$suite" --rows
+run 2 "$suite" --threads none
+run 2 "$suite" --list /nowhere
+run 0 sh -n "$SRC/bench/demo.sh"
+
+# label kernel NAME=VALUE... : who...; every kernel is built in, with just these sizes
+for list in "$SRC"/bench/*.list; do
+    while read -r label kernel rest; do
+        sizes=${rest%%:*} who=" ${rest#*:} "
+        ok "$list: $label $kernel has opponents" grep -qE '^( *(c|cfast|openblas|blis|onednn))+ *$' <<<"$who"
+        defines=
+        for size in $sizes; do
+            defines="$defines -D $size"
+        done
+        # shellcheck disable=SC2086
+        run 0 "$HONE" show "$kernel" $defines
+    done < <(sed 's/#.*//' "$list" | grep -v '^[[:space:]]*$' | sort -u -k 2,2)
+done
+
+if [ -x "$BUILD/bench_versus" ]; then
+    echo 'TINY matmul M=16 N=16 K=16 : openblas blis onednn c' >list
+    run 0 "$suite" --list list --build "$BUILD" --db tiny.db --trials 4 --json tiny.json
+    says "measured here, 1 thread"
+    says "TINY  matmul M=16 N=16 K=16"
+    says "1 rows: geometric mean"
+    says '"label": "TINY"' tiny.json
+    run 0 "$suite" --list list --build "$BUILD" --db tiny.db --untuned --rows TINY
+    says "1 rows: geometric mean"
+    run 1 "$suite" --list list --build "$BUILD" --db other.db --untuned
+    says "failed: not tuned"
+    run 2 "$suite" --list list --build "$BUILD" --rows NOBODY
+fi
+
+all_done
