@@ -81,8 +81,8 @@ static bool take(const cli_command *c, const cli_option *o, char *arg)
             cli_usage(c, "%s takes NAME=INT, not '%s'", o->name, arg);
             return false;
         }
-        if (v < 1) {
-            cli_usage(c, "size '%s' must be positive", arg);
+        if (v < 0) {
+            cli_usage(c, "size '%s' must not be negative", arg);
             return false;
         }
         *eq = '\0';

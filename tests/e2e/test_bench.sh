@@ -26,7 +26,7 @@ for list in "$SRC"/bench/*.list; do
 done
 
 if [ -x "$BUILD/bench_versus" ]; then
-    echo 'TINY matmul M=16 N=16 K=16 : openblas blis onednn c' >list
+    echo 'TINY matmul M=16 N=16 K=16 : onednn c' >list
     run 0 "$suite" --list list --build "$BUILD" --db tiny.db --trials 4 --json tiny.json
     says "measured here, 1 thread"
     says "TINY  matmul M=16 N=16 K=16"
