@@ -1,11 +1,13 @@
 /* bench_search_cost: what one candidate costs the search, against the budgets.
  *
- *   bench_search_cost [--json] [--candidates N=512] [--builds N=32]
+ *   bench_search_cost [--json] [--list FILE] [--candidates N=512] [--builds N=32]
+ *
+ * Without a list two kernels in detail; with one (bench/suite.list) a line for each of its rows.
  *
  * One core, no measuring of kernels: the times the cost model learns from are its own draft with
  * noise, which costs it as much as true ones would. Builds are those of the builder worker.
  *
- * From top to bottom: clocks and statistics; search; build; report; arguments. */
+ * From top to bottom: clocks and statistics; search; build; report; lists; arguments. */
 #include "codegen/codegen.h"
 #include "costmodel/costmodel.h"
 #include "ir/builtin.h"
@@ -18,7 +20,7 @@
 
 typedef struct kernel {
     const char *name;
-    hone_size sizes[8];
+    hone_size sizes[12];
     unsigned n_sizes;
     double features_us, candidate_us, build_ms; /* budgets; 0: none */
 } kernel;
@@ -40,6 +42,7 @@ typedef struct cost {
     numbers sample, mutate, replay, finish, features, predict;
     numbers build_ms, lower_ms, llvm_ms, link_ms;
     uint32_t rejected, unbuilt;
+    uint32_t sampled, sample_rejected;
     double train_ms, object_bytes;
 } cost;
 
@@ -52,6 +55,7 @@ typedef struct bench {
     HONE_VEC(hone_trace) traces; /* finished candidates */
     hone_features *features;     /* of each */
     uint32_t candidates, builds;
+    uint32_t mutants; /* candidates with features */
 } bench;
 
 static void must(hone_status st, const hone_error *err)
@@ -142,8 +146,12 @@ static void sample(bench *b, cost *c)
     if (b->traces.n < b->candidates) {
         fprintf(stderr, "bench_search_cost: %s: only %u of %u random candidates are legal\n",
                 b->k->name, b->traces.n, c->rejected + b->traces.n);
-        exit(1);
+        if (b->traces.n == 0)
+            exit(1);
+        b->candidates = b->traces.n;
     }
+    c->sampled = b->traces.n + c->rejected;
+    c->sample_rejected = c->rejected;
 }
 
 /* What a generation of the search does to each parent. */
@@ -152,7 +160,8 @@ static void search(bench *b, cost *c)
     hone_sched s = {0};
     hone_trace t = {0};
     b->features = hone_xcalloc(b->candidates, sizeof *b->features);
-    for (uint32_t k = 0, tries = 0; k < b->candidates && tries < 20 * b->candidates; tries++) {
+    uint32_t k = 0;
+    for (uint32_t tries = 0; k < b->candidates && tries < 20 * b->candidates; tries++) {
         hone_trace_copy(&t, &b->traces.v[k]);
         int64_t start = cpu_ns();
         bool changed = hone_space_mutate(b->space, &t, &b->rng);
@@ -179,6 +188,7 @@ static void search(bench *b, cost *c)
             hone_vec_push(&c->replay, cpu_us_since(start));
         k++;
     }
+    b->mutants = k;
     hone_sched_fini(&s);
     hone_trace_free(&t);
 }
@@ -189,9 +199,9 @@ static void predict(bench *b, cost *c)
     enum { BATCHES = 9 };
     hone_error err = {0};
     hone_model *m = hone_model_new(&(hone_model_options){.seed = 1, .threads = 1});
-    const hone_features **all = hone_xmalloc(b->candidates * sizeof *all);
-    double *predicted = hone_xmalloc(b->candidates * sizeof *predicted);
-    for (uint32_t k = 0; k < b->candidates; k++) {
+    const hone_features **all = hone_xmalloc(b->mutants * sizeof *all);
+    double *predicted = hone_xmalloc(b->mutants * sizeof *predicted);
+    for (uint32_t k = 0; k < b->mutants; k++) {
         all[k] = &b->features[k];
         double noise = exp(0.4 * (hone_rng_double(&b->rng) - 0.5));
         hone_model_add(m, 1, all[k], b->features[k].draft_ns * noise);
@@ -201,8 +211,8 @@ static void predict(bench *b, cost *c)
     c->train_ms = cpu_us_since(start) / 1e3;
     for (int k = 0; k < BATCHES; k++) {
         start = cpu_ns();
-        must(hone_model_predict(m, all, b->candidates, predicted, &err), &err);
-        hone_vec_push(&c->predict, cpu_us_since(start) / b->candidates);
+        must(hone_model_predict(m, all, b->mutants, predicted, &err), &err);
+        hone_vec_push(&c->predict, cpu_us_since(start) / b->mutants);
     }
     free(all);
     free(predicted);
@@ -351,12 +361,61 @@ static void bench_free(bench *b)
 {
     for (uint32_t k = 0; k < b->traces.n; k++)
         hone_trace_free(&b->traces.v[k]);
-    for (uint32_t k = 0; b->features && k < b->candidates; k++)
+    for (uint32_t k = 0; b->features && k < b->mutants; k++)
         hone_features_free(&b->features[k]);
     hone_vec_free(&b->traces);
     free(b->features);
     hone_space_free(b->space);
     hone_program_fini(&b->base);
+}
+
+/* ---- lists --------------------------------------------------------------------------------------
+ */
+
+static void line_of(const bench *b, cost *c, const char *label)
+{
+    double sum = median(&c->finish) + median(&c->features) + median(&c->predict);
+    double rejected = c->sampled ? 100.0 * c->sample_rejected / c->sampled : 0;
+    printf("%-5s %-23s %6u %9.0f %% %12.1f %8.0f %-6s %9.1f", label, b->k->name, b->space->traces.n,
+           rejected, sum, b->k->candidate_us, sum < b->k->candidate_us ? "kept" : "MISSED",
+           median(&c->build_ms));
+    if (b->k->build_ms > 0)
+        printf(" %8.0f %s", b->k->build_ms,
+               median(&c->build_ms) < b->k->build_ms ? "kept" : "MISSED");
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* "LABEL KERNEL NAME=VALUE... : ..." into the kernel, whose texts then lie in `line`. False: a
+ * comment or an empty line. */
+static bool read_line(char *line, const char *file, unsigned number, kernel *ret,
+                      const char **ret_label)
+{
+    char *save, *word = strtok_r(line, " \t\n", &save);
+    if (!word || *word == '#')
+        return false;
+    *ret = (kernel){.candidate_us = 200};
+    *ret_label = word;
+    ret->name = strtok_r(NULL, " \t\n", &save);
+    while ((word = strtok_r(NULL, " \t\n", &save)) && *word != ':') {
+        char *equals = strchr(word, '=');
+        if (!equals || ret->n_sizes == HONE_LEN(ret->sizes)) {
+            fprintf(stderr, "bench_search_cost: %s:%u: '%s' is not NAME=VALUE\n", file, number,
+                    word);
+            exit(2);
+        }
+        *equals = '\0';
+        ret->sizes[ret->n_sizes++] = (hone_size){word, strtoll(equals + 1, NULL, 10)};
+    }
+    if (!ret->name) {
+        fprintf(stderr, "bench_search_cost: %s:%u: no kernel\n", file, number);
+        exit(2);
+    }
+    if (strcmp(ret->name, "matmul") == 0 || strcmp(ret->name, "dense") == 0) {
+        ret->candidate_us = 50;
+        ret->build_ms = 25;
+    }
+    return true;
 }
 
 static bool count(const char *text, uint32_t *ret)
@@ -367,51 +426,92 @@ static bool count(const char *text, uint32_t *ret)
     return end != text && *end == '\0' && v >= 16 && v <= 100000;
 }
 
+typedef struct run {
+    bool json;
+    uint32_t candidates, builds;
+    json_t *out;
+} run;
+
+/* label NULL: in detail. */
+static void measure(run *r, const kernel *k, const char *label)
+{
+    bench b = {.k = k, .candidates = r->candidates, .builds = r->builds};
+    cost c = {.train_ms = 0};
+    prepare(&b);
+    sample(&b, &c);
+    search(&b, &c);
+    predict(&b, &c);
+    build(&b, &c);
+    if (r->json)
+        json_array_append_new(r->out, as_json(&b, &c));
+    else if (label)
+        line_of(&b, &c, label);
+    else
+        print(&b, &c);
+    cost_free(&c);
+    bench_free(&b);
+}
+
+static int measure_list(run *r, const char *file)
+{
+    FILE *f = fopen(file, "r");
+    char line[1024];
+    kernel k;
+    const char *label;
+    if (!f) {
+        fprintf(stderr, "bench_search_cost: cannot read %s\n", file);
+        return 3;
+    }
+    if (!r->json)
+        printf("%-5s %-23s %6s %11s %12s %8s %-6s %9s %8s\n", "", "kernel", "spaces", "rejected",
+               "candidate us", "budget", "", "build ms", "budget");
+    for (unsigned n = 1; fgets(line, sizeof line, f); n++)
+        if (read_line(line, file, n, &k, &label))
+            measure(r, &k, label);
+    fclose(f);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {{"json", no_argument, NULL, 'j'},
-                                          {"candidates", required_argument, NULL, 'c'},
-                                          {"builds", required_argument, NULL, 'b'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    bool json = false, good = true;
-    uint32_t candidates = 512, builds = 32;
+    static const struct option known[] = {
+        {"json", no_argument, NULL, 'j'},         {"candidates", required_argument, NULL, 'c'},
+        {"builds", required_argument, NULL, 'b'}, {"list", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    run r = {.candidates = 512, .builds = 32};
+    const char *list = NULL;
+    bool good = true;
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        json |= o == 'j';
-        good &= o != '?' && (o != 'c' || count(optarg, &candidates)) &&
-                (o != 'b' || count(optarg, &builds));
+        r.json |= o == 'j';
+        list = o == 'l' ? optarg : list;
+        good &= o != '?' && (o != 'c' || count(optarg, &r.candidates)) &&
+                (o != 'b' || count(optarg, &r.builds));
         if (o == 'h') {
-            puts("usage: bench_search_cost [--json] [--candidates N=512] [--builds N=32]\n\n"
+            puts("usage: bench_search_cost [--json] [--list FILE] [--candidates N=512] [--builds "
+                 "N=32]\n\n"
                  "What one candidate costs the search and the builder, against the budgets.");
             return 0;
         }
     }
     if (!good || optind < argc) {
-        fprintf(stderr, "bench_search_cost: options are --json, --candidates N and --builds N, N "
-                        "from 16 to 100000\n");
+        fprintf(
+            stderr,
+            "bench_search_cost: options are --json, --list FILE, --candidates N and --builds N, "
+            "N from 16 to 100000\n");
         return 2;
     }
-    json_t *out = json_array();
-    for (size_t k = 0; k < HONE_LEN(kernels); k++) {
-        bench b = {.k = &kernels[k], .candidates = candidates, .builds = builds};
-        cost c = {.train_ms = 0};
-        prepare(&b);
-        sample(&b, &c);
-        search(&b, &c);
-        predict(&b, &c);
-        build(&b, &c);
-        if (json)
-            json_array_append_new(out, as_json(&b, &c));
-        else
-            print(&b, &c);
-        cost_free(&c);
-        bench_free(&b);
-    }
-    if (json) {
-        char *text = hone_json_text(out);
+    r.out = json_array();
+    int code = 0;
+    if (list)
+        code = measure_list(&r, list);
+    else
+        for (size_t k = 0; k < HONE_LEN(kernels); k++)
+            measure(&r, &kernels[k], NULL);
+    if (r.json) {
+        char *text = hone_json_text(r.out);
         puts(text);
         free(text);
     }
-    json_decref(out);
-    return 0;
+    json_decref(r.out);
+    return code;
 }
