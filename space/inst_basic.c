@@ -290,6 +290,13 @@ static hone_status compute_at(hone_sched *s, hone_inst *in, at_fn at, inline_fn 
     return at(&s->prog, block, loop, err);
 }
 
+hone_status hone_space__apply_SkipZeros(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block;
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    return hone__skip_zeros(&s->prog, block, err);
+}
+
 hone_status hone_space__apply_ComputeAt(hone_sched *s, hone_inst *in, hone_error *err)
 {
     return compute_at(s, in, hone__compute_at, hone__compute_inline, err);

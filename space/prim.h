@@ -139,6 +139,14 @@ hone_status hone__reindex_cache_write(hone_program *p, hone_stmt block, const ch
                                       hone_scope scope, hone_stmt *ret,
                                       hone_error *err) HONE_NODISCARD;
 
+/* zeros (prim_skip.c) */
+
+/* The block computes out[..] = out[..] + operand, without init. Factors select(cond, x, 0) of the
+ * operand become x, and cond part of the block's predicate. Where the zero would have met an
+ * infinity or a NaN the result differs (docs/RATIONALE.md). REJECT_REDUCE: the block has an init,
+ * which must not be skipped; REJECT_ARG: it is no such sum, or has no such factor. */
+hone_status hone__skip_zeros(hone_program *p, hone_stmt block, hone_error *err) HONE_NODISCARD;
+
 /* compute location (prim_at.c) */
 
 hone_status hone__compute_at(hone_program *p, hone_stmt block, hone_stmt loop,

@@ -512,6 +512,11 @@ static hone_status at_loop(hone_sched *s, hone_inst_kind kind, hone_rv block, ho
     return end(&c, NULL, 0, NULL, err);
 }
 
+hone_status hone_skip_zeros(hone_sched *s, hone_rv block, hone_error *err)
+{
+    return plain(s, HONE_INST_SkipZeros, &block, 1, NULL, 0, NULL, err);
+}
+
 hone_status hone_compute_at(hone_sched *s, hone_rv block, hone_rv loop, hone_error *err)
 {
     return at_loop(s, HONE_INST_ComputeAt, block, loop, err);
