@@ -11,6 +11,7 @@ typedef struct inline_ctx {
     hone_expr value;              /* over vars */
     hone_var vars[HONE_MAX_DIMS]; /* by dimension of `from` */
     bool has_var[HONE_MAX_DIMS];
+    bool simplify; /* what was put in, alone */
 } inline_ctx;
 
 /* A load of the buffer becomes the value at the load's indices. */
@@ -29,7 +30,8 @@ static hone_expr inline_node(void *ctx, hone_program *p, hone_expr e)
         from[n] = c->vars[d];
         to[n++] = hone_expr_arg(p, e, d);
     }
-    return hone_substitute(p, c->value, from, to, n);
+    hone_expr value = hone_substitute(p, c->value, from, to, n);
+    return c->simplify ? hone_simplify(p, value) : value;
 }
 
 /* Iterators with one value are 0. */
@@ -115,7 +117,10 @@ hone_status hone__compute_inline(hone_program *p, hone_stmt block, hone_error *e
         if (HONE_SAME(s, block) || !hone__reads(p, s, ctx.from))
             continue;
         hone_stmt_row row = *hone_stmt_at(p, s);
-        row.value = inlined(p, row.value, &ctx);
+        /* A sum must go on reading the very element it stores. */
+        ctx.simplify = hone__reads(p, s, row.out);
+        row.value = ctx.simplify ? hone_rewrite(p, row.value, inline_node, &ctx)
+                                 : inlined(p, row.value, &ctx);
         hone_stmt_at(p, s)->value = row.value;
     }
     hone_stmt_prune(p, block);

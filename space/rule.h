@@ -24,8 +24,8 @@ typedef struct hone_rule_ctx {
     hone_policy policy;
 } hone_rule_ctx;
 
-/* How a contraction block's iterators and operands play together (rule_contract.c). */
-bool hone_rule_is_contraction(hone_program *p, hone_stmt block);
+/* A sum of products worth register tiles (contract.h). */
+bool hone_rule_is_contraction(hone_program *p, hone_stmt block, const hone_target *t);
 
 /* Number of variants of a rule on this block; 0: it does not apply. */
 unsigned hone_rule_contract_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx);
