@@ -7,7 +7,11 @@
  * the copies of the unrolled code carry no tests and no masks. The last part is left out if every
  * block below has the condition as its predicate. In between c v + R is a multiple of the
  * coefficients' common divisor in a short interval: mostly there is one such number, and with it
- * the condition depends on I alone: copies past the edge vanish and masks are constants. */
+ * the condition depends on I alone: copies past the edge vanish and masks are constants.
+ *
+ * A serial loop inside may count to I as well, if it moves by less than the unrolled ones span: the
+ * taps of a convolution over tiles of pixels. Then all tiles but those at the border have one body
+ * for all taps, and at the border the loop over the taps is cut in its turn. */
 #include "codegen/internal.h"
 
 /* Largest number of block instances worth a second copy of the loop. */
@@ -57,17 +61,35 @@ static bool is_bound(const cg *e, hone_expr x)
     return true;
 }
 
+/* The condition's linear form, of which the terms in *ret_which count: some are known. */
+static cg_lin form(cg *e, hone_expr cond, uint32_t *ret_which)
+{
+    cg_lin l = hone_cg__cond_lin(e, cond);
+    const cg_fact *f = hone_cg__fact(e, cond);
+    *ret_which = (1u << l.n) - 1;
+    if (f && !f->is_true) {
+        *ret_which = f->inner;
+        l.c = f->outer;
+    }
+    return l;
+}
+
 /* Takes the condition apart; false if it is of no use here. */
 static bool analyse(cg *e, hone_var v, hone_expr cond, cut *ret)
 {
-    cg_lin l = hone_cg__cond_lin(e, cond);
+    uint32_t which;
+    cg_lin l = form(e, cond, &which);
+    int64_t step = 0, span = 0; /* of serial, of unrolled loops in I */
     *ret = (cut){.n = 1};
     ret->member[0].cond = cond;
-    if (!l.ok || hone_cg__fact(e, cond) || hone_cg__decide(e, cond) != CG_MAYBE) {
+    if (!l.ok || hone_cg__decide(e, cond) != CG_MAYBE) {
         return false;
     }
     for (uint32_t k = 0; k < l.n; k++) {
         cg_term t = e->terms.v[l.first + k];
+        if (!(which >> k & 1)) {
+            continue;
+        }
         if (t.atom.i && !is_bound(e, t.atom)) {
             return false;
         }
@@ -77,12 +99,13 @@ static bool analyse(cg *e, hone_var v, hone_expr cond, cut *ret)
                 return false;
             }
             uint8_t kind = hone_stmt_at(&e->q, owner)->loop_kind;
-            if (hone_loop_extent(&e->q, owner) > 1 && kind != HONE_UNROLLED &&
-                kind != HONE_VECTORIZED) {
-                return false;
-            }
-            int64_t lo, hi;
+            int64_t lo, hi, by = t.coeff < 0 ? -t.coeff : t.coeff;
             hone_cg__term_range(e, t, &lo, &hi);
+            if (kind == HONE_UNROLLED || kind == HONE_VECTORIZED) {
+                span += hi - lo;
+            } else if (lo < hi) {
+                step = by > step ? by : step;
+            }
             ret->imin += lo;
             ret->imax += hi;
             ret->member[0].inner |= 1u << k;
@@ -94,23 +117,24 @@ static bool analyse(cg *e, hone_var v, hone_expr cond, cut *ret)
         bool is_const = t.var.i && e->bound[t.var.i] && e->env[t.var.i].lo == e->env[t.var.i].hi;
         ret->divisor = is_const ? ret->divisor : gcd(ret->divisor, t.coeff);
     }
-    return ret->coeff != 0;
+    return ret->coeff != 0 && step <= span;
 }
 
 /* Every outer term of the one is one of the other, and there are as many. */
 static bool same_outer(cg *e, const cut *a, const cut *b)
 {
-    cg_lin la = hone_cg__cond_lin(e, a->member[0].cond);
-    cg_lin lb = hone_cg__cond_lin(e, b->member[0].cond);
-    uint32_t ia = a->member[0].inner, ib = b->member[0].inner;
+    uint32_t oa, ob; /* outer terms */
+    cg_lin la = form(e, a->member[0].cond, &oa), lb = form(e, b->member[0].cond, &ob);
+    oa &= ~a->member[0].inner;
+    ob &= ~b->member[0].inner;
     if (la.c != lb.c || a->imin != b->imin || a->imax != b->imax ||
-        la.n - (unsigned)__builtin_popcount(ia) != lb.n - (unsigned)__builtin_popcount(ib)) {
+        __builtin_popcount(oa) != __builtin_popcount(ob)) {
         return false;
     }
     for (uint32_t i = 0; i < la.n; i++) {
-        bool found = ia >> i & 1;
+        bool found = !(oa >> i & 1);
         for (uint32_t k = 0; !found && k < lb.n; k++) {
-            found = !(ib >> k & 1) &&
+            found = (ob >> k & 1) &&
                     !memcmp(&e->terms.v[la.first + i], &e->terms.v[lb.first + k], sizeof(cg_term));
         }
         if (!found) {
@@ -180,8 +204,9 @@ static void find_cuts(cg *e, hone_stmt loop, cuts *ret)
 /* Everything in the condition but v's term and I, as a value. */
 static cg_idx outer_part(cg *e, const cut *c, hone_var v, int64_t *ret_const)
 {
-    cg_lin l = hone_cg__cond_lin(e, c->member[0].cond);
-    uint32_t outer = ~c->member[0].inner;
+    uint32_t outer;
+    cg_lin l = form(e, c->member[0].cond, &outer);
+    outer &= ~c->member[0].inner;
     for (uint32_t k = 0; k < l.n; k++) {
         if (HONE_SAME(e->terms.v[l.first + k].var, v)) {
             outer &= ~(1u << k);
@@ -211,12 +236,16 @@ static int64_t floor_to(int64_t x, int64_t by)
 }
 
 /* The part where the condition is neither true nor (if `bounded`) false for all I. */
-static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, int64_t consts,
-                      bool bounded)
+static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, cg_idx r,
+                      int64_t consts, bool bounded)
 {
     const cut *c = &all->v[k];
     /* consts + X + I < 0 for some I and not for all; X is a multiple of the divisor */
     int64_t from = -(consts + c->imax), to = -(consts + c->imin) - 1;
+    int64_t first = c->coeff * (c->coeff > 0 ? lo.lo : hi.hi - 1) + r.lo - consts;
+    int64_t last = c->coeff * (c->coeff > 0 ? hi.hi - 1 : lo.lo) + r.hi - consts;
+    from = first > from ? first : from;
+    to = last < to ? last : to;
     int64_t x = -floor_to(-from, c->divisor);
     bool unique = bounded && x + c->divisor > to;
     if (bounded && x > to) {
@@ -265,7 +294,7 @@ static void emit(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, bool 
             end = hone_cg__min(e, hi, hone_cg__add(e, hone_cg__floordiv(e, t, d), one));
         }
         if (c->imin < c->imax) {
-            emit_edge(e, all, k, main, end, consts, bounded);
+            emit_edge(e, all, k, main, end, r, consts, bounded);
         }
     } else {
         /* all true: d v >= r + imax + 1 */
@@ -276,7 +305,7 @@ static void emit(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, bool 
             start = hone_cg__max(e, lo, hone_cg__add(e, t, one));
         }
         if (c->imin < c->imax) {
-            emit_edge(e, all, k, start, main, consts, bounded);
+            emit_edge(e, all, k, start, main, r, consts, bounded);
         }
         emit_true(e, all, k, main, hi, once);
     }

@@ -167,7 +167,7 @@ bool hone_contract__analyse(hone_program *p, hone_stmt block, const hone_target 
         !find_operands(p, block, &o, load, at))
         return false;
     c->bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, block)->value));
-    int64_t lanes = t->vector_bytes / c->bytes;
+    int64_t lanes = (t ? t->vector_bytes : 64) / c->bytes;
     unsigned set[2] = {uses(p, load[0], &o), uses(p, load[1], &o)}, which = 0;
     int last = -1;
     for (unsigned d = 0; d < n_index; d++)
@@ -206,10 +206,10 @@ bool hone_contract__analyse(hone_program *p, hone_stmt block, const hone_target 
     return c->row >= 0 || c->b_direct || c->b_const;
 }
 
-bool hone_rule_is_contraction(hone_program *p, hone_stmt block, const hone_target *t)
+bool hone_rule_is_contraction(hone_program *p, hone_stmt block)
 {
     hone_contraction c;
-    return hone_contract__analyse(p, block, t, &c);
+    return hone_contract__analyse(p, block, NULL, &c);
 }
 
 /* ---- padding -----------------------------------------------------------------------------------

@@ -38,7 +38,8 @@ typedef struct hone_contraction {
     int64_t extent[HONE_CONTRACT_MAX_LOOPS];
 } hone_contraction;
 
-/* False: the block is not one, or its values are not used often enough for tiles to pay. */
+/* False: the block is not one, or its values are not used often enough for enough for tiles to pay.
+ * t NULL: vectors of 64 bytes. */
 bool hone_contract__analyse(hone_program *p, hone_stmt block, const hone_target *t,
                             hone_contraction *ret);
 /* The block that pads A, none when there is no such. */

@@ -25,7 +25,7 @@ typedef struct hone_rule_ctx {
 } hone_rule_ctx;
 
 /* A sum of products worth register tiles (contract.h). */
-bool hone_rule_is_contraction(hone_program *p, hone_stmt block, const hone_target *t);
+bool hone_rule_is_contraction(hone_program *p, hone_stmt block);
 
 /* Number of variants of a rule on this block; 0: it does not apply. */
 unsigned hone_rule_contract_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx);

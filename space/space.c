@@ -19,12 +19,12 @@ typedef struct custom {
     bool warned; /* a rule somebody wrote should not vanish without a word, nor with many */
 } custom;
 
-static treatment treatment_of(hone_program *p, hone_stmt b, const hone_target *t)
+static treatment treatment_of(hone_program *p, hone_stmt b)
 {
     const hone_stmt_row *r = hone_stmt_at(p, b);
     if (r->n_iters == 0)
         return LEAVE;
-    if (hone_rule_is_contraction(p, b, t))
+    if (hone_rule_is_contraction(p, b))
         return CONTRACT;
     return r->init.i ? REDUCE : ELEMENTWISE;
 }
@@ -37,7 +37,7 @@ static unsigned stages_of(hone_program *p, const hone_rule_ctx *ctx, stage *ret)
             continue;
         stage *st = &ret[n++];
         snprintf(st->name, sizeof st->name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
-        st->how = treatment_of(p, b, ctx->target);
+        st->how = treatment_of(p, b);
         st->variants = st->how == CONTRACT ? hone_rule_contract_variants(p, b, ctx) : 1;
     }
     return n;
