@@ -1,5 +1,6 @@
 /* What the instructions that restructure loops and blocks do to a schedule: partition, merge, bind,
- * the order of iterators. As in inst_basic.c, a function runs at most one primitive, and last. */
+ * the order of iterators, padding, windows. As in inst_basic.c, a function runs at most one
+ * primitive, and last. */
 #include "space/internal.h"
 
 hone_status hone_space__apply_GetOutputBlocks(hone_sched *s, hone_inst *in, hone_error *err)
@@ -63,4 +64,46 @@ hone_status hone_space__apply_Bind(hone_sched *s, hone_inst *in, hone_error *err
     HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
     HONE_TRY(hone_space__attr_text(s, in, 0, &axis, err));
     return hone__bind(&s->prog, loop, axis, err);
+}
+
+hone_status hone_space__apply_TransformBlockLayout(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block;
+    const char *map;
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    HONE_TRY(hone_space__attr_text(s, in, 0, &map, err));
+    return hone__transform_block_layout(&s->prog, block, map, err);
+}
+
+hone_status hone_space__apply_PadEinsum(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block;
+    int64_t padding[HONE_MAX_ITERS];
+    const hone_value *list = hone_space__attr(s, in, 0);
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    if (list->kind != HONE_VALUE_LIST)
+        return hone_space__bad(err, in, "padding should be a list of integers");
+    if (list->n > HONE_MAX_ITERS)
+        return hone_fail(err, HONE_REJECT_ARG, "PadEinsum: %u multiples", list->n);
+    for (uint32_t k = 0; k < list->n; k++)
+        HONE_TRY(hone_space__int(s, &s->trace.values.v[list->first + k], &padding[k], err));
+    return hone__pad_einsum(&s->prog, block, padding, list->n, err);
+}
+
+hone_status hone_space__apply_DecomposePadding(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block, loop, ret;
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    HONE_TRY(hone_space__stmt(s, in, 1, &loop, err));
+    HONE_TRY(hone__decompose_padding(&s->prog, block, loop, &ret, err));
+    hone_space__out_stmt(s, 'b', ret);
+    return HONE_OK;
+}
+
+hone_status hone_space__apply_RollingBuffer(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block;
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    HONE_TRY(hone_space__write_index(s, in, 0, err));
+    return hone__rolling_buffer(&s->prog, block, err);
 }

@@ -77,6 +77,30 @@ hone_status hone__bind(hone_program *p, hone_stmt loop, const char *axis,
 hone_status hone__reorder_block_iter_var(hone_program *p, hone_stmt block, const int64_t *order,
                                          unsigned n, hone_error *err) HONE_NODISCARD;
 
+/* padding, windows, block layouts (prim_pad.c, prim_padding.c, prim_rolling.c,
+ * prim_block_layout.c) */
+
+/* Iterator k of a sum of products of loads gets the next multiple of padding[k] >= 1 as its extent.
+ * Inputs become padded copies NAME_pad, filled up with the neutral element; the output is copied
+ * from a padded NAME_pad. REJECT_ARG: no such sum, or its nest was changed; REJECT_NOT_AFFINE: read
+ * at more than plain iterators, or a factor misses a padded step of the sum; REJECT_TOO_BIG. */
+hone_status hone__pad_einsum(hone_program *p, hone_stmt block, const int64_t *padding, unsigned n,
+                             hone_error *err) HONE_NODISCARD;
+/* A block of select(inside, value, fill): ret, NAME_pad_const right before `loop`, writes `fill`
+ * everywhere; the block itself only runs inside, over shorter loops where they are its iterators.
+ * REJECT_ARG: another value; REJECT_DEPENDENCY: another block in the loop touches the buffer. */
+hone_status hone__decompose_padding(hone_program *p, hone_stmt block, hone_stmt loop,
+                                    hone_stmt *ret, hone_error *err) HONE_NODISCARD;
+/* A producer computed at a loop of its consumers with overlapping windows keeps what it has in a
+ * circular buffer. The loop's iterations then depend on one another. REJECT_ARG: not the only
+ * writer of a temporary; REJECT_COMPUTE_AT: no such loop. */
+hone_status hone__rolling_buffer(hone_program *p, hone_stmt block, hone_error *err) HONE_NODISCARD;
+/* map: "lambda i, j, k: (i // 4, j, i % 4, k)" over the block's iterators; the results become its
+ * iterators, with new loops in that order. REJECT_LAYOUT: not provably injective, or the nest was
+ * changed. HONE_E_INPUT: malformed. */
+hone_status hone__transform_block_layout(hone_program *p, hone_stmt block, const char *map,
+                                         hone_error *err) HONE_NODISCARD;
+
 /* caches (prim_cache.c) */
 
 /* read_index: which of the distinct buffers of hone_block_loads, in order of appearance. The copy

@@ -327,6 +327,13 @@ static hone_status check_reorder(const hone_program *p, hone_stmt inner, const h
                                  "bound to it by spatial variables only",
                                  hone_sym_text(p, hone_stmt_at(p, moved[k])->name),
                                  hone_sym_text(p, hone_stmt_at(p, s)->name));
+        for (unsigned k = 0; k < n; k++)
+            if (hone__keeps_state(p, s, moved[k]))
+                return hone_fail(err, HONE_REJECT_DEPENDENCY,
+                                 "reorder: loop '%s' keeps what block '%s' computed in earlier "
+                                 "iterations",
+                                 hone_sym_text(p, hone_stmt_at(p, moved[k])->name),
+                                 hone_sym_text(p, hone_stmt_at(p, s)->name));
     }
     return HONE_OK;
 }
@@ -430,6 +437,11 @@ hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_loop_kind 
     if (hone_loop_extent(p, loop) == 1)
         return HONE_OK;
     for (hone_stmt s = loop; s.i; s = hone_next(p, loop, s)) {
+        if (hone__is_leaf(p, s) && hone__keeps_state(p, s, loop))
+            return hone_fail(err, HONE_REJECT_DEPENDENCY,
+                             "loop '%s' keeps what block '%s' computed in earlier iterations",
+                             hone_sym_text(p, hone_stmt_at(p, loop)->name),
+                             hone_sym_text(p, hone_stmt_at(p, s)->name));
         if (!hone_is_block(p, s) || !hone_stmt_at(p, s)->out.i ||
             !lives_outside(p, hone_stmt_at(p, s)->out, loop))
             continue;

@@ -175,6 +175,12 @@ static hone_status check_pair(hone_program *p, const hone_stmt *first, const hon
             if ((a.v[i].load.i && b.v[j].load.i) ||
                 !HONE_SAME(buffer_of(p, &a, i), buffer_of(p, &b, j)))
                 continue;
+            if (hone__is_rolling(p, a.v[i].leaf) || hone__is_rolling(p, b.v[j].leaf))
+                return hone_fail(err, HONE_REJECT_DEPENDENCY,
+                                 "merge: block '%s' and '%s' share a buffer that is kept from one "
+                                 "iteration to the next",
+                                 hone_sym_text(p, hone_stmt_at(p, a.v[i].leaf)->name),
+                                 hone_sym_text(p, hone_stmt_at(p, b.v[j].leaf)->name));
             for (unsigned d = 0; d < depth; d++)
                 if (hone_loop_extent(p, first[d]) > 1 &&
                     !keeps_order(p, &a, i, hone_stmt_at(p, first[d])->var, &b, j,

@@ -126,6 +126,14 @@ hone_status hone__check_plain(const hone_program *p, hone_stmt loop, const char 
 /* May the loop's iterations run at once, as `kind` has them? REJECT_REDUCE, REJECT_DEPENDENCY. */
 hone_status hone__check_no_race(hone_program *p, hone_stmt loop, hone_loop_kind kind,
                                 hone_error *err) HONE_NODISCARD;
+/* Does the leaf leave to earlier iterations of the loop, by a predicate as rolling_buffer makes
+ * them, what others in the loop read? Its iterations then depend on one another. (prim_rolling.c)
+ */
+bool hone__is_rolling(const hone_program *p, hone_stmt leaf); /* of any loop */
+bool hone__keeps_state(const hone_program *p, hone_stmt leaf, hone_stmt loop);
+/* Is the block's nest what a workload gives it: below the root one plain loop for each iterator, in
+ * any order, without a predicate? ret_loops[k] is the loop of iterator k. (prim_pad.c) */
+bool hone__plain_nest(const hone_program *p, hone_stmt block, hone_stmt ret_loops[HONE_MAX_ITERS]);
 /* Gives a loop another extent: a fresh variable, which stands as var + shift for the old one
  * below. The loop keeps its id. */
 void hone__set_extent(hone_program *p, hone_stmt loop, int64_t extent, int64_t shift);

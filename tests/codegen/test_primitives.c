@@ -109,12 +109,112 @@ static void bind(void **state)
                                        "[\"ReorderBlockIterVar\",[\"b0\",[2,1,0]],[],[]]],[]]");
 }
 
+/* The padded sum in tiles without a remainder; the fill of its padding apart. */
+static void pad(void **state)
+{
+    (void)state;
+    check_trace(
+        MATMUL,
+        "[[" GET(
+            "C",
+            0) ",[\"PadEinsum\",[\"b0\"],[[8,16,4]],[]],"
+               "" LOOPS(
+                   0,
+                   "\"l1\",\"l2\",\"l3\"") ","
+                                           "[\"Split\",[\"l1\",\"None\",4],[1,0],[\"l4\",\"l5\"]],"
+                                           "[\"Split\",[\"l2\",\"None\",16],[1,0],[\"l6\",\"l7\"]],"
+                                           "[\"Reorder\",[\"l4\",\"l6\",\"l3\",\"l5\",\"l7\"],[],[]"
+                                           "],"
+                                           "[\"Vectorize\",[\"l7\"],[],[]],[\"Unroll\",[\"l5\"],[],"
+                                           "[]],"
+                                           "[\"Parallel\",[\"l4\"],[],[]],"
+                                           "[\"GetBlock\",[],[\"A_pad\",\"main\"],[\"b8\"]],"
+                                           "[\"GetBlock\",[],[\"B_pad\",\"main\"],[\"b9\"]],"
+                                           "[\"GetLoops\",[\"b9\"],[],[\"l10\",\"l11\"]],"
+                                           "[\"DecomposePadding\",[\"b9\",\"l10\"],[],[\"b12\"]],"
+                                           "[\"Vectorize\",[\"l11\"],[],[]],"
+                                           "[\"ComputeAt\",[\"b8\",\"l6\"],[1,-1],[]]],[]]");
+}
+
+#define TWO_CONVS                                                                               \
+    "program convs {\n"                                                                         \
+    "  buffer X: f32[22, 43] input\n"                                                           \
+    "  buffer Y: f32[18, 39] output\n"                                                          \
+    "  buffer T: f32[20, 41]\n"                                                                 \
+    "  for i in 20 {\n"                                                                         \
+    "    for j in 41 {\n"                                                                       \
+    "      for r in 3 {\n"                                                                      \
+    "        for q in 3 {\n"                                                                    \
+    "          block T(vi: 20 = i, vj: 41 = j, reduce vr: 3 = r, reduce vq: 3 = q) {\n"         \
+    "            init 0.0\n"                                                                    \
+    "            T[vi, vj] = T[vi, vj] + X[vi + vr, vj + vq]\n"                                 \
+    "          }\n        }\n      }\n    }\n  }\n"                                             \
+    "  for i_1 in 18 {\n"                                                                       \
+    "    for j_1 in 39 {\n"                                                                     \
+    "      for r_1 in 3 {\n"                                                                    \
+    "        for q_1 in 3 {\n"                                                                  \
+    "          block Y(vi: 18 = i_1, vj: 39 = j_1, reduce vr: 3 = r_1, reduce vq: 3 = q_1) {\n" \
+    "            init 0.0\n"                                                                    \
+    "            Y[vi, vj] = Y[vi, vj] + T[vi + vr, vj + vq]\n"                                 \
+    "          }\n        }\n      }\n    }\n  }\n}\n"
+
+/* Rows and columns in turns, plainly, unrolled, split, and with the circular rows private to
+ * the tasks of a parallel loop around. */
+static void rolling(void **state)
+{
+    (void)state;
+    static const char *const at[] = {"l2", "l3"};
+    static const char *const more[] = {"", ",[\"Unroll\",[\"l2\"],[],[]]",
+                                       ",[\"Split\",[\"l2\",\"None\",4],[1,0],[\"l6\",\"l7\"]]",
+                                       ",[\"Split\",[\"l2\",6,\"None\"],[1,0],[\"l6\",\"l7\"]]"};
+    for (unsigned a = 0; a < HONE_LEN(at); a++) {
+        for (unsigned k = 0; k < HONE_LEN(more); k++) {
+            char trace[1000];
+            snprintf(trace, sizeof trace,
+                     "[[" GET("T", 0) "," GET(
+                         "Y", 1) ","
+                                 "[\"GetLoops\",[\"b1\"],[],[\"l2\",\"l3\",\"l4\",\"l5\"]],"
+                                 "[\"ComputeAt\",[\"b0\",\"%s\"],[1,-1],[]],"
+                                 "[\"RollingBuffer\",[\"b0\"],[0],[]]%s],[]]",
+                     at[a], more[k]);
+            check_trace(TWO_CONVS, trace);
+        }
+    }
+    /* bands of rows on all threads, each with circular rows of its own */
+    check_trace(
+        TWO_CONVS,
+        "[[" GET("T", 0) "," GET(
+            "Y", 1) ","
+                    "[\"GetLoops\",[\"b1\"],[],[\"l2\",\"l3\",\"l4\",\"l5\"]],"
+                    "[\"Split\",[\"l2\",3,6],[1,0],[\"l6\",\"l7\"]],"
+                    "[\"ComputeAt\",[\"b0\",\"l7\"],[1,-1],[]],"
+                    "[\"RollingBuffer\",[\"b0\"],[0],[]],"
+                    "[\"Parallel\",[\"l6\"],[],[]],"
+                    "[\"GetLoops\",[\"b0\"],[],[\"l8\",\"l9\",\"l10\",\"l11\",\"l12\",\"l13\"]],"
+                    "[\"Reorder\",[\"l12\",\"l13\",\"l11\"],[],[]],"
+                    "[\"Vectorize\",[\"l11\"],[],[]]],[]]");
+}
+
+static void block_layout(void **state)
+{
+    (void)state;
+    check_trace(
+        MATMUL,
+        "[[" GET("C",
+                 0) ",[\"TransformBlockLayout\",[\"b0\"],"
+                    "[\"lambda i, j, k: (i // 4, j // 16, k, i % 4, j % 16)\"],[]],"
+                    "" LOOPS(
+                        0,
+                        "\"l1\",\"l2\",\"l3\",\"l4\",\"l5\"") ","
+                                                              "[\"Vectorize\",[\"l5\"],[],[]],["
+                                                              "\"Parallel\",[\"l1\"],[],[]]],[]]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(partition),
-        cmocka_unit_test(merge),
-        cmocka_unit_test(bind),
+        cmocka_unit_test(partition), cmocka_unit_test(merge),   cmocka_unit_test(bind),
+        cmocka_unit_test(pad),       cmocka_unit_test(rolling), cmocka_unit_test(block_layout),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
