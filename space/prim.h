@@ -57,8 +57,9 @@ hone_status hone__tensorize(hone_program *p, hone_stmt at, const hone_intrin *in
 
 /* The loop becomes n consecutive ones of sizes[k] >= 1 iterations, one of them 0 to be inferred;
  * each has its own copy of what is below, the first the old blocks. REJECT_SPLIT: the sizes do not
- * add up to the extent. REJECT_NOT_AFFINE: steps of a sum would be cut apart whose first one cannot
- * be told. REJECT_ARG: a kind or annotations, or blocks in blocks below. REJECT_TOO_BIG. */
+ * add up to the extent, or a block would never run in a part. REJECT_NOT_AFFINE: steps of a sum
+ * would be cut apart whose first one cannot be told. REJECT_ARG: a kind or annotations, or blocks
+ * in blocks below. REJECT_TOO_BIG. */
 hone_status hone__loop_partition(hone_program *p, hone_stmt loop, const int64_t *sizes, unsigned n,
                                  hone_stmt *ret_loops, hone_error *err) HONE_NODISCARD;
 /* The nests from below a common ancestor down to each of the loops become one nest, level by level;

@@ -142,7 +142,26 @@ static bool only_first_starts(hone_program *p, hone_stmt leaf, hone_var v)
     return false;
 }
 
-static hone_status check_below(hone_program *p, hone_stmt loop, unsigned n, hone_error *err)
+/* Does the leaf run in no iteration from `start` on, `size` of them? So it is with what an
+ * imperfect split left over, whose iterators would be beyond their extents. */
+static bool never_runs(hone_program *p, hone_stmt leaf, hone_var v, int64_t start, int64_t size)
+{
+    hone_range part = {v, start, start + size - 1};
+    hone_expr where = hone_stmt_at(p, leaf)->where;
+    int64_t truth, lo, hi;
+    if (where.i && hone_is_int(p, hone_simplify_in(p, where, &part, 1), &truth) && !truth)
+        return true;
+    for (unsigned k = 0; k < hone_stmt_at(p, leaf)->n_iters; k++) {
+        hone_iter it = *hone_iter_at(p, leaf, k);
+        if (hone_bounds_in(p, it.binding, &part, 1, &lo, &hi) &&
+            (hi < 0 || lo >= hone_var_at(p, it.var)->extent))
+            return true;
+    }
+    return false;
+}
+
+static hone_status check_below(hone_program *p, hone_stmt loop, const int64_t *size, unsigned n,
+                               hone_error *err)
 {
     uint32_t count = 0;
     for (hone_stmt s = loop; s.i; s = hone_next(p, loop, s)) {
@@ -150,6 +169,14 @@ static hone_status check_below(hone_program *p, hone_stmt loop, unsigned n, hone
         if (hone_is_block(p, s) && !hone__is_leaf(p, s))
             return hone_fail(err, HONE_REJECT_ARG, "loop_partition: there are blocks in blocks");
         hone_var v = hone_stmt_at(p, loop)->var;
+        int64_t start = 0;
+        for (unsigned k = 0; k < n && hone__is_leaf(p, s); k++) {
+            if (never_runs(p, s, v, start, size[k]))
+                return hone_fail(err, HONE_REJECT_SPLIT,
+                                 "loop_partition: block '%s' would not run in part %u",
+                                 hone_sym_text(p, hone_stmt_at(p, s)->name), k);
+            start += size[k];
+        }
         if (hone__is_leaf(p, s) && hone_stmt_at(p, s)->init.i && cuts_sum(p, s, v) &&
             !only_first_starts(p, s, v))
             return hone_fail(err, HONE_REJECT_NOT_AFFINE,
@@ -177,7 +204,7 @@ hone_status hone__loop_partition(hone_program *p, hone_stmt loop, const int64_t 
     int64_t size[HONE_SPACE_MAX_FACTORS];
     HONE_TRY(hone__check_plain(p, loop, "loop_partition", err));
     HONE_TRY(part_sizes(hone_loop_extent(p, loop), sizes, n, size, err));
-    HONE_TRY(check_below(p, loop, n, err));
+    HONE_TRY(check_below(p, loop, size, n, err));
 
     hone_var var = hone_stmt_at(p, loop)->var;
     hone_stmt parts[HONE_SPACE_MAX_FACTORS];
@@ -193,9 +220,11 @@ hone_status hone__loop_partition(hone_program *p, hone_stmt loop, const int64_t 
             hone_stmt_append(p, parts[k], copy_nest(p, c, &r));
         hone_vec_free(&r.from);
         hone_vec_free(&r.to);
+        hone_stmt old = loop; /* leaves stand in the same order in both */
         HONE__EACH_LEAF(p, parts[k], s)
         {
-            if (hone_stmt_at(p, s)->init.i && cuts_sum(p, s, hone_stmt_at(p, parts[k])->var))
+            old = hone__next_leaf(p, loop, old);
+            if (hone_stmt_at(p, s)->init.i && cuts_sum(p, old, var))
                 hone_stmt_at(p, s)->init = HONE_NO_EXPR;
         }
         hone_stmt_insert_after(p, last, parts[k]);

@@ -408,6 +408,52 @@ bool hone__runs_once(hone_program *p, hone_stmt block, const hone_stmt *loops, u
     return seen == needed;
 }
 
+/* Is the value of the condition, over the loops around the block, true for all elements? */
+static bool spares_none(hone_program *p, hone_stmt block, hone_expr cond)
+{
+    hone_expr lifted;
+    return hone__lift_exactly(p, block, cond, &lifted) && hone_prove(p, lifted);
+}
+
+bool hone__writes_all(hone_program *p, hone_stmt block)
+{
+    hone_var vars[HONE__MAX_LOOPS];
+    hone_expr conds[HONE__MAX_CONDS], rest;
+    int64_t c[HONE__MAX_LOOPS], from;
+    int iters[HONE_MAX_DIMS];
+    unsigned n, n_conds;
+    uint64_t taken = 0;
+    uint32_t used = 0;
+    if (!hone__store_iters(p, block, iters) || !loop_vars(p, block, vars, &n) ||
+        !hone__conjuncts(p, hone_stmt_at(p, block)->where, conds, HONE__MAX_CONDS, &n_conds))
+        return false;
+    bounds b;
+    find_bounds(p, conds, n_conds, vars, n, &b);
+    for (unsigned d = 0; d < hone_stmt_at(p, block)->n_index; d++) {
+        if (iters[d] < 0)
+            continue;
+        hone_iter it = *hone_iter_at(p, block, (unsigned)iters[d]);
+        part parts[HONE__MAX_LOOPS];
+        if (!linear(p, it.binding, vars, n, c, &rest) || !hone_is_int(p, rest, &from) || from != 0)
+            return false;
+        unsigned n_parts = parts_of(p, &b, vars, c, n, parts, &used);
+        if (gapless(parts, n_parts, UINT64_MAX, 1) < hone_var_at(p, it.var)->extent ||
+            hone_var_at(p, it.var)->extent <
+                hone_buffer_at(p, hone_stmt_at(p, block)->out)->shape[d])
+            return false;
+        for (unsigned k = 0; k < n_parts; k++) {
+            if (taken & parts[k].loops)
+                return false;
+            taken |= parts[k].loops;
+        }
+    }
+    for (unsigned k = 0; k < n_conds; k++) {
+        if (!(used >> k & 1) && !spares_none(p, block, conds[k]))
+            return false;
+    }
+    return true;
+}
+
 /* Loops inside `loop` on the way to `block`; 0 in *ret_n when the block stands right in it. */
 static bool inner_vars(const hone_program *p, hone_stmt block, hone_stmt loop, hone_var *ret,
                        unsigned *ret_n)

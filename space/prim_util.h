@@ -110,6 +110,10 @@ void hone__tile_require(hone_program *p, const hone__tile *tile, hone_stmt block
 bool hone__runs_once(hone_program *p, hone_stmt block, const hone_stmt *loops, unsigned n,
                      bool spatial);
 
+/* True when the block surely writes every element of its output: not so for a part of a partitioned
+ * loop, or for what is inside of a padding. */
+bool hone__writes_all(hone_program *p, hone_stmt block);
+
 /* ---- changing loops (prim_loop.c) -------------------------------------------------------------
  */
 

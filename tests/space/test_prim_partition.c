@@ -73,6 +73,12 @@ static void partition_of_a_sum(void **state)
     CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY,
                    hone__cache_write(&p, block_of(&p, "C_1"), HONE_GLOBAL, &ret, err));
     hone_program_fini(&p);
+
+    p = copy_program(&before); /* a part of one step */
+    APPLY(hone__loop_partition(&p, loop_of(&p, "C", 2), (int64_t[]){8, 1}, 2, parts, err));
+    check_same(&before, &p);
+    assert_int_equal(hone_stmt_at(&p, block_of(&p, "C_1"))->init.i, 0);
+    hone_program_fini(&p);
     hone_program_fini(&before);
 }
 
@@ -100,6 +106,28 @@ static void partition_keeps_meaning(void **state)
     hone_program_fini(&before);
 }
 
+/* A consumer cannot follow one of the parts only; it can follow the update of a sum whose init
+ * stands before. */
+static void partition_and_its_consumer(void **state)
+{
+    (void)state;
+    hone_program p = load_program(MATMUL_BIAS_RELU(7, 5, 4)), before = copy_program(&p);
+    hone_program q = copy_program(&p);
+    hone_stmt parts[2], ret;
+    APPLY(hone__loop_partition(&p, loop_of(&p, "C", 0), (int64_t[]){5, 2}, 2, parts, err));
+    CHECK_REJECTED(&p, HONE_REJECT_COMPUTE_AT,
+                   hone__reverse_compute_at(&p, block_of(&p, "S"), parts[1], err));
+    CHECK_REJECTED(&p, HONE_REJECT_COMPUTE_AT,
+                   hone__reverse_compute_at(&p, block_of(&p, "S"), parts[0], err));
+    split_loop(&q, "C", 0, 0, 4);
+    APPLY(hone__decompose_reduction(&q, block_of(&q, "C"), loop_of(&q, "C", 0), &ret, err));
+    APPLY(hone__reverse_compute_at(&q, block_of(&q, "S"), loop_of(&q, "C", 0), err));
+    check_same(&before, &q);
+    hone_program_fini(&p);
+    hone_program_fini(&q);
+    hone_program_fini(&before);
+}
+
 static void partition_rejected(void **state)
 {
     (void)state;
@@ -118,6 +146,11 @@ static void partition_rejected(void **state)
                    hone__loop_partition(&p, i, (int64_t[9]){0}, 9, parts, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
                    hone__loop_partition(&p, block_of(&p, "C"), (int64_t[]){6}, 1, parts, err));
+    hone_program q = copy_program(&p); /* 6 as 4 * 2: the last part would be beyond */
+    split_loop(&q, "C", 0, 4, 2);
+    CHECK_REJECTED(&q, HONE_REJECT_SPLIT,
+                   hone__loop_partition(&q, loop_of(&q, "C", 0), (int64_t[]){3, 1}, 2, parts, err));
+    hone_program_fini(&q);
     APPLY(hone__set_loop_kind(&p, i, HONE_PARALLEL, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
                    hone__loop_partition(&p, i, (int64_t[]){3, 3}, 2, parts, err));
@@ -411,19 +444,13 @@ static void partitioned_tile_search(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(partition_effect),
-        cmocka_unit_test(partition_of_a_sum),
-        cmocka_unit_test(partition_keeps_meaning),
-        cmocka_unit_test(partition_rejected),
-        cmocka_unit_test(merge_effect),
-        cmocka_unit_test(merge_asks_for_order),
-        cmocka_unit_test(merge_with_a_sum),
-        cmocka_unit_test(merge_rejected),
-        cmocka_unit_test(bind_effect),
-        cmocka_unit_test(bind_rejected),
-        cmocka_unit_test(reorder_block_iter_var),
-        cmocka_unit_test(output_blocks),
-        cmocka_unit_test(partitioned_tile),
+        cmocka_unit_test(partition_effect),        cmocka_unit_test(partition_and_its_consumer),
+        cmocka_unit_test(partition_of_a_sum),      cmocka_unit_test(partition_keeps_meaning),
+        cmocka_unit_test(partition_rejected),      cmocka_unit_test(merge_effect),
+        cmocka_unit_test(merge_asks_for_order),    cmocka_unit_test(merge_with_a_sum),
+        cmocka_unit_test(merge_rejected),          cmocka_unit_test(bind_effect),
+        cmocka_unit_test(bind_rejected),           cmocka_unit_test(reorder_block_iter_var),
+        cmocka_unit_test(output_blocks),           cmocka_unit_test(partitioned_tile),
         cmocka_unit_test(partitioned_tile_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
