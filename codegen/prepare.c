@@ -103,6 +103,57 @@ static void add_cond(cg *e, cg_leaf *leaf, hone_expr c, bool is_where)
     }
 }
 
+/* q < 0 only where p < 0: q is a positive multiple of p plus what is never negative. */
+static bool implies(cg *e, hone_expr q, hone_expr p)
+{
+    cg_lin lq = hone_cg__cond_lin(e, q), lp = hone_cg__cond_lin(e, p);
+    if (!lq.ok || !lp.ok || !lp.n) {
+        return false;
+    }
+    cg_term t = e->terms.v[lp.first];
+    int64_t times = 0, lo, hi;
+    for (uint32_t k = 0; k < lq.n; k++) {
+        cg_term u = e->terms.v[lq.first + k];
+        if (HONE_SAME(u.var, t.var) && HONE_SAME(u.atom, t.atom) && u.coeff % t.coeff == 0) {
+            times = u.coeff / t.coeff;
+        }
+    }
+    if (times < 1 || times > INT32_MAX) {
+        return false;
+    }
+    hone_program *o = &e->q;
+    hone_expr rest[2], both[2] = {q, p};
+    for (unsigned k = 0; k < 2; k++) { /* as a - b - (1 for <=), which is < 0 */
+        if (hone_expr_op(o, both[k]) != HONE_OP_LT && hone_expr_op(o, both[k]) != HONE_OP_LE) {
+            return false;
+        }
+        hone_expr a = hone_expr_arg(o, both[k], 0), b = hone_expr_arg(o, both[k], 1);
+        hone_expr one = hone_int(o, hone_expr_op(o, both[k]) == HONE_OP_LE);
+        rest[k] = hone_binary(o, HONE_OP_SUB, hone_binary(o, HONE_OP_SUB, a, b), one);
+    }
+    rest[1] = hone_binary(o, HONE_OP_MUL, rest[1], hone_int(o, times));
+    hone_expr apart = hone_simplify(o, hone_binary(o, HONE_OP_SUB, rest[0], rest[1]));
+    return hone_bounds(o, apart, &lo, &hi) && lo >= 0;
+}
+
+/* Each split of a loop that was split before adds a condition, the weaker ones for nothing: only
+ * some of a loop's blocks would have them, and a test would be left in each. */
+static void drop_implied(cg *e, cg_leaf *leaf)
+{
+    for (unsigned k = 0; k < leaf->n_conds;) {
+        bool needed = true;
+        for (unsigned o = 0; needed && o < leaf->n_conds; o++) {
+            needed = o == k || !implies(e, leaf->conds[o].e, leaf->conds[k].e);
+        }
+        if (needed) {
+            k++;
+            continue;
+        }
+        leaf->n_conds--;
+        memmove(leaf->conds + k, leaf->conds + k + 1, (leaf->n_conds - k) * sizeof *leaf->conds);
+    }
+}
+
 /* Conditions of selects; what reads the stored buffer. */
 static void look_at(cg *e, cg_leaf *leaf, hone_expr x)
 {
@@ -173,6 +224,7 @@ static void add_leaf(cg *e, hone_stmt s)
             add_cond(e, &leaf, hone_simplify(&e->q, row(e, t)->where), true);
         }
     }
+    drop_implied(e, &leaf); /* so far all are parts of predicates */
     for (unsigned k = 0; k < r.n_iters; k++) {
         hone_iter it = *hone_iter_at(&e->q, s, k);
         if (it.kind == HONE_REDUCE) {

@@ -181,6 +181,33 @@ static void too_big(void **state)
     assert_non_null(strstr(err.message, "\"T\""));
 }
 
+/* A loop split twice has a condition of each split; the weaker one changes no code. */
+#define SPLIT_TWICE(AND)                                                       \
+    "program p {\n  buffer X: f32[40] input\n  buffer Y: f32[40] output\n"     \
+    "  for a in 3 { for b in 3 { for c in 6 unrolled {\n"                      \
+    "    block Y(v: 40 = a*18 + b*6 + c) where a*18 + b*6 + c < 40" AND " {\n" \
+    "      Y[v] = X[v] + 1.0\n"                                                \
+    "    }\n  } } }\n}\n"
+
+static void implied_conditions(void **state)
+{
+    (void)state;
+    char *want = emit_text(SPLIT_TWICE(""), HONE_EMIT_LLVM);
+    char *got = emit_text(SPLIT_TWICE(" and a*3 + b < 7"), HONE_EMIT_LLVM);
+    assert_string_equal(want, got);
+    free(got);
+    got = emit_text(SPLIT_TWICE(" and a*3 + b <= 6 and a < 3"), HONE_EMIT_LLVM);
+    assert_string_equal(want, got);
+    free(got);
+    /* this one is no weaker */
+    got = emit_text(SPLIT_TWICE(" and a*3 + b < 6"), HONE_EMIT_LLVM);
+    assert_string_not_equal(want, got);
+    free(got);
+    free(want);
+    check_same(SPLIT_TWICE(" and a*3 + b < 7"));
+    check_same(SPLIT_TWICE(" and c < 6 and a*3 + b < 7"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +217,7 @@ int main(void)
         cmocka_unit_test(awkward_vectors),    cmocka_unit_test(nested_vectors),
         cmocka_unit_test(vector_tails),       cmocka_unit_test(parallel_loops),
         cmocka_unit_test(parallel_in_serial), cmocka_unit_test(too_big),
+        cmocka_unit_test(implied_conditions),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
