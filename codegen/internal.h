@@ -211,6 +211,9 @@ bool hone_cg__range(cg *e, hone_expr x, int64_t *ret_lo, int64_t *ret_hi);
 bool hone_cg__by_lane(const cg *e, hone_expr x);
 /* What is known of the condition, NULL: nothing. Borrowed until a fact is added. */
 const cg_fact *hone_cg__fact(const cg *e, hone_expr cond);
+/* The buffer is on the stack, and the element at this offset is there in every lane, also in those
+ * that do not run: they may be read and written back. */
+bool hone_cg__in_stack(cg *e, hone_buffer b, hone_expr offset);
 void hone_cg__term_range(cg *e, cg_term t, int64_t *ret_lo, int64_t *ret_hi); /* coeff included */
 bool hone_cg__has_load(const cg *e, hone_expr x);
 /* In every lane, whether masked or not. */

@@ -46,7 +46,8 @@ static void store(cg *e, const cg_leaf *leaf, cg_val value)
     /* A task may write the stack of the function around it: there the elements beside its own are
      * another thread's. */
     const cg_place *pl = &e->places.v[leaf->out.i];
-    bool is_private = pl->where == CG_STACK && HONE_SAME(pl->owner, e->fn.owner);
+    bool is_private =
+        HONE_SAME(pl->owner, e->fn.owner) && hone_cg__in_stack(e, leaf->out, leaf->offset);
     if (e->mask && !is_private) {
         hone_cg__masked_store(e, v, p, align, e->mask);
         return;

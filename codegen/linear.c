@@ -179,6 +179,14 @@ bool hone_cg__range(cg *e, hone_expr x, int64_t *ret_lo, int64_t *ret_hi)
     return *ret_lo > -FAR && *ret_hi < FAR;
 }
 
+bool hone_cg__in_stack(cg *e, hone_buffer b, hone_expr offset)
+{
+    const cg_place *pl = &e->places.v[b.i];
+    int64_t lo, hi;
+    return pl->where == CG_STACK && hone_cg__range(e, offset, &lo, &hi) && lo >= 0 &&
+           hi < pl->elems;
+}
+
 bool hone_cg__by_lane(const cg *e, hone_expr x)
 {
     return e->lane_var.i && hone_uses_var(&e->q, x, e->lane_var);
