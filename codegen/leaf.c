@@ -78,6 +78,10 @@ static cg_val old_value(cg *e, const cg_leaf *leaf)
         return hone_cg__load(e, leaf->own);
     }
     hone_dtype t = (hone_dtype)hone_buffer_at(&e->q, leaf->out)->dtype;
+    if (first == CG_YES && leaf->self_read) {
+        store(e, leaf, hone_cg__value(e, leaf->init));
+        return hone_cg__load(e, leaf->own);
+    }
     if (first == CG_YES) {
         cg_val v = hone_cg__value(e, leaf->init); /* as it would be read back */
         return (cg_val){hone_cg__from_mem(e, t, hone_cg__to_mem(e, t, v.v)), v.vec};
@@ -87,7 +91,7 @@ static cg_val old_value(cg *e, const cg_leaf *leaf)
         LLVMValueRef x = hone_cg__cond(e, leaf->first[k]).v;
         c = c ? LLVMBuildAnd(e->b, c, x, "") : x;
     }
-    if (!hone_cg__can_speculate(e, leaf->init)) {
+    if (leaf->self_read || !hone_cg__can_speculate(e, leaf->init)) {
         LLVMBasicBlockRef yes = hone_cg__block(e, "init"), on = hone_cg__block(e, "update");
         LLVMBuildCondBr(e->b, c, yes, on);
         LLVMPositionBuilderAtEnd(e->b, yes);
@@ -108,7 +112,7 @@ static cg_val old_value(cg *e, const cg_leaf *leaf)
 
 static void compute(cg *e, const cg_leaf *leaf)
 {
-    if (leaf->uses_own) {
+    if (leaf->uses_own || (leaf->init.i && leaf->self_read)) {
         e->own_value = old_value(e, leaf);
         e->own = leaf->own;
     }

@@ -217,6 +217,16 @@ static void too_much_scratch(void **state)
         HONE_REJECT_TOO_BIG);
 }
 
+/* The update may name the element it stores to in other words. */
+static void init_and_other_words(void **state)
+{
+    (void)state;
+    check_same("program words {\n"
+               "  buffer A: f32[5] input\n  buffer C: f32[1] output\n"
+               "  for i in 4 { for k in 5 { block c(vi: 1 = i, reduce vk: 5 = k) where i < 1 {\n"
+               "    init 2.0 C[vi] = C[0] + A[vk] } } }\n}\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,7 +235,7 @@ int main(void)
         cmocka_unit_test(temporaries),      cmocka_unit_test(no_memory),
         cmocka_unit_test(union_of_boxes),   cmocka_unit_test(turned_tile),
         cmocka_unit_test(shared_rows),      cmocka_unit_test(every_dtype_local),
-        cmocka_unit_test(too_much_scratch),
+        cmocka_unit_test(too_much_scratch), cmocka_unit_test(init_and_other_words),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
