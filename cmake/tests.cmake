@@ -3,6 +3,13 @@
 pkg_check_modules(hone_cmocka REQUIRED IMPORTED_TARGET cmocka)
 set(HONE_ALL_ROOMS tuner builder)
 
+# What tests/property and the fuzzer of pairs share.
+file(GLOB harness_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/property/*.c)
+list(FILTER harness_sources EXCLUDE REGEX "/test_[^/]*$")
+add_library(test_harness STATIC ${harness_sources})
+target_link_libraries(test_harness PUBLIC ${HONE_ALL_ROOMS} ${CMAKE_DL_LIBS})
+target_compile_options(test_harness PRIVATE -Wno-conversion)
+
 file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/test_*.c)
 foreach(source ${test_sources})
     get_filename_component(folder ${source} DIRECTORY)
@@ -12,6 +19,9 @@ foreach(source ${test_sources})
     set(target test_${room}_${name})
     add_executable(${target} ${source})
     target_link_libraries(${target} PRIVATE ${HONE_ALL_ROOMS} PkgConfig::hone_cmocka)
+    if(room STREQUAL property)
+        target_link_libraries(${target} PRIVATE test_harness)
+    endif()
     target_compile_options(${target} PRIVATE -Wno-missing-prototypes -Wno-conversion)
     target_compile_definitions(${target} PRIVATE
         HONE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" HONE_BINARY_DIR="${CMAKE_BINARY_DIR}")

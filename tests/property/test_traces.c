@@ -10,15 +10,10 @@
 
 #include <cmocka.h>
 
-#include "codegen/codegen.h"
 #include "ir/builtin.h"
-#include "runtime/hone_rt.h"
-#include "space/space.h"
+#include "tests/property/harness.h"
 
-#include <dlfcn.h>
 #include <math.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 typedef struct subject {
     const char *kernel;
@@ -68,39 +63,6 @@ static const subject subjects[] = {
     {"layernorm", {{"M", 9}, {"N", 43}}, 2, 1e-4},
 };
 
-typedef struct arrays {
-    unsigned n;
-    void *at[32];
-    int64_t bytes[32];
-} arrays;
-
-static void allocate(arrays *a, const hone_program *p)
-{
-    a->n = hone_program_n_args(p);
-    for (unsigned k = 0; k < a->n; k++) {
-        hone_buffer b = {k + 1};
-        int64_t bytes =
-            hone_buffer_count(p, b) * hone_dtype_bytes((hone_dtype)hone_buffer_at(p, b)->dtype);
-        /* a guard page right behind, so that reading or writing beyond the end is seen */
-        int64_t pages = (bytes + 63) / 64 * 64;
-        int64_t whole = (pages + 4095) / 4096 * 4096;
-        char *m = mmap(NULL, (size_t)whole + 4096, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        assert_true(m != MAP_FAILED);
-        assert_int_equal(mprotect(m + whole, 4096, PROT_NONE), 0);
-        a->at[k] = m + whole - pages;
-        a->bytes[k] = bytes;
-    }
-}
-
-static void release(arrays *a)
-{
-    for (unsigned k = 0; k < a->n; k++) {
-        int64_t whole = ((a->bytes[k] + 63) / 64 * 64 + 4095) / 4096 * 4096;
-        munmap((char *)((uintptr_t)a->at[k] & ~(uintptr_t)4095), (size_t)whole + 4096);
-    }
-}
-
 /* Floats whose sums of products are exact; any integer. */
 static double small_or_any(hone_rng *r, hone_dtype t)
 {
@@ -111,7 +73,7 @@ static double small_or_any(hone_rng *r, hone_dtype t)
     return (double)hone_rng_below(r, values) - (t == HONE_U8 ? 0 : (double)(values / 2));
 }
 
-static void fill(const arrays *a, const hone_program *p, uint64_t seed)
+static void fill(const pair_args *a, const hone_program *p, uint64_t seed)
 {
     hone_rng r;
     hone_rng_seed(&r, seed);
@@ -126,69 +88,29 @@ static void fill(const arrays *a, const hone_program *p, uint64_t seed)
     }
 }
 
-static void same(const subject *s, const hone_program *p, const arrays *want, const arrays *got,
-                 const char *what, const char *trace)
+static void same(const subject *s, const hone_program *p, const pair_args *want,
+                 const pair_args *got, const char *what, const char *trace)
 {
-    for (unsigned k = 0; k < want->n; k++) {
-        hone_buffer b = {k + 1};
-        const hone_buffer_row *row = hone_buffer_at(p, b);
-        for (int64_t i = 0; row->role == HONE_OUTPUT && i < hone_buffer_count(p, b); i++) {
-            double w = hone_elem_get((hone_dtype)row->dtype, want->at[k], i);
-            double g = hone_elem_get((hone_dtype)row->dtype, got->at[k], i);
-            if (!(fabs(w - g) <= s->tolerance * fmax(1, fabs(w))))
-                fail_msg("%s %s: %s[%lld] is %g, should be %g\n%s", s->kernel, what,
-                         hone_sym_text(p, row->name), (long long)i, g, w, trace);
-        }
-    }
+    const char *diff = pair_args_differ(p, want, got, s->tolerance);
+    if (diff)
+        fail_msg("%s %s: %s\n%s", s->kernel, what, diff, trace);
 }
 
 static void compiled(const subject *s, hone_codegen *g, const hone_program *base,
-                     const hone_program *p, const arrays *want, const arrays *got,
+                     const hone_program *p, const pair_args *want, const pair_args *got,
                      const hone_rt_api *rt, const char *trace)
 {
     hone_error err = {0};
-    hone_code code = {0};
-    hone_status st = hone_codegen_emit(
+    pair_code code;
+    hone_status st = pair_code_new(
         g, p, &(hone_codegen_options){.emit = HONE_EMIT_OBJECT, .threads = 2}, &code, &err);
     if (st == HONE_REJECT_TOO_BIG)
         return;
     if (st != HONE_OK)
         fail_msg("%s: %s\n%s", s->kernel, err.message, trace);
-    uint8_t *so;
-    size_t n;
-    if (hone_codegen_link(code.bytes, code.n, &so, &n, &err) != HONE_OK)
-        fail_msg("%s", err.message);
-    int fd = memfd_create("kernel", 0);
-    assert_true(write(fd, so, n) == (ssize_t)n);
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!lib)
-        fail_msg("%s", dlerror());
-    hone_rt_kernel kernel = (hone_rt_kernel)(uintptr_t)dlsym(lib, "hone_kernel");
-    void *args[32], *packed[32] = {0};
-    const void *from[32] = {0};
-    memcpy(args, got->at, sizeof args);
-    if (code.has_pack) {
-        int32_t (*pack)(const void *const *, void *const *, const hone_rt_api *) =
-            (int32_t(*)(const void *const *, void *const *, const hone_rt_api *))(uintptr_t)dlsym(
-                lib, "hone_pack");
-        for (unsigned k = 0; k < code.n_args; k++)
-            if (code.pack_bytes[k]) {
-                from[k] = got->at[k];
-                args[k] = packed[k] =
-                    aligned_alloc(64, (size_t)(code.pack_bytes[k] + 63) / 64 * 64);
-            }
-        assert_int_equal(pack(from, packed, rt), 0);
-    }
-    assert_int_equal(kernel(args, rt), 0);
+    assert_int_equal(pair_code_run(&code, got, rt), 0);
     same(s, base, want, got, "compiled", trace);
-    for (unsigned k = 0; k < code.n_args; k++)
-        free(packed[k]);
-    dlclose(lib);
-    close(fd);
-    free(so);
-    hone_code_free(&code);
+    pair_code_free(&code);
 }
 
 static long number(const char *name, long fallback)
@@ -213,9 +135,9 @@ static void random_traces(void **state)
     hone_codegen *g;
     assert_int_equal(hone_codegen_new(&native, &g, NULL), HONE_OK);
     hone_rt_pool *pool = hone_rt_pool_new(2, 0);
-    arrays want, got;
-    allocate(&want, &base);
-    allocate(&got, &base);
+    pair_args want, got;
+    pair_args_new(&want, &base);
+    pair_args_new(&got, &base);
     fill(&want, &base, (uint64_t)seed);
     if (hone_interp_run(&base, want.at, &err) != HONE_OK)
         fail_msg("%s", err.message);
@@ -260,8 +182,8 @@ static void random_traces(void **state)
     hone_space_free(sp);
     hone_rt_pool_free(pool);
     hone_codegen_free(g);
-    release(&want);
-    release(&got);
+    pair_args_free(&want);
+    pair_args_free(&got);
     hone_program_fini(&base);
 }
 

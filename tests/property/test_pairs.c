@@ -1,0 +1,127 @@
+/* Random pairs of a workload and a trace (harness.h says what must hold).
+ *
+ * HONE_PAIRS=n   how many (300)       HONE_SEED=n     where they start (1)
+ * HONE_SECONDS=n stop after that (25) HONE_SHRINK=n   seconds to make a failure small (60)
+ *
+ * A failure is made small, printed, and written to pair-SEED.case in the working directory; put the
+ * file into tests/property/corpus/ when the bug is fixed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/property/harness.h"
+
+#define IN_ONE_CHILD 50
+#define SPACES 4 /* of so many pairs one is about design spaces */
+#define HANG_SECONDS 120
+
+static uint64_t number(const char *name, uint64_t fallback)
+{
+    const char *v = getenv(name);
+    return v ? strtoull(v, NULL, 10) : fallback;
+}
+
+typedef struct batch {
+    const pair_env *env;
+    uint64_t first, end;
+    int64_t until_ns;
+} batch;
+
+static bool run_batch(void *ctx, pair_report *r)
+{
+    const batch *b = ctx;
+    for (uint64_t k = b->first; k < b->end && hone_clock_ns() < b->until_ns; k++) {
+        /* each instruction has its share of pairs that aim at it */
+        hone_inst_kind focus = (hone_inst_kind)(1 + k % (HONE_INST_COUNT - 1));
+        if (!pair_run(b->env, k, k % SPACES == 0, focus, r) && r->kind[0])
+            return false;
+    }
+    return true;
+}
+
+static void report(const pair_env *env, pair_report *r)
+{
+    hone_buf comment = {0};
+    hone_buf_printf(&comment, "# %s: %.200s\n", r->kind, r->detail);
+    for (size_t k = 2; k + 1 < comment.n; k++)
+        if (comment.s[k] == '\n')
+            comment.s[k] = ' ';
+    pair_case c = {hone_buf_take(&comment), hone_xstrdup(r->workload), hone_xstrdup(r->trace)};
+    char kind[sizeof r->kind];
+    snprintf(kind, sizeof kind, "%s", r->kind);
+    print_error("seed %" PRIu64 ": %s: %s\n", r->seed, r->kind, r->detail);
+    pair_shrink(env, &c, kind, (unsigned)number("HONE_SHRINK", 60));
+    char *text = pair_case_text(&c), path[64];
+    snprintf(path, sizeof path, "pair-%" PRIu64 ".case", r->seed);
+    if (hone_file_write(path, text, strlen(text), NULL) != HONE_OK)
+        print_error("%s cannot be written\n", path);
+    fprintf(stderr, "%s:\n%s", path, text);
+    free(text);
+    pair_case_free(&c);
+}
+
+static void print_table(const pair_stats *s)
+{
+    printf("%-24s %9s %9s %9s\n", "instruction", "applied", "rejected", "malformed");
+    for (int k = 1; k < HONE_INST_COUNT; k++)
+        printf("%-24s %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "\n", hone_inst_name((hone_inst_kind)k),
+               s->applied[k], s->rejected[k], s->malformed[k]);
+}
+
+static void random_pairs(void **state)
+{
+    (void)state;
+    pair_env env;
+    pair_report *r = pair_report_new();
+    uint64_t n = number("HONE_PAIRS", 300), first = number("HONE_SEED", 1), end = first + n;
+    int64_t until = hone_clock_ns() + (int64_t)number("HONE_SECONDS", 25) * 1000000000;
+    unsigned failures = 0;
+    assert_true(pair_env_init(&env, !number("HONE_NO_COMPILE", 0)));
+    for (uint64_t k = first; k < end && hone_clock_ns() < until;) {
+        batch b = {&env, k, k + IN_ONE_CHILD < end ? k + IN_ONE_CHILD : end, until};
+        bool good = pair_isolated(run_batch, &b, r, HANG_SECONDS, false);
+        k = good ? b.end : r->seed + 1;
+        if (!good) {
+            report(&env, r);
+            failures++;
+        }
+        if (failures >= number("HONE_FAILURES", 1))
+            break;
+    }
+    const pair_stats *s = &r->stats;
+    print_table(s);
+    printf("%" PRIu64 " pairs from seed %" PRIu64 ": %" PRIu64 " programs compared, %" PRIu64
+           " compiled, %" PRIu64 " not buildable, %" PRIu64 " too long, %" PRIu64
+           " illegal workloads; %" PRIu64 " candidates of %" PRIu64 " design spaces\n",
+           s->pairs, first, s->agreed, s->compiled, s->unbuilt, s->too_long, s->bad_workloads,
+           s->candidates, s->spaces);
+    assert_int_equal(failures, 0);
+    assert_true(s->bad_workloads * 20 <= s->pairs);
+    /* a primitive that never applies is not tested */
+    for (int k = 1; k < HONE_INST_COUNT && s->pairs >= 2000; k++)
+        if (!s->applied[k])
+            fail_msg("%s was never applied", hone_inst_name((hone_inst_kind)k));
+    pair_env_fini(&env);
+    pair_report_free(r);
+}
+
+/* An instruction whose operands nothing here can make would never be tried. */
+static void every_operand_is_known(void **state)
+{
+    (void)state;
+    const char *unknown = pair_unknown_operand();
+    if (unknown)
+        fail_msg("tests/property/gen_trace.c has no generator for %s", unknown);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_operand_is_known),
+        cmocka_unit_test(random_pairs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
