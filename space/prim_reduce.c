@@ -63,6 +63,10 @@ hone_status hone__decompose_reduction(hone_program *p, hone_stmt block, hone_stm
             return hone_fail(err, HONE_REJECT_REDUCE,
                              "decompose_reduction: a loop of the sum lies outside the loop");
     }
+    for (hone_stmt b = hone_stmt_at(p, block)->parent; b.i; b = hone_stmt_at(p, b)->parent)
+        if (hone_is_block(p, b) && hone__has_reduce_iter(p, b))
+            return hone_fail(err, HONE_REJECT_REDUCE,
+                             "decompose_reduction: the sum goes on in a block around");
     /* A loop that makes the block do everything anew would add to what is there already. */
     if (!hone__runs_once(p, block, loops + at, n - at, false))
         return hone_fail(err, HONE_REJECT_REDUCE,
