@@ -190,6 +190,8 @@ static hone_status check_reverse(hone_program *p, hone_stmt block, hone_stmt *re
         hone__has_reduce_iter(p, producer) || hone_stmt_at(p, producer)->init.i ||
         hone__reads(p, producer, from) || !hone__in_root(p, producer))
         return hone_fail(err, no, "reverse_compute_inline: the input is a reduction or an output");
+    if (!hone__lift_where(p, producer, &lifted) || lifted.i)
+        return hone_fail(err, no, "reverse_compute_inline: the input is computed in part only");
 
     unsigned seen = 0, n_iters = hone_stmt_at(p, block)->n_iters;
     memset(ret, 0, sizeof *ret);
