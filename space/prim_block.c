@@ -35,16 +35,27 @@ static bool uses_any(const hone_program *p, hone_expr e, const chain *c)
     return false;
 }
 
-/* Of the loops around the block, does the condition mention one that is not in the chain? */
-static bool uses_others(const hone_program *p, hone_expr e, hone_stmt block, const chain *c)
+typedef struct others {
+    const chain *c;
+    bool any;
+} others;
+
+static bool note_other(void *ctx, const hone_program *p, hone_expr e)
 {
-    unsigned k = 0;
-    for (hone_stmt l = hone_stmt_at(p, block)->parent; hone_is_loop(p, l);
-         l = hone_stmt_at(p, l)->parent) {
-        if (k++ >= c->n && hone_uses_var(p, e, hone_stmt_at(p, l)->var))
-            return true;
-    }
-    return false;
+    others *o = ctx;
+    bool in_chain = false;
+    for (unsigned k = 0; k < o->c->n; k++)
+        in_chain = in_chain || hone_expr_at(p, e)->sym == o->c->vars[k].i;
+    o->any = o->any || (hone_expr_op(p, e) == HONE_OP_VAR && !in_chain);
+    return !o->any;
+}
+
+/* Does the condition mention a loop or a block's iterator outside of the chain? */
+static bool uses_others(const hone_program *p, hone_expr e, const chain *c)
+{
+    others o = {.c = c};
+    hone_walk(p, e, note_other, &o);
+    return o.any;
 }
 
 /* binding == outer * inner_extent + inner, with 0 <= inner < inner_extent made of the chain's
@@ -115,7 +126,7 @@ hone_status hone__blockize(hone_program *p, hone_stmt loop, bool preserve_unit_i
     for (unsigned k = 0; k < n_conds; k++) {
         if (!uses_any(p, conds[k], &c))
             hone__require(p, &outside, conds[k]);
-        else if (!uses_others(p, conds[k], c.block, &c))
+        else if (!uses_others(p, conds[k], &c))
             hone__require(p, &inside, conds[k]);
         else if (!hone__lift_exactly(p, c.block, conds[k], &lifted[n_lifted++]))
             return hone_fail(err, HONE_REJECT_NOT_AFFINE,
