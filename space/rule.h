@@ -45,6 +45,7 @@ hone_status hone_rule_elementwise(hone_sched *s, const char *block, const hone_r
                                   hone_error *err) HONE_NODISCARD;
 /* The other reductions without operand reuse (rule_stencil.c): strips of the output in registers,
  * parallel over the rows. */
+unsigned hone_rule_reduce_variants(hone_program *p, hone_stmt block);
 hone_status hone_rule_reduce(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
                              hone_error *err) HONE_NODISCARD;
 /* Inlines every elementwise temporary that may be inlined. */

@@ -25,18 +25,19 @@ hone_status hone_rule_elementwise(hone_sched *s, const char *name, const hone_ru
     if (!r->out.i || r->init.i || r->n_iters == 0)
         return hone_fail(err, HONE_REJECT_ARG, "block '%s' is not elementwise", name);
     int bytes = hone_dtype_bytes(hone_expr_dtype(&s->prog, r->value));
-    if (hone_buffer_at(&s->prog, r->out)->role == HONE_TEMP) {
-        /* where to compute it is a decision; the root is the policy's */
-        hone_rv at;
-        int64_t root = -1;
-        HONE_TRY(hone_sample_compute_location(s, block, &root, &at, err));
-        HONE_TRY(hone_compute_at(s, block, at, err));
-    }
+    bool movable = hone_buffer_at(&s->prog, r->out)->role == HONE_TEMP;
     static const int64_t unrolls[] = {1, 2, 4, 8};
     int64_t which = 1;
     HONE_TRY(hone_sample_categorical(s, unrolls, NULL, HONE_LEN(unrolls), &which, &unroll, err));
     HONE_TRY(hone_annotate(s, block, "meta_schedule.parallel", 1, err));
     HONE_TRY(
         hone_annotate(s, block, "meta_schedule.vectorize", ctx->target->vector_bytes / bytes, err));
-    return hone_annotate_rv(s, block, "meta_schedule.unroll_explicit", unroll, err);
+    HONE_TRY(hone_annotate_rv(s, block, "meta_schedule.unroll_explicit", unroll, err));
+    if (!movable)
+        return HONE_OK;
+    /* where to compute it is a decision; the root is the policy's */
+    hone_rv at;
+    int64_t root = -1;
+    HONE_TRY(hone_sample_compute_location(s, block, &root, &at, err));
+    return hone_compute_at(s, block, at, err);
 }

@@ -38,7 +38,9 @@ static unsigned stages_of(hone_program *p, const hone_rule_ctx *ctx, stage *ret)
         stage *st = &ret[n++];
         snprintf(st->name, sizeof st->name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
         st->how = treatment_of(p, b);
-        st->variants = st->how == CONTRACT ? hone_rule_contract_variants(p, b, ctx) : 1;
+        st->variants = st->how == CONTRACT ? hone_rule_contract_variants(p, b, ctx)
+                       : st->how == REDUCE ? hone_rule_reduce_variants(p, b)
+                                           : 1;
     }
     return n;
 }

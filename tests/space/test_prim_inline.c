@@ -161,6 +161,33 @@ static void reverse_inline_needs_the_only_consumer(void **state)
     hone_program_fini(&before);
 }
 
+/* A sum still reads the element it stores, also along dimensions of one element. */
+static void inline_into_a_sum(void **state)
+{
+    (void)state;
+    hone_program p = load_program("program sums {\n"
+                                  "  buffer X: f32[1, 4, 6] input\n"
+                                  "  buffer Y: f32[1, 4] output\n"
+                                  "  buffer T: f32[1, 4, 6]\n"
+                                  "  for n in 1 {\n    for i in 4 {\n      for k in 6 {\n"
+                                  "        block T(a: 1 = n, b: 4 = i, c: 6 = k) {\n"
+                                  "          T[a, b, c] = select(0 < c, X[a, b, c - 1], 0.0)\n"
+                                  "        }\n      }\n    }\n  }\n"
+                                  "  for n_1 in 1 {\n    for i_1 in 4 {\n      for k_1 in 6 {\n"
+                                  "        block Y(a: 1 = n_1, b: 4 = i_1, reduce c: 6 = k_1) {\n"
+                                  "          init 0.0\n"
+                                  "          Y[a, b] = Y[a, b] + T[a, b, c]\n"
+                                  "        }\n      }\n    }\n  }\n}\n"),
+                 before = copy_program(&p);
+    hone_op op;
+    hone_expr operand;
+    APPLY(hone__compute_inline(&p, block_of(&p, "T"), err));
+    assert_true(hone_block_reduction(&p, block_of(&p, "Y"), &op, &operand));
+    check_same(&before, &p);
+    hone_program_fini(&p);
+    hone_program_fini(&before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +197,7 @@ int main(void)
         cmocka_unit_test(reverse_inline_effect),
         cmocka_unit_test(reverse_inline_into_store),
         cmocka_unit_test(reverse_inline_rejected),
+        cmocka_unit_test(inline_into_a_sum),
         cmocka_unit_test(reverse_inline_needs_the_only_consumer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,330 @@
+/* The nests that rules make: the first candidate of a space as text, and samples that all hold. */
+#include "space/space.h"
+#include "tests/space/prim_test.h"
+
+static const char softmax[] = "kernel softmax() {\n"
+                              "  input X: f32[4, 40]\n"
+                              "  output Y: f32[4, 40]\n"
+                              "  top[i] = max(k < 40) X[i, k]\n"
+                              "  E[i, j] = exp(X[i, j] - top[i])\n"
+                              "  total[i] = sum(k < 40) E[i, k]\n"
+                              "  scale[i] = 1 / total[i]\n"
+                              "  Y[i, j] = E[i, j] * scale[i]\n"
+                              "}\n";
+
+static const char pool[] =
+    "kernel pool() {\n"
+    "  input X: f32[1, 9, 9, 16]\n"
+    "  output Y: f32[1, 5, 5, 16]\n"
+    "  temp P: f32[1, 11, 11, 16]\n"
+    "  temp T: f32[1, 5, 5, 16]\n"
+    "  P[n, h, w, c] = select(1 <= h and h < 10 and 1 <= w and w < 10, X[n, h - 1, w - 1, c], 0)\n"
+    "  T[n, y, x, c] = sum(r < 3, s < 3) P[n, y*2 + r, x*2 + s, c]\n"
+    "  Y[n, y, x, c] = T[n, y, x, c] * (1/9)\n"
+    "}\n";
+
+static const char one_row[] = "kernel one() {\n"
+                              "  input X: f32[1, 1000]\n"
+                              "  output Y: f32[1]\n"
+                              "  Y[i] = sum(k < 1000) X[i, k]\n"
+                              "}\n";
+
+static hone_space *space_of(const char *text, int32_t threads)
+{
+    static const hone_target target = {.vector_bytes = 64,
+                                       .vector_registers = 32,
+                                       .l1_bytes = 32 << 10,
+                                       .l2_bytes = 1 << 20,
+                                       .l3_bytes = 32 << 20};
+    hone_program p;
+    hone_space *sp;
+    hone_error err;
+    hone_space_options o = {.target = &target, .threads = threads};
+    if (hone_workload_parse("test", text, strlen(text), NULL, NULL, 0, &p, &err) != HONE_OK ||
+        hone_space_new(&p, &o, &sp, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    hone_program_fini(&p);
+    return sp;
+}
+
+static void check_first(const char *text, int32_t threads, unsigned space, const char *expected)
+{
+    hone_space *sp = space_of(text, threads);
+    hone_sched s = {0};
+    hone_error err;
+    assert_true(space < sp->traces.n);
+    if (hone_space_finish(sp, &sp->traces.v[space], &s, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    check_text(&s.prog, expected);
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+}
+
+/* All stages of a row in one turn of the parallel loop. */
+static void rows_of_softmax(void **state)
+{
+    (void)state;
+    check_first(softmax, 2, 0,
+                "program softmax {\n"
+                "  buffer X: f32[4, 40] input\n"
+                "  buffer Y: f32[4, 40] output\n"
+                "  buffer top: f32[4]\n"
+                "  buffer E: f32[4, 40]\n"
+                "  buffer total: f32[4]\n"
+                "  buffer total.rf: f32[4, 16]\n"
+                "  buffer total.rf.rf: f32[4, 4, 16]\n"
+                "  buffer top.rf: f32[4, 16]\n"
+                "  buffer top.rf.rf: f32[4, 4, 16]\n"
+                "  for i in 4 parallel {\n"
+                "    for ax0 in 1 {\n"
+                "      for ax1_0_0 in 1 {\n"
+                "        for ax1_0_1 in 4 unrolled {\n"
+                "          for ax1_1 in 16 vectorized {\n"
+                "            block top_rf_rf(v0: 4 = i, v1: 16 = ax1_1, v2: 4 = ax1_0_1) {\n"
+                "              init -inf\n"
+                "              top.rf.rf[v0, v2, v1] = max(top.rf.rf[v0, v2, v1], select(v1 + "
+                "v2*16 < 40 and v2 < 3, X[v0, v1 + v2*16], -inf))\n"
+                "            }\n"
+                "          }\n"
+                "        }\n"
+                "      }\n"
+                "    }\n"
+                "    for ax0_1 in 4 unrolled {\n"
+                "      for ax1 in 16 vectorized {\n"
+                "        block top_rf(v0: 4 = i, v1: 16 = ax1, reduce vr: 4 = ax0_1) {\n"
+                "          init -inf\n"
+                "          top.rf[v0, v1] = max(top.rf[v0, v1], top.rf.rf[v0, vr, v1])\n"
+                "        }\n"
+                "      }\n"
+                "    }\n"
+                "    for ax0_2 in 16 vectorized {\n"
+                "      block top(vi: 4 = i, reduce vr: 16 = ax0_2) {\n"
+                "        init -inf\n"
+                "        top[vi] = max(top[vi], top.rf[vi, vr])\n"
+                "      }\n"
+                "    }\n"
+                "    for ax0_3 in 1 {\n"
+                "      for ax1_0 in 1 {\n"
+                "        for ax1_1_1 in 4 unrolled {\n"
+                "          for ax1_2 in 16 vectorized {\n"
+                "            block E(vi: 4 = i, vj: 40 = ax1_1_1*16 + ax1_2) where ax1_1_1*16 + "
+                "ax1_2 < 40 {\n"
+                "              E[vi, vj] = exp(X[vi, vj] - top[vi])\n"
+                "            }\n"
+                "          }\n"
+                "        }\n"
+                "      }\n"
+                "    }\n"
+                "    for ax0_4 in 1 {\n"
+                "      for ax1_0_0_1 in 1 {\n"
+                "        for ax1_0_1_1 in 4 unrolled {\n"
+                "          for ax1_1_2 in 16 vectorized {\n"
+                "            block total_rf_rf(v0: 4 = i, v1: 16 = ax1_1_2, v2: 4 = ax1_0_1_1) {\n"
+                "              init 0.0\n"
+                "              total.rf.rf[v0, v2, v1] = total.rf.rf[v0, v2, v1] + select(v1 + "
+                "v2*16 < 40 and v2 < 3, E[v0, v1 + v2*16], 0.0)\n"
+                "            }\n"
+                "          }\n"
+                "        }\n"
+                "      }\n"
+                "    }\n"
+                "    for ax0_5 in 4 unrolled {\n"
+                "      for ax1_3 in 16 vectorized {\n"
+                "        block total_rf(v0: 4 = i, v1: 16 = ax1_3, reduce vr: 4 = ax0_5) {\n"
+                "          init 0.0\n"
+                "          total.rf[v0, v1] = total.rf[v0, v1] + total.rf.rf[v0, vr, v1]\n"
+                "        }\n"
+                "      }\n"
+                "    }\n"
+                "    for ax0_6 in 16 vectorized {\n"
+                "      block total(vi: 4 = i, reduce vr: 16 = ax0_6) {\n"
+                "        init 0.0\n"
+                "        total[vi] = total[vi] + total.rf[vi, vr]\n"
+                "      }\n"
+                "    }\n"
+                "    for j_0 in 1 {\n"
+                "      for j_1 in 4 unrolled {\n"
+                "        for j_2 in 16 vectorized {\n"
+                "          block Y(vi: 4 = i, vj: 40 = j_1*16 + j_2) where j_1*16 + j_2 < 40 {\n"
+                "            Y[vi, vj] = E[vi, vj] * (1.0 / total[vi])\n"
+                "          }\n"
+                "        }\n"
+                "      }\n"
+                "    }\n"
+                "  }\n"
+                "}\n");
+}
+
+/* Fewer rows than threads: one row in pieces. */
+static void pieces_of_a_row(void **state)
+{
+    (void)state;
+    check_first(
+        one_row, 4, 1,
+        "program one {\n"
+        "  buffer X: f32[1, 1000] input\n"
+        "  buffer Y: f32[1] output\n"
+        "  buffer Y.rf: f32[1, 4]\n"
+        "  buffer Y.rf.rf: f32[1, 4, 16]\n"
+        "  buffer Y.rf.rf.rf: f32[1, 4, 4, 16]\n"
+        "  for i in 1 {\n"
+        "    for k_0 in 4 parallel {\n"
+        "      for ax0 in 4 unrolled {\n"
+        "        for ax1 in 16 vectorized {\n"
+        "          block Y_rf_rf_rf_init(v0: 1 = i, v1: 4 = k_0, v2: 16 = ax1, v3: 4 = ax0) {\n"
+        "            Y.rf.rf.rf[v0, v1, v3, v2] = 0.0\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "      for k_1_0_0 in 4 {\n"
+        "        for k_1_0_1 in 4 unrolled {\n"
+        "          for k_1_1 in 16 vectorized {\n"
+        "            block Y_rf_rf_rf(v0: 1 = i, v1: 4 = k_0, v2: 16 = k_1_1, v3: 4 = k_1_0_1, "
+        "reduce v4: 4 = k_1_0_0) {\n"
+        "              Y.rf.rf.rf[v0, v1, v3, v2] = Y.rf.rf.rf[v0, v1, v3, v2] + select(v2 + v4*64 "
+        "+ v3*16 < 250, X[v0, v1*250 + (v2 + v4*64 + v3*16)], 0.0)\n"
+        "            }\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "      for ax0_1 in 4 unrolled {\n"
+        "        for ax1_1 in 16 vectorized {\n"
+        "          block Y_rf_rf(v0: 1 = i, v1: 4 = k_0, v2: 16 = ax1_1, reduce vr: 4 = ax0_1) {\n"
+        "            init 0.0\n"
+        "            Y.rf.rf[v0, v1, v2] = Y.rf.rf[v0, v1, v2] + Y.rf.rf.rf[v0, v1, vr, v2]\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "      for ax0_2 in 16 vectorized {\n"
+        "        block Y_rf(v0: 1 = i, v1: 4 = k_0, reduce vr: 16 = ax0_2) {\n"
+        "          init 0.0\n"
+        "          Y.rf[v0, v1] = Y.rf[v0, v1] + Y.rf.rf[v0, v1, vr]\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    block Y_init(v0: 1 = i) {\n"
+        "      Y[v0] = 0.0\n"
+        "    }\n"
+        "    for ax0_3 in 4 {\n"
+        "      block Y(vi: 1 = i, reduce vr: 4 = ax0_3) {\n"
+        "        Y[vi] = Y[vi] + Y.rf[vi, vr]\n"
+        "      }\n"
+        "    }\n"
+        "  }\n"
+        "}\n");
+}
+
+/* Padding inlined, columns in registers, the mean taken while they are. */
+static void tiles_of_pooling(void **state)
+{
+    (void)state;
+    check_first(
+        pool, 2, 0,
+        "program pool {\n"
+        "  buffer X: f32[1, 9, 9, 16] input\n"
+        "  buffer Y: f32[1, 5, 5, 16] output\n"
+        "  buffer T: f32[1, 5, 5, 16]\n"
+        "  buffer T_local: f32[1, 5, 5, 16] local\n"
+        "  for n in 1 {\n"
+        "    for y in 5 parallel {\n"
+        "      for x_0 in 1 {\n"
+        "        for c_0_0 in 1 {\n"
+        "          for ax0 in 1 {\n"
+        "            for ax1 in 1 {\n"
+        "              for ax2 in 5 unrolled {\n"
+        "                for ax3_0 in 1 unrolled {\n"
+        "                  for ax3_1 in 16 vectorized {\n"
+        "                    block T_local_load(v0: 1 = 0, v1: 5 = y, v2: 5 = ax2, v3: 16 = ax3_1) "
+        "{\n"
+        "                      T_local[v0, v1, v2, v3] = 0.0\n"
+        "                    }\n"
+        "                  }\n"
+        "                }\n"
+        "              }\n"
+        "            }\n"
+        "          }\n"
+        "          for r in 3 unrolled {\n"
+        "            for s in 3 unrolled {\n"
+        "              for x_1 in 5 unrolled {\n"
+        "                for c_0_1 in 1 unrolled {\n"
+        "                  for c_1 in 16 vectorized {\n"
+        "                    block T(vn: 1 = n, vy: 5 = y, vx: 5 = x_1, vc: 16 = c_1, reduce vr: 3 "
+        "= r, reduce vs: 3 = s) {\n"
+        "                      T_local[vn, vy, vx, vc] = T_local[vn, vy, vx, vc] + select(0 < vy*2 "
+        "+ vr and vy*2 + vr < 10 and 0 < vx*2 + vs and vx*2 + vs < 10, X[0, vy*2 + vr - 1, vx*2 + "
+        "vs - 1, vc], 0.0)\n"
+        "                    }\n"
+        "                  }\n"
+        "                }\n"
+        "              }\n"
+        "            }\n"
+        "          }\n"
+        "          for ax0_1 in 1 {\n"
+        "            for ax1_1 in 1 {\n"
+        "              for ax2_1 in 5 unrolled {\n"
+        "                for ax3_0_1 in 1 unrolled {\n"
+        "                  for ax3_1_1 in 16 vectorized {\n"
+        "                    block T_local_store(v0: 1 = 0, v1: 5 = y, v2: 5 = ax2_1, v3: 16 = "
+        "ax3_1_1) {\n"
+        "                      T[v0, v1, v2, v3] = T_local[v0, v1, v2, v3]\n"
+        "                    }\n"
+        "                  }\n"
+        "                }\n"
+        "              }\n"
+        "            }\n"
+        "          }\n"
+        "          for ax0_2 in 1 {\n"
+        "            for ax1_2 in 1 {\n"
+        "              for ax2_2 in 5 unrolled {\n"
+        "                for ax3_0_2 in 1 unrolled {\n"
+        "                  for ax3_1_2 in 16 vectorized {\n"
+        "                    block Y(vn: 1 = 0, vy: 5 = y, vx: 5 = ax2_2, vc: 16 = ax3_1_2) {\n"
+        "                      Y[vn, vy, vx, vc] = T[vn, vy, vx, vc] * 0.11111111\n"
+        "                    }\n"
+        "                  }\n"
+        "                }\n"
+        "              }\n"
+        "            }\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "  }\n"
+        "}\n");
+}
+
+/* No decision makes another one illegal. */
+static void samples_hold(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int32_t threads;
+    } cases[] = {{softmax, 1}, {softmax, 8}, {one_row, 1}, {one_row, 4}, {pool, 1}, {pool, 3}};
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        hone_space *sp = space_of(cases[k].text, cases[k].threads);
+        hone_sched s = {0};
+        hone_rng rng;
+        hone_error err;
+        hone_rng_seed(&rng, 3);
+        for (unsigned n = 0; n < 60; n++) {
+            if (hone_space_sample(sp, &rng, &s, &err) != HONE_OK)
+                fail_msg("%s", err.message);
+            if (hone_verify(&s.prog, &err) != HONE_OK)
+                fail_msg("%s in\n%s", err.message, program_text(&s.prog));
+        }
+        hone_sched_fini(&s);
+        hone_space_free(sp);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_of_softmax),
+        cmocka_unit_test(pieces_of_a_row),
+        cmocka_unit_test(tiles_of_pooling),
+        cmocka_unit_test(samples_hold),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
