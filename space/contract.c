@@ -190,7 +190,7 @@ bool hone_contract__analyse(hone_program *p, hone_stmt block, const hone_target 
     c->b_direct = c->b_plain && c->b_col_dim + 1 == c->b_dims;
 
     unsigned rows = set[1 - which] & ~set[which];
-    c->row = innermost(c, rows, 4);
+    c->row = innermost(c, rows, 4); /* four, with two vectors each, hide the latency */
     if (c->row < 0)
         c->row = longest(c, rows);
     if (c->row >= 0) {

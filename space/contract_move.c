@@ -104,6 +104,12 @@ hone_status hone_contract__pack_a(hone_sched *s, hone_rv block, const hone_contr
     layout_text(map, sizeof map, c->a_dims, c->a_row_dim, false);
     HONE_TRY(hone_transform_layout(s, copy, map, &rows, 1, err));
     HONE_TRY(hone_compute_at(s, copy, at, err));
+    /* An odd number of cache lines from row to row: at a power of two all rows of a register tile
+     * would share a few sets of the cache, and drive each other out of it at each step of k. */
+    if (c->a_row_dim + 1 < c->a_dims) {
+        int64_t line = 64 / c->bytes;
+        HONE_TRY(hone_storage_align(s, copy, (int64_t)c->a_row_dim + 1, 2 * line, line, err));
+    }
     HONE_TRY(hone_contract__loop(s, copy, 0, &loop, err));
     return vectors(s, loop, c, false, err);
 }

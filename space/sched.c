@@ -512,6 +512,15 @@ static hone_status at_loop(hone_sched *s, hone_inst_kind kind, hone_rv block, ho
     return end(&c, NULL, 0, NULL, err);
 }
 
+hone_status hone_storage_align(hone_sched *s, hone_rv block, int64_t axis, int64_t factor,
+                               int64_t offset, hone_error *err)
+{
+    call c = begin(s, HONE_INST_StorageAlign);
+    inputs(&c, (hone_value[]){rv(block)}, 1);
+    attrs(&c, (hone_value[]){num(0), num(axis), num(factor), num(offset)}, 4);
+    return end(&c, NULL, 0, NULL, err);
+}
+
 hone_status hone_skip_zeros(hone_sched *s, hone_rv block, hone_error *err)
 {
     return plain(s, HONE_INST_SkipZeros, &block, 1, NULL, 0, NULL, err);

@@ -180,6 +180,10 @@ hone_status hone_cache_write(HONE_S, hone_rv block, hone_scope scope, hone_rv *r
                              hone_error *err) HONE_R;
 hone_status hone_cache_accumulate(HONE_S, hone_rv block, hone_rv loop, hone_scope scope,
                                   hone_rv ret[2], hone_error *err) HONE_R;
+/* Of the buffer the block writes: in memory, neighbours along the axis lie `offset` elements more
+ * than a multiple of `factor` apart. */
+hone_status hone_storage_align(HONE_S, hone_rv block, int64_t axis, int64_t factor, int64_t offset,
+                               hone_error *err) HONE_R;
 hone_status hone_skip_zeros(HONE_S, hone_rv block, hone_error *err) HONE_R;
 hone_status hone_compute_at(HONE_S, hone_rv block, hone_rv loop, hone_error *err) HONE_R;
 hone_status hone_reverse_compute_at(HONE_S, hone_rv block, hone_rv loop, hone_error *err) HONE_R;
