@@ -205,6 +205,7 @@ static void close_all(cg *e)
     hone_vec_free(&e->offset_of);
     hone_vec_free(&e->ranges);
     hone_vec_free(&e->facts);
+    hone_ahead_free(&e->ahead);
 }
 
 static void check_dtypes(cg *e)

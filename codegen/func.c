@@ -111,11 +111,11 @@ void hone_cg__fn_open(cg *e, LLVMValueRef fn, hone_stmt owner, LLVMValueRef rt, 
     LLVMPositionBuilderAtEnd(e->b, e->fn.entry);
     LLVMBuildBr(e->b, start);
     LLVMPositionBuilderAtEnd(e->b, start);
-    int64_t bytes = slot < 0 ? 0 : hone_cg__scratch_bytes(e, owner);
+    int64_t bytes = hone_cg__scratch_bytes(e, owner);
     LLVMValueRef block = bytes ? scratch(e, slot, bytes) : NULL;
-    for (uint32_t b = 1; slot >= 0 && b < e->places.n; b++) {
+    for (uint32_t b = 1; b < e->places.n; b++) {
         const cg_place *pl = &e->places.v[b];
-        if (!HONE_SAME(pl->owner, owner)) {
+        if (!hone_cg__lives_in(e, pl, owner)) {
             continue;
         }
         LLVMTypeRef type = hone_cg__mem_type(e, (hone_dtype)e->q.buffers.v[b].dtype);
@@ -140,6 +140,17 @@ void hone_cg__fn_close(cg *e)
 
 /* ---- kernel --------------------------------------------------------------------------------- */
 
+/* The top-level statements of e->pack, or of the kernel. */
+static void own_statements(cg *e)
+{
+    hone_stmt s = hone_stmt_at(&e->q, e->q.root)->first;
+    for (; s.i; s = hone_stmt_at(&e->q, s)->next) {
+        if (hone_ahead_of(&e->ahead, s) == e->pack) {
+            hone_cg__stmt(e, s);
+        }
+    }
+}
+
 static LLVMValueRef kernel_body(cg *e)
 {
     LLVMTypeRef params[33];
@@ -151,12 +162,7 @@ static LLVMValueRef kernel_body(cg *e)
     for (unsigned k = 0; k < e->n_args; k++) {
         e->fn.ptr[e->packed[k].i ? e->packed[k].i : k + 1] = LLVMGetParam(fn, k);
     }
-    hone_stmt s = hone_stmt_at(&e->q, e->q.root)->first;
-    for (; s.i; s = hone_stmt_at(&e->q, s)->next) {
-        if (!hone_cg__in_pack(e, s)) {
-            hone_cg__stmt(e, s);
-        }
-    }
+    own_statements(e);
     hone_cg__fn_close(e);
     return fn;
 }
@@ -222,11 +228,13 @@ static LLVMValueRef pack_body(cg *e, unsigned arg)
     snprintf(name, sizeof name, "pack%u_body", arg);
     LLVMTypeRef params[] = {e->ptr, e->ptr, e->ptr};
     LLVMValueRef fn = hone_cg__fn_new(e, name, params, 3, false);
-    hone_cg__fn_open(e, fn, HONE_NO_STMT, LLVMGetParam(fn, 2), -1);
+    e->pack = arg + 1;
+    hone_cg__fn_open(e, fn, HONE_NO_STMT, LLVMGetParam(fn, 2), 0);
     e->fn.ptr[arg + 1] = LLVMGetParam(fn, 0);
     e->fn.ptr[e->packed[arg].i] = LLVMGetParam(fn, 1);
-    hone_cg__stmt(e, e->pack_stmt[arg]);
+    own_statements(e);
     hone_cg__fn_close(e);
+    e->pack = 0;
     return fn;
 }
 

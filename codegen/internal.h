@@ -21,6 +21,7 @@
 #define HONE_CODEGEN_INTERNAL_H
 
 #include "codegen/codegen.h"
+#include "ir/ahead.h"
 
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
@@ -103,7 +104,8 @@ typedef struct cg_use {
 typedef enum cg_where { CG_UNPLACED, CG_ARG, CG_STACK, CG_SCRATCH } cg_where;
 typedef struct cg_place {
     cg_where where;
-    hone_stmt owner; /* parallel loop whose task holds it; none: the kernel */
+    hone_stmt owner; /* parallel loop whose task holds it; none: the kernel or a pack function */
+    uint32_t pack;   /* buffer number of the input in whose pack function it lives; 0: the kernel */
     int64_t shape[HONE_MAX_DIMS], stride[HONE_MAX_DIMS];
     hone_expr start[HONE_MAX_DIMS];
     int64_t elems;  /* with padding */
@@ -163,7 +165,8 @@ typedef struct cg {
     HONE_VEC(cg_term) terms;
     HONE_VEC(uint32_t) offset_of; /* by LOAD expression: its offset expression */
     hone_buffer packed[32];       /* by argument: the TEMP that holds its packed form */
-    hone_stmt pack_stmt[32];      /* the statement that makes it */
+    hone_ahead ahead;             /* what runs in pack functions */
+    uint32_t pack;                /* the function being placed or emitted, as in cg_place */
     unsigned n_args;
 
     LLVMContextRef ctx;
@@ -199,8 +202,8 @@ cg_leaf *hone_cg__leaf(cg *e, hone_stmt s);
 void hone_cg__place(cg *e);
 int64_t hone_cg__scratch_bytes(const cg *e, hone_stmt owner);
 unsigned hone_cg__elem_bytes(hone_dtype t);
-/* True for the top-level statements that hone_pack runs instead of the kernel. */
-bool hone_cg__in_pack(const cg *e, hone_stmt top);
+/* Does the temporary live in this task (or, without an owner, this function), of e->pack? */
+bool hone_cg__lives_in(const cg *e, const cg_place *pl, hone_stmt owner);
 
 /* linear.c */
 cg_lin hone_cg__lin(cg *e, hone_expr x);         /* of an i64 expression; always ok */
@@ -317,7 +320,7 @@ LLVMTypeRef hone_cg__fn_type(cg *e, LLVMTypeRef *params, unsigned n); /* returns
 LLVMValueRef hone_cg__fn_new(cg *e, const char *name, LLVMTypeRef *params, unsigned n,
                              bool exported);
 /* Starts its body, a fresh e->fn: stack and scratch temporaries of `owner` are made, the latter in
- * `slot`; slot -1: none. */
+ * `slot`. */
 void hone_cg__fn_open(cg *e, LLVMValueRef fn, hone_stmt owner, LLVMValueRef rt, int slot);
 /* return 0; drops e->fn. */
 void hone_cg__fn_close(cg *e);

@@ -61,78 +61,22 @@ static void visit_all(cg *e, visit fn, void *ctx)
 
 /* ---- prepacked inputs ----------------------------------------------------------------------- */
 
-typedef struct pack_look {
-    hone_buffer only; /* the one buffer read */
-    bool several;
-} pack_look;
-
-static void note_read(cg *e, access a, hone_expr load, void *ctx)
-{
-    (void)e;
-    pack_look *l = ctx;
-    if (HONE_SAME(load, a.leaf->own)) {
-        return;
-    }
-    l->several = l->several || (l->only.i && !HONE_SAME(l->only, a.b));
-    l->only = a.b;
-}
-
+/* The child of the root that s is in. */
 static hone_stmt top_of(cg *e, hone_stmt s)
 {
     hone_stmt up = hone_stmt_at(&e->q, s)->parent;
-    while (!HONE_SAME(up, e->q.root)) {
+    while (up.i && !HONE_SAME(up, e->q.root)) {
         s = up;
         up = hone_stmt_at(&e->q, s)->parent;
     }
     return s;
 }
 
-/* Can the leaf's buffer be made ahead of time from one argument? Its buffer number, or 0. */
-static uint32_t packable(cg *e, cg_leaf *leaf)
-{
-    if (!hone_ann_get(&e->q, leaf->s, "hone.prepack") ||
-        buffer(e, leaf->out.i)->role != HONE_TEMP || leaf->uses_own || leaf->self_read) {
-        return 0;
-    }
-    pack_look l = {0};
-    visit_leaf(e, leaf, note_read, &l);
-    if (l.several || !l.only.i || buffer(e, l.only.i)->role != HONE_INPUT ||
-        !buffer(e, l.only.i)->is_const || l.only.i > e->n_args || e->packed[l.only.i - 1].i) {
-        return 0;
-    }
-    hone_stmt top = top_of(e, leaf->s);
-    for (uint32_t i = 1; i < e->leaves.n; i++) {
-        cg_leaf *o = &e->leaves.v[i];
-        if (o == leaf) {
-            continue;
-        }
-        if (HONE_SAME(o->out, leaf->out) || hone_is_ancestor(&e->q, top, o->s) ||
-            hone_uses_buffer(&e->q, o->value, l.only) ||
-            (o->init.i && hone_uses_buffer(&e->q, o->init, l.only))) {
-            return 0; /* the input itself is wanted too */
-        }
-    }
-    return l.only.i;
-}
-
-bool hone_cg__in_pack(const cg *e, hone_stmt top)
-{
-    for (unsigned k = 0; k < e->n_args; k++) {
-        if (HONE_SAME(e->pack_stmt[k], top)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void find_packs(cg *e)
 {
-    for (uint32_t i = 1; i < e->leaves.n; i++) {
-        uint32_t arg = packable(e, &e->leaves.v[i]);
-        if (arg) {
-            e->packed[arg - 1] = e->leaves.v[i].out;
-            e->pack_stmt[arg - 1] = top_of(e, e->leaves.v[i].s);
-        }
+    hone_ahead_find(&e->q, false, &e->ahead);
+    for (unsigned k = 0; k < e->n_args; k++) {
+        e->packed[k] = e->ahead.packed[k + 1];
     }
 }
 
@@ -140,7 +84,8 @@ static void find_packs(cg *e)
 
 typedef struct boxes {
     uint32_t b;
-    hone_stmt at; /* the loop or block one iteration of which the buffer lives for */
+    hone_stmt at;  /* the loop or block one iteration of which the buffer lives for */
+    hone_stmt top; /* the root's child in which it is used first */
     bool any;
     hone_box box;
     bool whole[HONE_MAX_DIMS];
@@ -153,6 +98,7 @@ static void note_lca(cg *e, access a, hone_expr load, void *ctx)
     (void)load;
     boxes *x = ctx;
     if (a.b.i == x->b) {
+        x->top = x->top.i ? x->top : top_of(e, a.leaf->s);
         x->at = x->at.i ? hone_lca(&e->q, x->at, a.leaf->s) : a.leaf->s;
     }
 }
@@ -299,6 +245,7 @@ static void place_temp(cg *e, uint32_t b)
     }
     bool local = r.scope == HONE_LOCAL && !e->o->plain;
     pl->owner = owner_of(e, x.at);
+    pl->pack = e->pack = hone_ahead_of(&e->ahead, x.top);
     hone_align align[HONE_MAX_DIMS] = {{0}};
     if (!e->o->plain) {
         aligns_of(e, b, align);
@@ -324,12 +271,17 @@ static void place_temp(cg *e, uint32_t b)
     }
 }
 
+bool hone_cg__lives_in(const cg *e, const cg_place *pl, hone_stmt owner)
+{
+    return HONE_SAME(pl->owner, owner) && pl->pack == e->pack;
+}
+
 int64_t hone_cg__scratch_bytes(const cg *e, hone_stmt owner)
 {
     int64_t n = 0;
     for (uint32_t b = 1; b < e->places.n; b++) {
         const cg_place *pl = &e->places.v[b];
-        if (pl->where == CG_SCRATCH && HONE_SAME(pl->owner, owner)) {
+        if (pl->where == CG_SCRATCH && hone_cg__lives_in(e, pl, owner)) {
             int width = hone_dtype_bytes((hone_dtype)e->q.buffers.v[b].dtype);
             int64_t end = pl->offset + pl->elems * width;
             n = end > n ? (end + 63) / 64 * 64 : n;
@@ -404,6 +356,7 @@ void hone_cg__place(cg *e)
         }
         pl->elems = lay_out(pl, buffer(e, b)->n_dims, false, &(boxes){0}, align);
     }
+    e->pack = 0;
     if (e->status == HONE_OK) {
         visit_all(e, set_offset, NULL);
         for (uint32_t k = 0; k < e->uses.n; k++) {

@@ -198,8 +198,7 @@ bool hone_contract__analyse(hone_program *p, hone_stmt block, const hone_target 
         c->a_row_dim = dim_using(p, a, o.vars[c->row]);
         c->a_plain = indexed_by(p, a, c->a_row_dim, o.vars[c->row]);
     }
-    const hone_buffer_row *bb = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, b)->sym});
-    c->b_const = bb->is_const && bb->role == HONE_INPUT;
+    c->b_const = hone_rule_is_const(p, (hone_buffer){hone_expr_at(p, b)->sym});
     c->k = blocked_reduction(p, a, &o, c);
     c->clippable = hone_contract__padding(p, block, c).i != 0;
     /* Each element of B is used once: turning it round would cost what the sum does. */

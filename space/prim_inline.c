@@ -3,6 +3,7 @@
  * Both make one block of a producer and an elementwise neighbour. compute_inline puts the
  * producer's value where its consumers load it; reverse_compute_inline lets the producer store what
  * its only consumer would have made of it. */
+#include "ir/ahead.h"
 #include "space/prim.h"
 #include "space/prim_util.h"
 
@@ -65,6 +66,8 @@ static hone_status check_inline(hone_program *p, hone_stmt block, int iters[HONE
     hone_expr lifted;
     if (hone_buffer_at(p, out)->role != HONE_TEMP)
         return hone_fail(err, no, "compute_inline: the block writes an output");
+    if (hone_ann_get(p, block, HONE_ANN_PREPACK))
+        return hone_fail(err, no, "compute_inline: the block is to run ahead of time");
     if (hone__has_reduce_iter(p, block) || hone_stmt_at(p, block)->init.i ||
         hone__reads(p, block, out))
         return hone_fail(err, no, "compute_inline: the block is a reduction");

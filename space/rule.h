@@ -51,6 +51,15 @@ hone_status hone_rule_reduce(hone_sched *s, const char *block, const hone_rule_c
 /* Inlines every elementwise temporary that may be inlined. */
 hone_status hone_rule_auto_inline(hone_sched *s, hone_error *err) HONE_NODISCARD;
 
+/* Annotates every stage that depends on one const input alone to run ahead of time (rule_const.c),
+ * when one buffer, not much larger, then stands for the input. Before inlining, which leaves these
+ * stages alone. */
+hone_status hone_rule_const(hone_sched *s, hone_error *err) HONE_NODISCARD;
+/* Does the block run ahead of time, so that no rule need look at it? */
+bool hone_rule_is_ahead(const hone_program *p, hone_stmt block);
+/* Is the buffer a const input, or made of one ahead of time? */
+bool hone_rule_is_const(const hone_program *p, hone_buffer b);
+
 /* Splits the loop by the vector length of `t` for elements of `bytes` bytes, vectorises the inner
  * and unrolls the outer part if `unroll`. ret (may be NULL) gets the outer loop. */
 hone_status hone_rule_vectorize(hone_sched *s, hone_rv loop, const hone_target *t, int bytes,

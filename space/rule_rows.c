@@ -67,7 +67,7 @@ bool hone_rule_is_row_reduction(hone_program *p, hone_stmt block)
 static bool is_member(hone_program *p, hone_stmt b)
 {
     return hone_is_block(p, b) && hone_stmt_at(p, b)->out.i && hone_stmt_at(p, b)->n_iters &&
-           hone_rule_untouched(p, b) &&
+           hone_rule_untouched(p, b) && !hone_rule_is_ahead(p, b) &&
            (hone_rule_is_row_reduction(p, b) ||
             (!hone_stmt_at(p, b)->init.i && !hone_rule_is_contraction(p, b)));
 }

@@ -22,7 +22,7 @@ typedef struct custom {
 static treatment treatment_of(hone_program *p, hone_stmt b)
 {
     const hone_stmt_row *r = hone_stmt_at(p, b);
-    if (r->n_iters == 0)
+    if (r->n_iters == 0 || hone_rule_is_ahead(p, b))
         return LEAVE;
     if (hone_rule_is_contraction(p, b))
         return CONTRACT;
@@ -186,6 +186,13 @@ static void keep(maker *m, bool first)
     }
 }
 
+/* What comes before the rules that look at single stages. */
+static hone_status prepare(hone_sched *s, hone_error *err)
+{
+    HONE_TRY(hone_rule_const(s, err));
+    return hone_rule_auto_inline(s, err);
+}
+
 /* One design space: its first candidate by each policy. A rejection leaves the candidate out. */
 static hone_status design(maker *m, unsigned variant, custom *cu, hone_error *err)
 {
@@ -194,7 +201,7 @@ static hone_status design(maker *m, unsigned variant, custom *cu, hone_error *er
     for (unsigned q = 0; q < m->n_policies; q++) {
         m->ctx.policy = m->policies[q];
         hone_sched_start(&m->s, &m->sp->base, &m->rng);
-        hone_status st = hone_rule_auto_inline(&m->s, err);
+        hone_status st = prepare(&m->s, err);
         if (st == HONE_OK)
             st = apply_rules(&m->s, m->stages, m->n, cu, &m->ctx, err);
         if (st == HONE_OK) {
@@ -225,7 +232,7 @@ static hone_status make(maker *m, const hone_custom_rules *rules, hone_error *er
     unsigned n_rules = hone_custom_rules_count(rules);
     n_rules = n_rules < HONE_LEN(chosen) ? n_rules : HONE_LEN(chosen);
     hone_sched_start(&m->s, &m->sp->base, &m->rng);
-    HONE_TRY(hone_rule_auto_inline(&m->s, err));
+    HONE_TRY(prepare(&m->s, err));
     m->n = stages_of(&m->s.prog, &m->ctx, m->stages);
     variants = hone_rule_rows_variants(&m->s.prog, &m->ctx);
     for (unsigned k = 0; k < m->n; k++)
