@@ -11,7 +11,8 @@
 #include <getopt.h>
 #include <math.h>
 
-enum { MIN_PAIRS = 21, MAX_DUELS = 8, MAX_OTHERS = 4, LONG_WARM_NS = 20000000 };
+#define ENOUGH_NS 60000000000 /* calls of seconds: no more pairs after this */
+enum { MIN_PAIRS = 21, LEAST_PAIRS = 7, MAX_DUELS = 8, MAX_OTHERS = 4, LONG_WARM_NS = 20000000 };
 
 static const char usage[] =
     "usage: bench_versus [options] KERNEL [NAME=VALUE]... [LIBRARY.so]\n"
@@ -97,7 +98,10 @@ static void judge(duel *d)
 static hone_status race(contestant *base, duel *duels, uint32_t n, int64_t pairs, hone_error *err)
 {
     hone_status st = HONE_OK;
-    for (int64_t k = 0; k < pairs; k++)
+    int64_t start = hone_clock_ns();
+    for (int64_t k = 0; k < pairs; k++) {
+        if (k >= LEAST_PAIRS && hone_clock_ns() - start > ENOUGH_NS)
+            break;
         for (uint32_t q = 0; q < n && st == HONE_OK; q++) {
             duel *d = &duels[q];
             double b = 0, o = 0;
@@ -108,6 +112,7 @@ static hone_status race(contestant *base, duel *duels, uint32_t n, int64_t pairs
             hone_vec_push(&d->base_ns, b);
             hone_vec_push(&d->other_ns, o);
         }
+    }
     for (uint32_t q = 0; q < n && st == HONE_OK; q++)
         judge(&duels[q]);
     return st;

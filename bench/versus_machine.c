@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 enum { TRIES = 21, MOST_THREADS = 1024 };
-#define TRY_NS 1000000.0   /* short and many: some find the machine quiet */
-#define ENOUGH_NS 60000000 /* of one kind: no more tries after this */
+#define TRY_NS 1000000.0    /* short and many: some find the machine quiet */
+#define ENOUGH_NS 150000000 /* of one kind: no more tries after this */
 #define MOST_BYTES (128LL << 20)
 #define WARM_BYTES (16LL << 20) /* more is in no cache for long */
 
@@ -100,7 +100,7 @@ static double best(team *t, double of_one_call)
     for (int k = 0; k < TRIES && ns >= 0; k++) {
         double speed = of_one_call * (double)t->calls * t->threads / ns;
         most = speed > most ? speed : most;
-        if (k >= 2 && hone_clock_ns() - start > ENOUGH_NS)
+        if (k >= 4 && hone_clock_ns() - start > ENOUGH_NS)
             break;
         ns = run(t);
     }
