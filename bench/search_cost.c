@@ -230,10 +230,14 @@ static void build_parts(bench *b, hone_codegen *g, const hone_trace *t, cost *c)
     uint8_t *library = NULL;
     size_t n;
     hone_error err = {0};
+    unsigned n_intrins;
+    hone_codegen_intrin *intrins = hone_builder_intrins(hone_intrin_shipped(), &n_intrins);
     if (hone_trace_replay(t, &b->base, &s, NULL, false, NULL) == HONE_OK &&
-        hone_codegen_emit(g, &s.prog,
-                          &(hone_codegen_options){.emit = HONE_EMIT_OBJECT, .threads = 1}, &code,
-                          NULL) == HONE_OK) {
+        hone_codegen_emit(
+            g, &s.prog,
+            &(hone_codegen_options){
+                .emit = HONE_EMIT_OBJECT, .threads = 1, .intrins = intrins, .n_intrins = n_intrins},
+            &code, NULL) == HONE_OK) {
         hone_vec_push(&c->lower_ms, (double)code.lower_ns / 1e6);
         hone_vec_push(&c->llvm_ms, (double)code.llvm_ns / 1e6);
         c->object_bytes = fmax(c->object_bytes, (double)code.n);
@@ -242,6 +246,7 @@ static void build_parts(bench *b, hone_codegen *g, const hone_trace *t, cost *c)
         hone_vec_push(&c->link_ms, ms_since(start));
         free(library);
     }
+    free(intrins);
     hone_code_free(&code);
     hone_sched_fini(&s);
 }

@@ -90,9 +90,8 @@ static hone_status check_unrolling(hone_sched *s, const hone_rule_info *info, ho
         if (!hone_is_block(p, b) || !hone_stmt_at(p, b)->out.i)
             continue;
         int64_t copies = 1;
-        for (hone_stmt l = hone_stmt_at(p, b)->parent; hone_is_loop(p, l);
-             l = hone_stmt_at(p, l)->parent)
-            if (hone_stmt_at(p, l)->loop_kind == HONE_UNROLLED)
+        for (hone_stmt l = hone_stmt_at(p, b)->parent; l.i; l = hone_stmt_at(p, l)->parent)
+            if (hone_is_loop(p, l) && hone_stmt_at(p, l)->loop_kind == HONE_UNROLLED)
                 copies *= hone_loop_extent(p, l);
         total += copies;
         if (total > MAX_UNROLLED)
@@ -107,6 +106,7 @@ static hone_status (*const postprocs[])(hone_sched *s, const hone_rule_info *inf
                                         hone_error *err) = {
     rewrite_marked,                 /* RewriteParallelVectorizeUnroll */
     hone_postproc__reduction_block, /* RewriteReductionBlock */
+    hone_postproc__tensorize,       /* RewriteTensorize */
     check_unrolling,
 };
 

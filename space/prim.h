@@ -53,6 +53,11 @@ hone_status hone__tensorize(hone_program *p, hone_stmt at, const hone_intrin *in
                             bool preserve_unit_iters, hone_stmt *ret,
                             hone_error *err) HONE_NODISCARD;
 
+/* Does the leaf block compute the description's value, whatever its loops? ret_args: the loads that
+ * are the description's buffers, in their order. */
+bool hone__intrin_matches(hone_program *p, hone_stmt block, const hone_intrin *in,
+                          hone_expr ret_args[HONE_INTRIN_MAX_ARGS]);
+
 /* loops once more (prim_partition.c, prim_merge.c, prim_bind.c) */
 
 /* The loop becomes n consecutive ones of sizes[k] >= 1 iterations, one of them 0 to be inferred;

@@ -7,6 +7,7 @@
 #include "space/prim_util.h"
 
 typedef struct matcher {
+    bool any_moves; /* loads are not asked how loops move them */
     hone_program *p;
     const hone_intrin *in;
     hone_stmt block;
@@ -76,7 +77,7 @@ static bool match_load(matcher *m, hone_expr d, hone_expr e)
         return HONE_SAME(m->arg[a], e);
     if (m->in->access[a] && hone_expr_at(m->p, e)->sym == hone_expr_at(m->p, m->own)->sym)
         return false; /* another element of what is stored */
-    if (!moves_alike(m, a, e))
+    if (!m->any_moves && !moves_alike(m, a, e))
         return false;
     m->arg[a] = e;
     return true;
@@ -203,6 +204,24 @@ static hone_status plan(matcher *m, hone_stmt top, hone_expr *ret_value, hone_er
                          hone_sym_text(p, row.name), name);
     *ret_value = rewritten(m, want);
     return HONE_OK;
+}
+
+bool hone__intrin_matches(hone_program *p, hone_stmt block, const hone_intrin *in,
+                          hone_expr ret_args[HONE_INTRIN_MAX_ARGS])
+{
+    matcher m = {.p = p, .in = in, .block = block, .any_moves = true};
+    hone_stmt_row row = *hone_stmt_at(p, block);
+    hone_expr index[HONE_MAX_DIMS];
+    for (unsigned d = 0; d < row.n_index; d++)
+        index[d] = hone_store_index(p, block, d);
+    m.own = hone_load(p, row.out, index, row.n_index);
+    if (!match(&m, hone_stmt_at(&in->desc, in->leaf)->value, row.value))
+        return false;
+    for (unsigned a = 0; a < in->n_args; a++)
+        if (!m.arg[a].i)
+            return false;
+    memcpy(ret_args, m.arg, sizeof m.arg);
+    return true;
 }
 
 static void commit(matcher *m, hone_stmt outer, hone_expr value)

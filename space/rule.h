@@ -19,6 +19,7 @@ typedef struct hone_policy {
 
 typedef struct hone_rule_ctx {
     const hone_target *target;
+    const hone_intrin_set *intrins;
     int32_t threads;
     unsigned variant; /* which shape of nest, from 0 */
     hone_policy policy;
@@ -31,6 +32,11 @@ bool hone_rule_is_contraction(hone_program *p, hone_stmt block);
 unsigned hone_rule_contract_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx);
 hone_status hone_rule_contract(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
                                hone_error *err) HONE_NODISCARD;
+/* MetaSchedule's MultiLevelTilingWithIntrin: contractions whose innermost tile is a tensor
+ * intrinsic (rule_intrin.c). */
+unsigned hone_rule_intrin_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx);
+hone_status hone_rule_intrin(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
+                             hone_error *err) HONE_NODISCARD;
 /* Still in the nest the workload gave it: no rule has moved it. */
 bool hone_rule_untouched(const hone_program *p, hone_stmt block);
 
@@ -97,6 +103,8 @@ hone_status hone_rule__custom_apply(const hone_rule__custom *r, hone_sched *s, c
 hone_status hone_postproc__reduction_block(hone_sched *s, const hone_rule_info *info,
                                            hone_error *err) HONE_NODISCARD;
 
+hone_status hone_postproc__tensorize(hone_sched *s, const hone_rule_info *info,
+                                     hone_error *err) HONE_NODISCARD;
 /* Checks and rewrites every finished candidate goes through (postproc.c). */
 hone_status hone_postproc_apply(hone_sched *s, const hone_target *t, int32_t threads,
                                 hone_error *err) HONE_NODISCARD;

@@ -8,7 +8,7 @@ typedef enum treatment { CONTRACT, REDUCE, ELEMENTWISE, LEAVE } treatment;
 typedef struct stage {
     char name[256];
     treatment how;
-    unsigned variants;
+    unsigned variants, intrin_variants; /* the latter come first */
 } stage;
 
 /* The custom rules at work in one design space: those that replace the built-in ones, and one of
@@ -38,9 +38,11 @@ static unsigned stages_of(hone_program *p, const hone_rule_ctx *ctx, stage *ret)
         stage *st = &ret[n++];
         snprintf(st->name, sizeof st->name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
         st->how = treatment_of(p, b);
+        st->intrin_variants = hone_rule_intrin_variants(p, b, ctx);
         st->variants = st->how == CONTRACT ? hone_rule_contract_variants(p, b, ctx)
                        : st->how == REDUCE ? hone_rule_reduce_variants(p, b)
                                            : 1;
+        st->variants += st->intrin_variants;
     }
     return n;
 }
@@ -122,6 +124,11 @@ static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, c
                 continue;
             hone_rule_ctx c = *ctx;
             c.variant = stages[k].variants ? ctx->variant % stages[k].variants : 0;
+            if (c.variant < stages[k].intrin_variants) {
+                HONE_TRY(hone_rule_intrin(s, stages[k].name, &c, err));
+                continue;
+            }
+            c.variant -= stages[k].intrin_variants;
             switch (order[o]) {
             case CONTRACT:
                 HONE_TRY(hone_rule_contract(s, stages[k].name, &c, err));
@@ -265,7 +272,8 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
     sp->threads = o->threads;
     sp->intrins = o->intrins ? o->intrins : hone_intrin_shipped();
 
-    maker m = {.sp = sp, .ctx = {.target = o->target, .threads = o->threads}};
+    maker m = {.sp = sp,
+               .ctx = {.target = o->target, .intrins = sp->intrins, .threads = o->threads}};
     hone_error why = {0};
     hone_rng_seed(&m.rng, 1);
     hone_space__lend(sp, &m.s);

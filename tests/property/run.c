@@ -1,4 +1,5 @@
 #include "tests/property/harness.h"
+#include "workers/builder.h"
 
 #include <dlfcn.h>
 #include <math.h>
@@ -143,8 +144,15 @@ const char *pair_args_differ(const hone_program *p, const pair_args *want, const
 hone_status pair_code_new(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
                           pair_code *ret, hone_error *err)
 {
+    static hone_codegen_intrin *intrins;
+    static unsigned n_intrins;
+    if (!intrins) /* for as long as the process lives */
+        intrins = hone_builder_intrins(hone_intrin_shipped(), &n_intrins);
+    hone_codegen_options with = *o;
+    with.intrins = intrins;
+    with.n_intrins = n_intrins;
     *ret = (pair_code){0};
-    hone_status st = hone_codegen_emit(g, p, o, &ret->code, err);
+    hone_status st = hone_codegen_emit(g, p, &with, &ret->code, err);
     if (st != HONE_OK)
         return st;
     uint8_t *so = NULL;

@@ -1,0 +1,531 @@
+/* The rule for contractions that a tensor intrinsic can do: MetaSchedule's
+ * MultiLevelTilingWithIntrin (Shao et al., NeurIPS 2022), with hone's register tile and packing.
+ *
+ * It takes intrinsics of the form C[j] += f(A[k], B[j, k]), where k may be missing: lanes of
+ * columns, groups of reduction steps. The nest is that of rule_contract.c, in units of these:
+ *
+ *   parallel [others, i0, j0] | j1 | k0 | i1 | others | j2 | i2 | taps | k1 | unrolled ku, it, jv |
+ * l, g pack B --^    ^-- pack A       ^-- accumulate here           the intrinsic is here --^
+ *
+ * Columns and steps must be whole numbers of lanes and groups; rows need not fill the tile. */
+#include "space/rule.h"
+
+#define MAX_LOOPS 12
+#define MAX_TILES 64
+
+/* How an intrinsic and a block fit. */
+typedef struct fit {
+    const hone_intrin *in;
+    int64_t lanes, group;
+    unsigned n_loops, n_spatial;
+    int col, row, k; /* positions in the nest; row -1: there is none */
+    unsigned a, b;   /* which distinct buffers the block reads */
+    unsigned a_dims, a_row_dim, a_k_dim, b_dims, b_col_dim, b_k_dim;
+    bool a_plain, b_const;
+    int64_t extent[MAX_LOOPS];
+} fit;
+
+typedef struct shape {
+    bool k_blocked, pack_a;
+} shape;
+static const shape shapes[] = {{false, false}, {true, false}, {true, true}};
+
+/* ---- analysis -------------------------------------------------------------------------------- */
+
+/* The intrinsic's buffers by role, and its lanes and group. False: of another form. */
+static bool roles_of(const hone_intrin *in, unsigned *ret_a, unsigned *ret_b, int64_t *ret_lanes,
+                     int64_t *ret_group)
+{
+    unsigned c = 0, j;
+    if (in->n_args != 3 || in->n_loops > 2)
+        return false;
+    while (c < 3 && in->access[c] != 0)
+        c++;
+    j = in->stride[c][0] ? 0 : 1;
+    if (j >= in->n_loops || in->stride[c][j] != 1 || (in->n_loops == 2 && in->stride[c][1 - j]))
+        return false;
+    int64_t group = in->n_loops == 2 ? in->extent[1 - j] : 1;
+    *ret_lanes = in->extent[j];
+    *ret_group = group;
+    bool found[2] = {false, false};
+    for (unsigned a = 0; a < 3; a++) {
+        bool moves_k = group == 1 || in->stride[a][1 - j] == 1;
+        if (a == c || !moves_k)
+            continue;
+        if (in->stride[a][j] == 0) {
+            *ret_a = a;
+            found[0] = true;
+        } else if (in->stride[a][j] == group && j == 0) {
+            *ret_b = a;
+            found[1] = true;
+        }
+    }
+    return found[0] && found[1];
+}
+
+/* The dimension whose index is just the variable, -1: none, or it occurs elsewhere too. */
+static int plain_dim(hone_program *p, hone_expr load, hone_var v)
+{
+    int at = -1;
+    hone_expr e = hone_var_expr(p, v);
+    for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
+        hone_expr index = hone_expr_arg(p, load, d);
+        if (!hone_uses_var(p, index, v))
+            continue;
+        if (at >= 0 || !HONE_SAME(index, e))
+            return -1;
+        at = (int)d;
+    }
+    return at;
+}
+
+/* Every index a variable of its own? */
+static bool is_plain(hone_program *p, hone_expr load)
+{
+    for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
+        hone_expr e = hone_expr_arg(p, load, d);
+        if (hone_expr_op(p, e) != HONE_OP_VAR ||
+            plain_dim(p, load, (hone_var){hone_expr_at(p, e)->sym}) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool read_number(hone_program *p, hone_stmt block, hone_expr load, unsigned *ret)
+{
+    hone_expr loads[8];
+    unsigned n = hone_block_loads(p, block, loads, 8);
+    for (unsigned k = 0; k < n && k < 8; k++) {
+        *ret = k;
+        if (HONE_SAME(loads[k], load))
+            return n <= 8;
+        if (hone_expr_at(p, loads[k])->sym == hone_expr_at(p, load)->sym)
+            return false;
+    }
+    return false;
+}
+
+/* The nest as the workload wrote it: iterator q is loop q, spatial ones first. */
+static bool read_nest(hone_program *p, hone_stmt block, fit *f, hone_var vars[MAX_LOOPS])
+{
+    hone_stmt loops[MAX_LOOPS];
+    const hone_stmt_row *r = hone_stmt_at(p, block);
+    f->n_loops = hone_loops_of(p, block, loops, MAX_LOOPS);
+    if (!r->out.i || !r->init.i || r->where.i || r->n_index < 1 || f->n_loops > MAX_LOOPS ||
+        f->n_loops != r->n_iters)
+        return false;
+    for (unsigned q = 0; q < f->n_loops; q++) {
+        hone_expr var = hone_var_expr(p, hone_stmt_at(p, loops[q])->var);
+        const hone_iter *it = hone_iter_at(p, block, q);
+        vars[q] = it->var;
+        f->extent[q] = hone_loop_extent(p, loops[q]);
+        if (!HONE_SAME(it->binding, var) || (it->kind == HONE_SPATIAL && f->n_spatial != q))
+            return false;
+        f->n_spatial += it->kind == HONE_SPATIAL;
+    }
+    return true;
+}
+
+static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, fit *f)
+{
+    hone_var vars[MAX_LOOPS];
+    hone_expr args[HONE_INTRIN_MAX_ARGS];
+    unsigned arg_a = 0, arg_b = 0;
+    *f = (fit){.in = in, .col = -1, .row = -1, .k = -1};
+    if (!roles_of(in, &arg_a, &arg_b, &f->lanes, &f->group) || !read_nest(p, block, f, vars) ||
+        !hone__intrin_matches(p, block, in, args))
+        return false;
+    hone_expr a = args[arg_a], b = args[arg_b];
+    hone_expr last = hone_store_index(p, block, hone_stmt_at(p, block)->n_index - 1u);
+    for (unsigned q = 0; q < f->n_spatial; q++)
+        if (HONE_SAME(last, hone_var_expr(p, vars[q])))
+            f->col = (int)q;
+    f->a_dims = hone_expr_at(p, a)->n_args;
+    f->b_dims = hone_expr_at(p, b)->n_args;
+    if (f->col < 0 || f->extent[f->col] % f->lanes || hone_uses_var(p, a, vars[f->col]) ||
+        plain_dim(p, b, vars[f->col]) < 0 || !is_plain(p, b))
+        return false;
+    f->b_col_dim = (unsigned)plain_dim(p, b, vars[f->col]);
+    for (unsigned q = 0; q < f->n_spatial; q++)
+        if ((int)q != f->col && hone_uses_var(p, b, vars[q]))
+            return false;
+        else if ((int)q != f->col && f->extent[q] > 1 && hone_uses_var(p, a, vars[q]))
+            f->row = (int)q;
+    /* steps of a group lie next to each other in A */
+    for (unsigned q = f->n_spatial; q < f->n_loops; q++) {
+        int d = plain_dim(p, a, vars[q]);
+        if (plain_dim(p, b, vars[q]) >= 0 && d == (int)f->a_dims - 1 &&
+            f->extent[q] % f->group == 0)
+            f->k = (int)q;
+    }
+    if (f->k < 0)
+        return false;
+    f->a_k_dim = f->a_dims - 1;
+    f->b_k_dim = (unsigned)plain_dim(p, b, vars[f->k]);
+    int row_dim = f->row < 0 ? -1 : plain_dim(p, a, vars[f->row]);
+    f->a_plain = is_plain(p, a) && row_dim >= 0 && f->a_dims + 2 <= HONE_MAX_DIMS;
+    f->a_row_dim = f->a_plain ? (unsigned)row_dim : 0;
+    const hone_buffer_row *bb = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, b)->sym});
+    f->b_const = bb->is_const && bb->role == HONE_INPUT;
+    return f->b_dims + 3 <= HONE_MAX_DIMS && read_number(p, block, a, &f->a) &&
+           read_number(p, block, b, &f->b);
+}
+
+/* The variant-th way to do the block: which intrinsic, which shape. All that were added to the set
+ * are tried, and of hone's own the first that fits, which is the widest. Returns how many there
+ * are, up to and with that one. */
+static unsigned choose(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx, unsigned variant,
+                       fit *ret, shape *ret_shape)
+{
+    const hone_intrin_set *set = ctx->intrins ? ctx->intrins : hone_intrin_shipped();
+    unsigned n = 0;
+    bool has_own = false;
+    for (unsigned i = 0; i < hone_intrin_count(set); i++) {
+        fit f;
+        const hone_intrin *in = hone_intrin_at(set, i);
+        bool own = hone_intrin_find(hone_intrin_shipped(), in->name) == in;
+        if ((own && has_own) || !hone_target_has(ctx->target, in->features) ||
+            !fits(p, block, in, &f))
+            continue;
+        has_own = has_own || own;
+        for (unsigned k = 0; k < HONE_LEN(shapes); k++) {
+            if (shapes[k].pack_a && !f.a_plain)
+                continue;
+            *ret = f;
+            *ret_shape = shapes[k];
+            if (n++ == variant)
+                return n;
+        }
+    }
+    return n;
+}
+
+unsigned hone_rule_intrin_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx)
+{
+    fit f;
+    shape sh;
+    return choose(p, block, ctx, UINT32_MAX, &f, &sh);
+}
+
+/* ---- decisions ------------------------------------------------------------------------------- */
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* The largest inner factor that is allowed and at most `want`. */
+static int64_t snap(int64_t extent, int64_t want)
+{
+    int64_t f = want < extent ? want : extent;
+    while (f > 1 && !hone_space__is_imperfect_factor(extent, f))
+        f--;
+    return f < 1 ? 1 : f;
+}
+
+/* [outer, middle, inner] with about `split` outer iterations and inner blocks of `block` (0: all).
+ */
+static void three(int64_t extent, int64_t block, int64_t split, int64_t ret[3])
+{
+    int64_t each = ceil_div(extent, split);
+    ret[2] = snap(extent, block && block < each ? block : each);
+    ret[1] = snap(extent, ceil_div(each, ret[2]));
+    while (ret[1] > 1 && ret[1] * ret[2] >= 2 * extent)
+        ret[1] = snap(extent, ret[1] - 1);
+    ret[0] = ceil_div(extent, ret[1] * ret[2]);
+}
+
+/* Tiles of (rows, vectors of lanes) whose sums fit the registers. The one nearest to the policy's
+ * in *ret_pick. */
+static unsigned tiles_of(const fit *f, const hone_rule_ctx *ctx, int64_t (*ret)[2],
+                         int64_t *ret_pick)
+{
+    const hone_target *t = ctx->target;
+    int64_t rows = f->row < 0 ? 1 : f->extent[f->row], vectors = f->extent[f->col] / f->lanes;
+    int64_t best = INT64_MAX, want = (int64_t)t->fma_latency * t->fma_per_cycle;
+    unsigned n = 0;
+    *ret_pick = 0;
+    for (int pass = 0; pass < 2 && n == 0; pass++) /* second: too small to cover the latency */
+        for (int64_t nv = 1; nv <= 4 && nv <= vectors; nv++)
+            for (int64_t mr = 1; mr <= 30 && mr <= rows && n < MAX_TILES; mr++) {
+                bool full = (mr + 1) * nv + nv + 1 > t->vector_registers;
+                int64_t waste = ceil_div(rows, mr) * mr - rows;
+                if (mr * nv + nv + 1 > t->vector_registers ||
+                    (pass == 0 && (mr * nv < want || (waste * 8 > rows && !full))))
+                    continue;
+                int64_t dr = mr - ctx->policy.rows, dv = nv - ctx->policy.vectors;
+                int64_t far = (dr < 0 ? -dr : dr) + 8 * (dv < 0 ? -dv : dv);
+                if (far < best) {
+                    best = far;
+                    *ret_pick = n;
+                }
+                ret[n][0] = mr;
+                ret[n++][1] = nv;
+            }
+    if (n == 0) {
+        ret[0][0] = ret[0][1] = 1;
+        n = 1;
+    }
+    return n;
+}
+
+/* ---- operands -------------------------------------------------------------------------------- */
+
+static void put(hone_buf *b, const char *fmt, ...) HONE_PRINTF(2, 3);
+static void put(hone_buf *b, const char *fmt, ...)
+{
+    char text[64];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    hone_buf_puts(b, text);
+}
+
+static void lambda(hone_buf *b, unsigned dims)
+{
+    put(b, "lambda ");
+    for (unsigned d = 0; d < dims; d++)
+        put(b, "%sd%u", d ? ", " : "", d);
+    put(b, ": (");
+}
+
+static hone_status loops_at(hone_sched *s, hone_rv block, hone_rv ret[32], unsigned *ret_n,
+                            hone_error *err)
+{
+    HONE_TRY(hone_get_loops(s, block, ret, 32, ret_n, err));
+    return *ret_n && *ret_n <= 32 ? HONE_OK
+                                  : hone_fail(err, HONE_REJECT_ARG, "the copy has no loops");
+}
+
+/* Columns by tile, then the other dimensions, steps by group, vectors, lanes, steps in the group.
+ */
+static hone_status pack_b(hone_sched *s, hone_rv block, const fit *f, hone_rv vectors, hone_rv at,
+                          hone_error *err)
+{
+    hone_buf m = {0};
+    hone_rv copy, loops[32];
+    unsigned n;
+    long long lanes = f->lanes, group = f->group;
+    HONE_TRY(hone_cache_read(s, block, f->b, HONE_GLOBAL, &copy, err));
+    lambda(&m, f->b_dims);
+    put(&m, "d%u // %lld // v0", f->b_col_dim, lanes);
+    for (unsigned d = 0; d < f->b_dims; d++)
+        if (d != f->b_col_dim && d != f->b_k_dim)
+            put(&m, ", d%u", d);
+    if (group > 1)
+        put(&m, ", d%u // %lld", f->b_k_dim, group);
+    else
+        put(&m, ", d%u", f->b_k_dim);
+    put(&m, ", d%u // %lld %% v0, d%u %% %lld", f->b_col_dim, lanes, f->b_col_dim, lanes);
+    if (group > 1)
+        put(&m, ", d%u %% %lld", f->b_k_dim, group);
+    put(&m, ")");
+    hone_status st = hone_transform_layout(s, copy, m.s, &vectors, 1, err);
+    hone_buf_free(&m);
+    HONE_TRY(st);
+    if (!f->b_const)
+        HONE_TRY(hone_compute_at(s, copy, at, err));
+    HONE_TRY(loops_at(s, copy, loops, &n, err));
+    return f->b_const ? hone_annotate(s, copy, "hone.prepack", 1, err) : HONE_OK;
+}
+
+/* Rows by tile, steps by group, rows, steps in the group. */
+static hone_status pack_a(hone_sched *s, hone_rv block, const fit *f, hone_rv rows, hone_rv at,
+                          hone_error *err)
+{
+    hone_buf m = {0};
+    hone_rv copy;
+    long long group = f->group;
+    HONE_TRY(hone_cache_read(s, block, f->a, HONE_GLOBAL, &copy, err));
+    lambda(&m, f->a_dims);
+    put(&m, "d%u // v0", f->a_row_dim);
+    for (unsigned d = 0; d < f->a_dims; d++)
+        if (d != f->a_row_dim && d != f->a_k_dim)
+            put(&m, ", d%u", d);
+    if (group > 1)
+        put(&m, ", d%u // %lld, d%u %% v0, d%u %% %lld", f->a_k_dim, group, f->a_row_dim,
+            f->a_k_dim, group);
+    else
+        put(&m, ", d%u, d%u %% v0", f->a_k_dim, f->a_row_dim);
+    put(&m, ")");
+    hone_status st = hone_transform_layout(s, copy, m.s, &rows, 1, err);
+    hone_buf_free(&m);
+    HONE_TRY(st);
+    return hone_compute_at(s, copy, at, err);
+}
+
+/* Vectors along the last loop, unrolled over the rows: a copy of a register tile. */
+static hone_status tile_copy(hone_sched *s, hone_rv block, const fit *f, const hone_target *t,
+                             int bytes, hone_error *err)
+{
+    hone_rv loops[32];
+    unsigned n;
+    HONE_TRY(loops_at(s, block, loops, &n, err));
+    if (f->row >= 0 && n > 1)
+        HONE_TRY(hone_unroll(s, loops[n - 2], err));
+    return hone_rule_vectorize(s, loops[n - 1], t, bytes, true, NULL, err);
+}
+
+/* ---- the rule -------------------------------------------------------------------------------- */
+
+/* The loops in their final order. */
+typedef struct nest {
+    hone_rv v[40];
+    unsigned n, n_parallel;
+    hone_rv i[3], j[3], k0, k1, ku, it, jv, lane, step, tile_loop;
+} nest;
+
+static void add(nest *ne, hone_rv loop)
+{
+    if (loop.i)
+        ne->v[ne->n++] = loop;
+}
+
+static hone_status split_columns(hone_sched *s, hone_rv col, hone_rv vectors, const fit *f,
+                                 int64_t tiles, const hone_rule_ctx *ctx, int64_t split, nest *ne,
+                                 hone_error *err)
+{
+    hone_rv parts[2], d[3];
+    int64_t want[3];
+    HONE_TRY(hone_split(s, col, (hone_rv[]){HONE_NO_RV, vectors}, 2, parts, err));
+    ne->jv = parts[1];
+    int64_t block = ctx->policy.nc / (f->lanes * hone_rv_int(s, vectors));
+    three(tiles, ctx->policy.nc && block < 1 ? 1 : block, split, want);
+    HONE_TRY(hone_sample_imperfect_tile(s, parts[0], 3, 0, want, d, err));
+    return hone_split(s, parts[0], d, 3, ne->j, err);
+}
+
+static hone_status split_rows(hone_sched *s, hone_rv row, hone_rv rows, const shape *sh,
+                              int64_t tiles, const hone_rule_ctx *ctx, int64_t split, nest *ne,
+                              hone_error *err)
+{
+    hone_rv parts[2], d[3];
+    int64_t want[3];
+    HONE_TRY(hone_split(s, row, (hone_rv[]){HONE_NO_RV, rows}, 2, parts, err));
+    ne->it = parts[1];
+    int64_t block = sh->k_blocked ? ctx->policy.mc / hone_rv_int(s, rows) : 0;
+    three(tiles, sh->k_blocked && block < 1 ? 1 : block, split, want);
+    HONE_TRY(hone_sample_imperfect_tile(s, parts[0], 3, 0, want, d, err));
+    return hone_split(s, parts[0], d, 3, ne->i, err);
+}
+
+static hone_status split_steps(hone_sched *s, hone_rv k, const fit *f, const shape *sh,
+                               const hone_rule_ctx *ctx, nest *ne, hone_error *err)
+{
+    static const int64_t unrolls[] = {1, 2, 4};
+    hone_rv parts[2], d[2];
+    int64_t steps = f->extent[f->k] / f->group;
+    ne->k1 = k;
+    if (f->group > 1) {
+        HONE_TRY(hone_split_by(s, k, (int64_t[]){0, f->group}, 2, parts, err));
+        ne->k1 = parts[0];
+        ne->step = parts[1];
+    }
+    if (sh->k_blocked) {
+        int64_t kc = ctx->policy.kc ? snap(steps, ctx->policy.kc) : steps;
+        int64_t want[2] = {ceil_div(steps, kc), kc};
+        HONE_TRY(hone_sample_imperfect_tile(s, ne->k1, 2, 0, want, d, err));
+        HONE_TRY(hone_split(s, ne->k1, d, 2, parts, err));
+        ne->k0 = parts[0];
+        ne->k1 = parts[1];
+    }
+    int64_t which = ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll >= 2 ? 1 : 0;
+    HONE_TRY(hone_sample_categorical(s, unrolls, NULL, 3, &which, d, err));
+    HONE_TRY(hone_split(s, ne->k1, (hone_rv[]){HONE_NO_RV, d[0]}, 2, parts, err));
+    ne->k1 = parts[0];
+    ne->ku = parts[1];
+    return HONE_OK;
+}
+
+static hone_status order(hone_sched *s, const hone_rv *loops, const fit *f, nest *ne,
+                         hone_error *err)
+{
+    hone_rv inner[MAX_LOOPS];
+    unsigned n_inner = 0;
+    for (unsigned q = 0; q < f->n_spatial; q++) {
+        hone_rv d[2], parts[2];
+        if ((int)q == f->row || (int)q == f->col)
+            continue;
+        int64_t whole[2] = {f->extent[q], 1};
+        HONE_TRY(hone_sample_perfect_tile(s, loops[q], 2, f->extent[q], whole, d, err));
+        HONE_TRY(hone_split(s, loops[q], d, 2, parts, err));
+        add(ne, parts[0]);
+        inner[n_inner++] = parts[1];
+    }
+    add(ne, ne->i[0]);
+    add(ne, ne->j[0]);
+    ne->n_parallel = ne->n;
+    add(ne, ne->j[1]);
+    add(ne, ne->k0);
+    add(ne, ne->i[1]);
+    for (unsigned q = 0; q < n_inner; q++)
+        add(ne, inner[q]);
+    add(ne, ne->j[2]);
+    add(ne, ne->i[2]);
+    ne->tile_loop = ne->v[ne->n - 1];
+    for (unsigned q = f->n_spatial; q < f->n_loops; q++)
+        if ((int)q != f->k)
+            add(ne, loops[q]);
+    add(ne, ne->k1);
+    add(ne, ne->ku);
+    add(ne, ne->it);
+    add(ne, ne->jv);
+    add(ne, ne->lane);
+    add(ne, ne->step);
+    return hone_reorder(s, ne->v, ne->n, err);
+}
+
+hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ctx *ctx,
+                             hone_error *err)
+{
+    fit f;
+    shape sh;
+    hone_stmt stmt = hone_block_find(&s->prog, name);
+    if (!stmt.i || choose(&s->prog, stmt, ctx, ctx->variant, &f, &sh) <= ctx->variant)
+        return hone_fail(err, HONE_REJECT_ARG, "no intrinsic fits block '%s'", name);
+    int bytes = hone_dtype_bytes(hone_expr_dtype(&s->prog, hone_stmt_at(&s->prog, stmt)->value));
+    hone_rv block, loops[MAX_LOOPS], parts[2], tile[2], copies[2];
+    unsigned n;
+    nest ne = {0};
+    HONE_TRY(hone_get_block(s, name, &block, err));
+    HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS, &n, err));
+    HONE_TRY(hone_split_by(s, loops[f.col], (int64_t[]){0, f.lanes}, 2, parts, err));
+    hone_rv col = parts[0], row = f.row < 0 ? col : loops[f.row];
+    ne.lane = parts[1];
+
+    int64_t tiles[MAX_TILES][2], pick;
+    unsigned n_tiles = tiles_of(&f, ctx, tiles, &pick);
+    HONE_TRY(hone_sample_register_tile(s, row, col, tiles, NULL, n_tiles, &pick, tile, err));
+    int64_t row_tiles = f.row < 0 ? 1 : ceil_div(f.extent[f.row], hone_rv_int(s, tile[0]));
+    int64_t col_tiles = ceil_div(f.extent[f.col] / f.lanes, hone_rv_int(s, tile[1]));
+    int64_t split_j = 1, split_i = 1, others = 1;
+    for (unsigned q = 0; q < f.n_spatial; q++)
+        if ((int)q != f.row && (int)q != f.col)
+            others *= f.extent[q];
+    if (ctx->threads > 1 && others < ctx->threads) {
+        split_j = col_tiles >= row_tiles ? ctx->threads : 1;
+        split_i = col_tiles >= row_tiles ? 1 : ctx->threads;
+    }
+    if (f.row >= 0)
+        HONE_TRY(split_rows(s, row, tile[0], &sh, row_tiles, ctx, split_i, &ne, err));
+    HONE_TRY(split_columns(s, col, tile[1], &f, col_tiles, ctx, split_j, &ne, err));
+    HONE_TRY(split_steps(s, loops[f.k], &f, &sh, ctx, &ne, err));
+    HONE_TRY(order(s, loops, &f, &ne, err));
+    hone_rv task = ne.v[0];
+    if (ne.n_parallel > 1)
+        HONE_TRY(hone_fuse(s, ne.v, ne.n_parallel, &task, err));
+
+    HONE_TRY(pack_b(s, block, &f, tile[1], sh.k_blocked ? ne.k0 : ne.j[1], err));
+    if (sh.pack_a)
+        HONE_TRY(pack_a(s, block, &f, tile[0], ne.i[1], err));
+    HONE_TRY(hone_cache_accumulate(s, block, ne.tile_loop, HONE_LOCAL, copies, err));
+    HONE_TRY(tile_copy(s, copies[0], &f, ctx->target, bytes, err));
+    HONE_TRY(tile_copy(s, copies[1], &f, ctx->target, bytes, err));
+    HONE_TRY(hone_unroll(s, ne.ku, err));
+    if (ne.it.i)
+        HONE_TRY(hone_unroll(s, ne.it, err));
+    HONE_TRY(hone_unroll(s, ne.jv, err));
+    HONE_TRY(hone_tensorize(s, ne.lane, f.in->name, err));
+    return hone_parallel(s, task, err);
+}

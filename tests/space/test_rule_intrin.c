@@ -1,0 +1,193 @@
+/* The rule that tiles contractions down to a tensor intrinsic, and MetaSchedule's mark for it. */
+#include "tests/space/prim_test.h"
+
+#include "space/rule.h"
+
+#define U8I8(M, N, K)                                                                      \
+    "program product {\n  buffer A: u8[" #M ", " #K "] input\n"                            \
+    "  buffer B: i8[" #K ", " #N "] input const\n  buffer C: i32[" #M ", " #N "] output\n" \
+    "  for i in " #M " { for j in " #N " { for k in " #K " {\n"                            \
+    "    block C(vi: " #M " = i, vj: " #N " = j, reduce vk: " #K " = k) {\n"               \
+    "      init i32(0)\n"                                                                  \
+    "      C[vi, vj] = C[vi, vj] + i32(A[vi, vk]) * i32(B[vk, vj]) } } } }\n}\n"
+
+static const char mine[] = "intrin my.dot {\n"
+                           "  desc { program d { buffer b: i8[16, 4] input buffer a: u8[4] input "
+                           "buffer c: i32[16] output\n"
+                           "    for j in 16 { for k in 4 { block c(v: 16 = j, reduce w: 4 = k) {\n"
+                           "      c[v] = i32(b[v, w]) * i32(a[w]) + c[v] } } } } }\n"
+                           "  impl { define void @f(ptr %b, ptr %a, ptr %c) { ret void } }\n}\n";
+
+static hone_target target_with(const char *features)
+{
+    hone_target t = {.triple = "x86_64-pc-linux-gnu",
+                     .cpu = "znver4",
+                     .cores = 2,
+                     .vector_bytes = 64,
+                     .vector_registers = 32,
+                     .fma_latency = 4,
+                     .fma_per_cycle = 1,
+                     .cache_line = 64,
+                     .l1_bytes = 32 << 10,
+                     .l2_bytes = 1 << 20};
+    snprintf(t.features, sizeof t.features, "%s", features);
+    return t;
+}
+
+/* Seeds that use an intrinsic, `name` or any; each of them computes the same as the program. */
+static unsigned seeds_with(const char *program, const char *features, const hone_intrin_set *set,
+                           const char *name, int32_t threads)
+{
+    hone_program base = load_program(program);
+    hone_target t = target_with(features);
+    hone_space *sp;
+    hone_error e;
+    hone_sched s = {0};
+    unsigned n = 0;
+    if (hone_space_new(&base,
+                       &(hone_space_options){.target = &t, .threads = threads, .intrins = set}, &sp,
+                       &e) != HONE_OK)
+        fail_msg("%s", e.message);
+    for (uint32_t k = 0; k < sp->seeds.n; k++) {
+        if (hone_space_finish(sp, &sp->seeds.v[k], &s, &e) != HONE_OK)
+            fail_msg("%s", e.message);
+        char *text = program_text(&s.prog);
+        bool found = strstr(text, name) != NULL;
+        free(text);
+        n += found;
+        if (found)
+            check_same(&base, &s.prog);
+    }
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+    hone_program_fini(&base);
+    return n;
+}
+
+static void finds_the_intrinsic(void **state)
+{
+    (void)state;
+    const char *wide = "hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\"";
+    const char *narrow = "hone.intrin=\"x86.avx2.u8i8i32_8x2\"", *any = "hone.intrin";
+    assert_true(seeds_with(U8I8(13, 48, 24), "+avx2,+avx512vnni", NULL, wide, 1) > 0);
+    assert_true(seeds_with(U8I8(1, 96, 8), "+avx2,+avx512vnni", NULL, wide, 2) > 0);
+    /* of hone's own the widest only; one that fits where a wider one does not */
+    assert_int_equal(seeds_with(U8I8(13, 48, 24), "+avx2,+avx512vnni", NULL, narrow, 1), 0);
+    assert_true(seeds_with(U8I8(13, 40, 24), "+avx2,+avx512vnni", NULL, narrow, 1) > 0);
+    assert_true(seeds_with(U8I8(13, 48, 26), "+avx2,+avx512vnni", NULL, narrow, 2) > 0);
+    /* columns or steps that are no whole number; features that are missing */
+    assert_int_equal(seeds_with(U8I8(13, 44, 24), "+avx2,+avx512vnni", NULL, any, 1), 0);
+    assert_int_equal(seeds_with(U8I8(13, 48, 25), "+avx2,+avx512vnni", NULL, any, 1), 0);
+    assert_int_equal(seeds_with(U8I8(13, 48, 24), "+sse4.2", NULL, any, 1), 0);
+}
+
+static void tries_those_added(void **state)
+{
+    (void)state;
+    hone_error e;
+    hone_intrin_set *set = hone_intrin_set_new();
+    assert_int_equal(hone_intrin_set_add(set, "mine", mine, strlen(mine), &e), HONE_OK);
+    assert_true(seeds_with(U8I8(13, 48, 24), "+avx2", set, "hone.intrin=\"my.dot\"", 1) > 0);
+    /* beside hone's own */
+    assert_true(seeds_with(U8I8(13, 48, 24), "+avx2", set, "x86.avx2.u8i8i32_8x2", 1) > 0);
+    hone_intrin_set_free(set);
+}
+
+/* The convolution's taps stay loops; B has four dimensions. */
+static void convolution(void **state)
+{
+    (void)state;
+    assert_true(
+        seeds_with("program conv {\n  buffer X: u8[1, 6, 7, 8] input\n"
+                   "  buffer F: i8[3, 2, 8, 32] input const\n  buffer Y: i32[1, 4, 6, 32] output\n"
+                   "  for n in 1 { for y in 4 { for x in 6 { for f in 32 {\n"
+                   "    for r in 3 { for s in 2 { for c in 8 {\n"
+                   "      block Y(vn: 1 = n, vy: 4 = y, vx: 6 = x, vf: 32 = f, reduce vr: 3 = r,\n"
+                   "              reduce vs: 2 = s, reduce vc: 8 = c) {\n"
+                   "        init i32(0)\n"
+                   "        Y[vn, vy, vx, vf] = Y[vn, vy, vx, vf] +\n"
+                   "          i32(X[vn, vy + vr, vx + vs, vc]) * i32(F[vr, vs, vc, vf])\n"
+                   "      } } } } } } } }\n}\n",
+                   "+avx512vnni", NULL, "x86.avx512.vnni.u8i8i32_16x4", 2) > 0);
+}
+
+static void popcounts(void **state)
+{
+    (void)state;
+    const char *text = "program bits {\n  buffer A: i32[5, 7] input\n"
+                       "  buffer B: i32[32, 7] input const\n  buffer C: i32[5, 32] output\n"
+                       "  for i in 5 { for j in 32 { for k in 7 {\n"
+                       "    block C(vi: 5 = i, vj: 32 = j, reduce vk: 7 = k) {\n"
+                       "      init i32(0)\n"
+                       "      C[vi, vj] = C[vi, vj] + popcount(A[vi, vk] & B[vj, vk]) } } } }\n}\n";
+    assert_true(seeds_with(text, "+avx512vpopcntdq", NULL, "x86.avx512.popcnt.b1_16x1", 1) > 0);
+    assert_true(seeds_with(text, "+avx2", NULL, "x86.avx2.popcnt.b1_8x1", 1) > 0);
+}
+
+/* MetaSchedule marks a block in the searched part and tensorizes it afterwards. */
+static void rewrite_tensorize(void **state)
+{
+    (void)state;
+    hone_program base = load_program(U8I8(4, 16, 8));
+    hone_target t = target_with("+avx512vnni");
+    hone_space *sp;
+    hone_error e;
+    hone_sched s = {0}, done = {0};
+    hone_rv b, l[4], k[2], copy, init, outer, n16;
+    unsigned n;
+    assert_int_equal(
+        hone_space_new(&base, &(hone_space_options){.target = &t, .threads = 1}, &sp, &e), HONE_OK);
+    hone_rng rng;
+    hone_rng_seed(&rng, 1);
+    hone_sched_start(&s, &base, &rng);
+    APPLY(hone_get_block(&s, "C", &b, err));
+    APPLY(hone_get_loops(&s, b, l, 4, &n, err));
+    APPLY(hone_cache_read(&s, b, 1, HONE_GLOBAL, &copy, err));
+    APPLY(hone_sample_categorical(&s, (int64_t[]){16}, NULL, 1, (int64_t[]){0}, &n16, err));
+    APPLY(hone_transform_layout(&s, copy, "lambda k, j: (j // v0, k // 4, j % v0, k % 4)", &n16, 1,
+                                err));
+    APPLY(hone_split_by(&s, l[2], (int64_t[]){0, 4}, 2, k, err));
+    APPLY(hone_reorder(&s, (hone_rv[]){k[0], l[1], k[1]}, 3, err));
+    APPLY(hone_decompose_reduction(&s, b, k[0], &init, err));
+    APPLY(hone_blockize(&s, l[1], &outer, err));
+    /* Annotate with a text, as a trace of MetaSchedule has it */
+    char *text = hone_trace_text(&s.trace), *end = strstr(text, "]],[[");
+    assert_non_null(end);
+    hone_buf marked = {0};
+    hone_buf_add(&marked, text, (size_t)(end - text) + 1);
+    unsigned outer_number = outer.i - 1;
+    hone_buf_printf(&marked,
+                    ",[\"Annotate\",[\"b%u\",\"\\\"x86.avx512.vnni.u8i8i32_16x4\\\"\"],"
+                    "[\"meta_schedule.auto_tensorize\"],[]]%s",
+                    outer_number, end + 1);
+    hone_trace tr = {0};
+    if (hone_trace_parse(marked.s, marked.n, &tr, &e) != HONE_OK)
+        fail_msg("%s in %s", e.message, marked.s);
+    if (hone_space_finish(sp, &tr, &done, &e) != HONE_OK)
+        fail_msg("%s", e.message);
+    char *after = program_text(&done.prog);
+    assert_non_null(strstr(after, "hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\""));
+    assert_null(strstr(after, "auto_tensorize"));
+    char *trace = hone_trace_text(&done.trace);
+    assert_non_null(strstr(strstr(trace, "EnterPostproc"), "Tensorize"));
+    check_same(&base, &done.prog);
+    free(after);
+    free(trace);
+    free(text);
+    hone_buf_free(&marked);
+    hone_trace_free(&tr);
+    hone_sched_fini(&s);
+    hone_sched_fini(&done);
+    hone_space_free(sp);
+    hone_program_fini(&base);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_the_intrinsic), cmocka_unit_test(tries_those_added),
+        cmocka_unit_test(convolution),         cmocka_unit_test(popcounts),
+        cmocka_unit_test(rewrite_tensorize),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
