@@ -68,6 +68,17 @@ hone_status cli_kernel_load(const char *arg, const cli_sizes *sizes, cli_kernel 
 void cli_kernel_free(cli_kernel *k);
 /* "native", a JSON target text, or a file that holds one. */
 hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err) HONE_NODISCARD;
+struct hone_db;
+struct hone_intrin_set;
+/* Adds the files' intrinsics. HONE_E_IO, HONE_E_INPUT. (intrin.c) */
+hone_status cli_intrins_load(const cli_list *files, struct hone_intrin_set *set,
+                             hone_error *err) HONE_NODISCARD;
+/* Is their LLVM IR good? HONE_E_INPUT. One whose features the target lacks is only spoken of. */
+hone_status cli_intrins_check(const struct hone_intrin_set *set, const hone_target *t,
+                              hone_error *err) HONE_NODISCARD;
+/* Adds those of the tuning run with this id, unless the set has some already. */
+hone_status cli_intrins_recall(struct hone_db *db, int64_t session_id, struct hone_intrin_set *set,
+                               hone_error *err) HONE_NODISCARD;
 /* Processors this process may use. */
 int32_t cli_processors(void);
 /* "2.41 ms" */

@@ -2,10 +2,12 @@
 #include "codegen/codegen.h"
 #include "db/db.h"
 #include "space/space.h"
+#include "workers/builder.h"
 
 typedef struct answer {
-    const char *rung;      /* "exact", "default" or "given" */
-    hone_db_record record; /* of rung exact */
+    const char *rung;         /* "exact", "default" or "given" */
+    hone_db_record record;    /* of rung exact */
+    hone_intrin_set *intrins; /* from files, or those of the run that found the record */
     hone_sched sched;
     const hone_program *program; /* scheduled */
     bool as_written;             /* unscheduled */
@@ -17,6 +19,7 @@ static hone_status follow(const char *text, size_t n, const cli_kernel *k, answe
                           hone_error *err)
 {
     hone_trace t = {0};
+    ret->sched.intrins = ret->intrins;
     hone_status st = hone_trace_parse(text, n, &t, err);
     if (st == HONE_OK)
         st = hone_trace_replay(&t, &k->program, &ret->sched, NULL, false, err);
@@ -34,6 +37,8 @@ static hone_status look_up(const char *db_path, const cli_kernel *k, const char 
     if (st != HONE_OK)
         return st;
     st = hone_db_best(db, hone_program_hash(&k->program), target_text, threads, &ret->record, err);
+    if (st == HONE_OK)
+        st = cli_intrins_recall(db, ret->record.session_id, ret->intrins, err);
     hone_db_close(db);
     if (st == HONE_OK && ret->record.space_version != HONE_SPACE_VERSION)
         st = hone_fail(err, HONE_E_NOTFOUND,
@@ -119,11 +124,17 @@ static hone_status compile(const answer *a, const hone_target *t, hone_emit emit
     hone_status st = hone_codegen_new(t, &g, err);
     if (st != HONE_OK)
         return st;
-    st = hone_codegen_emit(
-        g, a->program,
-        &(hone_codegen_options){
-            .emit = emit, .name = name, .threads = threads, .plain = a->as_written},
-        ret, err);
+    unsigned n;
+    hone_codegen_intrin *intrins = hone_builder_intrins(a->intrins, &n);
+    st = hone_codegen_emit(g, a->program,
+                           &(hone_codegen_options){.emit = emit,
+                                                   .name = name,
+                                                   .threads = threads,
+                                                   .plain = a->as_written,
+                                                   .intrins = intrins,
+                                                   .n_intrins = n},
+                           ret, err);
+    free(intrins);
     hone_codegen_free(g);
     return st;
 }
@@ -193,6 +204,7 @@ static void print_answer(const answer *a, const cli_kernel *k, const hone_target
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
+    cli_list intrin_files = {0};
     const char *db_path = "hone.db", *target_arg = "native", *emit = NULL, *out = NULL;
     const char *name = NULL, *require = NULL, *trace = NULL;
     int64_t threads = cli_processors();
@@ -207,6 +219,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--name", CLI_TEXT, "SYMBOL", &name, "name of the C function (default: the kernel's)", 0},
         {"--require", CLI_TEXT, "exact", &require, "no tuned result is an error (exit code 3)", 0},
         {"--trace", CLI_TEXT, "FILE", &trace, "use this trace and ask no log", 0},
+        {"--intrin", CLI_LIST, "FILE", &intrin_files, "tensor intrinsics that the trace uses", 0},
         {"--json", CLI_FLAG, NULL, &json, "print the answer as JSON", 0},
     };
     static const char *const kinds[] = {"library", "object", "asm", "llvm", "program", "trace"};
@@ -238,6 +251,9 @@ static int run(int argc, char **argv, const cli_command *self)
     char *target_text = NULL;
     int32_t nt = (int32_t)threads;
     hone_status st = cli_kernel_load(pos[0], &sizes, &k, &err);
+    a.intrins = hone_intrin_set_new();
+    if (st == HONE_OK)
+        st = cli_intrins_load(&intrin_files, a.intrins, &err);
     if (st == HONE_OK)
         st = cli_target_load(target_arg, &target, &err);
     if (st == HONE_OK) {
@@ -297,6 +313,7 @@ static int run(int argc, char **argv, const cli_command *self)
     }
     hone_db_record_free(&a.record);
     hone_sched_fini(&a.sched);
+    hone_intrin_set_free(a.intrins);
     cli_kernel_free(&k);
     free(target_text);
     return st == HONE_OK ? 0 : cli_fail(st, &err);

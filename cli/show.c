@@ -4,10 +4,12 @@
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
+    cli_list intrin_files = {0};
     const char *trace_path = NULL;
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
         {"--trace", CLI_TEXT, "FILE", &trace_path, "show the program after this trace", 0},
+        {"--intrin", CLI_LIST, "FILE", &intrin_files, "tensor intrinsics that the trace uses", 0},
     };
     const char *pos[1];
     unsigned n;
@@ -25,6 +27,10 @@ static int run(int argc, char **argv, const cli_command *self)
     size_t len = 0;
     hone_status st = cli_kernel_load(pos[0], &sizes, &k, &err);
     const hone_program *p = &k.program;
+    hone_intrin_set *intrins = hone_intrin_set_new();
+    if (st == HONE_OK)
+        st = cli_intrins_load(&intrin_files, intrins, &err);
+    s.intrins = intrins;
     if (st == HONE_OK && trace_path) {
         st = hone_file_read(trace_path, 4 << 20, &text, &len, &err);
         if (st == HONE_OK)
@@ -41,6 +47,7 @@ static int run(int argc, char **argv, const cli_command *self)
     free(text);
     hone_trace_free(&t);
     hone_sched_fini(&s);
+    hone_intrin_set_free(intrins);
     cli_kernel_free(&k);
     return st == HONE_OK ? 0 : cli_fail(st, &err);
 }

@@ -143,7 +143,7 @@ static hone_status reach_workers(hone_pool *pool, const cli_list *listen, const 
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
-    cli_list workers = {0}, listen = {0}, rule_files = {0};
+    cli_list workers = {0}, listen = {0}, rule_files = {0}, intrin_files = {0};
     const char *db_path = "hone.db", *target_arg = "native", *key = NULL, *allow = NULL;
     int64_t threads = cli_processors(), trials = 0, seconds = 0, seed = 1;
     tune u = {0};
@@ -161,6 +161,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--key", CLI_TEXT, "FILE", &key, "secret key, for tcp beyond loopback (hone keygen)", 0},
         {"--allow", CLI_TEXT, "FILE", &allow, "public keys of workers that may take part", 0},
         {"--rule", CLI_LIST, "FILE", &rule_files, "also try the rules of FILE (docs/RULES.md)", 0},
+        {"--intrin", CLI_LIST, "FILE", &intrin_files,
+         "also try the tensor intrinsics of FILE (docs/INTRINSICS.md)", 0},
         {"--json", CLI_FLAG, NULL, &u.json, "one JSON object per trial and a summary", 0},
     };
     const char *pos[1];
@@ -188,8 +190,13 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_status st = cli_kernel_load(pos[0], &sizes, &kernel, &err);
     for (unsigned k = 0; k < rule_files.n && st == HONE_OK; k++)
         st = hone_custom_rules_load(rules, rule_files.v[k], &err);
+    hone_intrin_set *intrins = hone_intrin_set_new();
+    if (st == HONE_OK)
+        st = cli_intrins_load(&intrin_files, intrins, &err);
     if (st == HONE_OK)
         st = cli_target_load(target_arg, &target, &err);
+    if (st == HONE_OK)
+        st = cli_intrins_check(intrins, &target, &err);
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)
@@ -213,6 +220,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                     .llvm_version = hone_codegen_version(),
                                     .threads = (int32_t)threads,
                                     .rules = rules,
+                                    .intrins = intrins,
                                     .trials = (uint64_t)trials,
                                     .time_ms = seconds * 1000,
                                     .seed = (uint64_t)seed,
@@ -238,6 +246,7 @@ static int run(int argc, char **argv, const cli_command *self)
     bool found = result.best_ns > 0;
     hone_session_result_free(&result);
     hone_custom_rules_free(rules);
+    hone_intrin_set_free(intrins);
     cli_kernel_free(&kernel);
     if (st != HONE_OK)
         return cli_fail(st, &err);

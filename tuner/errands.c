@@ -3,6 +3,13 @@
 
 #include <math.h>
 
+/* NULL: no others than hone's own. */
+static const char *intrins_text(const run *u)
+{
+    const char *text = u->o->intrins ? hone_intrin_set_text(u->o->intrins) : "";
+    return text[0] ? text : NULL;
+}
+
 void hone_tuner__submit_build(run *u, const char *trace, uint64_t id, bool reference)
 {
     hone_pool_build(u->o->pool, &(hone_build_job){.id = id,
@@ -11,7 +18,8 @@ void hone_tuner__submit_build(run *u, const char *trace, uint64_t id, bool refer
                                                   .target = u->target_text,
                                                   .threads = u->o->threads,
                                                   .reference = reference,
-                                                  .deadline_ms = 30000});
+                                                  .deadline_ms = 30000,
+                                                  .intrins = intrins_text(u)});
 }
 
 /* Long samples are quiet ones: fewer do, and a trial should not take a second. */

@@ -36,7 +36,7 @@ typedef struct run {
     hone_session_result *r;
     hone_space *space;
     hone_search *search;
-    char *program_text, *target_text;
+    char *program_text, *target_text, *state_text;
     int64_t flops, workload_id, target_id;
     double peak_gflops;
     hone_db_session session;

@@ -271,6 +271,16 @@ static bool recall(void *ctx, const hone_db_record *r)
     return true;
 }
 
+/* What a later process needs to build this run's results again: the intrinsics that were added. */
+static char *state_of(const hone_session_options *o)
+{
+    const char *text = o->intrins ? hone_intrin_set_text(o->intrins) : "";
+    json_t *j = text[0] ? json_pack("{s:s}", "intrins", text) : json_object();
+    char *ret = hone_json_text(j);
+    json_decref(j);
+    return ret;
+}
+
 static hone_status run_init(run *u, hone_error *err)
 {
     const hone_session_options *o = u->o;
@@ -301,8 +311,11 @@ static hone_status run_init(run *u, hone_error *err)
     free(class);
     if (st != HONE_OK)
         return st;
-    u->session = (hone_db_session){
-        .workload_id = u->workload_id, .target_id = u->target_id, .seed = o->seed, .state = "{}"};
+    u->state_text = state_of(o);
+    u->session = (hone_db_session){.workload_id = u->workload_id,
+                                   .target_id = u->target_id,
+                                   .seed = o->seed,
+                                   .state = u->state_text};
     hone_rng_seed(&u->session.rng, o->seed);
     st = hone_db_session_save(o->db, &u->session, &u->session.id, err);
     if (st != HONE_OK)
@@ -311,7 +324,8 @@ static hone_status run_init(run *u, hone_error *err)
     int64_t start = hone_clock_ns();
     st = hone_space_new(
         o->program,
-        &(hone_space_options){.target = o->target, .threads = o->threads, .rules = o->rules},
+        &(hone_space_options){
+            .target = o->target, .threads = o->threads, .rules = o->rules, .intrins = o->intrins},
         &u->space, err);
     if (st != HONE_OK)
         return st;
@@ -366,6 +380,7 @@ static void run_fini(run *u)
     hone_search_free(u->search);
     hone_space_free(u->space);
     free(u->program_text);
+    free(u->state_text);
     free(u->target_text);
 }
 

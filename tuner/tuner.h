@@ -76,6 +76,7 @@ typedef struct hone_session_options {
     const hone_target *target;
     const char *llvm_version;       /* of the builders, for the log */
     const hone_custom_rules *rules; /* may be NULL */
+    const hone_intrin_set *intrins; /* beside hone's own; may be NULL */
     int32_t threads;
     uint64_t trials; /* 0: no limit */
     int64_t time_ms; /* 0: no limit */

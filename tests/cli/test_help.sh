@@ -6,9 +6,9 @@
 
 man=$SRC/docs/man/hone.1
 declare -A takes=(
-    [tune]="-D --db --target --threads --trials --time --seed --worker --listen --key --allow --rule --json"
-    [query]="-D --db --target --threads --emit -o --name --require --trace --json"
-    [show]="-D --trace"
+    [tune]="-D --db --target --threads --trials --time --seed --worker --listen --key --allow --rule --intrin --json"
+    [query]="-D --db --target --threads --emit -o --name --require --trace --intrin --json"
+    [show]="-D --trace --intrin"
     [worker]="--connect --listen --key --allow --role"
     [keygen]=""
     [db]="--json"
