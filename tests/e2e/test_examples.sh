@@ -31,6 +31,25 @@ ok "links" $CC -O2 -Wall -Wextra -Werror -Iplain -o gate examples/three_stage/ma
 run 0 ./gate
 says "right (largest error"
 
+# ---- an intrinsic of one's own: found, checked, faster, and rebuilt from the log alone
+if grep -qw avx2 /proc/cpuinfo && [ -z "$san" ]; then
+    run 0 env OUT="$T/own" TRIALS=16 sh examples/intrinsic/tune.sh
+    says "intrinsic of the best: signed."
+    gained=$(sed -n 's/^with it: \([0-9.]*\) times as fast$/\1/p' out)
+    ok "faster with it: ${gained:-?} times" awk -v x="${gained:-0}" 'BEGIN { exit !(x > 1.1) }'
+    ok "an object" [ -s "$T/own/dot.o" ]
+    run 1 "$HONE" show examples/intrinsic/dot.hone -D M=192 -D N=192 -D K=192 \
+        --trace "$T/own/best.json"
+    says "there is no intrinsic 'signed." err
+    run 0 "$HONE" show examples/intrinsic/dot.hone -D M=192 -D N=192 -D K=192 \
+        --trace "$T/own/best.json" --intrin examples/intrinsic/signed.intrin
+    says '@hone.intrin="signed.'
+    sed 's/ret void/ret i32 0/' examples/intrinsic/signed.intrin >bad.intrin
+    run 2 "$HONE" tune examples/intrinsic/dot.hone -D M=16 -D N=16 -D K=16 --intrin bad.intrin \
+        --db bad.db --trials 1
+    says "intrinsic signed." err
+fi
+
 # ---- ready files for workers: every option in them exists
 for f in hone-device.service hone-device.sbatch; do
     run 0 "$BUILD/hone-device" --help
