@@ -338,13 +338,9 @@ static hone_status plan_reverse(hone_program *p, hone_stmt block, hone_stmt loop
     outer[n_outer++] = loop;
     for (unsigned k = 0; k < n; k++) {
         hone_buffer b = {hone_expr_at(p, loads[k])->sym};
-        bool partly = false;
         HONE__EACH_LEAF(p, p->root, w)
         {
             hone__tile tile;
-            if (hone__writes(p, w, b) && !hone_is_ancestor(p, loop, w) &&
-                hone__is_before(p, hone__child_towards(p, p->root, w), top))
-                partly = true;
             if (!hone__writes(p, w, b) ||
                 hone__is_before(p, hone__child_towards(p, p->root, w), top))
                 continue;
@@ -352,9 +348,10 @@ static hone_status plan_reverse(hone_program *p, hone_stmt block, hone_stmt loop
                 return hone_fail(err, no, "reverse_compute_at: an input is computed elsewhere");
             if (!is_complete_in(p, w, loop))
                 return hone_fail(err, no, "reverse_compute_at: the sums are not complete there");
-            /* Elements that only the writer before has would be left out. */
-            if (partly && !hone__writes_all(p, w))
-                return hone_fail(err, no, "reverse_compute_at: a part of an input is elsewhere");
+            /* The block would not run for elements that this writer leaves to another or to none.
+             */
+            if (!hone__writes_all(p, w))
+                return hone_fail(err, no, "reverse_compute_at: an input is computed there in part");
             if (!hone__tile_of(p, w, loop, &tile) ||
                 (hone__has_reduce_iter(p, block) && !hone__runs_once(p, w, outer, n_outer, true)))
                 return hone_fail(err, no, "reverse_compute_at: the elements there are no box");
