@@ -563,6 +563,16 @@ bool hone__tile_of(hone_program *p, hone_stmt block, hone_stmt loop, hone__tile 
     if (!hone__store_iters(p, block, ret->iter_of) || !inner_vars(p, block, loop, vars, &n_vars) ||
         !hone__conjuncts(p, hone_stmt_at(p, block)->where, conds, HONE__MAX_CONDS, &n_conds))
         return false;
+    /* An iterator that the store does not use says when the block runs at all. */
+    for (unsigned k = 0; k < hone_stmt_at(p, block)->n_iters; k++) {
+        hone_iter it = *hone_iter_at(p, block, k);
+        int64_t zero;
+        bool used_here = it.kind == HONE_REDUCE;
+        for (unsigned d = 0; d < hone_stmt_at(p, block)->n_index; d++)
+            used_here = used_here || ret->iter_of[d] == (int)k;
+        if (!used_here && !hone_is_int(p, hone_simplify(p, it.binding), &zero))
+            return false;
+    }
     bounds b;
     find_bounds(p, conds, n_conds, vars, n_vars, &b);
     ret->n = hone_stmt_at(p, block)->n_index;
