@@ -190,6 +190,26 @@ static void unite(hone_program *p, hone_buffer b, hone_box *a, const hone_box *c
     }
 }
 
+/* Could the block run for any values of its iterators? Not so, for all that is known here, when a
+ * select guards a load that may be out of bounds, which require_loads leaves alone. */
+static bool runs_anywhere(hone_program *p, hone_stmt block, hone_expr e, hone_expr guard)
+{
+    hone_expr_row row = *hone_expr_at(p, e);
+    for (unsigned k = 0; k < row.n_args; k++) {
+        hone_expr arg = hone_expr_arg(p, e, k);
+        int64_t lo, hi;
+        if (!runs_anywhere(p, block, arg, guard))
+            return false;
+        if (row.op == HONE_OP_SELECT && k == 0)
+            guard = hone_and(p, guard, arg);
+        if (row.op == HONE_OP_LOAD && guard.i && share_iter(p, block, arg, guard) &&
+            (!hone_bounds(p, arg, &lo, &hi) || lo < 0 ||
+             hi >= hone_buffer_at(p, (hone_buffer){row.sym})->shape[k]))
+            return false;
+    }
+    return true;
+}
+
 static hone_status plan_compute_at(hone_program *p, hone_stmt block, hone_stmt loop, placement *pl,
                                    hone_error *err)
 {
@@ -209,6 +229,11 @@ static hone_status plan_compute_at(hone_program *p, hone_stmt block, hone_stmt l
     int iters[HONE_MAX_DIMS];
     if (!hone__store_iters(p, block, iters) || !place_all(p, block, loop, pl))
         return hone_fail(err, no, "compute_at: the nest of the block cannot be rebuilt");
+    /* An earlier place may have made the block's predicate needless there, and it is gone. */
+    hone_expr lifted;
+    if (!(hone__lift_where(p, block, &lifted) && lifted.i) && !hone__writes_all(p, block) &&
+        !runs_anywhere(p, block, hone_stmt_at(p, block)->value, HONE_NO_EXPR))
+        return hone_fail(err, no, "compute_at: for which elements the block may run is not known");
     if (!hone__inputs_reach(p, block, loop))
         return hone_fail(err, no, "compute_at: what the block reads is computed in its own nest");
 
