@@ -105,6 +105,7 @@ static hone_status check_unrolling(hone_sched *s, const hone_rule_info *info, ho
 static hone_status (*const postprocs[])(hone_sched *s, const hone_rule_info *info,
                                         hone_error *err) = {
     rewrite_marked,                 /* RewriteParallelVectorizeUnroll */
+    hone_postproc__layout,          /* RewriteLayout; before a sum's start moves: it counts reads */
     hone_postproc__reduction_block, /* RewriteReductionBlock */
     hone_postproc__tensorize,       /* RewriteTensorize */
     check_unrolling,

@@ -105,6 +105,9 @@ hone_status hone_postproc__reduction_block(hone_sched *s, const hone_rule_info *
 
 hone_status hone_postproc__tensorize(hone_sched *s, const hone_rule_info *info,
                                      hone_error *err) HONE_NODISCARD;
+hone_status hone_postproc__layout(hone_sched *s, const hone_rule_info *info,
+                                  hone_error *err) HONE_NODISCARD;
+
 /* Checks and rewrites every finished candidate goes through (postproc.c). */
 hone_status hone_postproc_apply(hone_sched *s, const hone_target *t, int32_t threads,
                                 hone_error *err) HONE_NODISCARD;

@@ -287,6 +287,9 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
         return st;
     }
     if (sp->traces.n == 0) { /* no rule applies: the program as written */
+        if (why.message[0])
+            hone_log(HONE_LOG_WARN, "no rule can schedule %s, which is left as written: %s",
+                     hone_sym_text(base, base->name), why.message);
         hone_trace t = {0};
         hone_vec_push(&sp->traces, t);
     }

@@ -34,6 +34,16 @@ static void one_use(void **state)
                "C ");
 }
 
+/* MetaSchedule's InlineConstantScalars: a number costs nothing to compute again, even in a sum. */
+static void constant_scalars(void **state)
+{
+    (void)state;
+    check_left("kernel k() { input A: f32[9]\n output C: f32[9]\n output D: f32[]\n"
+               "temp s: f32[]\n s[] = 3.5\n C[i] = A[i] * s[] + exp(s[])\n"
+               "D[] = sum(i < 9) A[i] * s[] }",
+               "C D ");
+}
+
 /* A bias that two stages read is added twice; an exponential is not taken twice. */
 static void two_readers(void **state)
 {
@@ -68,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_use),
+        cmocka_unit_test(constant_scalars),
         cmocka_unit_test(two_readers),
         cmocka_unit_test(chains_of_sums),
     };
