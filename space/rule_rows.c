@@ -38,6 +38,17 @@ static unsigned spatial_iters(hone_program *p, hone_stmt block)
     return n;
 }
 
+/* The last dimension of the load that has more than one element: the one that runs along memory. A
+ * column of a matrix N x 1 is as contiguous as a row. */
+static unsigned contiguous_dim(const hone_program *p, hone_expr load)
+{
+    const hone_buffer_row *b = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, load)->sym});
+    unsigned d = hone_expr_at(p, load)->n_args;
+    while (d > 1 && b->shape[d - 1] == 1)
+        d--;
+    return d - 1;
+}
+
 bool hone_rule_is_row_reduction(hone_program *p, hone_stmt block)
 {
     hone_op op;
@@ -57,7 +68,7 @@ bool hone_rule_is_row_reduction(hone_program *p, hone_stmt block)
             hone_expr e = hone_expr_arg(p, loads[k], d);
             if (!hone_uses_var(p, e, v))
                 continue;
-            if (d + 1u != hone_expr_at(p, loads[k])->n_args || !HONE_SAME(e, hone_var_expr(p, v)))
+            if (d != contiguous_dim(p, loads[k]) || !HONE_SAME(e, hone_var_expr(p, v)))
                 return false;
             used = true;
         }
@@ -155,7 +166,7 @@ static bool are_one_row(hone_program *p, hone_stmt block, unsigned n_reduce)
     hone_expr loads[16];
     unsigned n = hone_block_loads(p, block, loads, 16), n_iters = hone_stmt_at(p, block)->n_iters;
     for (unsigned k = 0; k < n; k++) {
-        unsigned dims = hone_expr_at(p, loads[k])->n_args;
+        unsigned dims = contiguous_dim(p, loads[k]) + 1;
         hone_buffer b = {hone_expr_at(p, loads[k])->sym};
         if (dims < n_reduce)
             return false;

@@ -29,6 +29,22 @@ static const char one_row[] = "kernel one() {\n"
                               "  Y[i] = sum(k < 1000) X[i, k]\n"
                               "}\n";
 
+/* A matrix times a column: each row of A is summed along memory, and so is B's one column. */
+static const char column[] = "kernel column() {\n"
+                             "  input A: f32[3, 70]\n"
+                             "  input B: f32[70, 1]\n"
+                             "  output C: f32[3, 1]\n"
+                             "  C[i, j] = sum(k < 70) A[i, k] * B[k, j]\n"
+                             "}\n";
+
+/* The same with two columns: elements of a column lie apart, and it is a product as others are. */
+static const char columns[] = "kernel columns() {\n"
+                              "  input A: f32[3, 70]\n"
+                              "  input B: f32[70, 2]\n"
+                              "  output C: f32[3, 2]\n"
+                              "  C[i, j] = sum(k < 70) A[i, k] * B[k, j]\n"
+                              "}\n";
+
 static hone_space *space_of(const char *text, int32_t threads)
 {
     static const hone_target target = {.vector_bytes = 64,
@@ -214,6 +230,71 @@ static void pieces_of_a_row(void **state)
         "}\n");
 }
 
+static void rows_times_a_column(void **state)
+{
+    (void)state;
+    check_first(
+        column, 2, 0,
+        "program column {\n"
+        "  buffer A: f32[3, 70] input\n"
+        "  buffer B: f32[70, 1] input\n"
+        "  buffer C: f32[3, 1] output\n"
+        "  buffer C.rf: f32[3, 1, 16]\n"
+        "  buffer C.rf.rf: f32[3, 1, 4, 16]\n"
+        "  for i_j_fused in 3 parallel {\n"
+        "    for ax0 in 4 unrolled {\n"
+        "      for ax1 in 16 vectorized {\n"
+        "        block C_rf_rf_init(v0: 3 = i_j_fused, v1: 1 = 0, v2: 16 = ax1, v3: 4 = ax0) {\n"
+        "          C.rf.rf[v0, v1, v3, v2] = 0.0\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for k_0_0 in 2 {\n"
+        "      for k_0_1 in 4 unrolled {\n"
+        "        for k_1 in 16 vectorized {\n"
+        "          block C_rf_rf(v0: 3 = i_j_fused, v1: 1 = 0, v2: 16 = k_1, v3: 4 = k_0_1, reduce "
+        "v4: 2 = k_0_0) {\n"
+        "            C.rf.rf[v0, v1, v3, v2] = C.rf.rf[v0, v1, v3, v2] + select(v2 + v4*64 + v3*16 "
+        "< 70 and v4*4 + v3 < 5, A[v0, v2 + v4*64 + v3*16] * B[v2 + v4*64 + v3*16, v1], 0.0)\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for ax0_1 in 4 unrolled {\n"
+        "      for ax1_1 in 16 vectorized {\n"
+        "        block C_rf(v0: 3 = i_j_fused, v1: 1 = 0, v2: 16 = ax1_1, reduce vr: 4 = ax0_1) {\n"
+        "          init 0.0\n"
+        "          C.rf[v0, v1, v2] = C.rf[v0, v1, v2] + C.rf.rf[v0, v1, vr, v2]\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for ax0_2 in 16 vectorized {\n"
+        "      block C(vi: 3 = i_j_fused, vj: 1 = 0, reduce vr: 16 = ax0_2) {\n"
+        "        init 0.0\n"
+        "        C[vi, vj] = C[vi, vj] + C.rf[vi, vj, vr]\n"
+        "      }\n"
+        "    }\n"
+        "  }\n"
+        "}\n");
+    static const struct {
+        const char *text;
+        bool in_rows;
+    } cases[] = {{column, true}, {columns, false}};
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        hone_space *sp = space_of(cases[k].text, 2);
+        hone_sched s = {0};
+        hone_error err;
+        if (hone_space_finish(sp, &sp->traces.v[0], &s, &err) != HONE_OK)
+            fail_msg("%s", err.message);
+        char *text = program_text(&s.prog);
+        assert_int_equal(strstr(text, ".rf") != NULL, cases[k].in_rows);
+        check_same(&sp->base, &s.prog);
+        free(text);
+        hone_sched_fini(&s);
+        hone_space_free(sp);
+    }
+}
+
 /* Padding inlined, columns in registers, the mean taken while they are. */
 static void tiles_of_pooling(void **state)
 {
@@ -300,7 +381,8 @@ static void samples_hold(void **state)
     static const struct {
         const char *text;
         int32_t threads;
-    } cases[] = {{softmax, 1}, {softmax, 8}, {one_row, 1}, {one_row, 4}, {pool, 1}, {pool, 3}};
+    } cases[] = {{softmax, 1}, {softmax, 8}, {one_row, 1}, {one_row, 4},
+                 {pool, 1},    {pool, 3},    {column, 1},  {column, 2}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, cases[k].threads);
         hone_sched s = {0};
@@ -321,9 +403,8 @@ static void samples_hold(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_of_softmax),
-        cmocka_unit_test(pieces_of_a_row),
-        cmocka_unit_test(tiles_of_pooling),
+        cmocka_unit_test(rows_of_softmax),     cmocka_unit_test(pieces_of_a_row),
+        cmocka_unit_test(rows_times_a_column), cmocka_unit_test(tiles_of_pooling),
         cmocka_unit_test(samples_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
