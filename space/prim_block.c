@@ -36,24 +36,25 @@ static bool uses_any(const hone_program *p, hone_expr e, const chain *c)
 }
 
 typedef struct others {
-    const chain *c;
+    const hone_var *known;
+    unsigned n;
     bool any;
 } others;
 
 static bool note_other(void *ctx, const hone_program *p, hone_expr e)
 {
     others *o = ctx;
-    bool in_chain = false;
-    for (unsigned k = 0; k < o->c->n; k++)
-        in_chain = in_chain || hone_expr_at(p, e)->sym == o->c->vars[k].i;
-    o->any = o->any || (hone_expr_op(p, e) == HONE_OP_VAR && !in_chain);
+    bool is_known = false;
+    for (unsigned k = 0; k < o->n; k++)
+        is_known = is_known || hone_expr_at(p, e)->sym == o->known[k].i;
+    o->any = o->any || (hone_expr_op(p, e) == HONE_OP_VAR && !is_known);
     return !o->any;
 }
 
-/* Does the condition mention a loop or a block's iterator outside of the chain? */
-static bool uses_others(const hone_program *p, hone_expr e, const chain *c)
+/* Does the condition mention any other variable, of a loop or of a block around? */
+static bool uses_others(const hone_program *p, hone_expr e, const hone_var *known, unsigned n)
 {
-    others o = {.c = c};
+    others o = {known, n, false};
     hone_walk(p, e, note_other, &o);
     return o.any;
 }
@@ -120,15 +121,19 @@ hone_status hone__blockize(hone_program *p, hone_stmt loop, bool preserve_unit_i
     /* Conditions about the loops outside go to the new block, the others stay, in its terms. */
     hone_expr conds[HONE__MAX_CONDS], lifted[HONE__MAX_CONDS];
     hone_expr outside = HONE_NO_EXPR, inside = HONE_NO_EXPR;
+    hone_var old[HONE_MAX_ITERS];
+    for (unsigned k = 0; k < row.n_iters; k++)
+        old[k] = hone_iter_at(p, c.block, k)->var;
     unsigned n_conds, n_lifted = 0;
     if (!hone__conjuncts(p, row.where, conds, HONE__MAX_CONDS, &n_conds))
         return hone_fail(err, HONE_REJECT_TOO_BIG, "blockize: the predicate is too long");
     for (unsigned k = 0; k < n_conds; k++) {
         if (!uses_any(p, conds[k], &c))
             hone__require(p, &outside, conds[k]);
-        else if (!uses_others(p, conds[k], &c))
+        else if (!uses_others(p, conds[k], c.vars, c.n))
             hone__require(p, &inside, conds[k]);
-        else if (!hone__lift_exactly(p, c.block, conds[k], &lifted[n_lifted++]))
+        else if (!hone__lift_exactly(p, c.block, conds[k], &lifted[n_lifted++]) ||
+                 uses_others(p, lifted[n_lifted - 1], old, row.n_iters))
             return hone_fail(err, HONE_REJECT_NOT_AFFINE,
                              "blockize: the predicate of block '%s' mixes outer and inner loops",
                              hone_sym_text(p, row.name));
@@ -137,14 +142,12 @@ hone_status hone__blockize(hone_program *p, hone_stmt loop, bool preserve_unit_i
     char name[256];
     hone_iter outer[HONE_MAX_ITERS];
     hone_expr binding[HONE_MAX_ITERS];
-    hone_var old[HONE_MAX_ITERS];
     unsigned n_outer = 0;
     snprintf(name, sizeof name, "%.250s_o", hone_sym_text(p, row.name));
     hone_stmt block = hone_block_new(p, name);
     for (unsigned k = 0; k < row.n_iters; k++) {
         hone_iter it = *hone_iter_at(p, c.block, k);
         hone_expr start = by[k].outer;
-        old[k] = it.var;
         if (by[k].outer_extent > 1 || preserve_unit_iters) {
             snprintf(name, sizeof name, "%.250s_o", hone_sym_text(p, hone_var_at(p, it.var)->name));
             outer[n_outer] = (hone_iter){hone_var_new(p, name, by[k].outer_extent), it.kind, start};
