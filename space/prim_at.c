@@ -297,6 +297,7 @@ bool hone__can_compute_at(hone_program *p, hone_stmt block, hone_stmt loop)
 static bool follow(hone_program *p, hone_stmt block, hone_expr load, placement *pl)
 {
     unsigned seen = 0;
+    hone_buffer b = {hone_expr_at(p, load)->sym};
     for (unsigned d = 0; d < pl->tile.n; d++) {
         hone_expr e = hone_expr_arg(p, load, d);
         unsigned k = 0, n = hone_stmt_at(p, block)->n_iters;
@@ -306,7 +307,8 @@ static bool follow(hone_program *p, hone_stmt block, hone_expr load, placement *
             continue;
         while (k < n && !HONE_SAME(e, hone_var_expr(p, hone_iter_at(p, block, k)->var)))
             k++;
-        if (k == n || seen >> k & 1)
+        /* an iterator that goes on past the producer's last element would be cut short */
+        if (k == n || seen >> k & 1 || iter_extent(p, block, k) > hone_buffer_at(p, b)->shape[d])
             return false;
         seen |= 1u << k;
         pl->walker[d] = (int)k;
