@@ -122,11 +122,15 @@ static bool choose_column(const hone_contraction *c, const unsigned set[2], int6
     return true;
 }
 
+/* A column shorter than a vector gets a shorter one. One that is a little longer gets vectors that
+ * divide it, where they cover it in less room: a masked vector is a whole one's work, and keeping
+ * the lanes it leaves out costs registers. */
 static int64_t vector_lanes(int64_t full, int64_t extent)
 {
     while (full > 4 && full / 2 >= extent)
         full /= 2;
-    return full;
+    bool half = extent < 2 * full && extent % full && extent % (full / 2) == 0;
+    return half && full > 4 ? full / 2 : full;
 }
 
 /* Output dimension of iterator q; -1: none. */

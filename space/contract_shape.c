@@ -112,11 +112,43 @@ int64_t hone_contract__snap(int64_t extent, int64_t want)
     return 1;
 }
 
+/* Turns of the busiest thread times their cost: a task has its own packing to do, and each block in
+ * it a start; both are put at a quarter of a tile. */
+static int64_t busiest(int64_t n, int64_t split, int64_t middle, int64_t inner)
+{
+    int64_t tasks = hone_ceil_div(n, middle * inner);
+    return hone_ceil_div(tasks, split) * (4 * middle * inner + middle + 1);
+}
+
+/* Blocks of at most `most` tiles such that the threads' shares are even: with 73 tiles and two
+ * threads, 10 tasks of 8 and not 64 and 9. */
+static void even_blocks(int64_t n, int64_t most, int64_t split, int64_t ret[3])
+{
+    int64_t per_task = hone_ceil_div(n, split), best = INT64_MAX;
+    for (int64_t inner = most; inner >= 1; inner--) {
+        if (hone_contract__snap(n, inner) != inner)
+            continue;
+        for (int64_t middle = hone_ceil_div(per_task, inner); middle >= 1; middle--) {
+            int64_t cost = busiest(n, split, middle, inner);
+            if (hone_contract__snap(n, middle) != middle || cost >= best)
+                continue;
+            best = cost;
+            ret[2] = inner;
+            ret[1] = middle;
+        }
+    }
+    ret[0] = hone_ceil_div(n, ret[1] * ret[2]);
+}
+
 void hone_contract__blocks(int64_t n, int64_t tile, int64_t block, int64_t split, int64_t ret[3])
 {
     int64_t per_task = hone_ceil_div(n, split);
     int64_t inner = block ? hone_contract__snap(n, block / tile > 1 ? block / tile : 1) : per_task;
     inner = hone_contract__snap(n, inner < per_task ? inner : per_task);
+    if (split > 1) {
+        even_blocks(n, inner, split, ret);
+        return;
+    }
     int64_t middle = hone_contract__snap(n, hone_ceil_div(per_task, inner));
     if (middle * inner >= 2 * n)
         middle = 1;

@@ -18,18 +18,29 @@ typedef struct tiled {
     bool inside;                /* of the policy: the other loops run inside a block of columns */
 } tiled;
 
-/* Tasks along rows and columns: threads go to the columns while there are enough of them, else to
- * the rows; `other` loops outside serve them first. */
-static void spread(int64_t other, int32_t threads, int64_t row_tiles, int64_t col_tiles,
+/* Tasks along rows and columns, tiles of mr x nr in each direction: of the ways to arrange the
+ * threads, the one whose largest task has least to do, operands to fetch and pack included. Among
+ * equals threads go to the columns, so that B is packed once. `other` loops outside serve threads
+ * first. */
+static void spread(int64_t other, int32_t threads, const int64_t tile[2], const int64_t tiles[2],
                    int64_t *ret_i, int64_t *ret_j)
 {
+    int64_t best = INT64_MAX;
     *ret_i = *ret_j = 1;
     if (threads <= 1 || other >= threads)
         return;
-    if (col_tiles >= 2 * threads || col_tiles >= row_tiles)
-        *ret_j = threads;
-    else
-        *ret_i = threads;
+    for (int64_t ti = 1; ti <= threads; ti++) {
+        if (threads % ti || (ti > 1 && tiles[0] < ti))
+            continue;
+        int64_t rows = hone_ceil_div(tiles[0], ti) * tile[0];
+        int64_t columns = hone_ceil_div(tiles[1], threads / ti) * tile[1];
+        int64_t cost = rows * columns + 4 * (rows + columns);
+        if (cost >= best)
+            continue;
+        best = cost;
+        *ret_i = ti;
+        *ret_j = threads / ti;
+    }
 }
 
 /* Loops that may run inside a block of columns, each pass over it finding B where the last one left
@@ -60,10 +71,9 @@ static int64_t block_columns(const hone_contraction *c, const hone_policy *pol, 
 
 /* Rows and columns: the register tile and three levels above it. */
 static hone_status tile_output(hone_sched *s, const hone_contraction *c, const hone_rule_ctx *ctx,
-                               bool k_blocked, const hone_rv *loops, hone_rv tile[2], tiled *ret,
-                               hone_error *err)
+                               const hone_policy *pol, bool k_blocked, const hone_rv *loops,
+                               hone_rv tile[2], tiled *ret, hone_error *err)
 {
-    const hone_policy *pol = &ctx->policy;
     int64_t tiles[HONE_CONTRACT_MAX_TILES][2], want[3];
     unsigned n = hone_contract__tiles(c, ctx->target, tiles);
     int64_t pick = hone_contract__nearest_tile(tiles, n, pol->rows, pol->vectors * c->lanes);
@@ -74,7 +84,8 @@ static hone_status tile_output(hone_sched *s, const hone_contraction *c, const h
     int64_t row_tiles = c->row < 0 ? 1 : hone_ceil_div(c->extent[c->row], mr);
     int64_t split_i, split_j;
     *ret = (tiled){.inside = pol->nc != 0};
-    spread(others_outside(c, ret->inside), ctx->threads, row_tiles, col_tiles, &split_i, &split_j);
+    spread(others_outside(c, ret->inside), ctx->threads, (int64_t[]){mr, nr},
+           (int64_t[]){row_tiles, col_tiles}, &split_i, &split_j);
     if (c->row >= 0) {
         HONE_TRY(hone_split(s, row, (hone_rv[]){HONE_NO_RV, tile[0]}, 2, parts, err));
         ret->it = parts[1];
@@ -87,6 +98,25 @@ static hone_status tile_output(hone_sched *s, const hone_contraction *c, const h
     hone_contract__blocks(col_tiles, nr, block_columns(c, pol, k_blocked), split_j, want);
     HONE_TRY(hone_sample_imperfect_tile(s, parts[0], 3, 0, want, d, err));
     return hone_split(s, parts[0], d, 3, ret->j, err);
+}
+
+/* A vector times a matrix is the matrix's traffic. In a blocked nest a few rows of B at a time are
+ * read from end to end, as memory has them, over sums that stay in the nearest cache; a block as
+ * deep as the policy's would go down the columns of B, from page to page, as the nest without
+ * blocks does anyhow. */
+static hone_policy policy_for(const hone_contraction *c, const hone_policy *pol)
+{
+    hone_policy ret = *pol;
+    int64_t most = pol->kc >= 512 ? 16 : 8;
+    if (c->row >= 0)
+        return ret;
+    ret.kc = most;
+    while (ret.kc > most / 2 && c->extent[c->k] % ret.kc)
+        ret.kc--;
+    if (c->extent[c->k] % ret.kc)
+        ret.kc = most;
+    ret.vectors *= 4; /* the policy's are those of a tile with many rows */
+    return ret;
 }
 
 /* k0 (none unless blocked), k1, ku. */
@@ -165,6 +195,7 @@ hone_status hone_rule_contract(hone_sched *s, const char *name, const hone_rule_
         ctx->variant >= hone_contract__shapes(&c, all))
         return hone_fail(err, HONE_REJECT_ARG, "block '%s' is not a contraction", name);
     const hone_contract_shape sh = all[ctx->variant];
+    const hone_policy pol = policy_for(&c, &ctx->policy);
     if (sh.clip)
         HONE_TRY(inline_padding(s, stmt, t, &c, err));
     HONE_TRY(hone_get_block(s, name, &block, err));
@@ -172,10 +203,10 @@ hone_status hone_rule_contract(hone_sched *s, const char *name, const hone_rule_
 
     hone_rv tile[2], k[3], parts[2], outer[MAX_LOOPS], inner[MAX_LOOPS], nest[48];
     tiled o;
-    HONE_TRY(tile_output(s, &c, ctx, sh.k_blocked, loops, tile, &o, err));
+    HONE_TRY(tile_output(s, &c, ctx, &pol, sh.k_blocked, loops, tile, &o, err));
     HONE_TRY(hone_split_by(s, o.jt, (int64_t[]){0, c.lanes}, 2, parts, err));
     hone_rv jv = parts[0], jl = parts[1];
-    HONE_TRY(tile_reduction(s, loops[c.k], c.extent[c.k], sh.k_blocked, &ctx->policy, k, err));
+    HONE_TRY(tile_reduction(s, loops[c.k], c.extent[c.k], sh.k_blocked, &pol, k, err));
     HONE_TRY(split_others(s, &c, loops, o.inside, outer, inner, &n_outer, err));
 
     for (unsigned q = 0; q < n_outer; q++)

@@ -22,7 +22,7 @@ typedef struct subject {
 
 static const subject subjects[] = {
     {"matmul", "C", {{"M", 140}, {"N", 64}, {"K", 64}}, "j i k", "2 2 8 64 14u 2u 16v"},
-    {"matmul", "C", {{"M", 1}, {"N", 1000}, {"K", 64}}, "j - k", "8 64 8u 16v"},
+    {"matmul", "C", {{"M", 1}, {"N", 1000}, {"K", 64}}, "j - k", "4 8 16 8u 16v"},
     {"dense", "C", {{"M", 140}, {"N", 64}, {"K", 64}}, "j i k const", "2 10 64 14u 2u 16v"},
     {"batch_matmul",
      "Z",
@@ -141,6 +141,43 @@ static void first_seeds(void **state)
     }
 }
 
+/* Threads get even shares, of rows too where columns do not divide. */
+static void even_shares(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t n, tile, block, split, blocks[3];
+    } cases[] = {
+        {64, 32, 0, 2, {2, 1, 32}},   /* half each */
+        {64, 32, 256, 2, {2, 4, 8}},  /* in blocks of 8 tiles */
+        {73, 14, 128, 2, {10, 1, 8}}, /* not 64 and 9 */
+        {7, 32, 0, 2, {2, 1, 4}},     /* 4 and 3 */
+        {5, 32, 0, 4, {3, 1, 2}},     /* somebody has two: then three threads do */
+        {73, 14, 128, 1, {2, 8, 8}},  /* one thread needs none of this */
+    };
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        int64_t got[3];
+        hone_contract__blocks(cases[k].n, cases[k].tile, cases[k].block, cases[k].split, got);
+        for (unsigned q = 0; q < 3; q++)
+            if (got[q] != cases[k].blocks[q])
+                fail_msg("case %u: %d %d %d", k, (int)got[0], (int)got[1], (int)got[2]);
+    }
+    /* 211 columns are 7 tiles of 32, 4 and 3 for each thread; 1009 rows are 73 tiles of 14 */
+    static const subject uneven = {"matmul", "C", {{"M", 1009}, {"N", 211}, {"K", 97}}, "", ""};
+    hone_program p = built_in(&uneven);
+    hone_space *sp;
+    hone_sched s = {0};
+    hone_stmt loops[32];
+    APPLY(hone_space_new(&p, &(hone_space_options){.target = &target, .threads = 2}, &sp, err));
+    APPLY(hone_space_finish(sp, &sp->seeds.v[0], &s, err));
+    hone_loops_of(&s.prog, block_of(&s.prog, "C"), loops, 32);
+    assert_int_equal(hone_stmt_at(&s.prog, loops[0])->loop_kind, HONE_PARALLEL);
+    assert_int_equal(hone_loop_extent(&s.prog, loops[0]), 10);
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+    hone_program_fini(&p);
+}
+
 /* No reuse, or nothing that a vector could run along. */
 static void not_contractions(void **state)
 {
@@ -163,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(roles),
         cmocka_unit_test(first_seeds),
+        cmocka_unit_test(even_shares),
         cmocka_unit_test(not_contractions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
