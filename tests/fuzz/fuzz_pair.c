@@ -128,7 +128,12 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
     hone_trace t = {0};
     start();
     hone_rng_seed(&rng, seed);
-    if (!pair_case_parse((const char *)data, size, &c) || hone_rng_below(&rng, 200) == 0)
+    bool whole = pair_case_parse((const char *)data, size, &c);
+    if (whole && hone_rng_below(&rng, 200) == 0) {
+        pair_case_free(&c);
+        whole = false;
+    }
+    if (!whole)
         c = (pair_case){hone_xstrdup(""), pair_workload(&rng), hone_xstrdup("[[],[]]")};
     bool program = hone_rng_below(&rng, 3) == 0;
     char *workload = program ? edit(c.workload, &rng) : hone_xstrdup(c.workload);

@@ -113,6 +113,9 @@ int64_t pair_work(const hone_program *p);
 
 /* A random workload, as text; the caller frees. */
 char *pair_workload(hone_rng *rng);
+/* A workload and a trace that lead up to the instruction (settings.c); NULL: none is needed, or, at
+ * times, none this time. The caller frees the workload. */
+char *pair_setting(hone_rng *rng, hone_inst_kind focus, const char **ret_trace);
 /* About n random instructions on p, those of kind `focus` (may be NONE) more often. */
 bool pair_generate(pair *p, unsigned n, hone_inst_kind focus);
 /* One random instruction of the kind, with operands that may suit it. *ret_st as pair_apply. */

@@ -428,11 +428,25 @@ static bool run_space(pair *p)
     return good;
 }
 
+static bool lead_up(pair *p, const char *trace)
+{
+    hone_trace t = {0};
+    hone_error err = {0};
+    bool good = hone_trace_parse(trace, strlen(trace), &t, &err) == HONE_OK
+                    ? pair_replay(p, &t, NULL)
+                    : pair_fail(p, "setting", "%s", err.message);
+    hone_trace_free(&t);
+    return good;
+}
+
 bool pair_run(const pair_env *env, uint64_t seed, bool space, hone_inst_kind focus, pair_report *r)
 {
     hone_rng rng;
     hone_rng_seed(&rng, seed);
-    char *text = pair_workload(&rng);
+    const char *trace = "[[],[]]";
+    char *text = space ? NULL : pair_setting(&rng, focus, &trace);
+    if (!text)
+        text = pair_workload(&rng);
     pair_env mine = *env;
     mine.plain |= seed % 8 == 0;
     pair p;
@@ -448,8 +462,9 @@ bool pair_run(const pair_env *env, uint64_t seed, bool space, hone_inst_kind foc
     if (good && space)
         good = run_space(&p);
     else if (good)
-        good =
-            pair_generate(&p, 4 + (unsigned)hone_rng_below(&p.rng, 16), focus) && pair_finish(&p);
+        good = lead_up(&p, trace) &&
+               pair_generate(&p, 4 + (unsigned)hone_rng_below(&p.rng, 16), focus) &&
+               pair_finish(&p);
     pair_close(&p);
     return good;
 }

@@ -36,7 +36,8 @@ static bool run_batch(void *ctx, pair_report *r)
     for (uint64_t k = b->first; k < b->end && hone_clock_ns() < b->until_ns; k++) {
         /* each instruction has its share of pairs that aim at it */
         hone_inst_kind focus = (hone_inst_kind)(1 + k % (HONE_INST_COUNT - 1));
-        if (!pair_run(b->env, k, k % SPACES == 0, focus, r) && r->kind[0])
+        bool space = (k / (HONE_INST_COUNT - 1) + k) % SPACES == 0;
+        if (!pair_run(b->env, k, space, focus, r) && r->kind[0])
             return false;
     }
     return true;
