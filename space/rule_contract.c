@@ -69,6 +69,15 @@ static int64_t block_columns(const hone_contraction *c, const hone_policy *pol, 
     return pol->nc && n < 1 ? 1 : n;
 }
 
+/* Sums this short (a microsecond or two) are over before another thread has begun. */
+static int32_t useful_threads(const hone_contraction *c, int32_t threads)
+{
+    int64_t products = 1;
+    for (unsigned q = 0; q < c->n_loops && products < 1 << 16; q++)
+        products *= c->extent[q];
+    return products < 1 << 16 ? 1 : threads;
+}
+
 /* Rows and columns: the register tile and three levels above it. */
 static hone_status tile_output(hone_sched *s, const hone_contraction *c, const hone_rule_ctx *ctx,
                                const hone_policy *pol, bool k_blocked, const hone_rv *loops,
@@ -84,7 +93,7 @@ static hone_status tile_output(hone_sched *s, const hone_contraction *c, const h
     int64_t row_tiles = c->row < 0 ? 1 : hone_ceil_div(c->extent[c->row], mr);
     int64_t split_i, split_j;
     *ret = (tiled){.inside = pol->nc != 0};
-    spread(others_outside(c, ret->inside), ctx->threads, (int64_t[]){mr, nr},
+    spread(others_outside(c, ret->inside), useful_threads(c, ctx->threads), (int64_t[]){mr, nr},
            (int64_t[]){row_tiles, col_tiles}, &split_i, &split_j);
     if (c->row >= 0) {
         HONE_TRY(hone_split(s, row, (hone_rv[]){HONE_NO_RV, tile[0]}, 2, parts, err));

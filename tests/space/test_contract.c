@@ -162,20 +162,27 @@ static void even_shares(void **state)
             if (got[q] != cases[k].blocks[q])
                 fail_msg("case %u: %d %d %d", k, (int)got[0], (int)got[1], (int)got[2]);
     }
-    /* 211 columns are 7 tiles of 32, 4 and 3 for each thread; 1009 rows are 73 tiles of 14 */
-    static const subject uneven = {"matmul", "C", {{"M", 1009}, {"N", 211}, {"K", 97}}, "", ""};
-    hone_program p = built_in(&uneven);
-    hone_space *sp;
-    hone_sched s = {0};
-    hone_stmt loops[32];
-    APPLY(hone_space_new(&p, &(hone_space_options){.target = &target, .threads = 2}, &sp, err));
-    APPLY(hone_space_finish(sp, &sp->seeds.v[0], &s, err));
-    hone_loops_of(&s.prog, block_of(&s.prog, "C"), loops, 32);
-    assert_int_equal(hone_stmt_at(&s.prog, loops[0])->loop_kind, HONE_PARALLEL);
-    assert_int_equal(hone_loop_extent(&s.prog, loops[0]), 10);
-    hone_sched_fini(&s);
-    hone_space_free(sp);
-    hone_program_fini(&p);
+    /* 211 columns are 7 tiles of 32, 4 and 3 for each thread; 1009 rows are 73 tiles of 14; and
+     * what takes a microsecond stays on one thread */
+    static const struct {
+        subject of;
+        int64_t tasks;
+    } products[] = {{{"matmul", "C", {{"M", 1009}, {"N", 211}, {"K", 97}}, "", ""}, 10},
+                    {{"matmul", "C", {{"M", 24}, {"N", 24}, {"K", 24}}, "", ""}, 1}};
+    for (unsigned k = 0; k < HONE_LEN(products); k++) {
+        hone_program p = built_in(&products[k].of);
+        hone_space *sp;
+        hone_sched s = {0};
+        hone_stmt loops[32];
+        APPLY(hone_space_new(&p, &(hone_space_options){.target = &target, .threads = 2}, &sp, err));
+        APPLY(hone_space_finish(sp, &sp->seeds.v[0], &s, err));
+        hone_loops_of(&s.prog, block_of(&s.prog, "C"), loops, 32);
+        assert_int_equal(hone_stmt_at(&s.prog, loops[0])->loop_kind, HONE_PARALLEL);
+        assert_int_equal(hone_loop_extent(&s.prog, loops[0]), products[k].tasks);
+        hone_sched_fini(&s);
+        hone_space_free(sp);
+        hone_program_fini(&p);
+    }
 }
 
 /* No reuse, or nothing that a vector could run along. */
