@@ -155,6 +155,7 @@ void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_tar
         const hone_stmt_row *r = hone_stmt_at(p, loops[l]);
         ne->var[l] = r->var;
         ne->kind[l] = r->loop_kind;
+        ne->intrin[l] = r->anns && hone_ann_get(p, loops[l], "hone.intrin");
         ne->extent[l] = (double)hone_loop_extent(p, loops[l]);
         ne->inside[l] = ne->inside[l + 1] * ne->extent[l];
     }

@@ -21,7 +21,8 @@ static unsigned body_start(const nest *ne)
 }
 
 /* Distinct registers an access needs over the body: copies of unrolled loops it varies with, and
- * vectors along the vectorised one. */
+ * vectors along the vectorised one. An intrinsic's operand is one register, however its lanes and
+ * the steps within a lane lie in it. */
 static double body_vectors(const nest *ne, const access *a, unsigned start, double native,
                            bool *ret_broadcast, bool *ret_gather)
 {
@@ -31,7 +32,9 @@ static double body_vectors(const nest *ne, const access *a, unsigned start, doub
     for (unsigned l = start; l < ne->n; l++) {
         if (a->move[l] == 0)
             continue;
-        if (ne->kind[l] == HONE_VECTORIZED) {
+        if (ne->intrin[l]) {
+            *ret_broadcast &= ne->reduce[l];
+        } else if (ne->kind[l] == HONE_VECTORIZED) {
             *ret_broadcast = false;
             *ret_gather = fabs(a->move[l]) != 1;
             n *= *ret_gather ? ne->extent[l] : ceil(ne->extent[l] / native);
@@ -50,7 +53,8 @@ static void compute_time(const hone_target *t, block_view *v)
     for (unsigned l = start; l < ne->n; l++) {
         if (ne->kind[l] == HONE_VECTORIZED)
             vector *= ne->extent[l];
-        copies *= ne->extent[l];
+        if (!ne->intrin[l] || !ne->reduce[l]) /* an instruction does all steps of its group */
+            copies *= ne->extent[l];
     }
     double instructions = copies / vector * ceil(vector / native);
     v->lanes = vector / (ceil(vector / native) * native);

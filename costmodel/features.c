@@ -334,7 +334,8 @@ static void extract(hone_program *p, const hone_target *t, int32_t threads, hone
     }
 }
 
-/* What an intrinsic does it does for all its elements at once. */
+/* What an intrinsic does it does for all its elements at once: a mark on its loops, which the draft
+ * reads, outlasts the block around them. */
 static void unroll_intrinsic(hone_program *p, hone_stmt block)
 {
     for (hone_stmt s = block; s.i; s = hone_next(p, block, s)) {
@@ -344,9 +345,11 @@ static void unroll_intrinsic(hone_program *p, hone_stmt block)
             const hone_iter *it = hone_iter_at(p, s, k);
             for (hone_stmt l = hone_stmt_at(p, s)->parent; !HONE_SAME(l, block);
                  l = hone_stmt_at(p, l)->parent)
-                if (hone_is_loop(p, l) && hone_uses_var(p, it->binding, hone_stmt_at(p, l)->var))
+                if (hone_is_loop(p, l) && hone_uses_var(p, it->binding, hone_stmt_at(p, l)->var)) {
                     hone_stmt_at(p, l)->loop_kind =
                         it->kind == HONE_SPATIAL ? HONE_VECTORIZED : HONE_UNROLLED;
+                    hone_ann_set(p, l, "hone.intrin", 1);
+                }
         }
     }
 }

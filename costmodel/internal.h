@@ -13,6 +13,7 @@ typedef struct nest {
     double extent[MAX_NEST];
     uint8_t kind[MAX_NEST];      /* hone_loop_kind */
     bool reduce[MAX_NEST];       /* bound to a reduction iterator */
+    bool intrin[MAX_NEST];       /* inside a tensor intrinsic: one instruction does it all */
     double inside[MAX_NEST + 1]; /* product of the extents of loops l.. */
 } nest;
 

@@ -393,14 +393,55 @@ static void library_schedules_first(void **state)
     hone_space_free(sp);
 }
 
+/* What the draft and its terms say of sixteen sums of 64 * `steps` products, by an intrinsic or by
+ * hand. */
+static void products(unsigned steps, const char *intrin, const char *lanes, const char *group,
+                     double *ret_compute_ns, double *ret_gathers)
+{
+    char *text = hone_xasprintf(
+        "program dots {\n  buffer A: u8[4096] input\n  buffer B: i8[4096, 16, 4] input\n"
+        "  buffer C: i32[16] output\n  for o in 64 {\n"
+        "    block Co(reduce vo: 64 = o)%s {\n      for j in 16%s { for k in %u%s {\n"
+        "        block C(vj: 16 = j, reduce vk: 4096 = vo*%u + k) {\n"
+        "          C[vj] = C[vj] + i32(A[vk]) * i32(B[vk // %u, vj, vk %% %u])\n"
+        "        } } } } } }\n",
+        intrin, lanes, steps, group, steps, steps, steps);
+    hone_features f = features_of_text(text, 1);
+    assert_int_equal(f.rows, 1);
+    *ret_compute_ns = exp2(f.v.v[HONE_FEATURE_draft_compute]) - 1;
+    *ret_gathers = f.v.v[HONE_FEATURE_gathers];
+    hone_features_free(&f);
+    free(text);
+}
+
+static void an_intrinsic_is_one_instruction(void **state)
+{
+    (void)state;
+    const char *intrin = " @hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\"";
+    double four, one, by_hand, gathers;
+    products(1, intrin, "", "", &one, &gathers);
+    products(4, "", " vectorized", " unrolled", &by_hand, &gathers);
+    assert_true(gathers > 0);
+    products(4, intrin, "", "", &four, &gathers);
+    ASSERT_NEAR(gathers, 0); /* its lanes are 4 bytes apart in B, as it wants them */
+    ASSERT_NEAR(four, one);
+    assert_true(2 * four < by_hand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_unique),    cmocka_unit_test(counted_by_hand),
-        cmocka_unit_test(guards_and_strides),  cmocka_unit_test(names_do_not_matter),
-        cmocka_unit_test(random_candidates),   cmocka_unit_test(a_program_of_nothing),
-        cmocka_unit_test(more_work_is_more),   cmocka_unit_test(vectors_and_threads_pay),
-        cmocka_unit_test(rows_before_columns), cmocka_unit_test(library_schedules_first),
+        cmocka_unit_test(names_are_unique),
+        cmocka_unit_test(counted_by_hand),
+        cmocka_unit_test(guards_and_strides),
+        cmocka_unit_test(names_do_not_matter),
+        cmocka_unit_test(random_candidates),
+        cmocka_unit_test(a_program_of_nothing),
+        cmocka_unit_test(more_work_is_more),
+        cmocka_unit_test(vectors_and_threads_pay),
+        cmocka_unit_test(rows_before_columns),
+        cmocka_unit_test(library_schedules_first),
+        cmocka_unit_test(an_intrinsic_is_one_instruction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
