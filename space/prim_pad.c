@@ -62,7 +62,7 @@ bool hone__plain_nest(const hone_program *p, hone_stmt block, hone_stmt ret_loop
     return found == n;
 }
 
-/* Products of loads, casts among them. */
+/* Products of loads, casts among them; for bits, and and their number do as products: 0 makes 0. */
 static bool find_factors(const hone_program *p, hone_expr e, einsum *ret)
 {
     switch (hone_expr_op(p, e)) {
@@ -75,8 +75,10 @@ static bool find_factors(const hone_program *p, hone_expr e, einsum *ret)
         ret->load[ret->n_loads++] = e;
         return true;
     case HONE_OP_CAST:
+    case HONE_OP_POPCOUNT:
         return find_factors(p, hone_expr_arg(p, e, 0), ret);
     case HONE_OP_MUL:
+    case HONE_OP_BITAND:
         return find_factors(p, hone_expr_arg(p, e, 0), ret) &&
                find_factors(p, hone_expr_arg(p, e, 1), ret);
     default:

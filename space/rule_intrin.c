@@ -7,7 +7,8 @@
  *   parallel [others, i0, j0] | j1 | k0 | i1 | others | j2 | i2 | taps | k1 | unrolled ku, it, jv |
  * l, g pack B --^    ^-- pack A       ^-- accumulate here           the intrinsic is here --^
  *
- * Columns and steps must be whole numbers of lanes and groups; rows need not fill the tile. */
+ * Columns and steps that are no whole number of lanes and groups are padded first (PadEinsum),
+ * where that does not double the work; rows need not fill the tile. */
 #include "space/rule.h"
 
 #define MAX_LOOPS 12
@@ -22,7 +23,8 @@ typedef struct fit {
     unsigned a, b;   /* which distinct buffers the block reads */
     unsigned a_dims, a_row_dim, a_k_dim, b_dims, b_col_dim, b_k_dim;
     bool a_plain, b_const;
-    int64_t extent[MAX_LOOPS];
+    bool pads;                 /* columns or steps */
+    int64_t extent[MAX_LOOPS]; /* with the padding */
 } fit;
 
 typedef struct shape {
@@ -126,6 +128,21 @@ static bool read_nest(hone_program *p, hone_stmt block, fit *f, hone_var vars[MA
     return true;
 }
 
+/* Rounds columns and steps up. False: PadEinsum cannot, or it would double the work. */
+static bool round_up(hone_program *p, hone_expr a, fit *f)
+{
+    int64_t *col = &f->extent[f->col], *k = &f->extent[f->k], work;
+    if (*col % f->lanes == 0 && *k % f->group == 0)
+        return true;
+    if (!is_plain(p, a) || __builtin_mul_overflow(*col, *k, &work))
+        return false;
+    *col = (*col + f->lanes - 1) / f->lanes * f->lanes;
+    *k = (*k + f->group - 1) / f->group * f->group;
+    f->pads = true;
+    int64_t padded;
+    return !__builtin_mul_overflow(*col, *k, &padded) && padded / 2 < work;
+}
+
 static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, fit *f)
 {
     hone_var vars[MAX_LOOPS];
@@ -142,8 +159,8 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, fit *f
             f->col = (int)q;
     f->a_dims = hone_expr_at(p, a)->n_args;
     f->b_dims = hone_expr_at(p, b)->n_args;
-    if (f->col < 0 || f->extent[f->col] % f->lanes || hone_uses_var(p, a, vars[f->col]) ||
-        plain_dim(p, b, vars[f->col]) < 0 || !is_plain(p, b))
+    if (f->col < 0 || hone_uses_var(p, a, vars[f->col]) || plain_dim(p, b, vars[f->col]) < 0 ||
+        !is_plain(p, b))
         return false;
     f->b_col_dim = (unsigned)plain_dim(p, b, vars[f->col]);
     for (unsigned q = 0; q < f->n_spatial; q++)
@@ -154,11 +171,10 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, fit *f
     /* steps of a group lie next to each other in A */
     for (unsigned q = f->n_spatial; q < f->n_loops; q++) {
         int d = plain_dim(p, a, vars[q]);
-        if (plain_dim(p, b, vars[q]) >= 0 && d == (int)f->a_dims - 1 &&
-            f->extent[q] % f->group == 0)
+        if (plain_dim(p, b, vars[q]) >= 0 && d == (int)f->a_dims - 1)
             f->k = (int)q;
     }
-    if (f->k < 0)
+    if (f->k < 0 || !round_up(p, a, f))
         return false;
     f->a_k_dim = f->a_dims - 1;
     f->b_k_dim = (unsigned)plain_dim(p, b, vars[f->k]);
@@ -172,22 +188,23 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, fit *f
 }
 
 /* The variant-th way to do the block: which intrinsic, which shape. All that were added to the set
- * are tried, and of hone's own the first that fits, which is the widest. Returns how many there
- * are, up to and with that one. */
+ * are tried, and of hone's own the first that fits as it is, which is the widest, and before it the
+ * first that fits a padded block. Returns how many there are, up to and with that one. */
 static unsigned choose(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx, unsigned variant,
                        fit *ret, shape *ret_shape)
 {
     const hone_intrin_set *set = ctx->intrins ? ctx->intrins : hone_intrin_shipped();
     unsigned n = 0;
-    bool has_own = false;
+    bool has_own = false, has_padded = false;
     for (unsigned i = 0; i < hone_intrin_count(set); i++) {
         fit f;
         const hone_intrin *in = hone_intrin_at(set, i);
         bool own = hone_intrin_find(hone_intrin_shipped(), in->name) == in;
         if ((own && has_own) || !hone_target_has(ctx->target, in->features) ||
-            !fits(p, block, in, &f))
+            !fits(p, block, in, &f) || (own && f.pads && has_padded))
             continue;
-        has_own = has_own || own;
+        has_own = has_own || (own && !f.pads);
+        has_padded = has_padded || (own && f.pads);
         for (unsigned k = 0; k < HONE_LEN(shapes); k++) {
             if (shapes[k].pack_a && !f.a_plain)
                 continue;
@@ -298,16 +315,72 @@ static hone_status loops_at(hone_sched *s, hone_rv block, hone_rv ret[32], unsig
                                   : hone_fail(err, HONE_REJECT_ARG, "the copy has no loops");
 }
 
+/* The stages that pad the operands, "" for none. */
+typedef struct padding {
+    char a[256], b[256];
+} padding;
+
+static hone_buffer read_buffer(hone_sched *s, const char *name, unsigned read)
+{
+    hone_expr loads[8];
+    unsigned n = hone_block_loads(&s->prog, hone_block_find(&s->prog, name), loads, 8);
+    HONE_ASSERT(read < n && n <= 8);
+    return (hone_buffer){hone_expr_at(&s->prog, loads[read])->sym};
+}
+
+static void writer_name(hone_sched *s, hone_buffer b, char ret[256])
+{
+    hone_stmt writer = hone_writer_of(&s->prog, b);
+    snprintf(ret, 256, "%s", hone_sym_text(&s->prog, hone_stmt_at(&s->prog, writer)->name));
+}
+
+/* Whole numbers of lanes and groups. The copy that cuts the result is scheduled here; those of the
+ * operands go into their packing, or stay stages of their own. */
+static hone_status pad(hone_sched *s, const char *name, const fit *f, const shape *sh,
+                       const hone_rule_ctx *ctx, padding *ret, hone_error *err)
+{
+    hone_rv block;
+    int64_t multiples[MAX_LOOPS];
+    char cut[256];
+    hone_buffer a = read_buffer(s, name, f->a), b = read_buffer(s, name, f->b);
+    hone_buffer out = hone_stmt_at(&s->prog, hone_block_find(&s->prog, name))->out;
+    for (unsigned q = 0; q < f->n_loops; q++)
+        multiples[q] = (int)q == f->col ? f->lanes : (int)q == f->k ? f->group : 1;
+    HONE_TRY(hone_get_block(s, name, &block, err));
+    HONE_TRY(hone_pad_einsum(s, block, multiples, f->n_loops, err));
+    hone_buffer padded_a = read_buffer(s, name, f->a), padded_b = read_buffer(s, name, f->b);
+    if (!HONE_SAME(a, padded_a))
+        writer_name(s, padded_a, ret->a);
+    if (!HONE_SAME(b, padded_b))
+        writer_name(s, padded_b, ret->b);
+    if (!HONE_SAME(out, hone_stmt_at(&s->prog, hone_block_find(&s->prog, name))->out)) {
+        writer_name(s, out, cut);
+        HONE_TRY(hone_rule_elementwise(s, cut, ctx, err));
+    }
+    return ret->a[0] && !sh->pack_a ? hone_rule_elementwise(s, ret->a, ctx, err) : HONE_OK;
+}
+
+/* The copy takes the padding in, if there is one. */
+static hone_status take_in(hone_sched *s, const char *pads, hone_error *err)
+{
+    hone_rv block;
+    if (!pads[0])
+        return HONE_OK;
+    HONE_TRY(hone_get_block(s, pads, &block, err));
+    return hone_compute_inline(s, block, err);
+}
+
 /* Columns by tile, then the other dimensions, steps by group, vectors, lanes, steps in the group.
  */
-static hone_status pack_b(hone_sched *s, hone_rv block, const fit *f, hone_rv vectors, hone_rv at,
-                          hone_error *err)
+static hone_status pack_b(hone_sched *s, hone_rv block, const fit *f, const char *pads,
+                          hone_rv vectors, hone_rv at, hone_error *err)
 {
     hone_buf m = {0};
     hone_rv copy, loops[32];
     unsigned n;
     long long lanes = f->lanes, group = f->group;
     HONE_TRY(hone_cache_read(s, block, f->b, HONE_GLOBAL, &copy, err));
+    HONE_TRY(take_in(s, pads, err));
     lambda(&m, f->b_dims);
     put(&m, "d%u // %lld // v0", f->b_col_dim, lanes);
     for (unsigned d = 0; d < f->b_dims; d++)
@@ -331,13 +404,14 @@ static hone_status pack_b(hone_sched *s, hone_rv block, const fit *f, hone_rv ve
 }
 
 /* Rows by tile, steps by group, rows, steps in the group. */
-static hone_status pack_a(hone_sched *s, hone_rv block, const fit *f, hone_rv rows, hone_rv at,
-                          hone_error *err)
+static hone_status pack_a(hone_sched *s, hone_rv block, const fit *f, const char *pads,
+                          hone_rv rows, hone_rv at, hone_error *err)
 {
     hone_buf m = {0};
     hone_rv copy;
     long long group = f->group;
     HONE_TRY(hone_cache_read(s, block, f->a, HONE_GLOBAL, &copy, err));
+    HONE_TRY(take_in(s, pads, err));
     lambda(&m, f->a_dims);
     put(&m, "d%u // v0", f->a_row_dim);
     for (unsigned d = 0; d < f->a_dims; d++)
@@ -488,6 +562,9 @@ hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ct
     hone_rv block, loops[MAX_LOOPS], parts[2], tile[2], copies[2];
     unsigned n;
     nest ne = {0};
+    padding pads = {{0}, {0}};
+    if (f.pads)
+        HONE_TRY(pad(s, name, &f, &sh, ctx, &pads, err));
     HONE_TRY(hone_get_block(s, name, &block, err));
     HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS, &n, err));
     HONE_TRY(hone_split_by(s, loops[f.col], (int64_t[]){0, f.lanes}, 2, parts, err));
@@ -516,9 +593,9 @@ hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ct
     if (ne.n_parallel > 1)
         HONE_TRY(hone_fuse(s, ne.v, ne.n_parallel, &task, err));
 
-    HONE_TRY(pack_b(s, block, &f, tile[1], sh.k_blocked ? ne.k0 : ne.j[1], err));
+    HONE_TRY(pack_b(s, block, &f, pads.b, tile[1], sh.k_blocked ? ne.k0 : ne.j[1], err));
     if (sh.pack_a)
-        HONE_TRY(pack_a(s, block, &f, tile[0], ne.i[1], err));
+        HONE_TRY(pack_a(s, block, &f, pads.a, tile[0], ne.i[1], err));
     HONE_TRY(hone_cache_accumulate(s, block, ne.tile_loop, HONE_LOCAL, copies, err));
     HONE_TRY(tile_copy(s, copies[0], &f, ctx->target, bytes, err));
     HONE_TRY(tile_copy(s, copies[1], &f, ctx->target, bytes, err));

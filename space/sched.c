@@ -521,6 +521,15 @@ hone_status hone_storage_align(hone_sched *s, hone_rv block, int64_t axis, int64
     return end(&c, NULL, 0, NULL, err);
 }
 
+hone_status hone_pad_einsum(hone_sched *s, hone_rv block, const int64_t *multiples, unsigned n,
+                            hone_error *err)
+{
+    call c = begin(s, HONE_INST_PadEinsum);
+    inputs(&c, (hone_value[]){rv(block)}, 1);
+    attrs(&c, (hone_value[]){int_list(&c, multiples, n)}, 1);
+    return end(&c, NULL, 0, NULL, err);
+}
+
 hone_status hone_skip_zeros(hone_sched *s, hone_rv block, hone_error *err)
 {
     return plain(s, HONE_INST_SkipZeros, &block, 1, NULL, 0, NULL, err);

@@ -197,6 +197,9 @@ hone_status hone_rfactor(HONE_S, hone_rv loop, int64_t factor_axis, hone_rv *ret
 /* Layout of the buffer the block writes. map: "lambda k, j: (j // v0, k, j % v0)". */
 hone_status hone_transform_layout(HONE_S, hone_rv block, const char *map, const hone_rv *v,
                                   unsigned n, hone_error *err) HONE_R;
+/* multiples: one per iterator of the block. */
+hone_status hone_pad_einsum(HONE_S, hone_rv block, const int64_t *multiples, unsigned n,
+                            hone_error *err) HONE_R;
 hone_status hone_blockize(HONE_S, hone_rv loop, hone_rv *ret, hone_error *err) HONE_R;
 /* at: a loop, or the block that hone_blockize gave. */
 hone_status hone_tensorize(HONE_S, hone_rv at, const char *intrin, hone_error *err) HONE_R;

@@ -74,11 +74,25 @@ static void finds_the_intrinsic(void **state)
     /* of hone's own the widest only; one that fits where a wider one does not */
     assert_int_equal(seeds_with(U8I8(13, 48, 24), "+avx2,+avx512vnni", NULL, narrow, 1), 0);
     assert_true(seeds_with(U8I8(13, 40, 24), "+avx2,+avx512vnni", NULL, narrow, 1) > 0);
+    assert_true(seeds_with(U8I8(13, 40, 24), "+avx2,+avx512vnni", NULL, wide, 1) > 0);
     assert_true(seeds_with(U8I8(13, 48, 26), "+avx2,+avx512vnni", NULL, narrow, 2) > 0);
-    /* columns or steps that are no whole number; features that are missing */
-    assert_int_equal(seeds_with(U8I8(13, 44, 24), "+avx2,+avx512vnni", NULL, any, 1), 0);
-    assert_int_equal(seeds_with(U8I8(13, 48, 25), "+avx2,+avx512vnni", NULL, any, 1), 0);
+    /* padding would be half of the work; features that are missing */
+    assert_int_equal(seeds_with(U8I8(13, 4, 1), "+avx2,+avx512vnni", NULL, any, 1), 0);
     assert_int_equal(seeds_with(U8I8(13, 48, 24), "+sse4.2", NULL, any, 1), 0);
+}
+
+/* Columns or steps that are no whole number of lanes and groups, or both; B is packed as it is
+ * padded. */
+static void pads_what_does_not_divide(void **state)
+{
+    (void)state;
+    const char *features = "+avx2,+avx512vnni";
+    const char *wide = "hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\"";
+    assert_true(seeds_with(U8I8(13, 44, 24), features, NULL, wide, 1) > 0);
+    assert_true(seeds_with(U8I8(13, 48, 25), features, NULL, wide, 2) > 0);
+    assert_true(seeds_with(U8I8(5, 33, 39), features, NULL, wide, 1) > 0);
+    assert_true(seeds_with(U8I8(1, 19, 7), features, NULL, wide, 2) > 0);
+    assert_int_equal(seeds_with(U8I8(5, 33, 39), features, NULL, "block B_pad(", 1), 0);
 }
 
 static void tries_those_added(void **state)
@@ -122,6 +136,13 @@ static void popcounts(void **state)
                        "      C[vi, vj] = C[vi, vj] + popcount(A[vi, vk] & B[vj, vk]) } } } }\n}\n";
     assert_true(seeds_with(text, "+avx512vpopcntdq", NULL, "x86.avx512.popcnt.b1_16x1", 1) > 0);
     assert_true(seeds_with(text, "+avx2", NULL, "x86.avx2.popcnt.b1_8x1", 1) > 0);
+    const char *odd = "program bits {\n  buffer A: i32[5, 7] input\n"
+                      "  buffer B: i32[29, 7] input const\n  buffer C: i32[5, 29] output\n"
+                      "  for i in 5 { for j in 29 { for k in 7 {\n"
+                      "    block C(vi: 5 = i, vj: 29 = j, reduce vk: 7 = k) {\n"
+                      "      init i32(0)\n"
+                      "      C[vi, vj] = C[vi, vj] + popcount(A[vi, vk] & B[vj, vk]) } } } }\n}\n";
+    assert_true(seeds_with(odd, "+avx512vpopcntdq", NULL, "x86.avx512.popcnt.b1_16x1", 1) > 0);
 }
 
 /* MetaSchedule marks a block in the searched part and tensorizes it afterwards. */
@@ -185,9 +206,9 @@ static void rewrite_tensorize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_intrinsic), cmocka_unit_test(tries_those_added),
-        cmocka_unit_test(convolution),         cmocka_unit_test(popcounts),
-        cmocka_unit_test(rewrite_tensorize),
+        cmocka_unit_test(finds_the_intrinsic), cmocka_unit_test(pads_what_does_not_divide),
+        cmocka_unit_test(tries_those_added),   cmocka_unit_test(convolution),
+        cmocka_unit_test(popcounts),           cmocka_unit_test(rewrite_tensorize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
