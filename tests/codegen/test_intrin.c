@@ -1,6 +1,7 @@
 /* Blocks in blocks, and tensor intrinsics: calls instead of loops, with the same results. */
 #include "codegen_test.h"
 
+#include "space/space.h"
 #include "workers/builder.h"
 
 static hone_codegen_intrin *intrins;
@@ -206,6 +207,52 @@ static void products_at_the_edges(void **state)
     }
 }
 
+/* Products whose columns and steps are no whole number of lanes and groups, as the rule tiles them.
+ * The operands end where memory does: what is padded is not read beyond. */
+static void odd_products(void **state)
+{
+    (void)state;
+    static const int sizes[][3] = {{3, 20, 7}, {14, 33, 21}, {1, 31, 6}, {5, 47, 11}};
+    hone_target t;
+    hone_error err;
+    hone_sched s = {0};
+    assert_int_equal(hone_target_native(&t, &err), HONE_OK);
+    for (unsigned k = 0; k < HONE_LEN(sizes); k++) {
+        unsigned found = 0;
+        int m = sizes[k][0], n = sizes[k][1], d = sizes[k][2];
+        char *text = hone_xasprintf(
+            "program odd {\n  buffer A: u8[%d, %d] input\n  buffer B: i8[%d, %d] input const\n"
+            "  buffer C: i32[%d, %d] output\n  for i in %d { for j in %d { for k in %d {\n"
+            "    block C(vi: %d = i, vj: %d = j, reduce vk: %d = k) {\n      init i32(0)\n"
+            "      C[vi, vj] = C[vi, vj] + i32(A[vi, vk]) * i32(B[vk, vj]) } } } }\n}\n",
+            m, d, d, n, m, n, m, n, d, m, n, d);
+        hone_program base = parse_text(text);
+        hone_space *sp;
+        hone_space_options so = {.target = &t, .threads = 1 + (int)(k % 2)};
+        assert_int_equal(hone_space_new(&base, &so, &sp, &err), HONE_OK);
+        for (uint32_t q = 0; q < sp->seeds.n; q += 3) {
+            hone_buf b = {0};
+            if (hone_space_finish(sp, &sp->seeds.v[q], &s, &err) != HONE_OK)
+                fail_msg("%s", err.message);
+            hone_program_print(&s.prog, &b);
+            bool has = strstr(b.s, "hone.intrin") != NULL;
+            hone_buf_free(&b);
+            if (!has)
+                continue;
+            found++;
+            check_program(&s.prog,
+                          &(run_options){.choose = extreme,
+                                         .expect_pack = true,
+                                         .emit = {.intrins = intrins, .n_intrins = n_intrins}});
+        }
+        assert_true(found || !native_has("+avx2"));
+        hone_space_free(sp);
+        hone_program_fini(&base);
+        free(text);
+    }
+    hone_sched_fini(&s);
+}
+
 #define ROWS(WHERE, INDEX)                                                                    \
     "program rows {\n  buffer A: f32[7] input\n  buffer B: f32[7, 8] input\n"                 \
     "  buffer C: f32[8, 8] output\n"                                                          \
@@ -401,6 +448,7 @@ int main(void)
         cmocka_unit_test(nested_blocks),
         cmocka_unit_test(products),
         cmocka_unit_test(products_at_the_edges),
+        cmocka_unit_test(odd_products),
         cmocka_unit_test(own_intrinsic_under_a_predicate),
         cmocka_unit_test(refused),
         cmocka_unit_test(for_arm),
