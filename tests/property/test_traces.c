@@ -1,7 +1,7 @@
 /* Random candidates of every built-in kernel at small odd sizes: what the program means, what the
  * scheduled program means, and what its machine code computes are the same.
  *
- * HONE_TRACES=n sets how many candidates a kernel gets (default 30), HONE_SEED=n where they start;
+ * HONE_TRACES=n sets how many candidates a kernel gets (default 15), HONE_SEED=n where they start;
  * both are printed. A failure prints the trace. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,7 +126,7 @@ static long number(const char *name, long fallback)
 static void random_traces(void **state)
 {
     const subject *s = *state;
-    long n = number("HONE_TRACES", 30), seed = number("HONE_SEED", 1);
+    long n = number("HONE_TRACES", 15), seed = number("HONE_SEED", 1);
     hone_error err = {0};
     hone_program base = {0};
     size_t len;
