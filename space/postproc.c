@@ -117,8 +117,9 @@ hone_status hone_postproc_apply(hone_sched *s, const hone_target *t, int32_t thr
     const hone_rule_info info = {.target = t, .threads = threads};
     if (s->prog.overflow)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "program too large");
+    bool as_written = s->trace.insts.n == 0; /* and so it stays */
     HONE_TRY(hone_enter_postproc(s, err));
-    for (unsigned k = 0; k < HONE_LEN(postprocs); k++)
+    for (unsigned k = 0; k < HONE_LEN(postprocs) && !as_written; k++)
         HONE_TRY(postprocs[k](s, &info, err));
     return HONE_OK;
 }

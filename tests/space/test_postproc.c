@@ -43,7 +43,7 @@ static void reduction_starts_before(void **state)
 {
     (void)state;
     hone_program p = load_program(sums);
-    hone_sched s = finish(&p, "[[],[]]");
+    hone_sched s = finish(&p, "[[[\"GetBlock\",[],[\"Y\",\"main\"],[\"b0\"]]],[]]");
     check_text(&s.prog, "program sums {\n"
                         "  buffer X: f32[6, 10] input\n"
                         "  buffer Y: f32[6] output\n"
@@ -61,6 +61,17 @@ static void reduction_starts_before(void **state)
     char *text = hone_trace_text(&s.trace);
     assert_non_null(strstr(text, "[\"EnterPostproc\",[],[],[]],[\"GetBlock\",[],[\"Y\",\"main\"]"));
     free(text);
+    hone_sched_fini(&s);
+    hone_program_fini(&p);
+}
+
+/* Candidate 0 is the program as written, which is built plainly. */
+static void as_written(void **state)
+{
+    (void)state;
+    hone_program p = load_program(sums);
+    hone_sched s = finish(&p, "[[],[]]");
+    check_text(&s.prog, sums);
     hone_sched_fini(&s);
     hone_program_fini(&p);
 }
@@ -179,11 +190,9 @@ static void layout_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reduction_starts_before),
-        cmocka_unit_test(reduction_unrolled),
-        cmocka_unit_test(reduction_outside),
-        cmocka_unit_test(layout_by_loops),
-        cmocka_unit_test(layout_kept),
+        cmocka_unit_test(reduction_starts_before), cmocka_unit_test(as_written),
+        cmocka_unit_test(reduction_unrolled),      cmocka_unit_test(reduction_outside),
+        cmocka_unit_test(layout_by_loops),         cmocka_unit_test(layout_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
