@@ -45,6 +45,7 @@ struct hone_search {
     HONE_VEC(measured) good; /* measured with a time, fastest first, at most ELITES */
     population now, next, pool;
     bool default_asked;
+    HONE_VEC(uint64_t) spaces_asked; /* design spaces of which a seed was */
     uint64_t asked;
     hone_search_stats stats;
 };
@@ -361,6 +362,7 @@ void hone_search_free(hone_search *s)
     }
     hone_vec_free(&s->good);
     hone_vec_free(&s->seen);
+    hone_vec_free(&s->spaces_asked);
     population_free(&s->now);
     population_free(&s->next);
     population_free(&s->pool);
@@ -375,7 +377,27 @@ void hone_candidate_free(hone_candidate *c)
     *c = (hone_candidate){0};
 }
 
-/* The most promising seeds never asked for, as long as it is their turn. */
+/* Candidates of one design space differ in their decisions only. */
+static uint64_t design_space_of(const hone_trace *t)
+{
+    uint64_t h = 14695981039346656037u; /* FNV-1a */
+    for (uint32_t k = 0; k < t->insts.n; k++)
+        h = (h ^ (uint64_t)t->insts.v[k].kind) * 1099511628211u;
+    return h;
+}
+
+static bool is_new_space(hone_search *s, const hone_trace *t)
+{
+    uint64_t h = design_space_of(t);
+    for (uint32_t k = 0; k < s->spaces_asked.n; k++)
+        if (s->spaces_asked.v[k] == h)
+            return false;
+    hone_vec_push(&s->spaces_asked, h);
+    return true;
+}
+
+/* The most promising seeds never asked for, as long as it is their turn. First one of each design
+ * space: what the draft thinks of a whole space may be wrong, and a measurement tells. */
 static hone_status ask_seeds(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
                              hone_error *err)
 {
@@ -390,12 +412,15 @@ static hone_status ask_seeds(hone_search *s, uint32_t n, hone_candidate *ret, ui
     if (st != HONE_OK)
         return st;
     sort(&s->now);
-    for (uint32_t k = 0; k < s->now.n && *ret_n < n && left > 0; k++) {
-        const individual *x = &s->now.v[k];
-        bool emitted = emit(s, &x->trace, "seed", x->cost, &ret[*ret_n]);
-        *ret_n += emitted;
-        left -= emitted;
-    }
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t k = 0; k < s->now.n && *ret_n < n && left > 0; k++) {
+            const individual *x = &s->now.v[k];
+            if (pass == 0 && !is_new_space(s, &x->trace))
+                continue;
+            bool emitted = emit(s, &x->trace, "seed", x->cost, &ret[*ret_n]);
+            *ret_n += emitted;
+            left -= emitted;
+        }
     return HONE_OK;
 }
 
