@@ -32,7 +32,7 @@ int hone_tuner__most_samples(const run *u)
 
 /* Largest error a result may have. The reference adds in the order the kernel is written in: over
  * very many terms its own error shows, and grows with their number. */
-double hone_tuner__tolerance(const hone_program *p)
+static double tolerance_of(const hone_program *p)
 {
     double longest = 1;
     for (uint32_t s = 1; s < p->stmts.n; s++) {
@@ -62,7 +62,7 @@ void hone_tuner__submit_measure(run *u, const hone_artifact *a, uint64_t id, boo
                                           .incumbent = paired ? &u->best.v[0].artifact : NULL,
                                           .threads = u->o->threads,
                                           .data_seed = DATA_SEED,
-                                          .tolerance = hone_tuner__tolerance(u->o->program),
+                                          .tolerance = tolerance_of(u->o->program),
                                           .peak_gflops = u->peak_gflops,
                                           .check_ms = plain ? 120000 : 30000,
                                           .run_ms = limit > 60000 ? 60000 : limit,
@@ -148,7 +148,7 @@ hone_status hone_tuner__store(run *u, const char *trace, uint64_t hash, hone_sta
                         .time_ns = status == HONE_OK ? m->time_ns : 0,
                         .log_ratio = m->log_ratio,
                         .max_error = isfinite(m->max_error) ? m->max_error : 1e308,
-                        .tolerance = hone_tuner__tolerance(u->o->program),
+                        .tolerance = tolerance_of(u->o->program),
                         .checked = status == HONE_OK ? "reference" : "",
                         .data_seed = DATA_SEED,
                         .build_ns = build_ns,

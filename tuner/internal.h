@@ -57,7 +57,6 @@ bool hone_tuner__is_as_written(const char *trace);
 /* errands.c */
 void hone_tuner__submit_build(run *u, const char *trace, uint64_t id, bool reference);
 int hone_tuner__most_samples(const run *u);
-double hone_tuner__tolerance(const hone_program *p);
 /* plain: once or a few times, alone, as the program as written is. */
 void hone_tuner__submit_measure(run *u, const hone_artifact *a, uint64_t id, bool plain,
                                 int min_samples, int max_samples);
