@@ -212,8 +212,8 @@ void hone_device__run_end(hone_device__run *r);
 
 /* The child's life. Descriptors: the ends of the pipes that are its own. */
 _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event);
-/* Fills r->control->timing; 0 or what a kernel returned. Keeps within the job's run_ms as far as
- * whole pairs allow. */
+/* Fills r->control->timing; 0 or what a kernel returned. Plans for half of the job's run_ms, as far
+ * as whole pairs allow. */
 int32_t hone_device__time(const hone_device__run *r, const hone_rt_kernel kernels[],
                           void *const *args[], const hone_rt_api *rt);
 
