@@ -80,23 +80,40 @@ static void take_place(const contestant *c)
 /* ---- time --------------------------------------------------------------------------------------
  */
 
-static double process_ns(void)
+/* The state of a thread of this process as /proc has it: 'R' when it runs or could. The processor
+ * time of the process would not do: it lags by a tick. */
+static char state_of(const char *thread)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+    char path[64], text[128];
+    snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", thread);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return 'X';
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    const char *end = strrchr(text, ')'); /* of the thread's name */
+    return end && end[1] == ' ' ? end[2] : 'X';
+}
+
+static bool others_run(void)
+{
+    DIR *d = opendir("/proc/self/task");
+    bool run = false;
+    for (struct dirent *e; d && !run && (e = readdir(d));)
+        run = e->d_name[0] != '.' && strtol(e->d_name, NULL, 10) != gettid() &&
+              state_of(e->d_name) == 'R';
+    if (d)
+        closedir(d);
+    return run;
 }
 
 /* Threads of the library before spin for a while after their last call (OpenBLAS for tens of
  * milliseconds) and would take the processors from the next one. Waits until nothing here runs. */
 static void settle(void)
 {
-    for (int k = 0; n_cpus > 1 && k < 100; k++) {
-        double before = process_ns();
+    for (int k = 0; n_cpus > 1 && k < 500 && others_run(); k++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        if (process_ns() - before < 2e5)
-            return;
-    }
 }
 
 hone_status versus_broken(const contestant *c, hone_error *err)
