@@ -18,8 +18,8 @@
 #define HOPELESS_PAIRS 2
 
 #define MOST_CALLS ((int64_t)1 << 24)
-/* Samples are planned for so much of the deadline: the rest is for a machine that stalls, which is no
- * fault of the kernel. */
+/* Samples are planned for so much of the deadline: the rest is for a machine that stalls, which is
+ * no fault of the kernel. */
 #define PLANNED_SHARE 0.5
 
 typedef struct timer {

@@ -157,7 +157,7 @@ wait $bg
 # ---- the port is taken
 port
 background "$HONE" worker --listen $at
-sleep 1
+ok "listens" wait_for 30 bash -c "exec 3<>/dev/tcp/127.0.0.1/$base"
 refuse 1 "$at" "$HONE" worker --listen $at
 refuse 1 "$at" "$HONE" tune $kernel --db i.db --listen $at
 kill $bg

@@ -230,6 +230,7 @@ static void slower_candidate_stops_early(void **state)
     hone_artifact fast = artifact(&m, WORK(2000)), slow = artifact(&m, WORK(40000));
     hone_measure_job job = plain_job(&slow, &fast);
     job.incumbent = &fast;
+    job.sample_ns = 2000000; /* no turn of another process makes it 20 times as long */
     job.min_samples = 20;
     job.max_samples = 60;
     assert_status(run_job(nursery, &job, &r, &err), HONE_OK, &err);
