@@ -4,7 +4,10 @@
 #include "bench/versus.h"
 
 #include <fcntl.h>
+#include <math.h>
+#include <signal.h>
 #include <strings.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,6 +96,14 @@ typedef struct message {
     char detail[200];
 } message;
 
+/* The child ends by SIGALRM after so long. */
+static void limit(double seconds)
+{
+    struct itimerval t = {
+        .it_value = {.tv_sec = (time_t)seconds, .tv_usec = (suseconds_t)(fmod(seconds, 1) * 1e6)}};
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
 /* `best`: the fastest so far of the same library; a way that is not half as fast is told from it
  * by its warm-up. */
 static void child(const candidate *c, const problem *p, double best, message *ret)
@@ -100,8 +111,13 @@ static void child(const candidate *c, const problem *p, double best, message *re
     hone_error err = {0};
     contestant t = {.calls = 1};
     hone_status st = versus_library(c, p, &t, &err);
-    if (st == HONE_OK)
+    if (st == HONE_OK) {
+        /* its two calls and more; of long calls, a hopeless way need not see the end */
+        if (best > 0)
+            limit(0.5 + 8 * t.flops / best * 1e-9);
         st = versus_warm(&t, 20000000, &err);
+        limit(CHILD_SECONDS);
+    }
     bool hopeless = false;
     if (st == HONE_OK) {
         ret->gflops = t.flops / (double)t.warm_ns;
@@ -138,7 +154,7 @@ static void try_one(candidate *c, const problem *p, double best)
             dup2(null, STDERR_FILENO);
             dup2(null, STDOUT_FILENO);
         }
-        alarm(CHILD_SECONDS);
+        limit(CHILD_SECONDS);
         message m = {0};
         child(c, p, best, &m);
         _exit(write(fd[1], &m, sizeof m) == (ssize_t)sizeof m ? 0 : 1);
@@ -152,7 +168,9 @@ static void try_one(candidate *c, const problem *p, double best)
         waitpid(pid, &status, 0);
     if (!whole)
         snprintf(m.detail, sizeof m.detail, "%s",
-                 WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "did not start");
+                 !WIFSIGNALED(status)          ? "did not start"
+                 : WTERMSIG(status) == SIGALRM ? "given up: not half as fast, or stuck"
+                                               : strsignal(WTERMSIG(status)));
     if (m.gflops >= c->gflops) {
         c->gflops = m.gflops;
         memcpy(c->detail, m.detail, sizeof c->detail);
