@@ -80,51 +80,55 @@ static int run(const char *const *argv, int log_fd)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
+/* Those to be tried, the first that is there is taken: `ld` may be one that renames a file of its
+ * own into place, which a memory file does not allow. */
+static const char *const linkers[] = {"ld.bfd", "ld", "cc"};
+
+static int link_object(const char *in, const char *out, int log_fd)
+{
+    int rc = -1;
+    errno = ENOENT;
+    for (size_t k = 0; k < HONE_LEN(linkers) && rc < 0 && errno == ENOENT; k++) {
+        const char *const ld[] = {linkers[k],    "-shared", "-nostdlib", "-z",
+                                  "noexecstack", "-z",      "norelro",   "--hash-style=gnu",
+                                  "-o",          out,       in,          NULL};
+        const char *const cc[] = {linkers[k], "-shared", "-nostdlib", "-o", out, in, NULL};
+        rc = run(strcmp(linkers[k], "cc") == 0 ? cc : ld, log_fd);
+    }
+    return rc;
+}
+
+static void descriptor_path(char ret[32], int fd)
+{
+    snprintf(ret, 32, "/proc/self/fd/%d", fd);
+}
+
 hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
                               hone_error *err)
 {
-    char dir[] = "/tmp/hone-link-XXXXXX", out[64], in[64];
-    int in_fd = memory_file("hone-object"), log_fd = memory_file("hone-link-log");
-    bool made = mkdtemp(dir) != NULL;
+    int fd[3] = {memory_file("hone-object"), memory_file("hone-library"), memory_file("hone-log")};
+    char in[32], out[32], log[32];
+    descriptor_path(in, fd[0]);
+    descriptor_path(out, fd[1]);
+    descriptor_path(log, fd[2]);
     hone_status s = HONE_OK;
-    snprintf(in, sizeof in, "/proc/self/fd/%d", in_fd);
-    snprintf(out, sizeof out, "%s/k.so", dir);
-    if (in_fd < 0 || log_fd < 0 || !made || !write_all(in_fd, object, n)) {
-        s = hone_fail_errno(err, HONE_E_IO,
-                            "The linker's temporary files could not be made in /tmp");
-    } else {
-        const char *const ld[] = {"ld",          "-shared", "-nostdlib", "-z",
-                                  "noexecstack", "-z",      "norelro",   "--hash-style=gnu",
-                                  "-o",          out,       in,          NULL};
-        const char *const cc[] = {"cc", "-shared", "-nostdlib", "-x", "none", "-o", out, in, NULL};
-        int rc = run(ld, log_fd);
-        if (rc < 0 && errno == ENOENT) {
-            rc = run(cc, log_fd);
-        }
-        if (rc < 0) {
-            s = hone_fail_errno(err, HONE_E_TOOL,
-                                "Neither `ld` nor `cc` could be started; install binutils");
-        } else if (rc) {
-            char log[64];
-            size_t log_n = 0;
-            snprintf(log, sizeof log, "/proc/self/fd/%d", log_fd);
-            uint8_t *text = read_all(log, &log_n);
-            s = hone_fail(err, HONE_E_TOOL, "The linker ended with status %d: %.600s", rc,
-                          text ? (const char *)text : "");
-            free(text);
-        } else if (!(*ret = read_all(out, ret_n))) {
-            s = hone_fail_errno(err, HONE_E_IO, "The linker's output could not be read");
-        }
+    int rc = 0;
+    if (fd[0] < 0 || fd[1] < 0 || fd[2] < 0 || !write_all(fd[0], object, n)) {
+        s = hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
+    } else if ((rc = link_object(in, out, fd[2])) < 0) {
+        s = hone_fail_errno(err, HONE_E_TOOL,
+                            "Neither `ld` nor `cc` could be started; install binutils");
+    } else if (rc) {
+        size_t log_n = 0;
+        uint8_t *text = read_all(log, &log_n);
+        s = hone_fail(err, HONE_E_TOOL, "The linker ended with status %d: %.600s", rc,
+                      text ? (const char *)text : "");
+        free(text);
+    } else if (!(*ret = read_all(out, ret_n))) {
+        s = hone_fail_errno(err, HONE_E_IO, "The linker's output could not be read");
     }
-    if (in_fd >= 0) {
-        close(in_fd);
-    }
-    if (log_fd >= 0) {
-        close(log_fd);
-    }
-    if (made) {
-        unlink(out);
-        rmdir(dir);
-    }
+    for (size_t k = 0; k < HONE_LEN(fd); k++)
+        if (fd[k] >= 0)
+            close(fd[k]);
     return s;
 }
