@@ -1,41 +1,13 @@
 /* Interning, constructors, traversal, rewriting, copying of programs. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "ir/ir.h"
+#include "tests/ir/expr_test.h"
 
 #include <math.h>
 
-static hone_program prog;
-static hone_program *P = &prog;
-
-static int setup(void **state)
-{
-    (void)state;
-    hone_program_init(P, "test");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hone_program_fini(P);
-    return 0;
-}
-
-#define same(a, b) assert_int_equal((a).i, (b).i)
 #define differ(a, b) assert_int_not_equal((a).i, (b).i)
 
 static hone_expr var(const char *name, int64_t extent)
 {
     return hone_var_expr(P, hone_var_new(P, name, extent));
-}
-static hone_expr op(hone_op o, hone_expr a, hone_expr b)
-{
-    return hone_binary(P, o, a, b);
 }
 static hone_expr f32(double v)
 {

@@ -1,55 +1,5 @@
 /* What blocks read and write: a tiled matmul, a padded convolution's index, random boxes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "ir/ir.h"
-
-static hone_program prog;
-static hone_program *P = &prog;
-
-static int setup(void **state)
-{
-    (void)state;
-    hone_program_init(P, "test");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hone_program_fini(P);
-    return 0;
-}
-
-#define same(x, y) assert_int_equal((x).i, (y).i)
-
-static hone_expr num(int64_t v)
-{
-    return hone_int(P, v);
-}
-static hone_expr op(hone_op o, hone_expr a, hone_expr b)
-{
-    return hone_binary(P, o, a, b);
-}
-static hone_expr add(hone_expr a, hone_expr b)
-{
-    return op(HONE_OP_ADD, a, b);
-}
-static hone_expr mul(hone_expr a, int64_t c)
-{
-    return op(HONE_OP_MUL, a, num(c));
-}
-static hone_expr quo(hone_expr a, int64_t c)
-{
-    return op(HONE_OP_FLOORDIV, a, num(c));
-}
-static hone_expr mod(hone_expr a, int64_t c)
-{
-    return op(HONE_OP_FLOORMOD, a, num(c));
-}
+#include "tests/ir/expr_test.h"
 
 /* A loop under `parent`; *ret is its variable. */
 static hone_stmt loop(hone_stmt parent, const char *name, int64_t extent, hone_expr *ret)

@@ -1,29 +1,6 @@
 /* Simplifier, bounds, proofs, linear forms: golden equalities for splits and fuses, and random
  * expressions evaluated before and after. HONE_TEST_SEED repeats a run. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "ir/ir.h"
-
-static hone_program prog;
-static hone_program *P = &prog;
-
-static int setup(void **state)
-{
-    (void)state;
-    hone_program_init(P, "test");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hone_program_fini(P);
-    return 0;
-}
+#include "tests/ir/expr_test.h"
 
 /* ---- short names ----------------------------------------------------------------------------- */
 
@@ -35,33 +12,9 @@ static hone_var var_of(hone_expr e)
 {
     return (hone_var){hone_expr_at(P, e)->sym};
 }
-static hone_expr num(int64_t v)
-{
-    return hone_int(P, v);
-}
-static hone_expr op(hone_op o, hone_expr a, hone_expr b)
-{
-    return hone_binary(P, o, a, b);
-}
-static hone_expr add(hone_expr a, hone_expr b)
-{
-    return op(HONE_OP_ADD, a, b);
-}
 static hone_expr sub(hone_expr a, hone_expr b)
 {
     return op(HONE_OP_SUB, a, b);
-}
-static hone_expr mul(hone_expr a, int64_t c)
-{
-    return op(HONE_OP_MUL, a, num(c));
-}
-static hone_expr quo(hone_expr a, int64_t c)
-{
-    return op(HONE_OP_FLOORDIV, a, num(c));
-}
-static hone_expr mod(hone_expr a, int64_t c)
-{
-    return op(HONE_OP_FLOORMOD, a, num(c));
 }
 static hone_expr lt(hone_expr a, hone_expr b)
 {
