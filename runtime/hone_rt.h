@@ -38,12 +38,14 @@ typedef int32_t (*hone_rt_kernel)(void *const *args, const hone_rt_api *rt);
 /* The process-wide pool, created at the first call, for kernels tuned for `threads` threads. The
  * number used is min(threads, HONE_NUM_THREADS if set, processors allowed to this process).
  * Never NULL: when threads cannot be created the api runs everything on the caller. Thread safe;
- * concurrent kernels take turns in `parallel`. */
+ * concurrent kernels take turns in `parallel`. The threads it starts stay within the processors of
+ * the first caller and move out of a caller's way; the caller's own affinity is never changed. */
 const hone_rt_api *hone_rt_default(int32_t threads);
 
 /* A pool of one's own. Threads are pinned to the allowed processors in order, the caller's first,
- * when `pin` is nonzero. They spin for a while after each loop, then sleep on a futex. Do not call
- * before fork() if the child is to use it. NULL when threads cannot be created. */
+ * when `pin` is nonzero, and kept apart as those of the default pool otherwise. They spin for a
+ * while after each loop, then sleep on a futex. Do not call before fork() if the child is to use
+ * it. NULL when threads cannot be created. */
 typedef struct hone_rt_pool hone_rt_pool;
 hone_rt_pool *hone_rt_pool_new(int32_t threads, int pin);
 const hone_rt_api *hone_rt_pool_api(hone_rt_pool *pool);

@@ -12,6 +12,7 @@
  * all lanes are empty and read between the load and the swap of a word: when the swap succeeds the
  * word was never empty in between, so what was read belongs to this generation. */
 #include "runtime/internal.h"
+#include "runtime/spread.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -70,6 +71,8 @@ struct hone_rt_pool {
     struct lane *lanes;
     struct view *views;     /* [k] for k threads */
     struct thread *started; /* [k], k >= 1 */
+    struct seat *seats;     /* [k], k >= 1 */
+    struct spread spread;   /* of a pool that is not pinned */
 };
 
 /* Counts forks: a pool of another epoch has no threads here and runs loops on the caller. */
@@ -258,6 +261,7 @@ static int32_t run_loop(const hone_rt_api *rt, int64_t n, hone_rt_task task, voi
         return r;
     }
     pthread_mutex_lock(&p->turn);
+    hone_rt__spread_check(&p->spread, p->seats);
     int64_t pieces = n < lanes * PIECES_PER_LANE ? n : lanes * PIECES_PER_LANE;
     start_loop(p, lanes, n, pieces, task, closure);
     in_task = true;
@@ -370,11 +374,16 @@ int32_t hone_rt__pool_grow(hone_rt_pool *p, int32_t threads)
     if (n_cpus > threads)
         n_cpus = threads;
     pthread_mutex_lock(&p->turn);
-    while (p->threads < threads && start_thread(p, p->threads, cpus, n_cpus))
+    int32_t had = p->threads;
+    while (p->threads < threads && start_thread(p, p->threads, cpus, n_cpus)) {
+        p->seats[p->threads] = (struct seat){p->started[p->threads].id, SPREAD_ANY};
         p->threads++;
+    }
     /* A thread's start makes system calls that a sandboxed process may not make later on. */
     for (uint32_t a; (a = atomic_load(&p->arrived)) + 1 < (uint32_t)p->threads;)
         futex_wait(&p->arrived, a);
+    if (!p->pin && p->threads > had)
+        hone_rt__spread_grow(&p->spread, p->seats, p->threads);
     int32_t got = p->threads;
     pthread_mutex_unlock(&p->turn);
     free(cpus);
@@ -392,10 +401,13 @@ hone_rt_pool *hone_rt__pool_make(int32_t capacity, bool pin, bool detached)
     p->lanes = aligned_alloc(LINE, n * sizeof *p->lanes);
     p->views = calloc(n, sizeof *p->views);
     p->started = calloc(n, sizeof *p->started);
-    if (!p->lanes || !p->views || !p->started || pthread_mutex_init(&p->turn, NULL) != 0) {
+    p->seats = calloc(n, sizeof *p->seats);
+    if (!p->lanes || !p->views || !p->started || !p->seats ||
+        pthread_mutex_init(&p->turn, NULL) != 0) {
         free(p->lanes);
         free(p->views);
         free(p->started);
+        free(p->seats);
         free(p);
         return NULL;
     }
@@ -470,5 +482,7 @@ void hone_rt_pool_free(hone_rt_pool *p)
     free(p->lanes);
     free(p->views);
     free(p->started);
+    free(p->seats);
+    hone_rt__spread_free(&p->spread);
     free(p);
 }
