@@ -2,12 +2,15 @@
  *
  *   the scheduled program verifies and computes what the unscheduled one does (interpreter), after
  *   every instruction; so does its machine code, on two threads, run twice beside guard pages;
+ *   the machine code accesses nothing but its own memory, and no two iterations of a parallel loop
+ *   the same byte, one of them to write it;
  *   a rejected instruction leaves program and trace as they were;
  *   program text and trace text print, parse and print the same; the trace replays to the program.
  *
  * gen_workload.c makes workloads, gen_trace.c traces (over every instruction of space/inst.def),
- * oracle.c checks, run.c compiles and runs, shrink.c makes a failure small and case.c reads and
- * writes it as a file. Nothing here needs a test framework: the fuzzer uses it too. */
+ * oracle.c checks, run.c compiles and runs, watch.c and shadow.c see every access of memory,
+ * shrink.c makes a failure small and case.c reads and writes it as a file. Nothing here needs a
+ * test framework: the fuzzer uses it too. */
 #ifndef HONE_TESTS_PROPERTY_HARNESS_H
 #define HONE_TESTS_PROPERTY_HARNESS_H
 
@@ -45,20 +48,36 @@ typedef struct pair_code {
     void *lib;
     hone_rt_kernel kernel;
     int32_t (*pack)(const void *const *from, void *const *to, const hone_rt_api *rt);
+    void **watch; /* functions that code calls which is watched; else NULL */
 } pair_code;
 
 hone_status pair_code_new(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
                           pair_code *ret, hone_error *err) HONE_NODISCARD;
+/* From the object in c->code. */
+hone_status pair_code_load(pair_code *c, hone_error *err) HONE_NODISCARD;
 /* Packs the const inputs, when there is something to pack, and runs the kernel. Its result. */
 int32_t pair_code_run(const pair_code *c, const pair_args *args, const hone_rt_api *rt);
 void pair_code_free(pair_code *c);
+
+/* Of a vector loaded whole some elements may not be used, and may be another iteration's. */
+typedef enum pair_access { PAIR_LOAD, PAIR_LOAD_WHOLE, PAIR_STORE } pair_access;
+/* The same, of code that tells of every access of memory (watch.c). */
+hone_status pair_code_new_watched(hone_codegen *g, const hone_target *t, const hone_program *p,
+                                  const hone_codegen_options *o, pair_code *ret,
+                                  hone_error *err) HONE_NODISCARD;
+/* IR as text becomes an object that does so. */
+hone_status pair_watch_ir(const hone_target *t, hone_code *code, hone_error *err) HONE_NODISCARD;
+/* Runs it, each iteration of a parallel loop by itself (shadow.c). NULL, or what it touched that it
+ * must not touch, or what two iterations both touched: static storage. */
+const char *pair_code_watch(const pair_code *c, const hone_program *p, const pair_args *args,
+                            bool backwards, int32_t *ret_result);
 
 /* ---- one pair (oracle.c) ----------------------------------------------------------------------
  */
 
 typedef struct pair_stats {
     uint64_t pairs, agreed; /* agreed: whose final program was compared */
-    uint64_t compiled, unbuilt, too_long, bad_workloads, spaces, candidates;
+    uint64_t compiled, watched, unbuilt, too_long, bad_workloads, spaces, candidates;
     uint64_t applied[HONE_INST_COUNT], rejected[HONE_INST_COUNT], malformed[HONE_INST_COUNT];
 } pair_stats;
 

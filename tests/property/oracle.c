@@ -369,6 +369,37 @@ static bool machine_code_agrees(pair *p, bool plain)
     return good;
 }
 
+/* Nothing outside of its memory, no two iterations of a parallel loop at the same byte. */
+static bool accesses_hold(pair *p)
+{
+    hone_error err = {0};
+    pair_code c;
+    hone_status st = pair_code_new_watched(p->env->codegen, &p->env->target, &p->s.prog,
+                                           &(hone_codegen_options){.threads = 2}, &c, &err);
+    if (st == HONE_REJECT_TOO_BIG || st == HONE_REJECT_BUILD)
+        return true;
+    if (st != HONE_OK)
+        return pair_fail(p, "watched build", "%s: %s", hone_status_name(st), err.message);
+    bool good = true;
+    for (unsigned run = 0; good && run < 2; run++) {
+        int32_t result;
+        pair_args_place(&p->got, run == 0);
+        pair_args_fill(&p->got, &p->base, 1);
+        const char *touched = pair_code_watch(&c, &p->base, &p->got, run == 1, &result);
+        const char *diff = pair_args_differ(&p->base, &p->want, &p->got, p->tolerance);
+        const char *way = run ? "backwards" : "in order";
+        if (touched)
+            good = pair_fail(p, "access", "%s", touched);
+        else if (result)
+            good = pair_fail(p, "watched code", "%s returned %d", way, result);
+        else if (diff)
+            good = pair_fail(p, "watched code", "%s: %s", way, diff);
+    }
+    pair_code_free(&c);
+    p->r->stats.watched++;
+    return good;
+}
+
 bool pair_finish(pair *p)
 {
     keep_trace(p, &p->s.trace);
@@ -378,8 +409,8 @@ bool pair_finish(pair *p)
     }
     if (!means_the_same(p, "everything") || !text_holds(p, &p->s.prog) || !trace_holds(p))
         return false;
-    if (p->env->codegen &&
-        (!machine_code_agrees(p, false) || (p->env->plain && !machine_code_agrees(p, true))))
+    if (p->env->codegen && (!machine_code_agrees(p, false) || !accesses_hold(p) ||
+                            (p->env->plain && !machine_code_agrees(p, true))))
         return false;
     p->r->stats.agreed++;
     return true;

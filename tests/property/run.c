@@ -141,23 +141,26 @@ const char *pair_args_differ(const hone_program *p, const pair_args *want, const
     return NULL;
 }
 
-hone_status pair_code_new(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
-                          pair_code *ret, hone_error *err)
+static hone_status emit(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
+                        hone_emit kind, pair_code *ret, hone_error *err)
 {
     static hone_codegen_intrin *intrins;
     static unsigned n_intrins;
     if (!intrins) /* for as long as the process lives */
         intrins = hone_builder_intrins(hone_intrin_shipped(), &n_intrins);
     hone_codegen_options with = *o;
+    with.emit = kind;
     with.intrins = intrins;
     with.n_intrins = n_intrins;
     *ret = (pair_code){0};
-    hone_status st = hone_codegen_emit(g, p, &with, &ret->code, err);
-    if (st != HONE_OK)
-        return st;
+    return hone_codegen_emit(g, p, &with, &ret->code, err);
+}
+
+hone_status pair_code_load(pair_code *ret, hone_error *err)
+{
     uint8_t *so = NULL;
     size_t n = 0;
-    st = hone_codegen_link(ret->code.bytes, ret->code.n, &so, &n, err);
+    hone_status st = hone_codegen_link(ret->code.bytes, ret->code.n, &so, &n, err);
     if (st == HONE_OK) {
         char path[64];
         int fd = memfd_create("kernel", MFD_CLOEXEC);
@@ -169,14 +172,34 @@ hone_status pair_code_new(hone_codegen *g, const hone_program *p, const hone_cod
             st = hone_fail(err, HONE_E_TOOL, "%s", dlerror());
     }
     free(so);
-    if (st != HONE_OK) {
-        pair_code_free(ret);
+    if (st != HONE_OK)
         return st;
-    }
     *(void **)&ret->kernel = dlsym(ret->lib, "hone_kernel");
     *(void **)&ret->pack = dlsym(ret->lib, "hone_pack");
+    ret->watch = dlsym(ret->lib, "hone_watch");
     HONE_ASSERT(ret->kernel && (ret->pack != NULL) == ret->code.has_pack);
     return HONE_OK;
+}
+
+hone_status pair_code_new(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
+                          pair_code *ret, hone_error *err)
+{
+    hone_status st = emit(g, p, o, HONE_EMIT_OBJECT, ret, err);
+    st = st == HONE_OK ? pair_code_load(ret, err) : st;
+    if (st != HONE_OK)
+        pair_code_free(ret);
+    return st;
+}
+
+hone_status pair_code_new_watched(hone_codegen *g, const hone_target *t, const hone_program *p,
+                                  const hone_codegen_options *o, pair_code *ret, hone_error *err)
+{
+    hone_status st = emit(g, p, o, HONE_EMIT_LLVM, ret, err);
+    st = st == HONE_OK ? pair_watch_ir(t, &ret->code, err) : st;
+    st = st == HONE_OK ? pair_code_load(ret, err) : st;
+    if (st != HONE_OK)
+        pair_code_free(ret);
+    return st;
 }
 
 int32_t pair_code_run(const pair_code *c, const pair_args *a, const hone_rt_api *rt)

@@ -15,6 +15,8 @@
 
 #include <math.h>
 
+#define WATCHED 3 /* of so many candidates one is watched (shadow.c) */
+
 typedef struct subject {
     const char *kernel;
     hone_size sizes[8];
@@ -117,6 +119,27 @@ static void compiled(const subject *s, hone_codegen *g, const hone_program *base
     pair_code_free(&code);
 }
 
+static void watched(const subject *s, hone_codegen *g, const hone_target *t,
+                    const hone_program *base, const hone_program *p, const pair_args *want,
+                    const pair_args *got, const char *trace)
+{
+    hone_error err = {0};
+    pair_code code;
+    int32_t result;
+    hone_status st =
+        pair_code_new_watched(g, t, p, &(hone_codegen_options){.threads = 2}, &code, &err);
+    if (st == HONE_REJECT_TOO_BIG)
+        return;
+    if (st != HONE_OK)
+        fail_msg("%s: %s\n%s", s->kernel, err.message, trace);
+    const char *touched = pair_code_watch(&code, base, got, true, &result);
+    if (touched)
+        fail_msg("%s: %s\n%s", s->kernel, touched, trace);
+    assert_int_equal(result, 0);
+    same(s, base, want, got, "watched", trace);
+    pair_code_free(&code);
+}
+
 static long number(const char *name, long fallback)
 {
     const char *v = getenv(name);
@@ -176,6 +199,10 @@ static void random_traces(void **state)
         same(s, &base, &want, &got, "scheduled", trace);
         fill(&got, &base, (uint64_t)seed);
         compiled(s, g, &base, &sched.prog, &want, &got, hone_rt_pool_api(pool), trace);
+        if (ok % WATCHED == 0) {
+            fill(&got, &base, (uint64_t)seed);
+            watched(s, g, &native, &base, &sched.prog, &want, &got, trace);
+        }
         free(trace);
         ok++;
     }
