@@ -9,220 +9,10 @@
  *
  * Columns and steps that are no whole number of lanes and groups are padded first (PadEinsum),
  * where that does not double the work; rows need not fill the tile. */
-#include "space/rule.h"
+#include "space/contract.h"
+#include "space/intrin_fit.h"
 
-#define MAX_LOOPS 12
 #define MAX_TILES 64
-
-/* How an intrinsic and a block fit. */
-typedef struct fit {
-    const hone_intrin *in;
-    int64_t lanes, group;
-    unsigned n_loops, n_spatial;
-    int col, row, k; /* positions in the nest; row -1: there is none */
-    unsigned a, b;   /* which distinct buffers the block reads */
-    unsigned a_dims, a_row_dim, a_k_dim, b_dims, b_col_dim, b_k_dim;
-    bool a_plain, b_const;
-    bool pads;                 /* columns or steps */
-    int64_t extent[MAX_LOOPS]; /* with the padding */
-} fit;
-
-typedef struct shape {
-    bool k_blocked, pack_a;
-} shape;
-static const shape shapes[] = {{false, false}, {true, false}, {true, true}};
-
-/* ---- analysis -------------------------------------------------------------------------------- */
-
-/* The intrinsic's buffers by role, and its lanes and group. False: of another form. */
-static bool roles_of(const hone_intrin *in, unsigned *ret_a, unsigned *ret_b, int64_t *ret_lanes,
-                     int64_t *ret_group)
-{
-    unsigned c = 0, j;
-    if (in->n_args != 3 || in->n_loops > 2)
-        return false;
-    while (c < 3 && in->access[c] != 0)
-        c++;
-    j = in->stride[c][0] ? 0 : 1;
-    if (j >= in->n_loops || in->stride[c][j] != 1 || (in->n_loops == 2 && in->stride[c][1 - j]))
-        return false;
-    int64_t group = in->n_loops == 2 ? in->extent[1 - j] : 1;
-    *ret_lanes = in->extent[j];
-    *ret_group = group;
-    bool found[2] = {false, false};
-    for (unsigned a = 0; a < 3; a++) {
-        bool moves_k = group == 1 || in->stride[a][1 - j] == 1;
-        if (a == c || !moves_k)
-            continue;
-        if (in->stride[a][j] == 0) {
-            *ret_a = a;
-            found[0] = true;
-        } else if (in->stride[a][j] == group && j == 0) {
-            *ret_b = a;
-            found[1] = true;
-        }
-    }
-    return found[0] && found[1];
-}
-
-/* The dimension whose index is just the variable, -1: none, or it occurs elsewhere too. */
-static int plain_dim(hone_program *p, hone_expr load, hone_var v)
-{
-    int at = -1;
-    hone_expr e = hone_var_expr(p, v);
-    for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
-        hone_expr index = hone_expr_arg(p, load, d);
-        if (!hone_uses_var(p, index, v))
-            continue;
-        if (at >= 0 || !HONE_SAME(index, e))
-            return -1;
-        at = (int)d;
-    }
-    return at;
-}
-
-/* Every index a variable of its own? */
-static bool is_plain(hone_program *p, hone_expr load)
-{
-    for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
-        hone_expr e = hone_expr_arg(p, load, d);
-        if (hone_expr_op(p, e) != HONE_OP_VAR ||
-            plain_dim(p, load, (hone_var){hone_expr_at(p, e)->sym}) < 0)
-            return false;
-    }
-    return true;
-}
-
-static bool read_number(hone_program *p, hone_stmt block, hone_expr load, unsigned *ret)
-{
-    hone_expr loads[8];
-    unsigned n = hone_block_loads(p, block, loads, 8);
-    for (unsigned k = 0; k < n && k < 8; k++) {
-        *ret = k;
-        if (HONE_SAME(loads[k], load))
-            return n <= 8;
-        if (hone_expr_at(p, loads[k])->sym == hone_expr_at(p, load)->sym)
-            return false;
-    }
-    return false;
-}
-
-/* The nest as the workload wrote it: iterator q is loop q, spatial ones first. */
-static bool read_nest(hone_program *p, hone_stmt block, fit *f, hone_var vars[MAX_LOOPS])
-{
-    hone_stmt loops[MAX_LOOPS];
-    const hone_stmt_row *r = hone_stmt_at(p, block);
-    f->n_loops = hone_loops_of(p, block, loops, MAX_LOOPS);
-    if (!r->out.i || !r->init.i || r->where.i || r->n_index < 1 || f->n_loops > MAX_LOOPS ||
-        f->n_loops != r->n_iters)
-        return false;
-    for (unsigned q = 0; q < f->n_loops; q++) {
-        hone_expr var = hone_var_expr(p, hone_stmt_at(p, loops[q])->var);
-        const hone_iter *it = hone_iter_at(p, block, q);
-        vars[q] = it->var;
-        f->extent[q] = hone_loop_extent(p, loops[q]);
-        if (!HONE_SAME(it->binding, var) || (it->kind == HONE_SPATIAL && f->n_spatial != q))
-            return false;
-        f->n_spatial += it->kind == HONE_SPATIAL;
-    }
-    return true;
-}
-
-/* Rounds columns and steps up. False: PadEinsum cannot, or it would double the work. */
-static bool round_up(hone_program *p, hone_expr a, fit *f)
-{
-    int64_t *col = &f->extent[f->col], *k = &f->extent[f->k], work;
-    if (*col % f->lanes == 0 && *k % f->group == 0)
-        return true;
-    if (!is_plain(p, a) || __builtin_mul_overflow(*col, *k, &work))
-        return false;
-    *col = (*col + f->lanes - 1) / f->lanes * f->lanes;
-    *k = (*k + f->group - 1) / f->group * f->group;
-    f->pads = true;
-    int64_t padded;
-    return !__builtin_mul_overflow(*col, *k, &padded) && padded / 2 < work;
-}
-
-static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, fit *f)
-{
-    hone_var vars[MAX_LOOPS];
-    hone_expr args[HONE_INTRIN_MAX_ARGS];
-    unsigned arg_a = 0, arg_b = 0;
-    *f = (fit){.in = in, .col = -1, .row = -1, .k = -1};
-    if (!roles_of(in, &arg_a, &arg_b, &f->lanes, &f->group) || !read_nest(p, block, f, vars) ||
-        !hone__intrin_matches(p, block, in, args))
-        return false;
-    hone_expr a = args[arg_a], b = args[arg_b];
-    hone_expr last = hone_store_index(p, block, hone_stmt_at(p, block)->n_index - 1u);
-    for (unsigned q = 0; q < f->n_spatial; q++)
-        if (HONE_SAME(last, hone_var_expr(p, vars[q])))
-            f->col = (int)q;
-    f->a_dims = hone_expr_at(p, a)->n_args;
-    f->b_dims = hone_expr_at(p, b)->n_args;
-    if (f->col < 0 || hone_uses_var(p, a, vars[f->col]) || plain_dim(p, b, vars[f->col]) < 0 ||
-        !is_plain(p, b))
-        return false;
-    f->b_col_dim = (unsigned)plain_dim(p, b, vars[f->col]);
-    for (unsigned q = 0; q < f->n_spatial; q++)
-        if ((int)q != f->col && hone_uses_var(p, b, vars[q]))
-            return false;
-        else if ((int)q != f->col && f->extent[q] > 1 && hone_uses_var(p, a, vars[q]))
-            f->row = (int)q;
-    /* steps of a group lie next to each other in A */
-    for (unsigned q = f->n_spatial; q < f->n_loops; q++) {
-        int d = plain_dim(p, a, vars[q]);
-        if (plain_dim(p, b, vars[q]) >= 0 && d == (int)f->a_dims - 1)
-            f->k = (int)q;
-    }
-    if (f->k < 0 || !round_up(p, a, f))
-        return false;
-    f->a_k_dim = f->a_dims - 1;
-    f->b_k_dim = (unsigned)plain_dim(p, b, vars[f->k]);
-    int row_dim = f->row < 0 ? -1 : plain_dim(p, a, vars[f->row]);
-    f->a_plain = is_plain(p, a) && row_dim >= 0 && f->a_dims + 2 <= HONE_MAX_DIMS;
-    f->a_row_dim = f->a_plain ? (unsigned)row_dim : 0;
-    const hone_buffer_row *bb = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, b)->sym});
-    f->b_const = bb->is_const && bb->role == HONE_INPUT;
-    return f->b_dims + 3 <= HONE_MAX_DIMS && read_number(p, block, a, &f->a) &&
-           read_number(p, block, b, &f->b);
-}
-
-/* The variant-th way to do the block: which intrinsic, which shape. All that were added to the set
- * are tried, and of hone's own the first that fits as it is, which is the widest, and before it the
- * first that fits a padded block. Returns how many there are, up to and with that one. */
-static unsigned choose(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx, unsigned variant,
-                       fit *ret, shape *ret_shape)
-{
-    const hone_intrin_set *set = ctx->intrins ? ctx->intrins : hone_intrin_shipped();
-    unsigned n = 0;
-    bool has_own = false, has_padded = false;
-    for (unsigned i = 0; i < hone_intrin_count(set); i++) {
-        fit f;
-        const hone_intrin *in = hone_intrin_at(set, i);
-        bool own = hone_intrin_find(hone_intrin_shipped(), in->name) == in;
-        if ((own && has_own) || !hone_target_has(ctx->target, in->features) ||
-            !fits(p, block, in, &f) || (own && f.pads && has_padded))
-            continue;
-        has_own = has_own || (own && !f.pads);
-        has_padded = has_padded || (own && f.pads);
-        for (unsigned k = 0; k < HONE_LEN(shapes); k++) {
-            if (shapes[k].pack_a && !f.a_plain)
-                continue;
-            *ret = f;
-            *ret_shape = shapes[k];
-            if (n++ == variant)
-                return n;
-        }
-    }
-    return n;
-}
-
-unsigned hone_rule_intrin_variants(hone_program *p, hone_stmt block, const hone_rule_ctx *ctx)
-{
-    fit f;
-    shape sh;
-    return choose(p, block, ctx, UINT32_MAX, &f, &sh);
-}
 
 /* ---- decisions ------------------------------------------------------------------------------- */
 
@@ -254,7 +44,7 @@ static void three(int64_t extent, int64_t block, int64_t split, int64_t ret[3])
 
 /* Tiles of (rows, vectors of lanes) whose sums fit the registers. The one nearest to the policy's
  * in *ret_pick. */
-static unsigned tiles_of(const fit *f, const hone_rule_ctx *ctx, int64_t (*ret)[2],
+static unsigned tiles_of(const hone_fit *f, const hone_rule_ctx *ctx, int64_t (*ret)[2],
                          int64_t *ret_pick)
 {
     const hone_target *t = ctx->target;
@@ -336,11 +126,11 @@ static void writer_name(hone_sched *s, hone_buffer b, char ret[256])
 
 /* Whole numbers of lanes and groups. The copy that cuts the result is scheduled here; those of the
  * operands go into their packing, or stay stages of their own. */
-static hone_status pad(hone_sched *s, const char *name, const fit *f, const shape *sh,
+static hone_status pad(hone_sched *s, const char *name, const hone_fit *f, const hone_fit_shape *sh,
                        const hone_rule_ctx *ctx, padding *ret, hone_error *err)
 {
     hone_rv block;
-    int64_t multiples[MAX_LOOPS];
+    int64_t multiples[HONE_FIT_MAX_LOOPS];
     char cut[256];
     hone_buffer a = read_buffer(s, name, f->a), b = read_buffer(s, name, f->b);
     hone_buffer out = hone_stmt_at(&s->prog, hone_block_find(&s->prog, name))->out;
@@ -372,7 +162,7 @@ static hone_status take_in(hone_sched *s, const char *pads, hone_error *err)
 
 /* Columns by tile, then the other dimensions, steps by group, vectors, lanes, steps in the group.
  */
-static hone_status pack_b(hone_sched *s, hone_rv block, const fit *f, const char *pads,
+static hone_status pack_b(hone_sched *s, hone_rv block, const hone_fit *f, const char *pads,
                           hone_rv vectors, hone_rv at, hone_error *err)
 {
     hone_buf m = {0};
@@ -404,7 +194,7 @@ static hone_status pack_b(hone_sched *s, hone_rv block, const fit *f, const char
 }
 
 /* Rows by tile, steps by group, rows, steps in the group. */
-static hone_status pack_a(hone_sched *s, hone_rv block, const fit *f, const char *pads,
+static hone_status pack_a(hone_sched *s, hone_rv block, const hone_fit *f, const char *pads,
                           hone_rv rows, hone_rv at, hone_error *err)
 {
     hone_buf m = {0};
@@ -430,15 +220,15 @@ static hone_status pack_a(hone_sched *s, hone_rv block, const fit *f, const char
 }
 
 /* Vectors along the last loop, unrolled over the rows: a copy of a register tile. */
-static hone_status tile_copy(hone_sched *s, hone_rv block, const fit *f, const hone_target *t,
-                             int bytes, hone_error *err)
+static hone_status tile_copy(hone_sched *s, hone_rv block, const hone_fit *f, const hone_target *t,
+                             hone_error *err)
 {
     hone_rv loops[32];
     unsigned n;
     HONE_TRY(loops_at(s, block, loops, &n, err));
     if (f->row >= 0 && n > 1)
         HONE_TRY(hone_unroll(s, loops[n - 2], err));
-    return hone_rule_vectorize(s, loops[n - 1], t, bytes, true, NULL, err);
+    return hone_rule_vectorize(s, loops[n - 1], t, f->bytes, true, NULL, err);
 }
 
 /* ---- the rule -------------------------------------------------------------------------------- */
@@ -456,7 +246,7 @@ static void add(nest *ne, hone_rv loop)
         ne->v[ne->n++] = loop;
 }
 
-static hone_status split_columns(hone_sched *s, hone_rv col, hone_rv vectors, const fit *f,
+static hone_status split_columns(hone_sched *s, hone_rv col, hone_rv vectors, const hone_fit *f,
                                  int64_t tiles, const hone_rule_ctx *ctx, int64_t split, nest *ne,
                                  hone_error *err)
 {
@@ -470,7 +260,7 @@ static hone_status split_columns(hone_sched *s, hone_rv col, hone_rv vectors, co
     return hone_split(s, parts[0], d, 3, ne->j, err);
 }
 
-static hone_status split_rows(hone_sched *s, hone_rv row, hone_rv rows, const shape *sh,
+static hone_status split_rows(hone_sched *s, hone_rv row, hone_rv rows, const hone_fit_shape *sh,
                               int64_t tiles, const hone_rule_ctx *ctx, int64_t split, nest *ne,
                               hone_error *err)
 {
@@ -484,8 +274,9 @@ static hone_status split_rows(hone_sched *s, hone_rv row, hone_rv rows, const sh
     return hone_split(s, parts[0], d, 3, ne->i, err);
 }
 
-static hone_status split_steps(hone_sched *s, hone_rv k, const fit *f, const shape *sh,
-                               const hone_rule_ctx *ctx, nest *ne, hone_error *err)
+static hone_status split_steps(hone_sched *s, hone_rv k, const hone_fit *f,
+                               const hone_fit_shape *sh, const hone_rule_ctx *ctx, nest *ne,
+                               hone_error *err)
 {
     static const int64_t unrolls[] = {1, 2, 4};
     hone_rv parts[2], d[2];
@@ -512,10 +303,10 @@ static hone_status split_steps(hone_sched *s, hone_rv k, const fit *f, const sha
     return HONE_OK;
 }
 
-static hone_status order(hone_sched *s, const hone_rv *loops, const fit *f, nest *ne,
+static hone_status order(hone_sched *s, const hone_rv *loops, const hone_fit *f, nest *ne,
                          hone_error *err)
 {
-    hone_rv inner[MAX_LOOPS];
+    hone_rv inner[HONE_FIT_MAX_LOOPS];
     unsigned n_inner = 0;
     for (unsigned q = 0; q < f->n_spatial; q++) {
         hone_rv d[2], parts[2];
@@ -553,20 +344,21 @@ static hone_status order(hone_sched *s, const hone_rv *loops, const fit *f, nest
 hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ctx *ctx,
                              hone_error *err)
 {
-    fit f;
-    shape sh;
+    hone_fit f;
+    hone_fit_shape sh;
     hone_stmt stmt = hone_block_find(&s->prog, name);
-    if (!stmt.i || choose(&s->prog, stmt, ctx, ctx->variant, &f, &sh) <= ctx->variant)
+    if (!stmt.i || hone_fit__choose(&s->prog, stmt, ctx, ctx->variant, &f, &sh) <= ctx->variant)
         return hone_fail(err, HONE_REJECT_ARG, "no intrinsic fits block '%s'", name);
-    int bytes = hone_dtype_bytes(hone_expr_dtype(&s->prog, hone_stmt_at(&s->prog, stmt)->value));
-    hone_rv block, loops[MAX_LOOPS], parts[2], tile[2], copies[2];
+    hone_rv block, loops[HONE_FIT_MAX_LOOPS], parts[2], tile[2], copies[2];
     unsigned n;
     nest ne = {0};
     padding pads = {{0}, {0}};
     if (f.pads)
         HONE_TRY(pad(s, name, &f, &sh, ctx, &pads, err));
+    if (sh.clip)
+        HONE_TRY(hone_fit__inline_padding(s, name, &f, err));
     HONE_TRY(hone_get_block(s, name, &block, err));
-    HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS, &n, err));
+    HONE_TRY(hone_get_loops(s, block, loops, HONE_FIT_MAX_LOOPS, &n, err));
     HONE_TRY(hone_split_by(s, loops[f.col], (int64_t[]){0, f.lanes}, 2, parts, err));
     hone_rv col = parts[0], row = f.row < 0 ? col : loops[f.row];
     ne.lane = parts[1];
@@ -597,12 +389,14 @@ hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ct
     if (sh.pack_a)
         HONE_TRY(pack_a(s, block, &f, pads.a, tile[0], ne.i[1], err));
     HONE_TRY(hone_cache_accumulate(s, block, ne.tile_loop, HONE_LOCAL, copies, err));
-    HONE_TRY(tile_copy(s, copies[0], &f, ctx->target, bytes, err));
-    HONE_TRY(tile_copy(s, copies[1], &f, ctx->target, bytes, err));
+    HONE_TRY(tile_copy(s, copies[0], &f, ctx->target, err));
+    HONE_TRY(tile_copy(s, copies[1], &f, ctx->target, err));
     HONE_TRY(hone_unroll(s, ne.ku, err));
     if (ne.it.i)
         HONE_TRY(hone_unroll(s, ne.it, err));
     HONE_TRY(hone_unroll(s, ne.jv, err));
+    if (sh.clip)
+        HONE_TRY(hone_skip_zeros(s, block, err));
     HONE_TRY(hone_tensorize(s, ne.lane, f.in->name, err));
     return hone_parallel(s, task, err);
 }

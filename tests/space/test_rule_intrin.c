@@ -125,6 +125,35 @@ static void convolution(void **state)
                    "+avx512vnni", NULL, "x86.avx512.vnni.u8i8i32_16x4", 2) > 0);
 }
 
+/* A padded convolution reads its input where it is, and does without the taps beyond the border. */
+static void clips_the_padding(void **state)
+{
+    (void)state;
+    const char *text =
+        "program conv {\n  buffer X: u8[1, 5, 7, 8] input\n"
+        "  buffer F: i8[3, 3, 8, 32] input const\n  buffer Y: i32[1, 5, 7, 32] output\n"
+        "  buffer P: u8[1, 7, 9, 8]\n"
+        "  for n in 1 { for h in 7 { for w in 9 { for c in 8 {\n"
+        "    block P(vn: 1 = n, vh: 7 = h, vw: 9 = w, vc: 8 = c) {\n"
+        "      P[vn, vh, vw, vc] = select(1 <= vh and vh < 6 and 1 <= vw and vw < 8,\n"
+        "                                 X[vn, vh - 1, vw - 1, vc], u8(0)) } } } } }\n"
+        "  for n in 1 { for y in 5 { for x in 7 { for f in 32 {\n"
+        "    for r in 3 { for s in 3 { for c in 8 {\n"
+        "      block Y(vn: 1 = n, vy: 5 = y, vx: 7 = x, vf: 32 = f, reduce vr: 3 = r,\n"
+        "              reduce vs: 3 = s, reduce vc: 8 = c) {\n"
+        "        init i32(0)\n"
+        "        Y[vn, vy, vx, vf] = Y[vn, vy, vx, vf] +\n"
+        "          i32(P[vn, vy + vr, vx + vs, vc]) * i32(F[vr, vs, vc, vf])\n"
+        "      } } } } } } } }\n}\n";
+    const char *features = "+avx512vnni", *in = "hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\"";
+    unsigned all = seeds_with(text, features, NULL, in, 1);
+    unsigned padded = seeds_with(text, features, NULL, "block P(", 1);
+    unsigned clipped = seeds_with(text, features, NULL, " < 8 @hone.intrin=", 1);
+    assert_true(padded > 0 && clipped > 0);
+    assert_true(clipped < all);
+    assert_true(seeds_with(text, features, NULL, in, 2) > 0);
+}
+
 static void popcounts(void **state)
 {
     (void)state;
@@ -208,7 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_intrinsic), cmocka_unit_test(pads_what_does_not_divide),
         cmocka_unit_test(tries_those_added),   cmocka_unit_test(convolution),
-        cmocka_unit_test(popcounts),           cmocka_unit_test(rewrite_tensorize),
+        cmocka_unit_test(clips_the_padding),   cmocka_unit_test(popcounts),
+        cmocka_unit_test(rewrite_tensorize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
