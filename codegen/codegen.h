@@ -48,7 +48,8 @@ typedef struct hone_codegen_options {
      */
     const char *name;
     int32_t threads;
-    bool plain; /* as the oracle: no use of parallel, vector and unroll kinds, no fast pipelines */
+    bool plain; /* as the oracle: no use of parallel, vector and unroll kinds, no fast pipelines;
+                   sums of f32 kept in f64 */
     const hone_codegen_intrin *intrins; /* those the program may use; borrowed for the call */
     unsigned n_intrins;
     bool no_prepack; /* keep blocks annotated hone.prepack inside the kernel */

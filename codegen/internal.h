@@ -8,6 +8,7 @@
  *   leaf.c      one instance of a leaf block
  *   intrin.c    blocks that are tensor intrinsics
  *   loop.c      loops; part.c: loop bounds and partition; task.c: parallel loops
+ *   plain_sum.c sums of the plain code, the oracle
  *   func.c      functions, the C wrapper, the pack function
  *   math.c      exp, log, tanh, sigmoid, erf, pow without a library
  *   codegen.c   entry points and pipelines; object.c reads what came out; link.c, header.c,
@@ -294,14 +295,27 @@ void hone_cg__find_uses(cg *e);
 const cg_use *hone_cg__use(const cg *e, hone_stmt s);
 void hone_cg__use_emit(cg *e, const cg_use *u);
 
-/* leaf.c, loop.c, part.c, task.c */
+/* leaf.c, loop.c, plain_sum.c, part.c, task.c */
 void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
+/* Stores the leaf's element. */
+void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value);
 /* Enters the code that runs where the leaf's conditions, none of which depends on lanes or on
  * `inside`, hold. False: nowhere, nothing was emitted. The caller branches to *ret_out (NULL: it
  * runs everywhere) at its end. */
 bool hone_cg__enter(cg *e, const cg_leaf *leaf, const hone_var *inside, unsigned n,
                     LLVMBasicBlockRef *ret_out);
 void hone_cg__stmt(cg *e, hone_stmt s);
+/* Emits the loop, if all in it is one sum that is kept in f64. Of plain code. */
+bool hone_cg__plain_sum(cg *e, hone_stmt loop);
+/* A serial loop under construction, counting from lo while less than hi; what open returns is its
+ * index, and what is emitted until close its body. */
+typedef struct cg_loop {
+    LLVMBasicBlockRef before, top, after;
+    LLVMValueRef i, first, end;
+    bool vectorise; /* set by the caller: LLVM is to make vectors of it */
+} cg_loop;
+cg_idx hone_cg__open(cg *e, cg_idx lo, cg_idx hi, cg_loop *ret);
+void hone_cg__close(cg *e, const cg_loop *l, int64_t step);
 void hone_cg__children(cg *e, hone_stmt s);
 /* Iterations [lo, hi) of a serial loop as they are; `once`: at most one. */
 void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once);

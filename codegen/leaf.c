@@ -32,7 +32,7 @@ static bool find_guards(cg *e, const cg_leaf *leaf, guards *ret)
     return true;
 }
 
-static void store(cg *e, const cg_leaf *leaf, cg_val value)
+void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value)
 {
     hone_dtype t = (hone_dtype)hone_buffer_at(&e->q, leaf->out)->dtype;
     LLVMTypeRef type = hone_cg__mem_type(e, t);
@@ -79,7 +79,7 @@ static cg_val old_value(cg *e, const cg_leaf *leaf)
     }
     hone_dtype t = (hone_dtype)hone_buffer_at(&e->q, leaf->out)->dtype;
     if (first == CG_YES && leaf->self_read) {
-        store(e, leaf, hone_cg__value(e, leaf->init));
+        hone_cg__store(e, leaf, hone_cg__value(e, leaf->init));
         return hone_cg__load(e, leaf->own);
     }
     if (first == CG_YES) {
@@ -95,7 +95,7 @@ static cg_val old_value(cg *e, const cg_leaf *leaf)
         LLVMBasicBlockRef yes = hone_cg__block(e, "init"), on = hone_cg__block(e, "update");
         LLVMBuildCondBr(e->b, c, yes, on);
         LLVMPositionBuilderAtEnd(e->b, yes);
-        store(e, leaf, hone_cg__value(e, leaf->init));
+        hone_cg__store(e, leaf, hone_cg__value(e, leaf->init));
         LLVMBuildBr(e->b, on);
         LLVMPositionBuilderAtEnd(e->b, on);
         return hone_cg__load(e, leaf->own);
@@ -119,7 +119,7 @@ static void compute(cg *e, const cg_leaf *leaf)
     e->fuse = leaf->uses_own;
     cg_val v = hone_cg__value(e, leaf->value);
     e->own = HONE_NO_EXPR;
-    store(e, leaf, v);
+    hone_cg__store(e, leaf, v);
 }
 
 static bool can_vectorise(cg *e, const cg_leaf *leaf, cg_run run)
@@ -237,7 +237,7 @@ static void reduce(cg *e, const cg_leaf *leaf)
     v = combine_lanes(e, leaf, t, v);
     still_lane s = begin_lane(e, 0);
     LLVMValueRef old = old_value(e, leaf).v;
-    store(e, leaf, (cg_val){hone_cg__binary(e, leaf->op, t, old, v), false});
+    hone_cg__store(e, leaf, (cg_val){hone_cg__binary(e, leaf->op, t, old, v), false});
     end_lane(e, &s);
 }
 

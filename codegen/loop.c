@@ -9,22 +9,24 @@ void hone_cg__children(cg *e, hone_stmt s)
     }
 }
 
-/* A loop's own identity, distinct from every other loop's, with the properties shared by all. */
-static void describe_loop(cg *e, LLVMValueRef latch)
+/* A loop's own identity, distinct from every other loop's, and whether LLVM may make vectors of it.
+ * Loops as scheduled are not to be unrolled either. */
+static void describe_loop(cg *e, LLVMValueRef latch, bool vectorise)
 {
-    if (e->o->plain) {
+    if (e->o->plain && !vectorise) {
         return;
     }
-    const char *names[] = {"llvm.loop.unroll.disable", "llvm.loop.vectorize.enable"};
+    const char *names[] = {"llvm.loop.vectorize.enable", "llvm.loop.unroll.disable"};
+    unsigned n = vectorise ? 1 : 2;
     LLVMMetadataRef self = LLVMTemporaryMDNode(e->ctx, NULL, 0), parts[3] = {self};
-    for (unsigned k = 0; k < 2; k++) {
+    for (unsigned k = 0; k < n; k++) {
         LLVMMetadataRef pair[2] = {
             LLVMMDStringInContext2(e->ctx, names[k], strlen(names[k])),
-            LLVMValueAsMetadata(LLVMConstInt(e->i1, 0, false)),
+            LLVMValueAsMetadata(LLVMConstInt(e->i1, vectorise, false)),
         };
-        parts[k + 1] = LLVMMDNodeInContext2(e->ctx, pair, k ? 2 : 1);
+        parts[k + 1] = LLVMMDNodeInContext2(e->ctx, pair, k ? 1 : 2);
     }
-    LLVMMetadataRef node = LLVMMDNodeInContext2(e->ctx, parts, 3);
+    LLVMMetadataRef node = LLVMMDNodeInContext2(e->ctx, parts, n + 1);
     LLVMMetadataReplaceAllUsesWith(self, node);
     LLVMSetMetadata(latch, LLVMGetMDKindIDInContext(e->ctx, "llvm.loop", 9),
                     LLVMMetadataAsValue(e->ctx, node));
@@ -55,6 +57,41 @@ static void run_once(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi)
     LLVMPositionBuilderAtEnd(e->b, out);
 }
 
+cg_idx hone_cg__open(cg *e, cg_idx lo, cg_idx hi, cg_loop *ret)
+{
+    LLVMBasicBlockRef body;
+    *ret = (cg_loop){.before = LLVMGetInsertBlock(e->b), .top = hone_cg__block(e, "loop")};
+    body = hone_cg__block(e, "body");
+    ret->after = hone_cg__block(e, "done");
+    ret->first = hone_cg__v(e, lo);
+    ret->end = hone_cg__v(e, hi);
+    if (lo.hi < hi.lo) {
+        LLVMBuildBr(e->b, ret->top);
+    } else {
+        LLVMValueRef any = LLVMBuildICmp(e->b, LLVMIntSLT, ret->first, ret->end, "");
+        LLVMBuildCondBr(e->b, any, ret->top, ret->after);
+    }
+    LLVMPositionBuilderAtEnd(e->b, ret->top);
+    ret->i = LLVMBuildPhi(e->b, e->i64, "");
+    hone_cg__scope_open(e, LLVMBuildBr(e->b, body));
+    LLVMPositionBuilderAtEnd(e->b, body);
+    return (cg_idx){ret->i, lo.lo, hi.hi - 1, e->fn.level};
+}
+
+void hone_cg__close(cg *e, const cg_loop *l, int64_t step)
+{
+    hone_cg__scope_close(e);
+    LLVMValueRef by = LLVMConstInt(e->i64, (uint64_t)step, true);
+    LLVMValueRef next = LLVMBuildNSWAdd(e->b, l->i, by, "");
+    LLVMValueRef more = LLVMBuildICmp(e->b, LLVMIntSLT, next, l->end, "");
+    LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
+    describe_loop(e, LLVMBuildCondBr(e->b, more, l->top, l->after), l->vectorise);
+    LLVMValueRef values[] = {l->first, next};
+    LLVMBasicBlockRef blocks[] = {l->before, latch};
+    LLVMAddIncoming(l->i, values, blocks, 2);
+    LLVMPositionBuilderAtEnd(e->b, l->after);
+}
+
 void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once)
 {
     if (e->status != HONE_OK || hi.hi <= lo.lo) {
@@ -64,28 +101,9 @@ void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once)
         run_once(e, loop, lo, hi);
         return;
     }
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(e->b), top = hone_cg__block(e, "loop");
-    LLVMBasicBlockRef body = hone_cg__block(e, "body"), after = hone_cg__block(e, "done");
-    LLVMValueRef first = hone_cg__v(e, lo), end = hone_cg__v(e, hi);
-    if (lo.hi < hi.lo) {
-        LLVMBuildBr(e->b, top);
-    } else {
-        LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, first, end, ""), top, after);
-    }
-    LLVMPositionBuilderAtEnd(e->b, top);
-    LLVMValueRef i = LLVMBuildPhi(e->b, e->i64, "");
-    hone_cg__scope_open(e, LLVMBuildBr(e->b, body));
-    LLVMPositionBuilderAtEnd(e->b, body);
-    bound_children(e, loop, (cg_idx){i, lo.lo, hi.hi - 1, e->fn.level});
-    hone_cg__scope_close(e);
-    LLVMValueRef next = LLVMBuildNSWAdd(e->b, i, LLVMConstInt(e->i64, 1, false), "");
-    LLVMValueRef more = LLVMBuildICmp(e->b, LLVMIntSLT, next, end, "");
-    LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
-    describe_loop(e, LLVMBuildCondBr(e->b, more, top, after));
-    LLVMValueRef values[] = {first, next};
-    LLVMBasicBlockRef blocks[] = {before, latch};
-    LLVMAddIncoming(i, values, blocks, 2);
-    LLVMPositionBuilderAtEnd(e->b, after);
+    cg_loop l;
+    bound_children(e, loop, hone_cg__open(e, lo, hi, &l));
+    hone_cg__close(e, &l, 1);
 }
 
 static void vectorised(cg *e, hone_stmt loop, int64_t extent)
@@ -112,6 +130,9 @@ void hone_cg__stmt(cg *e, hone_stmt s)
         } else {
             hone_cg__children(e, s);
         }
+        return;
+    }
+    if (e->o->plain && hone_cg__plain_sum(e, s)) {
         return;
     }
     int64_t extent = hone_loop_extent(&e->q, s);

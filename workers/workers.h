@@ -83,7 +83,8 @@ typedef struct hone_measure_job {
     double tolerance;         /* largest allowed error, see hone_measure_result.max_error */
     double peak_gflops;       /* faster than 1.1 x this is impossible; 0: unknown */
     int64_t check_ms, run_ms; /* deadlines of the check and of the timing */
-    int32_t min_samples;      /* at least this many (pairs), unless hopelessly slower */
+    int32_t min_samples;      /* at least this many (pairs), unless hopelessly slower; 1 without an
+                                 incumbent: once is enough for a call of over 100 ms */
     int32_t max_samples;      /* at most; a clear loser stops early, a challenger goes on */
     int64_t sample_ns;        /* a sample repeats the call until it lasts about this long */
 } hone_measure_job;

@@ -264,6 +264,22 @@ static void slow_kernels_keep_the_deadline(void **state)
     free(a.bytes);
 }
 
+/* Seconds a call, as a program as written may take, are not spent several times. */
+static void long_calls_are_timed_once(void **state)
+{
+    (void)state;
+    hone_measure_result r;
+    hone_error err;
+    hone_manifest m = one_element();
+    hone_artifact a = artifact(&m, WORK(800000000));
+    hone_measure_job job = plain_job(&a, &a);
+    job.min_samples = 1;
+    assert_status(run_job(nursery, &job, &r, &err), HONE_OK, &err);
+    assert_int_equal(r.n_samples, 1);
+    assert_true(r.sample_ns[0] > 1e8 && r.time_ns > 100000000);
+    free(a.bytes);
+}
+
 static void incumbent_that_fails(void **state)
 {
     (void)state;
@@ -351,6 +367,7 @@ int main(void)
         cmocka_unit_test(element_types),
         cmocka_unit_test(slower_candidate_stops_early),
         cmocka_unit_test(slow_kernels_keep_the_deadline),
+        cmocka_unit_test(long_calls_are_timed_once),
         cmocka_unit_test(incumbent_that_fails),
         cmocka_unit_test(sandbox_overhead_is_shown),
         cmocka_unit_test(caches_do_not_mix),
