@@ -97,8 +97,9 @@ static hone_status filters(const window *w, bool depthwise, hone_dtype t, dnnl_m
     return dnnl_desc(t, at + 2 + w->space, dims, strides, ret, err);
 }
 
-/* relu(sum + bias), relu(sum * scale + shift). A bias goes in as such; scale and shift are inputs,
- * so they cannot be folded into the weights ahead of time, and are binary post-ops. */
+/* relu(sum + bias), relu(sum * scale + shift), u8((sum + bias) * scale). A bias goes in as such;
+ * scale and shift are inputs, so they cannot be folded into the weights ahead of time, and are
+ * binary post-ops. */
 static hone_status epilogue(const baseline *b, const window *w, dnnl_primitive_attr_t *ret,
                             dnnl_memory_desc_t *channel, operand *v, int *n, hone_error *err)
 {
@@ -479,6 +480,7 @@ static const dnnl_operator operators[] = {
     {"conv2d_winograd_nhwc", WINOGRAD, convolution},
     {"conv2d_group_nhwc", CONVOLUTION, convolution},
     {"conv2d_nhwc_u8i8", CONVOLUTION, convolution},
+    {"conv2d_nhwc_u8i8_bias_relu", CONVOLUTION, convolution},
     {"conv3d_ndhwc", CONVOLUTION, convolution},
     {"depthwise_nhwc", CONVOLUTION, convolution},
     {"conv2d_transposed_nhwc", {"direct nhwc", "direct any"}, transposed_convolution},

@@ -124,6 +124,30 @@ int f(const uint8_t *restrict a, const int8_t *restrict b, int32_t *restrict c)
 }
 #endif
 
+/* rounded to a byte, with what is outside of its range cut */
+static inline uint8_t to_byte(float x)
+{
+    x = rintf(x);
+    return (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
+}
+
+#ifdef KERNEL_matmul_u8i8_bias_relu
+int f(const uint8_t *restrict a, const int8_t *restrict b, const int32_t *restrict bias, in scale,
+      uint8_t *restrict c)
+{
+    EACH (i, M) {
+        int32_t sum[N];
+        memset(sum, 0, sizeof sum);
+        EACH (k, K)
+            EACH (j, N)
+                sum[j] += a[i * K + k] * b[k * N + j];
+        EACH (j, N)
+            c[i * N + j] = to_byte((float)(sum[j] + bias[j]) * scale[j]);
+    }
+    return 0;
+}
+#endif
+
 #ifdef KERNEL_matmul_bf16
 static float wide(uint16_t x)
 {
@@ -195,8 +219,8 @@ int f(in x, in w, out y)
 #endif
 #if defined KERNEL_conv2d_nhwc || defined KERNEL_conv2d_nhwc_bias_relu ||        \
     defined KERNEL_conv2d_nhwc_bn_relu || defined KERNEL_conv2d_winograd_nhwc || \
-    defined KERNEL_conv2d_nhwc_u8i8
-#ifdef KERNEL_conv2d_nhwc_u8i8
+    defined KERNEL_conv2d_nhwc_u8i8 || defined KERNEL_conv2d_nhwc_u8i8_bias_relu
+#if defined KERNEL_conv2d_nhwc_u8i8 || defined KERNEL_conv2d_nhwc_u8i8_bias_relu
 typedef uint8_t image;
 typedef int8_t filter;
 typedef int32_t result;
@@ -237,6 +261,17 @@ int f(in x, in w, in scale, in shift, out y)
             float z = y[i * CO + g] * scale[g] + shift[g];
             y[i * CO + g] = z > 0 ? z : 0;
         }
+    return 0;
+}
+#elif defined KERNEL_conv2d_nhwc_u8i8_bias_relu
+int f(const image *restrict x, const filter *restrict w, const int32_t *restrict bias, in scale,
+      uint8_t *restrict y)
+{
+    static int32_t sum[N * HO * WO * CO];
+    convolve(x, w, sum);
+    EACH (i, N * HO * WO)
+        EACH (g, CO)
+            y[i * CO + g] = to_byte((float)(sum[i * CO + g] + bias[g]) * scale[g]);
     return 0;
 }
 #else

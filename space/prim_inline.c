@@ -208,7 +208,7 @@ static hone_status check_reverse(hone_program *p, hone_stmt block, hone_stmt *re
         while (k < n_iters && !HONE_SAME(e, hone_var_expr(p, hone_iter_at(p, block, k)->var)))
             k++;
         if (k == n_iters || seen >> k & 1 ||
-            hone_var_at(p, hone_iter_at(p, block, k)->var)->extent != shape)
+            hone_var_at(p, hone_iter_at(p, block, k)->var)->extent > shape)
             return hone_fail(err, no, "reverse_compute_inline: the block is not elementwise");
         seen |= 1u << k;
         ret->has_var[d] = true;
@@ -233,11 +233,19 @@ hone_status hone__reverse_compute_inline(hone_program *p, hone_stmt block, hone_
     hone_expr index[HONE_MAX_DIMS], to[HONE_MAX_DIMS];
     hone_var from[HONE_MAX_DIMS];
     unsigned n = 0;
+    hone_expr where = prod.where;
     for (unsigned d = 0; d < prod.n_index; d++) {
         if (!ctx.has_var[d])
             continue;
         from[n] = ctx.vars[d];
-        to[n++] = hone_store_index(p, producer, d);
+        to[n] = hone_store_index(p, producer, d);
+        /* a block that reads a part only: the rest is not needed */
+        int64_t part = hone_var_at(p, ctx.vars[d])->extent;
+        if (part < hone_buffer_at(p, ctx.from)->shape[d]) {
+            hone_expr at = hone_bind(p, producer, to[n]);
+            hone__require(p, &where, hone_binary(p, HONE_OP_LT, at, hone_int(p, part)));
+        }
+        n++;
     }
     for (unsigned d = 0; d < cons.n_index; d++) {
         hone_expr e = hone_substitute(p, hone_store_index(p, block, d), from, to, n);
@@ -249,6 +257,7 @@ hone_status hone__reverse_compute_inline(hone_program *p, hone_stmt block, hone_
     inline_ctx whole = {.from = ctx.from, .value = prod.value};
     value = inlined(p, value, &whole);
     hone_block_set_store(p, producer, cons.out, index, cons.n_index, value, HONE_NO_EXPR);
+    hone_stmt_at(p, producer)->where = where;
     hone_stmt_prune(p, block);
     return HONE_OK;
 }

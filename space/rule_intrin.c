@@ -107,7 +107,7 @@ static hone_status loops_at(hone_sched *s, hone_rv block, hone_rv ret[32], unsig
 
 /* The stages that pad the operands, "" for none. */
 typedef struct padding {
-    char a[256], b[256];
+    char a[256], b[256], cut[256];
 } padding;
 
 static hone_buffer read_buffer(hone_sched *s, const char *name, unsigned read)
@@ -124,14 +124,13 @@ static void writer_name(hone_sched *s, hone_buffer b, char ret[256])
     snprintf(ret, 256, "%s", hone_sym_text(&s->prog, hone_stmt_at(&s->prog, writer)->name));
 }
 
-/* Whole numbers of lanes and groups. The copy that cuts the result is scheduled here; those of the
- * operands go into their packing, or stay stages of their own. */
+/* Whole numbers of lanes and groups. The copies go into the packing of the operands or stay stages
+ * of their own; the one that cuts the result goes into the stage that reads it, if there is one. */
 static hone_status pad(hone_sched *s, const char *name, const hone_fit *f, const hone_fit_shape *sh,
                        const hone_rule_ctx *ctx, padding *ret, hone_error *err)
 {
     hone_rv block;
     int64_t multiples[HONE_FIT_MAX_LOOPS];
-    char cut[256];
     hone_buffer a = read_buffer(s, name, f->a), b = read_buffer(s, name, f->b);
     hone_buffer out = hone_stmt_at(&s->prog, hone_block_find(&s->prog, name))->out;
     for (unsigned q = 0; q < f->n_loops; q++)
@@ -144,8 +143,13 @@ static hone_status pad(hone_sched *s, const char *name, const hone_fit *f, const
     if (!HONE_SAME(b, padded_b))
         writer_name(s, padded_b, ret->b);
     if (!HONE_SAME(out, hone_stmt_at(&s->prog, hone_block_find(&s->prog, name))->out)) {
-        writer_name(s, out, cut);
-        HONE_TRY(hone_rule_elementwise(s, cut, ctx, err));
+        hone_rv cut;
+        writer_name(s, out, ret->cut);
+        HONE_TRY(hone_get_block(s, ret->cut, &cut, err));
+        bool inlines = hone_buffer_at(&s->prog, out)->role == HONE_TEMP &&
+                       hone_compute_inline(s, cut, NULL) == HONE_OK;
+        if (inlines)
+            ret->cut[0] = 0;
     }
     return ret->a[0] && !sh->pack_a ? hone_rule_elementwise(s, ret->a, ctx, err) : HONE_OK;
 }
@@ -341,6 +345,22 @@ static hone_status order(hone_sched *s, const hone_rv *loops, const hone_fit *f,
     return hone_reorder(s, ne->v, ne->n, err);
 }
 
+/* What reads the sums is computed on the tile. Where it cannot be, its own rule does it, and here
+ * the copy that cuts the padding off, which no rule knows. */
+static hone_status epilogue(hone_sched *s, hone_rv store, const hone_fit *f,
+                            const hone_fit_shape *sh, const nest *ne, const char *cut,
+                            const hone_rule_ctx *ctx, hone_error *err)
+{
+    hone_contraction c = {.lanes = f->lanes};
+    hone_status st =
+        hone_contract__epilogue(s, store, !sh->k_blocked, ne->tile_loop, ne->j[1], &c, err);
+    if (st != HONE_OK && !hone_status_is_reject(st))
+        return st;
+    hone_stmt block = cut[0] ? hone_block_find(&s->prog, cut) : HONE_NO_STMT;
+    return block.i && hone_rule_untouched(&s->prog, block) ? hone_rule_elementwise(s, cut, ctx, err)
+                                                           : HONE_OK;
+}
+
 hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ctx *ctx,
                              hone_error *err)
 {
@@ -352,7 +372,7 @@ hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ct
     hone_rv block, loops[HONE_FIT_MAX_LOOPS], parts[2], tile[2], copies[2];
     unsigned n;
     nest ne = {0};
-    padding pads = {{0}, {0}};
+    padding pads = {{0}, {0}, {0}};
     if (f.pads)
         HONE_TRY(pad(s, name, &f, &sh, ctx, &pads, err));
     if (sh.clip)
@@ -398,5 +418,6 @@ hone_status hone_rule_intrin(hone_sched *s, const char *name, const hone_rule_ct
     if (sh.clip)
         HONE_TRY(hone_skip_zeros(s, block, err));
     HONE_TRY(hone_tensorize(s, ne.lane, f.in->name, err));
+    HONE_TRY(epilogue(s, copies[1], &f, &sh, &ne, pads.cut, ctx, err));
     return hone_parallel(s, task, err);
 }

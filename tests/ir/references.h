@@ -140,6 +140,23 @@ static void ref_conv2d_bn_relu(const run *r)
     scale_relu(&c, r->arg[2], r->arg[3], r->arg[4]);
 }
 
+/* (sum + bias) * scale, rounded to a byte */
+static void quantise(double *sum, const double *bias, const double *scale, int rows, int columns)
+{
+    for (int i = 0; i < rows * columns; i++) {
+        double x = rint((double)((float)(sum[i] + bias[i % columns]) * (float)scale[i % columns]));
+        sum[i] = fmin(fmax(x, 0), 255);
+    }
+}
+
+static void ref_conv2d_u8i8_bias_relu(const run *r)
+{
+    conv c = conv_of(r);
+    run_conv(&c, r->arg[0], r->arg[1], r->arg[4]);
+    quantise(r->arg[4], r->arg[2], r->arg[3],
+             c.n * out_of(&c, c.h, c.fh, c.pad_h) * out_of(&c, c.w, c.fw, c.pad), c.co);
+}
+
 /* As a convolution in which each channel is a group, whose filters lie the other way around. */
 static void ref_depthwise(const run *r)
 {

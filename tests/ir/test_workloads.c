@@ -51,6 +51,15 @@ static void ref_matmul_bias_relu(const run *r)
         r->arg[3][i] = fmax(r->arg[3][i] + r->arg[2][i % N], 0);
 }
 
+static void ref_matmul_u8i8_bias_relu(const run *r)
+{
+    SIZE(M);
+    SIZE(N);
+    SIZE(K);
+    multiply(M, N, K, r->arg[0], r->arg[1], r->arg[4]);
+    quantise(r->arg[4], r->arg[2], r->arg[3], M, N);
+}
+
 static void ref_transpose_batch_matmul(const run *r)
 {
     SIZE(B);
@@ -240,6 +249,7 @@ static const struct {
      {{"B", 2}, {"L", 5}, {"H", 3}, {"D", 7}}, 4, 0},
     {"attention", ref_attention, {{"B", 2}, {"H", 3}, {"L", 5}, {"D", 7}}, 4, 0},
     {"matmul_u8i8", ref_matmul, MNK, 0},
+    {"matmul_u8i8_bias_relu", ref_matmul_u8i8_bias_relu, MNK, 0},
     {"matmul_bf16", ref_matmul, MNK, 0},
     {"matmul_f16", ref_matmul, MNK, 0},
     {"matmul_b1", ref_matmul_b1, BITS, 0},
@@ -257,6 +267,8 @@ static const struct {
     {"conv2d_nhwc_bn_relu", ref_conv2d_bn_relu, CONV(2, 1, 2, 2, 3), 10, 0},
     {"conv2d_nhwc_u8i8", ref_conv2d, CONV(1, 1, 1, 3, 3), 5, 0},
     {"conv2d_nhwc_u8i8", ref_conv2d, CONV(2, 2, 2, 3, 1), 10, 0},
+    {"conv2d_nhwc_u8i8_bias_relu", ref_conv2d_u8i8_bias_relu, CONV(1, 1, 1, 3, 3), 5, 0},
+    {"conv2d_nhwc_u8i8_bias_relu", ref_conv2d_u8i8_bias_relu, CONV(2, 2, 2, 3, 1), 10, 0},
     {"conv2d_winograd_nhwc", ref_conv2d, {IMAGES}, 5, 1e-4f},
     {"conv2d_winograd_nhwc", ref_conv2d,
      {{"N", 1}, {"H", 6}, {"W", 11}, {"CI", 4}, {"CO", 3}, {"pad", 0}}, 6, 1e-4f},
@@ -295,11 +307,14 @@ static const struct {
 };
 /* clang-format on */
 
-/* Numbers of [-2, 2) for floats, any for integers. */
-static double random_element(hone_rng *rng, hone_dtype t)
+/* Numbers of [-2, 2) for floats; for integers any, or, where bytes are made of sums, small.
+ */
+static double random_element(hone_rng *rng, hone_dtype t, bool to_bytes)
 {
     if (hone_dtype_is_float(t))
         return hone_rng_double(rng) * 4 - 2;
+    if (to_bytes)
+        return (double)hone_rng_below(rng, 5) - (t == HONE_U8 ? 0 : 2);
     double span = t == HONE_I32 ? 0x1p32 : 256;
     return (double)hone_rng_below(rng, (uint32_t)(span - 1)) - (t == HONE_U8 ? 0 : span / 2);
 }
@@ -340,13 +355,14 @@ static void check_case(unsigned k)
     void *args[MAX_ARGS];
     int64_t count = 0;
     hone_dtype t = HONE_F32;
+    bool to_bytes = hone_buffer_at(&p, (hone_buffer){n_args})->dtype == HONE_U8;
     for (unsigned a = 0; a < n_args; a++) {
         t = (hone_dtype)hone_buffer_at(&p, (hone_buffer){a + 1})->dtype;
         count = hone_buffer_count(&p, (hone_buffer){a + 1});
         args[a] = hone_xcalloc((size_t)count, (size_t)hone_dtype_bytes(t));
         r.arg[a] = hone_xcalloc((size_t)count, sizeof(double));
         for (int64_t i = 0; i < count && a + 1 < n_args; i++) {
-            hone_elem_set(t, args[a], i, random_element(&rng, t));
+            hone_elem_set(t, args[a], i, random_element(&rng, t, to_bytes));
             r.arg[a][i] = hone_elem_get(t, args[a], i);
         }
     }

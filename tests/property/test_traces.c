@@ -30,6 +30,8 @@ static const subject subjects[] = {
     {"matmul", {{"M", 31}, {"N", 5}, {"K", 17}}, 3, 0},
     {"matmul_u8i8", {{"M", 37}, {"N", 48}, {"K", 28}}, 3, 0},
     {"matmul_u8i8", {{"M", 5}, {"N", 112}, {"K", 36}}, 3, 0},
+    {"matmul_u8i8_bias_relu", {{"M", 19}, {"N", 64}, {"K", 28}}, 3, 0},
+    {"matmul_u8i8_bias_relu", {{"M", 7}, {"N", 41}, {"K", 25}}, 3, 0},
     {"matmul_bf16", {{"M", 19}, {"N", 80}, {"K", 22}}, 3, 1e-5},
     {"matmul_b1", {{"M", 17}, {"N", 48}, {"K", 224}}, 3, 0},
     {"batch_matmul", {{"B", 3}, {"M", 19}, {"N", 35}, {"K", 13}}, 4, 0},
@@ -48,6 +50,7 @@ static const subject subjects[] = {
      {{"N", 2}, {"H", 9}, {"W", 8}, {"CI", 8}, {"CO", 32}, {"stride", 2}, {"dilation", 2}},
      7,
      0},
+    {"conv2d_nhwc_u8i8_bias_relu", {{"N", 1}, {"H", 5}, {"W", 7}, {"CI", 8}, {"CO", 48}}, 5, 0},
     {"conv1d_nlc", {{"N", 2}, {"L", 19}, {"CI", 5}, {"CO", 21}, {"stride", 2}}, 5, 0},
     {"conv3d_ndhwc", {{"N", 1}, {"D", 4}, {"H", 5}, {"W", 6}, {"CI", 3}, {"CO", 17}}, 6, 0},
     {"depthwise_nhwc", {{"N", 1}, {"H", 9}, {"W", 7}, {"C", 19}, {"stride", 2}}, 5, 0},
@@ -74,12 +77,14 @@ static const subject subjects[] = {
     {"layernorm", {{"M", 9}, {"N", 43}}, 2, 1e-4},
 };
 
-/* Floats whose sums of products are exact; any integer. */
-static double small_or_any(hone_rng *r, hone_dtype t)
+/* Floats whose sums of products are exact; any integer, or small ones. */
+static double element(hone_rng *r, hone_dtype t, bool small)
 {
     if (hone_dtype_is_float(t))
         return ((double)hone_rng_below(r, 17) - 8) / 8;
     assert_true(hone_dtype_bytes(t) <= 4 && t != HONE_BOOL);
+    if (small)
+        return (double)hone_rng_below(r, 5) - (t == HONE_U8 ? 0 : 2);
     uint64_t values = 1ull << 8 * hone_dtype_bytes(t);
     return (double)hone_rng_below(r, values) - (t == HONE_U8 ? 0 : (double)(values / 2));
 }
@@ -88,12 +93,14 @@ static void fill(const pair_args *a, const hone_program *p, uint64_t seed)
 {
     hone_rng r;
     hone_rng_seed(&r, seed);
+    /* a result of bytes would be cut to 0 or 255 nearly everywhere */
+    bool small = hone_buffer_at(p, (hone_buffer){a->n})->dtype == HONE_U8;
     for (unsigned k = 0; k < a->n; k++) {
         hone_buffer b = {k + 1};
         const hone_buffer_row *row = hone_buffer_at(p, b);
         for (int64_t i = 0; i < hone_buffer_count(p, b); i++) {
             hone_dtype t = (hone_dtype)row->dtype;
-            double v = small_or_any(&r, t);
+            double v = element(&r, t, small);
             hone_elem_set(t, a->at[k], i, row->role == HONE_OUTPUT ? NAN : v);
         }
     }

@@ -106,6 +106,42 @@ static void reverse_inline_into_store(void **state)
     hone_program_fini(&before);
 }
 
+/* What reads a part of its input leaves the rest uncomputed. */
+static void reverse_inline_of_a_part(void **state)
+{
+    (void)state;
+    hone_program p = load_program("program part {\n"
+                                  "  buffer X: f32[6, 8] input\n"
+                                  "  buffer Y: f32[5, 8] output\n"
+                                  "  buffer T: f32[6, 8]\n"
+                                  "  for i in 6 {\n"
+                                  "    for j in 8 {\n"
+                                  "      block T(v: 6 = i, w: 8 = j) {\n"
+                                  "        T[v, w] = X[v, w] + 1.0\n"
+                                  "      }\n    }\n  }\n"
+                                  "  for i_1 in 5 {\n"
+                                  "    for j_1 in 8 {\n"
+                                  "      block Y(v: 5 = i_1, w: 8 = j_1) {\n"
+                                  "        Y[v, w] = T[v, w] * 2.0\n"
+                                  "      }\n    }\n  }\n}\n"),
+                 before = copy_program(&p);
+    split_loop(&p, "T", 0, 0, 4);
+    APPLY(hone__reverse_compute_inline(&p, block_of(&p, "Y"), err));
+    check_text(&p, "program part {\n"
+                   "  buffer X: f32[6, 8] input\n"
+                   "  buffer Y: f32[5, 8] output\n"
+                   "  for i_0 in 2 {\n"
+                   "    for i_1 in 4 {\n"
+                   "      for j in 8 {\n"
+                   "        block T(v: 6 = i_0*4 + i_1, w: 8 = j) where i_0*4 + i_1 < 6 and "
+                   "i_0*4 + i_1 < 5 {\n"
+                   "          Y[v, w] = (X[v, w] + 1.0) * 2.0\n"
+                   "        }\n      }\n    }\n  }\n}\n");
+    check_same(&before, &p);
+    hone_program_fini(&p);
+    hone_program_fini(&before);
+}
+
 static void reverse_inline_rejected(void **state)
 {
     (void)state;
@@ -196,6 +232,7 @@ int main(void)
         cmocka_unit_test(compute_inline_rejected),
         cmocka_unit_test(reverse_inline_effect),
         cmocka_unit_test(reverse_inline_into_store),
+        cmocka_unit_test(reverse_inline_of_a_part),
         cmocka_unit_test(reverse_inline_rejected),
         cmocka_unit_test(inline_into_a_sum),
         cmocka_unit_test(reverse_inline_needs_the_only_consumer),
