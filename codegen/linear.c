@@ -235,9 +235,10 @@ cg_tri hone_cg__decide(cg *e, hone_expr cond)
     if ((op == HONE_OP_EQ || op == HONE_OP_NE) &&
         hone_expr_dtype(q, hone_expr_arg(q, cond, 0)) == HONE_I64) {
         int64_t lo2, hi2;
-        hone_cg__range(e, hone_expr_arg(q, cond, 0), &lo, &hi);
-        hone_cg__range(e, hone_expr_arg(q, cond, 1), &lo2, &hi2);
-        cg_tri equal = hi < lo2 || hi2 < lo                  ? CG_NO
+        bool known = hone_cg__range(e, hone_expr_arg(q, cond, 0), &lo, &hi) &&
+                     hone_cg__range(e, hone_expr_arg(q, cond, 1), &lo2, &hi2);
+        cg_tri equal = !known                                ? CG_MAYBE
+                       : hi < lo2 || hi2 < lo                ? CG_NO
                        : lo == hi && lo2 == hi2 && lo == lo2 ? CG_YES
                                                              : CG_MAYBE;
         return op == HONE_OP_EQ ? equal : not3(equal);

@@ -270,7 +270,7 @@ cg_val hone_cg__cond(cg *e, hone_expr cond)
 
 /* ---- operations ----------------------------------------------------------------------------- */
 
-static LLVMValueRef int_floor(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b)
+static LLVMValueRef floored(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b)
 {
     LLVMValueRef zero = hone_cg__int_like(LLVMTypeOf(a), 0);
     LLVMValueRef q = LLVMBuildSDiv(e->b, a, b, ""), r = LLVMBuildSRem(e->b, a, b, "");
@@ -281,6 +281,20 @@ static LLVMValueRef int_floor(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b)
         return LLVMBuildAdd(e->b, q, LLVMBuildSExt(e->b, fix, LLVMTypeOf(a), ""), "");
     }
     return LLVMBuildAdd(e->b, r, LLVMBuildSelect(e->b, fix, b, zero, ""), "");
+}
+
+/* The smallest number by -1 does not fit, for which LLVM leaves the result open and processors
+ * trap; here it wraps around as everything does. */
+static LLVMValueRef signed_quotient(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMTypeRef type = LLVMTypeOf(a);
+    LLVMValueRef minus = LLVMBuildICmp(e->b, LLVMIntEQ, b, hone_cg__int_like(type, -1), "");
+    b = LLVMBuildSelect(e->b, minus, hone_cg__int_like(type, 1), b, "");
+    LLVMValueRef q = op == HONE_OP_DIV ? LLVMBuildSDiv(e->b, a, b, "") : floored(e, op, a, b);
+    if (op == HONE_OP_FLOORMOD) {
+        return q; /* 0 by either */
+    }
+    return LLVMBuildSelect(e->b, minus, LLVMBuildNeg(e->b, a, ""), q, "");
 }
 
 /* LLVM leaves distances that are too far undefined; here the result is 0. */
@@ -316,11 +330,10 @@ static LLVMValueRef int_binary(cg *e, hone_op op, bool u, LLVMValueRef a, LLVMVa
     case HONE_OP_SHR:
         return shift(e, op, a, b);
     case HONE_OP_DIV:
-        return u ? LLVMBuildUDiv(e->b, a, b, "") : LLVMBuildSDiv(e->b, a, b, "");
     case HONE_OP_FLOORDIV:
-        return u ? LLVMBuildUDiv(e->b, a, b, "") : int_floor(e, op, a, b);
+        return u ? LLVMBuildUDiv(e->b, a, b, "") : signed_quotient(e, op, a, b);
     case HONE_OP_FLOORMOD:
-        return u ? LLVMBuildURem(e->b, a, b, "") : int_floor(e, op, a, b);
+        return u ? LLVMBuildURem(e->b, a, b, "") : signed_quotient(e, op, a, b);
     default: {
         LLVMIntPredicate less = u ? LLVMIntULT : LLVMIntSLT, more = u ? LLVMIntUGT : LLVMIntSGT;
         LLVMValueRef c = LLVMBuildICmp(e->b, op == HONE_OP_MIN ? less : more, a, b, "");

@@ -134,9 +134,10 @@ static void atom_range(hone_ir__env *env, hone_expr e, int64_t *lo, int64_t *hi)
         return;
     case HONE_OP_ABS:
         hone_ir__range(env, args[0], &a, &b);
+        if (!hone_ir__known(a, b))
+            return; /* that of the smallest number is itself */
         *lo = a > 0 ? a : b < 0 ? -b : 0;
-        if (hone_ir__known(a, b))
-            *hi = larger(b, -a);
+        *hi = larger(b, -a);
         return;
     case HONE_OP_MUL:
         hone_ir__range(env, args[0], &a, &b);
@@ -177,9 +178,10 @@ void hone_ir__range(hone_ir__env *env, hone_expr e, int64_t *ret_lo, int64_t *re
     hone_ir__sum s;
     hone_ir__sum_clear(&s);
     env->w = NULL;
-    if (hone_ir__sum_expr(env, e, 1, &s))
+    bool good = hone_ir__sum_expr(env, e, 1, &s);
+    if (good && hone_ir__exact(env, &s))
         hone_ir__sum_range(env, &s, ret_lo, ret_hi);
-    else if (env->fuel > 0)
+    else if (!good && env->fuel > 0)
         atom_range(env, e, ret_lo, ret_hi);
     else
         *ret_lo = LOW, *ret_hi = HIGH;
@@ -249,7 +251,8 @@ static bool sum_quotient(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir_
         !hone_ir__sum_expr(env, hone_expr_arg(env->p, e, 1), 1, &y))
         return false;
     int64_t d = y.base, c, lo, hi;
-    bool constant = y.n == 0 && d != 0 && d != INT64_MIN;
+    bool constant = y.n == 0 && d != 0 && d != INT64_MIN &&
+                    (d > 0 ? hone_ir__exact(env, &x) : hone_ir__bounded(env, &x));
     if (constant && op == HONE_OP_DIV) { /* rounds towards zero: as // when both are positive */
         hone_ir__sum_range(env, &x, &lo, &hi);
         constant = d > 0 && lo >= 0;
@@ -285,10 +288,13 @@ static bool sum_choice(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__s
     hone_op op = hone_expr_op(env->p, e);
     if (op == HONE_OP_MIN || op == HONE_OP_MAX) {
         hone_expr a = hone_expr_arg(env->p, e, 0), b = hone_expr_arg(env->p, e, 1);
-        hone_ir__sum d;
+        hone_ir__sum d, x;
         hone_ir__sum_clear(&d);
+        hone_ir__sum_clear(&x);
         int64_t lo = LOW, hi = HIGH;
-        if (hone_ir__sum_expr(env, a, 1, &d) && hone_ir__sum_expr(env, b, -1, &d))
+        if (hone_ir__sum_expr(env, a, 1, &d) && hone_ir__bounded(env, &d) &&
+            hone_ir__sum_expr(env, b, 1, &x) && hone_ir__bounded(env, &x) &&
+            hone_ir__sum_add(&d, &x, -1))
             hone_ir__sum_range(env, &d, &lo, &hi);
         if (hi <= 0)
             return hone_ir__sum_expr(env, op == HONE_OP_MIN ? a : b, scale, s);

@@ -158,13 +158,13 @@ static bool fold_float1(hone_op op, bool wide, double a, double *ret)
 
 static hone_expr fold_cast(hone_program *p, hone_dtype t, const hone_expr_row *a)
 {
-    const int64_t exact = 1ll << 53; /* integers a double holds */
-    bool to_float = hone_dtype_is_float(t);
+    const int64_t exact = 1ll << 53;                              /* integers a double holds */
+    bool to_float = hone_dtype_is_float(t), wide = t == HONE_F64; /* the others go through f32 */
     int64_t lo, hi;
     if (a->op == HONE_OP_FLOAT) {
         double v = a->imm.f;
         if (to_float)
-            return hone_const(p, t, v);
+            return hone_const(p, t, wide ? v : (double)(float)v);
         hone_ir__dtype_range(t, &lo, &hi);
         if (v != v || (t != HONE_BOOL && (v < (double)lo || v > (double)hi || fabs(v) > 0x1p53)))
             return HONE_NO_EXPR;
@@ -172,7 +172,8 @@ static hone_expr fold_cast(hone_program *p, hone_dtype t, const hone_expr_row *a
     }
     int64_t v = a->imm.i;
     if (to_float)
-        return v >= -exact && v <= exact ? hone_const(p, t, (double)v) : HONE_NO_EXPR;
+        return v >= -exact && v <= exact ? hone_const(p, t, wide ? (double)v : (double)(float)v)
+                                         : HONE_NO_EXPR;
     if (t == HONE_BOOL)
         return hone_bool(p, v != 0);
     hone_ir__dtype_range(t, &lo, &hi);

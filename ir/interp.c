@@ -101,8 +101,8 @@ static hone_interp_reg cast(hone_interp_reg a, hone_dtype from, hone_dtype to)
         r.d = wide;
     else if (to == HONE_F32)
         r.f = hone_dtype_is_float(from) ? (float)wide : (float)a.i;
-    else
-        r.f = (float)hone_ir__round(to, wide);
+    else /* by way of f32, in which they are computed */
+        r.f = (float)hone_ir__round(to, hone_dtype_is_float(from) ? (float)wide : (float)a.i);
     return r;
 }
 

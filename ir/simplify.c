@@ -52,6 +52,12 @@ static hone_expr merge_clamp(hone_program *w, hone_op op, hone_expr x, hone_expr
     return hone_binary(w, op, hone_expr_arg(w, x, 0), both);
 }
 
+static bool sum_atom_of(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__sum *s)
+{
+    e = rebuilt(env, e);
+    return e.i && hone_ir__sum_atom(env, e, scale, s);
+}
+
 static bool sum_minmax(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__sum *s)
 {
     hone_op op = hone_expr_op(env->p, e);
@@ -60,8 +66,11 @@ static bool sum_minmax(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__s
     hone_ir__sum_clear(&b);
     hone_ir__sum_clear(&x);
     if (!hone_ir__sum_expr(env, hone_expr_arg(env->p, e, 0), 1, &a) ||
-        !hone_ir__sum_expr(env, hone_expr_arg(env->p, e, 1), 1, &b) ||
-        !hone_ir__sum_add(&x, &a, 1) || !hone_ir__sum_add(&x, &b, -1))
+        !hone_ir__sum_expr(env, hone_expr_arg(env->p, e, 1), 1, &b))
+        return false;
+    if (!hone_ir__bounded(env, &a) || !hone_ir__bounded(env, &b))
+        return sum_atom_of(env, e, scale, s);
+    if (!hone_ir__sum_add(&x, &a, 1) || !hone_ir__sum_add(&x, &b, -1))
         return false;
     int64_t lo, hi;
     hone_ir__sum_range(env, &x, &lo, &hi);
@@ -230,14 +239,20 @@ static hone_expr compare_zero(hone_ir__env *env, hone_op op, hone_ir__sum *s)
     return write_comparison(env, op, &d, s);
 }
 
-/* a op b as a sum compared with 0 by <, == or !=. False: not integers, or not analysable. */
+/* a op b as a sum compared with 0 by <, == or !=. False: not integers, not analysable, or may wrap
+ * around. */
 static bool difference(hone_ir__env *env, hone_expr e, hone_op *op, hone_ir__sum *s)
 {
     hone_expr a = hone_expr_arg(env->p, e, 0), b = hone_expr_arg(env->p, e, 1);
+    hone_ir__sum x;
     *op = hone_expr_op(env->p, e);
     hone_ir__sum_clear(s);
+    hone_ir__sum_clear(&x);
     if (hone_expr_dtype(env->p, a) != HONE_I64 || !hone_ir__sum_expr(env, a, 1, s) ||
-        !hone_ir__sum_expr(env, b, -1, s))
+        !hone_ir__exact(env, s) || !hone_ir__sum_expr(env, b, 1, &x) || !hone_ir__exact(env, &x))
+        return false;
+    bool one_side = s->n == 0 || x.n == 0; /* nothing but the constant changes sides */
+    if (!hone_ir__sum_add(s, &x, -1) || !(one_side || hone_ir__bounded(env, s)))
         return false;
     if (*op != HONE_OP_LE)
         return true;

@@ -140,6 +140,20 @@ void hone_ir__sum_range(hone_ir__env *env, const hone_ir__sum *s, int64_t *ret_l
     *ret_hi = hi < *ret_hi ? hi : *ret_hi;
 }
 
+bool hone_ir__bounded(hone_ir__env *env, const hone_ir__sum *s)
+{
+    int64_t lo, hi;
+    hone_ir__digits_range(s, &lo, &hi);
+    if (!hone_ir__known(lo, hi) && s->n > 1) /* x - x // 8 * 8 */
+        hone_ir__sum_range(env, s, &lo, &hi);
+    return hone_ir__known(lo, hi);
+}
+
+bool hone_ir__exact(hone_ir__env *env, const hone_ir__sum *s)
+{
+    return (s->n == 1 && s->t[0].c == 1 && s->base == 0) || hone_ir__bounded(env, s);
+}
+
 /* ---- building -------------------------------------------------------------------------------- */
 
 bool hone_ir__sum_const(hone_ir__sum *s, int64_t v, int64_t scale)

@@ -80,6 +80,12 @@ bool hone_ir__divide(hone_ir__env *env, const hone_ir__sum *s, int64_t d, int64_
 void hone_ir__sum_range(hone_ir__env *env, const hone_ir__sum *s, int64_t *ret_lo, int64_t *ret_hi);
 /* The range of digits as they are (in any order, base included). */
 void hone_ir__digits_range(const hone_ir__sum *digits, int64_t *ret_lo, int64_t *ret_hi);
+/* What the sum is in i64, which wraps around, is the number it says: of data, whose range is not
+ * known, only sums of one plain term are. Others may be added and multiplied, but neither divided
+ * nor compared as numbers. */
+bool hone_ir__exact(hone_ir__env *env, const hone_ir__sum *s);
+/* Its range is known; it is exact then. */
+bool hone_ir__bounded(hone_ir__env *env, const hone_ir__sum *s);
 static inline bool hone_ir__known(int64_t lo, int64_t hi)
 {
     return lo != HONE_IR__LOW && hi != HONE_IR__HIGH;

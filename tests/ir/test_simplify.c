@@ -334,6 +334,37 @@ static void floats_and_loads(void **state)
     expect_range(sub(add(at, i), at), 0, 9);
 }
 
+/* Data may be anything, and sums of it wrap around: they are not compared or divided as numbers. */
+static void data_wraps(void **state)
+{
+    (void)state;
+    int64_t n[] = {10};
+    hone_expr i = var(10);
+    hone_buffer x = hone_buffer_new(P, "D", HONE_I64, n, 1, HONE_INPUT, HONE_GLOBAL);
+    hone_buffer y = hone_buffer_new(P, "E", HONE_I64, n, 1, HONE_INPUT, HONE_GLOBAL);
+    hone_expr a = hone_load(P, x, &i, 1), b = hone_load(P, y, &i, 1);
+    hone_expr kept[] = {
+        lt(a, b),
+        op(HONE_OP_EQ, mul(a, 2), mul(b, 2)),
+        lt(add(a, num(1)), num(5)),
+        quo(add(mul(a, 8), num(3)), 8),
+        mod(add(i, a), 3),
+        op(HONE_OP_MIN, add(a, num(1)), add(b, num(1))),
+        op(HONE_OP_MAX, a, add(a, num(1))),
+    };
+    for (size_t k = 0; k < HONE_LEN(kept); k++)
+        expect(kept[k], kept[k]);
+    int64_t lo, hi;
+    hone_expr size = hone_unary(P, HONE_OP_ABS, a); /* of the smallest number it is negative */
+    assert_false(hone_prove(P, hone_binary(P, HONE_OP_LE, num(0), size)));
+    assert_false(hone_bounds(P, size, &lo, &hi));
+    /* what holds in wrapping arithmetic too */
+    expect(sub(add(a, b), b), a);
+    expect(quo(quo(a, 4), 2), quo(a, 8));
+    expect(hone_unary(P, HONE_OP_NOT, lt(a, num(5))), lt(num(4), a));
+    expect(lt(mod(a, 8), num(8)), hone_bool(P, true));
+}
+
 static void overflow_is_given_up(void **state)
 {
     (void)state;
@@ -652,6 +683,7 @@ int main(void)
         T(comparisons),
         T(conditions),
         T(floats_and_loads),
+        T(data_wraps),
         T(overflow_is_given_up),
         T(many_terms),
         T(deep),
