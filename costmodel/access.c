@@ -20,6 +20,17 @@ static bool constant(const hone_program *p, hone_expr e, double *ret)
     return true;
 }
 
+/* How far loop l moves a sum of loops, and those that move it in smaller steps. A quotient stays
+ * what it is while they run within one divisor: a vector within a panel does not leave it. */
+static double reach(const nest *ne, const double *move, unsigned l)
+{
+    double ret = 0;
+    for (unsigned q = 0; q < ne->n; q++)
+        if (fabs(move[q]) <= fabs(move[l]))
+            ret += fabs(move[q]) * (ne->extent[q] - 1);
+    return ret;
+}
+
 /* out[l] += scale * (change of e per step of loop l), on average. */
 static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, hone_expr e,
                         double scale, double *out)
@@ -54,10 +65,15 @@ static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, 
         else if (constant(p, hone_expr_arg(p, e, 0), &c))
             add_strides(p, ne, block, hone_expr_arg(p, e, 1), scale * c, out);
         return;
-    case HONE_OP_FLOORDIV:
-        if (constant(p, hone_expr_arg(p, e, 1), &c) && c > 0)
-            add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale / c, out);
+    case HONE_OP_FLOORDIV: {
+        double inner[MAX_NEST] = {0};
+        if (!constant(p, hone_expr_arg(p, e, 1), &c) || c <= 0)
+            return;
+        add_strides(p, ne, block, hone_expr_arg(p, e, 0), 1, inner);
+        for (unsigned l = 0; l < ne->n; l++)
+            out[l] += reach(ne, inner, l) < c ? 0 : scale * inner[l] / c;
         return;
+    }
     case HONE_OP_FLOORMOD: {
         double inner[MAX_NEST] = {0};
         if (!constant(p, hone_expr_arg(p, e, 1), &c) || c <= 0)
@@ -78,6 +94,36 @@ static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, 
     default:
         return;
     }
+}
+
+/* Elements from row to row of the buffer, dimension by dimension, as they lie in memory. */
+static void pitches(const hone_program *p, hone_buffer buffer, double ret[HONE_MAX_DIMS])
+{
+    const hone_buffer_row *b = hone_buffer_at(p, buffer);
+    hone_align align[HONE_MAX_DIMS] = {0};
+    hone_stmt writer = b->role == HONE_TEMP ? hone_writer_of(p, buffer) : (hone_stmt){0};
+    if (writer.i)
+        hone_aligns_of(p, writer, align);
+    double pitch = 1;
+    for (unsigned d = b->n_dims; d-- > 0;) {
+        const hone_align *a = &align[d];
+        if (a->factor)
+            pitch += fmod(fmod((double)a->offset - pitch, (double)a->factor) + (double)a->factor,
+                          (double)a->factor);
+        ret[d] = pitch;
+        pitch *= (double)b->shape[d];
+    }
+}
+
+/* Lines that rows `pitch` bytes apart keep from other use, `run` of each being needed: in a cache
+ * that is indexed by the address within a page, rows that start at the same place in it compete
+ * for the same sets. */
+static double crowd(double pitch, double run, double line)
+{
+    double apart = 1, sets = 4096 / line;
+    while (apart < sets && fmod(pitch, 2 * apart * line) == 0)
+        apart *= 2;
+    return fmax(run, apart);
 }
 
 static void add_access(const hone_program *p, const hone_target *t, block_view *v,
@@ -109,22 +155,29 @@ static void add_access(const hone_program *p, const hone_target *t, block_view *
             a->move[l] += a->stride[d][l] * pitch;
         pitch *= (double)b->shape[d];
     }
-    double line = (double)t->cache_line / a->bytes, span[HONE_MAX_DIMS];
+    double line = (double)t->cache_line / a->bytes, span[HONE_MAX_DIMS], apart[HONE_MAX_DIMS];
+    pitches(p, buffer, apart);
     for (unsigned d = 0; d < a->dims; d++)
         span[d] = 1;
     for (unsigned l = ne->n + 1; l-- > 0;) {
-        double elements = 1, rows = 1;
+        double elements = 1, rows = 1, from_row_to_row = 1;
         for (unsigned d = 0; d < a->dims; d++) {
             if (l < ne->n)
                 span[d] += fabs(a->stride[d][l]) * (ne->extent[l] - 1);
             double x = fmin(span[d], (double)b->shape[d]);
             elements *= x;
-            if (d + 1 < a->dims)
+            if (d + 1 < a->dims) {
                 rows *= x;
+                from_row_to_row = x > 1 ? apart[d] : from_row_to_row;
+            }
         }
         a->run[l] = elements / rows;
         a->elements[l] = elements;
         a->lines[l] = rows * fmax(1, a->run[l] / line);
+        a->crowded[l] = a->lines[l];
+        if (rows > 1)
+            a->crowded[l] =
+                rows * crowd(from_row_to_row * a->bytes, fmax(1, a->run[l] / line), t->cache_line);
     }
 }
 
@@ -160,18 +213,21 @@ void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_tar
         ne->inside[l] = ne->inside[l + 1] * ne->extent[l];
     }
     const hone_stmt_row *b = hone_stmt_at(p, block);
-    double domain = 1;
+    double domain = 1, turns = 1;
+    bool moves[MAX_NEST] = {false};
     for (unsigned k = 0; k < b->n_iters; k++) {
         const hone_iter *it = hone_iter_at(p, block, k);
         domain *= (double)hone_var_at(p, it->var)->extent;
-        if (it->kind == HONE_REDUCE) {
-            double s[MAX_NEST] = {0};
-            add_strides(p, ne, block, it->binding, 1, s);
-            for (unsigned l = 0; l < ne->n; l++)
-                ne->reduce[l] |= s[l] != 0;
+        double s[MAX_NEST] = {0};
+        add_strides(p, ne, block, it->binding, 1, s);
+        for (unsigned l = 0; l < ne->n; l++) {
+            moves[l] |= s[l] != 0;
+            ne->reduce[l] |= s[l] != 0 && it->kind == HONE_REDUCE;
         }
     }
-    v->useful = b->where.i ? fmin(1, domain / ne->inside[0]) : 1;
+    for (unsigned l = 0; l < ne->n; l++) /* the others do everything once more */
+        turns *= moves[l] ? ne->extent[l] : 1;
+    v->useful = b->where.i ? fmin(1, domain / turns) : 1;
     v->flops = 0;
     count_flops(p, b->value, &v->flops);
     add_access(p, t, v, b->out, &p->args.v[b->index], true);

@@ -123,10 +123,13 @@ static void memory_time(const hone_target *t, block_view *v)
             if (a->local)
                 continue;
             unsigned l = fit;
+            while (l < ne->n && a->crowded[l] * t->cache_line > capacity[c])
+                l++;
+            double lines = a->lines[l];
             while (l > 0 && a->move[l - 1] == 0) /* stays while the loops right outside run */
                 l--;
             double times = ne->inside[0] / ne->inside[l];
-            through += times * a->lines[fit] * t->cache_line * (a->write ? 1.5 : 1);
+            through += times * lines * t->cache_line * (a->write ? 1.5 : 1);
         }
         v->traffic[c + 1] = through;
         ns += through / bytes_per_cycle[c + 1] / GHZ;

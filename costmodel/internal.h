@@ -27,6 +27,7 @@ typedef struct access {
     double stride[HONE_MAX_DIMS][MAX_NEST]; /* the same per dimension */
     double elements[MAX_NEST + 1];          /* distinct elements touched by loops l.. */
     double lines[MAX_NEST + 1];             /* cache lines they lie on */
+    double crowded[MAX_NEST + 1];           /* the same and lines whose place they take */
     double run[MAX_NEST + 1];               /* elements contiguous in the last dimension */
 } access;
 

@@ -356,7 +356,7 @@ const hone_ann *hone_ann_get(const hone_program *p, hone_stmt s, const char *key
 #define HONE_MAX_ALIGN (1 << 20)
 /* What storage_align asked for, by axis of the buffer the block writes: in memory the distance
  * between neighbours along it, in elements, is `offset` more than a multiple of `factor`. 0: any.
- * Only code generation looks at it. */
+ * Programs mean the same without it. */
 typedef struct hone_align {
     int64_t factor, offset;
 } hone_align;

@@ -211,6 +211,97 @@ static void names_do_not_matter(void **state)
     hone_features_free(&b);
 }
 
+/* A product with its right operand as it lies and in panels of 32 columns. */
+#define PANELS(shape, index)                                            \
+    "program panels {\n"                                                \
+    "  buffer A: f32[64, 64] input\n"                                   \
+    "  buffer B: f32" shape " input\n"                                  \
+    "  buffer C: f32[64, 128] output\n"                                 \
+    "  for j_0 in 4 {\n"                                                \
+    "    for i in 64 {\n"                                               \
+    "      for k in 64 {\n"                                             \
+    "        for j_1 in 2 unrolled {\n"                                 \
+    "          for j_2 in 16 vectorized {\n"                            \
+    "            block C(vi: 64 = i, vj: 128 = j_0*32 + j_1*16 + j_2, " \
+    "reduce vk: 64 = k) {\n"                                            \
+    "              init 0.0\n"                                          \
+    "              C[vi, vj] = C[vi, vj] + A[vi, vk] * B" index "\n"    \
+    "            }\n"                                                   \
+    "          }\n"                                                     \
+    "        }\n"                                                       \
+    "      }\n"                                                         \
+    "    }\n"                                                           \
+    "  }\n"                                                             \
+    "}\n"
+
+static void a_vector_stays_in_its_panel(void **state)
+{
+    (void)state;
+    hone_features plain = features_of_text(PANELS("[64, 128]", "[vk, vj]"), 1);
+    hone_features packed = features_of_text(PANELS("[4, 64, 32]", "[vj // 32, vk, vj % 32]"), 1);
+    ASSERT_NEAR(packed.v.v[HONE_FEATURE_gathers], 0);
+    ASSERT_NEAR(packed.v.v[HONE_FEATURE_draft_compute], plain.v.v[HONE_FEATURE_draft_compute]);
+    assert_true(packed.draft_ns <= 1.001 * plain.draft_ns);
+    hone_features_free(&packed);
+    hone_features_free(&plain);
+    /* panels narrower than the vector do break it */
+    hone_features narrow = features_of_text(PANELS("[16, 64, 8]", "[vj // 8, vk, vj % 8]"), 1);
+    assert_true(narrow.v.v[HONE_FEATURE_gathers] > 0);
+    hone_features_free(&narrow);
+}
+
+/* Sixteen rows of 64 elements, all of which are read again for each of 1024 turns. */
+static double rows_again(int pitch, const char *mark)
+{
+    char *text =
+        hone_xasprintf("program again {\n  buffer A: f32[16, %d] input\n  buffer T: f32[16, %d]\n"
+                       "  buffer C: f32[1024] output\n  for i in 16 { for j in %d {\n"
+                       "    block T(vi: 16 = i, vj: %d = j)%s { T[vi, vj] = A[vi, vj] } } }\n"
+                       "  for n in 1024 { for i in 16 { for j in 64 {\n"
+                       "    block C(vn: 1024 = n, reduce vi: 16 = i, reduce vj: 64 = j) {\n"
+                       "      init 0.0\n      C[vn] = C[vn] + T[vi, vj]\n    } } } }\n}\n",
+                       pitch, pitch, pitch, pitch, mark);
+    hone_features f = features_of_text(text, 1);
+    assert_int_equal(f.rows, 2);
+    double ret = exp2(f.v.v[HONE_N_FEATURES + HONE_FEATURE_traffic + 1]) - 1;
+    hone_features_free(&f);
+    free(text);
+    return ret;
+}
+
+/* Rows a multiple of 4096 bytes apart share a few sets of the cache and drive each other out. */
+static void rows_of_a_power_of_two_crowd(void **state)
+{
+    (void)state;
+    double apart = rows_again(1040, ""), crowded = rows_again(1024, "");
+    assert_true(crowded > 100 * apart);
+    ASSERT_NEAR(rows_again(1024, " @buffer_dim_align=\"0,0,32,16\""), apart);
+}
+
+/* A stage computed again in each turn of a loop costs as many times as much, guarded or not. */
+static double again(int turns, const char *where)
+{
+    char *text = hone_xasprintf(
+        "program again {\n  buffer A: f32[60] input\n  buffer T: f32[60]\n"
+        "  buffer C: f32[%d, 60] output\n  for n in %d { for i in 4 { for j in 16 {\n"
+        "      block T(vi: 60 = i*16 + j)%s { T[vi] = exp(A[vi]) } } }\n"
+        "    for m in 60 { block C(vn: %d = n, vm: 60 = m) { C[vn, vm] = T[vm] } } }\n}\n",
+        turns, turns, where, turns);
+    hone_features f = features_of_text(text, 1);
+    double ret = exp2(f.v.v[HONE_FEATURE_draft_compute]) - 1;
+    ASSERT_NEAR(f.v.v[HONE_FEATURE_useful], *where ? 60.0 / 64 : 1);
+    hone_features_free(&f);
+    free(text);
+    return ret;
+}
+
+static void doing_it_again_is_no_waste_to_be_skipped(void **state)
+{
+    (void)state;
+    const char *where = " where i*16 + j < 60";
+    ASSERT_NEAR(again(50, where), 50 * again(1, where));
+}
+
 /* ---- any candidate --------------------------------------------------------------------------- */
 
 static const struct {
@@ -435,6 +526,9 @@ int main(void)
         cmocka_unit_test(counted_by_hand),
         cmocka_unit_test(guards_and_strides),
         cmocka_unit_test(names_do_not_matter),
+        cmocka_unit_test(a_vector_stays_in_its_panel),
+        cmocka_unit_test(rows_of_a_power_of_two_crowd),
+        cmocka_unit_test(doing_it_again_is_no_waste_to_be_skipped),
         cmocka_unit_test(random_candidates),
         cmocka_unit_test(a_program_of_nothing),
         cmocka_unit_test(more_work_is_more),

@@ -170,12 +170,12 @@ static void rejections_are_avoided(void **state)
     }
     hone_model *m = new_model(1);
     for (unsigned k = 0; k < LEARN; k++)
-        hone_model_add(m, 7, &data.f[k], body[k] > 10.5f ? 0 : data.ns[k]);
+        hone_model_add(m, 7, &data.f[k], body[k] > 10.0f ? 0 : data.ns[k]);
     train(m);
     predict(m, cost);
     for (unsigned k = LEARN; k < N; k++) {
         double more = cost[k] - log(data.ns[k]); /* than it would have taken */
-        if (body[k] > 10.5f) {
+        if (body[k] > 10.0f) {
             refused += more;
             n_refused++;
         } else {
