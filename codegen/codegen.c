@@ -3,6 +3,7 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/ErrorHandling.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 
@@ -32,6 +33,9 @@ static void fatal(const char *reason)
     hone_log(HONE_LOG_ERROR, "LLVM gave up: %s", reason);
 }
 
+/* Loop strength reduction took half of the time of a large unrolled body, and finds nothing: index
+ * arithmetic is emitted reduced (index.c). There is no way to ask a target machine for it, so the
+ * option is the process's. */
 static void init_llvm(void)
 {
     static bool done;
@@ -42,6 +46,8 @@ static void init_llvm(void)
         LLVMInitializeAllTargetMCs();
         LLVMInitializeAllAsmPrinters();
         LLVMInstallFatalErrorHandler(fatal);
+        const char *const options[] = {"hone", "-disable-lsr"};
+        LLVMParseCommandLineOptions(HONE_LEN(options), options, NULL);
     }
 }
 

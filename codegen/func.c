@@ -136,6 +136,7 @@ void hone_cg__fn_close(cg *e)
     LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
     free(e->fn.ptr);
     hone_vec_free(&e->fn.memo);
+    hone_vec_free(&e->fn.steps);
 }
 
 /* ---- kernel --------------------------------------------------------------------------------- */

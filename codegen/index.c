@@ -106,12 +106,39 @@ cg_idx hone_cg__sub(cg *e, cg_idx a, cg_idx b)
     return op2(e, OP_SUB, a, b, (__int128)a.lo - b.hi, (__int128)a.hi - b.lo);
 }
 
+/* c times the counter of a loop: added up from one iteration to the next. */
+static LLVMValueRef step(cg *e, uint32_t level, int64_t c)
+{
+    const cg_loop *l = e->fn.counts[level];
+    for (uint32_t k = 0; k < e->fn.steps.n; k++) {
+        const cg_step *s = &e->fn.steps.v[k];
+        if (s->level == level && s->by == c) {
+            return s->phi;
+        }
+    }
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b), before = l->before;
+    LLVMPositionBuilderBefore(e->b, LLVMGetBasicBlockTerminator(before));
+    LLVMValueRef times = LLVMConstInt(e->i64, (uint64_t)c, true);
+    LLVMValueRef first = LLVMBuildNSWMul(e->b, l->first, times, "");
+    LLVMPositionBuilderBefore(e->b, l->i);
+    LLVMValueRef phi = LLVMBuildPhi(e->b, e->i64, "");
+    LLVMAddIncoming(phi, &first, &before, 1);
+    LLVMPositionBuilderAtEnd(e->b, here);
+    hone_vec_push(&e->fn.steps, (cg_step){phi, c, level});
+    return phi;
+}
+
 cg_idx hone_cg__mul(cg *e, cg_idx a, int64_t c)
 {
     if (c == 1 || !c) {
         return c ? a : hone_cg__const(0);
     }
     __int128 x = (__int128)a.lo * c, y = (__int128)a.hi * c;
+    /* Twice is for nothing: processors multiply by the size of an element and by that, too. */
+    if (c != 2 && a.level <= e->fn.level && e->fn.counts[a.level] &&
+        e->fn.counts[a.level]->i == a.v) {
+        return (cg_idx){step(e, a.level, c), clamp(x < y ? x : y), clamp(x < y ? y : x), a.level};
+    }
     return op2(e, OP_MUL, a, hone_cg__const(c), x < y ? x : y, x < y ? y : x);
 }
 
@@ -325,10 +352,21 @@ void hone_cg__scope_open(cg *e, LLVMValueRef anchor)
 {
     HONE_ASSERT(e->fn.level + 1 < CG_MAX_SCOPES); /* prepare.c checks the depth */
     e->fn.anchor[++e->fn.level] = anchor;
+    e->fn.counts[e->fn.level] = NULL;
 }
 
 void hone_cg__scope_close(cg *e)
 {
+    LLVMBasicBlockRef last = LLVMGetInsertBlock(e->b);
+    for (; e->fn.steps.n; e->fn.steps.n--) {
+        cg_step s = e->fn.steps.v[e->fn.steps.n - 1];
+        if (s.level < e->fn.level) {
+            break;
+        }
+        LLVMValueRef by = LLVMConstInt(e->i64, (uint64_t)s.by, true);
+        LLVMValueRef next = LLVMBuildNSWAdd(e->b, s.phi, by, "");
+        LLVMAddIncoming(s.phi, &next, &last, 1);
+    }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < e->fn.memo.n; i++) {
         if (e->fn.memo.v[i].level < e->fn.level) {

@@ -129,15 +129,31 @@ typedef struct cg_memo {
     uint32_t level;
 } cg_memo;
 
+/* A multiple of a loop's counter, which grows along with it. */
+typedef struct cg_step {
+    LLVMValueRef phi;
+    int64_t by;
+    uint32_t level;
+} cg_step;
+
+/* A serial loop under construction. */
+typedef struct cg_loop {
+    LLVMBasicBlockRef before, top, after;
+    LLVMValueRef i, first, end;
+    bool vectorise; /* set by the caller: LLVM is to make vectors of it */
+} cg_loop;
+
 /* The function being emitted. */
 typedef struct cg_fn {
     LLVMValueRef fn, rt;
     hone_stmt owner;   /* none: kernel or pack */
     LLVMValueRef *ptr; /* per buffer, NULL when not to be had here */
     uint32_t level;
-    LLVMValueRef anchor[CG_MAX_SCOPES]; /* hoisted code of a scope goes before it */
+    LLVMValueRef anchor[CG_MAX_SCOPES];   /* hoisted code of a scope goes before it */
+    const cg_loop *counts[CG_MAX_SCOPES]; /* multiples of its counter are added up; or NULL */
     LLVMBasicBlockRef entry;
     HONE_VEC(cg_memo) memo;
+    HONE_VEC(cg_step) steps;
 } cg_fn;
 
 /* Data value: scalar (the same in all lanes) or a vector of e->lanes. */
@@ -307,13 +323,8 @@ bool hone_cg__enter(cg *e, const cg_leaf *leaf, const hone_var *inside, unsigned
 void hone_cg__stmt(cg *e, hone_stmt s);
 /* Emits the loop, if all in it is one sum that is kept in f64. Of plain code. */
 bool hone_cg__plain_sum(cg *e, hone_stmt loop);
-/* A serial loop under construction, counting from lo while less than hi; what open returns is its
- * index, and what is emitted until close its body. */
-typedef struct cg_loop {
-    LLVMBasicBlockRef before, top, after;
-    LLVMValueRef i, first, end;
-    bool vectorise; /* set by the caller: LLVM is to make vectors of it */
-} cg_loop;
+/* Makes a serial loop counting from lo while less than hi; what open returns is its index, and what
+ * is emitted until close its body. */
 cg_idx hone_cg__open(cg *e, cg_idx lo, cg_idx hi, cg_loop *ret);
 void hone_cg__close(cg *e, const cg_loop *l, int64_t step);
 void hone_cg__children(cg *e, hone_stmt s);

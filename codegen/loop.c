@@ -83,13 +83,28 @@ void hone_cg__close(cg *e, const cg_loop *l, int64_t step)
     hone_cg__scope_close(e);
     LLVMValueRef by = LLVMConstInt(e->i64, (uint64_t)step, true);
     LLVMValueRef next = LLVMBuildNSWAdd(e->b, l->i, by, "");
-    LLVMValueRef more = LLVMBuildICmp(e->b, LLVMIntSLT, next, l->end, "");
+    /* When it can be "not equal" it is, because instcombine would ask "less" of i: two registers.
+     */
+    LLVMIntPredicate less = step == 1 ? LLVMIntNE : LLVMIntSLT;
+    LLVMValueRef more = LLVMBuildICmp(e->b, less, next, l->end, "");
     LLVMBasicBlockRef latch = LLVMGetInsertBlock(e->b);
     describe_loop(e, LLVMBuildCondBr(e->b, more, l->top, l->after), l->vectorise);
     LLVMValueRef values[] = {l->first, next};
     LLVMBasicBlockRef blocks[] = {l->before, latch};
     LLVMAddIncoming(l->i, values, blocks, 2);
     LLVMPositionBuilderAtEnd(e->b, l->after);
+}
+
+static bool is_innermost(cg *e, hone_stmt loop)
+{
+    for (hone_stmt s = hone_next(&e->q, loop, loop); s.i; s = hone_next(&e->q, loop, s)) {
+        hone_loop_kind kind = (hone_loop_kind)hone_stmt_at(&e->q, s)->loop_kind;
+        if (hone_is_loop(&e->q, s) && hone_loop_extent(&e->q, s) > 1 && kind != HONE_UNROLLED &&
+            kind != HONE_VECTORIZED) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once)
@@ -102,7 +117,9 @@ void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once)
         return;
     }
     cg_loop l;
-    bound_children(e, loop, hone_cg__open(e, lo, hi, &l));
+    cg_idx i = hone_cg__open(e, lo, hi, &l);
+    e->fn.counts[e->fn.level] = is_innermost(e, loop) ? &l : NULL; /* registers are few */
+    bound_children(e, loop, i);
     hone_cg__close(e, &l, 1);
 }
 

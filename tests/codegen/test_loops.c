@@ -208,6 +208,32 @@ static void implied_conditions(void **state)
     check_same(SPLIT_TWICE(" and c < 6 and a*3 + b < 7"));
 }
 
+/* Rows of B begin 320 floats apart, and nothing is multiplied to find the next one. */
+static void rows_without_products(void **state)
+{
+    (void)state;
+    const char *text =
+        "program rows {\n  buffer A: f32[20, 9] input\n"
+        "  buffer B: f32[9, 320] input\n  buffer C: f32[20, 320] output\n"
+        "  for i in 20 { for jo in 20 { for k in 9 { for v in 16 vectorized {\n"
+        "    block C(vi: 20 = i, vj: 320 = jo*16 + v, reduce vk: 9 = k) {\n"
+        "      init 0.0\n      C[vi, vj] = C[vi, vj] + A[vi, vk] * B[vk, vj] } } } }\n"
+        "}\n}\n";
+    check_same(text);
+    /* that loop is one block */
+    char *ll = emit_text(text, HONE_EMIT_LLVM), *body = strstr(ll, "llvm.fma");
+    assert_non_null(body);
+    char *end = strstr(body, "\n\n");
+    assert_non_null(end);
+    *end = '\0';
+    while (strncmp(body, "\n\n", 2) != 0)
+        body--;
+    assert_non_null(strstr(body, ", 320\n"));
+    assert_null(strstr(body, " mul "));
+    assert_null(strstr(body, "shl "));
+    free(ll);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,7 +243,7 @@ int main(void)
         cmocka_unit_test(awkward_vectors),    cmocka_unit_test(nested_vectors),
         cmocka_unit_test(vector_tails),       cmocka_unit_test(parallel_loops),
         cmocka_unit_test(parallel_in_serial), cmocka_unit_test(too_big),
-        cmocka_unit_test(implied_conditions),
+        cmocka_unit_test(implied_conditions), cmocka_unit_test(rows_without_products),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
