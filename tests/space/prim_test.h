@@ -10,7 +10,20 @@
 
 #include <cmocka.h>
 
+#include "ir/target.h"
 #include "space/prim.h"
+
+/* A machine like many, for what asks for one. */
+static const hone_target some_cpu = {.triple = "x86_64-pc-linux-gnu",
+                                     .cpu = "znver4",
+                                     .cores = 2,
+                                     .vector_bytes = 64,
+                                     .vector_registers = 32,
+                                     .fma_latency = 4,
+                                     .fma_per_cycle = 1,
+                                     .cache_line = 64,
+                                     .l1_bytes = 32 << 10,
+                                     .l2_bytes = 1 << 20};
 
 static inline hone_program load_program(const char *text)
 {
@@ -123,6 +136,14 @@ static inline void check_same(const hone_program *a, hone_program *b)
         fail_msg("%s in\n%s", why, program_text(b));
 }
 
+/* The end of a test: p, made of base, computes the same. */
+static inline void end_same(hone_program *base, hone_program *p)
+{
+    check_same(base, p);
+    hone_program_fini(p);
+    hone_program_fini(base);
+}
+
 static inline hone_stmt block_of(const hone_program *p, const char *name)
 {
     hone_stmt b = hone_block_find(p, name);
@@ -179,12 +200,26 @@ static inline void reorder_loops(hone_program *p, const char *block, const unsig
         free(after_);                               \
     } while (0)
 
-#define APPLY(call)                                  \
-    do {                                             \
-        hone_error err_;                             \
-        hone_error *err = &err_;                     \
-        if ((call) != HONE_OK)                       \
-            fail_msg("%s: %s", #call, err_.message); \
+#define APPLY(call)                                                             \
+    do {                                                                        \
+        hone_error err_ = {0};                                                  \
+        hone_error *err = &err_;                                                \
+        hone_status st_ = (call);                                               \
+        if (st_ != HONE_OK)                                                     \
+            fail_msg("%s: %s: %s", #call, hone_status_name(st_), err_.message); \
+    } while (0)
+
+/* The effect of a call on a program as text; nothing else changes. */
+#define CHECK_EFFECT(program, call, ...)                                 \
+    do {                                                                 \
+        hone_program p = load_program(program), base = copy_program(&p); \
+        hone_stmt ret[8];                                                \
+        unsigned n = 0;                                                  \
+        (void)ret;                                                       \
+        (void)n;                                                         \
+        APPLY(call);                                                     \
+        check_text(&p, __VA_ARGS__);                                     \
+        end_same(&base, &p);                                             \
     } while (0)
 
 /* ---- programs -------------------------------------------------------------------------------- */

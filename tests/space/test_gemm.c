@@ -117,9 +117,7 @@ static void blis_matmul_odd(void **state)
             "    }\n"
             "  }\n"
             "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void blis_matmul_even(void **state)
@@ -145,9 +143,7 @@ static void blis_epilogue(void **state)
         hone__reverse_compute_at(&p, block_of(&p, "S"), loop_named(&p, "C", "i_0"), err));
     APPLY(hone__compute_inline(&p, block_of(&p, "S"), err));
     APPLY(hone__reverse_compute_at(&p, block_of(&p, "D"), loop_named(&p, "C", "j_0"), err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* With k inside, each tile is finished when it is stored. */
@@ -178,9 +174,7 @@ static void epilogue_per_tile(void **state)
     APPLY(hone__reverse_compute_at(&p, tile[0], loop_named(&p, "C", "i_0"), err));
     APPLY(hone__decompose_reduction(&p, block_of(&p, "C"), loop_named(&p, "C", "k"), &init, err));
     APPLY(hone__reverse_compute_inline(&p, block_of(&p, "S"), err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* 3 by 3, stride 1, padding 1. */
@@ -229,9 +223,7 @@ static void blocked_conv2d(void **state)
         hone_program_fini(&q);
     }
     APPLY(hone__compute_inline(&p, block_of(&p, "P"), err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* ---- random schedules ------------------------------------------------------------------------ */

@@ -255,9 +255,7 @@ static void tensorize_rejected(void **state)
     APPLY(hone__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 1), &ret, err));
     hone_program before = copy_program(&p);
     APPLY(hone__tensorize(&p, loop_of(&p, "C", 2), fma, true, &ret, err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* ---- in traces --------------------------------------------------------------------------------

@@ -3,15 +3,6 @@
 
 #include "space/internal.h"
 
-#define OK(call)                                                                \
-    do {                                                                        \
-        hone_error err_ = {0};                                                  \
-        hone_error *err = &err_;                                                \
-        hone_status st_ = (call);                                               \
-        if (st_ != HONE_OK)                                                     \
-            fail_msg("%s: %s: %s", #call, hone_status_name(st_), err_.message); \
-    } while (0)
-
 typedef struct bench {
     hone_space sp;
     hone_sched s;
@@ -26,8 +17,8 @@ static void set_up(bench *b, const char *text, const char *block)
     b->sp.base = load_program(text);
     hone_rng_seed(&b->rng, 1);
     hone_sched_start(&b->s, &b->sp.base, &b->rng);
-    OK(hone_get_block(&b->s, block, &b->block, err));
-    OK(hone_get_loops(&b->s, b->block, b->loop, 4, &n, err));
+    APPLY(hone_get_block(&b->s, block, &b->block, err));
+    APPLY(hone_get_loops(&b->s, b->block, b->loop, 4, &n, err));
 }
 
 static void tear_down(bench *b)
@@ -48,7 +39,7 @@ static void wander(bench *b, unsigned steps, void (*see)(const hone_trace *t, vo
         assert_true(hone_space_mutate(&b->sp, &t, &b->rng));
         uint64_t h = hone_trace_hash(&t);
         assert_true(h != before);
-        OK(hone_trace_replay(&t, &b->sp.base, &s, NULL, false, err));
+        APPLY(hone_trace_replay(&t, &b->sp.base, &s, NULL, false, err));
         assert_true(hone_trace_hash(&s.trace) == h);
         if (k % 16 == 0)
             check_same(&b->sp.base, &s.prog);
@@ -81,8 +72,8 @@ static void test_perfect(void **state)
     hone_rv v[3], parts[3];
     bool seen[3][13] = {{false}};
     set_up(&b, MATMUL(12, 10, 8), "C");
-    OK(hone_sample_perfect_tile(&b.s, b.loop[0], 3, 4, NULL, v, err));
-    OK(hone_split(&b.s, b.loop[0], v, 3, parts, err));
+    APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 3, 4, NULL, v, err));
+    APPLY(hone_split(&b.s, b.loop[0], v, 3, parts, err));
     wander(&b, 800, see_perfect, seen);
     for (int d = 1; d <= 12; d++)
         if (12 % d == 0)
@@ -105,8 +96,8 @@ static void test_imperfect(void **state)
     hone_rv v[3], parts[3];
     bool seen[14] = {false};
     set_up(&b, MATMUL(13, 4, 4), "C");
-    OK(hone_sample_imperfect_tile(&b.s, b.loop[0], 3, 8, NULL, v, err));
-    OK(hone_split(&b.s, b.loop[0], v, 3, parts, err));
+    APPLY(hone_sample_imperfect_tile(&b.s, b.loop[0], 3, 8, NULL, v, err));
+    APPLY(hone_split(&b.s, b.loop[0], v, 3, parts, err));
     wander(&b, 600, see_imperfect, seen);
     for (int d = 1; d <= 13; d++)
         assert_int_equal(seen[d], hone_space__is_imperfect_factor(13, d));
@@ -125,8 +116,8 @@ static void test_categorical(void **state)
     hone_rv v;
     int seen[4] = {0};
     set_up(&b, MATMUL(4, 4, 4), "C");
-    OK(hone_sample_categorical(&b.s, (int64_t[]){0, 1, 2, 3}, (double[]){.25, .5, 0, .25}, 4, NULL,
-                               &v, err));
+    APPLY(hone_sample_categorical(&b.s, (int64_t[]){0, 1, 2, 3}, (double[]){.25, .5, 0, .25}, 4,
+                                  NULL, &v, err));
     wander(&b, 400, see_choice, seen);
     assert_int_equal(seen[2], 0);
     assert_true(seen[1] > seen[0] && seen[1] > seen[3] && seen[0] > 50 && seen[3] > 50);
@@ -141,8 +132,8 @@ static void test_register_tile(void **state)
     static const int64_t tiles[][2] = {{1, 4}, {2, 4}, {3, 4}, {6, 8}, {10, 4}, {14, 4}};
     int seen[6] = {0};
     set_up(&b, MATMUL(5, 8, 4), "C");
-    OK(hone_sample_register_tile(&b.s, b.loop[0], b.loop[1], tiles, NULL, 6, NULL, v, err));
-    OK(hone_split(&b.s, b.loop[0], (hone_rv[]){HONE_NO_RV, v[0]}, 2, parts, err));
+    APPLY(hone_sample_register_tile(&b.s, b.loop[0], b.loop[1], tiles, NULL, 6, NULL, v, err));
+    APPLY(hone_split(&b.s, b.loop[0], (hone_rv[]){HONE_NO_RV, v[0]}, 2, parts, err));
     wander(&b, 300, see_choice, seen);
     for (int k = 0; k < 4; k++)
         assert_true(seen[k] > 20);
@@ -158,16 +149,16 @@ static void test_dependent_tiles(void **state)
     hone_rv v[3], t[2], parts[3], f[3];
     static const int64_t tiles[][2] = {{1, 4}, {2, 4}, {3, 8}, {4, 8}, {5, 4}, {6, 4}, {7, 8}};
     set_up(&b, MATMUL(29, 26, 12), "C");
-    OK(hone_sample_register_tile(&b.s, b.loop[0], b.loop[1], tiles, NULL, 7, NULL, t, err));
-    OK(hone_split(&b.s, b.loop[0], (hone_rv[]){HONE_NO_RV, t[0]}, 2, parts, err));
-    OK(hone_sample_imperfect_tile(&b.s, parts[0], 3, 0, NULL, v, err));
-    OK(hone_split(&b.s, parts[0], v, 3, f, err));
-    OK(hone_split(&b.s, b.loop[1], (hone_rv[]){HONE_NO_RV, t[1]}, 2, parts, err));
-    OK(hone_sample_perfect_tile(&b.s, parts[0], 2, 8, NULL, v, err));
-    OK(hone_split(&b.s, parts[0], v, 2, f, err));
-    OK(hone_fuse(&b.s, f, 2, &parts[0], err));
-    OK(hone_sample_imperfect_tile(&b.s, parts[0], 2, 0, NULL, v, err));
-    OK(hone_split(&b.s, parts[0], v, 2, f, err));
+    APPLY(hone_sample_register_tile(&b.s, b.loop[0], b.loop[1], tiles, NULL, 7, NULL, t, err));
+    APPLY(hone_split(&b.s, b.loop[0], (hone_rv[]){HONE_NO_RV, t[0]}, 2, parts, err));
+    APPLY(hone_sample_imperfect_tile(&b.s, parts[0], 3, 0, NULL, v, err));
+    APPLY(hone_split(&b.s, parts[0], v, 3, f, err));
+    APPLY(hone_split(&b.s, b.loop[1], (hone_rv[]){HONE_NO_RV, t[1]}, 2, parts, err));
+    APPLY(hone_sample_perfect_tile(&b.s, parts[0], 2, 8, NULL, v, err));
+    APPLY(hone_split(&b.s, parts[0], v, 2, f, err));
+    APPLY(hone_fuse(&b.s, f, 2, &parts[0], err));
+    APPLY(hone_sample_imperfect_tile(&b.s, parts[0], 2, 0, NULL, v, err));
+    APPLY(hone_split(&b.s, parts[0], v, 2, f, err));
     wander(&b, 400, NULL, NULL);
     tear_down(&b);
 }
@@ -180,13 +171,13 @@ static void test_loops_after_changes(void **state)
     hone_rv v[3], parts[3], loops[8], f[3];
     unsigned n;
     set_up(&b, MATMUL(13, 10, 9), "C");
-    OK(hone_split_by(&b.s, b.loop[0], (int64_t[]){0, 2}, 2, parts, err));
-    OK(hone_get_loops(&b.s, b.block, loops, 8, &n, err));
+    APPLY(hone_split_by(&b.s, b.loop[0], (int64_t[]){0, 2}, 2, parts, err));
+    APPLY(hone_get_loops(&b.s, b.block, loops, 8, &n, err));
     assert_int_equal(n, 4);
-    OK(hone_sample_imperfect_tile(&b.s, loops[0], 2, 0, NULL, v, err));
-    OK(hone_split(&b.s, loops[0], v, 2, f, err));
-    OK(hone_sample_register_tile(&b.s, loops[3], loops[2], (int64_t[][2]){{1, 1}, {8, 1}, {20, 1}},
-                                 NULL, 3, NULL, v, err));
+    APPLY(hone_sample_imperfect_tile(&b.s, loops[0], 2, 0, NULL, v, err));
+    APPLY(hone_split(&b.s, loops[0], v, 2, f, err));
+    APPLY(hone_sample_register_tile(
+        &b.s, loops[3], loops[2], (int64_t[][2]){{1, 1}, {8, 1}, {20, 1}}, NULL, 3, NULL, v, err));
     wander(&b, 200, NULL, NULL);
     tear_down(&b);
 }
@@ -203,8 +194,8 @@ static void test_compute_location(void **state)
     hone_rv at;
     int seen[4] = {0};
     set_up(&b, MATMUL_BIAS_RELU(4, 6, 2), "S");
-    OK(hone_sample_compute_location(&b.s, b.block, NULL, &at, err));
-    OK(hone_compute_at(&b.s, b.block, at, err));
+    APPLY(hone_sample_compute_location(&b.s, b.block, NULL, &at, err));
+    APPLY(hone_compute_at(&b.s, b.block, at, err));
     wander(&b, 120, see_place, seen);
     for (int k = 0; k < 4; k++)
         assert_true(seen[k] > 10);
@@ -218,21 +209,21 @@ static void test_nothing_to_change(void **state)
     hone_rv v[3];
     set_up(&b, MATMUL(1021, 1, 6), "C");
     uint64_t h = hone_trace_hash(&b.s.trace);
-    assert_false(hone_space_mutate(&b.sp, &b.s.trace, &b.rng));         /* no decision at all */
-    OK(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 64, NULL, v, err)); /* a prime above 64 */
-    OK(hone_sample_perfect_tile(&b.s, b.loop[1], 3, 64, NULL, v, err));
-    OK(hone_sample_imperfect_tile(&b.s, b.loop[1], 3, 64, NULL, v, err));
-    OK(hone_sample_imperfect_tile(&b.s, b.loop[2], 1, 64, NULL, v, err));
-    OK(hone_sample_categorical(&b.s, (int64_t[]){5, 6}, (double[]){1, 0}, 2, NULL, v, err));
-    OK(hone_sample_compute_location(&b.s, b.block, NULL, v, err)); /* an output stays */
+    assert_false(hone_space_mutate(&b.sp, &b.s.trace, &b.rng));            /* no decision at all */
+    APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 64, NULL, v, err)); /* a prime above 64 */
+    APPLY(hone_sample_perfect_tile(&b.s, b.loop[1], 3, 64, NULL, v, err));
+    APPLY(hone_sample_imperfect_tile(&b.s, b.loop[1], 3, 64, NULL, v, err));
+    APPLY(hone_sample_imperfect_tile(&b.s, b.loop[2], 1, 64, NULL, v, err));
+    APPLY(hone_sample_categorical(&b.s, (int64_t[]){5, 6}, (double[]){1, 0}, 2, NULL, v, err));
+    APPLY(hone_sample_compute_location(&b.s, b.block, NULL, v, err)); /* an output stays */
     assert_true(hone_trace_hash(&b.s.trace) != h);
     h = hone_trace_hash(&b.s.trace);
     for (int k = 0; k < 20; k++)
         assert_false(hone_space_mutate(&b.sp, &b.s.trace, &b.rng));
     assert_true(hone_trace_hash(&b.s.trace) == h);
     /* what comes after EnterPostproc is not the search's to change */
-    OK(hone_enter_postproc(&b.s, err));
-    OK(hone_sample_perfect_tile(&b.s, b.loop[2], 2, 64, NULL, v, err));
+    APPLY(hone_enter_postproc(&b.s, err));
+    APPLY(hone_sample_perfect_tile(&b.s, b.loop[2], 2, 64, NULL, v, err));
     assert_false(hone_space_mutate(&b.sp, &b.s.trace, &b.rng));
     tear_down(&b);
 }
@@ -244,9 +235,9 @@ static void test_shares(void **state)
     bench b;
     hone_rv v[2];
     set_up(&b, MATMUL(64, 64, 64), "C");
-    OK(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 64, NULL, v, err));
+    APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 64, NULL, v, err));
     for (int k = 0; k < 6; k++)
-        OK(hone_sample_categorical(&b.s, (int64_t[]){1, 2, 3}, NULL, 3, NULL, v, err));
+        APPLY(hone_sample_categorical(&b.s, (int64_t[]){1, 2, 3}, NULL, 3, NULL, v, err));
     hone_trace t = {0};
     int tiles = 0;
     for (int k = 0; k < 2000; k++) {
@@ -265,8 +256,8 @@ static void test_one_seed_one_walk(void **state)
     bench b;
     hone_rv v[4];
     set_up(&b, MATMUL(96, 64, 64), "C");
-    OK(hone_sample_perfect_tile(&b.s, b.loop[0], 4, 64, NULL, v, err));
-    OK(hone_sample_imperfect_tile(&b.s, b.loop[1], 4, 64, NULL, v, err));
+    APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 4, 64, NULL, v, err));
+    APPLY(hone_sample_imperfect_tile(&b.s, b.loop[1], 4, 64, NULL, v, err));
     hone_trace t[2] = {0};
     for (int k = 0; k < 2; k++) {
         hone_rng rng;

@@ -1,27 +1,12 @@
-#include "tests/space/prim_test.h"
-
-#include "space/space.h"
-
-static const hone_target target = {.cores = 2,
-                                   .vector_bytes = 64,
-                                   .vector_registers = 32,
-                                   .fma_latency = 4,
-                                   .fma_per_cycle = 1,
-                                   .cache_line = 64,
-                                   .l1_bytes = 32768,
-                                   .l2_bytes = 1 << 20};
+#include "tests/space/trace_test.h"
 
 /* The program after the trace's search part and the postprocessors. */
 static hone_sched finish(hone_program *p, const char *trace)
 {
-    hone_trace t = {0};
-    hone_error err;
-    if (hone_trace_parse(trace, strlen(trace), &t, &err) != HONE_OK)
-        fail_msg("%s", err.message);
-    hone_space sp = {.base = *p, .target = target, .threads = 2};
+    hone_trace t = trace_of(trace);
+    hone_space sp = {.base = *p, .target = some_cpu, .threads = 2};
     hone_sched s = {0};
-    if (hone_space_finish(&sp, &t, &s, &err) != HONE_OK)
-        fail_msg("%s", err.message);
+    APPLY(hone_space_finish(&sp, &t, &s, err));
     hone_trace_free(&t);
     return s;
 }

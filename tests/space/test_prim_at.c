@@ -29,9 +29,7 @@ static void compute_at_effect(void **state)
         "    }\n"
         "  }\n"
         "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* A reduction moves whole, with its init, and may move again. */
@@ -97,9 +95,7 @@ static void compute_at_of_split_nest(void **state)
                    "    }\n"
                    "  }\n"
                    "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void compute_at_rejected(void **state)
@@ -167,9 +163,7 @@ static void reverse_compute_at_effect(void **state)
                "    }\n"
                "  }\n"
                "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void reverse_compute_at_everywhere(void **state)

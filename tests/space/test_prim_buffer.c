@@ -13,21 +13,6 @@
     "        Y[vi, vj] = X[(vi + vj) // 2, vj // 2] + X[vi, (vi + vj) // 2 % 7]\n      }\n    }\n" \
     "  }\n}\n"
 
-/* The effect of a call on a program as text; nothing else changes. */
-#define CHECK_EFFECT(program, call, ...)                                 \
-    do {                                                                 \
-        hone_program p = load_program(program), base = copy_program(&p); \
-        hone_stmt ret[8];                                                \
-        unsigned n = 0;                                                  \
-        (void)ret;                                                       \
-        (void)n;                                                         \
-        APPLY(call);                                                     \
-        check_text(&p, __VA_ARGS__);                                     \
-        check_same(&base, &p);                                           \
-        hone_program_fini(&p);                                           \
-        hone_program_fini(&base);                                        \
-    } while (0)
-
 /* ---- consumers of caches --------------------------------------------------------------------- */
 
 /* The consumer named reads the cache; S is still there for others. */
@@ -490,9 +475,7 @@ static void cache_inplace(void **state)
                    "    }\n"
                    "  }\n"
                    "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void read_at(void **state)

@@ -30,9 +30,7 @@ static void cache_read_effect(void **state)
                    "    }\n"
                    "  }\n"
                    "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* Only the block asked for reads the copy; the same buffer can be staged once more. */
@@ -45,9 +43,7 @@ static void cache_read_of_one_consumer(void **state)
     APPLY(hone__cache_read(&p, block_of(&p, "S"), 1, HONE_GLOBAL, &ret, err));
     APPLY(hone__cache_read(&p, block_of(&p, "C"), 0, HONE_GLOBAL, &ret, err));
     APPLY(hone__cache_read(&p, block_of(&p, "A_global"), 0, HONE_GLOBAL, &ret, err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void cache_read_rejected(void **state)
@@ -95,9 +91,7 @@ static void cache_write_effect(void **state)
                    "    }\n"
                    "  }\n"
                    "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void cache_write_rejected(void **state)
@@ -154,9 +148,7 @@ static void accumulate_whole_sum(void **state)
             "    }\n"
             "  }\n"
             "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* The sum is cut by an outer loop: later turns start from what is there. */

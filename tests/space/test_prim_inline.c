@@ -18,9 +18,7 @@ static void compute_inline_effect(void **state)
                    "    }\n"
                    "  }\n"
                    "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* A chain, and an imperfectly split nest whose guard means nothing to the consumers. */
@@ -32,9 +30,7 @@ static void compute_inline_of_split_nest(void **state)
     split_loop(&p, "D", 1, 0, 4);
     APPLY(hone__compute_inline(&p, block_of(&p, "S"), err));
     assert_false(hone_block_find(&p, "S").i);
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void compute_inline_rejected(void **state)
@@ -84,9 +80,7 @@ static void reverse_inline_effect(void **state)
                "    }\n"
                "  }\n"
                "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* An epilogue folded into the block that stores the tile of a whole sum. */
@@ -101,9 +95,7 @@ static void reverse_inline_into_store(void **state)
     APPLY(hone__reverse_compute_inline(&p, block_of(&p, "D"), err));
     assert_string_equal(hone_sym_text(&p, hone_buffer_at(&p, hone_stmt_at(&p, ret[1])->out)->name),
                         "D");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* What reads a part of its input leaves the rest uncomputed. */
@@ -137,9 +129,7 @@ static void reverse_inline_of_a_part(void **state)
                    "i_0*4 + i_1 < 5 {\n"
                    "          Y[v, w] = (X[v, w] + 1.0) * 2.0\n"
                    "        }\n      }\n    }\n  }\n}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void reverse_inline_rejected(void **state)
@@ -192,9 +182,7 @@ static void reverse_inline_needs_the_only_consumer(void **state)
     CHECK_REJECTED(&p, HONE_REJECT_INLINE,
                    hone__reverse_compute_inline(&p, block_of(&p, "Z"), err));
     APPLY(hone__compute_inline(&p, block_of(&p, "T"), err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* A sum still reads the element it stores, also along dimensions of one element. */
@@ -219,9 +207,7 @@ static void inline_into_a_sum(void **state)
     hone_expr operand;
     APPLY(hone__compute_inline(&p, block_of(&p, "T"), err));
     assert_true(hone_block_reduction(&p, block_of(&p, "Y"), &op, &operand));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 int main(void)

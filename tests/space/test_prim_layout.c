@@ -49,9 +49,7 @@ static void layout_effect(void **state)
     /* The writer iterates the new layout, so it can be placed at a panel. */
     REORDER(&p, "C", 1, 0, 2, 3);
     APPLY(hone__compute_at(&p, block_of(&p, "B_global"), loop_of(&p, "C", 0), err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* Placed where no padding is in reach, then where it is: the block must not compute it. */

@@ -41,9 +41,7 @@ static void test_split_perfect(void **state)
                 "}\n}\n}\n}\n}\n}\n}\n");
     assert_int_equal(hone_loop_extent(&p, ret[1]), 2);
     assert_false(hone_is_loop(&p, loop)); /* its row is gone */
-    check_same(&base, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&base);
+    end_same(&base, &p);
 }
 
 static void test_split_imperfect(void **state)
@@ -61,9 +59,7 @@ static void test_split_imperfect(void **state)
     /* a part of an imperfect split, split imperfectly again */
     split_loop(&p, "C", 1, 2, 2);
     split_loop(&p, "C", 5, 0, 2);
-    check_same(&base, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&base);
+    end_same(&base, &p);
 }
 
 static void test_split_rejects(void **state)
@@ -177,9 +173,7 @@ static void test_reorder(void **state)
     REORDER(&p, "C", 0, 2, 4, 1, 3, 5);
     check_same(&base, &p);
     REORDER(&p, "C", 5, 4, 3, 2, 1, 0);
-    check_same(&base, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&base);
+    end_same(&base, &p);
 }
 
 static void test_reorder_rejects(void **state)
@@ -223,9 +217,7 @@ static void test_reorder_two_blocks(void **state)
     hone_stmt i = loop_of(&p, "Y", 0), j = loop_of(&p, "Y", 1);
     APPLY(hone__reorder(&p, (hone_stmt[]){j, i}, 2, err));
     assert_int_equal(loop_of(&p, "Y", 0).i, j.i);
-    check_same(&base, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&base);
+    end_same(&base, &p);
 }
 
 static void test_add_unit_loop(void **state)

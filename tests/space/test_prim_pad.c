@@ -66,9 +66,7 @@ static void pad_then_schedule(void **state)
     APPLY(hone__compute_at(&p, block_of(&p, "A_pad"), loop_of(&p, "C", 0), err));
     check_same(&before, &p);
     APPLY(hone__decompose_padding(&p, block_of(&p, "B_pad"), loop_of(&p, "B_pad", 0), &fill, err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* What pads a sum changes nothing in it: neither for greatest and least elements, nor for integers.

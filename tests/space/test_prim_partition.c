@@ -101,9 +101,7 @@ static void partition_keeps_meaning(void **state)
     hone_stmt two[2] = {loop_of(&p, "D", 0), loop_of(&p, "D", 1)};
     APPLY(hone__fuse(&p, two, 2, &fused, err));
     APPLY(hone__loop_partition(&p, fused, (int64_t[]){8, 0}, 2, parts, err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 /* A consumer cannot follow one of the parts only; it can follow the update of a sum whose init
@@ -252,9 +250,7 @@ static void merge_with_a_sum(void **state)
     APPLY(hone__merge(&p, two, 2, &ret, err));
     check_same(&before, &p);
     APPLY(hone__set_loop_kind(&p, loop_of(&p, "C", 0), HONE_PARALLEL, err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void merge_rejected(void **state)

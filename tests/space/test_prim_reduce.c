@@ -35,9 +35,7 @@ static void decompose_effect(void **state)
                "    }\n"
                "  }\n"
                "}\n");
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 static void decompose_everywhere(void **state)
@@ -104,9 +102,7 @@ static void decompose_of_repeated_sum(void **state)
             &p, HONE_REJECT_REDUCE,
             hone__decompose_reduction(&p, block_of(&p, "T"), loop_of(&p, "T", at), &init, err));
     APPLY(hone__decompose_reduction(&p, block_of(&p, "T"), loop_of(&p, "T", 2), &init, err));
-    check_same(&before, &p);
-    hone_program_fini(&p);
-    hone_program_fini(&before);
+    end_same(&before, &p);
 }
 
 int main(void)

@@ -24,17 +24,6 @@ static hone_program mm(void)
     return p;
 }
 
-static const hone_target target = {.triple = "x86_64-pc-linux-gnu",
-                                   .cpu = "znver4",
-                                   .cores = 2,
-                                   .vector_bytes = 64,
-                                   .vector_registers = 32,
-                                   .fma_latency = 4,
-                                   .fma_per_cycle = 1,
-                                   .cache_line = 64,
-                                   .l1_bytes = 32768,
-                                   .l2_bytes = 1 << 20};
-
 static hone_space *space_with(const hone_program *p, const char *extra)
 {
     char text[2048];
@@ -45,7 +34,7 @@ static hone_space *space_with(const hone_program *p, const char *extra)
         fail_msg("%s", err.message);
     hone_space *sp;
     assert_int_equal(
-        hone_space_new(p, &(hone_space_options){.target = &target, .threads = 2, .rules = rules},
+        hone_space_new(p, &(hone_space_options){.target = &some_cpu, .threads = 2, .rules = rules},
                        &sp, NULL),
         HONE_OK);
     hone_custom_rules_free(rules);
@@ -70,7 +59,7 @@ static void joins_or_replaces(void **state)
     hone_program p = mm();
     hone_space *plain, *more, *only;
     assert_int_equal(
-        hone_space_new(&p, &(hone_space_options){.target = &target, .threads = 2}, &plain, NULL),
+        hone_space_new(&p, &(hone_space_options){.target = &some_cpu, .threads = 2}, &plain, NULL),
         HONE_OK);
     more = space_with(&p, "");
     only = space_with(&p, ", \"only\": true");
@@ -129,7 +118,7 @@ static void left_out(void **state)
     hone_custom_rules *rules = hone_custom_rules_new();
     assert_int_equal(hone_custom_rules_parse(rules, "two", two, sizeof two - 1, NULL), HONE_OK);
     hone_space *sp, *plain;
-    hone_space_options o = {.target = &target, .threads = 2};
+    hone_space_options o = {.target = &some_cpu, .threads = 2};
     assert_int_equal(hone_space_new(&p, &o, &plain, NULL), HONE_OK);
     o.rules = rules;
     assert_int_equal(hone_space_new(&p, &o, &sp, NULL), HONE_OK);

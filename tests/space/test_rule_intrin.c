@@ -20,16 +20,7 @@ static const char mine[] = "intrin my.dot {\n"
 
 static hone_target target_with(const char *features)
 {
-    hone_target t = {.triple = "x86_64-pc-linux-gnu",
-                     .cpu = "znver4",
-                     .cores = 2,
-                     .vector_bytes = 64,
-                     .vector_registers = 32,
-                     .fma_latency = 4,
-                     .fma_per_cycle = 1,
-                     .cache_line = 64,
-                     .l1_bytes = 32 << 10,
-                     .l2_bytes = 1 << 20};
+    hone_target t = some_cpu;
     snprintf(t.features, sizeof t.features, "%s", features);
     return t;
 }

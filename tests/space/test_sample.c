@@ -3,15 +3,6 @@
 
 #include "space/internal.h"
 
-#define OK(call)                                                                \
-    do {                                                                        \
-        hone_error err_ = {0};                                                  \
-        hone_error *err = &err_;                                                \
-        hone_status st_ = (call);                                               \
-        if (st_ != HONE_OK)                                                     \
-            fail_msg("%s: %s: %s", #call, hone_status_name(st_), err_.message); \
-    } while (0)
-
 /* for i in M, j in N: Y = X */
 static hone_program copy_of(int64_t m, int64_t n)
 {
@@ -40,8 +31,8 @@ static void set_up(bench *b, int64_t m, int64_t n, uint64_t seed)
     *b = (bench){.base = copy_of(m, n)};
     hone_rng_seed(&b->rng, seed);
     hone_sched_start(&b->s, &b->base, &b->rng);
-    OK(hone_get_block(&b->s, "Y", &block, err));
-    OK(hone_get_loops(&b->s, block, b->loop, 2, &n_loops, err));
+    APPLY(hone_get_block(&b->s, "Y", &block, err));
+    APPLY(hone_get_loops(&b->s, block, b->loop, 2, &n_loops, err));
 }
 
 static void tear_down(bench *b)
@@ -64,11 +55,11 @@ static void test_perfect_tile(void **state)
     for (int k = 0; k < 400; k++) {
         hone_rv v[4];
         int64_t f[4];
-        OK(hone_sample_perfect_tile(&b.s, b.loop[0], 4, 16, NULL, v, err));
+        APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 4, 16, NULL, v, err));
         values_of(&b, v, 4, f);
         assert_int_equal(f[0] * f[1] * f[2] * f[3], 360);
         assert_in_range(f[3], 1, 16);
-        OK(hone_sample_perfect_tile(&b.s, b.loop[1], 2, 64, NULL, v, err)); /* a prime extent */
+        APPLY(hone_sample_perfect_tile(&b.s, b.loop[1], 2, 64, NULL, v, err)); /* a prime extent */
         values_of(&b, v, 2, f);
         assert_int_equal(f[0], 1021);
         assert_int_equal(f[1], 1);
@@ -85,11 +76,11 @@ static void test_perfect_tile_is_uniform(void **state)
     int seen[13] = {0}, limited[13] = {0}, triples[25][25] = {{0}}, kinds = 0;
     for (int k = 0; k < 6000; k++) {
         hone_rv v[3];
-        OK(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 0, NULL, v, err));
+        APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 0, NULL, v, err));
         seen[hone_rv_int(&b.s, v[1])]++;
-        OK(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 3, NULL, v, err));
+        APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 2, 3, NULL, v, err));
         limited[hone_rv_int(&b.s, v[1])]++;
-        OK(hone_sample_perfect_tile(&b.s, b.loop[1], 3, 0, NULL, v, err));
+        APPLY(hone_sample_perfect_tile(&b.s, b.loop[1], 3, 0, NULL, v, err));
         triples[hone_rv_int(&b.s, v[0])][hone_rv_int(&b.s, v[1])]++;
     }
     for (int d = 1; d <= 12; d++) {
@@ -127,7 +118,7 @@ static void test_perfect_tile_rejects(void **state)
     assert_int_equal(hone_sample_perfect_tile(&b.s, b.loop[0], 9, 4, NULL, v, NULL), HONE_E_INPUT);
     assert_int_equal(hone_sample_perfect_tile(&b.s, b.loop[1], 1, 64, NULL, v, NULL),
                      HONE_REJECT_DECISION); /* 100 alone is above 64 */
-    OK(hone_sample_perfect_tile(&b.s, b.loop[1], 1, 128, NULL, v, err));
+    APPLY(hone_sample_perfect_tile(&b.s, b.loop[1], 1, 128, NULL, v, err));
     assert_int_equal(b.s.trace.insts.n, 3);
     tear_down(&b);
 }
@@ -141,7 +132,7 @@ static void test_imperfect_tile(void **state)
     for (int k = 0; k < 3000; k++) {
         hone_rv v[3];
         int64_t f[3];
-        OK(hone_sample_imperfect_tile(&b.s, b.loop[0], 3, 32, NULL, v, err));
+        APPLY(hone_sample_imperfect_tile(&b.s, b.loop[0], 3, 32, NULL, v, err));
         values_of(&b, v, 3, f);
         int64_t inner = f[1] * f[2];
         assert_true(inner < 200 && f[2] <= 32);
@@ -173,7 +164,7 @@ static void test_imperfect_tile_decisions(void **state)
     int64_t f[3];
     set_up(&b, 100, 17, 5);
     /* the outermost factor is what covers the loop, whatever was asked for */
-    OK(hone_sample_imperfect_tile(&b.s, b.loop[0], 3, 0, (int64_t[]){1, 4, 6}, v, err));
+    APPLY(hone_sample_imperfect_tile(&b.s, b.loop[0], 3, 0, (int64_t[]){1, 4, 6}, v, err));
     values_of(&b, v, 3, f);
     assert_int_equal(f[0], 5);
     char *text = hone_trace_text(&b.s.trace);
@@ -186,7 +177,7 @@ static void test_imperfect_tile_decisions(void **state)
                          HONE_REJECT_DECISION);
     /* splitting by it keeps the meaning */
     hone_rv parts[3];
-    OK(hone_split(&b.s, b.loop[0], v, 3, parts, err));
+    APPLY(hone_split(&b.s, b.loop[0], v, 3, parts, err));
     check_same(&b.base, &b.s.prog);
 
     /* fitted to another extent */
@@ -210,7 +201,7 @@ static void test_categorical(void **state)
     int count[65] = {0};
     for (int k = 0; k < 4000; k++) {
         hone_rv v;
-        OK(hone_sample_categorical(&b.s, candidates, (double[]){.5, 0, .25}, 3, NULL, &v, err));
+        APPLY(hone_sample_categorical(&b.s, candidates, (double[]){.5, 0, .25}, 3, NULL, &v, err));
         count[hone_rv_int(&b.s, v)]++;
     }
     assert_int_equal(count[16], 0);
@@ -237,7 +228,7 @@ static void test_register_tile(void **state)
     bool seen[16] = {false};
     for (int k = 0; k < 200; k++) {
         hone_rv v[2];
-        OK(hone_sample_register_tile(&b.s, b.loop[0], b.loop[1], tiles, NULL, 5, NULL, v, err));
+        APPLY(hone_sample_register_tile(&b.s, b.loop[0], b.loop[1], tiles, NULL, 5, NULL, v, err));
         seen[hone_rv_int(&b.s, v[0])] = true;
         assert_int_equal(hone_rv_int(&b.s, v[1]), 16);
     }
@@ -258,8 +249,8 @@ static void test_register_tile(void **state)
                                                (int64_t[]){0}, v, NULL),
                      HONE_E_INPUT);
     /* the same loop may be both */
-    OK(hone_sample_register_tile(&b.s, b.loop[1], b.loop[1], tiles, NULL, 5, (int64_t[]){1}, v,
-                                 err));
+    APPLY(hone_sample_register_tile(&b.s, b.loop[1], b.loop[1], tiles, NULL, 5, (int64_t[]){1}, v,
+                                    err));
     char *text = hone_trace_text(&b.s.trace);
     assert_non_null(strstr(text, "[[[4,16],[6,16],[9,16],[10,16],[14,32]],[0.2,0.2,0.2,0.2,0.2]]"));
     free(text);
@@ -277,21 +268,21 @@ static void test_compute_location(void **state)
     hone_rng_seed(&rng, 8);
     for (int k = 0; k < 200; k++) {
         hone_sched_start(&s, &base, &rng);
-        OK(hone_get_block(&s, "S", &sum, err));
-        OK(hone_get_block(&s, "D", &last, err));
-        OK(hone_sample_compute_location(&s, sum, NULL, &at, err));
+        APPLY(hone_get_block(&s, "S", &sum, err));
+        APPLY(hone_get_block(&s, "D", &last, err));
+        APPLY(hone_sample_compute_location(&s, sum, NULL, &at, err));
         const hone_inst *in = &s.trace.insts.v[2];
         int64_t d = s.trace.ints.v[in->decision];
         assert_in_range(d + 2, 0, 3);
         seen[d + 2]++;
         if (d >= 0)
             assert_int_equal(hone_rv_stmt(&s, at).i, loop_of(&s.prog, "D", (unsigned)d).i);
-        OK(hone_compute_at(&s, sum, at, err)); /* every place drawn is a legal one */
+        APPLY(hone_compute_at(&s, sum, at, err)); /* every place drawn is a legal one */
         check_same(&base, &s.prog);
         if (d == -2)
             assert_int_equal(hone_block_find(&s.prog, "S").i, 0);
         /* the output has no consumer: it stays */
-        OK(hone_sample_compute_location(&s, last, NULL, &at, err));
+        APPLY(hone_sample_compute_location(&s, last, NULL, &at, err));
         assert_int_equal(s.trace.ints.v[s.trace.insts.v[s.trace.insts.n - 1].decision], -1);
     }
     for (int k = 0; k < 4; k++)
@@ -306,9 +297,9 @@ static void sample_all(uint64_t seed, hone_buf *out)
     set_up(&b, 96, 100, seed);
     for (int k = 0; k < 20; k++) {
         hone_rv v[4];
-        OK(hone_sample_perfect_tile(&b.s, b.loop[0], 4, 64, NULL, v, err));
-        OK(hone_sample_imperfect_tile(&b.s, b.loop[1], 4, 64, NULL, v, err));
-        OK(hone_sample_categorical(&b.s, (int64_t[]){1, 2, 3}, NULL, 3, NULL, v, err));
+        APPLY(hone_sample_perfect_tile(&b.s, b.loop[0], 4, 64, NULL, v, err));
+        APPLY(hone_sample_imperfect_tile(&b.s, b.loop[1], 4, 64, NULL, v, err));
+        APPLY(hone_sample_categorical(&b.s, (int64_t[]){1, 2, 3}, NULL, 3, NULL, v, err));
     }
     char *text = hone_trace_text(&b.s.trace);
     hone_buf_puts(out, text);
@@ -316,10 +307,10 @@ static void sample_all(uint64_t seed, hone_buf *out)
     hone_rng rng;
     hone_rng_seed(&rng, seed);
     hone_sched again = {0};
-    OK(hone_trace_replay(&b.s.trace, &b.base, &again, &rng, true, err));
+    APPLY(hone_trace_replay(&b.s.trace, &b.base, &again, &rng, true, err));
     char *text2 = hone_trace_text(&again.trace);
     assert_string_equal(text, text2);
-    OK(hone_trace_replay(&b.s.trace, &b.base, &again, &rng, true, err));
+    APPLY(hone_trace_replay(&b.s.trace, &b.base, &again, &rng, true, err));
     assert_true(hone_trace_hash(&again.trace) != hone_trace_hash(&b.s.trace));
     free(text);
     free(text2);

@@ -1,16 +1,5 @@
 /* Schedules: instructions as applied, recorded and replayed. */
-#include "tests/space/prim_test.h"
-
-#include "space/space.h"
-
-#define OK(call)                                                                \
-    do {                                                                        \
-        hone_error err_ = {0};                                                  \
-        hone_error *err = &err_;                                                \
-        hone_status st_ = (call);                                               \
-        if (st_ != HONE_OK)                                                     \
-            fail_msg("%s: %s: %s", #call, hone_status_name(st_), err_.message); \
-    } while (0)
+#include "tests/space/trace_test.h"
 
 /* Refused with this status; neither program nor trace has changed. */
 #define REFUSED(s, expected, call)                                 \
@@ -32,65 +21,20 @@
         free(after_);                                              \
     } while (0)
 
-static hone_trace read_trace(const char *text)
-{
-    hone_trace t = {0};
-    hone_error err;
-    if (hone_trace_parse(text, strlen(text), &t, &err) != HONE_OK)
-        fail_msg("%s", err.message);
-    return t;
-}
-
-/* The schedule's trace, written, read and replayed on the base, gives the same program and trace.
- */
-static void check_round_trip(hone_sched *s, const hone_program *base)
-{
-    char *text = hone_trace_text(&s->trace);
-    hone_trace t = read_trace(text);
-    assert_true(hone_trace_hash(&t) == hone_trace_hash(&s->trace));
-    hone_sched again = {0};
-    OK(hone_trace_replay(&t, base, &again, NULL, false, err));
-    assert_true(hone_program_hash(&again.prog) == hone_program_hash(&s->prog));
-    char *text2 = hone_trace_text(&again.trace);
-    assert_string_equal(text, text2);
-    check_same(base, &again.prog);
-    free(text);
-    free(text2);
-    hone_trace_free(&t);
-    hone_sched_fini(&again);
-}
-
 /* A record of TVM v0.9 for a 128x128x128 product on four cores, up to EnterPostproc. */
 static const char tvm_search_part[] =
     "[[[\"GetBlock\",[],[\"C\",\"main\"],[\"b0\"]],"
-    "[\"GetBlock\",[],[\"root\",\"main\"],[\"b1\"]],"
-    "[\"Annotate\",[\"b0\",\"\\\"SSRSRS\\\"\"],[\"meta_schedule.tiling_structure\"],[]],"
-    "[\"GetLoops\",[\"b0\"],[],[\"l2\",\"l3\",\"l4\"]],"
-    "[\"SamplePerfectTile\",[\"l2\"],[4,64],[\"v5\",\"v6\",\"v7\",\"v8\"]],"
-    "[\"Split\",[\"l2\",\"v5\",\"v6\",\"v7\",\"v8\"],[1],[\"l9\",\"l10\",\"l11\",\"l12\"]],"
-    "[\"SamplePerfectTile\",[\"l3\"],[4,64],[\"v13\",\"v14\",\"v15\",\"v16\"]],"
-    "[\"Split\",[\"l3\",\"v13\",\"v14\",\"v15\",\"v16\"],[1],[\"l17\",\"l18\",\"l19\",\"l20\"]],"
-    "[\"SamplePerfectTile\",[\"l4\"],[2,64],[\"v21\",\"v22\"]],"
-    "[\"Split\",[\"l4\",\"v21\",\"v22\"],[1],[\"l23\",\"l24\"]],"
-    "[\"Reorder\",[\"l9\",\"l17\",\"l10\",\"l18\",\"l23\",\"l11\",\"l19\",\"l24\",\"l12\",\"l20\"],"
-    "[],[]],"
-    "[\"CacheWrite\",[\"b0\",[]],[0,\"global\"],[\"b25\"]],"
-    "[\"ReverseComputeAt\",[\"b25\",\"l18\"],[1,-1],[]],"
-    "[\"Annotate\",[\"b1\",64],[\"meta_schedule.parallel\"],[]],"
-    "[\"Annotate\",[\"b1\",64],[\"meta_schedule.vectorize\"],[]],"
-    "[\"SampleCategorical\",[],[[0,16,64,512],[0.25,0.25,0.25,0.25]],[\"v26\"]],"
-    "[\"Annotate\",[\"b1\",\"v26\"],[\"meta_schedule.unroll_explicit\"],[]],"
-    "[\"EnterPostproc\",[],[],[]]],"
+    "[\"GetBlock\",[],[\"root\",\"main\"],[\"b1\"]]," TVM_TILES "[\"EnterPostproc\",[],[],[]]],"
     "[[4,[2,4,8,2]],[6,[2,2,8,4]],[8,[32,4]],[15,2]]]";
 
 static void test_tvm_trace(void **state)
 {
     (void)state;
     hone_program base = load_program(MATMUL(128, 128, 128));
-    hone_trace t = read_trace(tvm_search_part), tiling = t;
+    hone_trace t = trace_of(tvm_search_part), tiling = t;
     tiling.insts.n = 11; /* up to Reorder */
     hone_sched s = {0};
-    OK(hone_trace_replay(&tiling, &base, &s, NULL, false, err));
+    APPLY(hone_trace_replay(&tiling, &base, &s, NULL, false, err));
     check_text(&s.prog,
                "program matmul {\n"
                "  buffer A: f32[128, 128] input\n"
@@ -116,11 +60,11 @@ static void test_tvm_trace(void **state)
                "              }\n            }\n          }\n        }\n      }\n    }\n  }\n}\n");
 
     /* the whole search part */
-    OK(hone_trace_replay(&t, &base, &s, NULL, false, err));
+    APPLY(hone_trace_replay(&t, &base, &s, NULL, false, err));
     assert_int_equal(hone_ann_get(&s.prog, s.prog.root, "meta_schedule.unroll_explicit")->value,
                      64);
     assert_int_equal(hone_rv_int(&s, (hone_rv){s.rvs.n - 1}), 64);
-    OK(hone_verify(&s.prog, err));
+    APPLY(hone_verify(&s.prog, err));
     check_round_trip(&s, &base);
     hone_sched_fini(&s);
     hone_trace_free(&t);
@@ -135,27 +79,27 @@ static void test_wrappers_record(void **state)
     hone_rv b, root, l[4], p[4], v[4], u, blocks[4];
     unsigned n;
     hone_sched_start(&s, &base, NULL);
-    OK(hone_get_block(&s, "C", &b, err));
-    OK(hone_get_block(&s, "root", &root, err));
-    OK(hone_get_child_blocks(&s, root, blocks, 4, &n, err));
+    APPLY(hone_get_block(&s, "C", &b, err));
+    APPLY(hone_get_block(&s, "root", &root, err));
+    APPLY(hone_get_child_blocks(&s, root, blocks, 4, &n, err));
     assert_int_equal(n, 1);
-    OK(hone_get_loops(&s, b, l, 4, &n, err));
+    APPLY(hone_get_loops(&s, b, l, 4, &n, err));
     assert_int_equal(n, 3);
-    OK(hone_sample_perfect_tile(&s, l[0], 2, 64, (int64_t[]){3, 4}, v, err));
-    OK(hone_split(&s, l[0], v, 2, p, err));
-    OK(hone_split_by(&s, l[1], (int64_t[]){0, 4}, 2, &p[2], err));
-    OK(hone_reorder(&s, (hone_rv[]){p[0], p[2], l[2], p[1], p[3]}, 5, err));
-    OK(hone_fuse(&s, (hone_rv[]){p[0], p[2]}, 2, &u, err));
-    OK(hone_parallel(&s, u, err));
-    OK(hone_vectorize(&s, p[3], err));
-    OK(hone_unroll(&s, p[1], err));
-    OK(hone_sample_categorical(&s, (int64_t[]){0, 16}, (double[]){.75, .25}, 2, (int64_t[]){1}, v,
-                               err));
-    OK(hone_annotate_rv(&s, root, "unroll", v[0], err));
-    OK(hone_annotate(&s, l[2], "depth", 2, err));
-    OK(hone_unannotate(&s, l[2], "depth", err));
-    OK(hone_add_unit_loop(&s, b, &u, err));
-    OK(hone_enter_postproc(&s, err));
+    APPLY(hone_sample_perfect_tile(&s, l[0], 2, 64, (int64_t[]){3, 4}, v, err));
+    APPLY(hone_split(&s, l[0], v, 2, p, err));
+    APPLY(hone_split_by(&s, l[1], (int64_t[]){0, 4}, 2, &p[2], err));
+    APPLY(hone_reorder(&s, (hone_rv[]){p[0], p[2], l[2], p[1], p[3]}, 5, err));
+    APPLY(hone_fuse(&s, (hone_rv[]){p[0], p[2]}, 2, &u, err));
+    APPLY(hone_parallel(&s, u, err));
+    APPLY(hone_vectorize(&s, p[3], err));
+    APPLY(hone_unroll(&s, p[1], err));
+    APPLY(hone_sample_categorical(&s, (int64_t[]){0, 16}, (double[]){.75, .25}, 2, (int64_t[]){1},
+                                  v, err));
+    APPLY(hone_annotate_rv(&s, root, "unroll", v[0], err));
+    APPLY(hone_annotate(&s, l[2], "depth", 2, err));
+    APPLY(hone_unannotate(&s, l[2], "depth", err));
+    APPLY(hone_add_unit_loop(&s, b, &u, err));
+    APPLY(hone_enter_postproc(&s, err));
     char *text = hone_trace_text(&s.trace);
     assert_string_equal(text, "[[[\"GetBlock\",[],[\"C\",\"main\"],[\"b0\"]],"
                               "[\"GetBlock\",[],[\"root\",\"main\"],[\"b1\"]],"
@@ -205,26 +149,26 @@ static void test_caches_and_places(void **state)
     hone_rv c, sum, l[4], p[4], copies[2], cache, at, blocks[4];
     unsigned n;
     hone_sched_start(&s, &base, NULL);
-    OK(hone_get_block(&s, "C", &c, err));
-    OK(hone_get_block(&s, "S", &sum, err));
-    OK(hone_get_producers(&s, sum, blocks, 4, &n, err));
+    APPLY(hone_get_block(&s, "C", &c, err));
+    APPLY(hone_get_block(&s, "S", &sum, err));
+    APPLY(hone_get_producers(&s, sum, blocks, 4, &n, err));
     assert_int_equal(n, 1);
     assert_int_equal(hone_rv_stmt(&s, blocks[0]).i, hone_rv_stmt(&s, c).i);
-    OK(hone_get_consumers(&s, sum, blocks, 4, &n, err));
+    APPLY(hone_get_consumers(&s, sum, blocks, 4, &n, err));
     assert_int_equal(n, 1);
     assert_int_equal(hone_rv_stmt(&s, blocks[0]).i, block_of(&s.prog, "D").i);
-    OK(hone_compute_inline(&s, sum, err));
+    APPLY(hone_compute_inline(&s, sum, err));
     REFUSED(&s, HONE_REJECT_ARG, hone_get_loops(&s, sum, l, 4, &n, err));
-    OK(hone_get_loops(&s, c, l, 4, &n, err));
-    OK(hone_split_by(&s, l[0], (int64_t[]){0, 4}, 2, p, err));
-    OK(hone_split_by(&s, l[1], (int64_t[]){0, 8}, 2, &p[2], err));
-    OK(hone_reorder(&s, (hone_rv[]){p[0], p[2], l[2], p[1], p[3]}, 5, err));
-    OK(hone_cache_accumulate(&s, c, p[2], HONE_LOCAL, copies, err));
-    OK(hone_cache_read(&s, c, 1, HONE_GLOBAL, &cache, err));
-    OK(hone_compute_at(&s, cache, p[2], err));
-    OK(hone_sample_compute_location(&s, c, (int64_t[]){-1}, &at, err));
+    APPLY(hone_get_loops(&s, c, l, 4, &n, err));
+    APPLY(hone_split_by(&s, l[0], (int64_t[]){0, 4}, 2, p, err));
+    APPLY(hone_split_by(&s, l[1], (int64_t[]){0, 8}, 2, &p[2], err));
+    APPLY(hone_reorder(&s, (hone_rv[]){p[0], p[2], l[2], p[1], p[3]}, 5, err));
+    APPLY(hone_cache_accumulate(&s, c, p[2], HONE_LOCAL, copies, err));
+    APPLY(hone_cache_read(&s, c, 1, HONE_GLOBAL, &cache, err));
+    APPLY(hone_compute_at(&s, cache, p[2], err));
+    APPLY(hone_sample_compute_location(&s, c, (int64_t[]){-1}, &at, err));
     assert_int_equal(hone_rv_stmt(&s, at).i, 0);
-    OK(hone_compute_at(&s, c, at, err)); /* at the root: stays */
+    APPLY(hone_compute_at(&s, c, at, err)); /* at the root: stays */
     check_round_trip(&s, &base);
     char *text = hone_trace_text(&s.trace);
     assert_non_null(strstr(text, "[\"CacheAccumulate\",[\"b0\",\"l"));
@@ -242,13 +186,13 @@ static void test_reduction_and_layout(void **state)
     hone_rv c, l[4], copy, v, init;
     unsigned n;
     hone_sched_start(&s, &base, NULL);
-    OK(hone_get_block(&s, "C", &c, err));
-    OK(hone_get_loops(&s, c, l, 4, &n, err));
-    OK(hone_sample_categorical(&s, (int64_t[]){4}, NULL, 1, (int64_t[]){0}, &v, err));
-    OK(hone_cache_read(&s, c, 1, HONE_GLOBAL, &copy, err));
-    OK(hone_transform_layout(&s, copy, "lambda k, j: (j // v0, k, j % v0)", &v, 1, err));
-    OK(hone_cache_write(&s, c, HONE_GLOBAL, &copy, err));
-    OK(hone_decompose_reduction(&s, c, l[2], &init, err));
+    APPLY(hone_get_block(&s, "C", &c, err));
+    APPLY(hone_get_loops(&s, c, l, 4, &n, err));
+    APPLY(hone_sample_categorical(&s, (int64_t[]){4}, NULL, 1, (int64_t[]){0}, &v, err));
+    APPLY(hone_cache_read(&s, c, 1, HONE_GLOBAL, &copy, err));
+    APPLY(hone_transform_layout(&s, copy, "lambda k, j: (j // v0, k, j % v0)", &v, 1, err));
+    APPLY(hone_cache_write(&s, c, HONE_GLOBAL, &copy, err));
+    APPLY(hone_decompose_reduction(&s, c, l[2], &init, err));
     check_round_trip(&s, &base);
     hone_sched_fini(&s);
     hone_program_fini(&base);
@@ -262,8 +206,8 @@ static void test_rejections_change_nothing(void **state)
     hone_rv b, l[4], p[8], r, at;
     unsigned n;
     hone_sched_start(&s, &base, NULL);
-    OK(hone_get_block(&s, "C", &b, err));
-    OK(hone_get_loops(&s, b, l, 4, &n, err));
+    APPLY(hone_get_block(&s, "C", &b, err));
+    APPLY(hone_get_loops(&s, b, l, 4, &n, err));
     REFUSED(&s, HONE_REJECT_ARG, hone_get_block(&s, "nobody", &r, err));
     REFUSED(&s, HONE_REJECT_SPLIT, hone_split_by(&s, l[0], (int64_t[]){2, 5}, 2, p, err));
     REFUSED(&s, HONE_REJECT_SPLIT, hone_split_by(&s, l[0], (int64_t[9]){12}, 9, p, err));
@@ -285,13 +229,13 @@ static void test_rejections_change_nothing(void **state)
             hone_sample_compute_location(&s, b, (int64_t[]){-3}, &at, err));
 
     /* dead variables */
-    OK(hone_split_by(&s, l[0], (int64_t[]){3, 4}, 2, p, err));
+    APPLY(hone_split_by(&s, l[0], (int64_t[]){3, 4}, 2, p, err));
     REFUSED(&s, HONE_REJECT_ARG, hone_split_by(&s, l[0], (int64_t[]){3, 4}, 2, p, err));
     REFUSED(&s, HONE_REJECT_ARG, hone_annotate(&s, l[0], "k", 1, err));
-    OK(hone_fuse(&s, (hone_rv[]){p[0], p[1]}, 2, &r, err));
+    APPLY(hone_fuse(&s, (hone_rv[]){p[0], p[1]}, 2, &r, err));
     REFUSED(&s, HONE_REJECT_ARG, hone_parallel(&s, p[0], err));
     /* a place that is no loop */
-    OK(hone_sample_compute_location(&s, b, (int64_t[]){-1}, &at, err));
+    APPLY(hone_sample_compute_location(&s, b, (int64_t[]){-1}, &at, err));
     REFUSED(&s, HONE_REJECT_ARG, hone_parallel(&s, at, err));
     hone_sched_fini(&s);
     hone_program_fini(&base);
@@ -301,28 +245,28 @@ static void test_apply_from_a_pool(void **state)
 {
     (void)state;
     hone_program base = load_program(MATMUL(12, 10, 8));
-    hone_trace t = read_trace(tvm_search_part);
+    hone_trace t = trace_of(tvm_search_part);
     hone_sched s = {0};
     hone_rv first;
     uint32_t n;
     hone_sched_start(&s, &base, NULL);
     for (unsigned k = 0; k < 4; k++) { /* up to GetLoops: the same variables as in the pool */
         const hone_inst *in = &t.insts.v[k];
-        OK(hone_sched_apply(&s, in->kind, &t, &t.values.v[in->inputs], in->n_inputs,
-                            &t.values.v[in->attrs], in->n_attrs, NULL, 0, &first, &n, err));
+        APPLY(hone_sched_apply(&s, in->kind, &t, &t.values.v[in->inputs], in->n_inputs,
+                               &t.values.v[in->attrs], in->n_attrs, NULL, 0, &first, &n, err));
         assert_int_equal(n, in->n_outputs);
         if (n)
             assert_int_equal(first.i, in->outputs);
     }
     /* nested lists; operands that lie in the schedule's own trace */
     const hone_inst *in = &t.insts.v[15];
-    OK(hone_sched_apply(&s, in->kind, &t, NULL, 0, &t.values.v[in->attrs], in->n_attrs,
-                        (int64_t[]){3}, 1, &first, &n, err));
+    APPLY(hone_sched_apply(&s, in->kind, &t, NULL, 0, &t.values.v[in->attrs], in->n_attrs,
+                           (int64_t[]){3}, 1, &first, &n, err));
     assert_int_equal(hone_rv_int(&s, first), 512);
     for (int k = 0; k < 40; k++) {
         in = &s.trace.insts.v[4];
-        OK(hone_sched_apply(&s, in->kind, &s.trace, NULL, 0, &s.trace.values.v[in->attrs],
-                            in->n_attrs, (int64_t[]){k % 4}, 1, &first, &n, err));
+        APPLY(hone_sched_apply(&s, in->kind, &s.trace, NULL, 0, &s.trace.values.v[in->attrs],
+                               in->n_attrs, (int64_t[]){k % 4}, 1, &first, &n, err));
     }
     check_round_trip(&s, &base);
 
@@ -351,7 +295,7 @@ static void test_replay_elsewhere(void **state)
     (void)state;
     hone_program base = load_program(MATMUL(128, 128, 128));
     hone_program other = load_program(MATMUL(96, 128, 128)), small = load_program(STENCIL);
-    hone_trace t = read_trace(tvm_search_part);
+    hone_trace t = trace_of(tvm_search_part);
     hone_sched s = {0};
     hone_error why;
     assert_int_equal(hone_trace_replay(&t, &other, &s, NULL, false, &why), HONE_REJECT_DECISION);
@@ -359,8 +303,8 @@ static void test_replay_elsewhere(void **state)
     assert_int_equal(hone_trace_replay(&t, &small, &s, NULL, false, &why), HONE_REJECT_ARG);
 
     /* fewer loops than the trace has variables for */
-    hone_trace loops = read_trace("[[[\"GetBlock\",[],[\"T\",\"main\"],[\"b0\"]],"
-                                  "[\"GetLoops\",[\"b0\"],[],[\"l1\",\"l2\",\"l3\"]]],[]]");
+    hone_trace loops = trace_of("[[[\"GetBlock\",[],[\"T\",\"main\"],[\"b0\"]],"
+                                "[\"GetLoops\",[\"b0\"],[],[\"l1\",\"l2\",\"l3\"]]],[]]");
     assert_int_equal(hone_trace_replay(&loops, &small, &s, NULL, false, &why), HONE_REJECT_ARG);
     assert_non_null(strstr(why.message, "made for another program"));
 
@@ -370,8 +314,8 @@ static void test_replay_elsewhere(void **state)
     assert_int_equal(hone_trace_replay(&t, &base, &s, NULL, false, &why), HONE_E_INPUT);
     hone_rng rng;
     hone_rng_seed(&rng, 3);
-    OK(hone_trace_replay(&t, &base, &s, &rng, false, err));
-    OK(hone_verify(&s.prog, err));
+    APPLY(hone_trace_replay(&t, &base, &s, &rng, false, err));
+    APPLY(hone_verify(&s.prog, err));
     hone_trace_free(&t);
     hone_trace_free(&loops);
     hone_sched_fini(&s);
@@ -385,15 +329,15 @@ static void test_replay_in_place(void **state)
 {
     (void)state;
     hone_program base = load_program(MATMUL(128, 128, 128));
-    hone_trace t = read_trace(tvm_search_part);
+    hone_trace t = trace_of(tvm_search_part);
     hone_sched s = {0};
-    OK(hone_trace_replay(&t, &base, &s, NULL, false, err));
+    APPLY(hone_trace_replay(&t, &base, &s, NULL, false, err));
     uint64_t program = 0, trace = 0;
     uint32_t values = 0, chars = 0;
     for (int round = 0; round < 5; round++) {
         hone_rv root;
-        OK(hone_get_block(&s, "root", &root, err));
-        OK(hone_unannotate(&s, root, "meta_schedule.parallel", err));
+        APPLY(hone_get_block(&s, "root", &root, err));
+        APPLY(hone_unannotate(&s, root, "meta_schedule.parallel", err));
         if (round == 0) {
             program = hone_program_hash(&s.prog);
             trace = hone_trace_hash(&s.trace);
@@ -406,7 +350,7 @@ static void test_replay_in_place(void **state)
         assert_int_equal(s.trace.chars.n, chars);
         hone_trace cut = s.trace; /* a shorter view of the same rows */
         cut.insts.n = hone_trace_search_part(&cut) + 1;
-        OK(hone_trace_replay(&cut, &base, &s, NULL, false, err));
+        APPLY(hone_trace_replay(&cut, &base, &s, NULL, false, err));
         assert_true(hone_trace_hash(&s.trace) == hone_trace_hash(&t));
     }
     hone_sched_fini(&s);

@@ -1,7 +1,5 @@
 /* Traces: text to trace to text, hash, errors of the reader. */
-#include "tests/space/prim_test.h"
-
-#include "space/space.h"
+#include "tests/space/trace_test.h"
 
 /* A record of TVM v0.9 for a 128x128x128 product, its search part; the block is named after the
  * buffer as hone does. Split has one attribute, as it had then. */
@@ -18,19 +16,10 @@ static const char tvm_trace[] =
     "[\"Unannotate\",[\"b1\"],[\"meta_schedule.unroll_explicit\"],[]]],"
     "[[4,[2,4,8,2]],[6,2]]]";
 
-static hone_trace read_trace(const char *text)
-{
-    hone_trace t = {0};
-    hone_error err;
-    if (hone_trace_parse(text, strlen(text), &t, &err) != HONE_OK)
-        fail_msg("%s", err.message);
-    return t;
-}
-
 static void test_print_parse_print(void **state)
 {
     (void)state;
-    hone_trace t = read_trace(tvm_trace);
+    hone_trace t = trace_of(tvm_trace);
     char *text = hone_trace_text(&t);
     /* variables renumbered without the gap, Split with the attribute it was given later */
     assert_string_equal(
@@ -46,7 +35,7 @@ static void test_print_parse_print(void **state)
         "[\"EnterPostproc\",[],[],[]],"
         "[\"Unannotate\",[\"b1\"],[\"meta_schedule.unroll_explicit\"],[]]],"
         "[[4,[2,4,8,2]],[6,2]]]");
-    hone_trace u = read_trace(text);
+    hone_trace u = trace_of(text);
     char *again = hone_trace_text(&u);
     assert_string_equal(text, again);
     assert_true(hone_trace_hash(&t) == hone_trace_hash(&u));
@@ -70,7 +59,7 @@ static void test_every_value(void **state)
         "[\"TransformLayout\",[\"b0\",\"\\\"lambda k, j: (j // v0, k, j % v0)\\\"\",16],"
         "[0,1,null,false],[]]],"
         "[]]";
-    hone_trace t = read_trace(text);
+    hone_trace t = trace_of(text);
     char *out = hone_trace_text(&t);
     assert_string_equal(
         out, "[[[\"GetBlock\",[],[\"a \\\"b\\\" \\\\ \\u0001\",\"main\"],[\"b0\"]],"
@@ -81,7 +70,7 @@ static void test_every_value(void **state)
              "[\"TransformLayout\",[\"b0\",\"\\\"lambda k, j: (j // v0, k, j % v0)\\\"\",16],"
              "[0,1,null,0],[]]],"
              "[]]");
-    hone_trace u = read_trace(out);
+    hone_trace u = trace_of(out);
     assert_true(hone_trace_hash(&t) == hone_trace_hash(&u));
     free(out);
     hone_trace_free(&t);
@@ -91,7 +80,7 @@ static void test_every_value(void **state)
 static void test_float_stays_float(void **state)
 {
     (void)state;
-    hone_trace t = read_trace("[[[\"SampleCategorical\",[],[[1,2],[1.0,3]],[\"v0\"]]],[]]");
+    hone_trace t = trace_of("[[[\"SampleCategorical\",[],[[1,2],[1.0,3]],[\"v0\"]]],[]]");
     char *out = hone_trace_text(&t);
     assert_string_equal(out, "[[[\"SampleCategorical\",[],[[1,2],[1.0,3]],[\"v0\"]]],[]]");
     free(out);
@@ -121,14 +110,14 @@ static void test_hash_covers_everything(void **state)
     };
     uint64_t hash[HONE_LEN(variants)];
     for (unsigned k = 0; k < HONE_LEN(variants); k++) {
-        hone_trace t = read_trace(variants[k]);
+        hone_trace t = trace_of(variants[k]);
         hash[k] = hone_trace_hash(&t);
         for (unsigned q = 0; q < k; q++)
             assert_true(hash[q] != hash[k]);
         hone_trace_free(&t);
     }
     /* other names, same trace */
-    hone_trace t = read_trace(
+    hone_trace t = trace_of(
         "[[[\"GetBlock\",[],[\"C\",\"main\"],[\"b7\"]],[\"GetLoops\",[\"b7\"],[],[\"l4\"]],"
         "[\"SamplePerfectTile\",[\"l4\"],[2,64],[\"v3\",\"v2\"]]],[[2,[2,4]]]]");
     assert_true(hone_trace_hash(&t) == hash[0]);
@@ -138,7 +127,7 @@ static void test_hash_covers_everything(void **state)
 static void test_copy_is_deep(void **state)
 {
     (void)state;
-    hone_trace t = read_trace(tvm_trace), u = {0};
+    hone_trace t = trace_of(tvm_trace), u = {0};
     uint64_t h = hone_trace_hash(&t);
     hone_trace_copy(&u, &t);
     t.ints.v[0] = 99;
