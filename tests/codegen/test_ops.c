@@ -1,7 +1,7 @@
 /* Every operation of ir/ops.def on every element type of ir/dtypes.def: scalar code, whole vectors
  * and vectors cut off by a predicate, as scheduled and plainly, against the interpreter. Operands
  * are all pairs of edge values. What an operation may be applied to is in `takes`; everything else
- * must be refused.
+ * must be refused. Constants are computed as the same operation on data is.
  *
  * Left open by the language, and not compared: the sign and the other bits of a NaN; the last
  * digits of elementary functions; what machine code does when an integer is divided by zero (the
@@ -436,6 +436,83 @@ static void casts(void **state)
             casts_to((hone_dtype)t, &shapes[s]);
 }
 
+/* ---- constants --------------------------------------------------------------------------------
+ */
+
+static hone_expr constant(hone_program *p, hone_dtype t, const memory *m, unsigned arg, int64_t k)
+{
+    if (hone_dtype_is_float(t))
+        return hone_const(p, t, hone_elem_get(t, m->args[arg], k));
+    int64_t v = 0;
+    size_t n = (size_t)hone_dtype_bytes(t);
+    memcpy(&v, (const char *)m->args[arg] + (size_t)k * n, n);
+    if (class_of(t) == 'i' && n < 8) /* sign */
+        v = (int64_t)((uint64_t)v << (64 - 8 * n)) >> (64 - 8 * n);
+    return hone_cast(p, t, hone_int(p, v));
+}
+
+static bool is_constant(const hone_program *p, hone_expr e)
+{
+    return hone_expr_op(p, e) == HONE_OP_INT || hone_expr_op(p, e) == HONE_OP_FLOAT;
+}
+
+/* What is computed while a program is built is what it would compute when run. */
+static unsigned check_folded(const table *b)
+{
+    char *text = program_of(b, &(shape){"scalar", N_EXACT, 0});
+    hone_program p = parse_text(text);
+    memory want = memory_of(&p);
+    unsigned folded = 0;
+    assert_int_equal(hone_interp_run(&p, want.args, NULL), HONE_OK);
+    for (unsigned n = 0; n < b->n; n++) {
+        const row *r = &b->rows[n];
+        int arity = hone_op_arity(r->op);
+        bool divides = strstr(r->value, " Z[vi]") != NULL;
+        if (r->op == HONE_OP_CAST || arity < 1 || arity > 2 || strstr(r->value, "select"))
+            continue;
+        for (int64_t k = 0; k < N_EXACT; k++) {
+            hone_expr x = constant(&p, b->t, &want, 0, k);
+            hone_expr y = constant(&p, b->t, &want, divides ? 2 : 1, k);
+            if (!is_constant(&p, x) || !is_constant(&p, y))
+                continue;
+            hone_expr e = arity == 1 ? hone_unary(&p, r->op, x) : hone_binary(&p, r->op, x, y);
+            if (!is_constant(&p, e))
+                continue;
+            folded++;
+            unsigned arg = r->to_bool ? 5 : 4;
+            hone_dtype t = hone_expr_dtype(&p, e);
+            uint64_t element = 0;
+            const hone_expr_row *c = hone_expr_at(&p, e);
+            if (c->op == HONE_OP_FLOAT)
+                hone_elem_set(t, &element, 0, c->imm.f);
+            else
+                memcpy(&element, &c->imm.i, (size_t)hone_dtype_bytes(t));
+            size_t bytes = (size_t)hone_dtype_bytes(t);
+            const char *computed = (char *)want.args[arg] + (size_t)(r->at * N_EXACT + k) * bytes;
+            if (!same_element(t, r->op, computed, &element, 0))
+                fail_msg("%s of %s, pair %lld: computed %.17g, folded %.17g", r->value,
+                         dtype_names[b->t], (long long)k, hone_elem_get(t, computed, 0),
+                         hone_elem_get(t, &element, 0));
+        }
+    }
+    memory_free(&want);
+    hone_program_fini(&p);
+    free(text);
+    return folded;
+}
+
+static void constants(void **state)
+{
+    (void)state;
+    unsigned folded = 0;
+    for (int t = 0; t < HONE_DTYPE_COUNT; t++) {
+        table b = table_of((hone_dtype)t);
+        folded += check_folded(&b);
+    }
+    printf("%u constants\n", folded);
+    assert_true(folded > 10000);
+}
+
 /* ---- what is refused ------------------------------------------------------------------------- */
 
 static hone_status parsed(const char *text)
@@ -497,9 +574,8 @@ static void division_by_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations),
-        cmocka_unit_test(casts),
-        cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(operations),       cmocka_unit_test(casts),
+        cmocka_unit_test(constants),        cmocka_unit_test(others_are_refused),
         cmocka_unit_test(division_by_zero),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
