@@ -41,11 +41,12 @@ hone_status hone_rule_intrin(hone_sched *s, const char *block, const hone_rule_c
 bool hone_rule_untouched(const hone_program *p, hone_stmt block);
 
 /* Reductions along contiguous elements (rule_rows.c). skip[id]: blocks to leave alone, by
- * statement. */
+ * statement. When a chain cannot be scheduled *ret_failed is the name of its last stage, to be left
+ * to other rules; the caller frees. */
 bool hone_rule_is_row_reduction(hone_program *p, hone_stmt block);
 unsigned hone_rule_rows_variants(hone_program *p, const hone_rule_ctx *ctx);
 hone_status hone_rule_rows(hone_sched *s, const bool *skip, const hone_rule_ctx *ctx,
-                           hone_error *err) HONE_NODISCARD;
+                           char **ret_failed, hone_error *err) HONE_NODISCARD;
 /* Parallel over the outer spatial loops, vectors over the innermost one if it is contiguous. */
 hone_status hone_rule_elementwise(hone_sched *s, const char *block, const hone_rule_ctx *ctx,
                                   hone_error *err) HONE_NODISCARD;

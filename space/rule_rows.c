@@ -296,8 +296,21 @@ unsigned hone_rule_rows_variants(hone_program *p, const hone_rule_ctx *ctx)
     return variants;
 }
 
+static hone_status schedule(hone_sched *s, const hone_rule_ctx *ctx, const chain *c,
+                            hone_error *err)
+{
+    hone_rv block;
+    if (c->rows && !(few_rows(&s->prog, c, ctx->threads) && ctx->variant % 2))
+        return schedule_chain(s, ctx, c, err);
+    if (!c->v[0].reduces)
+        return HONE_OK;
+    /* each for itself; the anchors of its inputs come later */
+    HONE_TRY(hone_get_block(s, c->v[0].name, &block, err));
+    return schedule_sum(s, ctx, block, ctx->threads > 1, err);
+}
+
 hone_status hone_rule_rows(hone_sched *s, const bool *skip, const hone_rule_ctx *ctx,
-                           hone_error *err)
+                           char **ret_failed, hone_error *err)
 {
     hone_program *p = &s->prog;
     hone_stmt order[256];
@@ -307,14 +320,12 @@ hone_status hone_rule_rows(hone_sched *s, const bool *skip, const hone_rule_ctx 
             order[n++] = b;
     while (n-- > 0) {
         chain c;
-        hone_rv block;
         if (!is_member(p, order[n]) || !find_chain(p, order[n], skip, &c))
             continue;
-        if (c.rows && !(few_rows(p, &c, ctx->threads) && ctx->variant % 2)) {
-            HONE_TRY(schedule_chain(s, ctx, &c, err));
-        } else if (c.v[0].reduces) { /* each for itself; the anchors of its inputs come later */
-            HONE_TRY(hone_get_block(s, c.v[0].name, &block, err));
-            HONE_TRY(schedule_sum(s, ctx, block, ctx->threads > 1, err));
+        hone_status st = schedule(s, ctx, &c, err);
+        if (st != HONE_OK) {
+            *ret_failed = hone_xstrdup(c.v[0].name);
+            return st;
         }
     }
     return HONE_OK;

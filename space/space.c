@@ -9,6 +9,7 @@ typedef struct stage {
     char name[256];
     treatment how;
     unsigned variants, intrin_variants; /* the latter come first */
+    bool no_rows;                       /* the rule for rows failed on it */
 } stage;
 
 /* The custom rules at work in one design space: those that replace the built-in ones, and one of
@@ -97,27 +98,27 @@ static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, 
 }
 
 static hone_status apply_to_rows(hone_sched *s, const stage *stages, unsigned n, const bool *done,
-                                 const hone_rule_ctx *ctx, hone_error *err)
+                                 const hone_rule_ctx *ctx, char **ret_failed, hone_error *err)
 {
     bool *skip = hone_xcalloc(HONE_MAX_STMTS + 1, sizeof *skip);
     for (unsigned k = 0; k < n; k++) {
         hone_stmt b = hone_block_find(&s->prog, stages[k].name);
-        skip[b.i] = done[k];
+        skip[b.i] = done[k] || stages[k].no_rows;
     }
-    hone_status st = hone_rule_rows(s, skip, ctx, err);
+    hone_status st = hone_rule_rows(s, skip, ctx, ret_failed, err);
     free(skip);
     return st;
 }
 
 static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, custom *cu,
-                               const hone_rule_ctx *ctx, hone_error *err)
+                               const hone_rule_ctx *ctx, char **ret_failed, hone_error *err)
 {
     static const treatment order[] = {CONTRACT, REDUCE, ELEMENTWISE};
     bool done[MAX_BLOCKS] = {false};
     HONE_TRY(apply_custom(s, stages, n, cu, ctx, done, err));
     for (unsigned o = 0; o < HONE_LEN(order); o++) {
         if (order[o] == REDUCE)
-            HONE_TRY(apply_to_rows(s, stages, n, done, ctx, err));
+            HONE_TRY(apply_to_rows(s, stages, n, done, ctx, ret_failed, err));
         for (unsigned k = n; k-- > 0;) { /* last stage first */
             hone_stmt b = hone_block_find(&s->prog, stages[k].name);
             if (stages[k].how != order[o] || done[k] || !b.i || !hone_rule_untouched(&s->prog, b))
@@ -200,18 +201,45 @@ static hone_status prepare(hone_sched *s, hone_error *err)
     return hone_rule_auto_inline(s, err);
 }
 
-/* One design space: its first candidate by each policy. A rejection leaves the candidate out. */
-static hone_status design(maker *m, unsigned variant, custom *cu, hone_error *err)
+/* The rule for rows leaves the stage to the rules for single stages. */
+static bool leave_to_others(maker *m, const char *name)
 {
-    bool first = true;
-    m->ctx.variant = variant;
-    for (unsigned q = 0; q < m->n_policies; q++) {
-        m->ctx.policy = m->policies[q];
+    for (unsigned k = 0; k < m->n; k++)
+        if (!m->stages[k].no_rows && strcmp(m->stages[k].name, name) == 0)
+            return m->stages[k].no_rows = true;
+    return false;
+}
+
+/* One candidate. With `insist` what the rule for rows cannot do is left to other rules. */
+static hone_status build(maker *m, custom *cu, bool insist, hone_error *err)
+{
+    for (;;) {
+        char *failed = NULL;
         hone_sched_start(&m->s, &m->sp->base, &m->rng);
         hone_status st = prepare(&m->s, err);
         if (st == HONE_OK)
-            st = apply_rules(&m->s, m->stages, m->n, cu, &m->ctx, err);
+            st = apply_rules(&m->s, m->stages, m->n, cu, &m->ctx, &failed, err);
+        bool again = insist && failed && hone_status_is_reject(st) && leave_to_others(m, failed);
+        free(failed);
+        if (!again)
+            return st;
+    }
+}
+
+/* One design space: its first candidate by each policy. A rejection leaves the candidate out. */
+static hone_status design(maker *m, unsigned variant, custom *cu, bool insist, bool *ret_any,
+                          hone_error *err)
+{
+    bool first = true;
+    m->ctx.variant = variant;
+    *ret_any = false;
+    for (unsigned q = 0; q < m->n_policies; q++) {
+        m->ctx.policy = m->policies[q];
+        hone_status st = build(m, cu, insist, err);
+        for (unsigned k = 0; k < m->n; k++)
+            m->stages[k].no_rows = false;
         if (st == HONE_OK) {
+            *ret_any = true;
             keep(m, first);
             first = false;
             continue;
@@ -222,6 +250,15 @@ static hone_status design(maker *m, unsigned variant, custom *cu, hone_error *er
             return st;
     }
     return HONE_OK;
+}
+
+/* Rows too short for a vector, sums over what is no row, and the like: when no policy gets a design
+ * space past the rule for rows, the other rules take those stages. */
+static hone_status design_any(maker *m, unsigned variant, custom *cu, hone_error *err)
+{
+    bool any;
+    HONE_TRY(design(m, variant, cu, false, &any, err));
+    return any ? HONE_OK : design(m, variant, cu, true, &any, err);
 }
 
 static bool takes_any(maker *m, const hone_rule__custom *r)
@@ -254,11 +291,11 @@ static hone_status make(maker *m, const hone_custom_rules *rules, hone_error *er
     }
     custom cu = {.rules = rules, .chosen = -1};
     for (unsigned v = 0; v < variants; v++)
-        HONE_TRY(design(m, v, &cu, err));
+        HONE_TRY(design_any(m, v, &cu, err));
     for (unsigned k = 0; k < n_rules; k++)
         if (chosen[k]) {
             cu = (custom){.rules = rules, .chosen = (int)k};
-            HONE_TRY(design(m, 0, &cu, err));
+            HONE_TRY(design_any(m, 0, &cu, err));
         }
     return HONE_OK;
 }
