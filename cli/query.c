@@ -4,6 +4,9 @@
 #include "space/space.h"
 #include "workers/builder.h"
 
+/* Records looked through for one that can be replayed. */
+#define MOST_FOLLOWED 256
+
 typedef struct answer {
     const char *rung;         /* "exact", "default" or "given" */
     hone_db_record record;    /* of rung exact */
@@ -29,6 +32,44 @@ static hone_status follow(const char *text, size_t n, const cli_kernel *k, answe
     return st;
 }
 
+typedef HONE_VEC(int64_t) ids;
+
+static bool note_id(void *ctx, const hone_db_record *r)
+{
+    ids *v = ctx;
+    hone_vec_push(v, r->id);
+    return true;
+}
+
+/* The record's schedule, or, when another version of the space made it and it cannot be replayed
+ * any more, that of the fastest record that can. */
+static hone_status follow_best(hone_db *db, const cli_kernel *k, answer *ret, hone_error *err)
+{
+    ids fastest = {0};
+    hone_db_record *r = &ret->record;
+    hone_status st = cli_intrins_recall(db, r->session_id, ret->intrins, err);
+    if (st == HONE_OK)
+        st = follow(r->trace, strlen(r->trace), k, ret, err);
+    if (st == HONE_OK || r->space_version == HONE_SPACE_VERSION)
+        return st;
+    st = hone_db_each_fastest(db, r->workload_id, r->target_id, MOST_FOLLOWED, note_id, &fastest,
+                              err);
+    bool found = false;
+    for (uint32_t i = 0; i < fastest.n && st == HONE_OK && !found; i++) {
+        hone_db_record_free(r);
+        *r = (hone_db_record){0};
+        st = hone_db_record_get(db, fastest.v[i], r, err);
+        found = st == HONE_OK && follow(r->trace, strlen(r->trace), k, ret, NULL) == HONE_OK;
+    }
+    hone_vec_free(&fastest);
+    if (st == HONE_OK && !found)
+        st = hone_fail(err, HONE_E_NOTFOUND,
+                       "the results in the log were made by another version of the space than "
+                       "this hone's, %d, and cannot be replayed: tune again",
+                       HONE_SPACE_VERSION);
+    return st;
+}
+
 static hone_status look_up(const char *db_path, const cli_kernel *k, const char *target_text,
                            int32_t threads, bool exact_only, answer *ret, hone_error *err)
 {
@@ -38,13 +79,8 @@ static hone_status look_up(const char *db_path, const cli_kernel *k, const char 
         return st;
     st = hone_db_best(db, hone_program_hash(&k->program), target_text, threads, &ret->record, err);
     if (st == HONE_OK)
-        st = cli_intrins_recall(db, ret->record.session_id, ret->intrins, err);
+        st = follow_best(db, k, ret, err);
     hone_db_close(db);
-    if (st == HONE_OK && ret->record.space_version != HONE_SPACE_VERSION)
-        st = hone_fail(err, HONE_E_NOTFOUND,
-                       "the result in '%s' was made by space version %d, this hone has %d: tune "
-                       "again",
-                       db_path, ret->record.space_version, HONE_SPACE_VERSION);
     if (st == HONE_E_NOTFOUND && !exact_only) {
         hone_db_record_free(&ret->record);
         ret->record = (hone_db_record){0};
@@ -56,7 +92,7 @@ static hone_status look_up(const char *db_path, const cli_kernel *k, const char 
     if (st != HONE_OK)
         return st;
     ret->rung = "exact";
-    return follow(ret->record.trace, strlen(ret->record.trace), k, ret, err);
+    return HONE_OK;
 }
 
 /* The schedule comes from a file, not from the log. */

@@ -129,16 +129,26 @@ hone_status hone_tuner__confirm(run *u, hone_error *err)
         if (st != HONE_OK)
             return st == HONE_E_NOTFOUND ? HONE_OK : st;
         if (r.trace_hash == u->best.v[0].hash || r.trace_hash == asked ||
-            r.space_version != HONE_SPACE_VERSION || hone_tuner__is_as_written(r.trace)) {
+            hone_tuner__is_as_written(r.trace)) {
             hone_db_record_free(&r);
             return HONE_OK;
         }
         asked = r.trace_hash;
         finalist f = {.trace = hone_xstrdup(r.trace), .hash = r.trace_hash, .build_ns = r.build_ns};
+        bool is_old = r.space_version != HONE_SPACE_VERSION;
         hone_db_record_free(&r);
         hone_pool_event e;
-        if (hone_tuner__build_now(u, f.trace, false, &f.artifact, NULL) != HONE_OK ||
-            race(u, &f.artifact, &e) != HONE_OK) {
+        hone_error why = {0};
+        st = hone_tuner__build_now(u, f.trace, false, &f.artifact, &why);
+        if (is_old && hone_status_is_reject(st)) { /* its time is no answer any more */
+            st = hone_tuner__store(u, f.trace, f.hash, st, why.message, 0,
+                                   &(hone_measure_result){0}, err);
+            hone_tuner__finalist_free(&f);
+            if (st != HONE_OK)
+                return st;
+            continue;
+        }
+        if (st != HONE_OK || race(u, &f.artifact, &e) != HONE_OK) {
             hone_tuner__finalist_free(&f);
             return HONE_OK;
         }

@@ -45,6 +45,7 @@ struct hone_search {
     HONE_VEC(measured) good; /* measured with a time, fastest first, at most ELITES */
     population now, next, pool;
     bool default_asked;
+    HONE_VEC(hone_trace) suggested;  /* not asked for yet, in turn */
     HONE_VEC(uint64_t) spaces_asked; /* design spaces of which a seed was */
     uint64_t asked;
     hone_search_stats stats;
@@ -360,6 +361,9 @@ void hone_search_free(hone_search *s)
         hone_trace_free(&s->good.v[k].trace);
         hone_features_free(&s->good.v[k].features);
     }
+    for (uint32_t k = 0; k < s->suggested.n; k++)
+        hone_trace_free(&s->suggested.v[k]);
+    hone_vec_free(&s->suggested);
     hone_vec_free(&s->good);
     hone_vec_free(&s->seen);
     hone_vec_free(&s->spaces_asked);
@@ -424,6 +428,29 @@ static hone_status ask_seeds(hone_search *s, uint32_t n, hone_candidate *ret, ui
     return HONE_OK;
 }
 
+void hone_search_suggest(hone_search *s, const char *trace)
+{
+    hone_trace t = {0};
+    if (hone_trace_parse(trace, strlen(trace), &t, NULL) != HONE_OK) {
+        hone_trace_free(&t);
+        return;
+    }
+    t.insts.n = hone_trace_search_part(&t);
+    hone_vec_push(&s->suggested, t);
+}
+
+static void ask_suggested(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n)
+{
+    uint32_t k = 0;
+    for (; k < s->suggested.n && *ret_n < n; k++) {
+        *ret_n += emit(s, &s->suggested.v[k], "log", NAN, &ret[*ret_n]);
+        hone_trace_free(&s->suggested.v[k]);
+    }
+    s->suggested.n -= k;
+    for (uint32_t q = 0; k > 0 && q < s->suggested.n; q++)
+        s->suggested.v[q] = s->suggested.v[q + k];
+}
+
 hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
                             hone_error *err)
 {
@@ -435,6 +462,7 @@ hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uin
         s->default_asked = true;
         *ret_n += emit(s, &as_written, "default", NAN, &ret[0]);
     }
+    ask_suggested(s, n, ret, ret_n);
     if (*ret_n < n) {
         hone_status st = ask_seeds(s, n, ret, ret_n, err);
         if (st != HONE_OK)

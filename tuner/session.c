@@ -12,8 +12,9 @@
 
 #include <math.h>
 
-#define BATCH 16 /* candidates asked for at once */
-#define AHEAD 6  /* built and waiting for a device, at most */
+#define BATCH 16       /* candidates asked for at once */
+#define AHEAD 6        /* built and waiting for a device, at most */
+#define SUGGESTIONS 16 /* so many of the fastest are looked at for those of another version */
 
 void hone_tuner__progress(run *u, bool now)
 {
@@ -259,15 +260,26 @@ bool hone_tuner__is_as_written(const char *trace)
     return yes;
 }
 
+/* What another version of the space measured or rejected is not known: its traces may be asked for
+ * again. */
 static bool recall(void *ctx, const hone_db_record *r)
 {
     run *u = ctx;
+    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT)
+        return true;
     if (u->r->default_ns == 0 && r->status == HONE_OK && hone_tuner__is_as_written(r->trace))
         u->r->default_ns = r->time_ns;
-    if (r->space_version == HONE_SPACE_VERSION && r->status < HONE_STATUS_COUNT) {
-        hone_search_tell(u->search, r->trace, r->trace_hash, r->status, (double)r->time_ns);
-        u->r->known++;
-    }
+    hone_search_tell(u->search, r->trace, r->trace_hash, r->status, (double)r->time_ns);
+    u->r->known++;
+    return true;
+}
+
+/* The fastest of other versions are measured again, before anything new. */
+static bool suggest(void *ctx, const hone_db_record *r)
+{
+    run *u = ctx;
+    if (r->space_version != HONE_SPACE_VERSION && !hone_tuner__is_as_written(r->trace))
+        hone_search_suggest(u->search, r->trace);
     return true;
 }
 
@@ -333,6 +345,9 @@ static hone_status run_init(run *u, hone_error *err)
     st = hone_db_each_record(
         o->db, &(hone_db_where){.workload_id = u->workload_id, .target_id = u->target_id}, recall,
         u, err);
+    if (st == HONE_OK)
+        st =
+            hone_db_each_fastest(o->db, u->workload_id, u->target_id, SUGGESTIONS, suggest, u, err);
     u->r->search_ns += hone_clock_ns() - start;
     if (st == HONE_OK)
         st = hone_tuner__wait_for_workers(u, err);

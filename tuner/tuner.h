@@ -22,7 +22,7 @@ typedef struct hone_search_options {
 typedef struct hone_candidate {
     uint64_t id;      /* position in the order of asking */
     uint64_t hash;    /* hone_trace_hash of the finished trace */
-    const char *why;  /* "default", "seed", "model", "random", "neighbour" */
+    const char *why;  /* "default", "log" (suggested), "seed", "model" or "random" */
     char *trace;      /* text of the finished trace; "" means the program as written */
     double predicted; /* cost the model gave it; NaN for none */
 } hone_candidate;
@@ -35,6 +35,9 @@ void hone_search_free(hone_search *s);
  * exhausted. HONE_E_MODEL. */
 hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
                             hone_error *err) HONE_NODISCARD;
+/* A trace worth asking for before the seeds, such as one that was fast in another version of the
+ * space. One that cannot be replayed is dropped. */
+void hone_search_suggest(hone_search *s, const char *trace);
 /* What became of a candidate. Also for results that come from the log: then trace text is replayed
  * (one that cannot be replayed any more is counted and skipped). time_ns <= 0: rejected. */
 void hone_search_tell(hone_search *s, const char *trace, uint64_t hash, hone_status status,
