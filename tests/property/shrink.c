@@ -346,6 +346,17 @@ static bool fewer_dims(shrinker *s)
     return any;
 }
 
+/* Compiling is the slow part; only what it finds needs it. */
+static bool needs_code(const char *kind)
+{
+    static const char *const kinds[] = {"code",   "plain code", "build", "watched build", "access",
+                                        "signal", "hang",       "exit",  "watched code"};
+    for (size_t k = 0; k < HONE_LEN(kinds); k++)
+        if (!strncmp(kind, kinds[k], strlen(kinds[k])))
+            return true;
+    return false;
+}
+
 void pair_shrink(const pair_env *env, pair_case *c, const char *kind, unsigned seconds)
 {
     shrinker s = {.env = *env,
@@ -353,9 +364,7 @@ void pair_shrink(const pair_env *env, pair_case *c, const char *kind, unsigned s
                   .kind = kind,
                   .r = pair_report_new(),
                   .until_ns = hone_clock_ns() + (int64_t)seconds * 1000000000};
-    /* compiling is the slow part; only what it finds needs it */
-    if (strcmp(kind, "code") && strcmp(kind, "plain code") && strcmp(kind, "build") &&
-        strncmp(kind, "signal", 6) && strcmp(kind, "hang") && strncmp(kind, "exit", 4))
+    if (!needs_code(kind))
         s.env.codegen = NULL;
     s.env.plain = !strcmp(kind, "plain code");
     if (read_trace(&s))
