@@ -108,13 +108,13 @@ static bool read_nest(hone_program *p, hone_stmt block, hone_fit *f,
     return true;
 }
 
-/* Rounds columns and steps up. False: PadEinsum cannot, or it would double the work. */
-static bool round_up(hone_program *p, hone_expr a, hone_fit *f)
+/* Rounds columns and steps up. False: it would double the work. */
+static bool round_up(hone_fit *f)
 {
     int64_t *col = &f->extent[f->col], *k = &f->extent[f->k], work;
     if (*col % f->lanes == 0 && *k % f->group == 0)
         return true;
-    if (!is_plain(p, a) || __builtin_mul_overflow(*col, *k, &work))
+    if (__builtin_mul_overflow(*col, *k, &work))
         return false;
     *col = (*col + f->lanes - 1) / f->lanes * f->lanes;
     *k = (*k + f->group - 1) / f->group * f->group;
@@ -154,7 +154,7 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_f
         if (plain_dim(p, b, vars[q]) >= 0 && d == (int)f->a_dims - 1)
             f->k = (int)q;
     }
-    if (f->k < 0 || !round_up(p, a, f))
+    if (f->k < 0 || !round_up(f))
         return false;
     f->a_k_dim = f->a_dims - 1;
     f->b_k_dim = (unsigned)plain_dim(p, b, vars[f->k]);

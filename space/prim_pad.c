@@ -119,17 +119,17 @@ static bool neutral_of(const hone_program *p, hone_op op, hone_expr operand, dou
     return false;
 }
 
-/* Every index of the load is an iterator over the whole dimension, or there is one element; and all
- * padded steps of the sum are among them, or a factor that is not padded would count. */
+/* A padded iterator is an index of its own wherever it occurs; and all padded steps of the sum are
+ * among the indices, or a factor that is not padded would count. */
 static bool good_load(const hone_program *p, hone_stmt block, const einsum *e, hone_expr load)
 {
     unsigned seen = 0;
     for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
         hone_expr index = hone_expr_arg(p, load, d);
-        int64_t c, shape = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, load)->sym})->shape[d];
         int k = iter_of(p, block, index);
-        if (k < 0 && !(hone_is_int(p, index, &c) && c == 0 && shape == 1))
-            return false;
+        for (unsigned q = 0; q < e->n_iters && k < 0; q++)
+            if (pads(e, q) && hone_uses_var(p, index, hone_iter_at(p, block, q)->var))
+                return false;
         if (k >= 0)
             seen |= 1u << k;
     }
@@ -137,6 +137,17 @@ static bool good_load(const hone_program *p, hone_stmt block, const einsum *e, h
         if (pads(e, k) && hone_iter_at(p, block, k)->kind == HONE_REDUCE && !(seen >> k & 1))
             return false;
     return true;
+}
+
+/* The extent of dimension d of the load's padded copy, and how much of that is copied: all there is
+ * where the index is no iterator. */
+static int64_t copied(const hone_program *p, hone_stmt block, const einsum *e, hone_expr load,
+                      unsigned d, int64_t *ret_part)
+{
+    int k = iter_of(p, block, hone_expr_arg(p, load, d));
+    int64_t shape = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, load)->sym})->shape[d];
+    *ret_part = k < 0 ? shape : e->extent[k];
+    return k < 0 ? shape : e->padded[k];
 }
 
 static hone_status check_einsum(hone_program *p, hone_stmt block, const int64_t *padding,
@@ -185,14 +196,13 @@ static hone_status check_einsum(hone_program *p, hone_stmt block, const int64_t 
     for (unsigned k = 0; k < ret->n_loads; k++) {
         if (!good_load(p, block, ret, ret->load[k]))
             return hone_fail(err, HONE_REJECT_NOT_AFFINE,
-                             "pad_einsum: an input is read at more than plain iterators, or not "
-                             "at all padded steps of the sum");
-        int64_t elements = 1;
-        for (unsigned d = 0; d < hone_expr_at(p, ret->load[k])->n_args; d++) {
-            int i = iter_of(p, block, hone_expr_arg(p, ret->load[k], d));
-            if (i >= 0 && __builtin_mul_overflow(elements, ret->padded[i], &elements))
+                             "pad_einsum: a padded iterator is not an index of its own, or an "
+                             "input is not read at all padded steps of the sum");
+        int64_t elements = 1, part;
+        for (unsigned d = 0; d < hone_expr_at(p, ret->load[k])->n_args; d++)
+            if (__builtin_mul_overflow(elements, copied(p, block, ret, ret->load[k], d, &part),
+                                       &elements))
                 elements = INT64_MAX;
-        }
         if (elements > HONE_SPACE_MAX_EXTENT)
             return hone_fail(err, HONE_REJECT_TOO_BIG, "pad_einsum: an input would be too large");
     }
@@ -273,9 +283,7 @@ static void pad_inputs(hone_program *p, hone_stmt block, const einsum *e, swap_c
         int64_t shape[HONE_MAX_DIMS], part[HONE_MAX_DIMS];
         bool grows = false;
         for (unsigned d = 0; d < n; d++) {
-            int i = iter_of(p, block, hone_expr_arg(p, e->load[k], d));
-            shape[d] = i < 0 ? 1 : e->padded[i];
-            part[d] = i < 0 ? 1 : e->extent[i];
+            shape[d] = copied(p, block, e, e->load[k], d, &part[d]);
             grows = grows || shape[d] != part[d];
         }
         if (!grows)

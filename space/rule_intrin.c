@@ -11,6 +11,7 @@
  * where that does not double the work; rows need not fill the tile. */
 #include "space/contract.h"
 #include "space/intrin_fit.h"
+#include "space/prim_util.h"
 
 #define MAX_TILES 64
 
@@ -124,6 +125,22 @@ static void writer_name(hone_sched *s, hone_buffer b, char ret[256])
     snprintf(ret, 256, "%s", hone_sym_text(&s->prog, hone_stmt_at(&s->prog, writer)->name));
 }
 
+/* The padded copy of A: in one step from what A itself is a copy of. */
+static hone_status copy_a(hone_sched *s, hone_buffer a, const char *copy, const hone_rule_ctx *ctx,
+                          hone_error *err)
+{
+    char name[256];
+    hone_rv block;
+    hone_stmt writer = hone_writer_of(&s->prog, a);
+    if (writer.i && hone_buffer_at(&s->prog, a)->role == HONE_TEMP &&
+        hone__can_inline(&s->prog, writer)) {
+        writer_name(s, a, name);
+        HONE_TRY(hone_get_block(s, name, &block, err));
+        HONE_TRY(hone_compute_inline(s, block, err));
+    }
+    return hone_rule_elementwise(s, copy, ctx, err);
+}
+
 /* Whole numbers of lanes and groups. The copies go into the packing of the operands or stay stages
  * of their own; the one that cuts the result goes into the stage that reads it, if there is one. */
 static hone_status pad(hone_sched *s, const char *name, const hone_fit *f, const hone_fit_shape *sh,
@@ -151,7 +168,7 @@ static hone_status pad(hone_sched *s, const char *name, const hone_fit *f, const
         if (inlines)
             ret->cut[0] = 0;
     }
-    return ret->a[0] && !sh->pack_a ? hone_rule_elementwise(s, ret->a, ctx, err) : HONE_OK;
+    return ret->a[0] && !sh->pack_a ? copy_a(s, a, ret->a, ctx, err) : HONE_OK;
 }
 
 /* The copy takes the padding in, if there is one. */

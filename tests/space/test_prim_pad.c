@@ -122,6 +122,71 @@ static void pad_neutral(void **state)
     }
 }
 
+#define TAPS                                                                          \
+    "program taps {\n  buffer X: f32[9, 3] input\n  buffer F: f32[2, 3, 4] input\n"   \
+    "  buffer Y: f32[4, 4] output\n"                                                  \
+    "  for x in 4 {\n    for f in 4 {\n      for s in 2 {\n        for c in 3 {\n"    \
+    "          block Y(vx: 4 = x, vf: 4 = f, reduce vs: 2 = s, reduce vc: 3 = c) {\n" \
+    "            init 0.0\n"                                                          \
+    "            Y[vx, vf] = Y[vx, vf] + X[vx*2 + vs, vc] * F[vs, vc, vf]\n"          \
+    "          }\n        }\n      }\n    }\n  }\n}\n"
+
+/* Other indices may be anything: that dimension is copied as it is. */
+static void pad_channels(void **state)
+{
+    (void)state;
+    hone_program base = load_program(TAPS);
+    hone_sched s = {0};
+    replay_text(&base, "[[" GET("Y", 0) ",[\"PadEinsum\",[\"b0\"],[[1,1,1,4]],[]]],[]]", &s);
+    check_text(&s.prog, "program taps {\n"
+                        "  buffer X: f32[9, 3] input\n"
+                        "  buffer F: f32[2, 3, 4] input\n"
+                        "  buffer Y: f32[4, 4] output\n"
+                        "  buffer X_pad: f32[9, 4]\n"
+                        "  buffer F_pad: f32[2, 4, 4]\n"
+                        "  for ax0 in 9 {\n"
+                        "    for ax1 in 4 {\n"
+                        "      block X_pad(v0: 9 = ax0, v1: 4 = ax1) {\n"
+                        "        X_pad[v0, v1] = select(v1 < 3, X[v0, v1], 0.0)\n"
+                        "      }\n"
+                        "    }\n"
+                        "  }\n"
+                        "  for ax0_1 in 2 {\n"
+                        "    for ax1_1 in 4 {\n"
+                        "      for ax2 in 4 {\n"
+                        "        block F_pad(v0: 2 = ax0_1, v1: 4 = ax1_1, v2: 4 = ax2) {\n"
+                        "          F_pad[v0, v1, v2] = select(v1 < 3, F[v0, v1, v2], 0.0)\n"
+                        "        }\n"
+                        "      }\n"
+                        "    }\n"
+                        "  }\n"
+                        "  for x in 4 {\n"
+                        "    for f in 4 {\n"
+                        "      for s in 2 {\n"
+                        "        for c in 4 {\n"
+                        "          block Y(vx: 4 = x, vf: 4 = f, reduce vs: 2 = s, reduce vc: 4 = "
+                        "c) {\n"
+                        "            init 0.0\n"
+                        "            Y[vx, vf] = Y[vx, vf] + X_pad[vx*2 + vs, vc] * F_pad[vs, vc, "
+                        "vf]\n"
+                        "          }\n"
+                        "        }\n"
+                        "      }\n"
+                        "    }\n"
+                        "  }\n"
+                        "}\n");
+    check_same(&base, &s.prog);
+    hone_sched_fini(&s);
+    /* x and s are indices together */
+    for (unsigned k = 0; k < 3; k += 2) {
+        int64_t padding[] = {1, 1, 1, 1};
+        padding[k] = 8;
+        CHECK_REJECTED(&base, HONE_REJECT_NOT_AFFINE,
+                       hone__pad_einsum(&base, block_of(&base, "Y"), padding, 4, err));
+    }
+    hone_program_fini(&base);
+}
+
 static void pad_rejected(void **state)
 {
     (void)state;
@@ -322,6 +387,7 @@ int main(void)
         cmocka_unit_test(pad_effect),
         cmocka_unit_test(pad_then_schedule),
         cmocka_unit_test(pad_neutral),
+        cmocka_unit_test(pad_channels),
         cmocka_unit_test(pad_rejected),
         cmocka_unit_test(padding_effect),
         cmocka_unit_test(padding_of_split_loops),
