@@ -144,9 +144,8 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_f
         return false;
     f->b_col_dim = (unsigned)plain_dim(p, b, vars[f->col]);
     for (unsigned q = 0; q < f->n_spatial; q++)
-        if ((int)q != f->col && hone_uses_var(p, b, vars[q]))
-            return false;
-        else if ((int)q != f->col && f->extent[q] > 1 && hone_uses_var(p, a, vars[q]))
+        if ((int)q != f->col && f->extent[q] > 1 && !hone_uses_var(p, b, vars[q]) &&
+            hone_uses_var(p, a, vars[q]))
             f->row = (int)q;
     /* steps of a group lie next to each other in A */
     for (unsigned q = f->n_spatial; q < f->n_loops; q++) {

@@ -198,6 +198,31 @@ static void popcounts(void **state)
     assert_true(seeds_with(odd, "+avx512vpopcntdq", NULL, "x86.avx512.popcnt.b1_16x1", 1) > 0);
 }
 
+/* Several products at once: both operands have the batch's index, or each one of its own. */
+static void batches(void **state)
+{
+    (void)state;
+    const char *text =
+        "program batch {\n  buffer A: u8[3, 5, 12] input\n"
+        "  buffer B: i8[3, 12, 32] input\n  buffer C: i32[3, 5, 32] output\n"
+        "  for b in 3 { for i in 5 { for j in 32 { for k in 12 {\n"
+        "    block C(vb: 3 = b, vi: 5 = i, vj: 32 = j, reduce vk: 12 = k) {\n"
+        "      init i32(0)\n"
+        "      C[vb, vi, vj] = C[vb, vi, vj] + i32(A[vb, vi, vk]) * i32(B[vb, vk, vj])\n"
+        "    } } } } }\n}\n";
+    const char *planes =
+        "program planes {\n  buffer A: i32[2, 5, 7] input\n"
+        "  buffer B: i32[2, 29, 7] input const\n  buffer C: i32[2, 2, 5, 29] output\n"
+        "  for p in 2 { for q in 2 { for i in 5 { for j in 29 { for k in 7 {\n"
+        "    block C(vp: 2 = p, vq: 2 = q, vi: 5 = i, vj: 29 = j, reduce vk: 7 = k) {\n"
+        "      init i32(0)\n"
+        "      C[vp, vq, vi, vj] = C[vp, vq, vi, vj] + popcount(A[vp, vi, vk] & B[vq, vj, vk])\n"
+        "    } } } } } }\n}\n";
+    assert_true(seeds_with(text, "+avx512vnni", NULL, "x86.avx512.vnni.u8i8i32_16x4", 1) > 0);
+    assert_true(seeds_with(text, "+avx512vnni", NULL, "x86.avx512.vnni.u8i8i32_16x4", 2) > 0);
+    assert_true(seeds_with(planes, "+avx512vpopcntdq", NULL, "x86.avx512.popcnt.b1_16x1", 2) > 0);
+}
+
 /* MetaSchedule marks a block in the searched part and tensorizes it afterwards. */
 static void rewrite_tensorize(void **state)
 {
@@ -262,7 +287,8 @@ int main(void)
         cmocka_unit_test(finds_the_intrinsic), cmocka_unit_test(pads_what_does_not_divide),
         cmocka_unit_test(tries_those_added),   cmocka_unit_test(convolution),
         cmocka_unit_test(clips_the_padding),   cmocka_unit_test(epilogue),
-        cmocka_unit_test(popcounts),           cmocka_unit_test(rewrite_tensorize),
+        cmocka_unit_test(popcounts),           cmocka_unit_test(batches),
+        cmocka_unit_test(rewrite_tensorize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
