@@ -168,13 +168,12 @@ static void epilogue(void **state)
     "      C[vi, vj] = u8(round(f32(T[vi, vj] + bias[vj]) * 0.25)) } } }\n}\n"
     const char *features = "+avx512vnni", *in = "hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\"";
     static const char *const texts[] = {QUANTISED(13, 48, 24), QUANTISED(13, 41, 22),
-                                        QUANTISED(30, 64, 2048)};
+                                        QUANTISED(2, 16, 1024)};
+    static const char *const stores[] = {"u8(round(f32(T_local[", "u8(round(f32(T_pad_local[",
+                                         "u8(round(f32(T_local["};
     for (unsigned k = 0; k < HONE_LEN(texts); k++) {
         assert_true(seeds_with(texts[k], features, NULL, in, 2) > 0);
-        unsigned all = seeds_with(texts[k], features, NULL, in, 1);
-        assert_true(all > 0);
-        /* the sums are written nowhere, unless they are not complete */
-        assert_true(seeds_with(texts[k], features, NULL, "block T_local_store", 1) > 0);
+        assert_true(seeds_with(texts[k], features, NULL, stores[k], 1) > 0);
     }
 }
 
