@@ -206,12 +206,34 @@ static LLVMValueRef float_to_float(cg *e, hone_dtype to, LLVMValueRef v)
                                              : v;
 }
 
+/* To few bits, whose bounds are floats: cut first. LLVM's own saturating cast goes lane by lane. */
+static LLVMValueRef float_to_short(cg *e, hone_dtype to, LLVMValueRef x)
+{
+    LLVMTypeRef from = LLVMTypeOf(x);
+    double span = hone_dtype_bytes(to) == 1 ? 256 : 65536;
+    double least = is_unsigned(to) ? 0 : -span / 2;
+    LLVMValueRef low = hone_cg__real_like(from, least);
+    LLVMValueRef high = hone_cg__real_like(from, least + span - 1);
+    LLVMValueRef v = x;
+    v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOGT, v, low, ""), v, low, "");
+    v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealOLT, v, high, ""), v, high, "");
+    if (!is_unsigned(to)) { /* NaN is the lower bound by now, for bytes without sign 0 */
+        LLVMValueRef zero = hone_cg__real_like(from, 0);
+        v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, ""), zero, v, "");
+    }
+    v = LLVMBuildFPToSI(e->b, v, hone_cg__like(e->i32, from), "");
+    return LLVMBuildTrunc(e->b, v, hone_cg__like(hone_cg__reg_type(e, to), from), "");
+}
+
 /* Towards zero, saturating, NaN to 0. */
 static LLVMValueRef float_to_int(cg *e, hone_dtype to, LLVMValueRef v)
 {
     LLVMTypeRef from = LLVMTypeOf(v);
     if (to == HONE_BOOL) {
         return LLVMBuildFCmp(e->b, LLVMRealUNE, v, hone_cg__real_like(from, 0), "");
+    }
+    if (hone_dtype_bytes(to) < 4) {
+        return float_to_short(e, to, v);
     }
     LLVMTypeRef types[] = {hone_cg__like(hone_cg__reg_type(e, to), from), from};
     return call(e, is_unsigned(to) ? "llvm.fptoui.sat" : "llvm.fptosi.sat", types, 2, &v, 1);
