@@ -61,6 +61,12 @@ void hone_ir__rehash(hone_program *p)
     }
 }
 
+/* Most questions whether an expression uses something are answered by one bit: no. */
+static uint32_t name_bit(hone_op op, uint32_t sym)
+{
+    return op == HONE_OP_VAR ? 1u << sym % 20 : op == HONE_OP_LOAD ? 1u << (20 + sym % 12) : 0;
+}
+
 /* The row was not found; `at` is its place in the table. */
 static hone_expr append(hone_program *p, hone_op op, hone_dtype t, uint32_t sym, int64_t imm,
                         const hone_expr *args, unsigned n, uint32_t at)
@@ -74,14 +80,18 @@ static hone_expr append(hone_program *p, hone_op op, hone_dtype t, uint32_t sym,
     for (unsigned k = 0; k < n; k++)
         own[k] = args[k];
     uint32_t id = p->exprs.n, first = p->args.n;
+    uint32_t names = name_bit(op, sym);
     hone_vec_reserve(&p->args, n);
-    for (unsigned k = 0; k < n; k++)
+    for (unsigned k = 0; k < n; k++) {
         p->args.v[p->args.n++] = own[k];
+        names |= hone_expr_at(p, own[k])->names;
+    }
     hone_vec_push(&p->exprs, (hone_expr_row){.op = (uint8_t)op,
                                              .dtype = (uint8_t)t,
                                              .n_args = (uint16_t)n,
                                              .sym = sym,
                                              .args = first,
+                                             .names = names,
                                              .imm.i = imm});
     if (2 * p->exprs.n > p->table.n)
         hone_ir__rehash(p);
@@ -369,12 +379,15 @@ static void remember(memo *m, hone_expr from, hone_expr to)
 typedef struct {
     hone_op op; /* VAR or LOAD */
     uint32_t sym;
-    memo done; /* expressions known not to use it */
+    uint32_t bit; /* of the name */
+    memo done;    /* expressions known not to use it */
 } search;
 
 static bool uses(const hone_program *p, hone_expr e, search *s)
 {
     const hone_expr_row *r = hone_expr_at(p, e);
+    if (!(r->names & s->bit))
+        return false;
     if (r->op == s->op && r->sym == s->sym)
         return true;
     if (r->n_args == 0)
@@ -389,28 +402,27 @@ static bool uses(const hone_program *p, hone_expr e, search *s)
     return false;
 }
 
-bool hone_uses_var(const hone_program *p, hone_expr e, hone_var v)
+static bool uses_name(const hone_program *p, hone_expr e, hone_op op, uint32_t sym)
 {
-    const hone_expr_row *r = hone_expr_at(p, e);
-    if (r->n_args == 0)
-        return r->op == HONE_OP_VAR && r->sym == v.i;
+    uint32_t bit = name_bit(op, sym);
+    if (!(hone_expr_at(p, e)->names & bit))
+        return false;
     search s;
-    s.op = HONE_OP_VAR;
-    s.sym = v.i;
+    s.op = op;
+    s.sym = sym;
+    s.bit = bit;
     s.done.steps = 0;
     return uses(p, e, &s);
 }
 
+bool hone_uses_var(const hone_program *p, hone_expr e, hone_var v)
+{
+    return uses_name(p, e, HONE_OP_VAR, v.i);
+}
+
 bool hone_uses_buffer(const hone_program *p, hone_expr e, hone_buffer b)
 {
-    const hone_expr_row *r = hone_expr_at(p, e);
-    if (r->n_args == 0)
-        return r->op == HONE_OP_LOAD && r->sym == b.i;
-    search s;
-    s.op = HONE_OP_LOAD;
-    s.sym = b.i;
-    s.done.steps = 0;
-    return uses(p, e, &s);
+    return uses_name(p, e, HONE_OP_LOAD, b.i);
 }
 
 void hone_walk(const hone_program *p, hone_expr e,
@@ -463,6 +475,7 @@ typedef struct {
     const hone_var *from;
     const hone_expr *to;
     unsigned n;
+    uint32_t bits; /* of all the names */
     memo done;
 } substitution;
 
@@ -470,6 +483,8 @@ static hone_expr substitute(hone_program *p, hone_expr e, substitution *s)
 {
     const hone_expr_row *r = hone_expr_at(p, e);
     unsigned n = r->n_args;
+    if (!(r->names & s->bits))
+        return e;
     if (r->op == HONE_OP_VAR) {
         for (unsigned k = 0; k < s->n; k++)
             if (s->from[k].i == r->sym)
@@ -501,6 +516,9 @@ hone_expr hone_substitute(hone_program *p, hone_expr e, const hone_var *from, co
     s.from = from;
     s.to = to;
     s.n = n;
+    s.bits = 0;
+    for (unsigned k = 0; k < n; k++)
+        s.bits |= name_bit(HONE_OP_VAR, from[k].i);
     s.done.steps = 0;
     return substitute(p, e, &s);
 }

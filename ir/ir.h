@@ -76,8 +76,9 @@ char hone_op_form(hone_op op);
 typedef struct hone_expr_row {
     uint8_t op, dtype;
     uint16_t n_args;
-    uint32_t sym;  /* VAR: hone_var, LOAD: hone_buffer */
-    uint32_t args; /* first of n_args ids in program.args */
+    uint32_t sym;   /* VAR: hone_var, LOAD: hone_buffer */
+    uint32_t args;  /* first of n_args ids in program.args */
+    uint32_t names; /* a bit, not its own, for each variable and buffer in it (ir/expr.c) */
     union {
         int64_t i;
         double f;

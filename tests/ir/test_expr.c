@@ -141,6 +141,34 @@ static hone_expr double_ints(void *ctx, hone_program *p, hone_expr e)
     return hone_is_int(p, e, &v) ? hone_int(p, 2 * v) : e;
 }
 
+/* More names than an expression has bits for them: nobody is taken for another. */
+static void who_uses_what(void **state)
+{
+    (void)state;
+    enum { N = 50 };
+    hone_var v[N];
+    hone_buffer b[N];
+    hone_expr load[N];
+    int64_t shape[] = {8};
+    for (int k = 0; k < N; k++) {
+        v[k] = hone_var_new(P, "v", 8);
+        b[k] = hone_buffer_new(P, "B", HONE_F32, shape, 1, HONE_INPUT, HONE_GLOBAL);
+        hone_expr at = op(HONE_OP_ADD, hone_var_expr(P, v[k]), hone_int(P, k % 3));
+        load[k] = hone_load(P, b[k], &at, 1);
+    }
+    for (int k = 0; k < N; k++) {
+        int other = (k * 7 + 20) % N;
+        hone_expr e = op(HONE_OP_MUL, load[k], op(HONE_OP_SUB, load[other], load[k]));
+        hone_expr to = hone_int(P, 1);
+        for (int i = 0; i < N; i++) {
+            bool used = i == k || i == other;
+            assert_true(hone_uses_var(P, e, v[i]) == used);
+            assert_true(hone_uses_buffer(P, e, b[i]) == used);
+            assert_true(HONE_SAME(hone_substitute(P, e, &v[i], &to, 1), e) == !used);
+        }
+    }
+}
+
 static void walking_and_rewriting(void **state)
 {
     (void)state;
@@ -236,8 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-        T(equality_is_identity), T(folding), T(substitution), T(walking_and_rewriting), T(copies),
-        T(over_the_limit),       T(names),
+        T(equality_is_identity),  T(folding), T(substitution),   T(who_uses_what),
+        T(walking_and_rewriting), T(copies),  T(over_the_limit), T(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
