@@ -62,8 +62,8 @@ typedef struct hone_code {
     unsigned n_args;
     int64_t pack_bytes[32]; /* per argument: 0, or the bytes of its packed form */
     bool has_pack;
-    int64_t code_bytes; /* size of .text, 0 if not an object */
-    int64_t lower_ns, llvm_ns;
+    int64_t code_bytes;        /* size of .text, 0 if not an object */
+    int64_t lower_ns, llvm_ns; /* processor time of the calling thread */
 } hone_code;
 void hone_code_free(hone_code *c);
 
