@@ -64,7 +64,7 @@ void hone_ir__rehash(hone_program *p)
 /* Most questions whether an expression uses something are answered by one bit: no. */
 static uint32_t name_bit(hone_op op, uint32_t sym)
 {
-    return op == HONE_OP_VAR ? 1u << sym % 20 : op == HONE_OP_LOAD ? 1u << (20 + sym % 12) : 0;
+    return op == HONE_OP_VAR ? 1u << sym % 16 : op == HONE_OP_LOAD ? 0x10000u << sym % 16 : 0;
 }
 
 /* The row was not found; `at` is its place in the table. */
