@@ -45,7 +45,8 @@ static bool worth_inlining(hone_program *p, hone_stmt block)
     hone_buffer out = hone_stmt_at(p, block)->out;
     unsigned n = hone_readers_of(p, out, readers, MAX_READERS), uses = 0;
     cost c = {0};
-    hone_walk(p, hone_stmt_at(p, block)->value, count_cost, &c);
+    /* A border of no elements is no guard. */
+    hone_walk(p, hone_simplify(p, hone_stmt_at(p, block)->value), count_cost, &c);
     if (n == 0 || n > MAX_READERS || (c.calls > 0 && n > 1))
         return false;
     for (unsigned k = 0; k < n; k++) {

@@ -483,11 +483,11 @@ static val padding(maker *m, hone_buf *out)
     b->n_dims = m->n_spatial;
     hone_buf_puts(out, "select(");
     for (unsigned k = 0; k < m->n_spatial; k++) {
-        const var *v = &m->vars[k];
-        int64_t inside = v->d.n > 2 * lo ? v->d.n - 2 * lo : 1;
-        snprintf(b->dims[k].text, sizeof b->dims[k].text, "max(%.60s - %u, 1)", v->d.text, 2 * lo);
+        const var v = m->vars[k];
+        int64_t inside = v.d.n > 2 * lo ? v.d.n - 2 * lo : 1;
+        snprintf(b->dims[k].text, sizeof b->dims[k].text, "max(%.60s - %u, 1)", v.d.text, 2 * lo);
         b->dims[k].n = inside;
-        hone_buf_printf(out, "%s%u <= %s and %s < %s + %u", k ? " and " : "", lo, v->name, v->name,
+        hone_buf_printf(out, "%s%u <= %s and %s < %s + %u", k ? " and " : "", lo, v.name, v.name,
                         b->dims[k].text, lo);
     }
     if (!m->n_spatial)

@@ -74,13 +74,28 @@ static void chains_of_sums(void **state)
                "T C ");
 }
 
+/* A guard that always holds, that of a border of no elements, is none. */
+static void empty_borders(void **state)
+{
+    (void)state;
+    check_left("kernel k() { input A: f32[9, 4]\n output C: f32[9]\n"
+               "temp T: f32[9, 4]\n"
+               "T[i, j] = select(0 <= j and j < 4, A[i, j], 0)\n"
+               "C[i] = sum(j < 4) T[i, j] }",
+               "C ");
+    check_left("kernel k() { input A: f32[9, 4]\n output C: f32[9]\n"
+               "temp T: f32[9, 5]\n"
+               "T[i, j] = select(0 <= j and j < 4, A[i, j], 0)\n"
+               "C[i] = sum(j < 5) T[i, j] }",
+               "T C ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_use),
-        cmocka_unit_test(constant_scalars),
-        cmocka_unit_test(two_readers),
-        cmocka_unit_test(chains_of_sums),
+        cmocka_unit_test(one_use),       cmocka_unit_test(constant_scalars),
+        cmocka_unit_test(two_readers),   cmocka_unit_test(chains_of_sums),
+        cmocka_unit_test(empty_borders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
