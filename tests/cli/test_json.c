@@ -9,13 +9,12 @@
 #include "base/base.h"
 
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include "tests/cli/folder.h"
 
 #define HONE HONE_BINARY_DIR "/hone "
 #define SMALL " -D M=64 -D N=48 -D K=32 --threads 1 "
 #define MAX_LINES 64
-
-static char folder[] = "/tmp/hone-json.XXXXXX";
 
 typedef struct answer {
     json_t *lines[MAX_LINES];
@@ -225,22 +224,6 @@ static void test_db(void **state)
     assert_int_equal(a.n, 1);
     assert_true(json_is_true(json_object_get(a.lines[0], "ok")));
     forget(&a);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    unsetenv("HONE_DEBUG");
-    unsetenv("HONE_FAULT");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void)

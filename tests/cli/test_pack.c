@@ -12,9 +12,7 @@
 #include "codegen/codegen.h"
 #include "space/space.h"
 
-#include <unistd.h>
-
-static char folder[] = "/tmp/hone-pack.XXXXXX";
+#include "tests/cli/folder.h"
 
 static const char kernel[] = "kernel dense(M, N, K) {\n"
                              "  input A: f32[M, K]\n"
@@ -142,22 +140,6 @@ static void test_packed_library(void **state)
     run("cc -O1 -o main main.c lib/f.o " HONE_BINARY_DIR "/libhone_rt.a -lm -lpthread");
 #endif
     run("./main");
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    unsetenv("HONE_DEBUG");
-    unsetenv("HONE_FAULT");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void)

@@ -10,14 +10,13 @@
 #include "db/db.h"
 
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include "tests/cli/folder.h"
 
 #define HONE HONE_BINARY_DIR "/hone "
 #define SMALL "matmul -D M=64 -D N=48 -D K=32 --threads 1 --json "
 #define OLD (HONE_SPACE_VERSION - 1)
 #define MOST 64
-
-static char folder[] = "/tmp/hone-versions.XXXXXX";
 
 /* Runs a command in the folder. Calls fn with each line of its output, returns its exit code. */
 static int ask(const char *args, void (*fn)(const json_t *line, void *ctx), void *ctx)
@@ -260,22 +259,6 @@ static void another_versions_log(void **state)
     old = query();
     assert_string_equal(old.rung, "default");
     assert_int_equal(ask("query " SMALL "--require exact", ignore, NULL), 3);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    unsetenv("HONE_DEBUG");
-    unsetenv("HONE_FAULT");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 int main(void)
