@@ -22,6 +22,8 @@ const hone_rt_api *hone_rt__pool_view(hone_rt_pool *pool, int32_t threads);
  * and otherwise holds at most `max` of them. */
 int32_t hone_rt__allowed(int32_t *ret, int32_t max);
 
+int64_t hone_rt__now_ns(void); /* monotonic */
+
 /* Whether the calling thread is inside a parallel loop. */
 bool hone_rt__in_task(void);
 

@@ -114,7 +114,7 @@ static inline void relax(void)
 #endif
 }
 
-static int64_t now_ns(void)
+int64_t hone_rt__now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -141,7 +141,7 @@ static bool spin(_Atomic uint32_t *word, uint32_t value, bool want_equal)
                 return true;
             relax();
         }
-        int64_t now = now_ns();
+        int64_t now = hone_rt__now_ns();
         if (end == 0)
             end = now + SPIN_NS;
         else if (now >= end)

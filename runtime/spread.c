@@ -3,18 +3,10 @@
 #include "runtime/internal.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* Callers on several processors may take turns. Moving a thread costs some microseconds, so it
  * happens at most this often. */
 #define SEAT_NS 100000
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* Processors 0, n, 2n, ... of the set are group 0, and so on: each group has some of every cache
  * and socket, so a few threads on a large machine still find places close to the caller. */
@@ -64,7 +56,7 @@ static void seat_all(struct spread *s, struct seat *seats)
     for (int32_t k = 1; k < s->threads; k++)
         if (k != taken)
             seat(s, &seats[k], k);
-    s->time_ns = now_ns();
+    s->time_ns = hone_rt__now_ns();
 }
 
 /* What the process may use when the pool starts its first threads is what the pool spreads over. */
@@ -109,7 +101,7 @@ void hone_rt__spread_check(struct spread *s, struct seat *seats)
         return;
     int32_t group = group_of(s, cpu);
     if (group != s->group) {
-        if (now_ns() - s->time_ns < SEAT_NS)
+        if (hone_rt__now_ns() - s->time_ns < SEAT_NS)
             return;
         s->group = group;
         seat_all(s, seats);
