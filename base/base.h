@@ -58,6 +58,14 @@ hone_status hone_fail(hone_error *err, hone_status s, const char *fmt, ...) HONE
 hone_status hone_fail_errno(hone_error *err, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
 void hone_error_clear(hone_error *err);
 
+/* Passes on any status that is not HONE_OK. */
+#define HONE_TRY(call)               \
+    do {                             \
+        hone_status try_s_ = (call); \
+        if (try_s_ != HONE_OK)       \
+            return try_s_;           \
+    } while (0)
+
 /* A bug: prints and aborts, in every build. */
 #define HONE_ASSERT(c) ((c) ? (void)0 : hone_bug(__FILE__, __LINE__, #c))
 _Noreturn void hone_bug(const char *file, int line, const char *what);

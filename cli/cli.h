@@ -4,7 +4,7 @@
 
 #include "base/base.h"
 #include "ir/ir.h"
-#include "ir/target.h"
+#include "targets/target.h"
 
 /* ---- options ------------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
 #include "cli/cli.h"
 #include "codegen/codegen.h"
 #include "db/db.h"
-#include "space/intrin.h"
+#include "space/intrin/intrin.h"
 #include "workers/builder.h"
 
 #define MAX_FILE ((size_t)1 << 20)

@@ -1,5 +1,6 @@
 # hone_room(NAME [FOLDER dir] [OUTPUT lib] [ONLY files] [EXCLUDE files] DEPS ...): one static
-# library per folder. Every .c of the folder belongs to it, except those named.
+# library per folder. Every .c of the folder and of the folders in it belongs to it, except
+# those named.
 function(hone_room name)
     cmake_parse_arguments(R "" "FOLDER;OUTPUT" "ONLY;EXCLUDE;DEPS" ${ARGN})
     if(NOT R_FOLDER)
@@ -9,7 +10,7 @@ function(hone_room name)
         list(TRANSFORM R_ONLY PREPEND ${CMAKE_SOURCE_DIR}/${R_FOLDER}/)
         set(sources ${R_ONLY})
     else()
-        file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${R_FOLDER}/*.c)
+        file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${R_FOLDER}/*.c)
         foreach(x ${R_EXCLUDE})
             list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${R_FOLDER}/${x})
         endforeach()

@@ -35,8 +35,8 @@ static void fatal(const char *reason)
 }
 
 /* Loop strength reduction took half of the time of a large unrolled body, and finds nothing: index
- * arithmetic is emitted reduced (index.c). There is no way to ask a target machine for it, so the
- * option is the process's. */
+ * arithmetic is emitted reduced (emit/index.c). There is no way to ask a target machine for it, so
+ * the option is the process's. */
 static void init_llvm(void)
 {
     static bool done;

@@ -7,7 +7,7 @@
 #define HONE_CODEGEN_H
 
 #include "ir/ir.h"
-#include "ir/target.h"
+#include "targets/target.h"
 
 /* This host: LLVM's cpu name and features, caches from sysfs or cpuid.
  * HONE_E_LLVM. */

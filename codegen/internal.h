@@ -1,18 +1,21 @@
 /* codegen, inside: one `cg` per call of hone_codegen_emit.
  *
- *   prepare.c   private copy of the program, loop kinds, leaf blocks over loop variables
- *   place.c     where buffers live: boxes, compaction, layout, offsets of every access
- *   linear.c    index expressions as linear forms, decided conditions, facts
- *   index.c     i64 values with known ranges, hoisted and shared while they are emitted
- *   value.c     data expressions, scalar or one vector; elem.c: element types, casts, memory
- *   leaf.c      one instance of a leaf block
- *   intrin.c    blocks that are tensor intrinsics
- *   loop.c      loops; part.c: loop bounds and partition; task.c: parallel loops
- *   plain_sum.c sums of the plain code, the oracle
- *   func.c      functions, the C wrapper, the pack function
- *   math.c      exp, log, tanh, sigmoid, erf, pow without a library
- *   codegen.c   entry points and pipelines; object.c reads what came out; link.c, header.c,
- *   target.c
+ *   codegen.c, target.c  entry points and pipelines; this host
+ *   layout/               from a program to what is emitted:
+ *     prepare.c           private copy of the program, loop kinds, leaf blocks over loop variables
+ *     buffer_placement.c  where buffers live: boxes, compaction, layout, offsets of every access
+ *     linear.c            index expressions as linear forms, decided conditions, facts
+ *     loop_partition.c    loop bounds and partition
+ *   emit/                 LLVM IR:
+ *     index.c             i64 values with known ranges, hoisted and shared while emitted
+ *     value.c             data expressions, scalar or one vector
+ *     elem_type.c         element types, casts, memory
+ *     block.c, intrin.c   one instance of a leaf block; blocks that are tensor intrinsics
+ *     loop.c, task.c      loops; parallel loops
+ *     plain_sum.c         sums of the plain code, the oracle
+ *     function.c          functions, the C wrapper, the pack function
+ *     math.c              exp, log, tanh, sigmoid, erf, pow without a library
+ *   output/               object.c reads what came out; link.c; header.c
  *
  * Emission walks the statements with an environment: each loop variable is a cg_idx (a constant, or
  * an LLVM value with a range) or the lane of the vector being computed. Index arithmetic is put
@@ -22,7 +25,7 @@
 #define HONE_CODEGEN_INTERNAL_H
 
 #include "codegen/codegen.h"
-#include "ir/ahead.h"
+#include "ir/prepack.h"
 
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
@@ -212,17 +215,17 @@ typedef struct cg {
 /* Records the first failure; emission goes on harmlessly until somebody looks at e->status. */
 void hone_cg__fail(cg *e, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
 
-/* prepare.c: fills e->q and the leaves. */
+/* layout/prepare.c: fills e->q and the leaves. */
 void hone_cg__prepare(cg *e, const hone_program *p);
 cg_leaf *hone_cg__leaf(cg *e, hone_stmt s);
-/* place.c: finds prepacked inputs, places all buffers, rewrites offsets. */
+/* layout/buffer_placement.c: finds prepacked inputs, places all buffers, rewrites offsets. */
 void hone_cg__place(cg *e);
 int64_t hone_cg__scratch_bytes(const cg *e, hone_stmt owner);
 unsigned hone_cg__elem_bytes(hone_dtype t);
 /* Does the temporary live in this task (or, without an owner, this function), of e->pack? */
 bool hone_cg__lives_in(const cg *e, const cg_place *pl, hone_stmt owner);
 
-/* linear.c */
+/* layout/linear.c */
 cg_lin hone_cg__lin(cg *e, hone_expr x);         /* of an i64 expression; always ok */
 cg_lin hone_cg__cond_lin(cg *e, hone_expr cond); /* cond <=> lin < 0; !ok: not linear */
 cg_tri hone_cg__decide(cg *e, hone_expr cond);
@@ -239,7 +242,7 @@ bool hone_cg__has_load(const cg *e, hone_expr x);
 /* In every lane, whether masked or not. */
 bool hone_cg__load_in_bounds(cg *e, hone_expr load);
 
-/* index.c: arithmetic on cg_idx; results are hoisted to their level and shared. */
+/* emit/index.c: arithmetic on cg_idx; results are hoisted to their level and shared. */
 cg_idx hone_cg__const(int64_t c);
 LLVMValueRef hone_cg__v(cg *e, cg_idx a);
 cg_idx hone_cg__add(cg *e, cg_idx a, cg_idx b);
@@ -269,7 +272,7 @@ void hone_cg__unbind(cg *e, hone_var v);
 void hone_cg__scope_open(cg *e, LLVMValueRef anchor);
 void hone_cg__scope_close(cg *e);
 
-/* elem.c */
+/* emit/elem_type.c */
 LLVMTypeRef hone_cg__reg_type(cg *e, hone_dtype t);
 LLVMTypeRef hone_cg__mem_type(cg *e, hone_dtype t);
 LLVMTypeRef hone_cg__like(LLVMTypeRef elem, LLVMTypeRef shape); /* vector if shape is */
@@ -291,10 +294,10 @@ void hone_cg__masked_store(cg *e, LLVMValueRef v, LLVMValueRef p, unsigned align
                            LLVMValueRef mask);
 LLVMBasicBlockRef hone_cg__block(cg *e, const char *name);
 
-/* math.c: x is float or double, scalar or vector. */
+/* emit/math.c: x is float or double, scalar or vector. */
 LLVMValueRef hone_cg__math(cg *e, hone_op op, LLVMValueRef x, LLVMValueRef y);
 
-/* value.c */
+/* emit/value.c */
 cg_val hone_cg__value(cg *e, hone_expr x);
 cg_val hone_cg__cond(cg *e, hone_expr cond); /* i1 or <n x i1> */
 /* `a op b` for an operation of two operands on dtype t, scalars or vectors alike. */
@@ -305,13 +308,13 @@ bool hone_cg__can_vectorise(cg *e, hone_expr x, cg_run run);
 bool hone_cg__can_speculate(cg *e, hone_expr x);
 cg_val hone_cg__load(cg *e, hone_expr load);
 
-/* intrin.c */
+/* emit/intrin.c */
 /* Notes the blocks annotated hone.intrin; after the leaves were. */
 void hone_cg__find_uses(cg *e);
 const cg_use *hone_cg__use(const cg *e, hone_stmt s);
 void hone_cg__use_emit(cg *e, const cg_use *u);
 
-/* leaf.c, loop.c, plain_sum.c, part.c, task.c */
+/* emit/block.c, emit/loop.c, emit/plain_sum.c, layout/loop_partition.c, emit/task.c */
 void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
 /* Stores the leaf's element. */
 void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value);
@@ -336,7 +339,7 @@ void hone_cg__task(cg *e, hone_stmt loop);
 /* Leaf instances the statement becomes, at most; saturates. */
 int64_t hone_cg__instances(cg *e, hone_stmt s);
 
-/* func.c */
+/* emit/function.c */
 void hone_cg__functions(cg *e);
 /* What every function of a module needs to be inlined into another: cpu, features and the like. */
 void hone_cg__target_attrs(cg *e, LLVMValueRef fn);
@@ -354,7 +357,7 @@ LLVMValueRef hone_cg__alloca(cg *e, LLVMTypeRef elem, int64_t n);
 /* If the i32 is not 0 the function returns it. */
 void hone_cg__check(cg *e, LLVMValueRef rc);
 
-/* object.c: size of the code and the first undefined symbol not in `allowed` (NULL-ended);
+/* output/object.c: size of the code and the first undefined symbol not in `allowed` (NULL-ended);
  * zeros for what is no 64-bit ELF object. *ret_undefined points into bytes. */
 void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
                           int64_t *ret_code_bytes, const char **ret_undefined);

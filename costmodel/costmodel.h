@@ -9,7 +9,7 @@
 #define HONE_COSTMODEL_H
 
 #include "ir/ir.h"
-#include "ir/target.h"
+#include "targets/target.h"
 
 enum {
 #define HONE_FEATURE(name, count, text) \

@@ -128,7 +128,8 @@ enum {
 hone_status hone_db__samples_add(hone_db *db, int64_t id, int64_t run,
                                  const hone_db_sample *samples, uint32_t n, hone_error *err);
 
-/* ---- names.c ------------------------------------------------------------------------------- */
+/* ---- identity.c -------------------------------------------------------------------------------
+ */
 
 /* HONE_E_INPUT unless s (NULL is fine) is UTF-8 of at most max bytes. */
 hone_status hone_db__text_check(const char *what, const char *s, size_t max, hone_error *err);

@@ -1,5 +1,5 @@
 /* From expressions to sums, and what sums tell: bounds and linear coefficients. */
-#include "ir/sum.h"
+#include "ir/affine_sum.h"
 
 #define LOW HONE_IR__LOW
 #define HIGH HONE_IR__HIGH

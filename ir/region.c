@@ -4,7 +4,7 @@
  *   loads, reductions, readers, writers
  *   boxes      hone_access_box: an index as a start that stands still plus a constant width
  *   work       hone_program_flops */
-#include "ir/sum.h"
+#include "ir/affine_sum.h"
 
 #include <math.h>
 

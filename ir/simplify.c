@@ -5,7 +5,7 @@
  *   comparisons   `sum < 0` tightened and written as `sum < constant` or `constant < sum`
  *   conditions    not; chains of and, or
  *   public        hone_simplify, hone_prove */
-#include "ir/sum.h"
+#include "ir/affine_sum.h"
 
 #define LOW HONE_IR__LOW
 #define HIGH HONE_IR__HIGH

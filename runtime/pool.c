@@ -12,7 +12,7 @@
  * all lanes are empty and read between the load and the swap of a word: when the swap succeeds the
  * word was never empty in between, so what was read belongs to this generation. */
 #include "runtime/internal.h"
-#include "runtime/spread.h"
+#include "runtime/affinity.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -7,7 +7,7 @@
  *
  * Shares follow MetaSchedule's CPU preset (tile sizes .9, compute location .05, unroll .03 and
  * parallel .02, both categorical); the register tile is a tile size of its own. */
-#include "space/internal.h"
+#include "space/trace/internal.h"
 
 #define MAX_SITES 512
 #define MAX_CHOICES 1024

@@ -1,5 +1,5 @@
 /* Space generation: which rule treats which block, in which variants, and the first candidates. */
-#include "space/rule.h"
+#include "space/rule/rule.h"
 
 #define MAX_BLOCKS 64
 
@@ -23,14 +23,14 @@ typedef struct custom {
 static treatment treatment_of(hone_program *p, hone_stmt b)
 {
     const hone_stmt_row *r = hone_stmt_at(p, b);
-    if (r->n_iters == 0 || hone_rule_is_ahead(p, b))
+    if (r->n_iters == 0 || hone_rule__is_ahead(p, b))
         return LEAVE;
-    if (hone_rule_is_contraction(p, b))
+    if (hone_rule__is_contraction(p, b))
         return CONTRACT;
     return r->init.i ? REDUCE : ELEMENTWISE;
 }
 
-static unsigned stages_of(hone_program *p, const hone_rule_ctx *ctx, stage *ret)
+static unsigned stages_of(hone_program *p, const hone_rule__ctx *ctx, stage *ret)
 {
     unsigned n = 0;
     for (hone_stmt b = p->root; b.i && n < MAX_BLOCKS; b = hone_next(p, p->root, b)) {
@@ -39,16 +39,16 @@ static unsigned stages_of(hone_program *p, const hone_rule_ctx *ctx, stage *ret)
         stage *st = &ret[n++];
         snprintf(st->name, sizeof st->name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
         st->how = treatment_of(p, b);
-        st->intrin_variants = hone_rule_intrin_variants(p, b, ctx);
-        st->variants = st->how == CONTRACT ? hone_rule_contract_variants(p, b, ctx)
-                       : st->how == REDUCE ? hone_rule_reduce_variants(p, b)
+        st->intrin_variants = hone_rule__intrin_variants(p, b, ctx);
+        st->variants = st->how == CONTRACT ? hone_rule__contraction_variants(p, b, ctx)
+                       : st->how == REDUCE ? hone_rule__reduce_variants(p, b)
                                            : 1;
         st->variants += st->intrin_variants;
     }
     return n;
 }
 
-bool hone_rule_untouched(const hone_program *p, hone_stmt b)
+bool hone_rule__untouched(const hone_program *p, hone_stmt b)
 {
     for (hone_stmt l = hone_stmt_at(p, b)->parent; hone_is_loop(p, l);
          l = hone_stmt_at(p, l)->parent)
@@ -80,7 +80,7 @@ static hone_status say_which(const hone_rule__custom *r, const char *block, hone
 }
 
 static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, custom *cu,
-                                const hone_rule_ctx *ctx, bool *done, hone_error *err)
+                                const hone_rule__ctx *ctx, bool *done, hone_error *err)
 {
     for (unsigned k = 0; k < hone_custom_rules_count(cu->rules); k++) {
         const hone_rule__custom *r = hone_rule__custom_at(cu->rules, k);
@@ -88,7 +88,7 @@ static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, 
             continue;
         for (unsigned q = n; q-- > 0;)
             if (!done[q] && takes(r, &s->prog, &stages[q]) &&
-                hone_rule_untouched(&s->prog, hone_block_find(&s->prog, stages[q].name))) {
+                hone_rule__untouched(&s->prog, hone_block_find(&s->prog, stages[q].name))) {
                 done[q] = true;
                 hone_status st = hone_rule__custom_apply(r, s, stages[q].name, ctx, err);
                 HONE_TRY(say_which(r, stages[q].name, st, cu, err));
@@ -98,20 +98,20 @@ static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, 
 }
 
 static hone_status apply_to_rows(hone_sched *s, const stage *stages, unsigned n, const bool *done,
-                                 const hone_rule_ctx *ctx, char **ret_failed, hone_error *err)
+                                 const hone_rule__ctx *ctx, char **ret_failed, hone_error *err)
 {
     bool *skip = hone_xcalloc(HONE_MAX_STMTS + 1, sizeof *skip);
     for (unsigned k = 0; k < n; k++) {
         hone_stmt b = hone_block_find(&s->prog, stages[k].name);
         skip[b.i] = done[k] || stages[k].no_rows;
     }
-    hone_status st = hone_rule_rows(s, skip, ctx, ret_failed, err);
+    hone_status st = hone_rule__rows(s, skip, ctx, ret_failed, err);
     free(skip);
     return st;
 }
 
 static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, custom *cu,
-                               const hone_rule_ctx *ctx, char **ret_failed, hone_error *err)
+                               const hone_rule__ctx *ctx, char **ret_failed, hone_error *err)
 {
     static const treatment order[] = {CONTRACT, REDUCE, ELEMENTWISE};
     bool done[MAX_BLOCKS] = {false};
@@ -121,24 +121,24 @@ static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, c
             HONE_TRY(apply_to_rows(s, stages, n, done, ctx, ret_failed, err));
         for (unsigned k = n; k-- > 0;) { /* last stage first */
             hone_stmt b = hone_block_find(&s->prog, stages[k].name);
-            if (stages[k].how != order[o] || done[k] || !b.i || !hone_rule_untouched(&s->prog, b))
+            if (stages[k].how != order[o] || done[k] || !b.i || !hone_rule__untouched(&s->prog, b))
                 continue;
-            hone_rule_ctx c = *ctx;
+            hone_rule__ctx c = *ctx;
             c.variant = stages[k].variants ? ctx->variant % stages[k].variants : 0;
             if (c.variant < stages[k].intrin_variants) {
-                HONE_TRY(hone_rule_intrin(s, stages[k].name, &c, err));
+                HONE_TRY(hone_rule__intrin(s, stages[k].name, &c, err));
                 continue;
             }
             c.variant -= stages[k].intrin_variants;
             switch (order[o]) {
             case CONTRACT:
-                HONE_TRY(hone_rule_contract(s, stages[k].name, &c, err));
+                HONE_TRY(hone_rule__contraction_nest(s, stages[k].name, &c, err));
                 break;
             case REDUCE:
-                HONE_TRY(hone_rule_reduce(s, stages[k].name, &c, err));
+                HONE_TRY(hone_rule__reduce(s, stages[k].name, &c, err));
                 break;
             default:
-                HONE_TRY(hone_rule_elementwise(s, stages[k].name, &c, err));
+                HONE_TRY(hone_rule__elementwise(s, stages[k].name, &c, err));
             }
         }
     }
@@ -147,7 +147,7 @@ static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, c
 
 /* Register tiles that fill 32 or 16 vector registers, with cache blocks from the target's caches.
  */
-static unsigned policies_of(const hone_target *t, hone_policy *ret)
+static unsigned policies_of(const hone_target *t, hone_rule__policy *ret)
 {
     static const int64_t wide[][3] = {{14, 2, 1}, {12, 2, 2}, {8, 3, 1}, {6, 4, 1},
                                       {8, 2, 4},  {10, 2, 2}, {4, 4, 2}, {14, 2, 2}};
@@ -158,7 +158,7 @@ static unsigned policies_of(const hone_target *t, hone_policy *ret)
     for (unsigned k = 0; k < n; k++) {
         const int64_t *w = is_wide ? wide[k] : narrow[k];
         int64_t kc = depth[k];
-        ret[k] = (hone_policy){.rows = w[0], .vectors = w[1], .k_unroll = w[2], .kc = kc};
+        ret[k] = (hone_rule__policy){.rows = w[0], .vectors = w[1], .k_unroll = w[2], .kc = kc};
         ret[k].mc = t->l2_bytes / 4 / (kc * 4);
         ret[k].nc = k % 2 ? t->l2_bytes / 2 / (kc * 4) : 0;
     }
@@ -172,8 +172,8 @@ typedef struct maker {
     hone_sched s;
     stage stages[MAX_BLOCKS];
     unsigned n;
-    hone_rule_ctx ctx;
-    hone_policy policies[16];
+    hone_rule__ctx ctx;
+    hone_rule__policy policies[16];
     unsigned n_policies;
     uint64_t last_seed; /* hash */
 } maker;
@@ -197,8 +197,8 @@ static void keep(maker *m, bool first)
 /* What comes before the rules that look at single stages. */
 static hone_status prepare(hone_sched *s, hone_error *err)
 {
-    HONE_TRY(hone_rule_const(s, err));
-    return hone_rule_auto_inline(s, err);
+    HONE_TRY(hone_rule__const(s, err));
+    return hone_rule__auto_inline(s, err);
 }
 
 /* The rule for rows leaves the stage to the rules for single stages. */
@@ -278,7 +278,7 @@ static hone_status make(maker *m, const hone_custom_rules *rules, hone_error *er
     hone_sched_start(&m->s, &m->sp->base, &m->rng);
     HONE_TRY(prepare(&m->s, err));
     m->n = stages_of(&m->s.prog, &m->ctx, m->stages);
-    variants = hone_rule_rows_variants(&m->s.prog, &m->ctx);
+    variants = hone_rule__rows_variants(&m->s.prog, &m->ctx);
     for (unsigned k = 0; k < m->n; k++)
         variants = m->stages[k].variants > variants ? m->stages[k].variants : variants;
     for (unsigned k = 0; k < n_rules; k++) {
@@ -359,7 +359,7 @@ hone_status hone_space_sample(const hone_space *sp, hone_rng *rng, hone_sched *s
     const hone_trace *t = &sp->traces.v[hone_rng_below(rng, sp->traces.n)];
     hone_space__lend(sp, s);
     HONE_TRY(hone_trace_replay(t, &sp->base, s, rng, true, err));
-    return hone_postproc_apply(s, &sp->target, sp->threads, err);
+    return hone_postproc__apply(s, &sp->target, sp->threads, err);
 }
 
 hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,
@@ -369,5 +369,5 @@ hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sc
     search.insts.n = hone_trace_search_part(t);
     hone_space__lend(sp, s);
     HONE_TRY(hone_trace_replay(&search, &sp->base, s, NULL, false, err));
-    return hone_postproc_apply(s, &sp->target, sp->threads, err);
+    return hone_postproc__apply(s, &sp->target, sp->threads, err);
 }

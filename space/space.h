@@ -4,21 +4,21 @@
  * (MetaSchedule, Shao et al., NeurIPS 2022, sec. 3). Replaying a trace on the unscheduled program
  * gives the scheduled one. The program is a by-product; traces are mutated, hashed, stored, sent.
  *
- * Two layers: primitives change a program (space/prim.h); a schedule applies instructions through
- * the table of space/inst.def and records them. */
+ * Two layers: primitives change a program (space/prim/prim.h); a schedule applies instructions
+ * through the table of space/trace/inst.def and records them. */
 #ifndef HONE_SPACE_H
 #define HONE_SPACE_H
 
 #include "ir/ir.h"
-#include "ir/target.h"
-#include "space/intrin.h"
+#include "targets/target.h"
+#include "space/intrin/intrin.h"
 
 /* ---- traces ---------------------------------------------------------------------------------- */
 
 typedef enum hone_inst_kind {
     HONE_INST_NONE,
 #define HONE_INST(Name, in, attrs, out, decision) HONE_INST_##Name,
-#include "space/inst.def"
+#include "space/trace/inst.def"
 #undef HONE_INST
     HONE_INST_COUNT
 } hone_inst_kind;
@@ -129,8 +129,8 @@ hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hon
 hone_status hone_trace_append(const hone_trace *t, const char *name, const char *as, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
 
-/* One call per instruction, for rules (space/sched.c). `ret` arrays are filled with at most max
- * variables. All return as hone_sched_apply. */
+/* One call per instruction, for rules (space/trace/sched.c). `ret` arrays are filled with at most
+ * max variables. All return as hone_sched_apply. */
 hone_stmt hone_rv_stmt(const hone_sched *s, hone_rv v); /* none: not a block or loop */
 int64_t hone_rv_int(const hone_sched *s, hone_rv v);
 
@@ -211,7 +211,7 @@ hone_status hone_unannotate(HONE_S, hone_rv at, const char *key, hone_error *err
 hone_status hone_enter_postproc(HONE_S, hone_error *err) HONE_R;
 #undef HONE_S
 
-/* ---- custom rules (space/rule_custom.c; docs/RULES.md) ------------------------------------------
+/* ---- custom rules (space/rule/custom.c; docs/RULES.md) ------------------------------------------
  *
  * MetaSchedule's ApplyCustomRule, without compiling them in: a rule says which blocks it schedules
  * and how. Each rule that applies to some block gives the space one more design space, in which the
@@ -284,7 +284,7 @@ hone_status hone_space_sample(const hone_space *sp, hone_rng *rng, hone_sched *s
 /* Changes one decision of t (mutators, space/mutate.c). False: it has none that can change. The
  * result is not yet checked: hone_space_finish does. */
 bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng);
-/* Replays the search part of t and applies the postprocessors (space/postproc.c). */
+/* Replays the search part of t and applies the postprocessors (space/postproc/postproc.c). */
 hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
 

@@ -1,5 +1,5 @@
-/* A session's parts, shared between session.c (the loop), errands.c (builds, measurements, the
- * log), judge.c (comparing) and finals.c (the fastest few). Private to the room. */
+/* A session's parts, shared between session.c (the loop), dispatch.c (builds, measurements, the
+ * log), compare.c (comparing) and final_race.c (the fastest few). Private to the room. */
 #ifndef HONE_TUNER_INTERNAL_H
 #define HONE_TUNER_INTERNAL_H
 
@@ -54,7 +54,7 @@ void hone_tuner__progress(run *u, bool now);
 hone_status hone_tuner__on_event(run *u, hone_pool_event *e, hone_error *err) HONE_NODISCARD;
 bool hone_tuner__is_as_written(const char *trace);
 
-/* errands.c */
+/* dispatch.c */
 void hone_tuner__submit_build(run *u, const char *trace, uint64_t id, bool reference);
 int hone_tuner__most_samples(const run *u);
 /* plain: once or a few times, alone, as the program as written is. */
@@ -69,13 +69,13 @@ hone_status hone_tuner__store(run *u, const char *trace, uint64_t hash, hone_sta
                               const char *reason, int64_t build_ns, const hone_measure_result *m,
                               hone_error *err) HONE_NODISCARD;
 
-/* judge.c */
+/* compare.c */
 double hone_tuner__lower_quartile(const double *v, int32_t n); /* n >= 1 */
 bool hone_tuner__is_paired(const hone_measure_result *m);
 double hone_tuner__ratio(const hone_measure_result *m);
 int64_t hone_tuner__comparable_ns(const hone_measure_result *m, double incumbent_ns);
 
-/* finals.c */
+/* final_race.c */
 void hone_tuner__finalist_free(finalist *f);
 void hone_tuner__set_best(run *u, const finalist *f);
 void hone_tuner__enter_finals(run *u, finalist f, bool wins);

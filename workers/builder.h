@@ -4,7 +4,7 @@
 #define HONE_BUILDER_H
 
 #include "codegen/codegen.h"
-#include "space/intrin.h"
+#include "space/intrin/intrin.h"
 #include "workers/workers.h"
 
 /* Keeps the target machine and the parsed program of the last job. One per process. */

@@ -2,7 +2,7 @@
  * that the code has neither branches nor masks for it. */
 #include "tests/codegen/codegen_test.h"
 
-#include "space/prim.h"
+#include "space/prim/prim.h"
 
 /* A row of H pixels of 2 channels, padded by PAD, R taps; tiles of T pixels and 16 output channels
  * in registers. Inlined, decomposed by hand and skipped as the rule for contractions does it. */
@@ -27,18 +27,19 @@ static hone_program clipped(int n, int taps, int stride, int dilation, int pad, 
     hone_stmt loops[8], parts[2], copies[2];
     hone_stmt y = hone_block_find(&p, "Y");
     assert_int_equal(hone_loops_of(&p, y, loops, 8), 4);
-    assert_int_equal(hone__split(&p, loops[0], (int64_t[]){0, tile}, 2, parts, &err), HONE_OK);
+    assert_int_equal(hone_prim__split(&p, loops[0], (int64_t[]){0, tile}, 2, parts, &err), HONE_OK);
     hone_stmt order[] = {parts[0], loops[2], loops[3], parts[1], loops[1]};
-    assert_int_equal(hone__reorder(&p, order, 5, &err), HONE_OK);
-    assert_int_equal(hone__cache_accumulate(&p, y, parts[0], HONE_LOCAL, copies, &err), HONE_OK);
+    assert_int_equal(hone_prim__reorder(&p, order, 5, &err), HONE_OK);
+    assert_int_equal(hone_prim__cache_accumulate(&p, y, parts[0], HONE_LOCAL, copies, &err),
+                     HONE_OK);
     for (int k = 0; k < 2; k++) {
         assert_int_equal(hone_loops_of(&p, copies[k], loops, 8), 3);
-        assert_int_equal(hone__set_loop_kind(&p, loops[1], HONE_UNROLLED, &err), HONE_OK);
-        assert_int_equal(hone__set_loop_kind(&p, loops[2], HONE_VECTORIZED, &err), HONE_OK);
+        assert_int_equal(hone_prim__set_loop_kind(&p, loops[1], HONE_UNROLLED, &err), HONE_OK);
+        assert_int_equal(hone_prim__set_loop_kind(&p, loops[2], HONE_VECTORIZED, &err), HONE_OK);
     }
-    assert_int_equal(hone__set_loop_kind(&p, order[3], HONE_UNROLLED, &err), HONE_OK);
-    assert_int_equal(hone__set_loop_kind(&p, order[4], HONE_VECTORIZED, &err), HONE_OK);
-    if (hone__skip_zeros(&p, y, &err) != HONE_OK)
+    assert_int_equal(hone_prim__set_loop_kind(&p, order[3], HONE_UNROLLED, &err), HONE_OK);
+    assert_int_equal(hone_prim__set_loop_kind(&p, order[4], HONE_VECTORIZED, &err), HONE_OK);
+    if (hone_prim__skip_zeros(&p, y, &err) != HONE_OK)
         fail_msg("%s", err.message);
     return p;
 }

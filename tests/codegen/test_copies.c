@@ -1,7 +1,7 @@
 /* Programs that primitives on buffers made, compiled: against the interpreter. */
 #include "codegen_test.h"
 
-#include "space/prim.h"
+#include "space/prim/prim.h"
 
 static const char product[] =
     "program product {\n"
@@ -53,7 +53,7 @@ static void check_scheduled(hone_program *p, const char *vectorised)
     check_program(p, &(run_options){.emit = {.plain = true}});
     hone_stmt loops[16];
     unsigned n = hone_loops_of(p, block(p, vectorised), loops, 16);
-    done(hone__set_loop_kind(p, loops[n - 1], HONE_VECTORIZED, &err), &err);
+    done(hone_prim__set_loop_kind(p, loops[n - 1], HONE_VECTORIZED, &err), &err);
     check_program(p, &(run_options){0});
     hone_program_fini(p);
 }
@@ -64,11 +64,11 @@ static void reindexed(void **state)
     hone_error err;
     hone_stmt ret;
     hone_program p = parse_text(window);
-    done(hone__reindex(&p, block(&p, "Y"), 0, false, &ret, &err), &err);
+    done(hone_prim__reindex(&p, block(&p, "Y"), 0, false, &ret, &err), &err);
     check_scheduled(&p, "X_reindex");
     p = parse_text(product);
-    done(hone__reindex(&p, block(&p, "C"), 1, false, &ret, &err), &err);
-    done(hone__reindex(&p, block(&p, "C"), 0, true, &ret, &err), &err);
+    done(hone_prim__reindex(&p, block(&p, "C"), 1, false, &ret, &err), &err);
+    done(hone_prim__reindex(&p, block(&p, "C"), 0, true, &ret, &err), &err);
     check_scheduled(&p, "C_reindex");
 }
 
@@ -79,9 +79,9 @@ static void reindexed_caches(void **state)
     hone_stmt ret;
     hone_program p = parse_text(product);
     const char *map = "lambda i, j, k: (j // 16, k, j % 16)";
-    done(hone__reindex_cache_read(&p, block(&p, "C"), 1, map, HONE_SHARED, &ret, &err), &err);
+    done(hone_prim__reindex_cache_read(&p, block(&p, "C"), 1, map, HONE_SHARED, &ret, &err), &err);
     map = "lambda i, j, k: (j, i // 4, i % 4)";
-    done(hone__reindex_cache_write(&p, block(&p, "C"), map, HONE_GLOBAL, &ret, &err), &err);
+    done(hone_prim__reindex_cache_write(&p, block(&p, "C"), map, HONE_GLOBAL, &ret, &err), &err);
     check_scheduled(&p, "B_shared");
 }
 
@@ -92,7 +92,7 @@ static void indexed(void **state)
     hone_stmt ret[8];
     unsigned n;
     hone_program p = parse_text(fold);
-    done(hone__cache_index(&p, block(&p, "Y"), HONE_GLOBAL, 1, ret, 8, &n, &err), &err);
+    done(hone_prim__cache_index(&p, block(&p, "Y"), HONE_GLOBAL, 1, ret, 8, &n, &err), &err);
     assert_int_equal(n, 2);
     check_scheduled(&p, "Y");
 }
@@ -103,8 +103,8 @@ static void in_place(void **state)
     hone_error err;
     hone_stmt init, ret[2];
     hone_program p = parse_text(product);
-    done(hone__decompose_reduction(&p, block(&p, "C"), loop(&p, "C", 0), &init, &err), &err);
-    done(hone__cache_inplace(&p, block(&p, "C"), 0, HONE_SHARED_DYN, ret, &err), &err);
+    done(hone_prim__decompose_reduction(&p, block(&p, "C"), loop(&p, "C", 0), &init, &err), &err);
+    done(hone_prim__cache_inplace(&p, block(&p, "C"), 0, HONE_SHARED_DYN, ret, &err), &err);
     check_scheduled(&p, "C_shared_dyn");
 }
 
@@ -114,9 +114,10 @@ static void at_loops(void **state)
     hone_error err;
     hone_stmt ret;
     hone_program p = parse_text(product);
-    done(hone__read_at(&p, loop(&p, "C", 1), block(&p, "C"), 1, HONE_LOCAL, &ret, &err), &err);
-    done(hone__read_at(&p, loop(&p, "C", 0), block(&p, "C"), 0, HONE_GLOBAL, &ret, &err), &err);
-    done(hone__write_at(&p, loop(&p, "C", 0), block(&p, "C"), HONE_LOCAL, &ret, &err), &err);
+    done(hone_prim__read_at(&p, loop(&p, "C", 1), block(&p, "C"), 1, HONE_LOCAL, &ret, &err), &err);
+    done(hone_prim__read_at(&p, loop(&p, "C", 0), block(&p, "C"), 0, HONE_GLOBAL, &ret, &err),
+         &err);
+    done(hone_prim__write_at(&p, loop(&p, "C", 0), block(&p, "C"), HONE_LOCAL, &ret, &err), &err);
     check_scheduled(&p, "C_local");
 }
 
@@ -127,7 +128,7 @@ static void chosen_consumers(void **state)
     hone_stmt ret;
     hone_program p = parse_text(product);
     hone_stmt d = block(&p, "D");
-    done(hone__cache_write_for(&p, block(&p, "C"), &d, 1, HONE_GLOBAL, &ret, &err), &err);
+    done(hone_prim__cache_write_for(&p, block(&p, "C"), &d, 1, HONE_GLOBAL, &ret, &err), &err);
     check_scheduled(&p, "D");
 }
 
@@ -147,8 +148,8 @@ static void aligned(void **state)
                        "      C[vb, vj, vi] = T[vb, vi, vj] } } } }\n}\n";
     hone_error err;
     hone_program p = parse_text(text);
-    done(hone__storage_align(&p, block(&p, "T"), 1, 80, 0, &err), &err);
-    done(hone__storage_align(&p, block(&p, "T"), 0, 512, 8, &err), &err);
+    done(hone_prim__storage_align(&p, block(&p, "T"), 1, 80, 0, &err), &err);
+    done(hone_prim__storage_align(&p, block(&p, "T"), 0, 512, 8, &err), &err);
     /* 33 rows of 80 are 2640; the next that is 8 more than a multiple of 512 is 3080. */
     hone_buf b = {0};
     hone_program_print(&p, &b);

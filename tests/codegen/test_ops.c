@@ -33,7 +33,7 @@ static const char *const takes[HONE_OP_COUNT] = {
 };
 
 /* How far elementary functions may be from the C library's, relative: f32 and f64. Those not named
- * are exact. codegen/math.c says what they reach. */
+ * are exact. codegen/emit/math.c says what they reach. */
 static const double limits[HONE_OP_COUNT][2] = {
     [HONE_OP_EXP] = {4e-7, 4e-15},  [HONE_OP_LOG] = {4e-7, 4e-15},
     [HONE_OP_TANH] = {5e-7, 4e-15}, [HONE_OP_SIGMOID] = {5e-7, 4e-15},

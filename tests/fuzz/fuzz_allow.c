@@ -1,5 +1,5 @@
 /* The parsers of allow files and key files on anything. */
-#include "workers/keys.h"
+#include "workers/wire/keys.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* The artifact checker on any bytes. An answer must depend on the bytes alone, and nothing outside
  * them may be read. */
-#include "workers/device_internal.h"
+#include "workers/device/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* Any text as intrinsics: it is refused with a place and adds nothing, or gives a set whose text
  * makes the same set again. */
-#include "space/intrin.h"
+#include "space/intrin/intrin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Decode anything; what decodes must encode again to something that decodes to the same bytes. */
-#include "workers/wire.h"
+#include "workers/wire/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

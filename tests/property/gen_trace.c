@@ -1,5 +1,5 @@
-/* Random instructions, driven by space/inst.def: each operand letter and each attribute name has a
- * generator, so that an instruction added to the table is tested without a word here.
+/* Random instructions, driven by space/trace/inst.def: each operand letter and each attribute name
+ * has a generator, so that an instruction added to the table is tested without a word here.
  *
  * values           literals, texts and lists in the pair's pool
  * blocks, loops    those of the program as it stands, asked for through Get* instructions, so that
@@ -18,7 +18,7 @@ static const inst_row table[HONE_INST_COUNT] = {
     [HONE_INST_NONE] = {"?", "", "", "", false},
 #define HONE_INST(Name, in, attrs, out, decision) \
     [HONE_INST_##Name] = {#Name, in, attrs, out, decision},
-#include "space/inst.def"
+#include "space/trace/inst.def"
 #undef HONE_INST
 };
 

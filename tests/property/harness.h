@@ -7,10 +7,10 @@
  *   a rejected instruction leaves program and trace as they were;
  *   program text and trace text print, parse and print the same; the trace replays to the program.
  *
- * gen_workload.c makes workloads, gen_trace.c traces (over every instruction of space/inst.def),
- * oracle.c checks, run.c compiles and runs, watch.c and shadow.c see every access of memory,
- * shrink.c makes a failure small and case.c reads and writes it as a file. Nothing here needs a
- * test framework: the fuzzer uses it too. */
+ * gen_workload.c makes workloads, gen_trace.c traces (over every instruction of
+ * space/trace/inst.def), oracle.c checks, run.c compiles and runs, watch.c and shadow.c see every
+ * access of memory, shrink.c makes a failure small and case.c reads and writes it as a file.
+ * Nothing here needs a test framework: the fuzzer uses it too. */
 #ifndef HONE_TESTS_PROPERTY_HARNESS_H
 #define HONE_TESTS_PROPERTY_HARNESS_H
 
@@ -139,7 +139,7 @@ char *pair_setting(hone_rng *rng, hone_inst_kind focus, const char **ret_trace);
 bool pair_generate(pair *p, unsigned n, hone_inst_kind focus);
 /* One random instruction of the kind, with operands that may suit it. *ret_st as pair_apply. */
 bool pair_generate_one(pair *p, hone_inst_kind kind, hone_status *ret_st);
-/* NULL, or a letter or attribute of space/inst.def that no generator knows. */
+/* NULL, or a letter or attribute of space/trace/inst.def that no generator knows. */
 const char *pair_unknown_operand(void);
 
 /* Runs a pair from its seed: a random trace, or (`space`) candidates of the workload's design

@@ -187,7 +187,7 @@ static void keep_pending(pair *p, hone_inst_kind kind, const hone_value *inputs,
     /* as many outputs as the reader asks for */
     static const char *const outputs[] = {
 #define HONE_INST(Name, in, attrs, out, decision) [HONE_INST_##Name] = out,
-#include "space/inst.def"
+#include "space/trace/inst.def"
 #undef HONE_INST
     };
     const char *letters = outputs[kind];

@@ -6,7 +6,7 @@
  * start. A failure prints what was done. */
 #include "tests/codegen/codegen_test.h"
 
-#include "space/prim.h"
+#include "space/prim/prim.h"
 
 #include <stdlib.h>
 
@@ -101,73 +101,74 @@ static hone_stmt any(walk *w, bool loop)
 static hone_status do_split(walk *w)
 {
     hone_stmt two[2];
-    return hone__split(w->p, any(w, true), (int64_t[]){0, 1 + pick(w, 4)}, 2, two, NULL);
+    return hone_prim__split(w->p, any(w, true), (int64_t[]){0, 1 + pick(w, 4)}, 2, two, NULL);
 }
 
 static hone_status do_fuse(walk *w)
 {
     hone_stmt l = any(w, true), ret;
-    return hone__fuse(w->p, (hone_stmt[]){l, hone_stmt_at(w->p, l)->first}, 2, &ret, NULL);
+    return hone_prim__fuse(w->p, (hone_stmt[]){l, hone_stmt_at(w->p, l)->first}, 2, &ret, NULL);
 }
 
 static hone_status do_reorder(walk *w)
 {
-    return hone__reorder(w->p, (hone_stmt[]){any(w, true), any(w, true)}, 2, NULL);
+    return hone_prim__reorder(w->p, (hone_stmt[]){any(w, true), any(w, true)}, 2, NULL);
 }
 
 static hone_status do_kind(walk *w)
 {
-    return hone__set_loop_kind(w->p, any(w, true), (hone_loop_kind)(1 + pick(w, 3)), NULL);
+    return hone_prim__set_loop_kind(w->p, any(w, true), (hone_loop_kind)(1 + pick(w, 3)), NULL);
 }
 
 static hone_status do_bind(walk *w)
 {
-    return hone__bind(w->p, any(w, true), pick(w, 2) ? "blockIdx.x" : "threadIdx.y", NULL);
+    return hone_prim__bind(w->p, any(w, true), pick(w, 2) ? "blockIdx.x" : "threadIdx.y", NULL);
 }
 
 static hone_status do_partition(walk *w)
 {
     hone_stmt ret[2];
-    return hone__loop_partition(w->p, any(w, true), (int64_t[]){1 + pick(w, 5), 0}, 2, ret, NULL);
+    return hone_prim__loop_partition(w->p, any(w, true), (int64_t[]){1 + pick(w, 5), 0}, 2, ret,
+                                     NULL);
 }
 
 static hone_status do_merge(walk *w)
 {
     hone_stmt ret;
-    return hone__merge(w->p, (hone_stmt[]){any(w, true), any(w, true)}, 2, &ret, NULL);
+    return hone_prim__merge(w->p, (hone_stmt[]){any(w, true), any(w, true)}, 2, &ret, NULL);
 }
 
 static hone_status do_compute_at(walk *w)
 {
-    return hone__compute_at(w->p, any(w, false), any(w, true), NULL);
+    return hone_prim__compute_at(w->p, any(w, false), any(w, true), NULL);
 }
 
 static hone_status do_reverse_compute_at(walk *w)
 {
-    return hone__reverse_compute_at(w->p, any(w, false), any(w, true), NULL);
+    return hone_prim__reverse_compute_at(w->p, any(w, false), any(w, true), NULL);
 }
 
 static hone_status do_inline(walk *w)
 {
-    return hone__compute_inline(w->p, any(w, false), NULL);
+    return hone_prim__compute_inline(w->p, any(w, false), NULL);
 }
 
 static hone_status do_decompose_reduction(walk *w)
 {
     hone_stmt ret;
-    return hone__decompose_reduction(w->p, any(w, false), any(w, true), &ret, NULL);
+    return hone_prim__decompose_reduction(w->p, any(w, false), any(w, true), &ret, NULL);
 }
 
 static hone_status do_cache_write(walk *w)
 {
     hone_stmt ret;
-    return hone__cache_write(w->p, any(w, false), HONE_GLOBAL, &ret, NULL);
+    return hone_prim__cache_write(w->p, any(w, false), HONE_GLOBAL, &ret, NULL);
 }
 
 static hone_status do_decompose_padding(walk *w)
 {
     hone_stmt ret;
-    return hone__decompose_padding(w->p, any(w, false), any(w, true), &ret, NULL);
+    return hone_prim__decompose_padding(w->p, any(w, false), any(w, true), &ret, NULL);
 }
 
 static hone_status do_pad_einsum(walk *w)
@@ -177,12 +178,12 @@ static hone_status do_pad_einsum(walk *w)
     unsigned n = hone_stmt_at(w->p, b)->n_iters;
     for (unsigned k = 0; k < n; k++)
         to[k] = 1 + pick(w, 4);
-    return hone__pad_einsum(w->p, b, to, n, NULL);
+    return hone_prim__pad_einsum(w->p, b, to, n, NULL);
 }
 
 static hone_status do_rolling(walk *w)
 {
-    return hone__rolling_buffer(w->p, any(w, false), NULL);
+    return hone_prim__rolling_buffer(w->p, any(w, false), NULL);
 }
 
 static hone_status do_block_layout(walk *w)
@@ -191,7 +192,8 @@ static hone_status do_block_layout(walk *w)
                                        "lambda i, j, k: (k // 2, i, j, k % 2)",
                                        "lambda i, j, k: (i // 4, j, i % 4, k)",
                                        "lambda i, j, a, b: (b, i // 3, i % 3, a, j)"};
-    return hone__transform_block_layout(w->p, any(w, false), maps[pick(w, HONE_LEN(maps))], NULL);
+    return hone_prim__transform_block_layout(w->p, any(w, false), maps[pick(w, HONE_LEN(maps))],
+                                             NULL);
 }
 
 static const struct step {

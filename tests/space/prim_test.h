@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "ir/target.h"
-#include "space/prim.h"
+#include "targets/target.h"
+#include "space/prim/prim.h"
 
 /* A machine like many, for what asks for one. */
 static const hone_target some_cpu = {.triple = "x86_64-pc-linux-gnu",
@@ -168,7 +168,7 @@ static inline void split_loop(hone_program *p, const char *block, unsigned k, in
 {
     int64_t f[2] = {f0, f1};
     hone_stmt ret[2];
-    assert_int_equal(hone__split(p, loop_of(p, block, k), f, 2, ret, NULL), HONE_OK);
+    assert_int_equal(hone_prim__split(p, loop_of(p, block, k), f, 2, ret, NULL), HONE_OK);
 }
 
 /* Reorders the loops around a block, given by their places now; all of them, outermost first. */
@@ -178,7 +178,7 @@ static inline void reorder_loops(hone_program *p, const char *block, const unsig
     hone_stmt loops[16];
     for (unsigned k = 0; k < n; k++)
         loops[k] = loop_of(p, block, order[k]);
-    assert_int_equal(hone__reorder(p, loops, n, NULL), HONE_OK);
+    assert_int_equal(hone_prim__reorder(p, loops, n, NULL), HONE_OK);
 }
 #define REORDER(p, block, ...) \
     reorder_loops(p, block, (unsigned[]){__VA_ARGS__}, HONE_LEN(((unsigned[]){__VA_ARGS__})))

@@ -20,7 +20,7 @@ static void order_loops(hone_program *p, const char *block, const char *const *n
     hone_stmt loops[16];
     for (unsigned k = 0; k < n; k++)
         loops[k] = loop_named(p, block, names[k]);
-    APPLY(hone__reorder(p, loops, n, err));
+    APPLY(hone_prim__reorder(p, loops, n, err));
 }
 #define ORDER(p, block, ...)                                  \
     order_loops(p, block, (const char *const[]){__VA_ARGS__}, \
@@ -30,7 +30,7 @@ static void split_named(hone_program *p, const char *block, const char *name, in
 {
     int64_t f[2] = {0, inner};
     hone_stmt ret[2];
-    APPLY(hone__split(p, loop_named(p, block, name), f, 2, ret, err));
+    APPLY(hone_prim__split(p, loop_named(p, block, name), f, 2, ret, err));
 }
 
 /* The matmul of BLIS (Van Zee and van de Geijn, 2015) over block C: panels of B packed for a block
@@ -43,13 +43,13 @@ static void blis(hone_program *p)
     split_named(p, "C", "j", nr);
     split_named(p, "C", "k", 8);
     ORDER(p, "C", "j_0", "k_0", "i_0", "k_1", "i_1", "j_1");
-    APPLY(hone__cache_read(p, block_of(p, "C"), 1, HONE_GLOBAL, &pack, err));
-    APPLY(hone__transform_layout(p, pack, "lambda k, j: (j // v0, k, j % v0)", &nr, 1, err));
-    APPLY(hone__compute_at(p, pack, loop_named(p, "C", "k_0"), err));
-    APPLY(hone__cache_accumulate(p, block_of(p, "C"), loop_named(p, "C", "i_0"), HONE_LOCAL, tile,
-                                 err));
-    APPLY(hone__cache_read(p, block_of(p, "C"), 1, HONE_GLOBAL, &rows, err));
-    APPLY(hone__compute_at(p, rows, loop_named(p, "C", "i_0"), err));
+    APPLY(hone_prim__cache_read(p, block_of(p, "C"), 1, HONE_GLOBAL, &pack, err));
+    APPLY(hone_prim__transform_layout(p, pack, "lambda k, j: (j // v0, k, j % v0)", &nr, 1, err));
+    APPLY(hone_prim__compute_at(p, pack, loop_named(p, "C", "k_0"), err));
+    APPLY(hone_prim__cache_accumulate(p, block_of(p, "C"), loop_named(p, "C", "i_0"), HONE_LOCAL,
+                                      tile, err));
+    APPLY(hone_prim__cache_read(p, block_of(p, "C"), 1, HONE_GLOBAL, &rows, err));
+    APPLY(hone_prim__compute_at(p, rows, loop_named(p, "C", "i_0"), err));
 }
 
 static void blis_matmul_odd(void **state)
@@ -140,9 +140,9 @@ static void blis_epilogue(void **state)
     blis(&p);
     CHECK_REJECTED(
         &p, HONE_REJECT_COMPUTE_AT,
-        hone__reverse_compute_at(&p, block_of(&p, "S"), loop_named(&p, "C", "i_0"), err));
-    APPLY(hone__compute_inline(&p, block_of(&p, "S"), err));
-    APPLY(hone__reverse_compute_at(&p, block_of(&p, "D"), loop_named(&p, "C", "j_0"), err));
+        hone_prim__reverse_compute_at(&p, block_of(&p, "S"), loop_named(&p, "C", "i_0"), err));
+    APPLY(hone_prim__compute_inline(&p, block_of(&p, "S"), err));
+    APPLY(hone_prim__reverse_compute_at(&p, block_of(&p, "D"), loop_named(&p, "C", "j_0"), err));
     end_same(&before, &p);
 }
 
@@ -155,13 +155,13 @@ static void epilogue_per_tile(void **state)
     split_named(&p, "C", "i", 14);
     split_named(&p, "C", "j", 32);
     ORDER(&p, "C", "j_0", "i_0", "k", "i_1", "j_1");
-    APPLY(hone__cache_accumulate(&p, block_of(&p, "C"), loop_named(&p, "C", "i_0"), HONE_LOCAL,
-                                 tile, err));
-    APPLY(hone__reverse_compute_at(&p, block_of(&p, "S"), loop_named(&p, "C", "i_0"), err));
-    APPLY(hone__reverse_compute_at(&p, block_of(&p, "D"), loop_named(&p, "C", "i_0"), err));
+    APPLY(hone_prim__cache_accumulate(&p, block_of(&p, "C"), loop_named(&p, "C", "i_0"), HONE_LOCAL,
+                                      tile, err));
+    APPLY(hone_prim__reverse_compute_at(&p, block_of(&p, "S"), loop_named(&p, "C", "i_0"), err));
+    APPLY(hone_prim__reverse_compute_at(&p, block_of(&p, "D"), loop_named(&p, "C", "i_0"), err));
     check_same(&before, &p);
-    APPLY(hone__reverse_compute_inline(&p, block_of(&p, "D"), err));
-    APPLY(hone__reverse_compute_inline(&p, block_of(&p, "S"), err));
+    APPLY(hone_prim__reverse_compute_inline(&p, block_of(&p, "D"), err));
+    APPLY(hone_prim__reverse_compute_inline(&p, block_of(&p, "S"), err));
     check_same(&before, &p);
     hone_program_fini(&p);
 
@@ -170,10 +170,11 @@ static void epilogue_per_tile(void **state)
     split_named(&p, "C", "i", 14);
     split_named(&p, "C", "j", 32);
     ORDER(&p, "C", "j_0", "i_0", "k", "i_1", "j_1");
-    APPLY(hone__cache_write(&p, block_of(&p, "C"), HONE_LOCAL, &tile[0], err));
-    APPLY(hone__reverse_compute_at(&p, tile[0], loop_named(&p, "C", "i_0"), err));
-    APPLY(hone__decompose_reduction(&p, block_of(&p, "C"), loop_named(&p, "C", "k"), &init, err));
-    APPLY(hone__reverse_compute_inline(&p, block_of(&p, "S"), err));
+    APPLY(hone_prim__cache_write(&p, block_of(&p, "C"), HONE_LOCAL, &tile[0], err));
+    APPLY(hone_prim__reverse_compute_at(&p, tile[0], loop_named(&p, "C", "i_0"), err));
+    APPLY(hone_prim__decompose_reduction(&p, block_of(&p, "C"), loop_named(&p, "C", "k"), &init,
+                                         err));
+    APPLY(hone_prim__reverse_compute_inline(&p, block_of(&p, "S"), err));
     end_same(&before, &p);
 }
 
@@ -208,21 +209,21 @@ static void blocked_conv2d(void **state)
     split_named(&p, "Y", "o", nr);
     split_named(&p, "Y", "c", 3);
     ORDER(&p, "Y", "n", "o_0", "c_0", "h", "w_0", "r", "s", "c_1", "w_1", "o_1");
-    APPLY(hone__cache_read(&p, block_of(&p, "Y"), 1, HONE_GLOBAL, &pack, err));
-    APPLY(hone__transform_layout(&p, pack, "lambda r, s, c, o: (o // v0, r, s, c, o % v0)", &nr, 1,
-                                 err));
-    APPLY(hone__cache_accumulate(&p, block_of(&p, "Y"), loop_named(&p, "Y", "w_0"), HONE_LOCAL,
-                                 tile, err));
+    APPLY(hone_prim__cache_read(&p, block_of(&p, "Y"), 1, HONE_GLOBAL, &pack, err));
+    APPLY(hone_prim__transform_layout(&p, pack, "lambda r, s, c, o: (o // v0, r, s, c, o % v0)",
+                                      &nr, 1, err));
+    APPLY(hone_prim__cache_accumulate(&p, block_of(&p, "Y"), loop_named(&p, "Y", "w_0"), HONE_LOCAL,
+                                      tile, err));
     for (unsigned at = 0; at < 5; at++) {
         static const char *const places[] = {"n", "o_0", "c_0", "h", "w_0"};
         hone_program q = copy_program(&p);
-        APPLY(hone__compute_at(&q, block_of(&q, "P"), loop_named(&q, "Y", places[at]), err));
+        APPLY(hone_prim__compute_at(&q, block_of(&q, "P"), loop_named(&q, "Y", places[at]), err));
         check_same(&before, &q);
-        APPLY(hone__compute_at(&q, pack, loop_named(&q, "Y", "c_0"), err));
+        APPLY(hone_prim__compute_at(&q, pack, loop_named(&q, "Y", "c_0"), err));
         check_same(&before, &q);
         hone_program_fini(&q);
     }
-    APPLY(hone__compute_inline(&p, block_of(&p, "P"), err));
+    APPLY(hone_prim__compute_inline(&p, block_of(&p, "P"), err));
     end_same(&before, &p);
 }
 
@@ -346,14 +347,14 @@ static hone_status random_layout(trial *t, hone_stmt block)
     }
     snprintf(map + at, sizeof map - at, ", d%u %% v0)", cut);
     hone_buf_printf(&t->log, " %s v0=%d", map, (int)c);
-    return hone__transform_layout(&t->p, block, map, &c, 1, NULL);
+    return hone_prim__transform_layout(&t->p, block, map, &c, 1, NULL);
 }
 
 /* A parallel loop may as well run backwards. */
 static hone_status random_parallel(trial *t, hone_stmt loop, const hone_program *base)
 {
     hone_program *p = &t->p;
-    hone_status s = hone__set_loop_kind(p, loop, HONE_PARALLEL, NULL);
+    hone_status s = hone_prim__set_loop_kind(p, loop, HONE_PARALLEL, NULL);
     if (s != HONE_OK)
         return s;
     hone_program q = copy_program(p);
@@ -381,7 +382,7 @@ static hone_status random_reorder(trial *t, hone_stmt block)
         loops[first + k] = loops[first + other];
         loops[first + other] = x;
     }
-    return hone__reorder(&t->p, loops + first, count, NULL);
+    return hone_prim__reorder(&t->p, loops + first, count, NULL);
 }
 
 static const char *const ops[] = {"split",
@@ -412,37 +413,37 @@ static hone_status random_op(trial *t, unsigned op, const hone_program *base)
                     (int)f[2]);
     switch (op) {
     case 0:
-        return hone__split(p, loop, f, parts, ret, NULL);
+        return hone_prim__split(p, loop, f, parts, ret, NULL);
     case 1:
         ret[0] = loop;
         ret[1] = hone_stmt_at(p, loop)->first;
-        return hone__fuse(p, ret, 2, &ret[2], NULL);
+        return hone_prim__fuse(p, ret, 2, &ret[2], NULL);
     case 2:
         return random_reorder(t, block);
     case 3:
-        return hone__cache_read(p, block, index, scope, ret, NULL);
+        return hone_prim__cache_read(p, block, index, scope, ret, NULL);
     case 4:
-        return hone__cache_write(p, block, scope, ret, NULL);
+        return hone_prim__cache_write(p, block, scope, ret, NULL);
     case 5:
-        return hone__cache_accumulate(p, block, loop, scope, ret, NULL);
+        return hone_prim__cache_accumulate(p, block, loop, scope, ret, NULL);
     case 6: {
-        bool can = hone__can_compute_at(p, block, loop);
-        hone_status s = hone__compute_at(p, block, loop, NULL);
+        bool can = hone_prim__can_compute_at(p, block, loop);
+        hone_status s = hone_prim__compute_at(p, block, loop, NULL);
         assert_int_equal(can, s == HONE_OK);
         return s;
     }
     case 7:
-        return hone__reverse_compute_at(p, block, loop, NULL);
+        return hone_prim__reverse_compute_at(p, block, loop, NULL);
     case 8: {
-        bool can = hone__can_inline(p, block);
-        hone_status s = hone__compute_inline(p, block, NULL);
+        bool can = hone_prim__can_inline(p, block);
+        hone_status s = hone_prim__compute_inline(p, block, NULL);
         assert_int_equal(can, s == HONE_OK);
         return s;
     }
     case 9:
-        return hone__reverse_compute_inline(p, block, NULL);
+        return hone_prim__reverse_compute_inline(p, block, NULL);
     case 10:
-        return hone__decompose_reduction(p, block, loop, ret, NULL);
+        return hone_prim__decompose_reduction(p, block, loop, ret, NULL);
     case 11:
         return random_layout(t, block);
     default:

@@ -9,70 +9,72 @@ typedef hone_status (*direct)(hone_program *p, hone_stmt ret[8], hone_error *err
 static hone_status read_for(hone_program *p, hone_stmt *ret, hone_error *err)
 {
     hone_stmt c = block_of(p, "C");
-    return hone__cache_read_for(p, c, 1, &c, 1, HONE_GLOBAL, ret, err);
+    return hone_prim__cache_read_for(p, c, 1, &c, 1, HONE_GLOBAL, ret, err);
 }
 
 static hone_status write_for(hone_program *p, hone_stmt *ret, hone_error *err)
 {
     hone_stmt s = block_of(p, "S");
-    return hone__cache_write_for(p, block_of(p, "C"), &s, 1, HONE_SHARED, ret, err);
+    return hone_prim__cache_write_for(p, block_of(p, "C"), &s, 1, HONE_SHARED, ret, err);
 }
 
 static hone_status reindex(hone_program *p, hone_stmt *ret, hone_error *err)
 {
-    return hone__reindex(p, block_of(p, "C"), 1, false, ret, err);
+    return hone_prim__reindex(p, block_of(p, "C"), 1, false, ret, err);
 }
 
 static hone_status reindex_write(hone_program *p, hone_stmt *ret, hone_error *err)
 {
-    return hone__reindex(p, block_of(p, "S"), 0, true, ret, err);
+    return hone_prim__reindex(p, block_of(p, "S"), 0, true, ret, err);
 }
 
 static hone_status cache_reindexed(hone_program *p, hone_stmt *ret, hone_error *err)
 {
-    return hone__reindex_cache_read(p, block_of(p, "C"), 1, "lambda i, j, k: (j // 2, k, j % 2)",
-                                    HONE_GLOBAL, ret, err);
+    return hone_prim__reindex_cache_read(
+        p, block_of(p, "C"), 1, "lambda i, j, k: (j // 2, k, j % 2)", HONE_GLOBAL, ret, err);
 }
 
 static hone_status cache_reindexed_write(hone_program *p, hone_stmt *ret, hone_error *err)
 {
-    return hone__reindex_cache_write(p, block_of(p, "C"), "lambda i, j, k: (j, i)", HONE_WARP, ret,
-                                     err);
+    return hone_prim__reindex_cache_write(p, block_of(p, "C"), "lambda i, j, k: (j, i)", HONE_WARP,
+                                          ret, err);
 }
 
 static hone_status inplace(hone_program *p, hone_stmt *ret, hone_error *err)
 {
     hone_stmt init;
-    hone_status s = hone__decompose_reduction(p, block_of(p, "C"), loop_of(p, "C", 0), &init, err);
-    return s != HONE_OK ? s : hone__cache_inplace(p, block_of(p, "C"), 0, HONE_GLOBAL, ret, err);
+    hone_status s =
+        hone_prim__decompose_reduction(p, block_of(p, "C"), loop_of(p, "C", 0), &init, err);
+    return s != HONE_OK ? s
+                        : hone_prim__cache_inplace(p, block_of(p, "C"), 0, HONE_GLOBAL, ret, err);
 }
 
 static hone_status index_none(hone_program *p, hone_stmt *ret, hone_error *err)
 {
     unsigned n;
-    return hone__cache_index(p, block_of(p, "C"), HONE_GLOBAL, 1, ret, 8, &n, err);
+    return hone_prim__cache_index(p, block_of(p, "C"), HONE_GLOBAL, 1, ret, 8, &n, err);
 }
 
 static hone_status read_at(hone_program *p, hone_stmt *ret, hone_error *err)
 {
-    return hone__read_at(p, loop_of(p, "C", 1), block_of(p, "C"), 1, HONE_LOCAL, ret, err);
+    return hone_prim__read_at(p, loop_of(p, "C", 1), block_of(p, "C"), 1, HONE_LOCAL, ret, err);
 }
 
 static hone_status write_at(hone_program *p, hone_stmt *ret, hone_error *err)
 {
-    return hone__write_at(p, loop_of(p, "C", 0), block_of(p, "C"), HONE_LOCAL, ret, err);
+    return hone_prim__write_at(p, loop_of(p, "C", 0), block_of(p, "C"), HONE_LOCAL, ret, err);
 }
 
 static hone_status scope(hone_program *p, hone_stmt *ret, hone_error *err)
 {
     (void)ret;
-    return hone__set_scope(p, block_of(p, "C"), HONE_WMMA_ACCUMULATOR, err);
+    return hone_prim__set_scope(p, block_of(p, "C"), HONE_WMMA_ACCUMULATOR, err);
 }
 
 static hone_status align(hone_program *p, hone_stmt *ret, hone_error *err)
 {
     (void)ret;
-    hone_status s = hone__storage_align(p, block_of(p, "C"), 0, 32, 16, err);
+    hone_status s = hone_prim__storage_align(p, block_of(p, "C"), 0, 32, 16, err);
     return s;
 }
 

@@ -159,7 +159,7 @@ static void tensorize_effect(void **state)
     (void)state;
     hone_program p = load_program(UPDATE(PRODUCT, "")), before = copy_program(&p);
     hone_stmt outer;
-    APPLY(hone__tensorize(&p, loop_of(&p, "C", 3), vnni(), true, &outer, err));
+    APPLY(hone_prim__tensorize(&p, loop_of(&p, "C", 3), vnni(), true, &outer, err));
     char *text = program_text(&p);
     assert_non_null(strstr(
         text, "      for k0 in 2 {\n"
@@ -171,7 +171,7 @@ static void tensorize_effect(void **state)
               "vk_o*4) {\n"));
     free(text);
     check_same(&before, &p);
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__tensorize(&p, outer, vnni(), true, &outer, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__tensorize(&p, outer, vnni(), true, &outer, err));
     hone_program_fini(&p);
     hone_program_fini(&before);
 }
@@ -190,10 +190,10 @@ static void tensorize_variants(void **state)
         for (int blockized = 0; blockized < 2; blockized++) {
             hone_program p = load_program(texts[k]), before = copy_program(&p);
             hone_stmt at = loop_of(&p, "C", 3), outer;
-            APPLY(hone__add_unit_loop(&p, loop_of(&p, "C", 4), &outer, err));
+            APPLY(hone_prim__add_unit_loop(&p, loop_of(&p, "C", 4), &outer, err));
             if (blockized)
-                APPLY(hone__blockize(&p, at, true, &at, err));
-            APPLY(hone__tensorize(&p, at, vnni(), true, &outer, err));
+                APPLY(hone_prim__blockize(&p, at, true, &at, err));
+            APPLY(hone_prim__tensorize(&p, at, vnni(), true, &outer, err));
             assert_non_null(hone_ann_get(&p, outer, "hone.intrin"));
             assert_int_equal(outer.i, block_of(&p, "C_o").i);
             /* the value as described: A first */
@@ -230,31 +230,31 @@ static void tensorize_rejected(void **state)
         if (hone_program_parse(texts[k], strlen(texts[k]), &p, &e) != HONE_OK)
             fail_msg("%u: %s", k, e.message);
         CHECK_REJECTED(&p, HONE_REJECT_TENSORIZE,
-                       hone__tensorize(&p, loop_of(&p, "C", 3), vnni(), true, &ret, err));
+                       hone_prim__tensorize(&p, loop_of(&p, "C", 3), vnni(), true, &ret, err));
         hone_program_fini(&p);
     }
     /* other loops, other extents, a block that is none of loops */
     hone_program p = load_program(UPDATE(PRODUCT, ""));
     CHECK_REJECTED(&p, HONE_REJECT_TENSORIZE,
-                   hone__tensorize(&p, loop_of(&p, "C", 2), vnni(), true, &ret, err));
+                   hone_prim__tensorize(&p, loop_of(&p, "C", 2), vnni(), true, &ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_TENSORIZE,
-                   hone__tensorize(&p, loop_of(&p, "C", 4), vnni(), true, &ret, err));
+                   hone_prim__tensorize(&p, loop_of(&p, "C", 4), vnni(), true, &ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__tensorize(&p, block_of(&p, "C"), vnni(), true, &ret, err));
+                   hone_prim__tensorize(&p, block_of(&p, "C"), vnni(), true, &ret, err));
     const hone_intrin *narrow =
         hone_intrin_find(hone_intrin_shipped(), "x86.avx512vl.vnni.u8i8i32_8x4");
     CHECK_REJECTED(&p, HONE_REJECT_TENSORIZE,
-                   hone__tensorize(&p, loop_of(&p, "C", 3), narrow, true, &ret, err));
+                   hone_prim__tensorize(&p, loop_of(&p, "C", 3), narrow, true, &ret, err));
     hone_program_fini(&p);
     /* sums that still start in the block */
     p = load_program(MATMUL(6, 4, 5));
     const hone_intrin *fma = hone_intrin_find(hone_intrin_shipped(), "arm.neon.fmla.f32_4x1");
     REORDER(&p, "C", 0, 2, 1);
     CHECK_REJECTED(&p, HONE_REJECT_TENSORIZE,
-                   hone__tensorize(&p, loop_of(&p, "C", 2), fma, true, &ret, err));
-    APPLY(hone__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 1), &ret, err));
+                   hone_prim__tensorize(&p, loop_of(&p, "C", 2), fma, true, &ret, err));
+    APPLY(hone_prim__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 1), &ret, err));
     hone_program before = copy_program(&p);
-    APPLY(hone__tensorize(&p, loop_of(&p, "C", 2), fma, true, &ret, err));
+    APPLY(hone_prim__tensorize(&p, loop_of(&p, "C", 2), fma, true, &ret, err));
     end_same(&before, &p);
 }
 

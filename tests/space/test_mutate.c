@@ -1,7 +1,7 @@
 /* Mutators: what they return replays, differs in one decision, and reaches the whole domain. */
 #include "tests/space/prim_test.h"
 
-#include "space/internal.h"
+#include "space/trace/internal.h"
 
 typedef struct bench {
     hone_space sp;

@@ -20,8 +20,8 @@ static void cache_write_for_one(void **state)
 {
     (void)state;
     CHECK_EFFECT(MATMUL_BIAS_RELU(5, 4, 3),
-                 hone__cache_write_for(&p, block_of(&p, "S"), (hone_stmt[]){block_of(&p, "D")}, 1,
-                                       HONE_GLOBAL, ret, err),
+                 hone_prim__cache_write_for(&p, block_of(&p, "S"), (hone_stmt[]){block_of(&p, "D")},
+                                            1, HONE_GLOBAL, ret, err),
                  "program mbr {\n"
                  "  buffer A: f32[5, 3] input\n"
                  "  buffer B: f32[3, 4] input\n"
@@ -83,7 +83,8 @@ static void cache_read_for_some(void **state)
         for (unsigned b = 0; b < 3; b++)
             if (chosen >> b & 1)
                 list[n++] = block_of(&p, names[b]);
-        APPLY(hone__cache_read_for(&p, block_of(&p, "Z"), 0, list, n, HONE_GLOBAL, &copy, err));
+        APPLY(
+            hone_prim__cache_read_for(&p, block_of(&p, "Z"), 0, list, n, HONE_GLOBAL, &copy, err));
         hone_buffer x = hone_buffer_find(&p, "X"), cache = hone_buffer_find(&p, "X_global");
         for (unsigned b = 0; b < 3; b++) {
             hone_expr value = hone_stmt_at(&p, block_of(&p, names[b]))->value;
@@ -104,15 +105,15 @@ static void consumers_rejected(void **state)
     hone_stmt ret, c = block_of(&p, "C"), d = block_of(&p, "D"), s = block_of(&p, "S");
     /* D does not read A. */
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__cache_read_for(&p, c, 0, &d, 1, HONE_GLOBAL, &ret, err));
+                   hone_prim__cache_read_for(&p, c, 0, &d, 1, HONE_GLOBAL, &ret, err));
     /* S would read C before the copy is back, unless it is named. */
-    APPLY(hone__reverse_compute_at(&p, s, loop_of(&p, "C", 1), err));
+    APPLY(hone_prim__reverse_compute_at(&p, s, loop_of(&p, "C", 1), err));
     CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY,
-                   hone__cache_write_for(&p, c, NULL, 0, HONE_GLOBAL, &ret, err));
+                   hone_prim__cache_write_for(&p, c, NULL, 0, HONE_GLOBAL, &ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY,
-                   hone__cache_write_for(&p, c, &d, 1, HONE_GLOBAL, &ret, err));
+                   hone_prim__cache_write_for(&p, c, &d, 1, HONE_GLOBAL, &ret, err));
     hone_program before = copy_program(&p);
-    APPLY(hone__cache_write_for(&p, c, &s, 1, HONE_GLOBAL, &ret, err));
+    APPLY(hone_prim__cache_write_for(&p, c, &s, 1, HONE_GLOBAL, &ret, err));
     check_same(&before, &p);
     hone_program_fini(&before);
     hone_program_fini(&p);
@@ -123,7 +124,7 @@ static void consumers_rejected(void **state)
 static void reindex_read(void **state)
 {
     (void)state;
-    CHECK_EFFECT(MATMUL(6, 5, 4), hone__reindex(&p, block_of(&p, "C"), 1, false, ret, err),
+    CHECK_EFFECT(MATMUL(6, 5, 4), hone_prim__reindex(&p, block_of(&p, "C"), 1, false, ret, err),
                  "program matmul {\n"
                  "  buffer A: f32[6, 4] input\n"
                  "  buffer B: f32[4, 5] input\n"
@@ -153,7 +154,7 @@ static void reindex_read(void **state)
 static void reindex_window(void **state)
 {
     (void)state;
-    CHECK_EFFECT(STENCIL, hone__reindex(&p, block_of(&p, "Y"), 0, false, ret, err),
+    CHECK_EFFECT(STENCIL, hone_prim__reindex(&p, block_of(&p, "Y"), 0, false, ret, err),
                  "program stencil {\n"
                  "  buffer X: f32[19] input\n"
                  "  buffer Y: f32[19] output\n"
@@ -186,7 +187,7 @@ static void reindex_window(void **state)
 static void reindex_guarded(void **state)
 {
     (void)state;
-    CHECK_EFFECT(STENCIL, hone__reindex(&p, block_of(&p, "T"), 0, false, ret, err),
+    CHECK_EFFECT(STENCIL, hone_prim__reindex(&p, block_of(&p, "T"), 0, false, ret, err),
                  "program stencil {\n"
                  "  buffer X: f32[19] input\n"
                  "  buffer Y: f32[19] output\n"
@@ -216,7 +217,7 @@ static void reindex_guarded(void **state)
 static void reindex_write(void **state)
 {
     (void)state;
-    CHECK_EFFECT(MATMUL(6, 5, 4), hone__reindex(&p, block_of(&p, "C"), 0, true, ret, err),
+    CHECK_EFFECT(MATMUL(6, 5, 4), hone_prim__reindex(&p, block_of(&p, "C"), 0, true, ret, err),
                  "program matmul {\n"
                  "  buffer A: f32[6, 4] input\n"
                  "  buffer B: f32[4, 5] input\n"
@@ -248,20 +249,21 @@ static void reindex_rejected(void **state)
     hone_program p = load_program(GATHER), q = load_program(MATMUL_BIAS_RELU(5, 4, 3));
     hone_stmt ret;
     CHECK_REJECTED(&p, HONE_REJECT_ARG, /* two places of X */
-                   hone__reindex(&p, block_of(&p, "Y"), 0, false, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__reindex(&p, block_of(&p, "Y"), 1, false, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__reindex(&p, p.root, 0, true, &ret, err));
-    APPLY(hone__reverse_compute_at(&q, block_of(&q, "S"), loop_of(&q, "C", 0), err));
+                   hone_prim__reindex(&p, block_of(&p, "Y"), 0, false, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG,
+                   hone_prim__reindex(&p, block_of(&p, "Y"), 1, false, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__reindex(&p, p.root, 0, true, &ret, err));
+    APPLY(hone_prim__reverse_compute_at(&q, block_of(&q, "S"), loop_of(&q, "C", 0), err));
     CHECK_REJECTED(&q, HONE_REJECT_DEPENDENCY,
-                   hone__reindex(&q, block_of(&q, "S"), 0, false, &ret, err));
+                   hone_prim__reindex(&q, block_of(&q, "S"), 0, false, &ret, err));
     CHECK_REJECTED(&q, HONE_REJECT_DEPENDENCY,
-                   hone__reindex(&q, block_of(&q, "C"), 0, true, &ret, err));
+                   hone_prim__reindex(&q, block_of(&q, "C"), 0, true, &ret, err));
     hone_program_fini(&p);
     hone_program_fini(&q);
     p = load_program("program turned {\n  buffer X: f32[8] input\n  buffer Y: f32[8] output\n"
                      "  for i in 8 { block Y(v: 8 = i) { Y[7 - v] = X[v] } }\n}\n");
     CHECK_REJECTED(&p, HONE_REJECT_NOT_AFFINE,
-                   hone__reindex(&p, block_of(&p, "Y"), 0, true, &ret, err));
+                   hone_prim__reindex(&p, block_of(&p, "Y"), 0, true, &ret, err));
     hone_program_fini(&p);
 }
 
@@ -269,9 +271,9 @@ static void reindex_cache_read(void **state)
 {
     (void)state;
     CHECK_EFFECT(MATMUL(6, 5, 4),
-                 hone__reindex_cache_read(&p, block_of(&p, "C"), 1,
-                                          "lambda i, j, k: (j // 2, k, j % 2)", HONE_SHARED_DYN,
-                                          ret, err),
+                 hone_prim__reindex_cache_read(&p, block_of(&p, "C"), 1,
+                                               "lambda i, j, k: (j // 2, k, j % 2)",
+                                               HONE_SHARED_DYN, ret, err),
                  "program matmul {\n"
                  "  buffer A: f32[6, 4] input\n"
                  "  buffer B: f32[4, 5] input\n"
@@ -301,8 +303,8 @@ static void reindex_cache_write(void **state)
 {
     (void)state;
     CHECK_EFFECT(MATMUL(6, 5, 4),
-                 hone__reindex_cache_write(&p, block_of(&p, "C"), "lambda i, j, k: (j, i)",
-                                           HONE_LOCAL, ret, err),
+                 hone_prim__reindex_cache_write(&p, block_of(&p, "C"), "lambda i, j, k: (j, i)",
+                                                HONE_LOCAL, ret, err),
                  "program matmul {\n"
                  "  buffer A: f32[6, 4] input\n"
                  "  buffer B: f32[4, 5] input\n"
@@ -346,10 +348,10 @@ static void reindex_cache_rejected(void **state)
     };
     for (unsigned k = 0; k < HONE_LEN(bad); k++)
         CHECK_REJECTED(&p, bad[k].status,
-                       hone__reindex_cache_read(&p, c, 1, bad[k].map, HONE_GLOBAL, &ret, err));
+                       hone_prim__reindex_cache_read(&p, c, 1, bad[k].map, HONE_GLOBAL, &ret, err));
     CHECK_REJECTED(
         &p, HONE_REJECT_LAYOUT,
-        hone__reindex_cache_write(&p, c, "lambda i, j, k: (i, k)", HONE_GLOBAL, &ret, err));
+        hone_prim__reindex_cache_write(&p, c, "lambda i, j, k: (i, k)", HONE_GLOBAL, &ret, err));
     hone_program_fini(&p);
 }
 
@@ -359,7 +361,7 @@ static void cache_index(void **state)
 {
     (void)state;
     CHECK_EFFECT(
-        GATHER, hone__cache_index(&p, block_of(&p, "Y"), HONE_GLOBAL, 1, ret, 8, &n, err),
+        GATHER, hone_prim__cache_index(&p, block_of(&p, "Y"), HONE_GLOBAL, 1, ret, 8, &n, err),
         "program gather {\n"
         "  buffer X: f32[9, 7] input\n"
         "  buffer Y: f32[6, 8] output\n"
@@ -403,20 +405,20 @@ static void cache_index_threshold(void **state)
     char *text = program_text(&p);
     hone_stmt ret[8];
     unsigned n = 9;
-    APPLY(hone__cache_index(&p, block_of(&p, "Y"), HONE_GLOBAL, 2, ret, 8, &n, err));
+    APPLY(hone_prim__cache_index(&p, block_of(&p, "Y"), HONE_GLOBAL, 2, ret, 8, &n, err));
     assert_int_equal(n, 0);
     check_text(&p, text);
     free(text);
     text = program_text(&q);
     n = 9;
-    APPLY(hone__cache_index(&q, block_of(&q, "C"), HONE_GLOBAL, 0, ret, 8, &n, err));
+    APPLY(hone_prim__cache_index(&q, block_of(&q, "C"), HONE_GLOBAL, 0, ret, 8, &n, err));
     assert_int_equal(n, 0);
     check_text(&q, text);
     free(text);
     CHECK_REJECTED(&q, HONE_REJECT_ARG,
-                   hone__cache_index(&q, q.root, HONE_GLOBAL, 0, ret, 8, &n, err));
+                   hone_prim__cache_index(&q, q.root, HONE_GLOBAL, 0, ret, 8, &n, err));
     CHECK_REJECTED(&p, HONE_REJECT_TOO_BIG,
-                   hone__cache_index(&p, block_of(&p, "Y"), HONE_GLOBAL, 0, ret, 2, &n, err));
+                   hone_prim__cache_index(&p, block_of(&p, "Y"), HONE_GLOBAL, 0, ret, 2, &n, err));
     hone_program_fini(&p);
     hone_program_fini(&q);
 }
@@ -428,15 +430,15 @@ static void cache_inplace(void **state)
     hone_stmt init, ret[2];
     /* The block starts the sum itself: there is nothing to copy in. */
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__cache_inplace(&p, block_of(&p, "C"), 0, HONE_GLOBAL, ret, err));
+                   hone_prim__cache_inplace(&p, block_of(&p, "C"), 0, HONE_GLOBAL, ret, err));
     hone_program q = copy_program(&p);
-    APPLY(hone__decompose_reduction(&q, block_of(&q, "C"), loop_of(&q, "C", 2), &init, err));
+    APPLY(hone_prim__decompose_reduction(&q, block_of(&q, "C"), loop_of(&q, "C", 2), &init, err));
     CHECK_REJECTED(&q, HONE_REJECT_DEPENDENCY, /* init is in the same nest */
-                   hone__cache_inplace(&q, block_of(&q, "C"), 0, HONE_GLOBAL, ret, err));
+                   hone_prim__cache_inplace(&q, block_of(&q, "C"), 0, HONE_GLOBAL, ret, err));
     hone_program_fini(&q);
-    APPLY(hone__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 0), &init, err));
+    APPLY(hone_prim__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 0), &init, err));
     hone_program before = copy_program(&p);
-    APPLY(hone__cache_inplace(&p, block_of(&p, "C"), 0, HONE_GLOBAL, ret, err));
+    APPLY(hone_prim__cache_inplace(&p, block_of(&p, "C"), 0, HONE_GLOBAL, ret, err));
     assert_true(HONE_SAME(ret[0], block_of(&p, "C_global")));
     assert_true(HONE_SAME(ret[1], block_of(&p, "C_global_back")));
     check_text(&p, "program matmul {\n"
@@ -481,61 +483,63 @@ static void cache_inplace(void **state)
 static void read_at(void **state)
 {
     (void)state;
-    CHECK_EFFECT(MATMUL(6, 5, 4),
-                 hone__read_at(&p, loop_of(&p, "C", 0), block_of(&p, "C"), 0, HONE_LOCAL, ret, err),
-                 "program matmul {\n"
-                 "  buffer A: f32[6, 4] input\n"
-                 "  buffer B: f32[4, 5] input\n"
-                 "  buffer C: f32[6, 5] output\n"
-                 "  buffer A_local: f32[6, 4] local\n"
-                 "  for i in 6 {\n"
-                 "    for ax0 in 1 {\n"
-                 "      for ax1 in 4 {\n"
-                 "        block A_local(v0: 6 = i, v1: 4 = ax1) {\n"
-                 "          A_local[v0, v1] = A[v0, v1]\n"
-                 "        }\n"
-                 "      }\n"
-                 "    }\n"
-                 "    for j in 5 {\n"
-                 "      for k in 4 {\n"
-                 "        block C(vi: 6 = i, vj: 5 = j, reduce vk: 4 = k) {\n"
-                 "          init 0.0\n"
-                 "          C[vi, vj] = C[vi, vj] + A_local[vi, vk] * B[vk, vj]\n"
-                 "        }\n"
-                 "      }\n"
-                 "    }\n"
-                 "  }\n"
-                 "}\n");
+    CHECK_EFFECT(
+        MATMUL(6, 5, 4),
+        hone_prim__read_at(&p, loop_of(&p, "C", 0), block_of(&p, "C"), 0, HONE_LOCAL, ret, err),
+        "program matmul {\n"
+        "  buffer A: f32[6, 4] input\n"
+        "  buffer B: f32[4, 5] input\n"
+        "  buffer C: f32[6, 5] output\n"
+        "  buffer A_local: f32[6, 4] local\n"
+        "  for i in 6 {\n"
+        "    for ax0 in 1 {\n"
+        "      for ax1 in 4 {\n"
+        "        block A_local(v0: 6 = i, v1: 4 = ax1) {\n"
+        "          A_local[v0, v1] = A[v0, v1]\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for j in 5 {\n"
+        "      for k in 4 {\n"
+        "        block C(vi: 6 = i, vj: 5 = j, reduce vk: 4 = k) {\n"
+        "          init 0.0\n"
+        "          C[vi, vj] = C[vi, vj] + A_local[vi, vk] * B[vk, vj]\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "  }\n"
+        "}\n");
 }
 
 static void write_at(void **state)
 {
     (void)state;
-    CHECK_EFFECT(MATMUL(6, 5, 4),
-                 hone__write_at(&p, loop_of(&p, "C", 0), block_of(&p, "C"), HONE_LOCAL, ret, err),
-                 "program matmul {\n"
-                 "  buffer A: f32[6, 4] input\n"
-                 "  buffer B: f32[4, 5] input\n"
-                 "  buffer C: f32[6, 5] output\n"
-                 "  buffer C_local: f32[6, 5] local\n"
-                 "  for i in 6 {\n"
-                 "    for j in 5 {\n"
-                 "      for k in 4 {\n"
-                 "        block C(vi: 6 = i, vj: 5 = j, reduce vk: 4 = k) {\n"
-                 "          init 0.0\n"
-                 "          C_local[vi, vj] = C_local[vi, vj] + A[vi, vk] * B[vk, vj]\n"
-                 "        }\n"
-                 "      }\n"
-                 "    }\n"
-                 "    for ax0 in 1 {\n"
-                 "      for ax1 in 5 {\n"
-                 "        block C_local(v0: 6 = i, v1: 5 = ax1) {\n"
-                 "          C[v0, v1] = C_local[v0, v1]\n"
-                 "        }\n"
-                 "      }\n"
-                 "    }\n"
-                 "  }\n"
-                 "}\n");
+    CHECK_EFFECT(
+        MATMUL(6, 5, 4),
+        hone_prim__write_at(&p, loop_of(&p, "C", 0), block_of(&p, "C"), HONE_LOCAL, ret, err),
+        "program matmul {\n"
+        "  buffer A: f32[6, 4] input\n"
+        "  buffer B: f32[4, 5] input\n"
+        "  buffer C: f32[6, 5] output\n"
+        "  buffer C_local: f32[6, 5] local\n"
+        "  for i in 6 {\n"
+        "    for j in 5 {\n"
+        "      for k in 4 {\n"
+        "        block C(vi: 6 = i, vj: 5 = j, reduce vk: 4 = k) {\n"
+        "          init 0.0\n"
+        "          C_local[vi, vj] = C_local[vi, vj] + A[vi, vk] * B[vk, vj]\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for ax0 in 1 {\n"
+        "      for ax1 in 5 {\n"
+        "        block C_local(v0: 6 = i, v1: 5 = ax1) {\n"
+        "          C[v0, v1] = C_local[v0, v1]\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "  }\n"
+        "}\n");
 }
 
 static void at_rejected(void **state)
@@ -544,17 +548,18 @@ static void at_rejected(void **state)
     hone_program p = load_program(MATMUL_BIAS_RELU(6, 5, 4));
     hone_stmt ret, c = block_of(&p, "C"), s = block_of(&p, "S");
     hone_stmt outer = loop_of(&p, "C", 0), sum = loop_of(&p, "C", 2);
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__read_at(&p, outer, s, 0, HONE_LOCAL, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__read_at(&p, outer, c, 2, HONE_LOCAL, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__write_at(&p, outer, s, HONE_LOCAL, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__read_at(&p, outer, s, 0, HONE_LOCAL, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__read_at(&p, outer, c, 2, HONE_LOCAL, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__write_at(&p, outer, s, HONE_LOCAL, &ret, err));
     /* The sums are not complete inside the loop over k. */
-    CHECK_REJECTED(&p, HONE_REJECT_COMPUTE_AT, hone__write_at(&p, sum, c, HONE_LOCAL, &ret, err));
-    APPLY(hone__reverse_compute_at(&p, s, outer, err));
+    CHECK_REJECTED(&p, HONE_REJECT_COMPUTE_AT,
+                   hone_prim__write_at(&p, sum, c, HONE_LOCAL, &ret, err));
+    APPLY(hone_prim__reverse_compute_at(&p, s, outer, err));
     CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY,
-                   hone__read_at(&p, outer, s, 0, HONE_LOCAL, &ret, err));
+                   hone_prim__read_at(&p, outer, s, 0, HONE_LOCAL, &ret, err));
     /* Inside the loop S reads the copy too. */
     hone_program before = copy_program(&p);
-    APPLY(hone__write_at(&p, outer, c, HONE_LOCAL, &ret, err));
+    APPLY(hone_prim__write_at(&p, outer, c, HONE_LOCAL, &ret, err));
     check_same(&before, &p);
     hone_program_fini(&before);
     hone_program_fini(&p);
@@ -566,8 +571,8 @@ static void scope_and_alignment(void **state)
 {
     (void)state;
     hone_program p = load_program(MATMUL_BIAS_RELU(5, 4, 3)), before = copy_program(&p);
-    APPLY(hone__set_scope(&p, block_of(&p, "S"), HONE_SHARED_DYN, err));
-    APPLY(hone__storage_align(&p, block_of(&p, "C"), -2, 32, 8, err));
+    APPLY(hone_prim__set_scope(&p, block_of(&p, "S"), HONE_SHARED_DYN, err));
+    APPLY(hone_prim__storage_align(&p, block_of(&p, "C"), -2, 32, 8, err));
     check_text(
         &p,
         "program mbr {\n"
@@ -611,7 +616,7 @@ static void scope_and_alignment(void **state)
     for (int k = 0; k < HONE_SCOPE_COUNT; k++) {
         const char *name = hone_scope_name((hone_scope)k);
         assert_int_equal(hone_scope_parse(name, strlen(name)), k);
-        APPLY(hone__set_scope(&p, block_of(&p, "S"), (hone_scope)k, err));
+        APPLY(hone_prim__set_scope(&p, block_of(&p, "S"), (hone_scope)k, err));
         check_same(&before, &p);
     }
     assert_int_equal(hone_scope_parse("shared.", 7), HONE_SCOPE_COUNT);
@@ -624,14 +629,14 @@ static void scope_and_alignment_rejected(void **state)
     (void)state;
     hone_program p = load_program(MATMUL_BIAS_RELU(5, 4, 3));
     hone_stmt d = block_of(&p, "D"), s = block_of(&p, "S");
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__set_scope(&p, d, HONE_LOCAL, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__set_scope(&p, p.root, HONE_LOCAL, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__storage_align(&p, d, 0, 32, 0, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__storage_align(&p, s, 2, 32, 0, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__storage_align(&p, s, -3, 32, 0, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__storage_align(&p, s, 0, 0, 0, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__storage_align(&p, s, 0, 8, 8, err));
-    CHECK_REJECTED(&p, HONE_REJECT_LAYOUT, hone__storage_align(&p, s, -1, 8, 0, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__set_scope(&p, d, HONE_LOCAL, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__set_scope(&p, p.root, HONE_LOCAL, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__storage_align(&p, d, 0, 32, 0, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__storage_align(&p, s, 2, 32, 0, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__storage_align(&p, s, -3, 32, 0, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__storage_align(&p, s, 0, 0, 0, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__storage_align(&p, s, 0, 8, 8, err));
+    CHECK_REJECTED(&p, HONE_REJECT_LAYOUT, hone_prim__storage_align(&p, s, -1, 8, 0, err));
     hone_program_fini(&p);
 }
 

@@ -5,7 +5,7 @@ static void cache_read_effect(void **state)
     (void)state;
     hone_program p = load_program(MATMUL(6, 5, 4)), before = copy_program(&p);
     hone_stmt copy;
-    APPLY(hone__cache_read(&p, block_of(&p, "C"), 1, HONE_GLOBAL, &copy, err));
+    APPLY(hone_prim__cache_read(&p, block_of(&p, "C"), 1, HONE_GLOBAL, &copy, err));
     assert_true(HONE_SAME(copy, block_of(&p, "B_global")));
     check_text(&p, "program matmul {\n"
                    "  buffer A: f32[6, 4] input\n"
@@ -39,10 +39,10 @@ static void cache_read_of_one_consumer(void **state)
     (void)state;
     hone_program p = load_program(MATMUL_BIAS_RELU(5, 4, 3)), before = copy_program(&p);
     hone_stmt ret;
-    APPLY(hone__cache_read(&p, block_of(&p, "S"), 0, HONE_LOCAL, &ret, err));
-    APPLY(hone__cache_read(&p, block_of(&p, "S"), 1, HONE_GLOBAL, &ret, err));
-    APPLY(hone__cache_read(&p, block_of(&p, "C"), 0, HONE_GLOBAL, &ret, err));
-    APPLY(hone__cache_read(&p, block_of(&p, "A_global"), 0, HONE_GLOBAL, &ret, err));
+    APPLY(hone_prim__cache_read(&p, block_of(&p, "S"), 0, HONE_LOCAL, &ret, err));
+    APPLY(hone_prim__cache_read(&p, block_of(&p, "S"), 1, HONE_GLOBAL, &ret, err));
+    APPLY(hone_prim__cache_read(&p, block_of(&p, "C"), 0, HONE_GLOBAL, &ret, err));
+    APPLY(hone_prim__cache_read(&p, block_of(&p, "A_global"), 0, HONE_GLOBAL, &ret, err));
     end_same(&before, &p);
 }
 
@@ -52,12 +52,13 @@ static void cache_read_rejected(void **state)
     hone_program p = load_program(MATMUL_BIAS_RELU(5, 4, 3));
     hone_stmt ret;
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__cache_read(&p, block_of(&p, "C"), 2, HONE_GLOBAL, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__cache_read(&p, p.root, 0, HONE_GLOBAL, &ret, err));
+                   hone_prim__cache_read(&p, block_of(&p, "C"), 2, HONE_GLOBAL, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG,
+                   hone_prim__cache_read(&p, p.root, 0, HONE_GLOBAL, &ret, err));
     /* S moves into the nest that computes its input. */
-    APPLY(hone__reverse_compute_at(&p, block_of(&p, "S"), loop_of(&p, "C", 0), err));
+    APPLY(hone_prim__reverse_compute_at(&p, block_of(&p, "S"), loop_of(&p, "C", 0), err));
     CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY,
-                   hone__cache_read(&p, block_of(&p, "S"), 0, HONE_GLOBAL, &ret, err));
+                   hone_prim__cache_read(&p, block_of(&p, "S"), 0, HONE_GLOBAL, &ret, err));
     hone_program_fini(&p);
 }
 
@@ -66,7 +67,7 @@ static void cache_write_effect(void **state)
     (void)state;
     hone_program p = load_program(MATMUL(6, 5, 4)), before = copy_program(&p);
     hone_stmt copy;
-    APPLY(hone__cache_write(&p, block_of(&p, "C"), HONE_LOCAL, &copy, err));
+    APPLY(hone_prim__cache_write(&p, block_of(&p, "C"), HONE_LOCAL, &copy, err));
     assert_true(HONE_SAME(copy, block_of(&p, "C_local")));
     check_text(&p, "program matmul {\n"
                    "  buffer A: f32[6, 4] input\n"
@@ -99,10 +100,10 @@ static void cache_write_rejected(void **state)
     (void)state;
     hone_program p = load_program(MATMUL(6, 5, 4));
     hone_stmt ret;
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__cache_write(&p, p.root, HONE_GLOBAL, &ret, err));
-    APPLY(hone__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 2), &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__cache_write(&p, p.root, HONE_GLOBAL, &ret, err));
+    APPLY(hone_prim__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 2), &ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY,
-                   hone__cache_write(&p, block_of(&p, "C"), HONE_GLOBAL, &ret, err));
+                   hone_prim__cache_write(&p, block_of(&p, "C"), HONE_GLOBAL, &ret, err));
     hone_program_fini(&p);
 }
 
@@ -113,7 +114,8 @@ static void accumulate_whole_sum(void **state)
     hone_program p = load_program(MATMUL(7, 6, 4)), before = copy_program(&p);
     hone_stmt ret[2];
     split_loop(&p, "C", 0, 0, 3);
-    APPLY(hone__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", 0), HONE_LOCAL, ret, err));
+    APPLY(hone_prim__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", 0), HONE_LOCAL, ret,
+                                      err));
     check_text(
         &p, "program matmul {\n"
             "  buffer A: f32[7, 4] input\n"
@@ -161,7 +163,8 @@ static void accumulate_under_outer_sum(void **state)
     split_loop(&p, "C", 0, 0, 3);
     /* i0 i1 j k0 k1 -> k0 i0 j i1 k1 */
     REORDER(&p, "C", 3, 0, 2, 1, 4);
-    APPLY(hone__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", 2), HONE_LOCAL, ret, err));
+    APPLY(hone_prim__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", 2), HONE_LOCAL, ret,
+                                      err));
     check_text(&p, "program matmul {\n"
                    "  buffer A: f32[7, 5] input\n"
                    "  buffer B: f32[5, 6] input\n"
@@ -201,8 +204,8 @@ static void accumulate_under_outer_sum(void **state)
     check_same(&before, &p);
     /* No loop outside that is part of the sum may run in parallel, others may. */
     CHECK_REJECTED(&p, HONE_REJECT_REDUCE,
-                   hone__set_loop_kind(&p, loop_of(&p, "C", 0), HONE_PARALLEL, err));
-    APPLY(hone__set_loop_kind(&p, loop_of(&p, "C", 1), HONE_PARALLEL, err));
+                   hone_prim__set_loop_kind(&p, loop_of(&p, "C", 0), HONE_PARALLEL, err));
+    APPLY(hone_prim__set_loop_kind(&p, loop_of(&p, "C", 1), HONE_PARALLEL, err));
     hone_program_fini(&p);
     hone_program_fini(&before);
 }
@@ -220,8 +223,8 @@ static void accumulate_imperfect_twice(void **state)
         split_loop(&p, "C", 4, 0, 4);  /* 2 * 4 > 6 */
         /* i0 i10 i11 j k0 k1 -> k0 i0 i10 j i11 k1 */
         REORDER(&p, "C", 4, 0, 1, 3, 2, 5);
-        APPLY(hone__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", at), HONE_LOCAL, ret,
-                                     err));
+        APPLY(hone_prim__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", at), HONE_LOCAL,
+                                          ret, err));
         check_same(&base, &p);
         hone_program_fini(&p);
     }
@@ -236,9 +239,9 @@ static void accumulate_in_idle_iterations(void **state)
     hone_program p = load_program(MATMUL(4, 3, 5)), before = copy_program(&p);
     int64_t factors[3] = {3, 2, 1};
     hone_stmt unit, parts[3], ret[2];
-    APPLY(hone__add_unit_loop(&p, loop_of(&p, "C", 1), &unit, err));
-    APPLY(hone__split(&p, unit, factors, 3, parts, err));
-    APPLY(hone__cache_accumulate(&p, block_of(&p, "C"), parts[0], HONE_LOCAL, ret, err));
+    APPLY(hone_prim__add_unit_loop(&p, loop_of(&p, "C", 1), &unit, err));
+    APPLY(hone_prim__split(&p, unit, factors, 3, parts, err));
+    APPLY(hone_prim__cache_accumulate(&p, block_of(&p, "C"), parts[0], HONE_LOCAL, ret, err));
     check_same(&before, &p);
     assert_true(hone_stmt_at(&p, ret[1])->where.i);
     hone_program_fini(&p);
@@ -252,25 +255,26 @@ static void accumulate_rejected(void **state)
     hone_stmt ret[2], loop = loop_of(&p, "C", 0);
     hone_stmt other = loop_of(&p, "S", 0);
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__cache_accumulate(&p, block_of(&p, "S"), other, HONE_LOCAL, ret, err));
+                   hone_prim__cache_accumulate(&p, block_of(&p, "S"), other, HONE_LOCAL, ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__cache_accumulate(&p, block_of(&p, "C"), other, HONE_LOCAL, ret, err));
+                   hone_prim__cache_accumulate(&p, block_of(&p, "C"), other, HONE_LOCAL, ret, err));
     /* Fused loops inside: rows and columns of the tile are not apart. */
     hone_program q = copy_program(&p);
     hone_stmt pair[2] = {loop_of(&q, "C", 0), loop_of(&q, "C", 1)}, fused, parts[2];
     int64_t factors[2] = {0, 7};
-    APPLY(hone__fuse(&q, pair, 2, &fused, err));
-    APPLY(hone__split(&q, fused, factors, 2, parts, err));
-    CHECK_REJECTED(&q, HONE_REJECT_NOT_AFFINE,
-                   hone__cache_accumulate(&q, block_of(&q, "C"), parts[0], HONE_LOCAL, ret, err));
+    APPLY(hone_prim__fuse(&q, pair, 2, &fused, err));
+    APPLY(hone_prim__split(&q, fused, factors, 2, parts, err));
+    CHECK_REJECTED(
+        &q, HONE_REJECT_NOT_AFFINE,
+        hone_prim__cache_accumulate(&q, block_of(&q, "C"), parts[0], HONE_LOCAL, ret, err));
     /* Inside it is a single element, and that is a box again. */
-    APPLY(hone__cache_accumulate(&q, block_of(&q, "C"), parts[1], HONE_LOCAL, ret, err));
+    APPLY(hone_prim__cache_accumulate(&q, block_of(&q, "C"), parts[1], HONE_LOCAL, ret, err));
     check_same(&p, &q);
     hone_program_fini(&q);
     /* A consumer inside the loop would see the output too early. */
-    APPLY(hone__reverse_compute_at(&p, block_of(&p, "S"), loop_of(&p, "C", 1), err));
+    APPLY(hone_prim__reverse_compute_at(&p, block_of(&p, "S"), loop_of(&p, "C", 1), err));
     CHECK_REJECTED(&p, HONE_REJECT_COMPUTE_AT,
-                   hone__cache_accumulate(&p, block_of(&p, "C"), loop, HONE_LOCAL, ret, err));
+                   hone_prim__cache_accumulate(&p, block_of(&p, "C"), loop, HONE_LOCAL, ret, err));
     hone_program_fini(&p);
 }
 

@@ -33,7 +33,7 @@ static void test_split_perfect(void **state)
     (void)state;
     hone_program base = load_program(MATMUL(12, 10, 8)), p = copy_program(&base);
     hone_stmt ret[3], loop = loop_of(&p, "C", 0);
-    APPLY(hone__split(&p, loop, (int64_t[]){2, 0, 3}, 3, ret, err));
+    APPLY(hone_prim__split(&p, loop, (int64_t[]){2, 0, 3}, 3, ret, err));
     check_lines(&p, HEAD
                 "for i_0 in 2 {\nfor i_1 in 2 {\nfor i_2 in 3 {\nfor j in 10 {\n"
                 "for k in 8 {\n"
@@ -67,22 +67,23 @@ static void test_split_rejects(void **state)
     (void)state;
     hone_program p = load_program(MATMUL(12, 10, 8));
     hone_stmt ret[9], i = loop_of(&p, "C", 0);
-    CHECK_REJECTED(&p, HONE_REJECT_SPLIT, hone__split(&p, i, (int64_t[]){2, 5}, 2, ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_SPLIT, hone__split(&p, i, (int64_t[]){0, 0}, 2, ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_SPLIT, hone__split(&p, i, (int64_t[]){-3, -4}, 2, ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_SPLIT, hone_prim__split(&p, i, (int64_t[]){2, 5}, 2, ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_SPLIT, hone_prim__split(&p, i, (int64_t[]){0, 0}, 2, ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_SPLIT,
-                   hone__split(&p, i, (int64_t[]){1, 1, 1, 1, 1, 1, 1, 1, 12}, 9, ret, err));
+                   hone_prim__split(&p, i, (int64_t[]){-3, -4}, 2, ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_SPLIT,
-                   hone__split(&p, i, (int64_t[]){INT64_MAX, INT64_MAX}, 2, ret, err));
+                   hone_prim__split(&p, i, (int64_t[]){1, 1, 1, 1, 1, 1, 1, 1, 12}, 9, ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_SPLIT,
-                   hone__split(&p, i, (int64_t[]){0, INT64_MAX}, 2, ret, err));
+                   hone_prim__split(&p, i, (int64_t[]){INT64_MAX, INT64_MAX}, 2, ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_SPLIT,
+                   hone_prim__split(&p, i, (int64_t[]){0, INT64_MAX}, 2, ret, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__split(&p, block_of(&p, "C"), (int64_t[]){12}, 1, ret, err));
-    APPLY(hone__set_loop_kind(&p, i, HONE_PARALLEL, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__split(&p, i, (int64_t[]){3, 4}, 2, ret, err));
+                   hone_prim__split(&p, block_of(&p, "C"), (int64_t[]){12}, 1, ret, err));
+    APPLY(hone_prim__set_loop_kind(&p, i, HONE_PARALLEL, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__split(&p, i, (int64_t[]){3, 4}, 2, ret, err));
     hone_stmt j = loop_of(&p, "C", 1);
     hone_ann_set(&p, j, "note", 1);
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__split(&p, j, (int64_t[]){2, 5}, 2, ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__split(&p, j, (int64_t[]){2, 5}, 2, ret, err));
     hone_program_fini(&p);
 }
 
@@ -91,7 +92,7 @@ static void test_fuse(void **state)
     (void)state;
     hone_program base = load_program(MATMUL(12, 10, 8)), p = copy_program(&base);
     hone_stmt ret, ij[2] = {loop_of(&p, "C", 0), loop_of(&p, "C", 1)};
-    APPLY(hone__fuse(&p, ij, 2, &ret, err));
+    APPLY(hone_prim__fuse(&p, ij, 2, &ret, err));
     check_lines(&p, HEAD "for i_j_fused in 120 {\nfor k in 8 {\n"
                          "block C(vi: 12 = i_j_fused // 10, vj: 10 = i_j_fused % 10, "
                          "reduce vk: 8 = k) {\n" UPDATE "}\n}\n}\n}\n");
@@ -108,14 +109,14 @@ static void test_fuse(void **state)
     p = copy_program(&base);
     split_loop(&p, "C", 1, 0, 4);
     hone_stmt three[3] = {loop_of(&p, "C", 0), loop_of(&p, "C", 1), loop_of(&p, "C", 2)};
-    APPLY(hone__fuse(&p, three, 3, &ret, err));
+    APPLY(hone_prim__fuse(&p, three, 3, &ret, err));
     assert_int_equal(hone_loop_extent(&p, ret), 144);
     check_same(&base, &p);
     hone_program_fini(&p);
 
     p = copy_program(&base);
     hone_stmt one = loop_of(&p, "C", 2);
-    APPLY(hone__fuse(&p, &one, 1, &ret, err));
+    APPLY(hone_prim__fuse(&p, &one, 1, &ret, err));
     assert_int_equal(ret.i, one.i);
     assert_true(hone_program_hash(&p) == hone_program_hash(&base));
     hone_program_fini(&p);
@@ -127,16 +128,20 @@ static void test_fuse_rejects(void **state)
     (void)state;
     hone_program p = load_program(MATMUL_BIAS_RELU(4, 6, 8));
     hone_stmt ret, i = loop_of(&p, "C", 0), j = loop_of(&p, "C", 1), k = loop_of(&p, "C", 2);
-    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone__fuse(&p, (hone_stmt[]){i, k}, 2, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone__fuse(&p, (hone_stmt[]){j, i}, 2, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone__fuse(&p, (hone_stmt[]){i, i}, 2, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__fuse(&p, &i, 0, &ret, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__fuse(&p, &p.root, 1, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN,
+                   hone_prim__fuse(&p, (hone_stmt[]){i, k}, 2, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN,
+                   hone_prim__fuse(&p, (hone_stmt[]){j, i}, 2, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN,
+                   hone_prim__fuse(&p, (hone_stmt[]){i, i}, 2, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__fuse(&p, &i, 0, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__fuse(&p, &p.root, 1, &ret, err));
     /* a second statement between the two */
     hone_stmt s = loop_of(&p, "S", 0);
     hone_stmt_detach(&p, s);
     hone_stmt_append(&p, i, s);
-    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone__fuse(&p, (hone_stmt[]){i, j}, 2, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN,
+                   hone_prim__fuse(&p, (hone_stmt[]){i, j}, 2, &ret, err));
     hone_program_fini(&p);
 }
 
@@ -155,8 +160,8 @@ static void test_reorder(void **state)
     p = copy_program(&base);
     hone_stmt i = loop_of(&p, "C", 0), j = loop_of(&p, "C", 1), k = loop_of(&p, "C", 2);
     hone_ann_set(&p, i, "note", 7);
-    APPLY(hone__set_loop_kind(&p, k, HONE_UNROLLED, err));
-    APPLY(hone__reorder(&p, (hone_stmt[]){k, i}, 2, err));
+    APPLY(hone_prim__set_loop_kind(&p, k, HONE_UNROLLED, err));
+    APPLY(hone_prim__reorder(&p, (hone_stmt[]){k, i}, 2, err));
     assert_int_equal(loop_of(&p, "C", 0).i, k.i);
     assert_int_equal(loop_of(&p, "C", 1).i, j.i);
     assert_int_equal(loop_of(&p, "C", 2).i, i.i);
@@ -182,18 +187,18 @@ static void test_reorder_rejects(void **state)
     hone_program p = load_program(MATMUL_BIAS_RELU(4, 6, 8));
     hone_stmt i = loop_of(&p, "C", 0), j = loop_of(&p, "C", 1), k = loop_of(&p, "C", 2);
     hone_stmt i1 = loop_of(&p, "S", 0);
-    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone__reorder(&p, (hone_stmt[]){i, i1}, 2, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__reorder(&p, (hone_stmt[]){i, i}, 2, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__reorder(&p, (hone_stmt[]){i, p.root}, 2, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__reorder(&p, &i, 0, err));
+    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone_prim__reorder(&p, (hone_stmt[]){i, i1}, 2, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__reorder(&p, (hone_stmt[]){i, i}, 2, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__reorder(&p, (hone_stmt[]){i, p.root}, 2, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__reorder(&p, &i, 0, err));
 
     /* S joins the nest of C below i: i and j no longer form a chain */
     hone_stmt s = block_of(&p, "S");
     hone_stmt_detach(&p, s);
     hone_stmt_append(&p, j, s);
-    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone__reorder(&p, (hone_stmt[]){k, i}, 2, err));
+    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone_prim__reorder(&p, (hone_stmt[]){k, i}, 2, err));
     /* two blocks below i and j, and S knows neither */
-    CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY, hone__reorder(&p, (hone_stmt[]){j, i}, 2, err));
+    CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY, hone_prim__reorder(&p, (hone_stmt[]){j, i}, 2, err));
     hone_program_fini(&p);
 }
 
@@ -215,7 +220,7 @@ static void test_reorder_two_blocks(void **state)
     (void)state;
     hone_program base = load_program(PAIR), p = copy_program(&base);
     hone_stmt i = loop_of(&p, "Y", 0), j = loop_of(&p, "Y", 1);
-    APPLY(hone__reorder(&p, (hone_stmt[]){j, i}, 2, err));
+    APPLY(hone_prim__reorder(&p, (hone_stmt[]){j, i}, 2, err));
     assert_int_equal(loop_of(&p, "Y", 0).i, j.i);
     end_same(&base, &p);
 }
@@ -225,13 +230,13 @@ static void test_add_unit_loop(void **state)
     (void)state;
     hone_program base = load_program(MATMUL(12, 10, 8)), p = copy_program(&base);
     hone_stmt u, v;
-    APPLY(hone__add_unit_loop(&p, loop_of(&p, "C", 0), &u, err));
-    APPLY(hone__add_unit_loop(&p, block_of(&p, "C"), &v, err));
+    APPLY(hone_prim__add_unit_loop(&p, loop_of(&p, "C", 0), &u, err));
+    APPLY(hone_prim__add_unit_loop(&p, block_of(&p, "C"), &v, err));
     assert_int_equal(loop_of(&p, "C", 0).i, u.i);
     assert_int_equal(loop_of(&p, "C", 4).i, v.i);
     assert_int_equal(hone_loop_extent(&p, u), 1);
     check_same(&base, &p);
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__add_unit_loop(&p, p.root, &u, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__add_unit_loop(&p, p.root, &u, err));
     hone_program_fini(&p);
     hone_program_fini(&base);
 }
@@ -249,7 +254,7 @@ static void test_vectorized_recurrence(void **state)
                                   "        Y[v] = Y[v] * 0.5 + X[v, w] * Y[v]\n"
                                   "      }\n    }\n  }\n}\n");
     CHECK_REJECTED(&p, HONE_REJECT_REDUCE,
-                   hone__set_loop_kind(&p, loop_of(&p, "Y", 1), HONE_VECTORIZED, err));
+                   hone_prim__set_loop_kind(&p, loop_of(&p, "Y", 1), HONE_VECTORIZED, err));
     hone_program_fini(&p);
 }
 
@@ -258,22 +263,22 @@ static void test_loop_kinds(void **state)
     (void)state;
     hone_program base = load_program(MATMUL(12, 10, 8)), p = copy_program(&base);
     hone_stmt i = loop_of(&p, "C", 0), j = loop_of(&p, "C", 1), k = loop_of(&p, "C", 2);
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__set_loop_kind(&p, k, HONE_PARALLEL, err));
-    APPLY(hone__set_loop_kind(&p, k, HONE_VECTORIZED, err)); /* lanes of the sum */
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone_prim__set_loop_kind(&p, k, HONE_PARALLEL, err));
+    APPLY(hone_prim__set_loop_kind(&p, k, HONE_VECTORIZED, err)); /* lanes of the sum */
     check_same(&base, &p);
-    APPLY(hone__set_loop_kind(&p, k, HONE_SERIAL, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__set_loop_kind(&p, j, HONE_VECTORIZED, err));
+    APPLY(hone_prim__set_loop_kind(&p, k, HONE_SERIAL, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__set_loop_kind(&p, j, HONE_VECTORIZED, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG,
-                   hone__set_loop_kind(&p, block_of(&p, "C"), HONE_PARALLEL, err));
-    APPLY(hone__reorder(&p, (hone_stmt[]){k, j}, 2, err));
-    APPLY(hone__set_loop_kind(&p, i, HONE_PARALLEL, err));
-    APPLY(hone__set_loop_kind(&p, k, HONE_UNROLLED, err));
-    APPLY(hone__set_loop_kind(&p, j, HONE_VECTORIZED, err));
+                   hone_prim__set_loop_kind(&p, block_of(&p, "C"), HONE_PARALLEL, err));
+    APPLY(hone_prim__reorder(&p, (hone_stmt[]){k, j}, 2, err));
+    APPLY(hone_prim__set_loop_kind(&p, i, HONE_PARALLEL, err));
+    APPLY(hone_prim__set_loop_kind(&p, k, HONE_UNROLLED, err));
+    APPLY(hone_prim__set_loop_kind(&p, j, HONE_VECTORIZED, err));
     check_lines(&p, HEAD "for i in 12 parallel {\nfor k in 8 unrolled {\nfor j in 10 vectorized {\n"
                          "block C(vi: 12 = i, vj: 10 = j, reduce vk: 8 = k) {\n" UPDATE
                          "}\n}\n}\n}\n}\n");
     check_same(&base, &p);
-    APPLY(hone__set_loop_kind(&p, i, HONE_SERIAL, err));
+    APPLY(hone_prim__set_loop_kind(&p, i, HONE_SERIAL, err));
     assert_int_equal(hone_stmt_at(&p, i)->loop_kind, HONE_SERIAL);
     hone_program_fini(&p);
 
@@ -281,7 +286,7 @@ static void test_loop_kinds(void **state)
      * reaches a later step of a sum before its first */
     p = copy_program(&base);
     hone_stmt ret, jk[2] = {loop_of(&p, "C", 1), loop_of(&p, "C", 2)};
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__fuse(&p, jk, 2, &ret, err));
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone_prim__fuse(&p, jk, 2, &ret, err));
     hone_program_fini(&p);
     hone_program_fini(&base);
 }
@@ -299,23 +304,23 @@ static void test_parallel_races(void **state)
         "        Y[v] = X[v]\n      }\n    }\n  }\n}\n"};
     hone_program p = load_program(text[0]);
     CHECK_REJECTED(&p, HONE_REJECT_DEPENDENCY,
-                   hone__set_loop_kind(&p, loop_of(&p, "Y", 0), HONE_PARALLEL, err));
-    APPLY(hone__set_loop_kind(&p, loop_of(&p, "Y", 1), HONE_PARALLEL, err));
+                   hone_prim__set_loop_kind(&p, loop_of(&p, "Y", 0), HONE_PARALLEL, err));
+    APPLY(hone_prim__set_loop_kind(&p, loop_of(&p, "Y", 1), HONE_PARALLEL, err));
     hone_program_fini(&p);
     p = load_program(text[1]);
-    APPLY(hone__set_loop_kind(&p, loop_of(&p, "Y", 0), HONE_PARALLEL, err));
+    APPLY(hone_prim__set_loop_kind(&p, loop_of(&p, "Y", 0), HONE_PARALLEL, err));
     hone_program_fini(&p);
     /* nor is it one when the predicate leaves one iteration of four */
     p = load_program(text[1]);
     split_loop(&p, "Y", 0, 0, 4);
-    APPLY(hone__set_loop_kind(&p, loop_of(&p, "Y", 1), HONE_PARALLEL, err));
+    APPLY(hone_prim__set_loop_kind(&p, loop_of(&p, "Y", 1), HONE_PARALLEL, err));
     hone_program_fini(&p);
 
     /* T is used below i only, so its writer's reduction does not matter to i, and j is fine too */
     p = load_program(PAIR);
-    APPLY(hone__set_loop_kind(&p, loop_of(&p, "Y", 0), HONE_PARALLEL, err));
+    APPLY(hone_prim__set_loop_kind(&p, loop_of(&p, "Y", 0), HONE_PARALLEL, err));
     hone_stmt k = loop_of(&p, "T", 2);
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__set_loop_kind(&p, k, HONE_PARALLEL, err));
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone_prim__set_loop_kind(&p, k, HONE_PARALLEL, err));
     hone_program_fini(&p);
 }
 

@@ -16,7 +16,7 @@ static void rfactor_effect(void **state)
     hone_program p = copy_program(&base);
     hone_stmt rf;
     split_loop(&p, "Y", 1, 0, 8);
-    APPLY(hone__rfactor(&p, loop_of(&p, "Y", 2), -1, &rf, err));
+    APPLY(hone_prim__rfactor(&p, loop_of(&p, "Y", 2), -1, &rf, err));
     assert_true(HONE_SAME(rf, block_of(&p, "Y_rf")));
     check_text(&p,
                "program rows {\n"
@@ -43,7 +43,7 @@ static void rfactor_effect(void **state)
                "}\n");
     check_same(&base, &p);
     /* vectors of partial sums: the block's own reduction again */
-    APPLY(hone__rfactor(&p, loop_of(&p, "Y_rf", 1), 0, &rf, err));
+    APPLY(hone_prim__rfactor(&p, loop_of(&p, "Y_rf", 1), 0, &rf, err));
     end_same(&base, &p);
 }
 
@@ -73,7 +73,7 @@ static void rfactor_means_the_same(void **state)
                     hone_stmt rf;
                     split_loop(&p, "Y", 1, 0, factor);
                     hone_stmt at = loop_of(&p, "Y", loop);
-                    APPLY(hone__rfactor(&p, at, axis, &rf, err));
+                    APPLY(hone_prim__rfactor(&p, at, axis, &rf, err));
                     check_same(&base, &p);
                     hone_program_fini(&p);
                 }
@@ -98,7 +98,7 @@ static void rfactor_in_products(void **state)
                 REORDER(&p, "C", 2, 0, 3, 1);
             if (order == 2)
                 REORDER(&p, "C", 0, 3, 2, 1);
-            APPLY(hone__rfactor(&p, at, 1, &rf, err));
+            APPLY(hone_prim__rfactor(&p, at, 1, &rf, err));
             check_same(&base, &p);
             hone_program_fini(&p);
         }
@@ -113,9 +113,9 @@ static void rfactor_in_products(void **state)
                         "        }\n      }\n    }\n  }\n}\n");
     hone_program p = copy_program(&base);
     hone_stmt rf, fused, ij[2] = {loop_of(&p, "Y", 1), loop_of(&p, "Y", 2)};
-    APPLY(hone__fuse(&p, ij, 2, &fused, err));
+    APPLY(hone_prim__fuse(&p, ij, 2, &fused, err));
     split_loop(&p, "Y", 1, 0, 8);
-    APPLY(hone__rfactor(&p, loop_of(&p, "Y", 2), -1, &rf, err));
+    APPLY(hone_prim__rfactor(&p, loop_of(&p, "Y", 2), -1, &rf, err));
     end_same(&base, &p);
 }
 
@@ -124,15 +124,18 @@ static void rfactor_rejected(void **state)
     (void)state;
     hone_program p = load_program(MATMUL_BIAS_RELU(7, 6, 5));
     hone_stmt rf;
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__rfactor(&p, loop_of(&p, "C", 1), 0, &rf, err));
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__rfactor(&p, loop_of(&p, "D", 1), 0, &rf, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__rfactor(&p, loop_of(&p, "C", 2), 3, &rf, err));
-    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone__rfactor(&p, block_of(&p, "C"), 0, &rf, err));
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE,
+                   hone_prim__rfactor(&p, loop_of(&p, "C", 1), 0, &rf, err));
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE,
+                   hone_prim__rfactor(&p, loop_of(&p, "D", 1), 0, &rf, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__rfactor(&p, loop_of(&p, "C", 2), 3, &rf, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__rfactor(&p, block_of(&p, "C"), 0, &rf, err));
     hone_program_fini(&p);
 
     /* a bound tiles share: neither of elements nor of steps */
     p = load_program(ROWS(3, 20, "f32", "0.0", "Y[vi] * 0.5 + X[vi, vk]"));
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__rfactor(&p, loop_of(&p, "Y", 1), 0, &rf, err));
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE,
+                   hone_prim__rfactor(&p, loop_of(&p, "Y", 1), 0, &rf, err));
     hone_program_fini(&p);
 
     /* a sum made anew in each turn of an inner loop */
@@ -141,16 +144,18 @@ static void rfactor_rejected(void **state)
                      "  for k in 5 {\n    for twice in 2 {\n"
                      "      block Y(v: 1 = 0, reduce w: 5 = k) {\n"
                      "        init 0.0\n        Y[v] = Y[v] + X[w]\n      }\n    }\n  }\n}\n");
-    CHECK_REJECTED(&p, HONE_REJECT_REDUCE, hone__rfactor(&p, loop_of(&p, "Y", 0), 0, &rf, err));
+    CHECK_REJECTED(&p, HONE_REJECT_REDUCE,
+                   hone_prim__rfactor(&p, loop_of(&p, "Y", 0), 0, &rf, err));
     hone_program_fini(&p);
 
     /* another block among the loops of the sum */
     p = load_program(ROWS(3, 20, "f32", "0.0", "Y[vi] + X[vi, vk]"));
     hone_stmt copy;
-    APPLY(hone__cache_read(&p, block_of(&p, "Y"), 0, HONE_GLOBAL, &copy, err));
+    APPLY(hone_prim__cache_read(&p, block_of(&p, "Y"), 0, HONE_GLOBAL, &copy, err));
     split_loop(&p, "Y", 1, 4, 5);
-    APPLY(hone__compute_at(&p, copy, loop_of(&p, "Y", 1), err));
-    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN, hone__rfactor(&p, loop_of(&p, "Y", 2), 0, &rf, err));
+    APPLY(hone_prim__compute_at(&p, copy, loop_of(&p, "Y", 1), err));
+    CHECK_REJECTED(&p, HONE_REJECT_NOT_CHAIN,
+                   hone_prim__rfactor(&p, loop_of(&p, "Y", 2), 0, &rf, err));
     hone_program_fini(&p);
 }
 

@@ -3,7 +3,7 @@
 #include "tests/space/prim_test.h"
 
 #include "codegen/codegen.h"
-#include "ir/ahead.h"
+#include "ir/prepack.h"
 #include "space/space.h"
 
 static hone_target target;
@@ -158,10 +158,10 @@ static void not_inlined(void **state)
                                   "  buffer Y: f32[8] output\n  buffer V: f32[8]\n"
                                   "  for i in 8 { block V(v: 8 = i) { V[v] = F[7 - v] } }\n"
                                   "  for i in 8 { block Y(v: 8 = i) { Y[v] = V[v] } }\n}\n");
-    assert_true(hone__can_inline(&p, block_of(&p, "V")));
+    assert_true(hone_prim__can_inline(&p, block_of(&p, "V")));
     hone_ann_set(&p, block_of(&p, "V"), HONE_ANN_PREPACK, 1);
-    assert_false(hone__can_inline(&p, block_of(&p, "V")));
-    CHECK_REJECTED(&p, HONE_REJECT_INLINE, hone__compute_inline(&p, block_of(&p, "V"), err));
+    assert_false(hone_prim__can_inline(&p, block_of(&p, "V")));
+    CHECK_REJECTED(&p, HONE_REJECT_INLINE, hone_prim__compute_inline(&p, block_of(&p, "V"), err));
     hone_program_fini(&p);
 }
 

@@ -1,7 +1,7 @@
 /* Which stages the inlining rule takes: those that cost no more to compute again than to keep. */
 #include "tests/space/prim_test.h"
 
-#include "space/rule.h"
+#include "space/rule/rule.h"
 #include "space/space.h"
 
 /* The names of the blocks that are left, with a space after each. */
@@ -15,7 +15,7 @@ static void check_left(const char *workload, const char *want)
     hone_rng rng;
     hone_rng_seed(&rng, 1);
     hone_sched_start(&s, &p, &rng);
-    assert_int_equal(hone_rule_auto_inline(&s, &err), HONE_OK);
+    assert_int_equal(hone_rule__auto_inline(&s, &err), HONE_OK);
     hone_buf left = {0};
     for (hone_stmt b = s.prog.root; b.i; b = hone_next(&s.prog, s.prog.root, b))
         if (hone_is_block(&s.prog, b) && hone_stmt_at(&s.prog, b)->out.i)

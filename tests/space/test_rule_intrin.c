@@ -1,7 +1,7 @@
 /* The rule that tiles contractions down to a tensor intrinsic, and MetaSchedule's mark for it. */
 #include "tests/space/prim_test.h"
 
-#include "space/rule.h"
+#include "space/rule/rule.h"
 
 #define U8I8(M, N, K)                                                                      \
     "program product {\n  buffer A: u8[" #M ", " #K "] input\n"                            \

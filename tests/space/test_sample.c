@@ -1,7 +1,7 @@
 /* Sampling instructions: domains, distributions, determinism. */
 #include "tests/space/prim_test.h"
 
-#include "space/internal.h"
+#include "space/trace/internal.h"
 
 /* for i in M, j in N: Y = X */
 static hone_program copy_of(int64_t m, int64_t n)

@@ -2,7 +2,7 @@
 #ifndef HONE_TESTS_DEVICE_KERNELS_H
 #define HONE_TESTS_DEVICE_KERNELS_H
 
-#include "workers/device_internal.h"
+#include "workers/device/internal.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 #ifndef HONE_TESTS_POOL_TOOLS_H
 #define HONE_TESTS_POOL_TOOLS_H
 
-#include "workers/wire.h"
+#include "workers/wire/wire.h"
 #include "workers/workers.h"
 
 #include <errno.h>

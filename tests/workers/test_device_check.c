@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "workers/device_internal.h"
+#include "workers/device/internal.h"
 
 #include <math.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "workers/keys.h"
+#include "workers/wire/keys.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "workers/wire.h"
+#include "workers/wire/wire.h"
 
 /* ---- values: `kind` 0 least, 1 greatest, 2 random ------------------------------------------- */
 
@@ -100,8 +100,8 @@ static uint8_t *big; /* the largest artifact */
         m->f[i] = real((int)(i % 3));
 #define MANIFEST(f, doc) m->f = manifest(kind);
 #define ERROR(f, doc) m->f = error_of(kind);
-#include "workers/wire.def"
-#include "workers/wire_undef.h"
+#include "workers/wire/wire.def"
+#include "workers/wire/wire_undef.h"
 
 static bool same_bytes(hone_wire_bytes a, hone_wire_bytes b)
 {
@@ -155,8 +155,8 @@ static bool same_error(const hone_error *a, const hone_error *b)
     IF_NOT(f, a->n_##f == b->n_##f && memcmp(a->f, b->f, a->n_##f * sizeof a->f[0]) == 0)
 #define MANIFEST(f, doc) IF_NOT(f, same_manifest(&a->f, &b->f))
 #define ERROR(f, doc) IF_NOT(f, same_error(&a->f, &b->f))
-#include "workers/wire.def"
-#include "workers/wire_undef.h"
+#include "workers/wire/wire.def"
+#include "workers/wire/wire_undef.h"
 
 /* ---- the whole table ------------------------------------------------------------------------ */
 
@@ -188,7 +188,7 @@ static void fill(int kind, unsigned type, hone_wire *m)
     case code:                                   \
         fill_##member(kind, &m->member);         \
         break;
-#include "workers/wire.def"
+#include "workers/wire/wire.def"
 #undef MESSAGE
     default:
         fail();
@@ -204,7 +204,7 @@ static const char *differs(const hone_wire *a, const hone_wire *b)
 #define MESSAGE(NAME, member, code, sender, doc) \
     case code:                                   \
         return differs_##member(&a->member, &b->member);
-#include "workers/wire.def"
+#include "workers/wire/wire.def"
 #undef MESSAGE
     default:
         return "type";
@@ -213,10 +213,10 @@ static const char *differs(const hone_wire *a, const hone_wire *b)
 
 static const uint8_t types[] = {
 #define MESSAGE(NAME, member, code, sender, doc) code,
-#include "workers/wire.def"
+#include "workers/wire/wire.def"
 #undef MESSAGE
 };
-#include "workers/wire_undef.h"
+#include "workers/wire/wire_undef.h"
 
 /* A decode of an exact-size copy, so that a sanitizer sees one byte too many. */
 static hone_status decode_exact(const hone_buf *b, size_t n, hone_wire *ret, uint8_t **ret_copy,
@@ -430,8 +430,8 @@ static char *table(void)
 #define F64S(f, max, doc) ROW_MAX(f, "f64 list", max, doc)
 #define MANIFEST(f, doc) ROW(f, "manifest", doc)
 #define ERROR(f, doc) ROW(f, "error", doc)
-#include "workers/wire.def"
-#include "workers/wire_undef.h"
+#include "workers/wire/wire.def"
+#include "workers/wire/wire_undef.h"
     return hone_buf_take(&b);
 }
 

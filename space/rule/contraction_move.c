@@ -1,0 +1,144 @@
+/* Blocks of a contraction that move data: packed operands, the register tile's load and store, and
+ * the elementwise stage that follows. */
+#include "space/rule/contraction_analysis.h"
+
+/* "lambda d0, d1: (d0 // v0, d1, d0 % v0)": dimension `at` in panels. The place in the panel comes
+ * last, or (rows of a copy) right after the panel's number. */
+static void layout_text(char *ret, size_t size, unsigned dims, unsigned at, bool tile_last)
+{
+    hone_buf b = {0};
+    hone_buf_puts(&b, "lambda ");
+    for (unsigned k = 0; k < dims; k++)
+        hone_buf_printf(&b, "%sd%u", k ? ", " : "", k);
+    hone_buf_puts(&b, ": (");
+    if (tile_last)
+        hone_buf_printf(&b, "d%u // v0, ", at);
+    bool first = true;
+    for (unsigned k = 0; k < dims; k++) {
+        if (tile_last && k == at)
+            continue;
+        if (k == at)
+            hone_buf_printf(&b, "%sd%u // v0, d%u %% v0", first ? "" : ", ", k, k);
+        else
+            hone_buf_printf(&b, "%sd%u", first ? "" : ", ", k);
+        first = false;
+    }
+    if (tile_last)
+        hone_buf_printf(&b, "%sd%u %% v0", first ? "" : ", ", at);
+    hone_buf_puts(&b, ")");
+    HONE_ASSERT(b.n < size);
+    memcpy(ret, b.s, b.n + 1);
+    hone_buf_free(&b);
+}
+
+hone_status hone_rule__contraction_loop(hone_sched *s, hone_rv block, unsigned from_end,
+                                        hone_rv *ret, hone_error *err)
+{
+    hone_rv loops[32];
+    unsigned n;
+    HONE_TRY(hone_get_loops(s, block, loops, 32, &n, err));
+    if (n < from_end + 1)
+        return hone_fail(err, HONE_REJECT_ARG, "block has too few loops");
+    *ret = loops[n - 1 - from_end];
+    return HONE_OK;
+}
+
+/* Vectors along the loop, their number unrolled if `unroll`. */
+static hone_status vectors(hone_sched *s, hone_rv loop, const hone_rule__contraction *c,
+                           bool unroll, hone_error *err)
+{
+    hone_rv parts[2];
+    HONE_TRY(hone_split_by(s, loop, (int64_t[]){0, c->lanes}, 2, parts, err));
+    HONE_TRY(hone_vectorize(s, parts[1], err));
+    return unroll ? hone_unroll(s, parts[0], err) : HONE_OK;
+}
+
+hone_status hone_rule__contraction_tile_copy(hone_sched *s, hone_rv copy,
+                                             const hone_rule__contraction *c, hone_error *err)
+{
+    hone_rv loops[32], order[HONE_MAX_DIMS];
+    unsigned n, dims = hone_stmt_at(&s->prog, hone_rv_stmt(s, copy))->n_index, k = 0;
+    HONE_TRY(hone_get_loops(s, copy, loops, 32, &n, err));
+    hone_rv *own = loops + n - dims; /* one per dimension of the output */
+    for (unsigned d = 0; d < dims; d++)
+        if (d != c->col_dim && (int)d != c->row_dim)
+            order[k++] = own[d];
+    if (c->row_dim >= 0)
+        order[k++] = own[c->row_dim];
+    order[k++] = own[c->col_dim];
+    if (k > 1)
+        HONE_TRY(hone_reorder(s, order, k, err));
+    if (c->row_dim >= 0)
+        HONE_TRY(hone_unroll(s, own[c->row_dim], err));
+    return vectors(s, own[c->col_dim], c, true, err);
+}
+
+hone_status hone_rule__contraction_pack_b(hone_sched *s, hone_rv block,
+                                          const hone_rule__contraction *c, hone_pack_place where,
+                                          hone_rv columns, hone_rv at, hone_error *err)
+{
+    char map[256];
+    hone_rv copy, loop, loops[32];
+    unsigned n;
+    HONE_TRY(hone_cache_read(s, block, (unsigned)c->b, HONE_GLOBAL, &copy, err));
+    layout_text(map, sizeof map, c->b_dims, c->b_col_dim, true);
+    HONE_TRY(hone_transform_layout(s, copy, map, &columns, 1, err));
+    if (where == HONE_PACKED_INSIDE)
+        HONE_TRY(hone_compute_at(s, copy, at, err));
+    HONE_TRY(hone_rule__contraction_loop(s, copy, 0, &loop, err));
+    HONE_TRY(vectors(s, loop, c, true, err));
+    if (where != HONE_PACKED_AT_ROOT)
+        return HONE_OK;
+    if (c->b_const)
+        return hone_annotate(s, copy, "hone.prepack", 1, err);
+    HONE_TRY(hone_get_loops(s, copy, loops, 32, &n, err));
+    return hone_parallel(s, loops[0], err);
+}
+
+hone_status hone_rule__contraction_pack_a(hone_sched *s, hone_rv block,
+                                          const hone_rule__contraction *c, hone_rv rows, hone_rv at,
+                                          hone_error *err)
+{
+    char map[256];
+    hone_rv copy, loop;
+    HONE_TRY(hone_cache_read(s, block, (unsigned)c->a, HONE_GLOBAL, &copy, err));
+    layout_text(map, sizeof map, c->a_dims, c->a_row_dim, false);
+    HONE_TRY(hone_transform_layout(s, copy, map, &rows, 1, err));
+    HONE_TRY(hone_compute_at(s, copy, at, err));
+    /* An odd number of cache lines from row to row: at a power of two all rows of a register tile
+     * would share a few sets of the cache, and drive each other out of it at each step of k. */
+    if (c->a_row_dim + 1 < c->a_dims) {
+        int64_t line = 64 / c->bytes;
+        HONE_TRY(hone_storage_align(s, copy, (int64_t)c->a_row_dim + 1, 2 * line, line, err));
+    }
+    HONE_TRY(hone_rule__contraction_loop(s, copy, 0, &loop, err));
+    return vectors(s, loop, c, false, err);
+}
+
+hone_status hone_rule__contraction_epilogue(hone_sched *s, hone_rv store, bool complete,
+                                            hone_rv tile_loop, hone_rv outer,
+                                            const hone_rule__contraction *c, hone_error *err)
+{
+    hone_stmt b = hone_rv_stmt(s, store);
+    hone_buffer out = hone_stmt_at(&s->prog, b)->out;
+    hone_stmt readers[4];
+    if (hone_buffer_at(&s->prog, out)->role != HONE_TEMP ||
+        hone_readers_of(&s->prog, out, readers, 4) != (complete ? 1u : 2u))
+        return HONE_OK;
+    hone_rv consumers[4], consumer = HONE_NO_RV;
+    unsigned n;
+    HONE_TRY(hone_get_consumers(s, store, consumers, 4, &n, err));
+    for (unsigned k = 0; k < n; k++) { /* the load block of a blocked reduction reads it too */
+        hone_stmt r = hone_rv_stmt(s, consumers[k]);
+        if (!hone_is_ancestor(&s->prog, hone_rv_stmt(s, outer), r))
+            consumer = consumers[k];
+    }
+    if (!consumer.i || hone_stmt_at(&s->prog, hone_rv_stmt(s, consumer))->init.i)
+        return HONE_OK;
+    HONE_TRY(hone_reverse_compute_at(s, consumer, complete ? tile_loop : outer, err));
+    if (complete)
+        return hone_reverse_compute_inline(s, consumer, err);
+    hone_rv loop;
+    HONE_TRY(hone_rule__contraction_loop(s, consumer, 0, &loop, err));
+    return vectors(s, loop, c, false, err);
+}

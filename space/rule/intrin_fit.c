@@ -1,0 +1,238 @@
+/* Which intrinsics fit a block, and in what shapes of nest: space/rule/intrin_fit.h says what is
+ * looked for.
+ *
+ *   roles       the intrinsic's buffers: A along the steps, B along lanes and steps, C along lanes
+ *   fits        the block's loops and operands, with what has to be padded
+ *   choose      the order in which they are tried */
+#include "space/rule/intrin_fit.h"
+#include "space/rule/contraction_analysis.h"
+
+/* k_blocked, pack_a, clip */
+static const hone_fit_shape shapes[] = {
+    {false, false, true}, {true, false, true}, {false, false, false},
+    {true, false, false}, {true, true, false},
+};
+
+/* The intrinsic's buffers by role, and its lanes and group. False: of another form. */
+static bool roles_of(const hone_intrin *in, unsigned *ret_a, unsigned *ret_b, int64_t *ret_lanes,
+                     int64_t *ret_group)
+{
+    unsigned c = 0, j;
+    if (in->n_args != 3 || in->n_loops > 2)
+        return false;
+    while (c < 3 && in->access[c] != 0)
+        c++;
+    j = in->stride[c][0] ? 0 : 1;
+    if (j >= in->n_loops || in->stride[c][j] != 1 || (in->n_loops == 2 && in->stride[c][1 - j]))
+        return false;
+    int64_t group = in->n_loops == 2 ? in->extent[1 - j] : 1;
+    *ret_lanes = in->extent[j];
+    *ret_group = group;
+    bool found[2] = {false, false};
+    for (unsigned a = 0; a < 3; a++) {
+        bool moves_k = group == 1 || in->stride[a][1 - j] == 1;
+        if (a == c || !moves_k)
+            continue;
+        if (in->stride[a][j] == 0) {
+            *ret_a = a;
+            found[0] = true;
+        } else if (in->stride[a][j] == group && j == 0) {
+            *ret_b = a;
+            found[1] = true;
+        }
+    }
+    return found[0] && found[1];
+}
+
+/* The dimension whose index is just the variable, -1: none, or it occurs elsewhere too. */
+static int plain_dim(hone_program *p, hone_expr load, hone_var v)
+{
+    int at = -1;
+    hone_expr e = hone_var_expr(p, v);
+    for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
+        hone_expr index = hone_expr_arg(p, load, d);
+        if (!hone_uses_var(p, index, v))
+            continue;
+        if (at >= 0 || !HONE_SAME(index, e))
+            return -1;
+        at = (int)d;
+    }
+    return at;
+}
+
+/* Every index a variable of its own? */
+static bool is_plain(hone_program *p, hone_expr load)
+{
+    for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
+        hone_expr e = hone_expr_arg(p, load, d);
+        if (hone_expr_op(p, e) != HONE_OP_VAR ||
+            plain_dim(p, load, (hone_var){hone_expr_at(p, e)->sym}) < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool read_number(hone_program *p, hone_stmt block, hone_expr load, unsigned *ret)
+{
+    hone_expr loads[8];
+    unsigned n = hone_block_loads(p, block, loads, 8);
+    for (unsigned k = 0; k < n && k < 8; k++) {
+        *ret = k;
+        if (HONE_SAME(loads[k], load))
+            return n <= 8;
+        if (hone_expr_at(p, loads[k])->sym == hone_expr_at(p, load)->sym)
+            return false;
+    }
+    return false;
+}
+
+/* The nest as the workload wrote it: iterator q is loop q, spatial ones first. */
+static bool read_nest(hone_program *p, hone_stmt block, hone_rule__fit *f,
+                      hone_var vars[HONE_FIT_MAX_LOOPS])
+{
+    hone_stmt loops[HONE_FIT_MAX_LOOPS];
+    const hone_stmt_row *r = hone_stmt_at(p, block);
+    f->n_loops = hone_loops_of(p, block, loops, HONE_FIT_MAX_LOOPS);
+    if (!r->out.i || !r->init.i || r->where.i || r->n_index < 1 ||
+        f->n_loops > HONE_FIT_MAX_LOOPS || f->n_loops != r->n_iters)
+        return false;
+    for (unsigned q = 0; q < f->n_loops; q++) {
+        hone_expr var = hone_var_expr(p, hone_stmt_at(p, loops[q])->var);
+        const hone_iter *it = hone_iter_at(p, block, q);
+        vars[q] = it->var;
+        f->extent[q] = hone_loop_extent(p, loops[q]);
+        if (!HONE_SAME(it->binding, var) || (it->kind == HONE_SPATIAL && f->n_spatial != q))
+            return false;
+        f->n_spatial += it->kind == HONE_SPATIAL;
+    }
+    return true;
+}
+
+/* Rounds columns and steps up. False: it would double the work. */
+static bool round_up(hone_rule__fit *f)
+{
+    int64_t *col = &f->extent[f->col], *k = &f->extent[f->k], work;
+    if (*col % f->lanes == 0 && *k % f->group == 0)
+        return true;
+    if (__builtin_mul_overflow(*col, *k, &work))
+        return false;
+    *col = (*col + f->lanes - 1) / f->lanes * f->lanes;
+    *k = (*k + f->group - 1) / f->group * f->group;
+    f->pads = true;
+    int64_t padded;
+    return !__builtin_mul_overflow(*col, *k, &padded) && padded / 2 < work;
+}
+
+static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_rule__fit *f)
+{
+    hone_var vars[HONE_FIT_MAX_LOOPS];
+    hone_expr args[HONE_INTRIN_MAX_ARGS];
+    unsigned arg_a = 0, arg_b = 0;
+    *f = (hone_rule__fit){.in = in, .col = -1, .row = -1, .k = -1};
+    if (!roles_of(in, &arg_a, &arg_b, &f->lanes, &f->group) || !read_nest(p, block, f, vars) ||
+        !hone_prim__intrin_matches(p, block, in, args))
+        return false;
+    hone_expr a = args[arg_a], b = args[arg_b];
+    hone_expr last = hone_store_index(p, block, hone_stmt_at(p, block)->n_index - 1u);
+    for (unsigned q = 0; q < f->n_spatial; q++)
+        if (HONE_SAME(last, hone_var_expr(p, vars[q])))
+            f->col = (int)q;
+    f->a_dims = hone_expr_at(p, a)->n_args;
+    f->b_dims = hone_expr_at(p, b)->n_args;
+    if (f->col < 0 || hone_uses_var(p, a, vars[f->col]) || plain_dim(p, b, vars[f->col]) < 0 ||
+        !is_plain(p, b))
+        return false;
+    f->b_col_dim = (unsigned)plain_dim(p, b, vars[f->col]);
+    for (unsigned q = 0; q < f->n_spatial; q++)
+        if ((int)q != f->col && f->extent[q] > 1 && !hone_uses_var(p, b, vars[q]) &&
+            hone_uses_var(p, a, vars[q]))
+            f->row = (int)q;
+    /* steps of a group lie next to each other in A */
+    for (unsigned q = f->n_spatial; q < f->n_loops; q++) {
+        int d = plain_dim(p, a, vars[q]);
+        if (plain_dim(p, b, vars[q]) >= 0 && d == (int)f->a_dims - 1)
+            f->k = (int)q;
+    }
+    if (f->k < 0 || !round_up(f))
+        return false;
+    f->a_k_dim = f->a_dims - 1;
+    f->b_k_dim = (unsigned)plain_dim(p, b, vars[f->k]);
+    int row_dim = f->row < 0 ? -1 : plain_dim(p, a, vars[f->row]);
+    f->a_plain = is_plain(p, a) && row_dim >= 0 && f->a_dims + 2 <= HONE_MAX_DIMS;
+    f->a_row_dim = f->a_plain ? (unsigned)row_dim : 0;
+    const hone_buffer_row *bb = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, b)->sym});
+    f->b_const = bb->is_const && bb->role == HONE_INPUT;
+    f->bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, block)->value));
+    if (f->b_dims + 3 > HONE_MAX_DIMS || !read_number(p, block, a, &f->a) ||
+        !read_number(p, block, b, &f->b))
+        return false;
+    f->clippable = !f->pads && !f->a_plain && hone_rule__fit_padding(p, block, f).i;
+    return true;
+}
+
+/* ---- the padding of A ------------------------------------------------------------------------ */
+
+hone_stmt hone_rule__fit_padding(hone_program *p, hone_stmt block, const hone_rule__fit *f)
+{
+    return hone_rule__contraction_padding(p, block, &(hone_rule__contraction){.a = (int)f->a});
+}
+
+hone_status hone_rule__fit_inline_padding(hone_sched *s, const char *name, hone_rule__fit *f,
+                                          hone_error *err)
+{
+    char pad[256];
+    hone_rv rv;
+    hone_expr loads[8];
+    hone_program *p = &s->prog;
+    hone_stmt block = hone_block_find(p, name), padding = hone_rule__fit_padding(p, block, f);
+    HONE_ASSERT(padding.i);
+    hone_block_loads(p, block, loads, 8);
+    unsigned b = hone_expr_at(p, loads[f->b])->sym;
+    snprintf(pad, sizeof pad, "%s", hone_sym_text(p, hone_stmt_at(p, padding)->name));
+    HONE_TRY(hone_get_block(s, pad, &rv, err));
+    HONE_TRY(hone_compute_inline(s, rv, err));
+    unsigned n = hone_block_loads(p, hone_block_find(p, name), loads, 8);
+    if (n != 2)
+        return hone_fail(err, HONE_REJECT_ARG, "block '%s' reads more than its operands", name);
+    f->b = hone_expr_at(p, loads[0])->sym == b ? 0 : 1;
+    f->a = 1 - f->b;
+    return HONE_OK;
+}
+
+/* ---- which are tried ------------------------------------------------------------------------- */
+
+/* All intrinsics that were added to the set are tried, and of hone's own the first that fits as it
+ * is, which is the widest, and before it the first that fits a padded block. */
+unsigned hone_rule__fit_choose(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx,
+                               unsigned variant, hone_rule__fit *ret, hone_fit_shape *ret_shape)
+{
+    const hone_intrin_set *set = ctx->intrins ? ctx->intrins : hone_intrin_shipped();
+    unsigned n = 0;
+    bool has_own = false, has_padded = false;
+    for (unsigned i = 0; i < hone_intrin_count(set); i++) {
+        hone_rule__fit f;
+        const hone_intrin *in = hone_intrin_at(set, i);
+        bool own = hone_intrin_find(hone_intrin_shipped(), in->name) == in;
+        if ((own && has_own) || !hone_target_has(ctx->target, in->features) ||
+            !fits(p, block, in, &f) || (own && f.pads && has_padded))
+            continue;
+        has_own = has_own || (own && !f.pads);
+        has_padded = has_padded || (own && f.pads);
+        for (unsigned k = 0; k < HONE_LEN(shapes); k++) {
+            if ((shapes[k].pack_a && !f.a_plain) || (shapes[k].clip && !f.clippable))
+                continue;
+            *ret = f;
+            *ret_shape = shapes[k];
+            if (n++ == variant)
+                return n;
+        }
+    }
+    return n;
+}
+
+unsigned hone_rule__intrin_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx)
+{
+    hone_rule__fit f;
+    hone_fit_shape sh;
+    return hone_rule__fit_choose(p, block, ctx, UINT32_MAX, &f, &sh);
+}

@@ -1,0 +1,118 @@
+/* Rules: from a block to the ways of scheduling it. Private to the room.
+ *
+ * A rule gets a schedule and the name of a block, and appends instructions to its trace. A rule
+ * with several shapes of nest is called once per variant, each on a copy of the schedule. Decisions
+ * are taken by a policy: hardware-derived values that make each variant's first trace a seed. */
+#ifndef HONE_SPACE_RULE_H
+#define HONE_SPACE_RULE_H
+
+#include "space/trace/internal.h"
+
+/* What a seed is made of: sizes as BLIS names them (Low et al., "Analytical modeling is enough for
+ * high-performance BLIS", 2016), in elements; 0 means "as large as the loop". */
+typedef struct hone_rule__policy {
+    int64_t rows;    /* mr: rows of the register tile */
+    int64_t vectors; /* nr in vectors */
+    int64_t kc, mc, nc;
+    int64_t k_unroll;
+} hone_rule__policy;
+
+typedef struct hone_rule__ctx {
+    const hone_target *target;
+    const hone_intrin_set *intrins;
+    int32_t threads;
+    unsigned variant; /* which shape of nest, from 0 */
+    hone_rule__policy policy;
+} hone_rule__ctx;
+
+/* A sum of products worth register tiles (contraction_analysis.h). */
+bool hone_rule__is_contraction(hone_program *p, hone_stmt block);
+
+/* Number of variants of a rule on this block; 0: it does not apply. */
+unsigned hone_rule__contraction_variants(hone_program *p, hone_stmt block,
+                                         const hone_rule__ctx *ctx);
+hone_status hone_rule__contraction_nest(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
+                                        hone_error *err) HONE_NODISCARD;
+/* MetaSchedule's MultiLevelTilingWithIntrin: contractions whose innermost tile is a tensor
+ * intrinsic (intrin.c). */
+unsigned hone_rule__intrin_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx);
+hone_status hone_rule__intrin(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
+                              hone_error *err) HONE_NODISCARD;
+/* Still in the nest the workload gave it: no rule has moved it. */
+bool hone_rule__untouched(const hone_program *p, hone_stmt block);
+
+/* Reductions along contiguous elements (rows.c). skip[id]: blocks to leave alone, by
+ * statement. When a chain cannot be scheduled *ret_failed is the name of its last stage, to be left
+ * to other rules; the caller frees. */
+bool hone_rule__is_row_reduction(hone_program *p, hone_stmt block);
+unsigned hone_rule__rows_variants(hone_program *p, const hone_rule__ctx *ctx);
+hone_status hone_rule__rows(hone_sched *s, const bool *skip, const hone_rule__ctx *ctx,
+                            char **ret_failed, hone_error *err) HONE_NODISCARD;
+/* Parallel over the outer spatial loops, vectors over the innermost one if it is contiguous. */
+hone_status hone_rule__elementwise(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
+                                   hone_error *err) HONE_NODISCARD;
+/* The other reductions without operand reuse (stencil.c): strips of the output in registers,
+ * parallel over the rows. */
+unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block);
+hone_status hone_rule__reduce(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
+                              hone_error *err) HONE_NODISCARD;
+/* Inlines every elementwise temporary that may be inlined. */
+hone_status hone_rule__auto_inline(hone_sched *s, hone_error *err) HONE_NODISCARD;
+
+/* Annotates every stage that depends on one const input alone to run ahead of time (const.c),
+ * when one buffer, not much larger, then stands for the input. Before inlining, which leaves these
+ * stages alone. */
+hone_status hone_rule__const(hone_sched *s, hone_error *err) HONE_NODISCARD;
+/* Does the block run ahead of time, so that no rule need look at it? */
+bool hone_rule__is_ahead(const hone_program *p, hone_stmt block);
+/* Is the buffer a const input, or made of one ahead of time? */
+bool hone_rule__is_const(const hone_program *p, hone_buffer b);
+
+/* Splits the loop by the vector length of `t` for elements of `bytes` bytes, vectorises the inner
+ * and unrolls the outer part if `unroll`. ret (may be NULL) gets the outer loop. */
+hone_status hone_rule__vectorize(hone_sched *s, hone_rv loop, const hone_target *t, int bytes,
+                                 bool unroll, hone_rv *ret, hone_error *err) HONE_NODISCARD;
+
+/* ---- custom rules (custom.c) -------------------------------------------------------------
+ */
+
+typedef enum hone_rule__kind {
+    HONE_RULE__ANY,
+    HONE_RULE__CONTRACTION,
+    HONE_RULE__REDUCTION,
+    HONE_RULE__ELEMENTWISE
+} hone_rule__kind;
+
+typedef struct hone_rule__custom {
+    char *name;
+    bool only;
+    const hone_rule_plugin *plugin; /* NULL: the rest says it */
+    char *block;                    /* the block's name in the trace, which may be "*" */
+    hone_rule__kind kind;
+    hone_trace trace;
+} hone_rule__custom;
+
+const hone_rule__custom *hone_rule__custom_at(const hone_custom_rules *r, unsigned k);
+bool hone_rule__custom_takes(const hone_rule__custom *r, hone_program *p, hone_stmt block,
+                             hone_rule__kind kind);
+/* HONE_REJECT_*, HONE_E_INPUT. */
+hone_status hone_rule__custom_apply(const hone_rule__custom *r, hone_sched *s, const char *block,
+                                    const hone_rule__ctx *ctx, hone_error *err) HONE_NODISCARD;
+
+/* ---- postprocessors (postproc/postproc.c lists them)
+ * ---------------------------------------------------
+ */
+
+hone_status hone_postproc__reduction_block(hone_sched *s, const hone_rule_info *info,
+                                           hone_error *err) HONE_NODISCARD;
+
+hone_status hone_postproc__tensorize(hone_sched *s, const hone_rule_info *info,
+                                     hone_error *err) HONE_NODISCARD;
+hone_status hone_postproc__layout(hone_sched *s, const hone_rule_info *info,
+                                  hone_error *err) HONE_NODISCARD;
+
+/* Checks and rewrites every finished candidate goes through (postproc/postproc.c). */
+hone_status hone_postproc__apply(hone_sched *s, const hone_target *t, int32_t threads,
+                                 hone_error *err) HONE_NODISCARD;
+
+#endif

@@ -1,0 +1,93 @@
+/* Target text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "targets/target.h"
+
+static const char text[] =
+    "{\"cache-line-bytes\":64,\"fma-latency\":4,\"fma-per-cycle\":2,\"kind\":\"llvm\","
+    "\"l1-bytes\":32768,\"l2-bytes\":1048576,\"l3-bytes\":33554432,"
+    "\"mattr\":\"+avx2,+fma,-sse4a\",\"mcpu\":\"znver4\",\"mtriple\":\"x86_64-pc-linux-gnu\","
+    "\"num-cores\":2,\"vector-bytes\":32,\"vector-registers\":16}";
+
+static void round_trip(void **state)
+{
+    (void)state;
+    hone_target t;
+    assert_int_equal(hone_target_parse(text, &t, NULL), HONE_OK);
+    assert_string_equal(t.cpu, "znver4");
+    assert_int_equal(t.l2_bytes, 1048576);
+    assert_int_equal(t.vector_registers, 16);
+    char *again = hone_target_text(&t);
+    assert_string_equal(again, text);
+    free(again);
+}
+
+/* The text with `from` replaced is refused, naming `at_fault`. */
+static void refuse(const char *from, const char *to, const char *at_fault)
+{
+    char changed[1024];
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    hone_target t = {.cores = 77};
+    hone_error err;
+    assert_int_equal(hone_target_parse(changed, &t, &err), HONE_E_INPUT);
+    if (!strstr(err.message, at_fault))
+        fail_msg("\"%s\" does not name %s", err.message, at_fault);
+    assert_int_equal(t.cores, 77); /* untouched */
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    refuse("\"llvm\"", "\"cuda\"", "kind");
+    refuse("\"num-cores\":2", "\"num-cores\":0", "num-cores");
+    refuse("\"num-cores\":2", "\"num-cores\":\"2\"", "num-cores");
+    refuse("\"num-cores\":2", "\"num-cores\":99999999999", "num-cores");
+    refuse("\"num-cores\":2,", "", "num-cores");
+    refuse("\"num-cores\":2", "\"num-cores\":2,\"colour\":1", "colour");
+    refuse("\"mcpu\":\"znver4\"", "\"mcpu\":4", "mcpu");
+    refuse("znver4", "a-name-much-longer-than-any-processor-name-that-LLVM-has-ever-known-of",
+           "mcpu");
+    refuse("\"mcpu\":\"znver4\",", "", "mcpu");
+    refuse("{", "[", "JSON");
+    hone_error err;
+    hone_target t;
+    assert_int_equal(hone_target_parse("[]", &t, &err), HONE_E_INPUT);
+}
+
+static void class_is(const char *triple, const char *features, const char *want)
+{
+    hone_target t = {0};
+    snprintf(t.triple, sizeof t.triple, "%s", triple);
+    snprintf(t.features, sizeof t.features, "%s", features);
+    char *got = hone_target_class(&t);
+    assert_string_equal(got, want);
+    free(got);
+}
+
+static void classes(void **state)
+{
+    (void)state;
+    class_is("x86_64-pc-linux-gnu", "+avx2,+avx512f,+fma", "x86_64/avx512");
+    class_is("x86_64-pc-linux-gnu", "+avx,+avx2,-avx512f", "x86_64/avx2");
+    class_is("x86_64-pc-linux-gnu", "+avx2,+avx512fp16", "x86_64/avx2");
+    class_is("x86_64-pc-linux-gnu", "", "x86_64/base");
+    class_is("aarch64-unknown-linux-gnu", "+neon,+sve", "aarch64/sve");
+    class_is("arm64-apple-darwin", "+neon", "aarch64/neon");
+    class_is("loongarch64-linux", "+lsx", "loongarch64/base");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(classes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

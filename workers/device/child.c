@@ -1,0 +1,233 @@
+/* One measuring child as it sees itself: becomes harmless, loads, packs, calls on command. From the
+ * first call on, its memory may be what the candidate made of it; nothing here is believed by the
+ * nursery. */
+#include "workers/device/internal.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+typedef int32_t (*pack_function)(void *const *from, void *const *to, const hone_rt_api *rt);
+
+static hone_device__control *control; /* for the signal handler */
+
+static void send_event(char event)
+{
+    while (write(HONE_DEVICE__FD_EVENT, &event, 1) < 0 && errno == EINTR) {
+    }
+}
+
+static _Noreturn void give_up(char event, int sys, const char *note)
+{
+    control->sys = sys;
+    snprintf(control->note, sizeof control->note, "%s", note);
+    send_event(event);
+    _exit(0);
+}
+
+static void go_to(hone_device__stage stage, int who)
+{
+    control->who = who;
+    control->stage = stage;
+}
+
+/* ---- becoming harmless --------------------------------------------------------------------- */
+
+/* Says what happened and ends. Several threads may fault at once: the first one speaks. */
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+    static atomic_flag spoken = ATOMIC_FLAG_INIT;
+    (void)context;
+    while (atomic_flag_test_and_set(&spoken))
+        sched_yield();
+    control->signal = sig;
+    control->signal_code = info->si_code;
+    control->address = (uint64_t)(uintptr_t)info->si_addr;
+    send_event(HONE_DEVICE__FAULT);
+    _exit(0);
+}
+
+static void handle_faults(void)
+{
+    static _Alignas(64) char stack[64 << 10];
+    stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+    sigaltstack(&alternate, NULL);
+    for (int i = 1; i < NSIG; i++)
+        signal(i, SIG_DFL);
+    struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK)};
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t i = 0; i < HONE_LEN(faults); i++)
+        sigaction(faults[i], &a, NULL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The descriptors that are kept take their fixed numbers; all others go. */
+static void arrange_descriptors(const hone_device__run *r, int command, int event)
+{
+    int from[HONE_DEVICE__FD_END - HONE_DEVICE__FD_COMMAND] = {command, event, -1, -1};
+    for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
+        if (r->kernels[k].manifest)
+            from[2 + k] = r->kernels[k].fd;
+    for (size_t i = 0; i < HONE_LEN(from); i++)
+        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD, HONE_DEVICE__FD_END)) < 0)
+            give_up(HONE_DEVICE__TROUBLE, errno, "cannot duplicate a descriptor");
+    for (size_t i = 0; i < HONE_LEN(from); i++) {
+        int to = HONE_DEVICE__FD_COMMAND + (int)i;
+        if (from[i] < 0)
+            close(to);
+        else if (dup2(from[i], to) < 0)
+            give_up(HONE_DEVICE__TROUBLE, errno, "cannot duplicate a descriptor");
+    }
+    if (close_range(HONE_DEVICE__FD_END, ~0U, 0) != 0)
+        for (int fd = HONE_DEVICE__FD_END; fd < 4096; fd++)
+            close(fd);
+}
+
+/* Page tables are not copied for shared maps, so the first touch of each page is a fault: have them
+ * all now. Linux before 5.14 refuses, and the check call does it then. */
+static void populate(const hone_device__buffer *b, bool write)
+{
+#ifdef MADV_POPULATE_READ
+    if (b->map)
+        madvise(b->body, b->body_bytes, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+#else
+    (void)b, (void)write;
+#endif
+}
+
+static uint64_t populate_all(const hone_device__run *r)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < r->data->n_args; i++) {
+        bytes += r->data->args[i].bytes;
+        populate(&r->data->args[i], r->kernels[0].manifest->args[i].is_output);
+        for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
+            populate(&r->kernels[k].packed[i], true);
+    }
+    return bytes;
+}
+
+static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int command, int event)
+{
+    control = r->control;
+    if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != nursery)
+        _exit(1);
+    prctl(PR_SET_NAME, "hone-measure");
+    arrange_descriptors(r, command, event);
+    handle_faults();
+    uint64_t bytes = populate_all(r);
+    /* Fixed, or malloc looks up the number of processors once many threads have asked it. */
+    mallopt(M_ARENA_MAX, r->job->threads + 1);
+    hone_rt_pool *pool = hone_rt_pool_new(r->job->threads, 1);
+    if (!pool)
+        give_up(HONE_DEVICE__TROUBLE, errno, "cannot start the threads of the kernel");
+    if (r->sandbox->on) {
+        int64_t seconds = (r->job->check_ms + r->job->run_ms) / 1000 + 5;
+        hone_device__sandbox_limits(seconds * r->job->threads,
+                                    ((uint64_t)2 << 30) + 2 * bytes +
+                                        ((uint64_t)r->job->threads << 24));
+        int e = hone_device__filter_apply(&r->sandbox->load);
+        if (e != 0)
+            give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the load filter");
+    }
+    return hone_rt_pool_api(pool);
+}
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+typedef struct loaded {
+    hone_rt_kernel kernel;
+    pack_function pack;
+    void *args[HONE_MAX_ARGS];
+} loaded;
+
+static void load(const hone_device__run *r, int who, loaded *ret)
+{
+    go_to(HONE_DEVICE__LOAD, who);
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", HONE_DEVICE__FD_ARTIFACT + who);
+    void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *kernel = so ? dlsym(so, "hone_kernel") : NULL;
+    void *pack = so && r->kernels[who].manifest->has_pack ? dlsym(so, "hone_pack") : NULL;
+    if (!kernel || (r->kernels[who].manifest->has_pack && !pack)) {
+        const char *e = dlerror();
+        give_up(HONE_DEVICE__UNLOADABLE, 0, e ? e : "a function is missing");
+    }
+    memcpy(&ret->kernel, &kernel, sizeof kernel);
+    memcpy(&ret->pack, &pack, sizeof pack);
+    close(HONE_DEVICE__FD_ARTIFACT + who);
+}
+
+/* Packs the constant inputs; from then on they are read-only like the others. */
+static void pack(const hone_device__run *r, int who, loaded *l, const hone_rt_api *rt)
+{
+    void *from[HONE_MAX_ARGS] = {0}, *to[HONE_MAX_ARGS] = {0};
+    const hone_device__buffer *packed = r->kernels[who].packed;
+    for (uint32_t i = 0; i < r->data->n_args; i++) {
+        l->args[i] = r->data->args[i].data;
+        if (!packed[i].map)
+            continue;
+        from[i] = r->data->args[i].data;
+        to[i] = l->args[i] = packed[i].data;
+    }
+    if (!l->pack)
+        return;
+    go_to(HONE_DEVICE__PACK, who);
+    control->returned = l->pack(from, to, rt);
+    if (control->returned != 0)
+        give_up(HONE_DEVICE__NONZERO, 0, "");
+    for (uint32_t i = 0; i < r->data->n_args; i++)
+        if (packed[i].map && mprotect(packed[i].body, packed[i].body_bytes, PROT_READ) != 0)
+            give_up(HONE_DEVICE__TROUBLE, errno, "cannot protect packed inputs");
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+_Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event)
+{
+    const hone_rt_api *rt = set_up(r, nursery, command, event);
+    loaded loads[HONE_DEVICE__KERNELS] = {0};
+    hone_rt_kernel kernels[HONE_DEVICE__KERNELS];
+    void *const *args[HONE_DEVICE__KERNELS];
+    for (int who = 0; who < HONE_DEVICE__KERNELS; who++)
+        if (r->kernels[who].manifest)
+            load(r, who, &loads[who]);
+    go_to(HONE_DEVICE__SETUP, 0);
+    int e = r->sandbox->on ? hone_device__filter_apply(&r->sandbox->run) : 0;
+    if (e != 0)
+        give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the run filter");
+    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
+        if (r->kernels[who].manifest)
+            pack(r, who, &loads[who], rt);
+        kernels[who] = loads[who].kernel;
+        args[who] = loads[who].args;
+    }
+    send_event(HONE_DEVICE__READY);
+    for (;;) {
+        char what;
+        ssize_t n = read(HONE_DEVICE__FD_COMMAND, &what, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != 1)
+            _exit(0);
+        if (what == HONE_DEVICE__DO_CALL) {
+            go_to(HONE_DEVICE__CALL, HONE_DEVICE__CANDIDATE);
+            control->returned = kernels[0](args[0], rt);
+        } else {
+            go_to(HONE_DEVICE__TIME, HONE_DEVICE__CANDIDATE);
+            control->returned = hone_device__time(r, kernels, args, rt);
+        }
+        if (control->returned != 0)
+            give_up(HONE_DEVICE__NONZERO, 0, "");
+        send_event(what == HONE_DEVICE__DO_CALL ? HONE_DEVICE__CALLED : HONE_DEVICE__TIMED);
+    }
+}

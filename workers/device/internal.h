@@ -1,0 +1,250 @@
+/* Inside the device half of workers/: the nursery process and its measuring children.
+ *
+ *   nursery.c   the worker's side: start, send, receive, stop
+ *   serve.c     the nursery process: one job from artifacts to result
+ *   memory.c    guarded buffers, data sets and their cache
+ *   run.c       one child as the nursery sees it: start, command, deadline, how it died
+ *   child.c     one child as it sees itself: threads, loading, calls
+ *   timing.c    the timing loop inside the child
+ *   verdict.c   the nursery's opinion on the numbers a child reports
+ *   check.c     elements: generating, poisoning, comparing
+ *   elf.c       what an artifact may contain
+ *   sandbox.c   seccomp filters, limits, namespaces
+ *
+ * What runs in a child is untrusted from the moment it calls candidate code: the nursery believes
+ * nothing a child says without checking it. */
+#ifndef HONE_WORKERS_DEVICE_INTERNAL_H
+#define HONE_WORKERS_DEVICE_INTERNAL_H
+
+#include "runtime/hone_rt.h"
+#include "workers/workers.h"
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+/* ---- artifacts (elf.c) -------------------------------------------------------------- */
+
+#define HONE_DEVICE__MAX_ARTIFACT ((size_t)16 << 20)
+
+/* What dlopen would do with these bytes is harmless: right machine, no dependencies, no code that
+ * runs at load time, no undefined symbols, relocations only into its own data, and hone_kernel (and
+ * hone_pack) are functions in it. HONE_REJECT_ARTIFACT with the reason. */
+hone_status hone_device__elf_check(const uint8_t *bytes, size_t n, bool has_pack, hone_error *err);
+
+/* ---- elements (check.c) ------------------------------------------------------------- */
+
+size_t hone_device__elem_size(uint8_t elem);
+/* Element i of a dense array, and back. f16 and bf16 round to nearest even; integers and bool
+ * take exact values only. i64 beyond 2^53 loses bits here: compare does not go through it. */
+double hone_device__elem_get(uint8_t elem, const void *array, int64_t i);
+void hone_device__elem_put(uint8_t elem, void *array, int64_t i, double x);
+
+/* Values that depend on seed and element type alone: floats are multiples of 1/8 in [-1, 1] (a sum
+ * of up to 2^18 products is exact in f32), integers -4..4, unsigned 0..4, bool 0 and 1. */
+void hone_device__generate(uint8_t elem, void *array, int64_t n, uint64_t seed);
+/* NaN for floats, 0xa5 for the rest: what a kernel forgot to write shows. */
+void hone_device__poison(uint8_t elem, void *array, int64_t n);
+
+typedef struct hone_device__diff {
+    double max_error;  /* |got-want| / max(1, |want|); infinite for NaN against a number */
+    int64_t first_bad; /* index of the first element over the tolerance, or -1 */
+    double got, want;  /* there */
+} hone_device__diff;
+/* Integers and bool must be equal, whatever the tolerance. */
+hone_device__diff hone_device__compare(uint8_t elem, const void *got, const void *want, int64_t n,
+                                       double tolerance);
+
+/* ---- memory (memory.c) -------------------------------------------------------------- */
+
+#define HONE_DEVICE__CANARY 0xc3
+
+/* guard | canary | data ... | canary (<= 63 bytes) | guard. The data is 64-byte aligned. */
+typedef struct hone_device__buffer {
+    uint8_t *map; /* guards included */
+    size_t map_bytes;
+    uint8_t *body; /* accessible part, whole pages */
+    size_t body_bytes;
+    uint8_t *data;
+    size_t bytes;
+} hone_device__buffer;
+
+/* Zeroed memory shared with the children forked later, backed at once. HONE_E_NOMEM. */
+hone_status hone_device__buffer_new(size_t bytes, hone_device__buffer *ret, hone_error *err);
+/* Generated contents that nobody can change: not this process, and no child whatever it maps. */
+hone_status hone_device__buffer_new_input(uint8_t elem, int64_t n, uint64_t seed,
+                                          hone_device__buffer *ret, hone_error *err);
+void hone_device__buffer_free(hone_device__buffer *b);
+void hone_device__buffer_set_canary(hone_device__buffer *b);
+/* Offset of the first byte overwritten, relative to data; false when none was. */
+bool hone_device__buffer_overrun(const hone_device__buffer *b, int64_t *ret);
+
+typedef struct hone_device__dataset {
+    uint64_t key; /* of argument types, sizes and the seed */
+    uint64_t used;
+    uint64_t bytes;
+    uint32_t n_args;
+    hone_device__buffer args[HONE_MAX_ARGS];
+    void *expected[HONE_MAX_ARGS]; /* outputs of the reference, absent from children */
+    uint64_t reference;            /* which reference they are from, or 0 */
+    void *expected_map;
+    size_t expected_bytes;
+} hone_device__dataset;
+
+enum { HONE_DEVICE__DATASETS = 4 };
+
+typedef struct hone_device__cache {
+    hone_device__dataset sets[HONE_DEVICE__DATASETS];
+    uint64_t clock;
+} hone_device__cache;
+
+/* The data set of these arguments and this seed, made when it is not there. Borrowed until the
+ * next call. HONE_E_NOMEM, HONE_E_LIMIT. */
+hone_status hone_device__cache_get(hone_device__cache *c, const hone_manifest *m, uint64_t seed,
+                                   hone_device__dataset **ret, hone_error *err);
+void hone_device__cache_drop(hone_device__cache *c);
+bool hone_device__same_args(const hone_manifest *a, const hone_manifest *b);
+
+/* ---- sandbox (sandbox.c) ------------------------------------------------------------ */
+
+/* Descriptors of a child; everything else is closed. */
+enum {
+    HONE_DEVICE__FD_COMMAND = 3,
+    HONE_DEVICE__FD_EVENT = 4,
+    HONE_DEVICE__FD_ARTIFACT = 5, /* and the next: candidate, incumbent */
+    HONE_DEVICE__FD_END = 7
+};
+
+typedef struct hone_device__filter {
+    struct sock_filter *code; /* owned */
+    unsigned short n;
+} hone_device__filter;
+
+typedef struct hone_device__sandbox {
+    bool on;
+    hone_device__filter load, run; /* each only forbids more than the one before */
+} hone_device__sandbox;
+
+/* Builds both filters and tries them in a child of its own. HONE_E_SANDBOX with the remedy. */
+hone_status hone_device__sandbox_init(bool on, hone_device__sandbox *ret, hone_error *err);
+/* Puts the whole process under the filter; 0 or errno. Async-signal-safe. */
+int hone_device__filter_apply(const hone_device__filter *f);
+/* Of the nursery itself: no new privileges, own network where allowed. Never fails. */
+void hone_device__sandbox_enter(bool on);
+/* Of a child: core, files, processor seconds, memory. After its threads exist. */
+void hone_device__sandbox_limits(int64_t cpu_seconds, uint64_t memory_bytes);
+
+/* ---- what child and nursery share ---------------------------------------------------------- */
+
+typedef enum hone_device__stage {
+    HONE_DEVICE__SETUP,
+    HONE_DEVICE__LOAD,
+    HONE_DEVICE__PACK,
+    HONE_DEVICE__CALL,
+    HONE_DEVICE__TIME
+} hone_device__stage;
+
+enum { HONE_DEVICE__CANDIDATE, HONE_DEVICE__INCUMBENT, HONE_DEVICE__KERNELS };
+
+typedef struct hone_device__timing {
+    int32_t n; /* samples, or pairs */
+    bool paired;
+    double candidate_ns[HONE_MAX_SAMPLES], incumbent_ns[HONE_MAX_SAMPLES]; /* per call */
+    int64_t calls[HONE_DEVICE__KERNELS];                                   /* per sample */
+    double resolution_ns; /* of the clock, as observed */
+} hone_device__timing;
+
+/* Lies in memory that both map; the child writes it, the nursery copies before it looks. */
+typedef struct hone_device__control {
+    int32_t stage; /* hone_device__stage */
+    int32_t who;   /* whose code runs */
+    int32_t signal, signal_code;
+    uint64_t address; /* that the signal complains about */
+    int32_t returned; /* by a kernel, nonzero */
+    int32_t sys;      /* errno of a failure of ours */
+    char note[256];   /* what failed, or dlerror */
+    hone_device__timing timing;
+} hone_device__control;
+
+/* Commands to a child, and its events. */
+enum {
+    HONE_DEVICE__DO_CALL = 'c',
+    HONE_DEVICE__DO_TIME = 't',
+    HONE_DEVICE__CALLED = 'C',
+    HONE_DEVICE__TIMED = 'T',
+    HONE_DEVICE__READY = 'R',   /* loaded and packed */
+    HONE_DEVICE__FAULT = 'F',   /* a signal: control says which, and where */
+    HONE_DEVICE__NONZERO = 'N', /* a kernel or pack returned an error */
+    HONE_DEVICE__UNLOADABLE = 'A' /* dlopen refused */,
+    HONE_DEVICE__TROUBLE = 'E' /* the child could not be set up */
+};
+
+/* ---- one child (run.c, child.c, timing.c) ----------------------------- */
+
+typedef struct hone_device__kernel {
+    const hone_manifest *manifest; /* NULL: there is none */
+    int fd;                        /* the artifact */
+    hone_device__buffer packed[HONE_MAX_ARGS];
+} hone_device__kernel;
+
+typedef struct hone_device__run {
+    /* set by the caller */
+    const hone_device__sandbox *sandbox;
+    const hone_measure_job *job;
+    hone_device__dataset *data;
+    hone_device__kernel kernels[HONE_DEVICE__KERNELS];
+    hone_device__buffer control_page;
+    int worker; /* socket: the run is given up when its other end is gone */
+    /* set by run_start */
+    hone_device__control *control;
+    pid_t pid;
+    int command, event;
+} hone_device__run;
+
+/* Forks the child. HONE_E_SANDBOX, HONE_E_NOMEM. */
+hone_status hone_device__run_start(hone_device__run *r, hone_error *err);
+/* Gives the command (0: none) and waits for `expected` until the deadline. HONE_REJECT_* when the
+ * kernel misbehaved, HONE_E_SANDBOX, or HONE_E_PEER when the worker is gone. After anything but
+ * HONE_OK the child is dead. */
+hone_status hone_device__run_do(hone_device__run *r, char command, char expected,
+                                int64_t deadline_ns, hone_error *err);
+/* Kills and reaps the child, gives back its packed buffers. */
+void hone_device__run_end(hone_device__run *r);
+
+/* The child's life. Descriptors: the ends of the pipes that are its own. */
+_Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event);
+/* Fills r->control->timing; 0 or what a kernel returned. Plans for half of the job's run_ms, as far
+ * as whole pairs allow. */
+int32_t hone_device__time(const hone_device__run *r, const hone_rt_kernel kernels[],
+                          void *const *args[], const hone_rt_api *rt);
+
+/* ---- numbers (verdict.c) -------------------------------------------------------------- */
+
+/* Sorts `x`. 0 when there are none. */
+double hone_device__median(double *x, int n);
+/* Turns what a child reports into a result, or says why it cannot be true: HONE_REJECT_IMPOSSIBLE,
+ * HONE_REJECT_TOO_SHORT. wall_ns is the time the nursery saw pass. */
+hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
+                               const hone_device__timing *t, int64_t wall_ns,
+                               hone_measure_result *ret, hone_error *err);
+
+/* ---- the nursery process (serve.c) -------------------------------------------------- */
+
+typedef struct hone_device__request {
+    hone_measure_job job; /* its pointers mean nothing here */
+    uint8_t has_incumbent;
+    hone_manifest manifests[3]; /* candidate, reference, incumbent: as the descriptors sent along */
+} hone_device__request;
+
+typedef struct hone_device__reply {
+    hone_status status;
+    hone_error error;
+    hone_measure_result result;
+} hone_device__reply;
+
+/* Answers with one reply when it is ready, then one per request; ends when the socket does. */
+_Noreturn void hone_device__serve(int socket, bool sandbox);
+
+/* For tests. */
+pid_t hone_device__nursery_pid(const hone_nursery *n);
+
+#endif

@@ -1,0 +1,250 @@
+/* Guarded buffers, and the data sets made of them.
+ *
+ * Everything a child touches exists before the fork, at the same address in both processes. Inputs
+ * are private read-only maps of a file that has no writer left: a child that makes its map writable
+ * (seccomp cannot tell addresses) writes a copy of its own. Outputs are shared, so that the nursery
+ * compares what the kernel wrote. Expected outputs do not exist in children at all. */
+#include "workers/device/internal.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Inaccessible on both sides: far enough for most overruns by a row, and costs no memory. */
+#define GUARD ((size_t)1 << 20)
+#define MOST_BYTES ((uint64_t)1 << 40)
+
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* ---- buffers ------------------------------------------------------------------------------- */
+
+/* Addresses for the buffer, and a file with its memory. fallocate rather than MAP_POPULATE: it says
+ * so when there is not enough, where a map would raise SIGBUS at some later access. */
+static hone_status reserve(size_t bytes, hone_device__buffer *ret, int *ret_fd, hone_error *err)
+{
+    hone_device__buffer b = {.bytes = bytes};
+    size_t rounded = round_up(bytes ? bytes : 1, 64);
+    b.body_bytes = round_up(rounded, (size_t)sysconf(_SC_PAGESIZE));
+    b.map_bytes = b.body_bytes + 2 * GUARD;
+    int fd = memfd_create("hone-data", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, (off_t)b.body_bytes) != 0 ||
+        fallocate(fd, 0, 0, (off_t)b.body_bytes) != 0 ||
+        (b.map = mmap(NULL, b.map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                      0)) == MAP_FAILED) {
+        hone_status s = hone_fail_errno(
+            err, HONE_E_NOMEM, "cannot get %zu bytes for the data of a kernel", b.body_bytes);
+        if (fd >= 0)
+            close(fd);
+        return s;
+    }
+    b.body = b.map + GUARD;
+    b.data = b.body + b.body_bytes - rounded;
+    *ret = b;
+    *ret_fd = fd;
+    return HONE_OK;
+}
+
+static hone_status map_body(hone_device__buffer *b, int fd, int protection, int flags,
+                            hone_error *err)
+{
+    void *p = mmap(b->body, b->body_bytes, protection, flags | MAP_FIXED | MAP_POPULATE, fd, 0);
+    hone_status s = HONE_OK;
+    if (p == MAP_FAILED) {
+        s = hone_fail_errno(err, HONE_E_NOMEM, "cannot map %zu bytes", b->body_bytes);
+        hone_device__buffer_free(b);
+    }
+    close(fd);
+    return s;
+}
+
+hone_status hone_device__buffer_new(size_t bytes, hone_device__buffer *ret, hone_error *err)
+{
+    int fd;
+    hone_status s = reserve(bytes, ret, &fd, err);
+    return s == HONE_OK ? map_body(ret, fd, PROT_READ | PROT_WRITE, MAP_SHARED, err) : s;
+}
+
+hone_status hone_device__buffer_new_input(uint8_t elem, int64_t n, uint64_t seed,
+                                          hone_device__buffer *ret, hone_error *err)
+{
+    int fd;
+    hone_status s = reserve((size_t)n * hone_device__elem_size(elem), ret, &fd, err);
+    if (s != HONE_OK)
+        return s;
+    uint8_t *p = mmap(NULL, ret->body_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) {
+        s = hone_fail_errno(err, HONE_E_NOMEM, "cannot map %zu bytes", ret->body_bytes);
+        hone_device__buffer_free(ret);
+        close(fd);
+        return s;
+    }
+    hone_device__generate(elem, p + (ret->data - ret->body), n, seed);
+    munmap(p, ret->body_bytes);
+    return map_body(ret, fd, PROT_READ, MAP_PRIVATE, err);
+}
+
+void hone_device__buffer_free(hone_device__buffer *b)
+{
+    if (b->map)
+        munmap(b->map, b->map_bytes);
+    *b = (hone_device__buffer){0};
+}
+
+static uint8_t *data_end(const hone_device__buffer *b)
+{
+    return b->data + b->bytes;
+}
+
+void hone_device__buffer_set_canary(hone_device__buffer *b)
+{
+    memset(b->body, HONE_DEVICE__CANARY, (size_t)(b->data - b->body));
+    memset(data_end(b), HONE_DEVICE__CANARY, (size_t)(b->body + b->body_bytes - data_end(b)));
+}
+
+bool hone_device__buffer_overrun(const hone_device__buffer *b, int64_t *ret)
+{
+    for (const uint8_t *p = data_end(b); p < b->body + b->body_bytes; p++) {
+        if (*p != HONE_DEVICE__CANARY) {
+            *ret = p - b->data;
+            return true;
+        }
+    }
+    for (const uint8_t *p = b->data; p > b->body; p--) {
+        if (p[-1] != HONE_DEVICE__CANARY) {
+            *ret = p - 1 - b->data;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- data sets ----------------------------------------------------------------------------- */
+
+bool hone_device__same_args(const hone_manifest *a, const hone_manifest *b)
+{
+    if (a->n_args != b->n_args)
+        return false;
+    for (uint32_t i = 0; i < a->n_args; i++)
+        if (a->args[i].elem != b->args[i].elem || a->args[i].is_output != b->args[i].is_output ||
+            a->args[i].count != b->args[i].count)
+            return false;
+    return true;
+}
+
+static void drop(hone_device__dataset *d)
+{
+    for (uint32_t i = 0; i < d->n_args; i++)
+        hone_device__buffer_free(&d->args[i]);
+    if (d->expected_map)
+        munmap(d->expected_map, d->expected_bytes);
+    *d = (hone_device__dataset){0};
+}
+
+void hone_device__cache_drop(hone_device__cache *c)
+{
+    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
+        drop(&c->sets[i]);
+}
+
+static size_t arg_bytes(const hone_arg *a)
+{
+    return (size_t)a->count * hone_device__elem_size(a->elem);
+}
+
+/* The copies of the outputs, in one map that forks leave out. */
+static hone_status make_expected(hone_device__dataset *d, const hone_manifest *m, hone_error *err)
+{
+    for (uint32_t i = 0; i < m->n_args; i++)
+        if (m->args[i].is_output)
+            d->expected_bytes += round_up(arg_bytes(&m->args[i]), 64);
+    d->expected_bytes += 64;
+    void *p =
+        mmap(NULL, d->expected_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return hone_fail_errno(err, HONE_E_NOMEM, "cannot get %zu bytes for expected outputs",
+                               d->expected_bytes);
+    d->expected_map = p;
+    if (madvise(p, d->expected_bytes, MADV_DONTFORK) != 0)
+        return hone_fail_errno(err, HONE_E_SANDBOX, "cannot hide the expected outputs");
+    uint8_t *at = p;
+    for (uint32_t i = 0; i < m->n_args; i++) {
+        if (!m->args[i].is_output)
+            continue;
+        d->expected[i] = at;
+        at += round_up(arg_bytes(&m->args[i]), 64);
+    }
+    return HONE_OK;
+}
+
+static hone_status make(hone_device__dataset *d, const hone_manifest *m, uint64_t seed,
+                        hone_error *err)
+{
+    d->n_args = m->n_args;
+    hone_status s = make_expected(d, m, err);
+    for (uint32_t i = 0; i < m->n_args && s == HONE_OK; i++) {
+        const hone_arg *a = &m->args[i];
+        if (a->is_output)
+            s = hone_device__buffer_new(arg_bytes(a), &d->args[i], err);
+        else
+            s = hone_device__buffer_new_input(a->elem, a->count, hone_hash_mix(seed, i),
+                                              &d->args[i], err);
+    }
+    if (s != HONE_OK)
+        drop(d);
+    return s;
+}
+
+/* Frees the oldest sets until a slot is free and all together stay below a quarter of memory. */
+static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes)
+{
+    uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) / 4 * (uint64_t)sysconf(_SC_PAGESIZE);
+    for (;;) {
+        hone_device__dataset *free_slot = NULL, *oldest = NULL;
+        uint64_t total = bytes;
+        for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
+            hone_device__dataset *d = &c->sets[i];
+            total += d->bytes;
+            if (d->n_args == 0)
+                free_slot = d;
+            else if (!oldest || d->used < oldest->used)
+                oldest = d;
+        }
+        if (free_slot && (total <= most || !oldest))
+            return free_slot;
+        drop(oldest);
+    }
+}
+
+hone_status hone_device__cache_get(hone_device__cache *c, const hone_manifest *m, uint64_t seed,
+                                   hone_device__dataset **ret, hone_error *err)
+{
+    uint64_t key = hone_hash_mix(seed, m->n_args), bytes = 0;
+    for (uint32_t i = 0; i < m->n_args; i++) {
+        const hone_arg *a = &m->args[i];
+        key = hone_hash_mix(key, (uint64_t)a->elem << 8 | a->is_output);
+        key = hone_hash_mix(key, (uint64_t)a->count);
+        if ((uint64_t)a->count > MOST_BYTES / 8)
+            return hone_fail(err, HONE_E_LIMIT, "argument '%.60s' is too large", a->name);
+        bytes += arg_bytes(a) * (a->is_output ? 2 : 1);
+    }
+    c->clock++;
+    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
+        if (c->sets[i].n_args == m->n_args && c->sets[i].key == key) {
+            c->sets[i].used = c->clock;
+            *ret = &c->sets[i];
+            return HONE_OK;
+        }
+    }
+    hone_device__dataset *d = make_room(c, bytes);
+    hone_status s = make(d, m, seed, err);
+    if (s != HONE_OK)
+        return s;
+    d->key = key;
+    d->bytes = bytes;
+    d->used = c->clock;
+    *ret = d;
+    return HONE_OK;
+}

@@ -1,0 +1,210 @@
+/* The worker's side of the nursery: a process of its own at the other end of a socket pair. */
+#include "workers/device/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Added in Linux 6.3; older ones refuse it. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define STOP_MS 2000
+
+struct hone_nursery {
+    pid_t pid;
+    int socket;
+    bool busy;
+};
+
+static hone_status gone(hone_error *err)
+{
+    return hone_fail(err, HONE_E_PEER, "the nursery process is gone; it has to be started again");
+}
+
+static hone_status receive_reply(int fd, hone_device__reply *ret, hone_error *err)
+{
+    ssize_t n;
+    while ((n = recv(fd, ret, sizeof *ret, 0)) < 0 && errno == EINTR) {
+    }
+    return n == (ssize_t)sizeof *ret ? HONE_OK : gone(err);
+}
+
+static _Noreturn void be_nursery(int socket, bool sandbox, pid_t worker)
+{
+    /* End with the worker even if a copy of its socket end is left somewhere. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != worker)
+        _exit(0);
+    /* Out of the way of 0 to 3, which a worker started without a standard input may have free. */
+    socket = fcntl(socket, F_DUPFD, 10);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, 0);
+        dup2(null, 1);
+    }
+    if (socket < 0 || dup2(socket, 3) < 0)
+        _exit(1);
+    if (close_range(4, ~0U, 0) != 0)
+        for (int fd = 4; fd < 4096; fd++)
+            close(fd);
+    hone_device__serve(3, sandbox);
+}
+
+hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return hone_fail_errno(err, HONE_E_SANDBOX, "cannot make a socket pair");
+    pid_t worker = getpid(), pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        be_nursery(pair[1], sandbox, worker);
+    }
+    int e = errno;
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        errno = e;
+        return hone_fail_errno(err, HONE_E_SANDBOX, "cannot fork the nursery");
+    }
+    hone_nursery *n = hone_xcalloc(1, sizeof *n);
+    *n = (hone_nursery){.pid = pid, .socket = pair[0]};
+    hone_device__reply *hello = hone_xcalloc(1, sizeof *hello);
+    hone_status s = receive_reply(n->socket, hello, NULL);
+    if (s != HONE_OK) {
+        s = hone_fail(err, HONE_E_SANDBOX, "the nursery process ended before it was ready");
+    } else if (hello->status != HONE_OK) {
+        s = hello->status;
+        if (err)
+            *err = hello->error;
+    }
+    free(hello);
+    if (s != HONE_OK) {
+        hone_nursery_stop(n);
+        return s;
+    }
+    *ret = n;
+    return HONE_OK;
+}
+
+/* A descriptor of the bytes that nobody can change any more. */
+static int artifact_fd(const hone_artifact *a)
+{
+    int fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -1;
+    for (size_t at = 0; at < a->n;) {
+        ssize_t n = write(fd, a->bytes + at, a->n - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            goto failed;
+        at += (size_t)n;
+    }
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+        return fd;
+failed:
+    close(fd);
+    return -1;
+}
+
+static hone_status send_request(int socket, const hone_device__request *q, const int *fds, int n,
+                                hone_error *err)
+{
+    union {
+        char bytes[CMSG_SPACE(3 * sizeof(int))];
+        struct cmsghdr align;
+    } space = {0};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)q, .iov_len = sizeof *q};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = space.bytes,
+                       .msg_controllen = CMSG_SPACE((size_t)n * sizeof(int))};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
+    memcpy(CMSG_DATA(c), fds, (size_t)n * sizeof(int));
+    ssize_t sent;
+    while ((sent = sendmsg(socket, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+    }
+    return sent == (ssize_t)sizeof *q ? HONE_OK : gone(err);
+}
+
+hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job, hone_error *err)
+{
+    HONE_ASSERT(!n->busy);
+    hone_device__request *q = hone_xcalloc(1, sizeof *q);
+    const hone_artifact *artifacts[3] = {job->candidate, job->reference, job->incumbent};
+    int count = job->incumbent ? 3 : 2, fds[3], made = 0;
+    hone_status s = HONE_OK;
+    q->job = *job;
+    q->has_incumbent = job->incumbent != NULL;
+    for (; made < count; made++) {
+        q->manifests[made] = artifacts[made]->manifest;
+        fds[made] = artifact_fd(artifacts[made]);
+        if (fds[made] < 0) {
+            s = hone_fail_errno(err, HONE_E_SANDBOX, "cannot hand an artifact to the nursery");
+            break;
+        }
+    }
+    if (s == HONE_OK)
+        s = send_request(n->socket, q, fds, count, err);
+    for (int i = 0; i < made; i++)
+        close(fds[i]);
+    free(q);
+    n->busy = s == HONE_OK;
+    return s;
+}
+
+int hone_nursery_fd(const hone_nursery *n)
+{
+    return n->socket;
+}
+
+pid_t hone_device__nursery_pid(const hone_nursery *n)
+{
+    return n->pid;
+}
+
+hone_status hone_nursery_receive(hone_nursery *n, hone_measure_result *ret, hone_error *err)
+{
+    hone_device__reply *r = hone_xcalloc(1, sizeof *r);
+    n->busy = false;
+    hone_status s = receive_reply(n->socket, r, err);
+    if (s == HONE_OK) {
+        *ret = r->result;
+        s = r->status;
+        if (s != HONE_OK && err)
+            *err = r->error;
+    }
+    free(r);
+    return s;
+}
+
+void hone_nursery_stop(hone_nursery *n)
+{
+    if (!n)
+        return;
+    /* Its end of the pair sees this, kills what it runs and leaves. */
+    close(n->socket);
+    int64_t deadline = hone_clock_ns() + (int64_t)STOP_MS * 1000000;
+    pid_t got;
+    while ((got = waitpid(n->pid, NULL, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+        if (hone_clock_ns() > deadline) {
+            kill(n->pid, SIGKILL);
+            deadline = INT64_MAX;
+        }
+        poll(NULL, 0, 1);
+    }
+    free(n);
+}

@@ -1,0 +1,414 @@
+/* The nursery process: one job at a time, from artifacts to result. Single-threaded, so that every
+ * fork is safe; it never runs candidate code itself. */
+#include "workers/device/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* The reference is compiled plainly and may be a hundred times slower than a candidate. */
+#define REFERENCE_MS 120000
+#define MOST_THREADS 1024
+
+enum { CANDIDATE, REFERENCE, INCUMBENT, ARTIFACTS };
+static const char *const roles[ARTIFACTS] = {"candidate", "reference", "incumbent"};
+
+typedef struct nursery {
+    int socket;
+    hone_device__sandbox sandbox;
+    hone_device__cache cache;
+    hone_device__buffer control_page;
+    char system[160]; /* cpu model, kernel version */
+    char speculation[64];
+} nursery;
+
+typedef struct work {
+    hone_device__request *request;
+    int fds[ARTIFACTS]; /* -1: none */
+    uint64_t hashes[ARTIFACTS];
+    hone_device__dataset *data;
+} work;
+
+/* ---- what the device says of itself -------------------------------------------------------- */
+
+/* The rest of the first line of a file that starts with key, after ':' and spaces. */
+static bool find_line(const char *path, const char *key, char *ret, size_t size)
+{
+    FILE *f = fopen(path, "re");
+    char line[512];
+    bool found = false;
+    while (f && !found && fgets(line, sizeof line, f)) {
+        if (strncmp(line, key, strlen(key)) != 0)
+            continue;
+        char *v = strchr(line, ':');
+        if (!v)
+            continue;
+        v += 1 + strspn(v + 1, " \t");
+        v[strcspn(v, "\n")] = '\0';
+        snprintf(ret, size, "%s", v);
+        found = true;
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static void describe_system(nursery *n)
+{
+    char model[96] = "unknown";
+    struct utsname u = {0};
+    if (!find_line("/proc/cpuinfo", "model name", model, sizeof model) &&
+        !find_line("/proc/cpuinfo", "CPU part", model, sizeof model))
+        find_line("/proc/cpuinfo", "uarch", model, sizeof model);
+    uname(&u);
+    snprintf(n->system, sizeof n->system, "cpu=%s; kernel=%.60s", model, u.release);
+}
+
+/* Whether the sandbox costs the kernels speculation: read off a child under its filters. */
+static void describe_speculation(nursery *n, pid_t child)
+{
+    char path[64];
+    if (n->speculation[0])
+        return;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)child);
+    if (!find_line(path, "Speculation_Store_Bypass", n->speculation, sizeof n->speculation))
+        snprintf(n->speculation, sizeof n->speculation, "unknown");
+}
+
+/* ---- taking the job ------------------------------------------------------------------------ */
+
+static bool receive_request(int socket, hone_device__request *ret, int fds[ARTIFACTS])
+{
+    union {
+        char bytes[CMSG_SPACE(ARTIFACTS * sizeof(int))];
+        struct cmsghdr align;
+    } space;
+    struct iovec part = {.iov_base = ret, .iov_len = sizeof *ret};
+    struct msghdr m = {.msg_iov = &part,
+                       .msg_iovlen = 1,
+                       .msg_control = space.bytes,
+                       .msg_controllen = sizeof space.bytes};
+    ssize_t n;
+    while ((n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+    }
+    struct cmsghdr *c = n == (ssize_t)sizeof *ret ? CMSG_FIRSTHDR(&m) : NULL;
+    size_t wanted = ret->has_incumbent ? 3 : 2;
+    if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(wanted * sizeof(int)))
+        return false;
+    memcpy(fds, CMSG_DATA(c), wanted * sizeof(int));
+    if (wanted < ARTIFACTS)
+        fds[INCUMBENT] = -1;
+    return true;
+}
+
+static hone_status check_manifest(const hone_manifest *m, const char *role, hone_error *err)
+{
+    if (m->n_args < 1 || m->n_args > HONE_MAX_ARGS)
+        return hone_fail(err, HONE_E_INPUT, "the %s has %u arguments", role, m->n_args);
+    for (uint32_t i = 0; i < m->n_args; i++) {
+        const hone_arg *a = &m->args[i];
+        if (a->elem >= HONE_ELEM_COUNT || a->is_output > 1 || a->count < 0 || a->pack_bytes < 0 ||
+            a->pack_bytes > (int64_t)1 << 40 || !memchr(a->name, '\0', sizeof a->name) ||
+            (a->pack_bytes && (a->is_output || !m->has_pack)))
+            return hone_fail(err, HONE_E_INPUT, "argument %u of the %s makes no sense", i, role);
+    }
+    return HONE_OK;
+}
+
+static hone_status check_job(hone_device__request *q, hone_error *err)
+{
+    hone_measure_job *job = &q->job;
+    for (int i = 0; i < (q->has_incumbent ? 3 : 2); i++) {
+        hone_status s = check_manifest(&q->manifests[i], roles[i], err);
+        if (s != HONE_OK)
+            return s;
+        if (!hone_device__same_args(&q->manifests[0], &q->manifests[i]))
+            return hone_fail(err, HONE_E_INPUT, "candidate and %s take different arguments",
+                             roles[i]);
+    }
+    if (job->threads < 1 || job->threads > MOST_THREADS)
+        return hone_fail(err, HONE_E_INPUT, "%d threads; this device takes 1 to %d", job->threads,
+                         MOST_THREADS);
+    const int64_t most_ms = INT64_MAX / 4000000;
+    if (job->check_ms < 1 || job->run_ms < 1 || job->check_ms > most_ms || job->run_ms > most_ms ||
+        !(job->tolerance >= 0) || !(job->peak_gflops >= 0) || job->sample_ns < 0)
+        return hone_fail(err, HONE_E_INPUT, "deadlines, tolerance or sample time out of range");
+    if (job->min_samples < 1)
+        job->min_samples = 1;
+    if (job->max_samples < job->min_samples)
+        job->max_samples = job->min_samples;
+    if (job->max_samples > HONE_MAX_SAMPLES)
+        job->max_samples = HONE_MAX_SAMPLES;
+    return HONE_OK;
+}
+
+static hone_status check_artifact(work *w, int which, hone_error *err)
+{
+    struct stat sb;
+    int want = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+    int seals = fcntl(w->fds[which], F_GET_SEALS);
+    if (seals < 0 || (seals & want) != want || fstat(w->fds[which], &sb) != 0)
+        return hone_fail(err, HONE_E_SANDBOX, "the %s came without its seals", roles[which]);
+    size_t n = (size_t)sb.st_size;
+    if (n == 0 || n > HONE_DEVICE__MAX_ARTIFACT)
+        return hone_fail(err, which == CANDIDATE ? HONE_REJECT_ARTIFACT : HONE_E_INPUT,
+                         "the %s has %zu bytes; 1 to %zu are allowed", roles[which], n,
+                         HONE_DEVICE__MAX_ARTIFACT);
+    void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, w->fds[which], 0);
+    if (p == MAP_FAILED)
+        return hone_fail_errno(err, HONE_E_SANDBOX, "cannot map the %s", roles[which]);
+    const hone_manifest *m = &w->request->manifests[which];
+    hone_error why = {0};
+    hone_status s = hone_device__elf_check(p, n, m->has_pack, &why);
+    w->hashes[which] = hone_hash_bytes(m->has_pack, p, n);
+    munmap(p, n);
+    for (uint32_t i = 0; i < m->n_args; i++)
+        w->hashes[which] = hone_hash_mix(w->hashes[which], (uint64_t)m->args[i].pack_bytes);
+    if (s == HONE_OK)
+        return HONE_OK;
+    if (which == CANDIDATE) {
+        if (err)
+            *err = why;
+        return s;
+    }
+    return hone_fail(err, HONE_E_INPUT, "the %s's %s", roles[which], why.message);
+}
+
+/* ---- checking ------------------------------------------------------------------------------ */
+
+static void reset_outputs(const hone_manifest *m, hone_device__dataset *d)
+{
+    for (uint32_t i = 0; i < m->n_args; i++) {
+        if (!m->args[i].is_output)
+            continue;
+        hone_device__poison(m->args[i].elem, d->args[i].data, m->args[i].count);
+        hone_device__buffer_set_canary(&d->args[i]);
+    }
+}
+
+static hone_status check_canaries(const hone_device__run *r, hone_error *err)
+{
+    int64_t at;
+    for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
+        const hone_manifest *m = r->kernels[k].manifest;
+        for (uint32_t i = 0; m && i < m->n_args; i++) {
+            const hone_arg *a = &m->args[i];
+            if (a->is_output && hone_device__buffer_overrun(&r->data->args[i], &at))
+                return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS,
+                                 "the kernel wrote at byte %" PRId64 " of output '%s', which has "
+                                 "%zu",
+                                 at, a->name, r->data->args[i].bytes);
+            const hone_device__buffer *p = &r->kernels[k].packed[i];
+            if (p->map && hone_device__buffer_overrun(p, &at))
+                return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS,
+                                 "the pack function wrote at byte %" PRId64 " of packed input "
+                                 "'%s', which has %zu",
+                                 at, a->name, p->bytes);
+        }
+    }
+    return HONE_OK;
+}
+
+static hone_status compare_outputs(const hone_device__run *r, const char *when, double *max_error,
+                                   hone_error *err)
+{
+    const hone_manifest *m = r->kernels[0].manifest;
+    for (uint32_t i = 0; i < m->n_args; i++) {
+        const hone_arg *a = &m->args[i];
+        if (!a->is_output)
+            continue;
+        hone_device__diff d = hone_device__compare(
+            a->elem, r->data->args[i].data, r->data->expected[i], a->count, r->job->tolerance);
+        *max_error = fmax(*max_error, d.max_error);
+        if (d.first_bad >= 0)
+            return hone_fail(err, HONE_REJECT_WRONG_RESULT,
+                             "output '%s'%s: element %" PRId64 " is %.9g, expected %.9g (largest "
+                             "error %.3g, allowed %.3g)",
+                             a->name, when, d.first_bad, d.got, d.want, d.max_error,
+                             r->job->tolerance);
+    }
+    return HONE_OK;
+}
+
+static int64_t deadline(int64_t ms)
+{
+    return hone_clock_ns() + ms * 1000000;
+}
+
+static hone_device__run new_run(nursery *n, work *w)
+{
+    return (hone_device__run){.sandbox = &n->sandbox,
+                              .job = &w->request->job,
+                              .data = w->data,
+                              .control_page = n->control_page,
+                              .worker = n->socket};
+}
+
+/* Runs the reference once and keeps what it computes. What it does wrong is a fault of the job. */
+static hone_status make_reference(nursery *n, work *w, hone_error *err)
+{
+    const hone_manifest *m = &w->request->manifests[REFERENCE];
+    hone_device__run r = new_run(n, w);
+    hone_measure_job job = w->request->job;
+    job.check_ms =
+        job.check_ms + job.run_ms > REFERENCE_MS ? job.check_ms + job.run_ms : REFERENCE_MS;
+    r.job = &job;
+    r.kernels[0].manifest = m;
+    r.kernels[0].fd = w->fds[REFERENCE];
+    hone_error why = {0};
+    reset_outputs(m, w->data);
+    w->data->reference = 0;
+    int64_t until = deadline(job.check_ms);
+    hone_status s = hone_device__run_start(&r, &why);
+    if (s == HONE_OK)
+        s = hone_device__run_do(&r, 0, HONE_DEVICE__READY, until, &why);
+    if (s == HONE_OK)
+        s = hone_device__run_do(&r, HONE_DEVICE__DO_CALL, HONE_DEVICE__CALLED, until, &why);
+    if (s == HONE_OK)
+        s = check_canaries(&r, &why);
+    hone_device__run_end(&r);
+    if (hone_status_is_reject(s))
+        return hone_fail(err, HONE_E_INPUT, "the reference failed: %s", why.message);
+    if (s != HONE_OK) {
+        if (err)
+            *err = why;
+        return s;
+    }
+    for (uint32_t i = 0; i < m->n_args; i++)
+        if (m->args[i].is_output)
+            memcpy(w->data->expected[i], w->data->args[i].data, w->data->args[i].bytes);
+    w->data->reference = w->hashes[REFERENCE];
+    return HONE_OK;
+}
+
+/* ---- measuring ----------------------------------------------------------------------------- */
+
+/* Poisons, calls, compares. The child is loaded and waits for commands. */
+static hone_status checked_call(hone_device__run *r, const char *when, int64_t until,
+                                double *max_error, hone_error *err)
+{
+    reset_outputs(r->kernels[0].manifest, r->data);
+    hone_status s = hone_device__run_do(r, HONE_DEVICE__DO_CALL, HONE_DEVICE__CALLED, until, err);
+    if (s == HONE_OK)
+        s = check_canaries(r, err);
+    return s == HONE_OK ? compare_outputs(r, when, max_error, err) : s;
+}
+
+static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_measure_result *ret,
+                                 hone_error *err)
+{
+    const hone_measure_job *job = r->job;
+    int64_t start = hone_clock_ns(), until = start + job->check_ms * 1000000;
+    hone_status s = hone_device__run_start(r, err);
+    if (s == HONE_OK)
+        s = hone_device__run_do(r, 0, HONE_DEVICE__READY, until, err);
+    if (s != HONE_OK)
+        return s;
+    describe_speculation(n, r->pid);
+    snprintf(ret->env, sizeof ret->env, "%s; ssb=%s; sandbox=%s", n->system, n->speculation,
+             n->sandbox.on ? "on" : "off");
+    s = checked_call(r, "", until, &ret->max_error, err);
+    ret->check_ns = hone_clock_ns() - start;
+    if (s != HONE_OK)
+        return s;
+    start = hone_clock_ns();
+    s = hone_device__run_do(r, HONE_DEVICE__DO_TIME, HONE_DEVICE__TIMED, deadline(job->run_ms),
+                            err);
+    ret->run_ns = hone_clock_ns() - start;
+    if (s != HONE_OK)
+        return s;
+    hone_device__timing timing = r->control->timing;
+    s = check_canaries(r, err);
+    if (s != HONE_OK)
+        return s;
+    /* Once more on fresh outputs: right the first time is not enough, and a kernel that does
+     * nothing must not live off what the incumbent wrote. */
+    s = checked_call(r, " after many calls", deadline(job->check_ms), &ret->max_error, err);
+    if (s != HONE_OK)
+        return s;
+    return hone_device__judge(job, w->request->manifests[REFERENCE].flops, &timing, ret->run_ns,
+                              ret, err);
+}
+
+static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
+{
+    hone_device__request *q = w->request;
+    hone_status s = check_job(q, err);
+    for (int i = 0; i < ARTIFACTS && s == HONE_OK; i++)
+        if (w->fds[i] >= 0)
+            s = check_artifact(w, i, err);
+    if (s == HONE_OK)
+        s = hone_device__cache_get(&n->cache, &q->manifests[0], q->job.data_seed, &w->data, err);
+    if (s == HONE_OK && w->data->reference != w->hashes[REFERENCE])
+        s = make_reference(n, w, err);
+    if (s != HONE_OK)
+        return s;
+    hone_device__run r = new_run(n, w);
+    r.kernels[HONE_DEVICE__CANDIDATE].manifest = &q->manifests[CANDIDATE];
+    r.kernels[HONE_DEVICE__CANDIDATE].fd = w->fds[CANDIDATE];
+    if (q->has_incumbent) {
+        r.kernels[HONE_DEVICE__INCUMBENT].manifest = &q->manifests[INCUMBENT];
+        r.kernels[HONE_DEVICE__INCUMBENT].fd = w->fds[INCUMBENT];
+    }
+    s = measure_child(n, w, &r, ret, err);
+    hone_device__run_end(&r);
+    return s;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static void answer(int socket, const hone_device__reply *r)
+{
+    while (send(socket, r, sizeof *r, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
+/* Coverage counters are lost at _exit unless asked for. */
+extern void __gcov_dump(void) __attribute__((weak));
+
+_Noreturn void hone_device__serve(int socket, bool sandbox)
+{
+    /* The worker decides when to end: a Ctrl-C at its terminal reaches this process too. */
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
+    for (size_t i = 0; i < HONE_LEN(ignored); i++)
+        signal(ignored[i], SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_NAME, "hone-nursery");
+
+    nursery n = {.socket = socket};
+    hone_device__reply *r = hone_xcalloc(1, sizeof *r);
+    hone_device__request *q = hone_xcalloc(1, sizeof *q);
+    hone_device__sandbox_enter(sandbox);
+    r->status = hone_device__sandbox_init(sandbox, &n.sandbox, &r->error);
+    if (r->status == HONE_OK)
+        r->status =
+            hone_device__buffer_new(sizeof(hone_device__control), &n.control_page, &r->error);
+    describe_system(&n);
+    answer(socket, r);
+    bool serving = r->status == HONE_OK;
+    while (serving) {
+        work w = {.request = q, .fds = {-1, -1, -1}};
+        if (!receive_request(socket, q, w.fds))
+            break;
+        memset(r, 0, sizeof *r);
+        r->status = measure(&n, &w, &r->result, &r->error);
+        for (int i = 0; i < ARTIFACTS; i++)
+            if (w.fds[i] >= 0)
+                close(w.fds[i]);
+        serving = r->status != HONE_E_PEER;
+        answer(socket, r);
+    }
+    if (__gcov_dump)
+        __gcov_dump();
+    _exit(0);
+}

@@ -1,0 +1,100 @@
+/* Inside of the pool: pool.c (the loop), peer.c (messages), job.c (jobs and events). */
+#ifndef HONE_WORKERS_POOL_INTERNAL_H
+#define HONE_WORKERS_POOL_INTERNAL_H
+
+#include "workers/wire/internal.h"
+
+#define HONE_WORKERS__KNOWN 24 /* artifacts a worker surely still has; its cache holds more */
+#define HONE_WORKERS__CREDIT_MAX 8
+#define HONE_WORKERS__ROLES 2 /* index 0: build, 1: run */
+
+typedef struct hone_workers__pool_link {
+    hone_workers__link link;
+    bool up;         /* connecting side: the connection stands */
+    bool dead;       /* denied: given up */
+    int64_t who_ns;  /* connecting side: when to say WHO; 0: not */
+    unsigned broken; /* handshakes that ended without a reason, in a row */
+} hone_workers__pool_link;
+
+typedef struct hone_workers__peer {
+    uint8_t session[16], instance[16];
+    hone_workers__pool_link *link;
+    hone_workers__route route;
+    int fd; /* connection its latest message came by */
+    char key[HONE_KEY_TEXT];
+    char name[64], about[256];
+    unsigned roles;
+    uint32_t credit[HONE_WORKERS__ROLES];
+    uint32_t busy; /* jobs in hand */
+    int64_t seen_ns;
+    uint64_t known[HONE_WORKERS__KNOWN]; /* keys of artifacts sent, a ring */
+    unsigned known_turn;
+} hone_workers__peer;
+
+typedef struct hone_workers__blob { /* an artifact some job still needs */
+    uint64_t key;
+    unsigned refs;
+    hone_artifact artifact;
+} hone_workers__blob;
+
+typedef struct hone_workers__job {
+    unsigned role; /* 0 build, 1 run */
+    uint64_t id;
+    uint64_t ticket;          /* number of this attempt, on the wire */
+    hone_workers__peer *peer; /* NULL while it waits */
+    int64_t deadline_ns;
+    hone_build_job build; /* owns its texts */
+    hone_measure_job measure;
+    hone_workers__blob *blob[3]; /* candidate, reference, incumbent or NULL */
+} hone_workers__job;
+
+struct hone_pool {
+    void *zmq;
+    hone_workers__identity identity;
+    hone_workers__zap zap;
+    int64_t lost_ns;
+    uint64_t seq, ticket;
+    HONE_VEC(hone_workers__pool_link *) links;
+    HONE_VEC(hone_workers__peer *) peers;
+    HONE_VEC(hone_workers__job *) waiting; /* in the order they came */
+    HONE_VEC(hone_workers__job *) running;
+    HONE_VEC(hone_workers__blob *) blobs;
+    HONE_VEC(hone_pool_event *) events; /* to be handed out, from `first` on */
+    uint32_t first;
+    HONE_VEC(zmq_pollitem_t) items;
+    hone_buf out;
+};
+
+/* ---- peer.c ---------------------------------------------------------------------------- */
+
+/* Sends m to the peer; a peer that cannot be reached is lost (and freed): false. */
+bool hone_workers__pool_tell(hone_pool *p, hone_workers__peer *peer, hone_wire *m);
+void hone_workers__pool_tell_route(hone_pool *p, hone_workers__pool_link *l,
+                                   const hone_workers__route *to, hone_wire *m);
+/* Asks for a HELLO; `session` (may be NULL) is the one that is not known here. */
+void hone_workers__pool_say_who(hone_pool *p, hone_workers__pool_link *l,
+                                const hone_workers__route *to, const uint8_t session[16],
+                                const char *why);
+void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
+                                const hone_workers__incoming *in);
+/* Forgets the peer and hands its jobs back. */
+void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char *why);
+
+/* ---- job.c ----------------------------------------------------------------------------- */
+
+hone_pool_event *hone_workers__pool_event(hone_pool *p, hone_pool_event_kind kind);
+/* Ends a job with a status made here, not by a worker. */
+void hone_workers__job_fail(hone_pool *p, hone_workers__job *j, hone_status s, const char *fmt, ...)
+    HONE_PRINTF(4, 5);
+/* Ends a job: the event is the caller's to fill. */
+hone_pool_event *hone_workers__job_finish(hone_pool *p, hone_workers__job *j);
+hone_workers__job *hone_workers__job_find(hone_pool *p, const hone_workers__peer *peer,
+                                          uint64_t ticket, unsigned role);
+/* Sends the artifact unless the peer has it; `again`: also then. False: the peer is lost. */
+bool hone_workers__job_send_artifact(hone_pool *p, hone_workers__peer *peer, hone_workers__job *j,
+                                     hone_workers__blob *b, bool again);
+/* Gives waiting jobs to peers with credit. */
+void hone_workers__pool_assign(hone_pool *p);
+void hone_workers__job_free(hone_pool *p, hone_workers__job *j);
+
+#endif

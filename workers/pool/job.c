@@ -1,0 +1,265 @@
+/* Jobs of the pool: queue, assignment, what they keep alive, and the events they end in. */
+#include "workers/pool/internal.h"
+
+#define MS INT64_C(1000000)
+#define UPLOAD_BYTES_PER_MS 1000 /* a slow link, for deadlines: 1 MB/s */
+
+hone_pool_event *hone_workers__pool_event(hone_pool *p, hone_pool_event_kind kind)
+{
+    hone_pool_event *e = hone_xcalloc(1, sizeof *e);
+    e->kind = kind;
+    hone_vec_push(&p->events, e);
+    return e;
+}
+
+/* ---- artifacts jobs hold -------------------------------------------------------------------- */
+
+static hone_workers__blob *blob_hold(hone_pool *p, const hone_artifact *a)
+{
+    if (!a)
+        return NULL;
+    uint64_t key = hone_wire_artifact_key(&a->manifest, a->bytes, a->n);
+    for (uint32_t i = 0; i < p->blobs.n; i++) {
+        if (p->blobs.v[i]->key == key) {
+            p->blobs.v[i]->refs++;
+            return p->blobs.v[i];
+        }
+    }
+    hone_workers__blob *b = hone_xcalloc(1, sizeof *b);
+    b->key = key;
+    b->refs = 1;
+    hone_workers__artifact_set(&b->artifact, &a->manifest, a->bytes, a->n);
+    hone_vec_push(&p->blobs, b);
+    return b;
+}
+
+static void blob_drop(hone_pool *p, hone_workers__blob *b)
+{
+    if (!b || --b->refs > 0)
+        return;
+    for (uint32_t i = 0; i < p->blobs.n; i++)
+        if (p->blobs.v[i] == b)
+            p->blobs.v[i] = p->blobs.v[--p->blobs.n];
+    hone_artifact_free(&b->artifact);
+    free(b);
+}
+
+static bool peer_knows(const hone_workers__peer *peer, uint64_t key)
+{
+    for (unsigned i = 0; i < HONE_WORKERS__KNOWN; i++)
+        if (peer->known[i] == key)
+            return true;
+    return false;
+}
+
+bool hone_workers__job_send_artifact(hone_pool *p, hone_workers__peer *peer, hone_workers__job *j,
+                                     hone_workers__blob *b, bool again)
+{
+    if (!b || (!again && peer_knows(peer, b->key)))
+        return true;
+    hone_wire m = {.type = HONE_WIRE_ARTIFACT};
+    m.artifact.key = b->key;
+    m.artifact.manifest = b->artifact.manifest;
+    m.artifact.bytes = (hone_wire_bytes){b->artifact.bytes, (uint32_t)b->artifact.n};
+    if (!peer_knows(peer, b->key)) {
+        peer->known[peer->known_turn] = b->key;
+        peer->known_turn = (peer->known_turn + 1) % HONE_WORKERS__KNOWN;
+    }
+    j->deadline_ns += (int64_t)(b->artifact.n / UPLOAD_BYTES_PER_MS) * MS;
+    return hone_workers__pool_tell(p, peer, &m);
+}
+
+/* ---- the life of a job ---------------------------------------------------------------------- */
+
+static hone_workers__job *job_new(hone_pool *p, unsigned role, uint64_t id)
+{
+    hone_workers__job *j = hone_xcalloc(1, sizeof *j);
+    j->role = role;
+    j->id = id;
+    j->ticket = ++p->ticket;
+    hone_vec_push(&p->waiting, j);
+    return j;
+}
+
+void hone_workers__job_free(hone_pool *p, hone_workers__job *j)
+{
+    for (size_t i = 0; i < HONE_LEN(j->blob); i++)
+        blob_drop(p, j->blob[i]);
+    free((char *)j->build.workload);
+    free((char *)j->build.trace);
+    free((char *)j->build.target);
+    free((char *)j->build.intrins);
+    free(j);
+}
+
+void hone_pool_build(hone_pool *p, const hone_build_job *job)
+{
+    hone_workers__job *j = job_new(p, 0, job->id);
+    j->build = *job;
+    j->build.workload = hone_xstrdup(job->workload);
+    j->build.trace = job->trace ? hone_xstrdup(job->trace) : NULL;
+    j->build.target = hone_xstrdup(job->target);
+    j->build.intrins = job->intrins ? hone_xstrdup(job->intrins) : NULL;
+}
+
+void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
+{
+    hone_workers__job *j = job_new(p, 1, job->id);
+    j->measure = *job;
+    j->blob[0] = blob_hold(p, job->candidate);
+    j->blob[1] = blob_hold(p, job->reference);
+    j->blob[2] = blob_hold(p, job->incumbent);
+}
+
+hone_pool_event *hone_workers__job_finish(hone_pool *p, hone_workers__job *j)
+{
+    hone_pool_event *e =
+        hone_workers__pool_event(p, j->role ? HONE_POOL_MEASURED : HONE_POOL_BUILT);
+    e->id = j->id;
+    for (uint32_t i = 0; i < p->running.n; i++)
+        if (p->running.v[i] == j)
+            p->running.v[i] = p->running.v[--p->running.n];
+    if (j->peer) {
+        j->peer->busy--;
+        snprintf(e->text, sizeof e->text, "%s", j->peer->name);
+    }
+    hone_workers__job_free(p, j);
+    return e;
+}
+
+void hone_workers__job_fail(hone_pool *p, hone_workers__job *j, hone_status s, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    hone_pool_event *e = hone_workers__job_finish(p, j);
+    e->status = s;
+    hone_fail(&e->error, s, "%s", text);
+}
+
+hone_workers__job *hone_workers__job_find(hone_pool *p, const hone_workers__peer *peer,
+                                          uint64_t ticket, unsigned role)
+{
+    for (uint32_t i = 0; i < p->running.n; i++) {
+        hone_workers__job *j = p->running.v[i];
+        if (j->ticket == ticket && j->peer == peer && j->role == role)
+            return j;
+    }
+    return NULL;
+}
+
+/* ---- assignment ----------------------------------------------------------------------------- */
+
+static int64_t limit_ms(const hone_workers__job *j)
+{
+    int64_t ms = j->role ? j->measure.check_ms + j->measure.run_ms : j->build.deadline_ms;
+    return ms > 0 ? ms : 0;
+}
+
+/* A worker builds one job after the other, so a job behind another one has its time after that. */
+static int64_t start_of(const hone_pool *p, const hone_workers__job *j, int64_t now)
+{
+    int64_t start = now;
+    for (uint32_t i = 0; i < p->running.n; i++) {
+        const hone_workers__job *o = p->running.v[i];
+        if (o->peer == j->peer && o->role == j->role && o->deadline_ns > start)
+            start = o->deadline_ns;
+    }
+    return start;
+}
+
+/* The message of a job; its texts are borrowed. HONE_E_LIMIT: too long for the protocol. */
+static hone_status check_fits(hone_pool *p, hone_wire *m, const hone_workers__job *j,
+                              hone_error *err)
+{
+    memset(m, 0, offsetof(hone_wire, hello));
+    m->deadline_ms = limit_ms(j);
+    if (j->role == 0) {
+        m->type = HONE_WIRE_BUILD;
+        m->build = (hone_wire_build){.ticket = j->ticket,
+                                     .workload = j->build.workload,
+                                     .trace = j->build.trace,
+                                     .target = j->build.target,
+                                     .threads = j->build.threads,
+                                     .reference = j->build.reference,
+                                     .deadline_ms = j->build.deadline_ms,
+                                     .intrins = j->build.intrins};
+    } else {
+        const hone_measure_job *o = &j->measure;
+        m->type = HONE_WIRE_MEASURE;
+        m->measure = (hone_wire_measure){.ticket = j->ticket,
+                                         .candidate = j->blob[0] ? j->blob[0]->key : 0,
+                                         .reference = j->blob[1] ? j->blob[1]->key : 0,
+                                         .incumbent = j->blob[2] ? j->blob[2]->key : 0,
+                                         .threads = o->threads,
+                                         .data_seed = o->data_seed,
+                                         .tolerance = o->tolerance,
+                                         .peak_gflops = o->peak_gflops,
+                                         .check_ms = o->check_ms,
+                                         .run_ms = o->run_ms,
+                                         .min_samples = o->min_samples,
+                                         .max_samples = o->max_samples,
+                                         .sample_ns = o->sample_ns};
+        for (size_t i = 0; i < HONE_LEN(j->blob); i++)
+            if (j->blob[i] && j->blob[i]->artifact.n > HONE_WIRE_ARTIFACT_MAX)
+                return hone_fail(err, HONE_E_LIMIT, "an artifact is larger than %d bytes",
+                                 HONE_WIRE_ARTIFACT_MAX);
+    }
+    hone_buf_reset(&p->out);
+    return hone_wire_encode(m, &p->out, err);
+}
+
+/* The peer with credit and the least to do; the freshest first among equals. */
+static hone_workers__peer *choose(const hone_pool *p, unsigned role)
+{
+    hone_workers__peer *best = NULL;
+    for (uint32_t i = 0; i < p->peers.n; i++) {
+        hone_workers__peer *x = p->peers.v[i];
+        if (x->credit[role] > 0 && (!best || x->busy < best->busy))
+            best = x;
+    }
+    return best;
+}
+
+/* False when the peer was lost over it; its job is then an event. */
+static bool send_job(hone_pool *p, hone_workers__peer *peer, hone_workers__job *j)
+{
+    hone_wire m;
+    hone_error err = {0};
+    hone_status s = check_fits(p, &m, j, &err);
+    j->peer = peer;
+    peer->busy++;
+    int64_t start = start_of(p, j, hone_clock_ns());
+    hone_vec_push(&p->running, j);
+    if (s != HONE_OK) {
+        hone_workers__job_fail(p, j, s, "%s", err.message);
+        return true;
+    }
+    peer->credit[j->role]--;
+    /* The worker keeps the job's own deadline; the grace is for the way there and back. */
+    j->deadline_ns = start + limit_ms(j) * MS + p->lost_ns;
+    for (size_t i = 0; i < HONE_LEN(j->blob); i++)
+        if (!hone_workers__job_send_artifact(p, peer, j, j->blob[i], false))
+            return false;
+    return hone_workers__pool_tell(p, peer, &m);
+}
+
+void hone_workers__pool_assign(hone_pool *p)
+{
+    bool none[HONE_WORKERS__ROLES] = {false};
+    for (uint32_t i = 0; i < p->waiting.n && !(none[0] && none[1]);) {
+        hone_workers__job *j = p->waiting.v[i];
+        hone_workers__peer *peer = none[j->role] ? NULL : choose(p, j->role);
+        if (!peer) {
+            none[j->role] = true;
+            i++;
+            continue;
+        }
+        memmove(&p->waiting.v[i], &p->waiting.v[i + 1],
+                (p->waiting.n - i - 1) * sizeof *p->waiting.v);
+        p->waiting.n--;
+        send_job(p, peer, j);
+    }
+}

@@ -1,0 +1,73 @@
+#include "workers/wire/internal.h"
+
+#define CACHE_BYTES ((size_t)256 << 20)
+
+void hone_artifact_free(hone_artifact *a)
+{
+    free(a->bytes);
+    memset(a, 0, sizeof *a);
+}
+
+void hone_workers__artifact_set(hone_artifact *ret, const hone_manifest *m, const void *bytes,
+                                size_t n)
+{
+    ret->manifest = *m;
+    ret->bytes = hone_xmalloc(n ? n : 1);
+    if (n)
+        memcpy(ret->bytes, bytes, n);
+    ret->n = n;
+    ret->hash = hone_hash_bytes(0, bytes, n);
+}
+
+const hone_artifact *hone_workers__artifacts_find(hone_workers__artifacts *c, uint64_t key)
+{
+    for (size_t i = 0; i < HONE_LEN(c->slots); i++) {
+        struct hone_workers__cached *s = &c->slots[i];
+        if (s->used && s->key == key) {
+            s->used = ++c->turn;
+            return &s->artifact;
+        }
+    }
+    return NULL;
+}
+
+static void drop(hone_workers__artifacts *c, struct hone_workers__cached *s)
+{
+    if (s->used)
+        c->bytes -= s->artifact.n;
+    hone_artifact_free(&s->artifact);
+    s->used = 0;
+}
+
+static struct hone_workers__cached *oldest(hone_workers__artifacts *c, bool used_only)
+{
+    struct hone_workers__cached *best = NULL;
+    for (size_t i = 0; i < HONE_LEN(c->slots); i++) {
+        struct hone_workers__cached *s = &c->slots[i];
+        if ((s->used || !used_only) && (!best || s->used < best->used))
+            best = s;
+    }
+    return best;
+}
+
+void hone_workers__artifacts_add(hone_workers__artifacts *c, uint64_t key, const hone_manifest *m,
+                                 const hone_wire_bytes *bytes)
+{
+    if (hone_workers__artifacts_find(c, key))
+        return;
+    struct hone_workers__cached *s;
+    while (c->bytes + bytes->n > CACHE_BYTES && (s = oldest(c, true)))
+        drop(c, s);
+    s = oldest(c, false);
+    drop(c, s);
+    s->key = key;
+    s->used = ++c->turn;
+    hone_workers__artifact_set(&s->artifact, m, bytes->p, bytes->n);
+    c->bytes += bytes->n;
+}
+
+void hone_workers__artifacts_free(hone_workers__artifacts *c)
+{
+    for (size_t i = 0; i < HONE_LEN(c->slots); i++)
+        drop(c, &c->slots[i]);
+}

@@ -1,0 +1,152 @@
+/* Inside of workers/: sockets with their security, the ZAP handler, artifacts, the build server. */
+#ifndef HONE_WORKERS_WIRE_INTERNAL_H
+#define HONE_WORKERS_WIRE_INTERNAL_H
+
+#include "workers/wire/keys.h"
+#include "workers/wire/wire.h"
+
+#include <sys/types.h>
+#include <zmq.h>
+
+/* ---- artifact.c ----------------------------------------------------------------------------- */
+
+/* Artifacts by key (hone_wire_artifact_key), bounded in number and bytes; the one unused for the
+ * longest time goes first. A pointer from _find or _add is borrowed until the next _add. */
+typedef struct hone_workers__artifacts {
+    struct hone_workers__cached {
+        uint64_t key;
+        uint64_t used; /* turn of the last use */
+        hone_artifact artifact;
+    } slots[32];
+    uint64_t turn;
+    size_t bytes;
+} hone_workers__artifacts;
+const hone_artifact *hone_workers__artifacts_find(hone_workers__artifacts *c, uint64_t key);
+void hone_workers__artifacts_add(hone_workers__artifacts *c, uint64_t key, const hone_manifest *m,
+                                 const hone_wire_bytes *bytes);
+void hone_workers__artifacts_free(hone_workers__artifacts *c);
+void hone_workers__artifact_set(hone_artifact *ret, const hone_manifest *m, const void *bytes,
+                                size_t n);
+
+/* ---- sock.c: sockets ------------------------------------------------------------------------ */
+
+typedef struct hone_workers__endpoint {
+    char uri[256];
+    char host[256]; /* of tcp, without brackets */
+    bool ipc;
+    bool local; /* ipc or loopback: no keys needed, a closed connection is a dead peer */
+    bool ipv6;
+} hone_workers__endpoint;
+/* "ipc://path" or "tcp://host:port". HONE_E_INPUT. */
+hone_status hone_workers__endpoint_parse(const char *text, hone_workers__endpoint *ret,
+                                         hone_error *err) HONE_NODISCARD;
+
+/* This side's credentials; all zero without key and allow file. */
+typedef struct hone_workers__identity {
+    bool have;
+    hone_keys keys;
+    hone_allow allow;
+} hone_workers__identity;
+/* Both files or neither. HONE_E_INPUT, HONE_E_NOTFOUND, HONE_E_IO. */
+hone_status hone_workers__identity_read(const char *key_file, const char *allow_file,
+                                        hone_workers__identity *ret,
+                                        hone_error *err) HONE_NODISCARD;
+void hone_workers__identity_free(hone_workers__identity *id);
+
+typedef struct hone_workers__route { /* a ROUTER's address of a connection; not an identity */
+    uint8_t n;
+    uint8_t id[255];
+} hone_workers__route;
+#define HONE_WORKERS__ROUTE_CONNECT "hone" /* how a connecting ROUTER calls the other end */
+
+typedef struct hone_workers__link {
+    hone_workers__endpoint endpoint;
+    bool bound, router, curve;
+    void *sock, *monitor;
+    char last_from[64]; /* address of the latest accepted connection */
+    struct {            /* denials told lately: a side that keeps trying shall not fill the log */
+        uint64_t what;
+        int64_t at_ns;
+    } told[4];
+    unsigned told_turn;
+} hone_workers__link;
+/* Makes a socket (ROUTER or DEALER) with all its options, and binds or connects it.
+ * HONE_E_DENIED: the network without keys. HONE_E_INPUT, HONE_E_BUSY (address in use), HONE_E_IO.
+ */
+hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, bool bind,
+                                    bool router, const hone_workers__identity *id,
+                                    hone_workers__link *ret, hone_error *err) HONE_NODISCARD;
+void hone_workers__link_close(hone_workers__link *l, int linger_ms);
+/* Never blocks. 0 or an errno: EHOSTUNREACH (connection gone), EAGAIN (its queue is full). */
+int hone_workers__link_send(hone_workers__link *l, const hone_workers__route *to,
+                            const hone_buf *message);
+
+typedef struct hone_workers__incoming {
+    hone_workers__route from;
+    zmq_msg_t payload;       /* to be closed */
+    char key[HONE_KEY_TEXT]; /* User-Id: the peer's public key; "" without CURVE */
+    int fd;                  /* of the connection, only to recognise its end; -1 unknown */
+} hone_workers__incoming;
+/* Takes one waiting message. Never blocks. */
+bool hone_workers__link_receive(hone_workers__link *l, hone_workers__incoming *ret);
+
+typedef enum hone_workers__change {
+    HONE_WORKERS__CHANGE_NONE,
+    HONE_WORKERS__CHANGE_UP,     /* a handshake succeeded */
+    HONE_WORKERS__CHANGE_DOWN,   /* connection `fd` ended */
+    HONE_WORKERS__CHANGE_DENIED, /* turned away by, or turning away, the other side; text says why
+                                  */
+    HONE_WORKERS__CHANGE_BROKEN  /* a handshake ended without a reason */
+} hone_workers__change;
+/* Takes one waiting event of the connection. Never blocks. A listening side's DENIED is told at
+ * most once in ten seconds while its text stays the same. */
+hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_fd, char *ret_text,
+                                               size_t n);
+
+void hone_workers__random(void *ret, size_t n);
+/* Printable copy of a text that came over the wire. */
+void hone_workers__printable(char *ret, size_t n, const char *text);
+
+/* ---- zap.c: who may connect ----------------------------------------------------------------- */
+
+typedef struct hone_workers__zap {
+    void *sock; /* NULL: not open */
+    const hone_allow *allow;
+    struct {
+        uint64_t who;
+        int64_t at_ns;
+    } recent[16]; /* denials reported lately, so that a retrying peer does not fill the log */
+    unsigned turn;
+} hone_workers__zap;
+/* Before the first bind of a CURVE socket in this context. `allow` must outlive it. */
+hone_status hone_workers__zap_open(void *zmq, const hone_allow *allow, hone_workers__zap *ret,
+                                   hone_error *err) HONE_NODISCARD;
+/* Answers one waiting request. 0: none waited; 1: answered; 2: denied, and text (to be shown to
+ * people) says who and why; it is in the log already. */
+int hone_workers__zap_serve(hone_workers__zap *z, char *ret_text, size_t n);
+void hone_workers__zap_close(hone_workers__zap *z);
+
+/* ---- worker/build_server.c: the build server
+ * ------------------------------------------------------- */
+
+/* Builds run in a process of their own, so that a crash, a hang or memory running away costs one
+ * job. It is forked by a tiny spawner, which was forked before any ZeroMQ context existed. */
+typedef struct hone_workers__forge hone_workers__forge;
+hone_status hone_workers__forge_start(hone_build_fn build, void *ctx, int close_fd,
+                                      hone_workers__forge **ret, hone_error *err) HONE_NODISCARD;
+/* Hands an encoded BUILD to the server, starting one if there is none. HONE_E_PEER: the spawner is
+ * gone, and no build will ever run here again. */
+hone_status hone_workers__forge_send(hone_workers__forge *f, const void *message, size_t n,
+                                     hone_error *err) HONE_NODISCARD;
+/* Readable when something of the answer is there; -1 without a server. */
+int hone_workers__forge_fd(const hone_workers__forge *f);
+/* 1: *ret holds the encoded BUILT; 0: not yet; -1: the server died, call hone_workers__forge_end.
+ */
+int hone_workers__forge_receive(hone_workers__forge *f, hone_buf *ret);
+/* Resident bytes of the server; 0 without one. */
+int64_t hone_workers__forge_rss(const hone_workers__forge *f);
+/* Kills and reaps the server, if any; ret_text (may be NULL) says how it had ended. */
+void hone_workers__forge_end(hone_workers__forge *f, char *ret_text, size_t n);
+void hone_workers__forge_stop(hone_workers__forge *f);
+
+#endif

@@ -1,0 +1,379 @@
+/* Sockets: endpoints, options, CURVE, monitors. Both the coordinator's pool and the worker use
+ * them, so the rules of who may talk to whom are here and nowhere else:
+ *   ipc                 no keys; the socket file is the user's alone
+ *   tcp, this machine   keys when this side has them (then the other side needs them as well)
+ *   tcp, the network    keys always
+ * The binding side is the CURVE server and asks the ZAP handler (zap.c) about every connection. */
+#include "workers/wire/internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Draft in zmq.h, stable in the library: without it a context that has no ZAP handler lets in
+ * everybody who knows the server's public key. */
+#define ZAP_ENFORCE_DOMAIN 93
+
+#define TELL_AGAIN_NS INT64_C(10000000000)
+
+/* ---- small things --------------------------------------------------------------------------- */
+
+void hone_workers__random(void *ret, size_t n)
+{
+    HONE_ASSERT(getrandom(ret, n, 0) == (ssize_t)n);
+}
+
+void hone_workers__printable(char *ret, size_t n, const char *text)
+{
+    size_t i = 0;
+    for (; text[i] && i + 1 < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        ret[i] = c < ' ' || c == 127 ? '?' : text[i];
+    }
+    ret[i] = '\0';
+}
+
+/* ---- endpoints ------------------------------------------------------------------------------ */
+
+static bool loopback(const char *host)
+{
+    struct in_addr a4;
+    struct in6_addr a6;
+    if (inet_pton(AF_INET, host, &a4) == 1)
+        return (ntohl(a4.s_addr) >> 24) == 127;
+    if (inet_pton(AF_INET6, host, &a6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&a6);
+    return strcmp(host, "localhost") == 0;
+}
+
+hone_status hone_workers__endpoint_parse(const char *text, hone_workers__endpoint *ret,
+                                         hone_error *err)
+{
+    memset(ret, 0, sizeof *ret);
+    if (strlen(text) >= sizeof ret->uri)
+        return hone_fail(err, HONE_E_INPUT, "the endpoint is too long");
+    snprintf(ret->uri, sizeof ret->uri, "%s", text);
+    if (strncmp(text, "ipc://", 6) == 0) {
+        if (strlen(text + 6) == 0 || strlen(text + 6) > 100)
+            return hone_fail(err, HONE_E_INPUT, "'%s': the path needs 1 to 100 characters", text);
+        ret->ipc = ret->local = true;
+        return HONE_OK;
+    }
+    if (strncmp(text, "tcp://", 6) != 0)
+        return hone_fail(err, HONE_E_INPUT,
+                         "'%s' is not an endpoint; write tcp://host:port or ipc://path", text);
+    const char *host = text + 6, *colon = strrchr(host, ':');
+    size_t n = colon ? (size_t)(colon - host) : 0;
+    char *end = NULL;
+    long port = colon ? strtol(colon + 1, &end, 10) : 0;
+    bool wildcard = colon && strcmp(colon + 1, "*") == 0;
+    if (n == 0 || (!wildcard && (end == colon + 1 || *end || port < 1 || port > 65535)))
+        return hone_fail(err, HONE_E_INPUT,
+                         "'%s': write tcp://host:port with a port from 1 to 65535", text);
+    if (*host == '[' && host[n - 1] == ']') {
+        ret->ipv6 = true;
+        host++;
+        n -= 2;
+    }
+    memcpy(ret->host, host, n);
+    ret->host[n] = '\0';
+    ret->local = loopback(ret->host);
+    return HONE_OK;
+}
+
+hone_status hone_workers__identity_read(const char *key_file, const char *allow_file,
+                                        hone_workers__identity *ret, hone_error *err)
+{
+    memset(ret, 0, sizeof *ret);
+    if (!key_file && !allow_file)
+        return HONE_OK;
+    if (!key_file || !allow_file)
+        return hone_fail(err, HONE_E_INPUT,
+                         "a key file and an allow file are used together: %s is missing",
+                         key_file ? "--allow" : "--key");
+    hone_status s = hone_allow_read(allow_file, &ret->allow, err);
+    if (s == HONE_OK)
+        s = hone_keys_read(key_file, &ret->keys, err);
+    ret->have = s == HONE_OK;
+    if (s != HONE_OK)
+        hone_workers__identity_free(ret);
+    return s;
+}
+
+void hone_workers__identity_free(hone_workers__identity *id)
+{
+    hone_keys_forget(&id->keys);
+    hone_allow_free(&id->allow);
+    id->have = false;
+}
+
+/* ---- links ---------------------------------------------------------------------------------- */
+
+static bool set_int(void *sock, int option, int value)
+{
+    return zmq_setsockopt(sock, option, &value, sizeof value) == 0;
+}
+
+static bool set_common(const hone_workers__link *l)
+{
+    int64_t max = HONE_WIRE_MESSAGE_MAX;
+    bool ok = zmq_setsockopt(l->sock, ZMQ_MAXMSGSIZE, &max, sizeof max) == 0 &&
+              set_int(l->sock, ZMQ_LINGER, 0) && set_int(l->sock, ZMQ_RECONNECT_IVL, 200) &&
+              set_int(l->sock, ZMQ_RECONNECT_IVL_MAX, l->endpoint.local ? 400 : 10000) &&
+              set_int(l->sock, ZMQ_BACKLOG, 1024);
+    if (l->router)
+        ok = ok && set_int(l->sock, ZMQ_ROUTER_MANDATORY, 1);
+    if (!l->endpoint.ipc) /* only to clean up dead connections; liveness is the protocol's */
+        ok = ok && set_int(l->sock, ZMQ_HEARTBEAT_IVL, 5000) &&
+             set_int(l->sock, ZMQ_HEARTBEAT_TIMEOUT, 30000) &&
+             set_int(l->sock, ZMQ_HEARTBEAT_TTL, 30000) && set_int(l->sock, ZMQ_TCP_MAXRT, 15000) &&
+             set_int(l->sock, ZMQ_IPV6, l->endpoint.ipv6);
+    if (l->router && !l->bound)
+        ok = ok && zmq_setsockopt(l->sock, ZMQ_CONNECT_ROUTING_ID, HONE_WORKERS__ROUTE_CONNECT,
+                                  strlen(HONE_WORKERS__ROUTE_CONNECT)) == 0;
+    return ok;
+}
+
+static bool set_curve(const hone_workers__link *l, const hone_workers__identity *id,
+                      const hone_allowed *server)
+{
+    bool ok = zmq_setsockopt(l->sock, ZMQ_CURVE_SECRETKEY, id->keys.secret_key, HONE_KEY_TEXT) == 0;
+    if (l->bound)
+        return ok && set_int(l->sock, ZMQ_CURVE_SERVER, 1) &&
+               zmq_setsockopt(l->sock, ZMQ_ZAP_DOMAIN, "hone", 4) == 0 &&
+               set_int(l->sock, ZAP_ENFORCE_DOMAIN, 1);
+    return ok &&
+           zmq_setsockopt(l->sock, ZMQ_CURVE_PUBLICKEY, id->keys.public_key, HONE_KEY_TEXT) == 0 &&
+           zmq_setsockopt(l->sock, ZMQ_CURVE_SERVERKEY, server->key, HONE_KEY_TEXT) == 0;
+}
+
+static bool open_monitor(void *zmq, hone_workers__link *l)
+{
+    static _Atomic unsigned count;
+    char name[48];
+    snprintf(name, sizeof name, "inproc://hone-monitor-%u", count++);
+    int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    if (zmq_socket_monitor(l->sock, name, events) != 0)
+        return false;
+    l->monitor = zmq_socket(zmq, ZMQ_PAIR);
+    return l->monitor && set_int(l->monitor, ZMQ_RCVHWM, 0) && set_int(l->monitor, ZMQ_LINGER, 0) &&
+           zmq_connect(l->monitor, name) == 0;
+}
+
+static hone_status attach(hone_workers__link *l, hone_error *err)
+{
+    const char *uri = l->endpoint.uri;
+    int rc;
+    if (l->bound) {
+        mode_t before = umask(0077); /* the file of an ipc socket */
+        rc = zmq_bind(l->sock, uri);
+        umask(before);
+    } else {
+        rc = zmq_connect(l->sock, uri);
+    }
+    if (rc == 0)
+        return HONE_OK;
+    int sys = zmq_errno();
+    hone_status s = sys == EADDRINUSE ? HONE_E_BUSY : sys == EINVAL ? HONE_E_INPUT : HONE_E_IO;
+    hone_fail(err, s, "cannot %s %s: %s", l->bound ? "listen at" : "connect to", uri,
+              zmq_strerror(sys));
+    if (err)
+        err->sys = sys;
+    return s;
+}
+
+hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, bool bind,
+                                    bool router, const hone_workers__identity *id,
+                                    hone_workers__link *ret, hone_error *err)
+{
+    *ret = (hone_workers__link){.endpoint = *e, .bound = bind, .router = router};
+    if (!e->local && !id->have)
+        return hone_fail(err, HONE_E_DENIED,
+                         "%s is reached over the network, so keys are needed: make one on each "
+                         "side with `hone keygen FILE`, put the other side's .pub line into an "
+                         "allow file, and give both with --key and --allow",
+                         e->uri);
+    ret->curve = id->have && !e->ipc;
+    const hone_allowed *server = NULL;
+    if (ret->curve && !bind && !(server = hone_allow_server(&id->allow, e->host)))
+        return hone_fail(err, HONE_E_DENIED,
+                         "the allow file lists several keys and none is named '%s'; name the key "
+                         "of the side at %s so",
+                         e->host, e->uri);
+    ret->sock = zmq_socket(zmq, router ? ZMQ_ROUTER : ZMQ_DEALER);
+    if (!ret->sock)
+        return hone_fail(err, HONE_E_IO, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
+    hone_status s = HONE_OK;
+    if (!set_common(ret) || (ret->curve && !set_curve(ret, id, server)) || !open_monitor(zmq, ret))
+        s = hone_fail(err, HONE_E_IO, "cannot set up the socket for %s: %s", e->uri,
+                      zmq_strerror(zmq_errno()));
+    if (s == HONE_OK)
+        s = attach(ret, err);
+    if (s != HONE_OK)
+        hone_workers__link_close(ret, 0);
+    return s;
+}
+
+void hone_workers__link_close(hone_workers__link *l, int linger_ms)
+{
+    if (l->monitor) {
+        zmq_socket_monitor(l->sock, NULL, 0);
+        zmq_close(l->monitor);
+    }
+    if (l->sock) {
+        set_int(l->sock, ZMQ_LINGER, linger_ms);
+        zmq_close(l->sock);
+    }
+    l->sock = l->monitor = NULL;
+}
+
+int hone_workers__link_send(hone_workers__link *l, const hone_workers__route *to,
+                            const hone_buf *message)
+{
+    /* A ROUTER reports an unknown or full peer at the first frame, so no half message is sent. */
+    if (l->router && zmq_send(l->sock, to->id, to->n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return zmq_errno();
+    while (zmq_send(l->sock, message->s, message->n, ZMQ_DONTWAIT) < 0)
+        if (zmq_errno() != EINTR)
+            return zmq_errno();
+    return 0;
+}
+
+bool hone_workers__link_receive(hone_workers__link *l, hone_workers__incoming *ret)
+{
+    *ret = (hone_workers__incoming){.fd = -1};
+    if (l->router) {
+        int n = zmq_recv(l->sock, ret->from.id, sizeof ret->from.id, ZMQ_DONTWAIT);
+        if (n < 0)
+            return false;
+        ret->from.n = (uint8_t)n;
+    }
+    zmq_msg_init(&ret->payload);
+    if (zmq_msg_recv(&ret->payload, l->sock, ZMQ_DONTWAIT) < 0)
+        return false;
+    /* From the payload: the routing id frame of libzmq 4.3.4 has no metadata. */
+    const char *key = zmq_msg_gets(&ret->payload, "User-Id");
+    if (key && strlen(key) < sizeof ret->key)
+        memcpy(ret->key, key, strlen(key) + 1);
+    ret->fd = zmq_msg_get(&ret->payload, ZMQ_SRCFD);
+    for (bool more = zmq_msg_more(&ret->payload); more;) { /* a message of ours is one frame */
+        zmq_msg_t extra;
+        zmq_msg_init(&extra);
+        more = zmq_msg_recv(&extra, l->sock, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&extra);
+        zmq_msg_close(&extra);
+    }
+    return true;
+}
+
+/* ---- monitor -------------------------------------------------------------------------------- */
+
+static void note_address(hone_workers__link *l, int fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    if (getpeername(fd, (struct sockaddr *)&a, &n) != 0)
+        return;
+    if (a.ss_family == AF_INET)
+        inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr, l->last_from,
+                  sizeof l->last_from);
+    else if (a.ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, l->last_from,
+                  sizeof l->last_from);
+}
+
+static void explain_protocol(const hone_workers__link *l, unsigned value, char *ret, size_t n)
+{
+    static const char *const mismatch[2][2] = {
+        {"the side at %s asks for keys: give --key and --allow",
+         "a side that uses keys tried to connect to %s, where this side has none"},
+        {"the side at %s works without keys, and this side insists on them",
+         "a side without keys tried to connect to %s"},
+    };
+    const char *at = l->endpoint.uri;
+    if (value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+        snprintf(ret, n, mismatch[l->curve][l->bound], at);
+    else if (value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
+        snprintf(ret, n,
+                 "the keys do not fit at %s: the connecting side must list the public key "
+                 "of the listening side",
+                 at);
+    else
+        snprintf(ret, n, "the other side at %s broke the ZeroMQ protocol (code %#x)", at, value);
+}
+
+/* Adds the address; false when the same was told lately. */
+static bool tell_denied(hone_workers__link *l, char *text, size_t n)
+{
+    if (!l->bound)
+        return true;
+    size_t m = strlen(text);
+    if (*l->last_from)
+        snprintf(text + m, n - m, " (latest connection from %s)", l->last_from);
+    uint64_t what = hone_hash_bytes(0, text, strlen(text));
+    int64_t now = hone_clock_ns();
+    for (size_t i = 0; i < HONE_LEN(l->told); i++)
+        if (l->told[i].what == what && now - l->told[i].at_ns < TELL_AGAIN_NS)
+            return false;
+    l->told[l->told_turn].what = what;
+    l->told[l->told_turn].at_ns = now;
+    l->told_turn = (l->told_turn + 1) % HONE_LEN(l->told);
+    return true;
+}
+
+hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_fd, char *ret_text,
+                                               size_t n)
+{
+    *ret_fd = -1;
+    uint8_t raw[6];
+    while (zmq_recv(l->monitor, raw, sizeof raw, ZMQ_DONTWAIT) == (int)sizeof raw) {
+        char address[256];
+        int k = zmq_recv(l->monitor, address, sizeof address - 1, ZMQ_DONTWAIT);
+        if (k < 0)
+            return HONE_WORKERS__CHANGE_NONE;
+        uint16_t event;
+        uint32_t value;
+        memcpy(&event, raw, sizeof event);
+        memcpy(&value, raw + 2, sizeof value);
+        switch (event) {
+        case ZMQ_EVENT_ACCEPTED:
+            note_address(l, (int)value);
+            break;
+        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+            return HONE_WORKERS__CHANGE_UP;
+        case ZMQ_EVENT_DISCONNECTED:
+            *ret_fd = (int)value;
+            return HONE_WORKERS__CHANGE_DOWN;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+            if (l->bound) /* reported by the ZAP handler, which knows the key */
+                break;
+            snprintf(ret_text, n, "%s does not list this side's public key in its allow file",
+                     l->endpoint.uri);
+            return HONE_WORKERS__CHANGE_DENIED;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+            explain_protocol(l, value, ret_text, n);
+            if (!tell_denied(l, ret_text, n))
+                break;
+            return HONE_WORKERS__CHANGE_DENIED;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            if (!l->bound || !l->curve)
+                return HONE_WORKERS__CHANGE_BROKEN;
+            /* When keys are missing, either side may be the first to see it and hang up. */
+            snprintf(ret_text, n,
+                     "a connection to %s broke off in its handshake: a side without "
+                     "keys, with wrong ones, or not hone at all",
+                     l->endpoint.uri);
+            if (!tell_denied(l, ret_text, n))
+                break;
+            return HONE_WORKERS__CHANGE_DENIED;
+        default:
+            break;
+        }
+    }
+    return HONE_WORKERS__CHANGE_NONE;
+}

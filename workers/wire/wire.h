@@ -1,0 +1,62 @@
+/* wire: the messages between coordinator and workers as plain structs, made from wire.def.
+ * docs/PROTOCOL.md says what they mean and in which order they come. */
+#ifndef HONE_WORKERS_WIRE_H
+#define HONE_WORKERS_WIRE_H
+
+#include "workers/workers.h"
+
+#define HONE_WIRE_VERSION 1
+#define HONE_WIRE_HEADER_BYTES 36
+/* ZMQ_MAXMSGSIZE. Every message that keeps the limits of its fields is smaller. */
+#define HONE_WIRE_MESSAGE_MAX (32 << 20)
+#define HONE_WIRE_ARTIFACT_MAX (24 << 20)
+
+typedef enum hone_wire_type {
+#define HONE_WIRE_ENUM
+#include "workers/wire/wire_gen.h"
+} hone_wire_type;
+
+enum { HONE_REFUSE_VERSION = 1, HONE_REFUSE_BUSY, HONE_REFUSE_HELLO };
+enum { HONE_NACK_TYPE = 1, HONE_NACK_MALFORMED, HONE_NACK_CREDIT, HONE_NACK_DIRECTION };
+
+typedef struct hone_wire_bytes {
+    const uint8_t *p;
+    uint32_t n;
+} hone_wire_bytes;
+
+#define HONE_WIRE_STRUCT
+#include "workers/wire/wire_gen.h"
+
+/* One message. After a decode, texts and bytes point into the decoded buffer. */
+typedef struct hone_wire {
+    uint8_t version;     /* of the header; HONE_WIRE_VERSION */
+    uint8_t type;        /* hone_wire_type */
+    uint8_t session[16]; /* zeros before WELCOME */
+    uint64_t seq;        /* grows with each message of a sender */
+    int64_t deadline_ms; /* what the sender will wait for an answer; 0: not said */
+    union {
+#define HONE_WIRE_MEMBER
+#include "workers/wire/wire_gen.h"
+    };
+} hone_wire;
+
+/* "HELLO" for its code; "?" outside the table. */
+const char *hone_wire_name(unsigned type);
+
+/* Appends the message to *ret. HONE_E_LIMIT when a field is longer than the protocol allows (the
+ * buffer is then as before); a required text that is NULL is sent as "". */
+hone_status hone_wire_encode(const hone_wire *m, hone_buf *ret, hone_error *err) HONE_NODISCARD;
+
+/* Reads one message. Never reads past n; what follows the last known field is ignored.
+ * HONE_E_PROTOCOL: malformed. HONE_E_VERSION: other version or unknown type; header fields of
+ * *ret are then filled, for a NACK. */
+hone_status hone_wire_decode(const void *bytes, size_t n, hone_wire *ret,
+                             hone_error *err) HONE_NODISCARD;
+
+/* Overwrites session and number of an encoded message. */
+void hone_wire_readdress(void *bytes, const uint8_t session[16], uint64_t seq);
+
+/* The name under which an artifact is cached: hash of its bytes and of its encoded manifest. */
+uint64_t hone_wire_artifact_key(const hone_manifest *m, const void *bytes, size_t n);
+
+#endif

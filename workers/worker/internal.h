@@ -1,0 +1,78 @@
+/* Inside of the worker: worker.c (the loop and the session), job.c (its jobs). */
+#ifndef HONE_WORKERS_WORKER_INTERNAL_H
+#define HONE_WORKERS_WORKER_INTERNAL_H
+
+#include "workers/wire/internal.h"
+
+#define HONE_WORKERS__BUILD_CREDIT \
+    2 /* one in hand and one waiting, so that the server never idles */
+#define HONE_WORKERS__RUN_CREDIT 1
+
+typedef struct hone_workers__worker {
+    const hone_worker_options *o;
+    hone_nursery *nursery;      /* NULL without the run role */
+    hone_workers__forge *forge; /* NULL without the build role */
+    int signals;                /* signalfd */
+    void *zmq;
+    hone_workers__identity identity;
+    hone_workers__zap zap;
+    hone_workers__link link;
+
+    /* The coordinator. */
+    uint8_t instance[16], session[16];
+    bool registered; /* WELCOME came and nothing ended the session */
+    bool up;         /* connecting: the connection stands; listening: the coordinator's does */
+    hone_workers__route route;
+    int fd;
+    char key[HONE_KEY_TEXT];
+    uint64_t seq;
+    int64_t heard_ns, said_ns, hello_ns, down_ns;
+    int64_t heartbeat_ns, lost_ns;
+    unsigned broken; /* handshakes that ended without a reason, in a row */
+    hone_buf out;
+    HONE_VEC(hone_buf) unsent; /* outcomes made while the coordinator's connection was away */
+
+    /* Jobs. */
+    HONE_VEC(hone_buf) builds; /* BUILD messages; the first is in hand when `building` */
+    bool building;
+    int64_t build_deadline_ms, build_start_ns;
+    uint64_t build_ticket;
+    bool measuring; /* the nursery has a job */
+    bool wanting;   /* a MEASURE waits for artifacts */
+    bool stale;     /* the session of the running measurement is over */
+    unsigned asked; /* NEED sent for artifact i */
+    hone_wire_measure measure;
+    int64_t measure_start_ns;
+    hone_workers__artifacts cache;
+
+    bool stopping;
+    hone_status status; /* what hone_worker_run returns */
+    hone_error *err;
+} hone_workers__worker;
+
+/* ---- worker.c ------------------------------------------------------------------------------- */
+
+/* Sends in the session. */
+void hone_workers__worker_say(hone_workers__worker *w, hone_wire *m);
+/* The same with an encoded message. */
+void hone_workers__worker_forward(hone_workers__worker *w, hone_buf *message);
+void hone_workers__worker_nack(hone_workers__worker *w, const hone_wire *m, uint32_t code,
+                               const char *text);
+void hone_workers__worker_stop(hone_workers__worker *w, hone_status s, const char *fmt, ...)
+    HONE_PRINTF(3, 4);
+
+/* ---- job.c --------------------------------------------------------------------------- */
+
+void hone_workers__worker_ready(hone_workers__worker *w); /* a session began: says what it takes */
+void hone_workers__worker_abandon(hone_workers__worker *w); /* a session ended: forgets its jobs */
+void hone_workers__worker_on_build(hone_workers__worker *w, const hone_wire *m, const void *bytes,
+                                   size_t n);
+void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m);
+void hone_workers__worker_on_artifact(hone_workers__worker *w, const hone_wire *m);
+/* Looks after the build in hand (readable: the server's socket is) and starts the next. */
+void hone_workers__worker_tend_build(hone_workers__worker *w);
+/* The nursery has a result. */
+void hone_workers__worker_on_nursery(hone_workers__worker *w);
+void hone_workers__worker_jobs_free(hone_workers__worker *w);
+
+#endif

@@ -1,0 +1,275 @@
+/* Jobs of a worker: the build queue in front of the build server, and the one measurement in the
+ * nursery. Neither ever blocks the loop, so heartbeats go on. */
+#include "workers/worker/internal.h"
+
+#define MS INT64_C(1000000)
+
+static void grant(hone_workers__worker *w, uint32_t role, uint32_t credit)
+{
+    if (credit == 0 || !w->registered)
+        return;
+    hone_wire m = {.type = HONE_WIRE_READY, .ready = {role, credit}};
+    hone_workers__worker_say(w, &m);
+}
+
+void hone_workers__worker_ready(hone_workers__worker *w)
+{
+    if (w->forge)
+        grant(w, HONE_ROLE_BUILD, HONE_WORKERS__BUILD_CREDIT);
+    if (w->nursery && !w->measuring)
+        grant(w, HONE_ROLE_RUN, HONE_WORKERS__RUN_CREDIT);
+}
+
+void hone_workers__worker_abandon(hone_workers__worker *w)
+{
+    for (uint32_t i = 0; i < w->builds.n; i++)
+        hone_buf_free(&w->builds.v[i]);
+    w->builds.n = 0;
+    if (w->building)
+        hone_workers__forge_end(w->forge, NULL, 0);
+    w->building = false;
+    w->wanting = false;
+    w->stale = w->measuring; /* the nursery finishes it; the result has no taker */
+}
+
+void hone_workers__worker_jobs_free(hone_workers__worker *w)
+{
+    hone_workers__worker_abandon(w);
+    hone_vec_free(&w->builds);
+    hone_workers__artifacts_free(&w->cache);
+}
+
+/* ---- building ------------------------------------------------------------------------------- */
+
+void hone_workers__worker_on_build(hone_workers__worker *w, const hone_wire *m, const void *bytes,
+                                   size_t n)
+{
+    if (!w->forge || w->builds.n >= HONE_WORKERS__BUILD_CREDIT) {
+        hone_workers__worker_nack(w, m, HONE_NACK_CREDIT, "more builds than this worker asked for");
+        return;
+    }
+    hone_buf b = {0};
+    hone_buf_add(&b, bytes, n);
+    hone_vec_push(&w->builds, b);
+}
+
+static void next_build(hone_workers__worker *w)
+{
+    hone_buf_free(&w->builds.v[0]);
+    w->builds.n--;
+    memmove(&w->builds.v[0], &w->builds.v[1], w->builds.n * sizeof w->builds.v[0]);
+    w->building = false;
+    grant(w, HONE_ROLE_BUILD, 1);
+}
+
+/* Ends the build in hand with an outcome made here. */
+static void build_failed(hone_workers__worker *w, hone_status s, const char *text)
+{
+    hone_wire *m = hone_xcalloc(1, sizeof *m);
+    m->type = HONE_WIRE_BUILT;
+    m->built.ticket = w->build_ticket;
+    m->built.spent_ns = hone_clock_ns() - w->build_start_ns;
+    hone_fail(&m->built.error, s, "%s", text);
+    hone_workers__worker_say(w, m);
+    free(m);
+    next_build(w);
+}
+
+static void start_build(hone_workers__worker *w)
+{
+    hone_error err = {0};
+    hone_wire *m = hone_xmalloc(sizeof *m);
+    hone_buf *b = &w->builds.v[0];
+    HONE_ASSERT(hone_wire_decode(b->s, b->n, m, NULL) == HONE_OK); /* as when it came */
+    w->building = true;
+    w->build_ticket = m->build.ticket;
+    w->build_deadline_ms = m->build.deadline_ms;
+    w->build_start_ns = hone_clock_ns();
+    free(m);
+    hone_status s = hone_workers__forge_send(w->forge, b->s, b->n, &err);
+    if (s == HONE_OK)
+        return;
+    build_failed(w, s, err.message);
+    hone_workers__worker_stop(w, s, "%s", err.message);
+}
+
+static bool take_build(hone_workers__worker *w)
+{
+    hone_buf out = {0};
+    int k = hone_workers__forge_receive(w->forge, &out);
+    bool good = false;
+    if (k == 1) {
+        hone_wire *m = hone_xmalloc(sizeof *m);
+        good = hone_wire_decode(out.s, out.n, m, NULL) == HONE_OK && m->type == HONE_WIRE_BUILT &&
+               m->built.ticket == w->build_ticket;
+        free(m);
+    }
+    if (good) {
+        hone_workers__worker_forward(w, &out);
+        next_build(w);
+    } else if (k != 0) {
+        char how[128], text[256];
+        hone_workers__forge_end(w->forge, how, sizeof how);
+        snprintf(text, sizeof text, "the build process died: %s", how);
+        build_failed(w, HONE_REJECT_BUILD, text);
+    }
+    hone_buf_free(&out);
+    return k != 0;
+}
+
+void hone_workers__worker_tend_build(hone_workers__worker *w)
+{
+    int64_t limit = w->o->build_rss_limit;
+    char text[128];
+    if (w->building && take_build(w)) {
+        /* Early enough that a build is not blamed for what was leaked before it. */
+        if (limit > 0 && hone_workers__forge_rss(w->forge) > limit / 2)
+            hone_workers__forge_end(w->forge, NULL, 0);
+    } else if (w->building) {
+        int64_t spent = hone_clock_ns() - w->build_start_ns;
+        if (w->build_deadline_ms > 0 && spent / MS > w->build_deadline_ms) {
+            hone_workers__forge_end(w->forge, NULL, 0);
+            snprintf(text, sizeof text, "the build took longer than %" PRId64 " ms",
+                     w->build_deadline_ms);
+            build_failed(w, HONE_REJECT_BUILD_TIMEOUT, text);
+        } else if (limit > 0 && hone_workers__forge_rss(w->forge) > limit) {
+            hone_workers__forge_end(w->forge, NULL, 0);
+            snprintf(text, sizeof text, "the build used more than %" PRId64 " MiB", limit >> 20);
+            build_failed(w, HONE_REJECT_BUILD, text);
+        }
+    }
+    if (!w->building && w->builds.n > 0 && !w->stopping)
+        start_build(w);
+}
+
+/* ---- measuring ------------------------------------------------------------------------------ */
+
+static void send_measured(hone_workers__worker *w, const hone_measure_result *r,
+                          const hone_error *e)
+{
+    hone_wire *m = hone_xcalloc(1, sizeof *m);
+    hone_wire_measured *d = &m->measured;
+    m->type = HONE_WIRE_MEASURED;
+    d->ticket = w->measure.ticket;
+    d->spent_ns = hone_clock_ns() - w->measure_start_ns;
+    d->error = *e;
+    if (r) {
+        int32_t n = r->n_samples < 0 ? 0 : r->n_samples;
+        d->n_sample_ns = n > HONE_MAX_SAMPLES ? HONE_MAX_SAMPLES : (uint32_t)n;
+        d->n_incumbent_ns = d->n_sample_ns;
+        memcpy(d->sample_ns, r->sample_ns, d->n_sample_ns * sizeof d->sample_ns[0]);
+        memcpy(d->incumbent_ns, r->incumbent_ns, d->n_sample_ns * sizeof d->incumbent_ns[0]);
+        d->time_ns = r->time_ns;
+        d->log_ratio = r->log_ratio;
+        d->max_error = r->max_error;
+        d->check_ns = r->check_ns;
+        d->run_ns = r->run_ns;
+        d->env = r->env;
+    }
+    hone_workers__worker_say(w, m);
+    free(m);
+}
+
+static void start_measure(hone_workers__worker *w)
+{
+    const uint64_t key[3] = {w->measure.candidate, w->measure.reference, w->measure.incumbent};
+    const hone_artifact *a[3] = {NULL};
+    bool missing = false;
+    for (unsigned i = 0; i < 3; i++) {
+        if (key[i] == 0 || (a[i] = hone_workers__artifacts_find(&w->cache, key[i])))
+            continue;
+        missing = true;
+        if (!(w->asked & 1u << i)) {
+            hone_wire m = {.type = HONE_WIRE_NEED, .need = {w->measure.ticket, key[i]}};
+            hone_workers__worker_say(w, &m);
+            w->asked |= 1u << i;
+        }
+    }
+    if (missing)
+        return;
+    w->wanting = false;
+    hone_measure_job job = {.id = w->measure.ticket,
+                            .candidate = a[0],
+                            .reference = a[1],
+                            .incumbent = a[2],
+                            .threads = w->measure.threads,
+                            .data_seed = w->measure.data_seed,
+                            .tolerance = w->measure.tolerance,
+                            .peak_gflops = w->measure.peak_gflops,
+                            .check_ms = w->measure.check_ms,
+                            .run_ms = w->measure.run_ms,
+                            .min_samples = w->measure.min_samples,
+                            .max_samples = w->measure.max_samples,
+                            .sample_ns = w->measure.sample_ns};
+    hone_error err = {0};
+    w->measure_start_ns = hone_clock_ns();
+    hone_status s = hone_nursery_send(w->nursery, &job, &err);
+    if (s == HONE_OK) {
+        w->measuring = true;
+        w->stale = false;
+        return;
+    }
+    send_measured(w, NULL, &err);
+    if (s == HONE_E_PEER)
+        hone_workers__worker_stop(w, HONE_E_SANDBOX, "the measuring process is gone: %s",
+                                  err.message);
+    else
+        grant(w, HONE_ROLE_RUN, 1);
+}
+
+void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m)
+{
+    const hone_wire_measure *j = &m->measure;
+    if (!w->nursery || w->measuring || w->wanting) {
+        hone_workers__worker_nack(w, m, HONE_NACK_CREDIT,
+                                  "more measurements than this worker asked for");
+        return;
+    }
+    if (j->candidate == 0 || j->reference == 0 || j->threads < 1 || j->min_samples < 1 ||
+        j->max_samples < j->min_samples || j->max_samples > HONE_MAX_SAMPLES || j->check_ms < 1 ||
+        j->run_ms < 1) {
+        hone_error err;
+        hone_fail(&err, HONE_E_INPUT, "the measurement is not well described");
+        w->measure = *j;
+        w->measure_start_ns = hone_clock_ns();
+        send_measured(w, NULL, &err);
+        grant(w, HONE_ROLE_RUN, 1);
+        return;
+    }
+    w->measure = *j;
+    w->wanting = true;
+    w->asked = 0;
+    start_measure(w);
+}
+
+void hone_workers__worker_on_artifact(hone_workers__worker *w, const hone_wire *m)
+{
+    const hone_wire_artifact *a = &m->artifact;
+    if (hone_wire_artifact_key(&a->manifest, a->bytes.p, a->bytes.n) != a->key) {
+        hone_workers__worker_nack(w, m, HONE_NACK_MALFORMED, "the artifact does not fit its key");
+        return;
+    }
+    hone_workers__artifacts_add(&w->cache, a->key, &a->manifest, &a->bytes);
+    if (w->wanting)
+        start_measure(w);
+}
+
+void hone_workers__worker_on_nursery(hone_workers__worker *w)
+{
+    hone_measure_result *r = hone_xcalloc(1, sizeof *r);
+    hone_error err = {0};
+    hone_status s = hone_nursery_receive(w->nursery, r, &err);
+    if (w->measuring) {
+        err.status = s;
+        w->measuring = false;
+        if (!w->stale)
+            send_measured(w, r, &err);
+        if (s != HONE_E_PEER)
+            grant(w, HONE_ROLE_RUN, 1);
+    }
+    if (s == HONE_E_PEER)
+        hone_workers__worker_stop(w, HONE_E_SANDBOX, "the measuring process is gone: %s",
+                                  err.message);
+    w->stale = false;
+    free(r);
+}
