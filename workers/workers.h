@@ -187,6 +187,9 @@ hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err
 /* Hands a job to the nursery. One at a time. HONE_E_PEER when the nursery is gone. */
 hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job,
                               hone_error *err) HONE_NODISCARD;
+/* Gives up the job in hand: its child is killed at once, and hone_nursery_receive has an answer
+ * soon: HONE_E_INTERRUPTED, or the result if it was there already. Nothing when there is no job. */
+void hone_nursery_cancel(hone_nursery *n);
 /* Descriptor that becomes readable when the result is there. */
 int hone_nursery_fd(const hone_nursery *n);
 /* Takes the result of the job in hand. HONE_OK, HONE_REJECT_*, HONE_E_*. */

@@ -195,6 +195,30 @@ static void killed_child_is_nobodys_fault(void **state)
     hone_nursery_stop(n);
 }
 
+static void cancelled_job_ends_and_the_nursery_goes_on(void **state)
+{
+    (void)state;
+    hone_nursery *n = measuring_for_ever();
+    hone_measure_result r;
+    hone_error err;
+    pid_t child = child_of(hone_device__nursery_pid(n));
+    hone_nursery_cancel(n);
+    assert_status(hone_nursery_receive(n, &r, &err), HONE_E_INTERRUPTED, &err);
+    assert_true(ends(child));
+    hone_nursery_cancel(n); /* there is no job */
+    works(n);
+    /* too late: the result is there already, and the word is not taken for one about the next job
+     */
+    hone_measure_job job = plain_job(&right, &right);
+    struct pollfd p = {.fd = hone_nursery_fd(n), .events = POLLIN};
+    assert_status(hone_nursery_send(n, &job, &err), HONE_OK, &err);
+    assert_int_equal(poll(&p, 1, 20000), 1);
+    hone_nursery_cancel(n);
+    assert_status(hone_nursery_receive(n, &r, &err), HONE_OK, &err);
+    works(n);
+    hone_nursery_stop(n);
+}
+
 static void signals_of_the_terminal_do_not_end_it(void **state)
 {
     (void)state;
@@ -309,6 +333,7 @@ int main(void)
         cmocka_unit_test(killed_while_it_measures),
         cmocka_unit_test(stop_ends_nursery_and_child),
         cmocka_unit_test(killed_child_is_nobodys_fault),
+        cmocka_unit_test(cancelled_job_ends_and_the_nursery_goes_on),
         cmocka_unit_test(signals_of_the_terminal_do_not_end_it),
         cmocka_unit_test(dead_worker_takes_its_nursery_along),
         cmocka_unit_test(containers_that_forbid_things),

@@ -193,7 +193,7 @@ typedef struct hone_device__run {
     hone_device__dataset *data;
     hone_device__kernel kernels[HONE_DEVICE__KERNELS];
     hone_device__buffer control_page;
-    int worker; /* socket: the run is given up when its other end is gone */
+    int worker; /* socket: the run is given up when its other end says so, or is gone */
     /* set by run_start */
     hone_device__control *control;
     pid_t pid;
@@ -203,8 +203,8 @@ typedef struct hone_device__run {
 /* Forks the child. HONE_E_SANDBOX, HONE_E_NOMEM. */
 hone_status hone_device__run_start(hone_device__run *r, hone_error *err);
 /* Gives the command (0: none) and waits for `expected` until the deadline. HONE_REJECT_* when the
- * kernel misbehaved, HONE_E_SANDBOX, or HONE_E_PEER when the worker is gone. After anything but
- * HONE_OK the child is dead. */
+ * kernel misbehaved, HONE_E_SANDBOX, HONE_E_INTERRUPTED when the worker gave the job up, or
+ * HONE_E_PEER when it is gone. After anything but HONE_OK the child is dead. */
 hone_status hone_device__run_do(hone_device__run *r, char command, char expected,
                                 int64_t deadline_ns, hone_error *err);
 /* Kills and reaps the child, gives back its packed buffers. */
@@ -234,6 +234,10 @@ typedef struct hone_device__request {
     uint8_t has_incumbent;
     hone_manifest manifests[3]; /* candidate, reference, incumbent: as the descriptors sent along */
 } hone_device__request;
+
+/* A message of this one byte gives up the job in hand; when there is none (any more), it means
+ * nothing. */
+#define HONE_DEVICE__CANCEL 'x'
 
 typedef struct hone_device__reply {
     hone_status status;

@@ -166,6 +166,15 @@ hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job, hone
     return s;
 }
 
+void hone_nursery_cancel(hone_nursery *n)
+{
+    char what = HONE_DEVICE__CANCEL;
+    if (!n->busy)
+        return;
+    while (send(n->socket, &what, sizeof what, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
 int hone_nursery_fd(const hone_nursery *n)
 {
     return n->socket;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -222,6 +223,18 @@ static hone_status by_event(const hone_device__run *r, const hone_device__contro
     }
 }
 
+/* What the worker says meanwhile: that the job is given up, or nothing more for ever. */
+static hone_status by_worker(const hone_device__run *r, hone_error *err)
+{
+    char what = 0;
+    ssize_t n;
+    while ((n = recv(r->worker, &what, sizeof what, MSG_DONTWAIT)) < 0 && errno == EINTR) {
+    }
+    if (n == 1 && what == HONE_DEVICE__CANCEL)
+        return hone_fail(err, HONE_E_INTERRUPTED, "the measurement was given up");
+    return hone_fail(err, HONE_E_PEER, "the worker is gone");
+}
+
 /* The child's words as they are now, with texts that end. */
 static hone_device__control snapshot(const hone_device__run *r)
 {
@@ -242,14 +255,17 @@ hone_status hone_device__run_do(hone_device__run *r, char command, char expected
                  : left / 1000000 >= INT32_MAX ? INT32_MAX
                                                : (int)(left / 1000000) + 1;
         struct pollfd p[2] = {{.fd = r->event, .events = POLLIN},
-                              {.fd = r->worker, .events = POLLRDHUP}};
+                              {.fd = r->worker, .events = POLLIN | POLLRDHUP}};
         int n = poll(p, 2, ms);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return hone_fail_errno(err, HONE_E_SANDBOX, "cannot wait for the measuring process");
-        if (p[1].revents)
-            return hone_fail(err, HONE_E_PEER, "the worker is gone");
+        if (p[1].revents) {
+            hone_status s = by_worker(r, err);
+            reap(r, true);
+            return s;
+        }
         if (n == 0) {
             reap(r, true);
             hone_device__control c = snapshot(r);

@@ -91,13 +91,15 @@ static bool receive_request(int socket, hone_device__request *ret, int fds[ARTIF
         struct cmsghdr align;
     } space;
     struct iovec part = {.iov_base = ret, .iov_len = sizeof *ret};
-    struct msghdr m = {.msg_iov = &part,
-                       .msg_iovlen = 1,
-                       .msg_control = space.bytes,
-                       .msg_controllen = sizeof space.bytes};
+    struct msghdr m;
     ssize_t n;
-    while ((n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
-    }
+    do {
+        m = (struct msghdr){.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = space.bytes,
+                            .msg_controllen = sizeof space.bytes};
+        n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
+    } while ((n < 0 && errno == EINTR) || (n == 1 && *(char *)ret == HONE_DEVICE__CANCEL));
     struct cmsghdr *c = n == (ssize_t)sizeof *ret ? CMSG_FIRSTHDR(&m) : NULL;
     size_t wanted = ret->has_incumbent ? 3 : 2;
     if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(wanted * sizeof(int)))
