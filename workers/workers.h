@@ -60,7 +60,7 @@ typedef struct hone_artifact {
 void hone_artifact_free(hone_artifact *a);
 
 typedef struct hone_build_job {
-    uint64_t id;          /* the caller's, comes back with the result */
+    uint64_t id;          /* of hone_pool_new_id; comes back with the result */
     const char *workload; /* program text of the unscheduled program (ir/print) */
     const char *trace;    /* trace text (JSON), or NULL for the program as written */
     const char *target;   /* target text (codegen/target.h) */
@@ -73,7 +73,9 @@ typedef struct hone_build_job {
 /* ---- what is measured ---------------------------------------------------------------------- */
 
 typedef struct hone_measure_job {
-    uint64_t id;
+    uint64_t id;        /* of hone_pool_new_id; comes back with the result */
+    const char *target; /* text of the target the artifacts were built for: a device that cannot
+                           run it does not get the job. NULL: any may */
     const hone_artifact *candidate;
     const hone_artifact
         *reference; /* computes the expected outputs; cached by hash on the device */
@@ -131,6 +133,7 @@ typedef struct hone_pool_event {
     hone_artifact artifact; /* BUILT and HONE_OK: now the caller's */
     hone_measure_result result;
     int64_t spent_ns; /* worker's time on it */
+    char device[64];  /* name of the peer that joined, was lost, or did it; "" none did */
     char text[256];
 } hone_pool_event;
 
@@ -144,10 +147,17 @@ hone_status hone_pool_connect(hone_pool *p, const char *endpoint, hone_error *er
 /* Peers present that have all of `roles`, and how many more jobs they would take at once. */
 uint32_t hone_pool_peers(const hone_pool *p, unsigned roles);
 uint32_t hone_pool_credit(const hone_pool *p, unsigned role);
+/* Peers present that could take a job of this role for this target (NULL: not asked). */
+uint32_t hone_pool_able(const hone_pool *p, unsigned role, const char *target);
+/* A number for a job that no other job of this pool has, from 1 on. */
+uint64_t hone_pool_new_id(hone_pool *p);
 /* Queues the job; copies what it needs, so job and artifacts may go. A job whose worker is lost
  * comes back as HONE_E_PEER once; resubmitting is the caller's decision. */
 void hone_pool_build(hone_pool *p, const hone_build_job *job);
 void hone_pool_measure(hone_pool *p, const hone_measure_job *job);
+/* Drops the job: one that waits is forgotten, one in hand is abandoned where it runs (its child is
+ * killed). No event of it follows. An id that is not known does nothing. */
+void hone_pool_cancel(hone_pool *p, uint64_t id);
 /* Waits at most timeout_ms for one event. EINTR gives HONE_POOL_NOTHING. */
 void hone_pool_next(hone_pool *p, int timeout_ms, hone_pool_event *ret);
 /* Says goodbye to every peer and closes. */

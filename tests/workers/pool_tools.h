@@ -268,9 +268,23 @@ static inline void raw_expect(raw *r, hone_pool *p, unsigned type)
 static inline void raw_hello(raw *r, uint32_t proto, unsigned roles)
 {
     hone_wire m = {.type = HONE_WIRE_HELLO};
-    m.hello = (hone_wire_hello){.proto_min = proto, .proto_max = proto, .roles = roles};
-    m.hello.name = "raw\x1b[31m";
+    m.hello = (hone_wire_hello){.proto_min = proto,
+                                .proto_max = proto,
+                                .roles = roles,
+                                .name = "raw\x1b[31m",
+                                .revision = HONE_WIRE_REVISION};
     raw_say(r, &m);
+}
+
+/* The HELLO of a worker from before there were revisions and descriptions. */
+static inline void raw_hello_older(raw *r, unsigned roles)
+{
+    hone_wire m = {.type = HONE_WIRE_HELLO,
+                   .hello = {.proto_min = 1, .proto_max = 1, .roles = roles, .name = "older"}};
+    hone_buf b = {0};
+    assert_int_equal(hone_wire_encode(&m, &b, NULL), HONE_OK);
+    assert_int_equal(zmq_send(r->sock, b.s, b.n - 8, 0), b.n - 8);
+    hone_buf_free(&b);
 }
 
 static inline void raw_ready(raw *r, uint32_t role, uint32_t credit)

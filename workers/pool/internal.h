@@ -24,6 +24,7 @@ typedef struct hone_workers__peer {
     char key[HONE_KEY_TEXT];
     char name[64], about[256];
     unsigned roles;
+    uint32_t revision; /* of wire.def, that it knows */
     uint32_t credit[HONE_WORKERS__ROLES];
     uint32_t busy; /* jobs in hand */
     int64_t seen_ns;
@@ -43,8 +44,8 @@ typedef struct hone_workers__job {
     uint64_t ticket;          /* number of this attempt, on the wire */
     hone_workers__peer *peer; /* NULL while it waits */
     int64_t deadline_ns;
-    hone_build_job build; /* owns its texts */
-    hone_measure_job measure;
+    hone_build_job build;        /* owns its texts */
+    hone_measure_job measure;    /* owns its target */
     hone_workers__blob *blob[3]; /* candidate, reference, incumbent or NULL */
 } hone_workers__job;
 
@@ -53,7 +54,7 @@ struct hone_pool {
     hone_workers__identity identity;
     hone_workers__zap zap;
     int64_t lost_ns;
-    uint64_t seq, ticket;
+    uint64_t seq, ticket, id; /* the latest of each */
     HONE_VEC(hone_workers__pool_link *) links;
     HONE_VEC(hone_workers__peer *) peers;
     HONE_VEC(hone_workers__job *) waiting; /* in the order they came */

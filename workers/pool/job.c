@@ -89,6 +89,7 @@ void hone_workers__job_free(hone_pool *p, hone_workers__job *j)
     free((char *)j->build.trace);
     free((char *)j->build.target);
     free((char *)j->build.intrins);
+    free((char *)j->measure.target);
     free(j);
 }
 
@@ -106,9 +107,20 @@ void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
 {
     hone_workers__job *j = job_new(p, 1, job->id);
     j->measure = *job;
+    j->measure.target = job->target ? hone_xstrdup(job->target) : NULL;
     j->blob[0] = blob_hold(p, job->candidate);
     j->blob[1] = blob_hold(p, job->reference);
     j->blob[2] = blob_hold(p, job->incumbent);
+}
+
+/* Takes a job out of the hands of its worker. */
+static void job_release(hone_pool *p, hone_workers__job *j)
+{
+    for (uint32_t i = 0; i < p->running.n; i++)
+        if (p->running.v[i] == j)
+            p->running.v[i] = p->running.v[--p->running.n];
+    if (j->peer)
+        j->peer->busy--;
 }
 
 hone_pool_event *hone_workers__job_finish(hone_pool *p, hone_workers__job *j)
@@ -116,15 +128,66 @@ hone_pool_event *hone_workers__job_finish(hone_pool *p, hone_workers__job *j)
     hone_pool_event *e =
         hone_workers__pool_event(p, j->role ? HONE_POOL_MEASURED : HONE_POOL_BUILT);
     e->id = j->id;
-    for (uint32_t i = 0; i < p->running.n; i++)
-        if (p->running.v[i] == j)
-            p->running.v[i] = p->running.v[--p->running.n];
     if (j->peer) {
-        j->peer->busy--;
         snprintf(e->text, sizeof e->text, "%s", j->peer->name);
+        snprintf(e->device, sizeof e->device, "%s", j->peer->name);
     }
+    job_release(p, j);
     hone_workers__job_free(p, j);
     return e;
+}
+
+static void cancel_waiting(hone_pool *p, uint64_t id)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < p->waiting.n; i++) {
+        hone_workers__job *j = p->waiting.v[i];
+        if (j->id == id)
+            hone_workers__job_free(p, j);
+        else
+            p->waiting.v[kept++] = j;
+    }
+    p->waiting.n = kept;
+}
+
+static void cancel_running(hone_pool *p, uint64_t id)
+{
+    for (uint32_t i = 0; i < p->running.n;) {
+        hone_workers__job *j = p->running.v[i];
+        if (j->id != id) {
+            i++;
+            continue;
+        }
+        hone_workers__peer *peer = j->peer;
+        hone_wire m = {.type = HONE_WIRE_CANCEL, .cancel = {j->ticket}};
+        job_release(p, j);
+        hone_workers__job_free(p, j);
+        /* An older worker finishes it; what it says then is for nobody. */
+        if (peer->revision >= HONE_WIRE_REVISION_CANCEL && !hone_workers__pool_tell(p, peer, &m))
+            i = 0; /* the list has changed with the loss of the peer */
+    }
+}
+
+static void cancel_events(hone_pool *p, uint64_t id)
+{
+    uint32_t kept = p->first;
+    for (uint32_t i = p->first; i < p->events.n; i++) {
+        hone_pool_event *e = p->events.v[i];
+        if (e->id == id && (e->kind == HONE_POOL_BUILT || e->kind == HONE_POOL_MEASURED)) {
+            hone_artifact_free(&e->artifact);
+            free(e);
+        } else {
+            p->events.v[kept++] = e;
+        }
+    }
+    p->events.n = kept;
+}
+
+void hone_pool_cancel(hone_pool *p, uint64_t id)
+{
+    cancel_waiting(p, id);
+    cancel_running(p, id);
+    cancel_events(p, id); /* last: a peer lost over it gives back jobs, perhaps one of this id */
 }
 
 void hone_workers__job_fail(hone_pool *p, hone_workers__job *j, hone_status s, const char *fmt, ...)
@@ -201,7 +264,8 @@ static hone_status check_fits(hone_pool *p, hone_wire *m, const hone_workers__jo
                                          .run_ms = o->run_ms,
                                          .min_samples = o->min_samples,
                                          .max_samples = o->max_samples,
-                                         .sample_ns = o->sample_ns};
+                                         .sample_ns = o->sample_ns,
+                                         .target = o->target};
         for (size_t i = 0; i < HONE_LEN(j->blob); i++)
             if (j->blob[i] && j->blob[i]->artifact.n > HONE_WIRE_ARTIFACT_MAX)
                 return hone_fail(err, HONE_E_LIMIT, "an artifact is larger than %d bytes",

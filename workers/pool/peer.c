@@ -63,6 +63,7 @@ void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char 
             p->peers.v[i] = p->peers.v[--p->peers.n];
     hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_PEER_LOST);
     snprintf(e->text, sizeof e->text, "%s: %s", peer->name, why);
+    snprintf(e->device, sizeof e->device, "%s", peer->name);
     hone_log(HONE_LOG_INFO, "worker lost: %s", e->text);
     for (uint32_t i = 0; i < p->running.n;) {
         hone_workers__job *j = p->running.v[i];
@@ -145,6 +146,7 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
     peer->route = in->from;
     peer->fd = in->fd;
     peer->roles = h->roles;
+    peer->revision = h->revision;
     peer->seen_ns = hone_clock_ns();
     memcpy(peer->key, in->key, sizeof peer->key);
     const hone_allowed *known = *in->key ? hone_allow_find_text(&p->identity.allow, in->key) : NULL;
@@ -160,6 +162,7 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
     l->who_ns = 0;
     hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_PEER_JOINED);
     snprintf(e->text, sizeof e->text, "%s", peer->about);
+    snprintf(e->device, sizeof e->device, "%s", peer->name);
     hone_log(HONE_LOG_INFO, "worker joined: %s", e->text);
     welcome(p, peer);
 }

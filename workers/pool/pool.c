@@ -77,6 +77,17 @@ uint32_t hone_pool_credit(const hone_pool *p, unsigned role)
     return credit > queued ? credit - queued : 0;
 }
 
+uint32_t hone_pool_able(const hone_pool *p, unsigned role, const char *target)
+{
+    (void)target;
+    return hone_pool_peers(p, role);
+}
+
+uint64_t hone_pool_new_id(hone_pool *p)
+{
+    return ++p->id;
+}
+
 /* ---- one turn of the loop ------------------------------------------------------------------- */
 
 static void report_refused(hone_pool *p, const char *text)

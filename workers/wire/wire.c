@@ -75,6 +75,7 @@ static void put_error(writer *w, const char *field, const hone_error *e)
     static void encode_##member(writer *w, const hone_wire_##member *m) \
     {
 #define END(NAME, member) }
+#define LATER(f)
 #define U8(f, doc) put_le(w, m->f, 1);
 #define U32(f, doc) put_le(w, m->f, 4);
 #define I32(f, doc) put_le(w, (uint32_t)m->f, 4);
@@ -260,6 +261,11 @@ static bool get_error(reader *r, hone_error *ret)
     return ok;            \
     }
 #define GET(f, call) ok = ok && (r->field = #f, call);
+#define LATER(f)                                                     \
+    if (ok && r->left == 0) {                                        \
+        memset(&m->f, 0, (size_t)((char *)(m + 1) - (char *)&m->f)); \
+        return true;                                                 \
+    }
 #define U8(f, doc) GET(f, get_u8(r, &m->f))
 #define U32(f, doc) GET(f, get_u32(r, &m->f))
 #define I32(f, doc) GET(f, get_i32(r, &m->f))
@@ -279,6 +285,7 @@ static bool get_error(reader *r, hone_error *ret)
 
 /* ---- the message as a whole ----------------------------------------------------------------- */
 
+#define LATER(f)
 #define U8(f, doc)
 #define U32(f, doc)
 #define I32(f, doc)

@@ -6,6 +6,9 @@
 #include "workers/workers.h"
 
 #define HONE_WIRE_VERSION 1
+/* Counts what was added within the version. */
+#define HONE_WIRE_REVISION 1
+#define HONE_WIRE_REVISION_CANCEL 1 /* since when there is CANCEL */
 #define HONE_WIRE_HEADER_BYTES 36
 /* ZMQ_MAXMSGSIZE. Every message that keeps the limits of its fields is smaller. */
 #define HONE_WIRE_MESSAGE_MAX (32 << 20)

@@ -3,6 +3,7 @@
 #if defined HONE_WIRE_ENUM
 #define MESSAGE(NAME, member, code, sender, doc) HONE_WIRE_##NAME = code,
 #define END(NAME, member)
+#define LATER(f)
 #define U8(f, doc)
 #define U32(f, doc)
 #define I32(f, doc)
@@ -21,6 +22,7 @@
 #define END(NAME, member) \
     }                     \
     hone_wire_##member;
+#define LATER(f)
 #define U8(f, doc) uint8_t f;
 #define U32(f, doc) uint32_t f;
 #define I32(f, doc) int32_t f;
@@ -39,6 +41,7 @@
 #elif defined HONE_WIRE_MEMBER
 #define MESSAGE(NAME, member, code, sender, doc) hone_wire_##member member;
 #define END(NAME, member)
+#define LATER(f)
 #define U8(f, doc)
 #define U32(f, doc)
 #define I32(f, doc)

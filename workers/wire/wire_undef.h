@@ -1,6 +1,7 @@
 /* Forgets the macros of wire.def, after each inclusion of it. */
 #undef MESSAGE
 #undef END
+#undef LATER
 #undef U8
 #undef U32
 #undef I32

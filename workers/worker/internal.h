@@ -8,6 +8,12 @@
     2 /* one in hand and one waiting, so that the server never idles */
 #define HONE_WORKERS__RUN_CREDIT 1
 
+typedef struct hone_workers__queued_build {
+    hone_buf message; /* BUILD, as it came: the build server reads it */
+    uint64_t ticket;
+    int64_t deadline_ms;
+} hone_workers__queued_build;
+
 typedef struct hone_workers__worker {
     const hone_worker_options *o;
     hone_nursery *nursery;      /* NULL without the run role */
@@ -33,10 +39,9 @@ typedef struct hone_workers__worker {
     HONE_VEC(hone_buf) unsent; /* outcomes made while the coordinator's connection was away */
 
     /* Jobs. */
-    HONE_VEC(hone_buf) builds; /* BUILD messages; the first is in hand when `building` */
+    HONE_VEC(hone_workers__queued_build) builds; /* the first is in hand when `building` */
     bool building;
-    int64_t build_deadline_ms, build_start_ns;
-    uint64_t build_ticket;
+    int64_t build_start_ns;
     bool measuring; /* the nursery has a job */
     bool wanting;   /* a MEASURE waits for artifacts */
     bool stale;     /* the session of the running measurement is over */
@@ -68,6 +73,8 @@ void hone_workers__worker_abandon(hone_workers__worker *w); /* a session ended: 
 void hone_workers__worker_on_build(hone_workers__worker *w, const hone_wire *m, const void *bytes,
                                    size_t n);
 void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m);
+/* The coordinator does not want the outcome of this job any more. */
+void hone_workers__worker_on_cancel(hone_workers__worker *w, uint64_t ticket);
 void hone_workers__worker_on_artifact(hone_workers__worker *w, const hone_wire *m);
 /* Looks after the build in hand (readable: the server's socket is) and starts the next. */
 void hone_workers__worker_tend_build(hone_workers__worker *w);

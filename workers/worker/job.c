@@ -23,7 +23,7 @@ void hone_workers__worker_ready(hone_workers__worker *w)
 void hone_workers__worker_abandon(hone_workers__worker *w)
 {
     for (uint32_t i = 0; i < w->builds.n; i++)
-        hone_buf_free(&w->builds.v[i]);
+        hone_buf_free(&w->builds.v[i].message);
     w->builds.n = 0;
     if (w->building)
         hone_workers__forge_end(w->forge, NULL, 0);
@@ -48,17 +48,18 @@ void hone_workers__worker_on_build(hone_workers__worker *w, const hone_wire *m, 
         hone_workers__worker_nack(w, m, HONE_NACK_CREDIT, "more builds than this worker asked for");
         return;
     }
-    hone_buf b = {0};
-    hone_buf_add(&b, bytes, n);
+    hone_workers__queued_build b = {.ticket = m->build.ticket, .deadline_ms = m->build.deadline_ms};
+    hone_buf_add(&b.message, bytes, n);
     hone_vec_push(&w->builds, b);
 }
 
-static void next_build(hone_workers__worker *w)
+static void drop_build(hone_workers__worker *w, uint32_t i)
 {
-    hone_buf_free(&w->builds.v[0]);
+    hone_buf_free(&w->builds.v[i].message);
     w->builds.n--;
-    memmove(&w->builds.v[0], &w->builds.v[1], w->builds.n * sizeof w->builds.v[0]);
-    w->building = false;
+    memmove(&w->builds.v[i], &w->builds.v[i + 1], (w->builds.n - i) * sizeof w->builds.v[0]);
+    if (i == 0)
+        w->building = false;
     grant(w, HONE_ROLE_BUILD, 1);
 }
 
@@ -67,25 +68,20 @@ static void build_failed(hone_workers__worker *w, hone_status s, const char *tex
 {
     hone_wire *m = hone_xcalloc(1, sizeof *m);
     m->type = HONE_WIRE_BUILT;
-    m->built.ticket = w->build_ticket;
+    m->built.ticket = w->builds.v[0].ticket;
     m->built.spent_ns = hone_clock_ns() - w->build_start_ns;
     hone_fail(&m->built.error, s, "%s", text);
     hone_workers__worker_say(w, m);
     free(m);
-    next_build(w);
+    drop_build(w, 0);
 }
 
 static void start_build(hone_workers__worker *w)
 {
     hone_error err = {0};
-    hone_wire *m = hone_xmalloc(sizeof *m);
-    hone_buf *b = &w->builds.v[0];
-    HONE_ASSERT(hone_wire_decode(b->s, b->n, m, NULL) == HONE_OK); /* as when it came */
+    const hone_buf *b = &w->builds.v[0].message;
     w->building = true;
-    w->build_ticket = m->build.ticket;
-    w->build_deadline_ms = m->build.deadline_ms;
     w->build_start_ns = hone_clock_ns();
-    free(m);
     hone_status s = hone_workers__forge_send(w->forge, b->s, b->n, &err);
     if (s == HONE_OK)
         return;
@@ -101,12 +97,12 @@ static bool take_build(hone_workers__worker *w)
     if (k == 1) {
         hone_wire *m = hone_xmalloc(sizeof *m);
         good = hone_wire_decode(out.s, out.n, m, NULL) == HONE_OK && m->type == HONE_WIRE_BUILT &&
-               m->built.ticket == w->build_ticket;
+               m->built.ticket == w->builds.v[0].ticket;
         free(m);
     }
     if (good) {
         hone_workers__worker_forward(w, &out);
-        next_build(w);
+        drop_build(w, 0);
     } else if (k != 0) {
         char how[128], text[256];
         hone_workers__forge_end(w->forge, how, sizeof how);
@@ -126,11 +122,10 @@ void hone_workers__worker_tend_build(hone_workers__worker *w)
         if (limit > 0 && hone_workers__forge_rss(w->forge) > limit / 2)
             hone_workers__forge_end(w->forge, NULL, 0);
     } else if (w->building) {
-        int64_t spent = hone_clock_ns() - w->build_start_ns;
-        if (w->build_deadline_ms > 0 && spent / MS > w->build_deadline_ms) {
+        int64_t spent = hone_clock_ns() - w->build_start_ns, most = w->builds.v[0].deadline_ms;
+        if (most > 0 && spent / MS > most) {
             hone_workers__forge_end(w->forge, NULL, 0);
-            snprintf(text, sizeof text, "the build took longer than %" PRId64 " ms",
-                     w->build_deadline_ms);
+            snprintf(text, sizeof text, "the build took longer than %" PRId64 " ms", most);
             build_failed(w, HONE_REJECT_BUILD_TIMEOUT, text);
         } else if (limit > 0 && hone_workers__forge_rss(w->forge) > limit) {
             hone_workers__forge_end(w->forge, NULL, 0);
@@ -231,15 +226,35 @@ void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m
         hone_error err;
         hone_fail(&err, HONE_E_INPUT, "the measurement is not well described");
         w->measure = *j;
+        w->measure.target = NULL; /* lies in the message */
         w->measure_start_ns = hone_clock_ns();
         send_measured(w, NULL, &err);
         grant(w, HONE_ROLE_RUN, 1);
         return;
     }
     w->measure = *j;
+    w->measure.target = NULL;
     w->wanting = true;
     w->asked = 0;
     start_measure(w);
+}
+
+void hone_workers__worker_on_cancel(hone_workers__worker *w, uint64_t ticket)
+{
+    for (uint32_t i = 0; i < w->builds.n; i++) {
+        if (w->builds.v[i].ticket != ticket)
+            continue;
+        if (i == 0 && w->building)
+            hone_workers__forge_end(w->forge, NULL, 0);
+        drop_build(w, i);
+        return;
+    }
+    if (w->measure.ticket != ticket)
+        return;
+    if (w->wanting)
+        grant(w, HONE_ROLE_RUN, 1);
+    w->wanting = false;
+    w->stale = w->measuring; /* its result, which the nursery still owes, has no taker */
 }
 
 void hone_workers__worker_on_artifact(hone_workers__worker *w, const hone_wire *m)

@@ -146,7 +146,8 @@ static void say_hello(hone_workers__worker *w)
                                 .boot = boot,
                                 .name = name,
                                 .cpu = cpu,
-                                .software = HONE_VERSION};
+                                .software = HONE_VERSION,
+                                .revision = HONE_WIRE_REVISION};
     memcpy(m.hello.instance, w->instance, sizeof w->instance);
     memcpy(m.session, w->session, sizeof m.session); /* a session it may still have */
     w->hello_ns = hone_clock_ns();
@@ -241,6 +242,9 @@ static void in_session(hone_workers__worker *w, const hone_wire *m, const void *
         break;
     case HONE_WIRE_MEASURE:
         hone_workers__worker_on_measure(w, m);
+        break;
+    case HONE_WIRE_CANCEL:
+        hone_workers__worker_on_cancel(w, m->cancel.ticket);
         break;
     case HONE_WIRE_GOODBYE:
         on_goodbye(w);
