@@ -108,6 +108,66 @@ static void killed_in_the_middle(void **state)
     assert_int_equal(join(&second), HONE_OK);
 }
 
+/* Takes back a kernel that would never end; the device is free for the next at once. */
+static void cancelled(void **state)
+{
+    (void)state;
+    hone_worker_options o = runner();
+    child w = start_worker(&o, false);
+    hone_pool *p = listening_pool(0);
+    await(p, HONE_POOL_PEER_JOINED);
+    hone_measure_job job = plain_job(&endless, &reference);
+    job.id = 41;
+    job.check_ms = job.run_ms = 3600 * 1000;
+    await_credit(p, HONE_ROLE_RUN);
+    hone_pool_measure(p, &job);
+    hone_pool_event e;
+    for (int i = 0; i < 10; i++) { /* time to be in the middle of it */
+        hone_pool_next(p, 20, &e);
+        assert_int_equal(e.kind, HONE_POOL_NOTHING);
+    }
+    hone_pool_cancel(p, 41);
+    job.id = 42;
+    job.candidate = &other;
+    hone_pool_measure(p, &job);
+    e = await(p, HONE_POOL_MEASURED);
+    assert_int_equal(e.id, 42);
+    assert_status(e.status, HONE_OK, &e.error);
+    hone_pool_free(p);
+    assert_int_equal(join(&w), HONE_OK);
+}
+
+/* A coordinator goes and leaves such a kernel behind: the device is free for the next one. */
+static void left_behind(void **state)
+{
+    (void)state;
+    hone_worker_options o = runner();
+    o.listen = o.connect;
+    o.connect = NULL;
+    child w = start_worker(&o, false);
+    hone_measure_job job = plain_job(&endless, &reference);
+    job.check_ms = job.run_ms = 3600 * 1000;
+    for (uint64_t id = 51; id <= 52; id++) {
+        hone_pool *p = open_pool(&(hone_pool_options){0});
+        assert_int_equal(hone_pool_connect(p, endpoint, NULL), HONE_OK);
+        await_credit(p, HONE_ROLE_RUN);
+        job.id = id;
+        hone_pool_measure(p, &job);
+        hone_pool_event e;
+        hone_pool_next(p, 200, &e);
+        hone_pool_free(p);
+    }
+    hone_pool *p = open_pool(&(hone_pool_options){0});
+    assert_int_equal(hone_pool_connect(p, endpoint, NULL), HONE_OK);
+    job.candidate = &other;
+    hone_pool_measure(p, &job);
+    hone_pool_event e = await(p, HONE_POOL_MEASURED);
+    assert_status(e.status, HONE_OK, &e.error);
+    hone_pool_free(p);
+    kill(w.pid, SIGTERM);
+    assert_int_equal(join(&w), HONE_OK);
+}
+
 /* A job nobody can run is told to its author, not tried. */
 static void badly_described(void **state)
 {
@@ -132,9 +192,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(outcomes),
-        TEST(killed_in_the_middle),
-        TEST(badly_described),
+        TEST(outcomes),    TEST(killed_in_the_middle), TEST(cancelled),
+        TEST(left_behind), TEST(badly_described),
     };
     return cmocka_run_group_tests(tests, compile_all, free_all);
 }

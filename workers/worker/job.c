@@ -20,6 +20,15 @@ void hone_workers__worker_ready(hone_workers__worker *w)
         grant(w, HONE_ROLE_RUN, HONE_WORKERS__RUN_CREDIT);
 }
 
+/* The nursery still owes an answer, for which there is no taker; then it is free. */
+static void give_up_measurement(hone_workers__worker *w)
+{
+    w->wanting = false;
+    w->stale = w->measuring;
+    if (w->measuring)
+        hone_nursery_cancel(w->nursery);
+}
+
 void hone_workers__worker_abandon(hone_workers__worker *w)
 {
     for (uint32_t i = 0; i < w->builds.n; i++)
@@ -28,8 +37,7 @@ void hone_workers__worker_abandon(hone_workers__worker *w)
     if (w->building)
         hone_workers__forge_end(w->forge, NULL, 0);
     w->building = false;
-    w->wanting = false;
-    w->stale = w->measuring; /* the nursery finishes it; the result has no taker */
+    give_up_measurement(w);
 }
 
 void hone_workers__worker_jobs_free(hone_workers__worker *w)
@@ -253,8 +261,7 @@ void hone_workers__worker_on_cancel(hone_workers__worker *w, uint64_t ticket)
         return;
     if (w->wanting)
         grant(w, HONE_ROLE_RUN, 1);
-    w->wanting = false;
-    w->stale = w->measuring; /* its result, which the nursery still owes, has no taker */
+    give_up_measurement(w);
 }
 
 void hone_workers__worker_on_artifact(hone_workers__worker *w, const hone_wire *m)
