@@ -4,18 +4,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-static bool has(const char *features, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *s = features; (s = strstr(s, name)); s += n) {
-        bool starts = s > features && s[-1] == '+';
-        if (starts && (s[n] == ',' || s[n] == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* One small sysfs file of a cache as text, "" when there is none. */
 static void cache_file(int index, const char *name, char ret[64])
 {
@@ -88,8 +76,8 @@ static void find_vectors(hone_target *t)
     t->fma_latency = 4;
     t->fma_per_cycle = 2;
     if (!strncmp(t->triple, "x86_64", 6)) {
-        bool wide = has(t->features, "avx512f");
-        t->vector_bytes = wide ? 64 : has(t->features, "avx") ? 32 : 16;
+        bool wide = hone_target_has(t, "avx512f");
+        t->vector_bytes = wide ? 64 : hone_target_has(t, "avx") ? 32 : 16;
         t->vector_registers = wide ? 32 : 16;
         if (wide && !strcmp(t->cpu, "znver4")) {
             t->fma_per_cycle = 1;

@@ -132,19 +132,58 @@ hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *er
     return s;
 }
 
-/* Does LLVM's feature list switch `name` on? The last word counts. */
-static bool has_feature(const char *features, const char *name)
+/* What the list says of a feature: '+', '-', or 0 for nothing. The last mention counts. */
+static char said_of(const char *list, const char *name, size_t n)
 {
-    size_t n = strlen(name);
-    bool on = false;
-    for (const char *s = features; *s;) {
-        size_t len = strcspn(s, ",");
-        if (len == n + 1 && memcmp(s + 1, name, n) == 0)
-            on = *s == '+';
-        s += len;
-        s += *s == ',';
+    char said = 0;
+    while (*list) {
+        size_t len = strcspn(list, ",");
+        if (len == n + 1 && memcmp(list + 1, name, n) == 0)
+            said = *list;
+        list += len + (list[len] == ',');
     }
-    return on;
+    return said;
+}
+
+bool hone_target_has(const hone_target *t, const char *features)
+{
+    while (*features) {
+        size_t n = strcspn(features, ",");
+        size_t sign = *features == '+';
+        if (n > sign && said_of(t->features, features + sign, n - sign) != '+')
+            return false;
+        features += n + (features[n] == ',');
+    }
+    return true;
+}
+
+/* The architecture a triple starts with, under the name used here. */
+static void arch_of(const hone_target *t, char ret[64])
+{
+    static const char *const other_names[][2] = {{"amd64", "x86_64"}, {"arm64", "aarch64"}};
+    snprintf(ret, 64, "%.*s", (int)strcspn(t->triple, "-"), t->triple);
+    for (size_t k = 0; k < HONE_LEN(other_names); k++)
+        if (strcmp(ret, other_names[k][0]) == 0)
+            snprintf(ret, 64, "%s", other_names[k][1]);
+}
+
+bool hone_target_can_run(const hone_target *device, const hone_target *needed)
+{
+    char has[64], needs[64];
+    arch_of(device, has);
+    arch_of(needed, needs);
+    if (strcmp(has, needs) != 0)
+        return false;
+    if (strcmp(device->cpu, needed->cpu) == 0 && !needed->features[0])
+        return true;
+    for (const char *f = needed->features; *f;) {
+        size_t n = strcspn(f, ",");
+        if (*f == '+' && said_of(needed->features, f + 1, n - 1) == '+' &&
+            said_of(device->features, f + 1, n - 1) != '+')
+            return false;
+        f += n + (f[n] == ',');
+    }
+    return true;
 }
 
 char *hone_target_class(const hone_target *t)
@@ -158,36 +197,9 @@ char *hone_target_class(const hone_target *t)
         {"aarch64", "neon", "neon"},     {"arm", "neon", "neon"},    {"riscv64", "v", "rvv"},
     };
     char arch[64];
-    snprintf(arch, sizeof arch, "%.*s", (int)strcspn(t->triple, "-"), t->triple);
-    if (strcmp(arch, "amd64") == 0 || strcmp(arch, "arm64") == 0)
-        snprintf(arch, sizeof arch, "%s", arch[1] == 'm' ? "x86_64" : "aarch64");
+    arch_of(t, arch);
     for (size_t k = 0; k < HONE_LEN(classes); k++)
-        if (strcmp(classes[k].arch, arch) == 0 && has_feature(t->features, classes[k].feature))
+        if (strcmp(classes[k].arch, arch) == 0 && hone_target_has(t, classes[k].feature))
             return hone_xasprintf("%s/%s", arch, classes[k].name);
     return hone_xasprintf("%s/base", arch[0] ? arch : "unknown");
-}
-
-/* The last mention counts. */
-static bool has_one(const char *list, const char *name, size_t n)
-{
-    bool on = false;
-    while (*list) {
-        size_t len = strcspn(list, ",");
-        if (len == n + 1 && memcmp(list + 1, name, n) == 0)
-            on = *list == '+';
-        list += len + (list[len] == ',');
-    }
-    return on;
-}
-
-bool hone_target_has(const hone_target *t, const char *features)
-{
-    while (*features) {
-        size_t n = strcspn(features, ",");
-        size_t sign = *features == '+';
-        if (n > sign && !has_one(t->features, features + sign, n - sign))
-            return false;
-        features += n + (features[n] == ',');
-    }
-    return true;
 }

@@ -27,6 +27,9 @@ char *hone_target_text(const hone_target *t);
 hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *err) HONE_NODISCARD;
 /* Does the feature list name all of `features` ("+avx512vnni,+avx512vl")? "" asks for nothing. */
 bool hone_target_has(const hone_target *t, const char *features);
+/* Can the device run code made for `needed`: the same architecture, and every feature that code may
+ * use? What only makes code fast or slow, as vector lengths, caches and cores, is not compared. */
+bool hone_target_can_run(const hone_target *device, const hone_target *needed);
 /* "x86_64/avx512": the class two targets share when schedules are worth trying across them.
  * Caller frees. */
 char *hone_target_class(const hone_target *t);

@@ -82,12 +82,51 @@ static void classes(void **state)
     class_is("loongarch64-linux", "+lsx", "loongarch64/base");
 }
 
+static hone_target target_of(const char *triple, const char *features)
+{
+    hone_target t = {.cpu = "some"};
+    snprintf(t.triple, sizeof t.triple, "%s", triple);
+    snprintf(t.features, sizeof t.features, "%s", features);
+    return t;
+}
+
+static void features(void **state)
+{
+    (void)state;
+    hone_target t = target_of("x86_64-pc-linux-gnu", "+avx2,-fma,+avx512f,+fma,-avx512f");
+    assert_true(hone_target_has(&t, ""));
+    assert_true(hone_target_has(&t, "avx2"));
+    assert_true(hone_target_has(&t, "+avx2,+fma")); /* the last mention counts */
+    assert_false(hone_target_has(&t, "avx512f"));
+    assert_false(hone_target_has(&t, "+avx2,+avx512f"));
+    assert_false(hone_target_has(&t, "avx")); /* not by its beginning */
+}
+
+static bool runs(const char *triple, const char *has, const char *other, const char *needs)
+{
+    hone_target device = target_of(triple, has), needed = target_of(other, needs);
+    return hone_target_can_run(&device, &needed);
+}
+
+static void can_run(void **state)
+{
+    (void)state;
+    const char *x86 = "x86_64-pc-linux-gnu", *arm = "aarch64-unknown-linux-gnu";
+    assert_true(runs(x86, "+avx2,+fma", x86, "+avx2"));
+    assert_true(runs(x86, "+avx2,+fma", x86, "+avx2,-avx512f"));
+    assert_true(runs(x86, "+avx2,+fma", "x86_64-unknown-linux-gnu", "+avx2"));
+    assert_true(runs(x86, "+avx2,-avx512f", "amd64-linux", "+avx512f,-avx512f"));
+    assert_false(runs(x86, "+avx2,-avx512f", x86, "+avx2,+avx512f"));
+    assert_false(runs(x86, "+avx2", x86, "+avx2,+fma"));
+    assert_true(runs(arm, "+neon,+sve", "arm64-apple-darwin", "+neon"));
+    assert_false(runs(x86, "+neon", arm, "+neon"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(classes),
+        cmocka_unit_test(round_trip), cmocka_unit_test(refusals), cmocka_unit_test(classes),
+        cmocka_unit_test(features),   cmocka_unit_test(can_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
