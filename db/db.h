@@ -100,14 +100,14 @@ typedef struct hone_db_sample {
 typedef struct hone_db_record {
     int64_t id; /* set by the database; grows with time of first put */
     int64_t workload_id, target_id;
-    uint64_t trace_hash;         /* with the two above: unique */
-    const char *trace;           /* JSON, array or object */
-    hone_status status;          /* HONE_OK or HONE_REJECT_*; read from a newer hone and unknown
-                                    here: HONE_STATUS_COUNT */
-    const char *reason;          /* of a rejection, for people */
-    int64_t time_ns;             /* median time of one call; > 0 when HONE_OK, else 0 */
-    double log_ratio;            /* median ln(candidate / incumbent), 0 without one */
-    int32_t n_samples;           /* samples time_ns rests on. Set by put from its argument */
+    uint64_t trace_hash; /* with the two above: unique */
+    const char *trace;   /* JSON, array or object */
+    hone_status status;  /* HONE_OK or HONE_REJECT_*; read from a newer hone and unknown
+                            here: HONE_STATUS_COUNT */
+    const char *reason;  /* of a rejection, for people */
+    int64_t time_ns;     /* median time of one call, as measured; > 0 when HONE_OK, else 0 */
+    double log_ratio;    /* median ln(candidate / incumbent), 0 without one */
+    int32_t n_samples;   /* samples time_ns rests on. Set by put from its argument */
     double max_error, tolerance; /* worst error seen, and the largest allowed */
     const char *checked;         /* how correctness was checked: "reference", "" if it was not */
     uint64_t data_seed;          /* inputs were generated from it */
@@ -118,6 +118,12 @@ typedef struct hone_db_record {
     int32_t space_version;       /* this and the next: 0 or NULL on put is this program's */
     const char *hone_version;
     const char *llvm_version; /* caller states it; the database knows no LLVM */
+    /* Time of one call by the clock that all results of this workload and target share, which is
+     * what orders them: a session sets it by the incumbent it took from the log. 0 on put: time_ns.
+     * 0 in rows of schema 1, which are ordered by time_ns. */
+    int64_t compare_ns;
+    uint64_t incumbent_hash; /* trace it was timed in turns with; 0: timed alone */
+    int64_t incumbent_ns;    /* compare_ns of that when it was; 0: timed alone */
 } hone_db_record;
 
 /* Stores the record with its samples, in one transaction. When (workload, target, trace_hash)
@@ -144,8 +150,12 @@ hone_status hone_db_record_exists(hone_db *db, int64_t workload_id, int64_t targ
 /* HONE_E_NOTFOUND. */
 hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret,
                                hone_error *err) HONE_NODISCARD;
-/* The fastest HONE_OK record (the earliest of equals); one index seek. HONE_E_NOTFOUND, with a
- * message that says whether workload, target or only a result is missing. */
+/* The record to use, found by index. The latest ended session of this workload and target that
+ * named a winner (best_hash) whose record is still HONE_OK decides: its winner, or, where a later
+ * session (it runs or died) stored a faster one, the fastest of those. Sessions whose winner is of
+ * this program's version of the space go before all others. Where no session decides: the fastest
+ * HONE_OK record. Faster is less compare_ns, of equals the earlier. HONE_E_NOTFOUND, with a message
+ * that says whether workload, target or only a result is missing. */
 hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
                          int32_t threads, hone_db_record *ret, hone_error *err) HONE_NODISCARD;
 /* Samples of all measurements of a record in order; *ret is the caller's to free(). */
@@ -172,7 +182,8 @@ typedef bool (*hone_db_row_fn)(void *ctx, const hone_db_workload *w, const hone_
  * the cost model. */
 hone_status hone_db_each_record(hone_db *db, const hone_db_where *where, hone_db_record_fn fn,
                                 void *ctx, hone_error *err) HONE_NODISCARD;
-/* The n fastest HONE_OK records of one workload and target (both ids needed), fastest first. */
+/* The n HONE_OK records of one workload and target (both ids needed) with the least compare_ns,
+ * fastest first. */
 hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t target_id, uint32_t n,
                                  hone_db_record_fn fn, void *ctx, hone_error *err) HONE_NODISCARD;
 /* For every workload and target that pass, its best record, where it has one, by workload id and
@@ -199,9 +210,10 @@ typedef struct hone_db_session {
     int64_t started_ms; /* 0 on put: now */
     int64_t ended_ms;   /* 0: not ended, or it died */
     const char *hone_version;
+    uint64_t best_hash; /* trace of its winner, when it has ended; 0: none */
 } hone_db_session;
 
-/* id 0: a new row. Otherwise rng, trials, state and ended_ms of that row are replaced
+/* id 0: a new row. Otherwise rng, trials, state, ended_ms and best_hash of that row are replaced
  * (HONE_E_NOTFOUND). Inside a group it becomes durable together with the group's records, so that
  * generator and results never disagree. */
 hone_status hone_db_session_save(hone_db *db, const hone_db_session *s, int64_t *ret_id,

@@ -106,7 +106,7 @@ hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_r
     hone_buf_puts(&b, "SELECT @w, @t, @r FROM workload w CROSS JOIN target t CROSS JOIN record r"
                       " WHERE r.id = (SELECT b.id FROM record b WHERE b.workload_id = w.id"
                       " AND b.target_id = t.id AND b.status = 'OK'"
-                      " ORDER BY b.time_ns, b.id LIMIT 1)");
+                      " ORDER BY iif(b.compare_ns, b.compare_ns, b.time_ns), b.id LIMIT 1)");
     if (w->workload_id)
         hone_buf_printf(&b, " AND w.id = ?%d", P_WORKLOAD);
     if (w->target_id)

@@ -261,6 +261,7 @@ hone_status hone_db_session_save(hone_db *db, const hone_db_session *x, int64_t 
     row.trials = x->trials;
     row.state = state;
     row.ended_ms = x->ended_ms;
+    row.best_hash = x->best_hash;
     s = hone_db__enter(db, err);
     if (s == HONE_OK) {
         s = hone_db__row_write(db, HONE_DB__SESSION_SET, &hone_db__session_table, &row, err);

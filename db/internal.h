@@ -7,7 +7,11 @@
 #include <sqlite3.h>
 
 #define HONE_DB_APPLICATION_ID 0x686f6e65 /* "hone", at byte 68 of the file */
-#define HONE_DB_SCHEMA 1                  /* last step of schema.def; PRAGMA user_version */
+#define HONE_DB_SCHEMA 2                  /* last step of schema.def; PRAGMA user_version */
+
+/* What orders the times of a workload and target, in the words of the index record_best. Rows of
+ * schema 1 have no compare_ns. */
+#define HONE_DB_CLOCK "iif(r.compare_ns, r.compare_ns, r.time_ns)"
 
 /* A flag of hone_db_open: read what can be read, for hone_db_salvage. */
 enum { HONE_DB__DAMAGED = 1 << 16 };

@@ -194,8 +194,17 @@ typedef struct step {
 } step;
 static const step steps[] = {
 #define HONE_DB_STEP(version, sql) {version, sql},
+#define HONE_DB_SEEN_AS(version, sql)
 #include "db/schema.def"
 #undef HONE_DB_STEP
+#undef HONE_DB_SEEN_AS
+};
+static const step seen_as[] = {
+#define HONE_DB_STEP(version, sql)
+#define HONE_DB_SEEN_AS(version, sql) {version, sql},
+#include "db/schema.def"
+#undef HONE_DB_STEP
+#undef HONE_DB_SEEN_AS
 };
 
 static hone_status migrate(hone_db *db, int64_t from, hone_error *err)
@@ -222,6 +231,17 @@ static hone_status migrate(hone_db *db, int64_t from, hone_error *err)
     return s;
 }
 
+/* A reader converts nothing: it looks at an older file through views. */
+static hone_status see_as_ours(hone_db *db, int64_t found, hone_error *err)
+{
+    for (size_t i = 0; i < HONE_LEN(seen_as); i++)
+        if (seen_as[i].version == found)
+            return hone_db__exec(db, seen_as[i].sql, "opening", err);
+    return hone_fail(err, HONE_E_VERSION,
+                     "'%s' has schema %" PRId64 ", which no release of hone wrote: put back a copy",
+                     db->path, found);
+}
+
 /* user_version against ours; also the first look inside, which makes SQLite parse the schema. */
 static hone_status version(hone_db *db, int64_t *ret, hone_error *err)
 {
@@ -235,15 +255,17 @@ static hone_status version(hone_db *db, int64_t *ret, hone_error *err)
                       "'%s' was written by a newer hone (schema %" PRId64
                       ", this one knows up to %d): upgrade hone, or use another file",
                       db->path, *ret, HONE_DB_SCHEMA);
-    } else if (s == HONE_OK && *ret < HONE_DB_SCHEMA && !db->write) {
-        s = hone_fail(err, HONE_E_VERSION,
-                      "'%s' was written by an older hone (schema %" PRId64
-                      ", this one reads %d): open it once for writing to convert it",
-                      db->path, *ret, HONE_DB_SCHEMA);
     }
     if (s == HONE_E_VERSION && err)
         snprintf(err->where, sizeof err->where, "%s", db->path);
     return s;
+}
+
+static hone_status become_reader(hone_db *db, hone_error *err)
+{
+    int64_t found;
+    HONE_TRY(version(db, &found, err));
+    return found == HONE_DB_SCHEMA ? HONE_OK : see_as_ours(db, found, err);
 }
 
 static hone_status become_writer(hone_db *db, hone_error *err)
@@ -312,9 +334,8 @@ static hone_status open_file(hone_db *db, unsigned flags, hone_error *err)
             s = db->write ? open_writer(db, &e) : open_reader(db, &e);
         if (s == HONE_OK)
             s = settle(db, flags & HONE_DB__DAMAGED, &e);
-        int64_t found;
         if (s == HONE_OK)
-            s = db->write ? become_writer(db, &e) : version(db, &found, &e);
+            s = db->write ? become_writer(db, &e) : become_reader(db, &e);
         if (s == HONE_OK && (flags & HONE_DB_VERIFY))
             s = verify(db, &e);
     }

@@ -50,6 +50,8 @@ static hone_status complete(const hone_db_record *r, const hone_db_sample *sampl
                          hone_status_name(r->status));
     if (r->status == HONE_OK && r->time_ns <= 0)
         return hone_fail(err, HONE_E_INPUT, "a time of %" PRId64 " ns is not a time", r->time_ns);
+    if (r->compare_ns < 0 || r->incumbent_ns < 0)
+        return hone_fail(err, HONE_E_INPUT, "a time below zero is not a time");
     if (!isfinite(r->log_ratio))
         return hone_fail(err, HONE_E_INPUT, "the log ratio of a record is not a number");
     if (n > INT32_MAX)
@@ -73,6 +75,7 @@ static hone_status complete(const hone_db_record *r, const hone_db_sample *sampl
     p->id = 0;
     p->n_samples = (int32_t)n;
     p->time_ns = r->status == HONE_OK ? r->time_ns : 0;
+    p->compare_ns = r->compare_ns && r->status == HONE_OK ? r->compare_ns : p->time_ns;
     p->max_error = isnan(r->max_error) ? INFINITY : r->max_error;
     p->tolerance = isnan(r->tolerance) ? INFINITY : r->tolerance;
     p->created_ms = r->created_ms ? r->created_ms : hone_clock_wall_ms();
@@ -264,23 +267,66 @@ static hone_status explain_miss(hone_db *db, uint64_t workload_hash, const char 
     return s;
 }
 
+static int64_t clock_of(const hone_db_record *r)
+{
+    return r->compare_ns ? r->compare_ns : r->time_ns;
+}
+
+/* The winner a session named, or what a later session stored that is faster. */
+static hone_status named(hone_db *db, uint64_t workload_hash, const char *target_text,
+                         int32_t threads, int64_t space_version, hone_db__record *ret,
+                         bool *ret_found, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_db__record since;
+    bool beaten = false;
+    int64_t session = 0;
+    HONE_TRY(hone_db__sql(db, HONE_DB__RECORD_NAMED, &stmt, err));
+    hone_db__bind(stmt, "htii", workload_hash, target_text, (int64_t)threads, space_version);
+    hone_status s = hone_db__step(db, stmt, "reading", ret_found, err);
+    if (s == HONE_OK && *ret_found) {
+        s = hone_db__row_read(db, &hone_db__record_table, stmt, 0, ret, err);
+        if (s == HONE_OK)
+            hone_db__row_own(&hone_db__record_table, ret);
+        session = sqlite3_column_int64(stmt, HONE_DB__WIDTH(&hone_db__record_table));
+    }
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    if (s != HONE_OK || !*ret_found)
+        return s;
+    s = hone_db__sql(db, HONE_DB__RECORD_SINCE, &stmt, err);
+    if (s == HONE_OK) {
+        hone_db__bind(stmt, "iiiii", ret->pub.workload_id, ret->pub.target_id, clock_of(&ret->pub),
+                      session, space_version);
+        s = hone_db__row_one(db, &hone_db__record_table, stmt, &since, &beaten, err);
+    }
+    if (s != HONE_OK || beaten)
+        hone_db__row_free(&hone_db__record_table, ret);
+    if (beaten)
+        *ret = since;
+    return s;
+}
+
 hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
                          int32_t threads, hone_db_record *ret, hone_error *err)
 {
     sqlite3_stmt *stmt;
     hone_db__record row;
     bool found;
-    hone_status s = hone_db__sql(db, HONE_DB__RECORD_BEST, &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    hone_db__bind(stmt, "hti", workload_hash, target_text, (int64_t)threads);
-    s = hone_db__row_one(db, &hone_db__record_table, stmt, &row, &found, err);
-    sqlite3_clear_bindings(stmt);
-    if (s == HONE_OK && !found)
+    HONE_TRY(named(db, workload_hash, target_text, threads, HONE_SPACE_VERSION, &row, &found, err));
+    if (!found)
+        HONE_TRY(named(db, workload_hash, target_text, threads, 0, &row, &found, err));
+    if (!found) {
+        HONE_TRY(hone_db__sql(db, HONE_DB__RECORD_BEST, &stmt, err));
+        hone_db__bind(stmt, "hti", workload_hash, target_text, (int64_t)threads);
+        hone_status s = hone_db__row_one(db, &hone_db__record_table, stmt, &row, &found, err);
+        sqlite3_clear_bindings(stmt);
+        HONE_TRY(s);
+    }
+    if (!found)
         return explain_miss(db, workload_hash, target_text, threads, err);
-    if (s == HONE_OK)
-        *ret = row.pub;
-    return s;
+    *ret = row.pub;
+    return HONE_OK;
 }
 
 hone_status hone_db_samples(hone_db *db, int64_t record_id, hone_db_sample **ret, uint32_t *ret_n,

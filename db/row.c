@@ -23,9 +23,9 @@ static const hone_db__column target_columns[] = {
 
 #define S(name, kind) COLUMN(hone_db_session, name, kind)
 static const hone_db__column session_columns[] = {
-    S(workload_id, OPT64), S(target_id, OPT64), S(seed, HEX),
-    S(rng, RNG),           S(trials, I64),      S(state, TEXT),
-    S(started_ms, I64),    S(ended_ms, I64),    S(hone_version, TEXT),
+    S(workload_id, OPT64), S(target_id, OPT64), S(seed, HEX),       S(rng, RNG),
+    S(trials, I64),        S(state, TEXT),      S(started_ms, I64), S(ended_ms, I64),
+    S(hone_version, TEXT), S(best_hash, HEX),
 };
 
 #define R(name, kind)                                               \
@@ -33,18 +33,19 @@ static const hone_db__column session_columns[] = {
 #name, HONE_DB__##kind, offsetof(hone_db__record, pub.name) \
     }
 static const hone_db__column record_columns[] = {
-    R(workload_id, I64),   R(target_id, I64),
-    R(trace_hash, HEX),    R(trace, TEXT),
-    R(status, STATUS),     R(reason, TEXT),
-    R(time_ns, OPT64),     R(log_ratio, F64),
-    R(n_samples, I32),     COLUMN(hone_db__record, run, I64),
-    R(max_error, F64),     R(tolerance, F64),
-    R(checked, TEXT),      R(data_seed, HEX),
-    R(build_ns, I64),      R(run_ns, I64),
-    R(device, TEXT),       R(env, TEXT),
-    R(session_id, OPT64),  R(created_ms, I64),
-    R(space_version, I32), R(hone_version, TEXT),
-    R(llvm_version, TEXT),
+    R(workload_id, I64),    R(target_id, I64),
+    R(trace_hash, HEX),     R(trace, TEXT),
+    R(status, STATUS),      R(reason, TEXT),
+    R(time_ns, OPT64),      R(log_ratio, F64),
+    R(n_samples, I32),      COLUMN(hone_db__record, run, I64),
+    R(max_error, F64),      R(tolerance, F64),
+    R(checked, TEXT),       R(data_seed, HEX),
+    R(build_ns, I64),       R(run_ns, I64),
+    R(device, TEXT),        R(env, TEXT),
+    R(session_id, OPT64),   R(created_ms, I64),
+    R(space_version, I32),  R(hone_version, TEXT),
+    R(llvm_version, TEXT),  R(compare_ns, I64),
+    R(incumbent_hash, HEX), R(incumbent_ns, I64),
 };
 
 #define TABLE(word, letter)                                                                  \

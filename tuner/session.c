@@ -458,6 +458,7 @@ hone_status hone_session_run(const hone_session_options *o, hone_session_result 
         st = HONE_OK;
     if (st == HONE_OK && u.session.id) {
         u.session.ended_ms = hone_clock_wall_ms();
+        u.session.best_hash = u.best.n > 0 ? u.best.v[0].hash : 0;
         st = hone_db_session_save(o->db, &u.session, NULL, err);
     }
     hone_tuner__progress(&u, true);

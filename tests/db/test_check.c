@@ -43,7 +43,7 @@ static void counts(void **state)
     char *text = hone_json_text(j);
     assert_string_equal(text, "{\"ok\":1,\"records\":3,"
                               "\"rejected\":{\"REJECT_RUN_TIMEOUT\":1,\"REJECT_WRONG_RESULT\":1},"
-                              "\"samples\":3,\"schema\":1,\"sessions\":1,\"targets\":1,"
+                              "\"samples\":3,\"schema\":2,\"sessions\":1,\"targets\":1,"
                               "\"workloads\":1}");
     free(text);
     json_decref(j);

@@ -210,6 +210,10 @@ static void questions_use_an_index(void **state)
             CHECK(hone_db_commit(db, err));
     }
     plan_uses(db, "RECORD_BEST", "USING INDEX record_best (workload_id=? AND target_id=?)");
+    plan_uses(db, "RECORD_NAMED", "USING INDEX session_of (workload_id=? AND target_id=?)");
+    plan_uses(db, "RECORD_NAMED", "(workload_id=? AND target_id=? AND trace_hash=?)");
+    plan_uses(db, "RECORD_SINCE",
+              "USING INDEX record_best (workload_id=? AND target_id=? AND <expr>");
     plan_uses(db, "RECORD_FASTEST", "USING INDEX record_best (workload_id=? AND target_id=?)");
     plan_uses(db, "RECORD_OF", "USING INDEX record_of (workload_id=? AND target_id=?");
     plan_uses(db, "RECORD_EXISTS", "(workload_id=? AND target_id=? AND trace_hash=?)");
