@@ -1,378 +1,79 @@
-/* Evolutionary search guided by the cost model, as ask/tell.
+/* What every search does, whatever its strategy: the part of tuner/strategy.h between the two.
  *
- * One round of `ask`: the population is the best measured candidates, the seeds not measured yet
- * and fresh random ones; a few generations of tournament selection and mutation follow, each scored
- * by the model, of which the better half goes on; the batch is the best predicted ones never seen,
- * plus a share drawn at random. The program as written is always the first candidate,
- * hardware-derived seeds come next. (MetaSchedule's search, Shao et al. 2022 sec. 4, with elites,
- * tournaments and no random warm-up.)
+ * A candidate goes from offered (`ready`) to handed out (`asked`) to told. What was found out about
+ * it when it was offered stays with it, so that its result costs nothing but the learning. It is
+ * known from the moment it was offered or told, by its key and by the program it leads to.
  *
- * Reader's map: the set of candidates already known; individuals and populations; one round, from
- * collecting and breeding to emitting; the public functions, ask_seeds among them. */
-#include "tuner/tuner.h"
+ * Reader's map: the table of strategies; making a search; stopping; what a strategy calls; asking;
+ * telling. */
+#include "tuner/strategy.h"
 
 #include <math.h>
 
-#define ELITES 48      /* measured candidates that take part */
-#define MUTATE_TRIES 4 /* until a mutation is legal */
-#define TOURNAMENT 4
-#define SEEDS_FIRST 16 /* seeds measured before anything else is */
+#include "tuner/known.h"
 
-typedef struct individual {
-    hone_trace trace; /* search part only */
+#define POPULATION 256 /* by default */
+
+/* A candidate on its way. */
+typedef struct offered {
+    hone_candidate candidate; /* its text goes with it when it is handed out */
+    hone_trace trace;         /* search part */
+    uint64_t key;
     hone_features features;
-    uint64_t hash;
-    double cost; /* predicted; lower is better */
-    const char *why;
-} individual;
-
-typedef HONE_VEC(individual) population; /* slots beyond n keep their memory for reuse */
-
-typedef struct measured {
-    hone_trace trace;
-    hone_features features;
-    double time_ns;
-} measured;
+} offered;
 
 struct hone_search {
-    const hone_space *space;
-    hone_search_options o;
-    hone_rng rng;
-    hone_model *model;
-    hone_sched sched;
-    HONE_VEC(uint64_t) seen; /* open addressing; 0 empty; n is a power of two */
-    uint32_t n_seen;
-    HONE_VEC(measured) good; /* measured with a time, fastest first, at most ELITES */
-    population now, next, pool;
-    bool default_asked;
-    HONE_VEC(hone_trace) suggested;  /* not asked for yet, in turn */
-    HONE_VEC(uint64_t) spaces_asked; /* design spaces of which a seed was */
-    uint64_t asked;
-    hone_search_stats stats;
+    hone_strategy_env env; /* first: what a strategy hands back is the search */
+    const hone_strategy *strategy;
+    void *self; /* of the strategy */
+    hone_tuner__known known;
+    HONE_VEC(offered) ready, asked; /* in turn */
+    HONE_VEC(hone_trace) suggested; /* not offered yet, in turn */
+    bool default_offered, stopped;
+    uint64_t next_id;
+    uint32_t want; /* of this ask */
 };
 
-/* ---- the set of candidates already known ----------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
-static bool seen_insert(hone_search *s, uint64_t h)
+#define HONE_STRATEGY(name) extern const hone_strategy hone_strategy_##name;
+#include "tuner/strategy/strategies.def"
+#undef HONE_STRATEGY
+
+static const hone_strategy *const strategies[] = {
+#define HONE_STRATEGY(name) &hone_strategy_##name,
+#include "tuner/strategy/strategies.def"
+#undef HONE_STRATEGY
+};
+
+const hone_strategy *hone_strategy_at(unsigned k)
 {
-    h = h ? h : 1;
-    if (s->n_seen * 2 >= s->seen.n) {
-        uint32_t old_n = s->seen.n, n = old_n ? old_n * 2 : 1024;
-        uint64_t *old = s->seen.v;
-        s->seen.v = hone_xcalloc(n, sizeof *s->seen.v);
-        s->seen.n = s->seen.cap = n;
-        s->n_seen = 0;
-        for (uint32_t k = 0; k < old_n; k++)
-            if (old[k])
-                seen_insert(s, old[k]);
-        free(old);
-    }
-    uint32_t mask = s->seen.n - 1, k = (uint32_t)h & mask;
-    while (s->seen.v[k] && s->seen.v[k] != h)
-        k = (k + 1) & mask;
-    if (s->seen.v[k] == h)
-        return false;
-    s->seen.v[k] = h;
-    s->n_seen++;
-    return true;
+    return k < HONE_LEN(strategies) ? strategies[k] : NULL;
 }
 
-static bool seen_has(const hone_search *s, uint64_t h)
+const hone_strategy *hone_strategy_find(const char *name)
 {
-    h = h ? h : 1;
-    if (!s->seen.n)
-        return false;
-    uint32_t mask = s->seen.n - 1, k = (uint32_t)h & mask;
-    while (s->seen.v[k] && s->seen.v[k] != h)
-        k = (k + 1) & mask;
-    return s->seen.v[k] == h;
+    for (unsigned k = 0; k < HONE_LEN(strategies); k++)
+        if (strcmp(strategies[k]->name, name) == 0)
+            return strategies[k];
+    return NULL;
 }
 
-/* The search part of a trace, hashed. Postprocessing is a function of it. */
-static uint64_t search_hash(const hone_trace *t)
-{
-    hone_trace part = *t;
-    part.insts.n = hone_trace_search_part(t);
-    return hone_trace_hash(&part);
-}
+/* ---- a search -------------------------------------------------------------------------------- */
 
-/* Different decisions may lead to one program. That of the candidate in s->sched, with trace t, is
- * noted; false: it was there. The program as written is apart: it is compiled in another way. */
-static bool seen_program(hone_search *s, const hone_trace *t)
-{
-    return t->insts.n == 0 || seen_insert(s, hone_hash_mix(1, hone_program_hash(&s->sched.prog)));
-}
-
-/* ---- individuals ----------------------------------------------------------------------------- */
-
-static individual *slot(population *p)
-{
-    if (p->n == p->cap) {
-        uint32_t old = p->cap;
-        hone_vec_reserve(p, 1);
-        memset(p->v + old, 0, (p->cap - old) * sizeof *p->v);
-    }
-    return &p->v[p->n++];
-}
-
-static void population_free(population *p)
-{
-    for (uint32_t k = 0; k < p->cap; k++) {
-        hone_trace_free(&p->v[k].trace);
-        hone_features_free(&p->v[k].features);
-    }
-    hone_vec_free(p);
-}
-
-static void features_copy(hone_features *dst, const hone_features *src)
-{
-    hone_vec_copy(&dst->v, &src->v);
-    dst->rows = src->rows;
-    dst->draft_ns = src->draft_ns;
-}
-
-/* Features of what is in s->sched, which has just been finished. */
-static void describe(hone_search *s, hone_features *ret)
-{
-    int64_t t = hone_clock_ns();
-    hone_features_extract(&s->sched.prog, &s->space->target, s->space->threads, ret);
-    s->stats.feature_ns += hone_clock_ns() - t;
-}
-
-/* Replays t; true when it is a legal candidate, then in s->sched. */
-static bool finish(hone_search *s, const hone_trace *t)
-{
-    int64_t start = hone_clock_ns();
-    hone_status st = hone_space_finish(s->space, t, &s->sched, NULL);
-    s->stats.replay_ns += hone_clock_ns() - start;
-    s->stats.replayed++;
-    s->stats.replay_rejected += st != HONE_OK;
-    return st == HONE_OK;
-}
-
-static void individual_copy(individual *dst, const individual *src)
-{
-    hone_trace_copy(&dst->trace, &src->trace);
-    features_copy(&dst->features, &src->features);
-    dst->hash = src->hash;
-    dst->cost = src->cost;
-    dst->why = src->why;
-}
-
-/* The candidate in s->sched becomes a member of p. */
-static void admit(hone_search *s, population *p, const char *why)
-{
-    individual *x = slot(p);
-    hone_trace_copy(&x->trace, &s->sched.trace);
-    x->trace.insts.n = hone_trace_search_part(&x->trace);
-    x->hash = search_hash(&x->trace);
-    x->why = why;
-    x->cost = NAN;
-    describe(s, &x->features);
-}
-
-static void admit_random(hone_search *s, population *p, uint32_t want)
-{
-    for (uint32_t tries = want * 3; p->n < want && tries > 0; tries--) {
-        int64_t start = hone_clock_ns();
-        hone_status st = hone_space_sample(s->space, &s->rng, &s->sched, NULL);
-        s->stats.replay_ns += hone_clock_ns() - start;
-        s->stats.replayed++;
-        s->stats.replay_rejected += st != HONE_OK;
-        if (st == HONE_OK)
-            admit(s, p, "random");
-    }
-}
-
-/* Predicts the costs of p's members from the first on that has none. */
-static hone_status score(hone_search *s, population *p, uint32_t first, hone_error *err)
-{
-    if (p->n <= first)
-        return HONE_OK;
-    uint32_t n = p->n - first;
-    const hone_features **f = hone_xmalloc(n * sizeof *f);
-    double *cost = hone_xmalloc(n * sizeof *cost);
-    for (uint32_t k = 0; k < n; k++)
-        f[k] = &p->v[first + k].features;
-    int64_t t = hone_clock_ns();
-    hone_status st = hone_model_predict(s->model, f, n, cost, err);
-    s->stats.predict_ns += hone_clock_ns() - t;
-    s->stats.predicted += n;
-    for (uint32_t k = 0; k < n && st == HONE_OK; k++)
-        p->v[first + k].cost = cost[k];
-    free(f);
-    free(cost);
-    return st;
-}
-
-static int by_cost(const void *a, const void *b)
-{
-    double x = ((const individual *)a)->cost, y = ((const individual *)b)->cost;
-    return x < y ? -1 : x > y;
-}
-
-static void sort(population *p)
-{
-    if (p->n)
-        qsort(p->v, p->n, sizeof *p->v, by_cost);
-}
-
-static const individual *select_parent(hone_search *s, const population *p)
-{
-    const individual *best = NULL;
-    for (int k = 0; k < TOURNAMENT; k++) {
-        const individual *x = &p->v[hone_rng_below(&s->rng, p->n)];
-        if (!best || x->cost < best->cost)
-            best = x;
-    }
-    return best;
-}
-
-/* ---- rounds ---------------------------------------------------------------------------------- */
-
-/* Unseen members of `from`, from the first on, join the pool, once each. */
-static void collect(hone_search *s, const population *from, uint32_t first)
-{
-    for (uint32_t k = first; k < from->n; k++) {
-        const individual *x = &from->v[k];
-        bool known = seen_has(s, x->hash);
-        for (uint32_t q = 0; q < s->pool.n && !known; q++)
-            known = s->pool.v[q].hash == x->hash;
-        if (known)
-            continue;
-        individual *y = slot(&s->pool);
-        hone_trace_copy(&y->trace, &x->trace);
-        y->hash = x->hash;
-        y->cost = x->cost;
-        y->why = x->why;
-    }
-}
-
-/* next becomes the better half of now, then children. Returns how many are of the first kind. */
-static uint32_t breed(hone_search *s, uint32_t want)
-{
-    hone_trace child = {0};
-    s->next.n = 0;
-    sort(&s->now);
-    for (uint32_t k = 0; k < s->now.n && k < want / 2; k++)
-        individual_copy(slot(&s->next), &s->now.v[k]);
-    uint32_t kept = s->next.n;
-    for (uint32_t fails = 0; s->next.n < want && fails < want;) {
-        const individual *parent = select_parent(s, &s->now);
-        bool ok = false;
-        for (int k = 0; k < MUTATE_TRIES && !ok; k++) {
-            int64_t t = hone_clock_ns();
-            hone_trace_copy(&child, &parent->trace);
-            ok = hone_space_mutate(s->space, &child, &s->rng);
-            if (ok && hone_rng_below(&s->rng, 3) == 0)
-                hone_space_mutate(s->space, &child, &s->rng);
-            s->stats.mutate_ns += hone_clock_ns() - t;
-            ok = ok && finish(s, &child);
-        }
-        if (ok)
-            admit(s, &s->next, "model");
-        else
-            fails++;
-    }
-    hone_trace_free(&child);
-    return kept;
-}
-
-/* The seeds that were never asked for join p. */
-static void admit_seeds(hone_search *s, population *p)
-{
-    for (uint32_t k = 0; k < s->space->seeds.n; k++) {
-        const hone_trace *t = &s->space->seeds.v[k];
-        if (!seen_has(s, search_hash(t)) && finish(s, t))
-            admit(s, p, "seed");
-    }
-}
-
-static hone_status evolve(hone_search *s, hone_error *err)
-{
-    s->now.n = s->pool.n = 0;
-    for (uint32_t k = 0; k < s->good.n; k++) {
-        individual *x = slot(&s->now);
-        hone_trace_copy(&x->trace, &s->good.v[k].trace);
-        features_copy(&x->features, &s->good.v[k].features);
-        x->hash = search_hash(&x->trace);
-        x->why = "model";
-    }
-    admit_seeds(s, &s->now);
-    admit_random(s, &s->now, s->o.population);
-    uint32_t first = 0; /* those before it have their cost */
-    for (uint32_t g = 0; s->now.n > first; g++) {
-        hone_status st = score(s, &s->now, first, err);
-        if (st != HONE_OK)
-            return st;
-        collect(s, &s->now, first);
-        if (g == s->o.generations)
-            break;
-        first = breed(s, s->o.population);
-        population t = s->now;
-        s->now = s->next;
-        s->next = t;
-    }
-    return HONE_OK;
-}
-
-/* Emits t as a candidate, if it is new and legal. */
-static bool emit(hone_search *s, const hone_trace *t, const char *why, double cost,
-                 hone_candidate *ret)
-{
-    uint64_t h = search_hash(t);
-    if (seen_has(s, h) || !finish(s, t))
-        return false;
-    seen_insert(s, h);
-    if (!seen_program(s, t))
-        return false;
-    *ret = (hone_candidate){.id = s->asked++,
-                            .hash = hone_trace_hash(&s->sched.trace),
-                            .why = why,
-                            .trace = hone_trace_text(&s->sched.trace),
-                            .predicted = cost};
-    s->stats.proposed++;
-    return true;
-}
-
-/* ---- public ---------------------------------------------------------------------------------- */
-
-hone_search *hone_search_new(const hone_space *sp, const hone_search_options *o)
+hone_search *hone_search_new(const hone_strategy *strategy, const hone_space *sp,
+                             const hone_search_options *o)
 {
     hone_search *s = hone_xcalloc(1, sizeof *s);
-    s->space = sp;
-    s->o = *o;
-    if (!s->o.population)
-        s->o.population = 256;
-    if (!s->o.generations)
-        s->o.generations = 3;
-    if (s->o.epsilon < 0)
-        s->o.epsilon = 0.05;
-    hone_rng_seed(&s->rng, o->seed);
-    s->model = hone_model_new(&(hone_model_options){.seed = o->seed, .threads = 1});
+    s->env.space = sp;
+    s->env.options = *o;
+    if (!o->population)
+        s->env.options.population = POPULATION;
+    s->env.stats.model.pair_accuracy = NAN;
+    hone_rng_seed(&s->env.rng, o->seed);
+    s->strategy = strategy ? strategy : strategies[0];
+    s->self = s->strategy->new (&s->env);
     return s;
-}
-
-void hone_search_free(hone_search *s)
-{
-    if (!s)
-        return;
-    for (uint32_t k = 0; k < s->good.n; k++) {
-        hone_trace_free(&s->good.v[k].trace);
-        hone_features_free(&s->good.v[k].features);
-    }
-    for (uint32_t k = 0; k < s->suggested.n; k++)
-        hone_trace_free(&s->suggested.v[k]);
-    hone_vec_free(&s->suggested);
-    hone_vec_free(&s->good);
-    hone_vec_free(&s->seen);
-    hone_vec_free(&s->spaces_asked);
-    population_free(&s->now);
-    population_free(&s->next);
-    population_free(&s->pool);
-    hone_sched_fini(&s->sched);
-    hone_model_free(s->model);
-    free(s);
 }
 
 void hone_candidate_free(hone_candidate *c)
@@ -381,52 +82,156 @@ void hone_candidate_free(hone_candidate *c)
     *c = (hone_candidate){0};
 }
 
-/* Candidates of one design space differ in their decisions only. */
-static uint64_t design_space_of(const hone_trace *t)
+static void offered_free(offered *x)
 {
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (uint32_t k = 0; k < t->insts.n; k++)
-        h = (h ^ (uint64_t)t->insts.v[k].kind) * 1099511628211u;
-    return h;
+    hone_candidate_free(&x->candidate);
+    hone_trace_free(&x->trace);
+    hone_features_free(&x->features);
 }
 
-static bool is_new_space(hone_search *s, const hone_trace *t)
+void hone_search_free(hone_search *s)
 {
-    uint64_t h = design_space_of(t);
-    for (uint32_t k = 0; k < s->spaces_asked.n; k++)
-        if (s->spaces_asked.v[k] == h)
-            return false;
-    hone_vec_push(&s->spaces_asked, h);
+    if (!s)
+        return;
+    s->strategy->free(s->self);
+    for (uint32_t k = 0; k < s->ready.n; k++)
+        offered_free(&s->ready.v[k]);
+    for (uint32_t k = 0; k < s->asked.n; k++)
+        offered_free(&s->asked.v[k]);
+    for (uint32_t k = 0; k < s->suggested.n; k++)
+        hone_trace_free(&s->suggested.v[k]);
+    hone_vec_free(&s->ready);
+    hone_vec_free(&s->asked);
+    hone_vec_free(&s->suggested);
+    hone_tuner__known_free(&s->known);
+    hone_sched_fini(&s->env.sched);
+    free(s);
+}
+
+void hone_search_get_stats(const hone_search *s, hone_search_stats *ret)
+{
+    *ret = s->env.stats;
+}
+
+/* ---- stopping -------------------------------------------------------------------------------- */
+
+bool hone_strategy_stopped(hone_strategy_env *env)
+{
+    hone_search *s = (hone_search *)env;
+    const hone_search_options *o = &env->options;
+    s->stopped = s->stopped || (o->stop && o->stop(o->stop_ctx));
+    return s->stopped;
+}
+
+/* ---- what a strategy calls ------------------------------------------------------------------- */
+
+uint64_t hone_strategy_key(const hone_trace *t)
+{
+    hone_trace part = *t; /* a shorter view of the same rows */
+    part.insts.n = hone_trace_search_part(t);
+    return hone_trace_hash(&part);
+}
+
+bool hone_strategy_knows(const hone_strategy_env *env, uint64_t key)
+{
+    return hone_tuner__known_has(&((const hone_search *)env)->known, key);
+}
+
+uint32_t hone_strategy_wanted(const hone_strategy_env *env)
+{
+    const hone_search *s = (const hone_search *)env;
+    return s->ready.n < s->want ? s->want - s->ready.n : 0;
+}
+
+/* One more replay, begun at `start`. */
+static bool count_replay(hone_strategy_env *env, int64_t start, hone_status st)
+{
+    env->stats.replay_ns += hone_clock_ns() - start;
+    env->stats.replayed++;
+    env->stats.replay_rejected += st != HONE_OK;
+    return st == HONE_OK;
+}
+
+static bool finish(hone_strategy_env *env, const hone_trace *t)
+{
+    int64_t start = hone_clock_ns();
+    return count_replay(env, start, hone_space_finish(env->space, t, &env->sched, NULL));
+}
+
+bool hone_strategy_finish(hone_strategy_env *env, const hone_trace *t)
+{
+    return !hone_strategy_stopped(env) && finish(env, t);
+}
+
+bool hone_strategy_sample(hone_strategy_env *env)
+{
+    if (hone_strategy_stopped(env))
+        return false;
+    int64_t start = hone_clock_ns();
+    return count_replay(env, start, hone_space_sample(env->space, &env->rng, &env->sched, NULL));
+}
+
+bool hone_strategy_mutate(hone_strategy_env *env, hone_trace *t)
+{
+    if (hone_strategy_stopped(env))
+        return false;
+    int64_t start = hone_clock_ns();
+    bool changed = hone_space_mutate(env->space, t, &env->rng);
+    env->stats.mutate_ns += hone_clock_ns() - start;
+    return changed;
+}
+
+void hone_strategy_describe(hone_strategy_env *env, hone_features *ret)
+{
+    int64_t start = hone_clock_ns();
+    hone_features_extract(&env->sched.prog, &env->space->target, env->space->threads, ret);
+    env->stats.feature_ns += hone_clock_ns() - start;
+}
+
+/* Different decisions may lead to one program. That of env->sched, with the search part t, is
+ * noted; false: it was there. The program as written is apart: it is compiled in another way. */
+static bool note_program(hone_search *s, const hone_trace *t)
+{
+    return t->insts.n == 0 ||
+           hone_tuner__known_insert(&s->known,
+                                    hone_hash_mix(1, hone_program_hash(&s->env.sched.prog)));
+}
+
+/* The candidate in env->sched is ready to be handed out, if it is new. */
+static bool offer(hone_search *s, const char *why, double predicted)
+{
+    const hone_trace *whole = &s->env.sched.trace;
+    offered x = {.key = hone_strategy_key(whole)};
+    if (!hone_tuner__known_insert(&s->known, x.key))
+        return false;
+    hone_trace part = *whole;
+    part.insts.n = hone_trace_search_part(whole);
+    if (!note_program(s, &part))
+        return false;
+    hone_trace_copy(&x.trace, &part);
+    hone_strategy_describe(&s->env, &x.features);
+    x.candidate = (hone_candidate){.id = s->next_id++,
+                                   .hash = hone_trace_hash(whole),
+                                   .why = why,
+                                   .trace = hone_trace_text(whole),
+                                   .predicted = predicted};
+    hone_vec_push(&s->ready, x);
     return true;
 }
 
-/* The most promising seeds never asked for, as long as it is their turn. First one of each design
- * space: what the draft thinks of a whole space may be wrong, and a measurement tells. */
-static hone_status ask_seeds(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
-                             hone_error *err)
+bool hone_strategy_offer_sched(hone_strategy_env *env, const char *why, double predicted)
 {
-    uint32_t left = SEEDS_FIRST;
-    for (uint32_t k = 0; k < s->space->seeds.n && left > 0; k++)
-        left -= seen_has(s, search_hash(&s->space->seeds.v[k]));
-    if (left == 0)
-        return HONE_OK;
-    s->now.n = 0;
-    admit_seeds(s, &s->now);
-    hone_status st = score(s, &s->now, 0, err);
-    if (st != HONE_OK)
-        return st;
-    sort(&s->now);
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t k = 0; k < s->now.n && *ret_n < n && left > 0; k++) {
-            const individual *x = &s->now.v[k];
-            if (pass == 0 && !is_new_space(s, &x->trace))
-                continue;
-            bool emitted = emit(s, &x->trace, "seed", x->cost, &ret[*ret_n]);
-            *ret_n += emitted;
-            left -= emitted;
-        }
-    return HONE_OK;
+    return !hone_strategy_stopped(env) && offer((hone_search *)env, why, predicted);
 }
+
+bool hone_strategy_offer(hone_strategy_env *env, const hone_trace *t, const char *why,
+                         double predicted)
+{
+    return !hone_strategy_knows(env, hone_strategy_key(t)) && hone_strategy_finish(env, t) &&
+           offer((hone_search *)env, why, predicted);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 void hone_search_suggest(hone_search *s, const char *trace)
 {
@@ -439,95 +244,119 @@ void hone_search_suggest(hone_search *s, const char *trace)
     hone_vec_push(&s->suggested, t);
 }
 
-static void ask_suggested(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n)
+static void offer_default(hone_search *s)
+{
+    static const hone_trace as_written;
+    if (s->default_offered)
+        return;
+    s->default_offered = true;
+    if (!hone_strategy_knows(&s->env, hone_strategy_key(&as_written)) &&
+        finish(&s->env, &as_written))
+        offer(s, "default", NAN);
+}
+
+static void offer_suggested(hone_search *s)
 {
     uint32_t k = 0;
-    for (; k < s->suggested.n && *ret_n < n; k++) {
-        *ret_n += emit(s, &s->suggested.v[k], "log", NAN, &ret[*ret_n]);
-        hone_trace_free(&s->suggested.v[k]);
+    for (; k < s->suggested.n && hone_strategy_wanted(&s->env) && !hone_strategy_stopped(&s->env);
+         k++) {
+        hone_trace *t = &s->suggested.v[k];
+        if (!hone_strategy_knows(&s->env, hone_strategy_key(t)) && finish(&s->env, t))
+            offer(s, "log", NAN);
+        hone_trace_free(t);
     }
     s->suggested.n -= k;
-    for (uint32_t q = 0; k > 0 && q < s->suggested.n; q++)
-        s->suggested.v[q] = s->suggested.v[q + k];
+    if (k > 0 && s->suggested.n)
+        memmove(s->suggested.v, s->suggested.v + k, s->suggested.n * sizeof *s->suggested.v);
+}
+
+/* The first n of those ready are the caller's. */
+static uint32_t hand_out(hone_search *s, uint32_t n, hone_candidate *ret)
+{
+    n = n < s->ready.n ? n : s->ready.n;
+    for (uint32_t k = 0; k < n; k++) {
+        ret[k] = s->ready.v[k].candidate;
+        s->ready.v[k].candidate.trace = NULL;
+        hone_vec_push(&s->asked, s->ready.v[k]);
+    }
+    s->ready.n -= n;
+    if (n > 0 && s->ready.n)
+        memmove(s->ready.v, s->ready.v + n, s->ready.n * sizeof *s->ready.v);
+    s->env.stats.proposed += n;
+    return n;
 }
 
 hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
                             hone_error *err)
 {
     *ret_n = 0;
+    s->want = n;
+    s->stopped = false;
     if (n == 0)
         return HONE_OK;
-    if (!s->default_asked) {
-        hone_trace as_written = {0};
-        s->default_asked = true;
-        *ret_n += emit(s, &as_written, "default", NAN, &ret[0]);
+    hone_status st = HONE_OK;
+    if (!hone_strategy_stopped(&s->env)) {
+        offer_default(s);
+        offer_suggested(s);
+        if (hone_strategy_wanted(&s->env))
+            st = s->strategy->ask(s->self, err);
     }
-    ask_suggested(s, n, ret, ret_n);
-    if (*ret_n < n) {
-        hone_status st = ask_seeds(s, n, ret, ret_n, err);
-        if (st != HONE_OK)
-            return st;
-    }
-    if (*ret_n == n)
-        return HONE_OK;
-    int64_t t = hone_clock_ns();
-    hone_status st = hone_model_train(s->model, err);
-    s->stats.train_ns += hone_clock_ns() - t;
+    if (s->stopped)
+        return hone_fail(err, HONE_E_INTERRUPTED, "the search was asked to stop");
     if (st == HONE_OK)
-        st = evolve(s, err);
-    if (st != HONE_OK)
-        return st;
-    sort(&s->pool);
-    for (uint32_t k = 0; k < s->pool.n && *ret_n < n; k++) {
-        /* now and then one from anywhere instead of the next best */
-        uint32_t q = k;
-        if (hone_rng_double(&s->rng) < s->o.epsilon)
-            q = k + (uint32_t)hone_rng_below(&s->rng, s->pool.n - k);
-        *ret_n += emit(s, &s->pool.v[q].trace, q == k ? s->pool.v[q].why : "random",
-                       s->pool.v[q].cost, &ret[*ret_n]);
-    }
-    return HONE_OK;
+        *ret_n = hand_out(s, n, ret);
+    return st;
 }
 
-void hone_search_tell(hone_search *s, const char *trace, uint64_t hash, hone_status status,
-                      double time_ns)
+/* ---- telling --------------------------------------------------------------------------------- */
+
+static void teach(hone_search *s, const offered *x, const hone_outcome *o)
 {
-    (void)hash;
-    hone_trace t = {0};
-    if (trace[0] && hone_trace_parse(trace, strlen(trace), &t, NULL) != HONE_OK) {
-        hone_trace_free(&t);
+    bool ok = o->status == HONE_OK && o->time_ns > 0 && isfinite(o->time_ns);
+    s->strategy->tell(s->self, &(hone_lesson){.trace = &x->trace,
+                                              .key = x->key,
+                                              .features = &x->features,
+                                              .status = o->status,
+                                              .time_ns = ok ? o->time_ns : 0});
+}
+
+/* Takes the candidate out of those asked for. */
+static bool take_asked(hone_search *s, uint64_t id, offered *ret)
+{
+    uint32_t k = 0;
+    while (k < s->asked.n && s->asked.v[k].candidate.id != id)
+        k++;
+    if (k == s->asked.n)
+        return false;
+    *ret = s->asked.v[k];
+    s->asked.v[k] = s->asked.v[--s->asked.n];
+    return true;
+}
+
+/* All that is known of a trace from elsewhere. False: it cannot be read or replayed any more. */
+static bool look_up(hone_search *s, const char *text, offered *ret)
+{
+    *ret = (offered){0};
+    if (text[0] && hone_trace_parse(text, strlen(text), &ret->trace, NULL) != HONE_OK)
+        return false;
+    ret->trace.insts.n = hone_trace_search_part(&ret->trace);
+    ret->key = hone_strategy_key(&ret->trace);
+    hone_tuner__known_insert(&s->known, ret->key);
+    if (!finish(&s->env, &ret->trace))
+        return false;
+    note_program(s, &ret->trace);
+    hone_strategy_describe(&s->env, &ret->features);
+    return true;
+}
+
+void hone_search_tell(hone_search *s, const hone_outcome *o)
+{
+    offered x;
+    bool outcome = o->status == HONE_OK || hone_status_is_reject(o->status);
+    bool asked = o->id != HONE_NOT_ASKED && take_asked(s, o->id, &x);
+    if (!asked && !outcome)
         return;
-    }
-    t.insts.n = hone_trace_search_part(&t);
-    seen_insert(s, search_hash(&t));
-    measured m = {.time_ns = status == HONE_OK ? time_ns : 0};
-    if (finish(s, &t)) {
-        seen_program(s, &t);
-        describe(s, &m.features);
-        /* The program as written is compiled another way (codegen's plain mode): no lesson. */
-        if (t.insts.n > 0)
-            hone_model_add(s->model, 0, &m.features, m.time_ns);
-        if (m.time_ns > 0) {
-            hone_trace_copy(&m.trace, &t);
-            uint32_t at = s->good.n;
-            hone_vec_push(&s->good, m);
-            for (; at > 0 && s->good.v[at - 1].time_ns > m.time_ns; at--)
-                s->good.v[at] = s->good.v[at - 1];
-            s->good.v[at] = m;
-            if (s->good.n > ELITES) {
-                measured *worst = &s->good.v[--s->good.n];
-                hone_trace_free(&worst->trace);
-                hone_features_free(&worst->features);
-            }
-        } else {
-            hone_features_free(&m.features);
-        }
-    }
-    hone_trace_free(&t);
-}
-
-void hone_search_get_stats(const hone_search *s, hone_search_stats *ret)
-{
-    *ret = s->stats;
-    hone_model_get_metrics(s->model, &ret->model);
+    if ((asked || look_up(s, o->trace, &x)) && outcome)
+        teach(s, &x, o);
+    offered_free(&x);
 }

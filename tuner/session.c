@@ -72,7 +72,11 @@ static hone_status settle(run *u, job *j, hone_status status, const char *reason
     r->trials++;
     bool is_default = strcmp(c->why, "default") == 0, best = false;
     int64_t t = hone_clock_ns();
-    hone_search_tell(u->search, c->trace, c->hash, status, (double)m->time_ns);
+    hone_search_tell(u->search, &(hone_outcome){.id = c->id,
+                                                .trace = c->trace,
+                                                .hash = c->hash,
+                                                .status = status,
+                                                .time_ns = (double)m->time_ns});
     r->search_ns += hone_clock_ns() - t;
     if (status == HONE_OK) {
         r->ok++;
@@ -269,7 +273,11 @@ static bool recall(void *ctx, const hone_db_record *r)
         return true;
     if (u->r->default_ns == 0 && r->status == HONE_OK && hone_tuner__is_as_written(r->trace))
         u->r->default_ns = r->time_ns;
-    hone_search_tell(u->search, r->trace, r->trace_hash, r->status, (double)r->time_ns);
+    hone_search_tell(u->search, &(hone_outcome){.id = HONE_NOT_ASKED,
+                                                .trace = r->trace,
+                                                .hash = r->trace_hash,
+                                                .status = r->status,
+                                                .time_ns = (double)r->time_ns});
     u->r->known++;
     return true;
 }
@@ -341,7 +349,7 @@ static hone_status run_init(run *u, hone_error *err)
         &u->space, err);
     if (st != HONE_OK)
         return st;
-    u->search = hone_search_new(u->space, &(hone_search_options){.seed = o->seed, .epsilon = -1});
+    u->search = hone_search_new(o->strategy, u->space, &(hone_search_options){.seed = o->seed});
     st = hone_db_each_record(
         o->db, &(hone_db_where){.workload_id = u->workload_id, .target_id = u->target_id}, recall,
         u, err);

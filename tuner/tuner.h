@@ -1,54 +1,11 @@
-/* tuner: search strategies as ask/tell, and the session that drives one kernel's tuning. */
+/* tuner: search strategies as ask/tell (tuner/strategy.h), and the session that drives one kernel's
+ * tuning. */
 #ifndef HONE_TUNER_H
 #define HONE_TUNER_H
 
-#include "costmodel/costmodel.h"
 #include "db/db.h"
-#include "space/space.h"
+#include "tuner/strategy.h"
 #include "workers/workers.h"
-
-/* ---- search: evolutionary, model-guided --------------------------------------------------------
- */
-
-typedef struct hone_search hone_search;
-
-typedef struct hone_search_options {
-    uint64_t seed;
-    uint32_t population;  /* 0: 256 */
-    uint32_t generations; /* 0: 3 */
-    double epsilon;       /* share of a batch drawn at random; <0: 0.05 */
-} hone_search_options;
-
-typedef struct hone_candidate {
-    uint64_t id;      /* position in the order of asking */
-    uint64_t hash;    /* hone_trace_hash of the finished trace */
-    const char *why;  /* "default", "log" (suggested), "seed", "model" or "random" */
-    char *trace;      /* text of the finished trace; "" means the program as written */
-    double predicted; /* cost the model gave it; NaN for none */
-} hone_candidate;
-void hone_candidate_free(hone_candidate *c);
-
-/* The space must outlive the search. */
-hone_search *hone_search_new(const hone_space *sp, const hone_search_options *o);
-void hone_search_free(hone_search *s);
-/* At most n candidates never asked for nor told about before; fewer, or none, when the space is
- * exhausted. HONE_E_MODEL. */
-hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
-                            hone_error *err) HONE_NODISCARD;
-/* A trace worth asking for before the seeds, such as one that was fast in another version of the
- * space. One that cannot be replayed is dropped. */
-void hone_search_suggest(hone_search *s, const char *trace);
-/* What became of a candidate. Also for results that come from the log: then trace text is replayed
- * (one that cannot be replayed any more is counted and skipped). time_ns <= 0: rejected. */
-void hone_search_tell(hone_search *s, const char *trace, uint64_t hash, hone_status status,
-                      double time_ns);
-
-typedef struct hone_search_stats {
-    uint64_t proposed, replayed, replay_rejected, predicted;
-    int64_t mutate_ns, replay_ns, feature_ns, predict_ns, train_ns;
-    hone_model_metrics model;
-} hone_search_stats;
-void hone_search_get_stats(const hone_search *s, hone_search_stats *ret);
 
 /* ---- session: one kernel on one target
  * ----------------------------------------------------------- */
@@ -84,7 +41,8 @@ typedef struct hone_session_options {
     uint64_t trials; /* 0: no limit */
     int64_t time_ms; /* 0: no limit */
     uint64_t seed;
-    hone_db *db; /* open for writing */
+    const hone_strategy *strategy; /* NULL: the default */
+    hone_db *db;                   /* open for writing */
     hone_pool *pool;
     bool exclusive; /* builds and measurements share all processors: never at the same time */
     const volatile int *stop; /* set by a signal handler: finish what is in flight and return */

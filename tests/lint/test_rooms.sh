@@ -69,6 +69,7 @@ declare -A floor=(
     [codegen/layout]=""
     [codegen/emit]=""
     [codegen/output]=""
+    [tuner/strategy]=""
     [workers/wire]=""
     [workers/device]=""
     [workers/pool]="wire"
@@ -105,6 +106,8 @@ while IFS=: read -r file line include; do
     esac
     [ -f "$include" ] || fail "$at: no such file"
     if [ "$from" = "$room" ]; then
+        [[ $file != tuner/strategy/* || $name == strategy.h ]] ||
+            fail "$at: a strategy knows tuner/strategy.h only"
         inner=${file#*/} of=${name%%/*}
         [[ $inner == */* && $name == */* && $of != "${inner%%/*}" ]] || continue
         has "${floor[$room/${inner%%/*}]-}" "$of" || fail "$at: $room/${inner%%/*} may not use $room/$of"
@@ -113,6 +116,7 @@ while IFS=: read -r file line include; do
     allowed=${may[$room]}
     case $file in
     workers/builder.[ch]) allowed="$allowed ir space codegen" ;; # the library of its own
+    tuner/strategy*) allowed="base targets ir space costmodel" ;; # no log, no workers
     cli/hone_device.c) allowed="base targets workers" ;;                 # without LLVM, XGBoost, SQLite
     esac
     has "$allowed" "$from" || fail "$at: $room may not use $from"

@@ -1,0 +1,17 @@
+/* A set of 64-bit hashes that only grows: what was asked for or told. Private to the room. */
+#ifndef HONE_TUNER_KNOWN_H
+#define HONE_TUNER_KNOWN_H
+
+#include "base/base.h"
+
+typedef struct hone_tuner__known {
+    uint64_t *v; /* open addressing; 0: empty */
+    uint32_t n, room;
+} hone_tuner__known;
+
+/* False: it was there. */
+bool hone_tuner__known_insert(hone_tuner__known *k, uint64_t hash);
+bool hone_tuner__known_has(const hone_tuner__known *k, uint64_t hash);
+void hone_tuner__known_free(hone_tuner__known *k);
+
+#endif

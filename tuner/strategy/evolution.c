@@ -1,0 +1,400 @@
+/* Evolutionary search guided by the cost model (MetaSchedule's, Shao et al. 2022 sec. 4, with
+ * elites, tournaments and no random warm-up).
+ *
+ * The space's seeds come first. Then one round for each ask: the population is the best measured
+ * candidates, the seeds not measured yet and fresh random ones; a few generations of tournament
+ * selection and mutation follow, each scored by the model, of which the better half goes on. What
+ * is offered is the best predicted ones, and now and then one from anywhere among them.
+ *
+ * Reader's map: individuals and populations; the seeds' turn; one round, from breeding to
+ * offering; what results teach. */
+#include "tuner/strategy.h"
+
+#include <math.h>
+
+#define GENERATIONS 3
+#define ELITES 48      /* measured candidates that take part */
+#define MUTATE_TRIES 4 /* until a mutation is legal */
+#define TOURNAMENT 4
+#define SEEDS_FIRST 16 /* seeds measured before anything else is */
+#define EPSILON 0.05   /* share of the offers that come from anywhere */
+
+typedef struct individual {
+    hone_trace trace; /* search part only */
+    hone_features features;
+    uint64_t key;
+    double cost; /* predicted; lower is better */
+    const char *why;
+} individual;
+
+typedef HONE_VEC(individual) population; /* slots beyond n keep their memory for reuse */
+
+typedef struct measured {
+    hone_trace trace;
+    hone_features features;
+    uint64_t key;
+    double time_ns;
+} measured;
+
+typedef struct evolution {
+    hone_strategy_env *env;
+    hone_model *model;
+    uint64_t task;           /* for the model */
+    HONE_VEC(measured) good; /* measured with a time, fastest first, at most ELITES */
+    population now, next, pool;
+    HONE_VEC(uint64_t) spaces_offered; /* design spaces of which a seed was */
+} evolution;
+
+/* ---- individuals ----------------------------------------------------------------------------- */
+
+static individual *slot(population *p)
+{
+    if (p->n == p->cap) {
+        uint32_t old = p->cap;
+        hone_vec_reserve(p, 1);
+        memset(p->v + old, 0, (p->cap - old) * sizeof *p->v);
+    }
+    return &p->v[p->n++];
+}
+
+static void population_free(population *p)
+{
+    for (uint32_t k = 0; k < p->cap; k++) {
+        hone_trace_free(&p->v[k].trace);
+        hone_features_free(&p->v[k].features);
+    }
+    hone_vec_free(p);
+}
+
+static void features_copy(hone_features *dst, const hone_features *src)
+{
+    hone_vec_copy(&dst->v, &src->v);
+    dst->rows = src->rows;
+    dst->draft_ns = src->draft_ns;
+}
+
+static void individual_copy(individual *dst, const individual *src)
+{
+    hone_trace_copy(&dst->trace, &src->trace);
+    features_copy(&dst->features, &src->features);
+    dst->key = src->key;
+    dst->cost = src->cost;
+    dst->why = src->why;
+}
+
+/* The candidate in env->sched becomes a member of p. */
+static void admit(evolution *e, population *p, const char *why)
+{
+    individual *x = slot(p);
+    hone_trace_copy(&x->trace, &e->env->sched.trace);
+    x->trace.insts.n = hone_trace_search_part(&x->trace);
+    x->key = hone_strategy_key(&x->trace);
+    x->why = why;
+    x->cost = NAN;
+    hone_strategy_describe(e->env, &x->features);
+}
+
+static void admit_random(evolution *e, population *p, uint32_t want)
+{
+    for (uint32_t tries = want * 3; p->n < want && tries > 0; tries--)
+        if (hone_strategy_sample(e->env))
+            admit(e, p, "random");
+}
+
+/* The seeds that are not known yet join p. */
+static void admit_seeds(evolution *e, population *p)
+{
+    const hone_space *sp = e->env->space;
+    for (uint32_t k = 0; k < sp->seeds.n; k++) {
+        const hone_trace *t = &sp->seeds.v[k];
+        if (!hone_strategy_knows(e->env, hone_strategy_key(t)) && hone_strategy_finish(e->env, t))
+            admit(e, p, "seed");
+    }
+}
+
+static void admit_elites(evolution *e, population *p)
+{
+    for (uint32_t k = 0; k < e->good.n; k++) {
+        individual *x = slot(p);
+        hone_trace_copy(&x->trace, &e->good.v[k].trace);
+        features_copy(&x->features, &e->good.v[k].features);
+        x->key = e->good.v[k].key;
+        x->why = "model";
+    }
+}
+
+/* Predicts the costs of p's members from the first on that has none. */
+static hone_status score(evolution *e, population *p, uint32_t first, hone_error *err)
+{
+    if (p->n <= first)
+        return HONE_OK;
+    uint32_t n = p->n - first;
+    const hone_features **f = hone_xmalloc(n * sizeof *f);
+    double *cost = hone_xmalloc(n * sizeof *cost);
+    for (uint32_t k = 0; k < n; k++)
+        f[k] = &p->v[first + k].features;
+    int64_t t = hone_clock_ns();
+    hone_status st = hone_model_predict(e->model, f, n, cost, err);
+    e->env->stats.predict_ns += hone_clock_ns() - t;
+    e->env->stats.predicted += n;
+    for (uint32_t k = 0; k < n && st == HONE_OK; k++)
+        p->v[first + k].cost = cost[k];
+    free(f);
+    free(cost);
+    return st;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+    double x = ((const individual *)a)->cost, y = ((const individual *)b)->cost;
+    return x < y ? -1 : x > y;
+}
+
+static void sort(population *p)
+{
+    if (p->n)
+        qsort(p->v, p->n, sizeof *p->v, by_cost);
+}
+
+static const individual *select_parent(evolution *e, const population *p)
+{
+    const individual *best = NULL;
+    for (int k = 0; k < TOURNAMENT; k++) {
+        const individual *x = &p->v[hone_rng_below(&e->env->rng, p->n)];
+        if (!best || x->cost < best->cost)
+            best = x;
+    }
+    return best;
+}
+
+/* ---- the seeds' turn ------------------------------------------------------------------------- */
+
+/* Candidates of one design space differ in their decisions only. */
+static uint64_t design_space_of(const hone_trace *t)
+{
+    uint64_t h = 0;
+    for (uint32_t k = 0; k < t->insts.n; k++)
+        h = hone_hash_mix(h, (uint64_t)t->insts.v[k].kind);
+    return h;
+}
+
+static bool is_new_space(evolution *e, const hone_trace *t)
+{
+    uint64_t h = design_space_of(t);
+    for (uint32_t k = 0; k < e->spaces_offered.n; k++)
+        if (e->spaces_offered.v[k] == h)
+            return false;
+    hone_vec_push(&e->spaces_offered, h);
+    return true;
+}
+
+/* The most promising seeds, as long as it is their turn. First one of each design space: what the
+ * draft thinks of a whole space may be wrong, and a measurement tells. */
+static hone_status offer_seeds(evolution *e, hone_error *err)
+{
+    const hone_space *sp = e->env->space;
+    uint32_t left = SEEDS_FIRST;
+    for (uint32_t k = 0; k < sp->seeds.n && left > 0; k++)
+        left -= hone_strategy_knows(e->env, hone_strategy_key(&sp->seeds.v[k]));
+    if (left == 0)
+        return HONE_OK;
+    e->now.n = 0;
+    admit_seeds(e, &e->now);
+    hone_status st = score(e, &e->now, 0, err);
+    if (st != HONE_OK)
+        return st;
+    sort(&e->now);
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t k = 0; k < e->now.n && left > 0 && hone_strategy_wanted(e->env); k++) {
+            const individual *x = &e->now.v[k];
+            if (pass == 0 && !is_new_space(e, &x->trace))
+                continue;
+            left -= hone_strategy_offer(e->env, &x->trace, "seed", x->cost);
+        }
+    return HONE_OK;
+}
+
+/* ---- a round --------------------------------------------------------------------------------- */
+
+/* Members of `from` that are not known yet, from the first on, join the pool, once each. */
+static void collect(evolution *e, const population *from, uint32_t first)
+{
+    for (uint32_t k = first; k < from->n; k++) {
+        const individual *x = &from->v[k];
+        bool known = hone_strategy_knows(e->env, x->key);
+        for (uint32_t q = 0; q < e->pool.n && !known; q++)
+            known = e->pool.v[q].key == x->key;
+        if (known)
+            continue;
+        individual *y = slot(&e->pool);
+        hone_trace_copy(&y->trace, &x->trace);
+        y->key = x->key;
+        y->cost = x->cost;
+        y->why = x->why;
+    }
+}
+
+/* A legal mutation of a parent, in env->sched. */
+static bool make_child(evolution *e, hone_trace *child)
+{
+    const individual *parent = select_parent(e, &e->now);
+    for (int k = 0; k < MUTATE_TRIES; k++) {
+        hone_trace_copy(child, &parent->trace);
+        if (!hone_strategy_mutate(e->env, child))
+            continue;
+        if (hone_rng_below(&e->env->rng, 3) == 0)
+            hone_strategy_mutate(e->env, child);
+        if (hone_strategy_finish(e->env, child))
+            return true;
+    }
+    return false;
+}
+
+/* next becomes the better half of now, then children. Returns how many are of the first kind. */
+static uint32_t breed(evolution *e, uint32_t want)
+{
+    hone_trace child = {0};
+    e->next.n = 0;
+    sort(&e->now);
+    for (uint32_t k = 0; k < e->now.n && k < want / 2; k++)
+        individual_copy(slot(&e->next), &e->now.v[k]);
+    uint32_t kept = e->next.n;
+    for (uint32_t fails = 0; e->next.n < want && fails < want && !hone_strategy_stopped(e->env);) {
+        if (make_child(e, &child))
+            admit(e, &e->next, "model");
+        else
+            fails++;
+    }
+    hone_trace_free(&child);
+    return kept;
+}
+
+/* Fills the pool. */
+static hone_status evolve(evolution *e, hone_error *err)
+{
+    uint32_t size = e->env->options.population;
+    e->now.n = e->pool.n = 0;
+    admit_elites(e, &e->now);
+    admit_seeds(e, &e->now);
+    admit_random(e, &e->now, size);
+    uint32_t first = 0; /* those before it have their cost */
+    for (uint32_t g = 0; e->now.n > first && !hone_strategy_stopped(e->env); g++) {
+        hone_status st = score(e, &e->now, first, err);
+        if (st != HONE_OK)
+            return st;
+        collect(e, &e->now, first);
+        if (g == GENERATIONS)
+            break;
+        first = breed(e, size);
+        population t = e->now;
+        e->now = e->next;
+        e->next = t;
+    }
+    return HONE_OK;
+}
+
+static hone_status train(evolution *e, hone_error *err)
+{
+    int64_t t = hone_clock_ns();
+    hone_status st = hone_model_train(e->model, err);
+    e->env->stats.train_ns += hone_clock_ns() - t;
+    hone_model_get_metrics(e->model, &e->env->stats.model);
+    return st;
+}
+
+static hone_status ask(void *self, hone_error *err)
+{
+    evolution *e = self;
+    HONE_TRY(offer_seeds(e, err));
+    if (!hone_strategy_wanted(e->env))
+        return HONE_OK;
+    HONE_TRY(train(e, err));
+    HONE_TRY(evolve(e, err));
+    sort(&e->pool);
+    for (uint32_t k = 0; k < e->pool.n && hone_strategy_wanted(e->env); k++) {
+        /* now and then one from anywhere instead of the next best */
+        uint32_t q = k;
+        if (hone_rng_double(&e->env->rng) < EPSILON)
+            q = k + (uint32_t)hone_rng_below(&e->env->rng, e->pool.n - k);
+        const individual *x = &e->pool.v[q];
+        hone_strategy_offer(e->env, &x->trace, q == k ? x->why : "random", x->cost);
+    }
+    return HONE_OK;
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static void measured_free(measured *m)
+{
+    hone_trace_free(&m->trace);
+    hone_features_free(&m->features);
+}
+
+/* A candidate that is told again is judged by the later result. */
+static void drop_good(evolution *e, uint64_t key)
+{
+    for (uint32_t k = 0; k < e->good.n; k++)
+        if (e->good.v[k].key == key) {
+            measured_free(&e->good.v[k]);
+            e->good.n--;
+            memmove(&e->good.v[k], &e->good.v[k + 1], (e->good.n - k) * sizeof *e->good.v);
+            return;
+        }
+}
+
+static void keep_good(evolution *e, const hone_lesson *l)
+{
+    measured m = {.key = l->key, .time_ns = l->time_ns};
+    hone_trace_copy(&m.trace, l->trace);
+    features_copy(&m.features, l->features);
+    uint32_t at = e->good.n;
+    hone_vec_push(&e->good, m);
+    for (; at > 0 && e->good.v[at - 1].time_ns > m.time_ns; at--)
+        e->good.v[at] = e->good.v[at - 1];
+    e->good.v[at] = m;
+    if (e->good.n > ELITES)
+        measured_free(&e->good.v[--e->good.n]);
+}
+
+static void tell(void *self, const hone_lesson *lesson)
+{
+    evolution *e = self;
+    if (lesson->trace->insts.n > 0)
+        hone_model_add(e->model, e->task, lesson->features, lesson->time_ns);
+    drop_good(e, lesson->key);
+    if (lesson->time_ns > 0)
+        keep_good(e, lesson);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static void *new (hone_strategy_env *env)
+{
+    evolution *e = hone_xcalloc(1, sizeof *e);
+    e->env = env;
+    e->model = hone_model_new(&(hone_model_options){.seed = env->options.seed, .threads = 1});
+    return e;
+}
+
+static void free_(void *self)
+{
+    evolution *e = self;
+    for (uint32_t k = 0; k < e->good.n; k++)
+        measured_free(&e->good.v[k]);
+    hone_vec_free(&e->good);
+    hone_vec_free(&e->spaces_offered);
+    population_free(&e->now);
+    population_free(&e->next);
+    population_free(&e->pool);
+    hone_model_free(e->model);
+    free(e);
+}
+
+const hone_strategy hone_strategy_evolution = {
+    .name = "evolution",
+    .summary = "bred from the fastest, chosen by the cost model",
+    .new = new,
+    .free = free_,
+    .ask = ask,
+    .tell = tell,
+};
