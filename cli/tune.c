@@ -140,11 +140,36 @@ static hone_status reach_workers(hone_pool *pool, const cli_list *listen, const 
     return st;
 }
 
+/* For --help: the strategies and what they do, a line each. */
+static void list_strategies(char *ret, size_t room)
+{
+    hone_buf b = {0};
+    hone_buf_printf(&b, "how candidates are chosen (default %s):", hone_strategy_at(0)->name);
+    for (unsigned k = 0; hone_strategy_at(k); k++)
+        hone_buf_printf(&b, "\n%25s%-10s %s", "", hone_strategy_at(k)->name,
+                        hone_strategy_at(k)->summary);
+    snprintf(ret, room, "%s", b.s);
+    hone_buf_free(&b);
+}
+
+static int unknown_strategy(const cli_command *self, const char *name)
+{
+    hone_buf b = {0};
+    for (unsigned k = 0; hone_strategy_at(k); k++)
+        hone_buf_printf(&b, "%s%s", k ? ", " : "", hone_strategy_at(k)->name);
+    int code = cli_usage(self, "no strategy '%s'; there are: %s", name, b.s);
+    hone_buf_free(&b);
+    return code;
+}
+
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
     cli_list workers = {0}, listen = {0}, rule_files = {0}, intrin_files = {0};
-    const char *db_path = "hone.db", *target_arg = "native", *key = NULL, *allow = NULL;
+    const char *db_path = "hone.db", *target_arg = "native", *key = NULL, *allow = NULL,
+               *strategy_arg = hone_strategy_at(0)->name;
+    char strategy_help[4096];
+    list_strategies(strategy_help, sizeof strategy_help);
     int64_t threads = cli_processors(), trials = 0, seconds = 0, seed = 1;
     tune u = {0};
     const cli_option options[] = {
@@ -155,6 +180,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--trials", CLI_INT, "N", &trials, "stop after so many (default 256 without --time)", 1},
         {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
         {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
+        {"--strategy", CLI_TEXT, "NAME", &strategy_arg, strategy_help, 0},
         {"--worker", CLI_LIST, "ENDPOINT", &workers,
          "measure on the worker that listens there (tcp://*:PORT: wait for some)", 0},
         {"--listen", CLI_LIST, "ENDPOINT", &listen, "wait for workers at this address", 0},
@@ -176,6 +202,9 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "--threads at most 1024");
     if (seconds > 1000000000)
         return cli_usage(self, "--time at most 1000000000");
+    const hone_strategy *strategy = hone_strategy_find(strategy_arg);
+    if (!strategy)
+        return unknown_strategy(self, strategy_arg);
     if (!trials && !seconds)
         trials = 256;
 
@@ -224,6 +253,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                     .trials = (uint64_t)trials,
                                     .time_ms = seconds * 1000,
                                     .seed = (uint64_t)seed,
+                                    .strategy = strategy,
                                     .db = db,
                                     .pool = pool,
                                     .exclusive = here && threads >= cli_processors(),

@@ -132,6 +132,8 @@ refuse 2 "--threads at most 1024" "$HONE" tune matmul $small --threads 1025
 refuse 2 "--threads at most 1024" "$HONE" query matmul $small --threads 100000
 refuse 2 "--time takes a whole number" "$HONE" tune matmul $small --time 0
 refuse 2 "--time at most" "$HONE" tune matmul $small --time 9223372036854775807
+refuse 2 "no strategy 'evolutoin'; there are: evolution, random" "$HONE" tune matmul $small --strategy evolutoin
+refuse 2 "no strategy ''" "$HONE" tune matmul $small --strategy=
 refuse 2 "--seed takes a whole number of at least 0" "$HONE" tune matmul $small --seed -1
 refuse 2 "--emit is library, object" "$HONE" query matmul $small --emit everything
 refuse 2 "not a C identifier" "$HONE" query matmul $small --emit object --name 'a b'

@@ -6,7 +6,7 @@
 
 man=$SRC/docs/man/hone.1
 declare -A takes=(
-    [tune]="-D --db --target --threads --trials --time --seed --worker --listen --key --allow --rule --intrin --json"
+    [tune]="-D --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --rule --intrin --json"
     [query]="-D --db --target --threads --emit -o --name --require --trace --intrin --json"
     [show]="-D --trace --intrin"
     [worker]="--connect --listen --key --allow --role"
