@@ -49,6 +49,11 @@ typedef struct hone_workers__job {
     hone_workers__blob *blob[3]; /* candidate, reference, incumbent or NULL */
 } hone_workers__job;
 
+typedef struct hone_workers__expelled { /* a worker process that is not taken again */
+    uint8_t instance[16];
+    char why[200]; /* "": none here */
+} hone_workers__expelled;
+
 struct hone_pool {
     void *zmq;
     hone_workers__identity identity;
@@ -62,6 +67,8 @@ struct hone_pool {
     HONE_VEC(hone_workers__blob *) blobs;
     HONE_VEC(hone_pool_event *) events; /* to be handed out, from `first` on */
     uint32_t first;
+    hone_workers__expelled expelled[64]; /* a ring */
+    unsigned expelled_turn;
     HONE_VEC(zmq_pollitem_t) items;
     hone_buf out;
 };
@@ -78,6 +85,10 @@ void hone_workers__pool_say_who(hone_pool *p, hone_workers__pool_link *l,
                                 const char *why);
 void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
                                 const hone_workers__incoming *in);
+/* Sends a worker away for good that sends what no worker that means well sends: NACK of the message
+ * with this number, GOODBYE; a HELLO of the same process is refused from then on. */
+void hone_workers__pool_expel(hone_pool *p, hone_workers__peer *peer, uint64_t seq,
+                              const char *why);
 /* Forgets the peer and hands its jobs back. */
 void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char *why);
 

@@ -111,6 +111,9 @@ void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
     j->blob[0] = blob_hold(p, job->candidate);
     j->blob[1] = blob_hold(p, job->reference);
     j->blob[2] = blob_hold(p, job->incumbent);
+    j->measure.candidate = j->blob[0] ? &j->blob[0]->artifact : NULL;
+    j->measure.reference = j->blob[1] ? &j->blob[1]->artifact : NULL;
+    j->measure.incumbent = j->blob[2] ? &j->blob[2]->artifact : NULL;
 }
 
 /* Takes a job out of the hands of its worker. */
@@ -241,35 +244,17 @@ static hone_status check_fits(hone_pool *p, hone_wire *m, const hone_workers__jo
     m->deadline_ms = limit_ms(j);
     if (j->role == 0) {
         m->type = HONE_WIRE_BUILD;
-        m->build = (hone_wire_build){.ticket = j->ticket,
-                                     .workload = j->build.workload,
-                                     .trace = j->build.trace,
-                                     .target = j->build.target,
-                                     .threads = j->build.threads,
-                                     .reference = j->build.reference,
-                                     .deadline_ms = j->build.deadline_ms,
-                                     .intrins = j->build.intrins};
+        m->build = hone_wire_of_build(&j->build, j->ticket);
     } else {
-        const hone_measure_job *o = &j->measure;
-        m->type = HONE_WIRE_MEASURE;
-        m->measure = (hone_wire_measure){.ticket = j->ticket,
-                                         .candidate = j->blob[0] ? j->blob[0]->key : 0,
-                                         .reference = j->blob[1] ? j->blob[1]->key : 0,
-                                         .incumbent = j->blob[2] ? j->blob[2]->key : 0,
-                                         .threads = o->threads,
-                                         .data_seed = o->data_seed,
-                                         .tolerance = o->tolerance,
-                                         .peak_gflops = o->peak_gflops,
-                                         .check_ms = o->check_ms,
-                                         .run_ms = o->run_ms,
-                                         .min_samples = o->min_samples,
-                                         .max_samples = o->max_samples,
-                                         .sample_ns = o->sample_ns,
-                                         .target = o->target};
-        for (size_t i = 0; i < HONE_LEN(j->blob); i++)
+        uint64_t keys[3] = {0};
+        for (size_t i = 0; i < HONE_LEN(j->blob); i++) {
+            keys[i] = j->blob[i] ? j->blob[i]->key : 0;
             if (j->blob[i] && j->blob[i]->artifact.n > HONE_WIRE_ARTIFACT_MAX)
                 return hone_fail(err, HONE_E_LIMIT, "an artifact is larger than %d bytes",
                                  HONE_WIRE_ARTIFACT_MAX);
+        }
+        m->type = HONE_WIRE_MEASURE;
+        m->measure = hone_wire_of_measure(&j->measure, j->ticket, keys);
     }
     hone_buf_reset(&p->out);
     return hone_wire_encode(m, &p->out, err);

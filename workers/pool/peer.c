@@ -77,6 +77,35 @@ void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char 
     free(peer);
 }
 
+void hone_workers__pool_expel(hone_pool *p, hone_workers__peer *peer, uint64_t seq, const char *why)
+{
+    char text[256];
+    hone_workers__pool_link *l = peer->link;
+    hone_workers__route to = peer->route;
+    hone_wire no = {.type = HONE_WIRE_NACK, .nack = {seq, HONE_NACK_MALFORMED, why}};
+    hone_wire bye = {.type = HONE_WIRE_GOODBYE, .goodbye = {why}};
+    memcpy(no.session, peer->session, sizeof no.session);
+    memcpy(bye.session, peer->session, sizeof bye.session);
+    hone_workers__pool_tell_route(p, l, &to, &no);
+    hone_workers__pool_tell_route(p, l, &to, &bye);
+    hone_log(HONE_LOG_WARN, "worker %s is sent away: it sent %s", peer->name, why);
+    hone_workers__expelled *x = &p->expelled[p->expelled_turn];
+    p->expelled_turn = (p->expelled_turn + 1) % HONE_LEN(p->expelled);
+    memcpy(x->instance, peer->instance, sizeof x->instance);
+    snprintf(x->why, sizeof x->why, "%s", why);
+    snprintf(text, sizeof text, "it sent %s", why);
+    hone_workers__pool_lose(p, peer, text);
+}
+
+/* Why no worker of this instance is taken any more, or NULL. */
+static const char *expelled(const hone_pool *p, const uint8_t instance[16])
+{
+    for (size_t i = 0; i < HONE_LEN(p->expelled); i++)
+        if (p->expelled[i].why[0] && memcmp(p->expelled[i].instance, instance, 16) == 0)
+            return p->expelled[i].why;
+    return NULL;
+}
+
 static void refuse(hone_pool *p, hone_workers__pool_link *l, const hone_workers__incoming *in,
                    uint32_t code, const char *text)
 {
@@ -118,6 +147,15 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
     }
     if (h->roles == 0 || h->roles > 3) {
         refuse(p, l, in, HONE_REFUSE_HELLO, "it offers neither to build nor to run");
+        return;
+    }
+    const char *why = expelled(p, h->instance);
+    if (why) {
+        char text[256];
+        snprintf(text, sizeof text, "it was sent away before, because it sent %s", why);
+        refuse(p, l, in, HONE_REFUSE_HELLO, text);
+        if (!l->link.bound)
+            l->dead = true; /* asked no more */
         return;
     }
     for (uint32_t i = 0; i < p->peers.n; i++) {
@@ -169,46 +207,51 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
 
 /* ---- outcomes ------------------------------------------------------------------------------- */
 
-static void on_built(hone_pool *p, hone_workers__peer *peer, const hone_wire_built *b)
+/* An outcome's words, to be shown to people. */
+static hone_error clean(const hone_error *e)
 {
+    hone_error ret = *e;
+    hone_workers__printable(ret.message, sizeof ret.message, e->message);
+    hone_workers__printable(ret.where, sizeof ret.where, e->where);
+    return ret;
+}
+
+static void on_built(hone_pool *p, hone_workers__peer *peer, const hone_wire *m)
+{
+    const hone_wire_built *b = &m->built;
     hone_workers__job *j = hone_workers__job_find(p, peer, b->ticket, 0);
     if (!j)
         return;
+    if (b->spent_ns < 0 || b->spent_ns > HONE_WIRE_DURATION_MAX_NS ||
+        (b->error.status == HONE_OK && b->bytes.n == 0)) {
+        hone_workers__pool_expel(p, peer, m->seq, "a build that cannot be");
+        return;
+    }
     hone_pool_event *e = hone_workers__job_finish(p, j);
     e->status = b->error.status;
-    e->error = b->error;
+    e->error = clean(&b->error);
     e->spent_ns = b->spent_ns;
-    if (e->status == HONE_OK && b->bytes.n == 0)
-        e->status =
-            hone_fail(&e->error, HONE_E_PROTOCOL, "worker %s built an empty artifact", peer->name);
     if (e->status == HONE_OK)
         hone_workers__artifact_set(&e->artifact, &b->manifest, b->bytes.p, b->bytes.n);
 }
 
-static void on_measured(hone_pool *p, hone_workers__peer *peer, const hone_wire_measured *m)
+static void on_measured(hone_pool *p, hone_workers__peer *peer, const hone_wire *m)
 {
-    hone_workers__job *j = hone_workers__job_find(p, peer, m->ticket, 1);
+    hone_workers__job *j = hone_workers__job_find(p, peer, m->measured.ticket, 1);
     if (!j)
         return;
+    hone_measure_result result;
+    hone_error err = {0};
+    if (hone_wire_result(&m->measured, &j->measure, &result, &err) != HONE_OK) {
+        hone_workers__pool_expel(p, peer, m->seq, err.message);
+        return;
+    }
     hone_pool_event *e = hone_workers__job_finish(p, j);
-    hone_measure_result *r = &e->result;
-    e->status = m->error.status;
-    e->error = m->error;
-    e->spent_ns = m->spent_ns;
-    r->time_ns = m->time_ns;
-    r->log_ratio = m->log_ratio;
-    r->n_samples = (int32_t)m->n_sample_ns;
-    memcpy(r->sample_ns, m->sample_ns, m->n_sample_ns * sizeof m->sample_ns[0]);
-    memcpy(r->incumbent_ns, m->incumbent_ns, m->n_incumbent_ns * sizeof m->incumbent_ns[0]);
-    r->max_error = m->max_error;
-    r->check_ns = m->check_ns;
-    r->run_ns = m->run_ns;
-    hone_workers__printable(r->env, sizeof r->env, m->env);
-    bool sane =
-        m->time_ns > 0 && m->n_sample_ns == m->n_incumbent_ns && m->log_ratio == m->log_ratio;
-    if (e->status == HONE_OK && !sane)
-        e->status = hone_fail(&e->error, HONE_E_PROTOCOL, "worker %s sent a result that cannot be",
-                              peer->name);
+    e->status = m->measured.error.status;
+    e->error = clean(&m->measured.error);
+    e->spent_ns = m->measured.spent_ns;
+    e->result = result;
+    hone_workers__printable(e->result.env, sizeof e->result.env, result.env);
 }
 
 static void on_need(hone_pool *p, hone_workers__peer *peer, const hone_wire_need *n)
@@ -256,10 +299,10 @@ static void in_session(hone_pool *p, hone_workers__peer *peer, const hone_worker
         on_ready(peer, &m->ready);
         break;
     case HONE_WIRE_BUILT:
-        on_built(p, peer, &m->built);
+        on_built(p, peer, m);
         break;
     case HONE_WIRE_MEASURED:
-        on_measured(p, peer, &m->measured);
+        on_measured(p, peer, m);
         break;
     case HONE_WIRE_NEED:
         on_need(p, peer, &m->need);
@@ -306,7 +349,7 @@ void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
     else if (s != HONE_OK) {
         hone_log(HONE_LOG_WARN, "bad message at %s: %s", l->link.endpoint.uri, err.message);
         if (peer)
-            hone_workers__pool_lose(p, peer, err.message);
+            hone_workers__pool_expel(p, peer, m->seq, err.message);
         else
             nack(p, l, in, m, HONE_NACK_MALFORMED, err.message);
     } else if (m->type == HONE_WIRE_HELLO)

@@ -59,6 +59,26 @@ hone_status hone_wire_decode(const void *bytes, size_t n, hone_wire *ret,
 /* Overwrites session and number of an encoded message. */
 void hone_wire_readdress(void *bytes, const uint8_t session[16], uint64_t seq);
 
+/* ---- jobs and results as messages (job.c); texts are borrowed from what is given ------------- */
+
+hone_wire_build hone_wire_of_build(const hone_build_job *job, uint64_t ticket);
+hone_build_job hone_wire_build_job(const hone_wire_build *m);
+/* `keys`, `artifacts`: candidate, reference, incumbent (0, NULL: none). */
+hone_wire_measure hone_wire_of_measure(const hone_measure_job *job, uint64_t ticket,
+                                       const uint64_t keys[3]);
+hone_measure_job hone_wire_measure_job(const hone_wire_measure *m,
+                                       const hone_artifact *const artifacts[3]);
+void hone_wire_of_result(const hone_measure_result *r, hone_wire_measured *ret);
+
+/* No duration that a worker speaks of is longer: 115 days. */
+#define HONE_WIRE_DURATION_MAX_NS INT64_C(10000000000000000)
+/* Takes the result of the job `asked`. HONE_E_PROTOCOL, naming it, when something about it cannot
+ * be: no sender that means well sends that. Of a result that is not HONE_OK no times are taken. */
+hone_status hone_wire_result(const hone_wire_measured *m, const hone_measure_job *asked,
+                             hone_measure_result *ret, hone_error *err) HONE_NODISCARD;
+
+/* ---- artifacts ------------------------------------------------------------------------------ */
+
 /* The name under which an artifact is cached: hash of its bytes and of its encoded manifest. */
 uint64_t hone_wire_artifact_key(const hone_manifest *m, const void *bytes, size_t n);
 

@@ -156,19 +156,8 @@ static void send_measured(hone_workers__worker *w, const hone_measure_result *r,
     d->ticket = w->measure.ticket;
     d->spent_ns = hone_clock_ns() - w->measure_start_ns;
     d->error = *e;
-    if (r) {
-        int32_t n = r->n_samples < 0 ? 0 : r->n_samples;
-        d->n_sample_ns = n > HONE_MAX_SAMPLES ? HONE_MAX_SAMPLES : (uint32_t)n;
-        d->n_incumbent_ns = d->n_sample_ns;
-        memcpy(d->sample_ns, r->sample_ns, d->n_sample_ns * sizeof d->sample_ns[0]);
-        memcpy(d->incumbent_ns, r->incumbent_ns, d->n_sample_ns * sizeof d->incumbent_ns[0]);
-        d->time_ns = r->time_ns;
-        d->log_ratio = r->log_ratio;
-        d->max_error = r->max_error;
-        d->check_ns = r->check_ns;
-        d->run_ns = r->run_ns;
-        d->env = r->env;
-    }
+    if (r)
+        hone_wire_of_result(r, d);
     hone_workers__worker_say(w, m);
     free(m);
 }
@@ -191,19 +180,7 @@ static void start_measure(hone_workers__worker *w)
     if (missing)
         return;
     w->wanting = false;
-    hone_measure_job job = {.id = w->measure.ticket,
-                            .candidate = a[0],
-                            .reference = a[1],
-                            .incumbent = a[2],
-                            .threads = w->measure.threads,
-                            .data_seed = w->measure.data_seed,
-                            .tolerance = w->measure.tolerance,
-                            .peak_gflops = w->measure.peak_gflops,
-                            .check_ms = w->measure.check_ms,
-                            .run_ms = w->measure.run_ms,
-                            .min_samples = w->measure.min_samples,
-                            .max_samples = w->measure.max_samples,
-                            .sample_ns = w->measure.sample_ns};
+    hone_measure_job job = hone_wire_measure_job(&w->measure, a);
     hone_error err = {0};
     w->measure_start_ns = hone_clock_ns();
     hone_status s = hone_nursery_send(w->nursery, &job, &err);
