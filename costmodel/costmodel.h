@@ -4,7 +4,10 @@
  *   draft      an analytical estimate, good enough to start from nothing
  *   model      gradient-boosted trees (XGBoost) on top of the draft, trained on the log
  *
- * "Score" exists only in this room; outside it a lower cost is better. */
+ * "Score" exists only in this room; outside it a lower cost is better.
+ *
+ * Threads: a model is used by one thread at a time, features belong to whoever has them; different
+ * models and programs do not meet. The room has no state of its own. */
 #ifndef HONE_COSTMODEL_H
 #define HONE_COSTMODEL_H
 
@@ -31,8 +34,8 @@ typedef struct hone_features {
 } hone_features;
 void hone_features_free(hone_features *f);
 
-/* Fills ret (its memory is reused). Scratch expressions may be added to p; its meaning does not
- * change. Budget: 20 microseconds for a scheduled matmul. */
+/* Fills ret (its memory is reused). Cannot fail. Scratch expressions may be added to p; its meaning
+ * does not change. Budget: 20 microseconds for a scheduled matmul. */
 void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
                            hone_features *ret);
 
@@ -40,14 +43,23 @@ typedef struct hone_model hone_model;
 typedef struct hone_model_options {
     uint64_t seed;
     int32_t threads; /* XGBoost's; 1 keeps measurements undisturbed */
+    /* Looked at every few milliseconds of training; true ends it. NULL: never. */
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
 } hone_model_options;
 
+/* Options are copied. */
 hone_model *hone_model_new(const hone_model_options *o);
-void hone_model_free(hone_model *m);
-/* Adds one measured candidate: time_ns > 0, or 0 for a rejected one. Features are copied. `task`
- * groups candidates whose times are comparable (one workload and target). */
+void hone_model_free(hone_model *m); /* NULL is fine */
+/* Names a task: candidates whose times can be compared. Those of one unscheduled program, on one
+ * target, with as many threads. */
+uint64_t hone_model_task(const hone_program *base, const hone_target *t, int32_t threads);
+/* Adds one measured candidate of a task: time_ns > 0, or 0 for a rejected one. Features are copied.
+ * One model learns from many tasks: what makes candidates of each fast or slow, never that the
+ * candidates of one are faster than those of another. */
 void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns);
-/* Trains on everything added, if there is enough new (see costmodel/model.c). HONE_E_MODEL. */
+/* Trains on everything added, if there is enough new (see costmodel/model.c). HONE_E_MODEL,
+ * HONE_E_INTERRUPTED (`stop` said so); the model then predicts as before. */
 hone_status hone_model_train(hone_model *m, hone_error *err) HONE_NODISCARD;
 /* ret_cost[k]: predicted ln(time) of f[k] up to a constant of the task; without training data, ln
  * of the draft. HONE_E_MODEL. */
@@ -60,9 +72,10 @@ hone_status hone_model_save(hone_model *m, const char *path, hone_error *err) HO
 hone_status hone_model_load(hone_model *m, const char *path, hone_error *err) HONE_NODISCARD;
 
 typedef struct hone_model_metrics {
-    uint32_t candidates, trained_on;
+    uint32_t candidates;  /* at the last hone_model_train */
+    uint32_t trained_on;  /* of those, when the trees were made; 0: not yet, the draft predicts */
     double pair_accuracy; /* share of held-out pairs of a task ordered rightly; NaN if unknown */
-    double train_ms;
+    double train_ms;      /* of the last training */
 } hone_model_metrics;
 void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret);
 

@@ -17,7 +17,7 @@
 #define ROUNDS 60
 #define MIN_SAMPLES 8 /* candidates, before the first training */
 #define GROWTH 1.25   /* train again when there is that much more */
-#define HELD_OUT 6    /* every n-th candidate measures the model's order */
+#define HELD_OUT 6    /* every n-th candidate of a task measures the model's order */
 #define REJECT_WEIGHT 0.2
 #define MAX_GAIN 0.7 /* how far below the draft, in logarithms, a target may lie */
 #define MAX_MODEL_BYTES (64 << 20)
@@ -26,15 +26,22 @@
 typedef struct sample {
     uint64_t task;
     uint32_t first, rows;
+    bool held_out;            /* from training, to measure the model's order */
     double ln_draft, time_ns; /* time 0: rejected */
     double target, weight;
 } sample;
+
+typedef struct task_count {
+    uint64_t task;
+    uint32_t n; /* samples */
+} task_count;
 
 struct hone_model {
     hone_model_options o;
     BoosterHandle booster; /* NULL before the first training */
     HONE_VEC(float) rows;  /* all samples' rows, HONE_N_FEATURES floats each */
     HONE_VEC(sample) samples;
+    HONE_VEC(task_count) tasks;
     HONE_VEC(float) batch; /* rows of a prediction */
     hone_model_metrics metrics;
 };
@@ -63,8 +70,27 @@ void hone_model_free(hone_model *m)
         XGBoosterFree(m->booster);
     hone_vec_free(&m->rows);
     hone_vec_free(&m->samples);
+    hone_vec_free(&m->tasks);
     hone_vec_free(&m->batch);
     free(m);
+}
+
+uint64_t hone_model_task(const hone_program *base, const hone_target *t, int32_t threads)
+{
+    char *text = hone_target_text(t);
+    uint64_t h = hone_hash_bytes(hone_program_hash(base), text, strlen(text));
+    free(text);
+    return hone_hash_mix(h, (uint64_t)threads);
+}
+
+/* How many samples the task had before this one. */
+static uint32_t count_sample(hone_model *m, uint64_t task)
+{
+    for (uint32_t k = 0; k < m->tasks.n; k++)
+        if (m->tasks.v[k].task == task)
+            return m->tasks.v[k].n++;
+    hone_vec_push(&m->tasks, (task_count){.task = task, .n = 1});
+    return 0;
 }
 
 void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns)
@@ -72,6 +98,7 @@ void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double
     sample s = {.task = task,
                 .first = m->rows.n / HONE_N_FEATURES,
                 .rows = f->rows,
+                .held_out = count_sample(m, task) % HELD_OUT == HELD_OUT - 1,
                 .ln_draft = log(f->draft_ns),
                 .time_ns = time_ns};
     uint32_t n = f->rows * HONE_N_FEATURES;
@@ -84,47 +111,40 @@ void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double
 
 /* ---- training -------------------------------------------------------------------------------- */
 
-/* Targets and weights of every sample, task by task. False: no task has two times to compare. */
+/* Targets and weights of one task's samples. False: it has no two times to compare. */
+static bool set_targets_of(hone_model *m, uint64_t task)
+{
+    double sum = 0, fastest = INFINITY, slowest = 0;
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < m->samples.n; k++) {
+        const sample *s = &m->samples.v[k];
+        if (s->task != task || s->time_ns <= 0)
+            continue;
+        sum += log(s->time_ns) - s->ln_draft;
+        fastest = fmin(fastest, s->time_ns);
+        slowest = fmax(slowest, s->time_ns);
+        n++;
+    }
+    for (uint32_t k = 0; k < m->samples.n; k++) {
+        sample *s = &m->samples.v[k];
+        if (s->task != task)
+            continue;
+        double t = s->time_ns > 0 ? s->time_ns : 2 * slowest;
+        double target = n ? log(t) - s->ln_draft - sum / n : 0;
+        /* One outlier must not teach that some corner is e^4 faster than the draft says. */
+        s->target = fmax(target, -MAX_GAIN);
+        s->weight = !n ? 0 : s->time_ns > 0 ? pow(fastest / t, 0.25) : REJECT_WEIGHT;
+    }
+    return n >= 2;
+}
+
+/* False: no task has two times to compare. */
 static bool set_targets(hone_model *m)
 {
     bool any = false;
-    for (uint32_t k = 0; k < m->samples.n; k++) {
-        sample *s = &m->samples.v[k];
-        double sum = 0, fastest = INFINITY, slowest = 0;
-        uint32_t n = 0;
-        /* statistics of the task; computed at its first sample and shared below */
-        bool first = true;
-        for (uint32_t q = 0; q < k && first; q++)
-            first = m->samples.v[q].task != s->task;
-        if (!first)
-            continue;
-        for (uint32_t q = k; q < m->samples.n; q++) {
-            const sample *x = &m->samples.v[q];
-            if (x->task != s->task || x->time_ns <= 0)
-                continue;
-            sum += log(x->time_ns) - x->ln_draft;
-            fastest = fmin(fastest, x->time_ns);
-            slowest = fmax(slowest, x->time_ns);
-            n++;
-        }
-        any |= n >= 2;
-        for (uint32_t q = k; q < m->samples.n; q++) {
-            sample *x = &m->samples.v[q];
-            if (x->task != s->task)
-                continue;
-            double t = x->time_ns > 0 ? x->time_ns : 2 * slowest;
-            double target = n ? log(t) - x->ln_draft - sum / n : 0;
-            /* One outlier must not teach that some corner is e^4 faster than the draft says. */
-            x->target = fmax(target, -MAX_GAIN);
-            x->weight = !n ? 0 : x->time_ns > 0 ? pow(fastest / t, 0.25) : REJECT_WEIGHT;
-        }
-    }
+    for (uint32_t k = 0; k < m->tasks.n; k++)
+        any |= set_targets_of(m, m->tasks.v[k].task);
     return any;
-}
-
-static bool held_out(uint32_t k)
-{
-    return k % HELD_OUT == HELD_OUT - 1;
 }
 
 /* Shallow trees: on a few hundred candidates they rank as well as deep ones, and cost a third. */
@@ -156,8 +176,15 @@ static hone_status new_booster(hone_model *m, DMatrixHandle data, BoosterHandle 
     return st;
 }
 
-static hone_status boost(BoosterHandle b, DMatrixHandle data, const sample *const *used, uint32_t n,
-                         uint32_t rows, hone_error *err)
+static hone_status stopped(const hone_model *m, hone_error *err)
+{
+    if (m->o.stop && m->o.stop(m->o.stop_ctx))
+        return hone_fail(err, HONE_E_INTERRUPTED, "training was asked to stop");
+    return HONE_OK;
+}
+
+static hone_status boost(const hone_model *m, BoosterHandle b, DMatrixHandle data,
+                         const sample *const *used, uint32_t n, uint32_t rows, hone_error *err)
 {
     static const char config[] = "{\"type\": 1, \"training\": true, \"iteration_begin\": 0, "
                                  "\"iteration_end\": 0, \"strict_shape\": false}";
@@ -167,7 +194,8 @@ static hone_status boost(BoosterHandle b, DMatrixHandle data, const sample *cons
         const bst_ulong *shape;
         bst_ulong dims;
         const float *out = NULL;
-        if (round > 0)
+        st = stopped(m, err);
+        if (round > 0 && st == HONE_OK)
             st = xgb(XGBoosterPredictFromDMatrix(b, data, config, &shape, &dims, &out), err);
         uint32_t row = 0;
         for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
@@ -207,31 +235,35 @@ static hone_status predict_rows(BoosterHandle b, const float *v, uint64_t rows, 
 /* Share of held-out pairs of one task whose order the model has right; NaN without pairs. */
 static hone_status evaluate(hone_model *m, hone_error *err)
 {
+    typedef struct judged {
+        const sample *s;
+        double cost;
+    } judged;
+    HONE_VEC(judged) held = {0};
     uint64_t pairs = 0, right = 0;
-    uint32_t n = m->samples.n;
-    double *cost = hone_xcalloc(n, sizeof *cost);
     hone_status st = HONE_OK;
-    for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
+    for (uint32_t k = 0; k < m->samples.n && st == HONE_OK; k++) {
         const sample *s = &m->samples.v[k];
-        if (!held_out(k) || s->time_ns <= 0 || s->rows == 0)
+        if (!s->held_out || s->time_ns <= 0)
             continue;
-        const float *out;
-        st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows, &out,
-                          err);
-        cost[k] = s->ln_draft;
+        judged x = {.s = s, .cost = s->ln_draft};
+        const float *out = NULL;
+        if (s->rows > 0)
+            st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows,
+                              &out, err);
         for (uint32_t q = 0; q < s->rows && st == HONE_OK; q++)
-            cost[k] += (double)out[q];
+            x.cost += (double)out[q];
+        hone_vec_push(&held, x);
     }
-    for (uint32_t a = 0; a < n && st == HONE_OK; a++)
-        for (uint32_t b = a + 1; b < n; b++) {
-            const sample *x = &m->samples.v[a], *y = &m->samples.v[b];
-            if (!held_out(a) || !held_out(b) || x->task != y->task || x->time_ns <= 0 ||
-                y->time_ns <= 0)
+    for (uint32_t a = 0; a < held.n; a++)
+        for (uint32_t b = a + 1; b < held.n; b++) {
+            const judged *x = &held.v[a], *y = &held.v[b];
+            if (x->s->task != y->s->task)
                 continue;
             pairs++;
-            right += (cost[a] < cost[b]) == (x->time_ns < y->time_ns);
+            right += (x->cost < y->cost) == (x->s->time_ns < y->s->time_ns);
         }
-    free(cost);
+    hone_vec_free(&held);
     m->metrics.pair_accuracy = pairs ? (double)right / (double)pairs : NAN;
     return st;
 }
@@ -248,7 +280,7 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
     uint32_t n_used = 0, rows = 0;
     for (uint32_t k = 0; k < n; k++) {
         const sample *s = &m->samples.v[k];
-        if (held_out(k) || s->rows == 0 || s->weight <= 0)
+        if (s->held_out || s->rows == 0 || s->weight <= 0)
             continue;
         memcpy(data + (size_t)rows * HONE_N_FEATURES,
                m->rows.v + (size_t)s->first * HONE_N_FEATURES,
@@ -262,7 +294,7 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
     if (st == HONE_OK)
         st = new_booster(m, matrix, &b, err);
     if (st == HONE_OK)
-        st = boost(b, matrix, used, n_used, rows, err);
+        st = boost(m, b, matrix, used, n_used, rows, err);
     if (st == HONE_OK) {
         if (m->booster)
             XGBoosterFree(m->booster);

@@ -96,6 +96,12 @@ static double pair_accuracy(const double *cost, unsigned from, unsigned to)
     return (double)right / pairs;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 /* ---- learning -------------------------------------------------------------------------------- */
 
 static void untrained_is_the_draft(void **state)
@@ -228,6 +234,109 @@ static void tasks_have_their_own_scale(void **state)
     predict(m, cost);
     assert_true(pair_accuracy(cost, LEARN, N) > 0.8);
     hone_model_free(m);
+}
+
+/* Slow candidates are measured in a task that is a thousand times faster. Were the two compared
+ * with one another, all of that would be learned the wrong way round. */
+static void tasks_do_not_meet(void **state)
+{
+    (void)state;
+    double cost[N], accuracy[2];
+    hone_model_metrics got;
+    double draft[LEARN];
+    for (unsigned k = 0; k < LEARN; k++)
+        draft[k] = data.f[k].draft_ns;
+    qsort(draft, LEARN, sizeof draft[0], ascending);
+    for (unsigned together = 0; together < 2; together++) {
+        hone_model *m = new_model(1);
+        for (unsigned k = 0; k < LEARN; k++) {
+            bool slow = data.f[k].draft_ns > draft[LEARN / 2];
+            hone_model_add(m, slow && !together ? 2 : 1, &data.f[k],
+                           data.ns[k] / (slow ? 1000 : 1));
+        }
+        train(m);
+        predict(m, cost);
+        accuracy[together] = pair_accuracy(cost, LEARN, N);
+        hone_model_get_metrics(m, &got);
+        if (!together)
+            assert_true(got.pair_accuracy > 0.7);
+        hone_model_free(m);
+    }
+    print_message("pairs in order: as two tasks %.3f, as one %.3f\n", accuracy[0], accuracy[1]);
+    assert_true(accuracy[0] > 0.8);
+    assert_true(accuracy[1] < 0.6);
+}
+
+/* The order is measured in every task, also when two take turns: here one with times and one in
+ * which nothing worked. */
+static void every_task_is_held_out(void **state)
+{
+    (void)state;
+    hone_model_metrics got;
+    for (unsigned works = 0; works < 2; works++) {
+        hone_model *m = new_model(1);
+        for (unsigned k = 0; k < LEARN; k++)
+            hone_model_add(m, k % 2, &data.f[k], k % 2 == works ? data.ns[k] : 0);
+        train(m);
+        hone_model_get_metrics(m, &got);
+        assert_true(got.pair_accuracy > 0.7);
+        hone_model_free(m);
+    }
+}
+
+static void a_task_is_a_program_on_a_target(void **state)
+{
+    (void)state;
+    const hone_program *p = &data.space->base;
+    hone_target t = simulated_target(), other = t;
+    other.l2_bytes *= 2;
+    hone_size sizes[] = {{"M", 256}, {"N", 384}, {"K", 321}};
+    hone_program q = simulated_kernel("matmul", sizes, 3);
+    uint64_t task = hone_model_task(p, &t, 2);
+    assert_true(task == hone_model_task(p, &t, 2));
+    assert_true(task != hone_model_task(p, &t, 1));
+    assert_true(task != hone_model_task(p, &other, 2));
+    assert_true(task != hone_model_task(&q, &t, 2));
+    hone_program_fini(&q);
+}
+
+static bool pressed(void *ctx)
+{
+    unsigned *looks = ctx;
+    return *looks && --*looks == 0;
+}
+
+static void training_can_be_stopped(void **state)
+{
+    (void)state;
+    double before[N], after[N], whole[N];
+    for (unsigned at = 1; at <= 41; at += 20) {
+        unsigned looks = 0;
+        hone_error err = {0};
+        hone_model_metrics got;
+        hone_model *m = hone_model_new(
+            &(hone_model_options){.seed = 1, .threads = 1, .stop = pressed, .stop_ctx = &looks});
+        add(m, 0, 64);
+        train(m);
+        predict(m, before);
+        add(m, 64, LEARN);
+        looks = at;
+        assert_int_equal(hone_model_train(m, &err), HONE_E_INTERRUPTED);
+        assert_true(err.message[0]);
+        predict(m, after);
+        assert_memory_equal(before, after, sizeof before);
+        hone_model_get_metrics(m, &got);
+        assert_int_equal(got.trained_on, 64);
+        train(m); /* as if nothing had been */
+        predict(m, after);
+        hone_model_free(m);
+        m = new_model(1);
+        add(m, 0, LEARN);
+        train(m);
+        predict(m, whole);
+        assert_memory_equal(after, whole, sizeof whole);
+        hone_model_free(m);
+    }
 }
 
 /* Not after every candidate: training is the search's largest cost. */
@@ -438,6 +547,10 @@ int main(void)
         cmocka_unit_test(rejections_are_avoided),
         cmocka_unit_test(same_seed_same_model),
         cmocka_unit_test(tasks_have_their_own_scale),
+        cmocka_unit_test(tasks_do_not_meet),
+        cmocka_unit_test(every_task_is_held_out),
+        cmocka_unit_test(a_task_is_a_program_on_a_target),
+        cmocka_unit_test(training_can_be_stopped),
         cmocka_unit_test(trains_when_there_is_news),
         cmocka_unit_test(nothing_to_predict),
         cmocka_unit_test(through_a_file),
