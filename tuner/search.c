@@ -72,7 +72,7 @@ hone_search *hone_search_new(const hone_strategy *strategy, const hone_space *sp
     s->env.stats.model.pair_accuracy = NAN;
     hone_rng_seed(&s->env.rng, o->seed);
     s->strategy = strategy ? strategy : strategies[0];
-    s->self = s->strategy->new (&s->env);
+    s->self = s->strategy->start(&s->env);
     return s;
 }
 
@@ -93,7 +93,7 @@ void hone_search_free(hone_search *s)
 {
     if (!s)
         return;
-    s->strategy->free(s->self);
+    s->strategy->end(s->self);
     for (uint32_t k = 0; k < s->ready.n; k++)
         offered_free(&s->ready.v[k]);
     for (uint32_t k = 0; k < s->asked.n; k++)
@@ -146,6 +146,7 @@ uint32_t hone_strategy_wanted(const hone_strategy_env *env)
 /* One more replay, begun at `start`. */
 static bool count_replay(hone_strategy_env *env, int64_t start, hone_status st)
 {
+    ((hone_search *)env)->stopped |= st == HONE_E_INTERRUPTED; /* by the space's own stop */
     env->stats.replay_ns += hone_clock_ns() - start;
     env->stats.replayed++;
     env->stats.replay_rejected += st != HONE_OK;
@@ -249,24 +250,25 @@ static void offer_default(hone_search *s)
     static const hone_trace as_written;
     if (s->default_offered)
         return;
-    s->default_offered = true;
     if (!hone_strategy_knows(&s->env, hone_strategy_key(&as_written)) &&
         finish(&s->env, &as_written))
         offer(s, "default", NAN);
+    s->default_offered = !s->stopped;
 }
 
 static void offer_suggested(hone_search *s)
 {
     uint32_t k = 0;
-    for (; k < s->suggested.n && hone_strategy_wanted(&s->env) && !hone_strategy_stopped(&s->env);
-         k++) {
+    for (; k < s->suggested.n && hone_strategy_wanted(&s->env); k++) {
         hone_trace *t = &s->suggested.v[k];
-        if (!hone_strategy_knows(&s->env, hone_strategy_key(t)) && finish(&s->env, t))
+        if (!hone_strategy_knows(&s->env, hone_strategy_key(t)) && hone_strategy_finish(&s->env, t))
             offer(s, "log", NAN);
+        if (s->stopped)
+            break;
         hone_trace_free(t);
     }
     s->suggested.n -= k;
-    if (k > 0 && s->suggested.n)
+    if (k > 0 && s->suggested.n > 0)
         memmove(s->suggested.v, s->suggested.v + k, s->suggested.n * sizeof *s->suggested.v);
 }
 

@@ -85,7 +85,7 @@ void hone_search_get_stats(const hone_search *s, hone_search_stats *ret);
 
 /* ---- the strategy's side --------------------------------------------------------------------- */
 
-/* What a strategy works with. Made by the search, given to `new`, and there until `free`. */
+/* What a strategy works with. Made by the search, given to `start`, and there until `end`. */
 typedef struct hone_strategy_env {
     const hone_space *space;
     hone_search_options options; /* population is never 0 */
@@ -109,8 +109,8 @@ struct hone_strategy {
     const char *name;    /* as in strategies.def */
     const char *summary; /* for --help: at most 60 characters, no full stop */
     /* Its state. The first draw from env's generator may be made here. */
-    void *(*new)(hone_strategy_env *env);
-    void (*free)(void *self);
+    void *(*start)(hone_strategy_env *env);
+    void (*end)(void *self); /* frees it */
     /* Offers candidates until hone_strategy_wanted is 0; none when it has no other. Offers beyond
      * that are kept for the next time. It ends by itself after a bounded number of tries; once a
      * stop is requested, nothing can be finished, sampled, mutated or offered any more, and what it

@@ -309,6 +309,9 @@ static void a_stop_is_heeded(void **state)
 {
     hone_space *sp = small_matmul();
     uint64_t all = 0;
+    game other;
+    game_start(&other, *state, sp, 14);
+    game_ask(&other, 16);
     for (uint64_t at = 0; at == 0 || at <= all; at += at < 20 ? 1 : all / 7 + 1) {
         game g;
         button b = {0};
@@ -318,6 +321,8 @@ static void a_stop_is_heeded(void **state)
             *state, sp,
             &(hone_search_options){.seed = 13, .population = 48, .stop = pressed, .stop_ctx = &b});
         b.search = g.search;
+        hone_search_suggest(g.search, other.asked[14].trace);
+        hone_search_suggest(g.search, other.asked[15].trace);
         while (g.n < 24 && at == 0)
             assert_true(game_ask(&g, 12) > 0);
         /* from the start, and in a round that has news */
@@ -354,11 +359,14 @@ static void a_stop_is_heeded(void **state)
         game_play(&g, 60, 12);
         assert_int_equal(g.n, 60);
         assert_string_equal(g.asked[0].why, "default");
+        assert_string_equal(g.asked[1].trace, other.asked[14].trace);
+        assert_string_equal(g.asked[2].trace, other.asked[15].trace);
         for (uint32_t k = 0; k < g.n; k++)
             assert_int_equal(g.asked[k].id, k);
         game_check_distinct(&g);
         game_end(&g);
     }
+    game_end(&other);
     hone_space_free(sp);
 }
 

@@ -368,15 +368,23 @@ static void tell(void *self, const hone_lesson *lesson)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-static void *new (hone_strategy_env *env)
+static bool stopped(void *env)
 {
+    return hone_strategy_stopped(env);
+}
+
+static void *start(hone_strategy_env *env)
+{
+    const hone_space *sp = env->space;
     evolution *e = hone_xcalloc(1, sizeof *e);
     e->env = env;
-    e->model = hone_model_new(&(hone_model_options){.seed = env->options.seed, .threads = 1});
+    e->task = hone_model_task(&sp->base, &sp->target, sp->threads);
+    e->model = hone_model_new(&(hone_model_options){
+        .seed = env->options.seed, .threads = 1, .stop = stopped, .stop_ctx = env});
     return e;
 }
 
-static void free_(void *self)
+static void end(void *self)
 {
     evolution *e = self;
     for (uint32_t k = 0; k < e->good.n; k++)
@@ -393,8 +401,8 @@ static void free_(void *self)
 const hone_strategy hone_strategy_evolution = {
     .name = "evolution",
     .summary = "bred from the fastest, chosen by the cost model",
-    .new = new,
-    .free = free_,
+    .start = start,
+    .end = end,
     .ask = ask,
     .tell = tell,
 };

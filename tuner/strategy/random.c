@@ -12,7 +12,7 @@ typedef struct random_search {
     uint32_t seeds; /* offered, or found to be known */
 } random_search;
 
-static void *new (hone_strategy_env *env)
+static void *start(hone_strategy_env *env)
 {
     random_search *r = hone_xcalloc(1, sizeof *r);
     r->env = env;
@@ -44,8 +44,8 @@ static void tell(void *self, const hone_lesson *lesson)
 const hone_strategy hone_strategy_random = {
     .name = "random",
     .summary = "seeds, then candidates drawn at random",
-    .new = new,
-    .free = free,
+    .start = start,
+    .end = free,
     .ask = ask,
     .tell = tell,
 };
