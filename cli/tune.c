@@ -2,6 +2,7 @@
 #include "codegen/codegen.h"
 #include "tuner/tuner.h"
 
+#include <math.h>
 #include <signal.h>
 
 static volatile int stop;
@@ -71,7 +72,26 @@ static json_t *rejections(const hone_session_result *r)
     return j;
 }
 
-static void summary_json(const hone_session_result *r, hone_status st, const hone_error *err)
+/* What the search did, where its time went, and how well its model ranks. */
+static json_t *search_json(const hone_strategy *strategy, const hone_search_stats *s)
+{
+    json_t *j =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "strategy", strategy->name,
+                  "proposed", (json_int_t)s->proposed, "replayed", (json_int_t)s->replayed,
+                  "illegal", (json_int_t)s->replay_rejected, "predicted", (json_int_t)s->predicted,
+                  "mutate_s", (double)s->mutate_ns / 1e9, "replay_s", (double)s->replay_ns / 1e9,
+                  "features_s", (double)s->feature_ns / 1e9, "predict_s",
+                  (double)s->predict_ns / 1e9, "train_s", (double)s->train_ns / 1e9);
+    if (s->model.trained_on) {
+        json_object_set_new(j, "trained_on", json_integer((json_int_t)s->model.trained_on));
+        if (!isnan(s->model.pair_accuracy))
+            json_object_set_new(j, "pair_accuracy", json_real(s->model.pair_accuracy));
+    }
+    return j;
+}
+
+static void summary_json(const hone_strategy *strategy, const hone_session_result *r,
+                         hone_status st, const hone_error *err)
 {
     json_t *j = json_pack(
         "{s:b, s:I, s:f, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b}", "summary", 1,
@@ -81,6 +101,7 @@ static void summary_json(const hone_session_result *r, hone_status st, const hon
         "build_s", (double)r->build_ns / 1e9, "run_s", (double)r->run_ns / 1e9, "max_error",
         r->max_error, "default_ns", (json_int_t)r->default_ns, "known", (json_int_t)r->known,
         "interrupted", r->interrupted);
+    json_object_set_new(j, "search", search_json(strategy, &r->search));
     if (st != HONE_OK)
         json_object_set_new(j, "error", json_string(err->message));
     print_json(j);
@@ -266,7 +287,7 @@ static int run(int argc, char **argv, const cli_command *self)
             &result, &err);
         cli_progress_end();
         if (u.json)
-            summary_json(&result, st, &err);
+            summary_json(strategy, &result, st, &err);
         else if (st == HONE_OK || result.trials)
             summary_text(&kernel, &target, threads, db_path, &result);
     }

@@ -471,6 +471,8 @@ hone_status hone_session_run(const hone_session_options *o, hone_session_result 
     }
     hone_tuner__progress(&u, true);
     ret->wall_ns = hone_clock_ns() - u.started_ns;
+    if (u.search)
+        hone_search_get_stats(u.search, &ret->search);
     run_fini(&u);
     return st;
 }

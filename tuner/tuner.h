@@ -65,6 +65,7 @@ typedef struct hone_session_result {
     char *best_trace;   /* owned */
     int64_t default_ns; /* time of the program as written; 0: not measured */
     int64_t wall_ns, search_ns, build_ns, run_ns;
+    hone_search_stats search;
     bool interrupted, exhausted;
 } hone_session_result;
 void hone_session_result_free(hone_session_result *r);

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
+#include "tuner/strategy.h"
 
 #include <sys/wait.h>
 
@@ -126,6 +127,12 @@ static void check_tune(const answer *a, unsigned trials)
     assert_true(number(sum, "max_error") >= 0 && number(sum, "max_error") <= 1e-3);
     assert_true(json_is_false(json_object_get(sum, "interrupted")));
     assert_null(json_object_get(sum, "error"));
+    const json_t *search = json_object_get(sum, "search");
+    assert_non_null(hone_strategy_find(text(search, "strategy")));
+    assert_true(integer(search, "proposed") >= trials);
+    assert_true(integer(search, "replayed") >= integer(search, "proposed"));
+    assert_true(integer(search, "illegal") < integer(search, "replayed"));
+    assert_true(number(search, "replay_s") > 0 && number(search, "replay_s") < wall);
 }
 
 static void test_tune(void **state)
@@ -142,13 +149,15 @@ static void test_tune(void **state)
     assert_string_equal(text(first, "status"), "OK");
     assert_int_equal(integer(sum, "default_ns"), integer(first, "time_ns"));
     assert_int_equal(integer(sum, "known"), 0);
+    assert_string_equal(text(json_object_get(sum, "search"), "strategy"), "evolution");
     forget(&a);
 
-    /* the same again: goes on, with what is known */
-    a = ask("tune matmul" SMALL "--trials 3 --json");
+    /* the same again: goes on, with what is known, by whatever strategy */
+    a = ask("tune matmul" SMALL "--trials 3 --strategy random --json");
     assert_int_equal(a.code, 0);
     check_tune(&a, 3);
     assert_int_equal(integer(a.lines[3], "known"), 6);
+    assert_string_equal(text(json_object_get(a.lines[3], "search"), "strategy"), "random");
     forget(&a);
 }
 
