@@ -126,6 +126,22 @@ void hone_cg__find_uses(cg *e)
 
 /* ---- importing the implementation ------------------------------------------------------------ */
 
+/* The assembler would read whatever file a directive names, and end the process at one it does not
+ * know; and no pass could tell what the kernel does. */
+static bool has_inline_asm(LLVMValueRef fn)
+{
+    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(fn); b; b = LLVMGetNextBasicBlock(b)) {
+        for (LLVMValueRef i = LLVMGetFirstInstruction(b); i; i = LLVMGetNextInstruction(i)) {
+            for (int k = 0; k < LLVMGetNumOperands(i); k++) {
+                if (LLVMIsAInlineAsm(LLVMGetOperand(i, (unsigned)k))) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 /* The function defined in the module, NULL with a reason in *ret_why. */
 static LLVMValueRef only_function(LLVMModuleRef m, unsigned n_args, const char **ret_why)
 {
@@ -145,7 +161,7 @@ static LLVMValueRef only_function(LLVMModuleRef m, unsigned n_args, const char *
     }
     size_t n_asm = 0;
     LLVMGetModuleInlineAsm(m, &n_asm);
-    if (n_asm || LLVMGetFirstGlobalAlias(m) || LLVMGetFirstGlobalIFunc(m)) {
+    if (LLVMGetFirstGlobalAlias(m) || LLVMGetFirstGlobalIFunc(m)) {
         *ret_why = "it may hold a function and constants only";
     }
     for (LLVMValueRef g = LLVMGetFirstGlobal(m); g; g = LLVMGetNextGlobal(g)) {
@@ -157,6 +173,9 @@ static LLVMValueRef only_function(LLVMModuleRef m, unsigned n_args, const char *
     if (!fn) {
         *ret_why = "it defines no function";
         return NULL;
+    }
+    if (n_asm || has_inline_asm(fn)) {
+        *ret_why = "it may not use inline assembly";
     }
     LLVMTypeRef type = LLVMGlobalGetValueType(fn);
     bool fits = LLVMGetTypeKind(LLVMGetReturnType(type)) == LLVMVoidTypeKind &&

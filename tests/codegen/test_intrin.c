@@ -354,12 +354,20 @@ static void refused(void **state)
         {"@table = global [8 x float] zeroinitializer", "declare void @puts(ptr)",
          "LLVM's intrinsics only"},
         {"@table = global [8 x float] zeroinitializer", "module asm \"nop\"",
-         "a function and constants only"},
+         "intrinsic my.add: it may not use inline assembly"},
         {"@table = global [8 x float] zeroinitializer", "define void @g() { ret void }",
          "more than one function"},
         {"ptr %a, ptr %b, ptr %c)", "ptr %a, ptr %b, ptr %c, i32 %d)", "one pointer per buffer"},
         {"%x = load float, ptr %a", "%x = load float, i32 %a", "intrinsic my.add: "},
         {"ret void", "ret i32 0", "intrinsic my.add: "},
+        {"ret void", "call void asm sideeffect \"nop\", \"\"() ret void",
+         "intrinsic my.add: it may not use inline assembly"},
+        {"ret void", "%p = call ptr asm \".incbin \\22/etc/passwd\\22\", \"=r\"() ret void",
+         "intrinsic my.add: it may not use inline assembly"},
+        {"ret void",
+         "callbr void asm sideeffect \"\", \"!i\"() to label %on [label %off] on: br label %off "
+         "off: ret void",
+         "intrinsic my.add: it may not use inline assembly"},
     };
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         s = variant(cases[k].from, cases[k].to);
