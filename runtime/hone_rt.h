@@ -45,7 +45,7 @@ const hone_rt_api *hone_rt_default(int32_t threads);
 /* A pool of one's own. Threads are pinned to the allowed processors in order, the caller's first,
  * when `pin` is nonzero, and kept apart as those of the default pool otherwise. They spin for a
  * while after each loop, then sleep on a futex. Do not call before fork() if the child is to use
- * it. NULL when threads cannot be created. */
+ * it. NULL, with errno, when threads cannot be created. */
 typedef struct hone_rt_pool hone_rt_pool;
 hone_rt_pool *hone_rt_pool_new(int32_t threads, int pin);
 const hone_rt_api *hone_rt_pool_api(hone_rt_pool *pool);

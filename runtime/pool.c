@@ -357,10 +357,12 @@ static bool start_thread(hone_rt_pool *p, int32_t index, const int32_t *cpus, in
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigset_t old;
     block_signals(&old);
-    good = good && pthread_create(&t->id, &attr, thread_main, t) == 0;
+    int e = good ? pthread_create(&t->id, &attr, thread_main, t) : EINVAL;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
-    return good;
+    if (e)
+        errno = e;
+    return e == 0;
 }
 
 int32_t hone_rt__pool_grow(hone_rt_pool *p, int32_t threads)
@@ -379,6 +381,7 @@ int32_t hone_rt__pool_grow(hone_rt_pool *p, int32_t threads)
         p->seats[p->threads] = (struct seat){p->started[p->threads].id, SPREAD_ANY};
         p->threads++;
     }
+    int e = errno; /* of the thread that did not start */
     /* A thread's start makes system calls that a sandboxed process may not make later on. */
     for (uint32_t a; (a = atomic_load(&p->arrived)) + 1 < (uint32_t)p->threads;)
         futex_wait(&p->arrived, a);
@@ -387,6 +390,7 @@ int32_t hone_rt__pool_grow(hone_rt_pool *p, int32_t threads)
     int32_t got = p->threads;
     pthread_mutex_unlock(&p->turn);
     free(cpus);
+    errno = e;
     return got;
 }
 
@@ -452,7 +456,9 @@ hone_rt_pool *hone_rt_pool_new(int32_t threads, int pin)
     if (!p)
         return NULL;
     if (hone_rt__pool_grow(p, threads) < threads) {
+        int e = errno;
         hone_rt_pool_free(p);
+        errno = e;
         return NULL;
     }
     if (pin)

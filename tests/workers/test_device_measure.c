@@ -291,11 +291,16 @@ static void incumbent_that_fails(void **state)
     hone_artifact crash = artifact(&m, "KERNEL { *(volatile int *)8 = 1; return 0; }");
     hone_measure_job job = plain_job(&good, &good);
     job.incumbent = &bad;
-    assert_status(run_job(nursery, &job, &r, &err), HONE_E_SANDBOX, &err);
+    assert_status(run_job(nursery, &job, &r, &err), HONE_E_INCUMBENT, &err);
     assert_says(&err, "the incumbent returned 6");
     job.incumbent = &crash;
-    assert_status(run_job(nursery, &job, &r, &err), HONE_E_SANDBOX, &err);
+    assert_status(run_job(nursery, &job, &r, &err), HONE_E_INCUMBENT, &err);
     assert_says(&err, "the incumbent crashed");
+    hone_artifact broken = crash;
+    broken.n = 100; /* its file ends early */
+    job.incumbent = &broken;
+    assert_status(run_job(nursery, &job, &r, &err), HONE_E_INCUMBENT, &err);
+    assert_says(&err, "the incumbent's artifact");
     free(good.bytes);
     free(bad.bytes);
     free(crash.bytes);

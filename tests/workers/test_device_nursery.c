@@ -13,6 +13,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define RIGHT "KERNEL { F32(1)[0] = F32(0)[0]; return 0; }"
@@ -190,9 +191,74 @@ static void killed_child_is_nobodys_fault(void **state)
     pid_t child = child_of(hone_device__nursery_pid(n));
     poll(NULL, 0, 50); /* past its setting up, into the kernel; either way the answer is the same */
     kill(child, SIGKILL);
-    assert_status(hone_nursery_receive(n, &r, &err), HONE_E_SANDBOX, &err);
+    assert_status(hone_nursery_receive(n, &r, &err), HONE_E_KILLED, &err);
     works(n);
     hone_nursery_stop(n);
+}
+
+static void stopped_child_is_not_late_by_its_own_fault(void **state)
+{
+    (void)state;
+    hone_nursery *n = started(SANDBOX);
+    hone_measure_result r;
+    hone_error err;
+    works(n);
+    for (int goes_on = 0; goes_on < 2; goes_on++) {
+        hone_measure_job job = plain_job(&endless, &right);
+        job.check_ms = 2500;
+        assert_status(hone_nursery_send(n, &job, &err), HONE_OK, &err);
+        pid_t child = child_of(hone_device__nursery_pid(n));
+        kill(child, SIGSTOP);
+        if (goes_on) {
+            poll(NULL, 0, 50);
+            kill(child, SIGCONT);
+        }
+        assert_status(hone_nursery_receive(n, &r, &err), HONE_E_TIMEOUT, &err);
+        assert_says(&err, "stopped from outside");
+    }
+    works(n);
+    hone_nursery_stop(n);
+}
+
+/* What a job of 64 threads gets where a user may have 40 processes. */
+static void too_many_threads(hone_error *ret)
+{
+    int report[2];
+    assert_int_equal(pipe(report), 0);
+    pid_t worker = fork();
+    if (worker == 0) {
+        hone_nursery *n;
+        hone_error err = {0};
+        hone_measure_result r;
+        hone_measure_job job = plain_job(&right, &right);
+        struct rlimit few = {40, 40};
+        job.threads = 64;
+        /* root may have as many as it wants */
+        if (setrlimit(RLIMIT_NPROC, &few) != 0 || (geteuid() == 0 && setuid(54321) != 0))
+            _exit(1);
+        err.status = hone_nursery_start(true, &n, &err);
+        if (err.status == HONE_OK) {
+            err.status = run_job(n, &job, &r, &err);
+            hone_nursery_stop(n);
+        }
+        ssize_t sent = write(report[1], &err, sizeof err);
+        _exit(sent != sizeof err);
+    }
+    close(report[1]);
+    assert_int_equal(read(report[0], ret, sizeof *ret), sizeof *ret);
+    close(report[0]);
+    waitpid(worker, NULL, 0);
+}
+
+static void limit_of_processes_is_named(void **state)
+{
+    (void)state;
+    hone_error err;
+    if (!SANDBOX)
+        skip();
+    too_many_threads(&err);
+    assert_status(err.status, HONE_E_LIMIT, &err);
+    assert_says(&err, "at most 40 processes are allowed (ulimit -u)");
 }
 
 static void cancelled_job_ends_and_the_nursery_goes_on(void **state)
@@ -333,6 +399,8 @@ int main(void)
         cmocka_unit_test(killed_while_it_measures),
         cmocka_unit_test(stop_ends_nursery_and_child),
         cmocka_unit_test(killed_child_is_nobodys_fault),
+        cmocka_unit_test(stopped_child_is_not_late_by_its_own_fault),
+        cmocka_unit_test(limit_of_processes_is_named),
         cmocka_unit_test(cancelled_job_ends_and_the_nursery_goes_on),
         cmocka_unit_test(signals_of_the_terminal_do_not_end_it),
         cmocka_unit_test(dead_worker_takes_its_nursery_along),

@@ -306,9 +306,35 @@ static void bad_artifacts(void **state)
     assert_says(&err, "reference");
     hone_artifact broken = artifact(&manifest, "KERNEL { return 3; }");
     job = plain_job(&reference, &broken);
-    assert_status(run_job(nursery, &job, &r, &err), HONE_E_INPUT, &err);
-    assert_says(&err, "the reference failed: the kernel returned 3");
+    assert_status(run_job(nursery, &job, &r, &err), HONE_E_REFERENCE, &err);
+    assert_says(&err, "the kernel as written fails: the kernel returned 3");
     free(broken.bytes);
+}
+
+/* What the program as written does wrong is said of it, not of the candidates. */
+static void reference_that_faults(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+#if defined(__x86_64__)
+        {"KERNEL { volatile int zero = 0; return 5 / zero; }", "division by zero"},
+#endif
+        {"KERNEL { F32(1)[0] = F32(0)[5000]; return 0; }",
+         "the kernel as written fails: the kernel reached byte 20000 of input 'A'"},
+        {"KERNEL { F32(1)[0] = F32(0)[1 << 30]; return 0; }", "outside of its arguments"},
+        {"KERNEL { " RIGHT " F32(1)[1001] = 1; return 0; }", "byte 4004 of output 'C'"},
+    };
+    for (size_t i = 0; i < HONE_LEN(cases); i++) {
+        hone_measure_result r;
+        hone_error err;
+        hone_artifact a = artifact(&manifest, cases[i].text);
+        hone_measure_job job = plain_job(&reference, &a);
+        assert_status(run_job(nursery, &job, &r, &err), HONE_E_REFERENCE, &err);
+        assert_says(&err, cases[i].says);
+        free(a.bytes);
+    }
 }
 
 static void bad_jobs(void **state)
@@ -367,6 +393,7 @@ int main(void)
         cmocka_unit_test(memory_is_limited),
         cmocka_unit_test(impossible_speed),
         cmocka_unit_test(bad_artifacts),
+        cmocka_unit_test(reference_that_faults),
         cmocka_unit_test(bad_jobs),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

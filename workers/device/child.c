@@ -131,10 +131,8 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
     if (!pool)
         give_up(HONE_DEVICE__TROUBLE, errno, "cannot start the threads of the kernel");
     if (r->sandbox->on) {
-        int64_t seconds = (r->job->check_ms + r->job->run_ms) / 1000 + 5;
-        hone_device__sandbox_limits(seconds * r->job->threads,
-                                    ((uint64_t)2 << 30) + 2 * bytes +
-                                        ((uint64_t)r->job->threads << 24));
+        hone_device__sandbox_limits(r->cpu_seconds, ((uint64_t)2 << 30) + 2 * bytes +
+                                                        ((uint64_t)r->job->threads << 24));
         int e = hone_device__filter_apply(&r->sandbox->load);
         if (e != 0)
             give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the load filter");

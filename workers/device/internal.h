@@ -3,7 +3,8 @@
  *   nursery.c   the worker's side: start, send, receive, stop
  *   serve.c     the nursery process: one job from artifacts to result
  *   memory.c    guarded buffers, data sets and their cache
- *   run.c       one child as the nursery sees it: start, command, deadline, how it died
+ *   run.c       one child as the nursery sees it: start, command, deadline
+ *   ending.c    how a child ended, and what that says
  *   child.c     one child as it sees itself: threads, loading, calls
  *   timing.c    the timing loop inside the child
  *   verdict.c   the nursery's opinion on the numbers a child reports
@@ -131,7 +132,17 @@ int hone_device__filter_apply(const hone_device__filter *f);
 /* Of the nursery itself: no new privileges, own network where allowed. Never fails. */
 void hone_device__sandbox_enter(bool on);
 /* Of a child: core, files, processor seconds, memory. After its threads exist. */
-void hone_device__sandbox_limits(int64_t cpu_seconds, uint64_t memory_bytes);
+void hone_device__sandbox_limits(uint64_t cpu_seconds, uint64_t memory_bytes);
+
+#define HONE_DEVICE__NO_LIMIT UINT64_MAX
+
+/* What this process was started with, as by ulimit: no kernel is to blame for these. */
+typedef struct hone_device__limits {
+    uint64_t cpu_seconds; /* of a process */
+    uint64_t file_bytes;  /* of a file, also of one in memory */
+    uint64_t processes;   /* of the user, threads included */
+} hone_device__limits;
+void hone_device__limits_read(hone_device__limits *ret);
 
 /* ---- what child and nursery share ---------------------------------------------------------- */
 
@@ -178,7 +189,7 @@ enum {
     HONE_DEVICE__TROUBLE = 'E' /* the child could not be set up */
 };
 
-/* ---- one child (run.c, child.c, timing.c) ----------------------------- */
+/* ---- one child (run.c) --------------------------------------------------------------------- */
 
 typedef struct hone_device__kernel {
     const hone_manifest *manifest; /* NULL: there is none */
@@ -193,22 +204,48 @@ typedef struct hone_device__run {
     hone_device__dataset *data;
     hone_device__kernel kernels[HONE_DEVICE__KERNELS];
     hone_device__buffer control_page;
+    const hone_device__limits *limits;
     int worker; /* socket: the run is given up when its other end says so, or is gone */
     /* set by run_start */
     hone_device__control *control;
+    uint64_t cpu_seconds; /* it may use, all threads together */
+    int64_t started_ns;
     pid_t pid;
     int command, event;
 } hone_device__run;
 
-/* Forks the child. HONE_E_SANDBOX, HONE_E_NOMEM. */
+/* Forks the child. HONE_E_SANDBOX, HONE_E_NOMEM, HONE_E_LIMIT. */
 hone_status hone_device__run_start(hone_device__run *r, hone_error *err);
-/* Gives the command (0: none) and waits for `expected` until the deadline. HONE_REJECT_* when the
- * kernel misbehaved, HONE_E_SANDBOX, HONE_E_INTERRUPTED when the worker gave the job up, or
- * HONE_E_PEER when it is gone. After anything but HONE_OK the child is dead. */
+/* Gives the command (0: none) and waits for `expected` until the deadline, to which time is added
+ * in which the whole machine stood still. What hone_device__explain says, HONE_E_INTERRUPTED when
+ * the worker gave the job up, or HONE_E_PEER when it is gone. After anything but HONE_OK the child
+ * is dead. */
 hone_status hone_device__run_do(hone_device__run *r, char command, char expected,
                                 int64_t deadline_ns, hone_error *err);
 /* Kills and reaps the child, gives back its packed buffers. */
 void hone_device__run_end(hone_device__run *r);
+
+/* ---- how it ended (ending.c) ---------------------------------------------------------------- */
+
+typedef struct hone_device__ending {
+    char event;     /* its last word; or 0, and one of the next: */
+    bool late;      /* it was killed at its deadline */
+    int signal;     /* that it died of, */
+    int code;       /* or else its exit code */
+    bool stopped;   /* with `late`: something had stopped it, for a while or still */
+    int64_t cpu_ns; /* processor time it had */
+} hone_device__ending;
+
+/* HONE_REJECT_*: the kernel is at fault. HONE_E_INCUMBENT: the incumbent is, or the kernel makes it
+ * look so. HONE_E_KILLED (from outside, whatever it was doing), HONE_E_TIMEOUT (kept from running),
+ * HONE_E_LIMIT, HONE_E_NOMEM, HONE_E_SANDBOX: neither is. */
+hone_status hone_device__explain(const hone_device__run *r, const hone_device__control *c,
+                                 const hone_device__ending *e, hone_error *err);
+/* A process or thread could not be started: HONE_E_LIMIT, HONE_E_NOMEM, HONE_E_SANDBOX. */
+hone_status hone_device__no_process(const char *what, int sys, const hone_device__limits *l,
+                                    hone_error *err);
+
+/* ---- the child itself (child.c, timing.c) --------------------------------------------------- */
 
 /* The child's life. Descriptors: the ends of the pipes that are its own. */
 _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event);

@@ -23,6 +23,7 @@ static const char *const roles[ARTIFACTS] = {"candidate", "reference", "incumben
 typedef struct nursery {
     int socket;
     hone_device__sandbox sandbox;
+    hone_device__limits limits;
     hone_device__cache cache;
     hone_device__buffer control_page;
     char system[160]; /* cpu model, kernel version */
@@ -160,7 +161,10 @@ static hone_status check_artifact(work *w, int which, hone_error *err)
         return hone_fail(err, HONE_E_SANDBOX, "the %s came without its seals", roles[which]);
     size_t n = (size_t)sb.st_size;
     if (n == 0 || n > HONE_DEVICE__MAX_ARTIFACT)
-        return hone_fail(err, which == CANDIDATE ? HONE_REJECT_ARTIFACT : HONE_E_INPUT,
+        return hone_fail(err,
+                         which == CANDIDATE   ? HONE_REJECT_ARTIFACT
+                         : which == INCUMBENT ? HONE_E_INCUMBENT
+                                              : HONE_E_INPUT,
                          "the %s has %zu bytes; 1 to %zu are allowed", roles[which], n,
                          HONE_DEVICE__MAX_ARTIFACT);
     void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, w->fds[which], 0);
@@ -180,7 +184,8 @@ static hone_status check_artifact(work *w, int which, hone_error *err)
             *err = why;
         return s;
     }
-    return hone_fail(err, HONE_E_INPUT, "the %s's %s", roles[which], why.message);
+    return hone_fail(err, which == INCUMBENT ? HONE_E_INCUMBENT : HONE_E_INPUT, "the %s's %s",
+                     roles[which], why.message);
 }
 
 /* ---- checking ------------------------------------------------------------------------------ */
@@ -250,10 +255,12 @@ static hone_device__run new_run(nursery *n, work *w)
                               .job = &w->request->job,
                               .data = w->data,
                               .control_page = n->control_page,
+                              .limits = &n->limits,
                               .worker = n->socket};
 }
 
-/* Runs the reference once and keeps what it computes. What it does wrong is a fault of the job. */
+/* Runs the reference once and keeps what it computes. What it does wrong, the kernel as written
+ * does; that it cannot even be loaded is the machine's fault. */
 static hone_status make_reference(nursery *n, work *w, hone_error *err)
 {
     const hone_manifest *m = &w->request->manifests[REFERENCE];
@@ -276,8 +283,14 @@ static hone_status make_reference(nursery *n, work *w, hone_error *err)
     if (s == HONE_OK)
         s = check_canaries(&r, &why);
     hone_device__run_end(&r);
+    if (s == HONE_REJECT_RUN_TIMEOUT)
+        return hone_fail(err, HONE_E_REFERENCE,
+                         "the kernel as written fails: it did not end within %" PRId64
+                         " s, the most it is given here",
+                         job.check_ms / 1000);
     if (hone_status_is_reject(s))
-        return hone_fail(err, HONE_E_INPUT, "the reference failed: %s", why.message);
+        return hone_fail(err, s == HONE_REJECT_ARTIFACT ? HONE_E_SANDBOX : HONE_E_REFERENCE,
+                         "the kernel as written fails: %s", why.message);
     if (s != HONE_OK) {
         if (err)
             *err = why;
@@ -378,7 +391,7 @@ extern void __gcov_dump(void) __attribute__((weak));
 _Noreturn void hone_device__serve(int socket, bool sandbox)
 {
     /* The worker decides when to end: a Ctrl-C at its terminal reaches this process too. */
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGXFSZ};
     for (size_t i = 0; i < HONE_LEN(ignored); i++)
         signal(ignored[i], SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
@@ -388,6 +401,7 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     prctl(PR_SET_NAME, "hone-nursery");
 
     nursery n = {.socket = socket};
+    hone_device__limits_read(&n.limits);
     hone_device__reply *r = hone_xcalloc(1, sizeof *r);
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
     hone_device__sandbox_enter(sandbox);
