@@ -129,7 +129,8 @@ typedef struct hone_db_record {
 /* Stores the record with its samples, in one transaction. When (workload, target, trace_hash)
  * is there already, *ret_existed is true, the samples are kept beside the earlier ones, and the row
  * keeps or takes the better founded of the two results:
- *   1. made by different versions of hone, space or LLVM: the later created_ms;
+ *   1. made by different versions: that of this program's space and hone, else of the later space
+ *      or hone; where only LLVM differs, the one put now. Dates do not count;
  *   2. a fault of the kernel itself (wrong result, out of bounds, crash, forbidden call, nonzero
  *      return, impossible speed) stands against any time;
  *   3. a time beats any other rejection (time limits, build refused);

@@ -123,6 +123,14 @@ hone_status hone_db__row_write(hone_db *db, hone_db__sql_id id, const hone_db__t
 /* One row of `table` by a statement already bound, owned by the caller. found may be false. */
 hone_status hone_db__row_one(hone_db *db, const hone_db__table *t, sqlite3_stmt *stmt, void *row,
                              bool *ret_found, hone_error *err);
+
+/* ---- founded.c ----------------------------------------------------------------------------- */
+
+/* Like strcmp: which of two dotted versions is the later one. */
+int hone_db__version_compare(const char *a, const char *b);
+/* Does `fresh` take the row of `old`? The four rules of hone_db_record_put, in their order. */
+bool hone_db__is_better_founded(const hone_db_record *fresh, const hone_db_record *old);
+
 /* ---- record.c ------------------------------------------------------------------------------ */
 
 enum {

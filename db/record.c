@@ -3,39 +3,6 @@
 
 #include <math.h>
 
-/* ---- which of two results stands ----------------------------------------------------------- */
-
-/* Rejections that are the kernel's own fault, not that of a limit or of a builder. One such verdict
- * outweighs any time: a kernel that was wrong once is wrong. */
-static bool is_conviction(hone_status s)
-{
-    switch (s) {
-    case HONE_REJECT_WRONG_RESULT:
-    case HONE_REJECT_OUT_OF_BOUNDS:
-    case HONE_REJECT_CRASH:
-    case HONE_REJECT_SYSCALL:
-    case HONE_REJECT_NONZERO:
-    case HONE_REJECT_IMPOSSIBLE:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* The four rules of hone_db_record_put, in their order. */
-static bool is_better_founded(const hone_db_record *fresh, const hone_db_record *old)
-{
-    if (fresh->space_version != old->space_version ||
-        strcmp(fresh->hone_version, old->hone_version) != 0 ||
-        strcmp(fresh->llvm_version, old->llvm_version) != 0)
-        return fresh->created_ms > old->created_ms;
-    if (is_conviction(fresh->status) || is_conviction(old->status))
-        return !is_conviction(old->status);
-    if (fresh->status != HONE_OK || old->status != HONE_OK)
-        return fresh->status == HONE_OK && old->status != HONE_OK;
-    return fresh->n_samples > old->n_samples;
-}
-
 /* ---- put ----------------------------------------------------------------------------------- */
 
 /* Checks what the caller gave and fills in what it left out. reason, device and env become copies,
@@ -163,7 +130,7 @@ static hone_status put_again(hone_db *db, const hone_db__record *old, hone_db__r
     if (s != HONE_OK || (known && n > 0))
         return s;
     s = hone_db__samples_add(db, old->pub.id, run, samples, n, err);
-    if (s != HONE_OK || !is_better_founded(&fresh->pub, &old->pub))
+    if (s != HONE_OK || !hone_db__is_better_founded(&fresh->pub, &old->pub))
         return s;
     fresh->pub.id = old->pub.id;
     fresh->run = n ? run : HONE_DB__NO_RUN;

@@ -9,6 +9,7 @@
 
 #include "db/db.h"
 
+#include <sqlite3.h>
 #include <sys/wait.h>
 
 #include "tests/cli/folder.h"
@@ -17,6 +18,7 @@
 #define SMALL "matmul -D M=64 -D N=48 -D K=32 --threads 1 --json "
 #define OLD (HONE_SPACE_VERSION - 1)
 #define MOST 64
+#define FAR 4900000000000 /* a date in another century, which counts for nothing */
 
 /* Runs a command in the folder. Calls fn with each line of its output, returns its exit code. */
 static int ask(const char *args, void (*fn)(const json_t *line, void *ctx), void *ctx)
@@ -121,6 +123,17 @@ static records read_log(hone_db *db)
     return all;
 }
 
+static void empty_log(void)
+{
+    char path[128];
+    sqlite3 *q;
+    snprintf(path, sizeof path, "%s/hone.db", folder);
+    assert_int_equal(sqlite3_open(path, &q), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(q, "DELETE FROM sample; DELETE FROM record;", NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(q);
+}
+
 static void forget(records *all)
 {
     for (unsigned k = 0; k < all->n; k++)
@@ -142,7 +155,9 @@ static void make_old(bool spoiled)
     hone_db *db = open_log();
     records all = read_log(db);
     hone_error err;
-    usleep(5000); /* the later of two versions stands */
+    hone_db_close(db);
+    empty_log(); /* what this program measured would stand against it */
+    db = open_log();
     for (unsigned k = 0; k < all.n; k++) {
         hone_db_record r = all.v[k].r;
         char *text = spoiled && strstr(all.v[k].trace, "[\"C\"") ? spoil(all.v[k].trace)
@@ -158,6 +173,7 @@ static void make_old(bool spoiled)
                              .tolerance = 1e-3,
                              .device = "",
                              .env = "",
+                             .created_ms = FAR,
                              .space_version = OLD,
                              .llvm_version = "old"};
         if (spoiled && strcmp(text, all.v[k].trace) == 0 && r.status == HONE_OK) {
@@ -198,6 +214,7 @@ static void add_spoiled(uint64_t hash)
                         .checked = "reference",
                         .device = "",
                         .env = "",
+                        .created_ms = FAR,
                         .space_version = OLD,
                         .llvm_version = "old"};
     if (hone_db_record_put(db, &r, NULL, 0, NULL, NULL, &err) != HONE_OK)

@@ -1,6 +1,8 @@
 /* Records, workloads, targets: what goes in comes out, once. */
 #include "scratch.h"
 
+#include "db/internal.h"
+
 #include <math.h>
 
 static void round_trip(void **state)
@@ -237,11 +239,8 @@ static void the_better_founded_result_stands(void **state)
     dup_t = a_target(dup_db, "x", 1);
     const hone_db_record fast = a_record(0, 0, 0, 100), slow = a_record(0, 0, 0, 200),
                          late = a_record(0, 0, 0, 0);
-    hone_db_record wrong = late, newer = slow, older = slow;
+    hone_db_record wrong = late;
     wrong.status = HONE_REJECT_WRONG_RESULT;
-    newer.llvm_version = older.llvm_version = "20.1.0";
-    newer.created_ms = hone_clock_wall_ms() + 1000;
-    older.created_ms = 1;
 
     /* Of two times, the one with more samples, whichever is faster. */
     assert_int_equal(after_both(fast, 2, slow, 5).time_ns, 200);
@@ -255,11 +254,87 @@ static void the_better_founded_result_stands(void **state)
     assert_int_equal(after_both(fast, 5, wrong, 0).status, HONE_REJECT_WRONG_RESULT);
     assert_int_equal(after_both(wrong, 0, fast, 5).status, HONE_REJECT_WRONG_RESULT);
     assert_int_equal(after_both(wrong, 0, late, 0).status, HONE_REJECT_WRONG_RESULT);
-    /* Other versions: the later one. */
-    assert_int_equal(after_both(wrong, 0, newer, 1).time_ns, 200);
-    assert_int_equal(after_both(fast, 1, older, 5).time_ns, 100);
     is_sound(dup_db);
     hone_db_close(dup_db);
+}
+
+/* A result of other versions, dated years from now. */
+static hone_db_record of(int32_t space, const char *hone, const char *llvm, int64_t time_ns,
+                         int64_t years)
+{
+    hone_db_record r = a_record(0, 0, 0, time_ns);
+    r.space_version = HONE_SPACE_VERSION + space;
+    r.hone_version = hone;
+    r.llvm_version = llvm;
+    r.created_ms = hone_clock_wall_ms() + years * 31557600000;
+    return r;
+}
+
+static void versions_go_before_dates(void **state)
+{
+    (void)state;
+    dup_db = open_rw(at("versions.db"));
+    dup_w = a_workload(dup_db, 1, "c");
+    dup_t = a_target(dup_db, "x", 1);
+    const char *here = HONE_VERSION;
+    const hone_db_record ours = a_record(0, 0, 0, 100);
+    hone_db_record wrong = a_record(0, 0, 0, 0);
+    wrong.status = HONE_REJECT_WRONG_RESULT;
+    for (int64_t years = -100; years <= 100; years += 100) {
+        /* This program's stands against older and newer ones, whatever they say. */
+        hone_db_record others[] = {
+            of(-1, here, "19.1.7", 1, years), of(0, "0.0.9", "19.1.7", 1, years),
+            of(1, here, "19.1.7", 1, years), of(0, "99.0", "19.1.7", 1, years)};
+        for (size_t i = 0; i < HONE_LEN(others); i++) {
+            assert_int_equal(after_both(others[i], 5, ours, 1).time_ns, 100);
+            assert_int_equal(after_both(ours, 1, others[i], 5).time_ns, 100);
+            assert_int_equal(after_both(others[i], 5, wrong, 0).status, HONE_REJECT_WRONG_RESULT);
+            assert_int_equal(after_both(wrong, 0, others[i], 5).status, HONE_REJECT_WRONG_RESULT);
+        }
+        /* Of two others', the later version's. */
+        hone_db_record old = of(0, "0.0.9", "19.1.7", 1, years),
+                       older = of(-1, "0.9.9", "19.1.7", 2, 0), newer = of(1, "9.9", "", 3, -years),
+                       newest = of(1, "9.10", "", 4, years);
+        assert_int_equal(after_both(older, 5, old, 1).time_ns, 1);
+        assert_int_equal(after_both(old, 1, older, 5).time_ns, 1);
+        assert_int_equal(after_both(old, 5, newer, 1).time_ns, 3);
+        assert_int_equal(after_both(newest, 1, newer, 5).time_ns, 4);
+        assert_int_equal(after_both(newer, 5, newest, 1).time_ns, 4);
+        /* Another LLVM: the one that comes. */
+        hone_db_record llvm = of(0, here, "9.0.1", 7, years);
+        assert_int_equal(after_both(ours, 5, llvm, 1).time_ns, 7);
+        assert_int_equal(after_both(llvm, 5, ours, 1).time_ns, 100);
+    }
+    is_sound(dup_db);
+    hone_db_close(dup_db);
+}
+
+static void versions_are_compared_by_number(void **state)
+{
+    (void)state;
+    static const char *const ascending[] = {"",
+                                            "0.0.1",
+                                            "0.9",
+                                            "0.9.1",
+                                            "0.10.0-rc1",
+                                            "0.10",
+                                            "0.11",
+                                            "1-a",
+                                            "1-b",
+                                            "1.0.0",
+                                            "1.0.2",
+                                            "1.2",
+                                            "1.10",
+                                            "1.20",
+                                            "18446744073709551617",
+                                            "18446744073709551618.1"};
+    for (size_t i = 0; i < HONE_LEN(ascending); i++)
+        for (size_t j = 0; j < HONE_LEN(ascending); j++) {
+            int order = hone_db__version_compare(ascending[i], ascending[j]);
+            if ((order > 0) - (order < 0) != (i > j) - (i < j))
+                fail_msg("'%s' and '%s': %d", ascending[i], ascending[j], order);
+        }
+    assert_int_equal(hone_db__version_compare("1.0", "1.00.0"), 0);
 }
 
 static void a_result_delivered_twice_is_stored_once(void **state)
@@ -342,6 +417,8 @@ int main(void)
         cmocka_unit_test(a_group_survives_a_refused_put),
         cmocka_unit_test(names_are_unique),
         cmocka_unit_test(the_better_founded_result_stands),
+        cmocka_unit_test(versions_go_before_dates),
+        cmocka_unit_test(versions_are_compared_by_number),
         cmocka_unit_test(a_result_delivered_twice_is_stored_once),
         cmocka_unit_test(best_is_the_fastest_good_one),
     };
