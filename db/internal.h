@@ -5,6 +5,7 @@
 #include "db/db.h"
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #define HONE_DB_APPLICATION_ID 0x686f6e65 /* "hone", at byte 68 of the file */
 #define HONE_DB_SCHEMA 2                  /* last step of schema.def; PRAGMA user_version */
@@ -25,18 +26,40 @@ typedef enum hone_db__sql_id {
 
 typedef struct hone_db__lock hone_db__lock;
 
+/* A file as it was last seen under its name; inode 0: not yet. */
+typedef struct hone_db__file {
+    dev_t device;
+    ino_t inode;
+    off_t bytes;
+} hone_db__file;
+
 struct hone_db {
     sqlite3 *sqlite;
     char *path;
     bool write;
     bool group;        /* between hone_db_begin and hone_db_commit */
     hone_error lost;   /* status != OK: the open group was rolled back for this reason */
-    hone_error broken; /* status != OK: the disk failed under a commit; no more writing */
+    hone_error broken; /* status != OK: disk or file failed under a commit; no more writing */
     hone_db__lock *lock;
+    hone_db__file file, wal;
     int wal_pages_seen; /* length of the WAL at the last checkpoint attempt */
     bool wal_warned;
     sqlite3_stmt *stmt[HONE_DB__SQL_COUNT];
 };
+
+/* ---- file.c -------------------------------------------------------------------------------- */
+
+/* What file it is: HONE_E_NOTFOUND (also for no bytes), HONE_E_FOREIGN, HONE_E_DENIED. */
+hone_status hone_db__file_sniff(const char *path, hone_error *err);
+/* The path without links, so that lock and write-ahead log are the same under every name. The file
+ * itself need not exist, its folder must. The caller frees. */
+hone_status hone_db__file_resolve(const char *path, char **ret, hone_error *err);
+/* HONE_E_INPUT when the file has names that no link shows: hard links, a mount of its own. */
+hone_status hone_db__file_has_one_name(const char *path, hone_error *err);
+/* HONE_E_IO when the path no longer leads to the file being written, or that was cut short. */
+hone_status hone_db__file_is_there(hone_db *db, hone_error *err);
+bool hone_db__file_on_network(const char *path);
+bool hone_db__file_may_write_beside(const char *path);
 
 /* ---- sql.c --------------------------------------------------------------------------------- */
 

@@ -1,113 +1,9 @@
 /* Opening a database file: what it is, whose it is, its settings and its schema. */
 #include "db/internal.h"
 
-#include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
 enum { BUSY_MS = 10000, CLOSE_BUSY_MS = 200, MAX_ROW_BYTES = 64 << 20 };
-
-/* ---- the file, before SQLite sees it ------------------------------------------------------- */
-
-enum { HEAD_BYTES = 100, HEAD_APPLICATION_ID = 68 };
-
-/* Reads the file's head. By SQLite's own file layer, because closing a descriptor of our own would
- * drop the locks that other handles of this process hold on the same file. */
-static bool read_head(const char *path, uint8_t head[HEAD_BYTES])
-{
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-    sqlite3_file *f = hone_xcalloc(1, (size_t)vfs->szOsFile);
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
-    bool good = vfs->xOpen(vfs, path, f, flags, &flags) == SQLITE_OK &&
-                f->pMethods->xRead(f, head, HEAD_BYTES, 0) == SQLITE_OK;
-    if (f->pMethods)
-        f->pMethods->xClose(f);
-    free(f);
-    return good;
-}
-
-/* Looks at the file before SQLite does, so that a foreign file is never locked, recovered or
- * converted. The application id is set before the file ever has a WAL, so it always stands in the
- * file itself. HONE_E_NOTFOUND also for a file of no bytes. */
-static hone_status sniff(const char *path, hone_error *err)
-{
-    struct stat sb;
-    if (stat(path, &sb) != 0)
-        return errno == ENOENT ? hone_fail(err, HONE_E_NOTFOUND, "there is no database '%s'", path)
-                               : hone_fail_errno(err, HONE_E_IO, "cannot open '%s'", path);
-    if (!S_ISREG(sb.st_mode))
-        return hone_fail(err, HONE_E_FOREIGN, "'%s' is %s, not a hone database: name a file", path,
-                         S_ISDIR(sb.st_mode) ? "a folder" : "no ordinary file");
-    if (access(path, R_OK) != 0)
-        return hone_fail_errno(err, HONE_E_DENIED, "may not read '%s'", path);
-    if (sb.st_size == 0)
-        return hone_fail(err, HONE_E_NOTFOUND, "'%s' is empty, not yet a database", path);
-    uint8_t head[HEAD_BYTES] = {0};
-    if (sb.st_size >= HEAD_BYTES && !read_head(path, head))
-        return hone_fail_errno(err, HONE_E_IO, "cannot read '%s'", path);
-    if (memcmp(head, "SQLite format 3", 16) != 0)
-        return hone_fail(err, HONE_E_FOREIGN, "'%s' is not a hone database: name another file",
-                         path);
-    uint32_t id = 0;
-    for (int i = 0; i < 4; i++)
-        id = id << 8 | head[HEAD_APPLICATION_ID + i];
-    if (id != HONE_DB_APPLICATION_ID)
-        return hone_fail(err, HONE_E_FOREIGN,
-                         "'%s' is an SQLite database of another program: name another file", path);
-    return HONE_OK;
-}
-
-/* The path without links, so that the lock file is the same under every name. The file itself need
- * not exist, its folder must. */
-static hone_status resolve(const char *path, char **ret, hone_error *err)
-{
-    if (!*path)
-        return hone_fail(err, HONE_E_INPUT, "a database needs a file name");
-    char real[PATH_MAX];
-    if (realpath(path, real)) {
-        *ret = hone_xstrdup(real);
-        return HONE_OK;
-    }
-    if (errno != ENOENT)
-        return hone_fail_errno(err, errno == EACCES ? HONE_E_DENIED : HONE_E_IO, "cannot open '%s'",
-                               path);
-    char *a = hone_xstrdup(path), *b = hone_xstrdup(path);
-    hone_status s = HONE_OK;
-    if (realpath(dirname(a), real))
-        *ret = hone_xasprintf("%s/%s", strcmp(real, "/") == 0 ? "" : real, basename(b));
-    else
-        s = hone_fail_errno(err, errno == ENOENT ? HONE_E_NOTFOUND : HONE_E_IO,
-                            "cannot open '%s': its folder", path);
-    free(a);
-    free(b);
-    return s;
-}
-
-/* File systems shared between machines, whose locks and shared memory SQLite's WAL cannot use. */
-static bool on_network(const char *path)
-{
-    static const long magics[] = {0x6969 /* NFS */, 0x517b /* SMB */, 0xff534d42 /* CIFS */,
-                                  0xfe534d42 /* SMB2 */};
-    char *copy = hone_xstrdup(path);
-    struct statfs fs;
-    bool yes = false;
-    if (statfs(dirname(copy), &fs) == 0)
-        for (size_t i = 0; i < HONE_LEN(magics); i++)
-            yes |= (uint32_t)fs.f_type == (uint32_t)magics[i];
-    free(copy);
-    return yes;
-}
-
-static bool may_write_beside(const char *path)
-{
-    char *copy = hone_xstrdup(path);
-    bool yes = access(dirname(copy), W_OK) == 0;
-    free(copy);
-    return yes;
-}
 
 /* ---- settings ------------------------------------------------------------------------------ */
 
@@ -115,8 +11,8 @@ static bool may_write_beside(const char *path)
  * may still read one that nobody writes: then there is no WAL, and the file is taken as it is. */
 static hone_status open_reader(hone_db *db, hone_error *err)
 {
-    bool shared = on_network(db->path);
-    if (!shared && may_write_beside(db->path)) {
+    bool shared = hone_db__file_on_network(db->path);
+    if (!shared && hone_db__file_may_write_beside(db->path)) {
         int rc = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
                                  NULL);
         return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
@@ -146,7 +42,7 @@ static hone_status open_reader(hone_db *db, hone_error *err)
 
 static hone_status open_writer(hone_db *db, hone_error *err)
 {
-    if (on_network(db->path))
+    if (hone_db__file_on_network(db->path))
         return hone_fail(err, HONE_E_INPUT,
                          "'%s' lies on a network file system, where a database would be damaged: "
                          "put it on a local disk",
@@ -295,6 +191,10 @@ static hone_status become_writer(hone_db *db, hone_error *err)
     sqlite3_finalize(stmt);
     if (s == HONE_OK)
         s = hone_db__exec(db, "PRAGMA journal_size_limit = 67108864", "opening", err);
+    if (s == HONE_OK) /* the first look into it makes the WAL */
+        s = hone_db__number(db, "SELECT count(*) FROM meta", &found, err);
+    if (s == HONE_OK)
+        s = hone_db__file_is_there(db, err);
     if (s == HONE_OK)
         hone_db__watch_wal(db);
     return s;
@@ -319,15 +219,17 @@ static hone_status verify(hone_db *db, hone_error *err)
 static hone_status open_file(hone_db *db, unsigned flags, hone_error *err)
 {
     hone_error e = {0};
-    hone_status s = sniff(db->path, &e);
+    hone_status s = hone_db__file_sniff(db->path, &e);
     bool create = s == HONE_E_NOTFOUND && (flags & HONE_DB_CREATE);
     if (s == HONE_OK || create) {
         s = HONE_OK;
         if (db->write)
+            s = hone_db__file_has_one_name(db->path, &e);
+        if (s == HONE_OK && db->write)
             s = hone_db__lock_take(db->path, &db->lock, &e);
         /* Another process may have made the file since. */
         if (s == HONE_OK && create) {
-            s = sniff(db->path, &e);
+            s = hone_db__file_sniff(db->path, &e);
             s = s == HONE_E_NOTFOUND ? HONE_OK : s;
         }
         if (s == HONE_OK)
@@ -351,7 +253,7 @@ hone_status hone_db_open(const char *path, unsigned flags, hone_db **ret, hone_e
 {
     HONE_ASSERT(flags & (HONE_DB_READ | HONE_DB_WRITE));
     char *real;
-    hone_status s = resolve(path, &real, err);
+    hone_status s = hone_db__file_resolve(path, &real, err);
     if (s != HONE_OK)
         return s;
     hone_db *db = hone_xcalloc(1, sizeof *db);
@@ -375,7 +277,9 @@ void hone_db_close(hone_db *db)
             sqlite3_exec(db->sqlite, "ROLLBACK", NULL, NULL, NULL);
         for (int i = 0; i < HONE_DB__SQL_COUNT; i++)
             sqlite3_finalize(db->stmt[i]);
-        if (db->lock && db->broken.status == HONE_OK) {
+        if (db->broken.status != HONE_OK) {
+            sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+        } else if (db->lock) {
             /* A reader may hold an old snapshot: then the WAL stays, which loses nothing. */
             sqlite3_busy_timeout(db->sqlite, CLOSE_BUSY_MS);
             sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
