@@ -7,37 +7,61 @@ enum { BUSY_MS = 10000, CLOSE_BUSY_MS = 200, MAX_ROW_BYTES = 64 << 20 };
 
 /* ---- settings ------------------------------------------------------------------------------ */
 
-/* A reader that cannot keep its notes beside the file (a read-only medium, another machine's disk)
- * may still read one that nobody writes: then there is no WAL, and the file is taken as it is. */
-static hone_status open_reader(hone_db *db, hone_error *err)
+static hone_status open_sqlite(hone_db *db, const char *name, int flags, hone_error *err)
 {
-    bool shared = hone_db__file_on_network(db->path);
-    if (!shared && hone_db__file_may_write_beside(db->path)) {
-        int rc = sqlite3_open_v2(db->path, &db->sqlite, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
-                                 NULL);
-        return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
-    }
-    char *wal = hone_xasprintf("%s-wal", db->path);
-    struct stat sb;
-    bool in_use = stat(wal, &sb) == 0 && sb.st_size > 0;
-    free(wal);
-    if (in_use)
-        return hone_fail(err, HONE_E_BUSY,
-                         "'%s' is in use, and %s: copy it with `sqlite3 %s .backup COPY` where it "
-                         "is written, and read the copy",
-                         db->path,
-                         shared ? "cannot be shared over a network file system"
-                                : "its folder cannot be written to",
-                         db->path);
+    int rc = sqlite3_open_v2(name, &db->sqlite, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
+}
+
+/* A file that nobody writes, taken as it is: nothing beside it is read or made. */
+static hone_status open_immutable(hone_db *db, hone_error *err)
+{
     hone_buf uri = {0};
     hone_buf_puts(&uri, "file:");
     for (const char *c = db->path; *c; c++)
         hone_buf_printf(&uri, strchr("?#%", *c) ? "%%%02x" : "%c", (unsigned char)*c);
     hone_buf_puts(&uri, "?immutable=1");
-    int rc = sqlite3_open_v2(uri.s, &db->sqlite,
-                             SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
+    hone_status s = open_sqlite(db, uri.s, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
     hone_buf_free(&uri);
-    return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
+    return s;
+}
+
+/* Results still in the write-ahead log, of a writer that runs or was killed, in a folder where this
+ * reader may make nothing: it needs the index of that log that is there already. */
+static hone_status open_beside_wal(hone_db *db, hone_error *err)
+{
+    int64_t n;
+    HONE_TRY(open_sqlite(db, db->path, SQLITE_OPEN_READONLY, err));
+    hone_status s = hone_db__number(db, "SELECT count(*) FROM sqlite_schema", &n, err);
+    if (s == HONE_OK || s == HONE_E_CORRUPT)
+        return s;
+    return hone_fail(
+        err, HONE_E_DENIED,
+        "results of '%s' are in '%s-wal', whose index '%s-shm' may neither be read nor "
+        "made here, for the folder is not writable: have its owner run `hone db stats "
+        "%s` once, or copy the file and its -wal to another folder",
+        db->path, db->path, db->path, db->path);
+}
+
+/* A reader that cannot keep its notes beside the file (a read-only medium, another machine's disk)
+ * may still read one that nobody writes: then there is no WAL. */
+static hone_status open_reader(hone_db *db, hone_error *err)
+{
+    bool shared = hone_db__file_on_network(db->path);
+    if (!shared && hone_db__file_may_write_beside(db->path))
+        return open_sqlite(db, db->path, SQLITE_OPEN_READONLY, err);
+    char *wal = hone_xasprintf("%s-wal", db->path);
+    struct stat sb;
+    bool in_use = stat(wal, &sb) == 0 && sb.st_size > 0;
+    free(wal);
+    if (!in_use)
+        return open_immutable(db, err);
+    if (!shared)
+        return open_beside_wal(db, err);
+    return hone_fail(err, HONE_E_BUSY,
+                     "'%s' is in use, and cannot be shared over a network file system: copy it "
+                     "with `sqlite3 %s .backup COPY` where it is written, and read the copy",
+                     db->path, db->path);
 }
 
 static hone_status open_writer(hone_db *db, hone_error *err)
@@ -47,12 +71,10 @@ static hone_status open_writer(hone_db *db, hone_error *err)
                          "'%s' lies on a network file system, where a database would be damaged: "
                          "put it on a local disk",
                          db->path);
-    int rc =
-        sqlite3_open_v2(db->path, &db->sqlite,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK && sqlite3_db_readonly(db->sqlite, "main") == 1)
-        rc = SQLITE_READONLY;
-    return rc == SQLITE_OK ? HONE_OK : hone_db__fail(db, rc, "opening", err);
+    HONE_TRY(open_sqlite(db, db->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err));
+    if (sqlite3_db_readonly(db->sqlite, "main") == 1)
+        return hone_db__fail(db, SQLITE_READONLY, "opening", err);
+    return HONE_OK;
 }
 
 /* What holds for readers and the writer. SQLite trusts neither the file nor its schema. */

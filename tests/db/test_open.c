@@ -351,6 +351,65 @@ static void read_only_medium(void **state)
     assert_int_equal(status, 0);
 }
 
+enum { NOBODY = 65534 };
+
+/* In a child that may read the folder and not write to it. */
+static void as_a_stranger(const char *path, void (*look)(const char *path))
+{
+    pid_t pid = fork_child();
+    if (pid == 0) {
+        if (geteuid() == 0)
+            HONE_ASSERT(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+        HONE_ASSERT(access(scratch, W_OK) != 0);
+        look(path);
+        _exit(0);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+static void sees_53(const char *path)
+{
+    hone_db *db = open_r(path);
+    HONE_ASSERT(count(db, "records") == 53);
+    is_sound(db);
+    hone_db_close(db);
+}
+
+static void is_told_why(const char *path)
+{
+    hone_db *db = NULL;
+    hone_error e = {0};
+    HONE_ASSERT(hone_db_open(path, HONE_DB_READ, &db, &e) == HONE_E_DENIED);
+    HONE_ASSERT(strstr(e.message, "the folder is not writable"));
+}
+
+static void readers_of_a_folder_of_others(void **state)
+{
+    (void)state;
+    umask(022);
+    make(at("left.db"), 3);
+    pid_t pid = start_writer(at("left.db"), true);
+    assert_int_equal(chmod(scratch, 0555), 0);
+    as_a_stranger(at("left.db"), sees_53); /* while it is written */
+    stop(pid);
+    as_a_stranger(at("left.db"), sees_53); /* its writer was killed */
+    assert_int_equal(chmod(scratch, 0755), 0);
+    unlink(at("left.db-shm"));
+    assert_int_equal(chmod(scratch, 0555), 0);
+    as_a_stranger(at("left.db"), is_told_why);
+    assert_int_equal(chmod(scratch, 0755), 0);
+    hone_db_close(open_r(at("left.db"))); /* what the message advises */
+    assert_int_equal(chmod(scratch, 0555), 0);
+    as_a_stranger(at("left.db"), sees_53);
+    assert_int_equal(chmod(scratch, 0755), 0);
+    hone_db_close(open_rw(at("left.db")));
+    assert_int_equal(chmod(scratch, 0555), 0);
+    as_a_stranger(at("left.db"), sees_53); /* at rest */
+    assert_int_equal(chmod(scratch, 0755), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +426,7 @@ int main(void)
         cmocka_unit_test(the_writer_checkpoints_as_it_goes),
         cmocka_unit_test(readers_see_commits_only),
         cmocka_unit_test(read_only_medium),
+        cmocka_unit_test(readers_of_a_folder_of_others),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
