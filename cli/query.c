@@ -1,118 +1,8 @@
-#include "cli/cli.h"
+#include "cli/lookup.h"
 #include "codegen/codegen.h"
-#include "db/db.h"
-#include "space/space.h"
 #include "workers/builder.h"
 
-/* Records looked through for one that can be replayed. */
-#define MOST_FOLLOWED 256
-
-typedef struct answer {
-    const char *rung;         /* "exact", "default" or "given" */
-    hone_db_record record;    /* of rung exact */
-    hone_intrin_set *intrins; /* from files, or those of the run that found the record */
-    hone_sched sched;
-    const hone_program *program; /* scheduled */
-    bool as_written;             /* unscheduled */
-    double gflops;
-} answer;
-
-/* Takes the schedule from a trace's text. */
-static hone_status follow(const char *text, size_t n, const cli_kernel *k, answer *ret,
-                          hone_error *err)
-{
-    hone_trace t = {0};
-    ret->sched.intrins = ret->intrins;
-    hone_status st = hone_trace_parse(text, n, &t, err);
-    if (st == HONE_OK)
-        st = hone_trace_replay(&t, &k->program, &ret->sched, NULL, false, err);
-    ret->as_written = hone_trace_search_part(&t) == 0;
-    ret->program = &ret->sched.prog;
-    hone_trace_free(&t);
-    return st;
-}
-
-typedef HONE_VEC(int64_t) ids;
-
-static bool note_id(void *ctx, const hone_db_record *r)
-{
-    ids *v = ctx;
-    hone_vec_push(v, r->id);
-    return true;
-}
-
-/* The record's schedule, or, when another version of the space made it and it cannot be replayed
- * any more, that of the fastest record that can. */
-static hone_status follow_best(hone_db *db, const cli_kernel *k, answer *ret, hone_error *err)
-{
-    ids fastest = {0};
-    hone_db_record *r = &ret->record;
-    hone_status st = cli_intrins_recall(db, r->session_id, ret->intrins, err);
-    if (st == HONE_OK)
-        st = follow(r->trace, strlen(r->trace), k, ret, err);
-    if (st == HONE_OK || r->space_version == HONE_SPACE_VERSION)
-        return st;
-    st = hone_db_each_fastest(db, r->workload_id, r->target_id, MOST_FOLLOWED, note_id, &fastest,
-                              err);
-    bool found = false;
-    for (uint32_t i = 0; i < fastest.n && st == HONE_OK && !found; i++) {
-        hone_db_record_free(r);
-        *r = (hone_db_record){0};
-        st = hone_db_record_get(db, fastest.v[i], r, err);
-        found = st == HONE_OK && follow(r->trace, strlen(r->trace), k, ret, NULL) == HONE_OK;
-    }
-    hone_vec_free(&fastest);
-    if (st == HONE_OK && !found)
-        st = hone_fail(err, HONE_E_NOTFOUND,
-                       "the results in the log were made by another version of the space than "
-                       "this hone's, %d, and cannot be replayed: tune again",
-                       HONE_SPACE_VERSION);
-    return st;
-}
-
-static hone_status look_up(const char *db_path, const cli_kernel *k, const char *target_text,
-                           int32_t threads, bool exact_only, answer *ret, hone_error *err)
-{
-    hone_db *db;
-    hone_status st = hone_db_open(db_path, HONE_DB_READ, &db, err);
-    if (st != HONE_OK)
-        return st;
-    st = hone_db_best(db, hone_program_hash(&k->program), target_text, threads, &ret->record, err);
-    if (st == HONE_OK)
-        st = follow_best(db, k, ret, err);
-    hone_db_close(db);
-    if (st == HONE_E_NOTFOUND && !exact_only) {
-        hone_db_record_free(&ret->record);
-        ret->record = (hone_db_record){0};
-        ret->rung = "default";
-        ret->program = &k->program;
-        ret->as_written = true;
-        return HONE_OK;
-    }
-    if (st != HONE_OK)
-        return st;
-    ret->rung = "exact";
-    return HONE_OK;
-}
-
-/* The schedule comes from a file, not from the log. */
-static hone_status read_trace(const char *path, const cli_kernel *k, answer *ret, hone_error *err)
-{
-    char *text = NULL;
-    size_t n = 0;
-    hone_status st = hone_file_read(path, 4 << 20, &text, &n, err);
-    ret->rung = "given";
-    if (st == HONE_OK) {
-        while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
-            text[--n] = '\0';
-        ret->record.trace = hone_xstrdup(text);
-        st = follow(text, n, k, ret, err);
-    }
-    free(text);
-    return st;
-}
-
-static json_t *describe(const answer *a, const cli_kernel *k, const char *target_text,
+static json_t *describe(const cli_answer *a, const cli_kernel *k, const char *target_text,
                         int32_t threads)
 {
     char hash[17];
@@ -153,8 +43,8 @@ static hone_status write_out(const char *path, const void *bytes, size_t n, hone
     return HONE_OK;
 }
 
-static hone_status compile(const answer *a, const hone_target *t, hone_emit emit, const char *name,
-                           int32_t threads, hone_code *ret, hone_error *err)
+static hone_status compile(const cli_answer *a, const hone_target *t, hone_emit emit,
+                           const char *name, int32_t threads, hone_code *ret, hone_error *err)
 {
     hone_codegen *g;
     hone_status st = hone_codegen_new(t, &g, err);
@@ -175,7 +65,7 @@ static hone_status compile(const answer *a, const hone_target *t, hone_emit emit
     return st;
 }
 
-static hone_status emit_library(const answer *a, const cli_kernel *k, const hone_target *t,
+static hone_status emit_library(const cli_answer *a, const cli_kernel *k, const hone_target *t,
                                 const char *target_text, int32_t threads, const char *folder,
                                 const char *name, hone_error *err)
 {
@@ -218,8 +108,8 @@ static bool is_identifier(const char *s)
     return true;
 }
 
-static void print_answer(const answer *a, const cli_kernel *k, const hone_target *t,
-                         int32_t threads, const char *db_path)
+static void print_answer(const cli_answer *a, const cli_kernel *k, const hone_target *t,
+                         int32_t threads)
 {
     char time[32], hash[17];
     printf("%s on %s, %d thread%s: ", k->title, t->cpu, threads, threads == 1 ? "" : "s");
@@ -228,7 +118,7 @@ static void print_answer(const answer *a, const cli_kernel *k, const hone_target
         return;
     }
     if (strcmp(a->rung, "exact") != 0) {
-        printf("default schedule (%s has no result for it; run `hone tune`)\n", db_path);
+        printf("default schedule (%s; run `hone tune`)\n", a->miss);
         return;
     }
     cli_format_ns((double)a->record.time_ns, time);
@@ -283,7 +173,7 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_error err = {0};
     cli_kernel k = {0};
     hone_target target;
-    answer a = {0};
+    cli_answer a = {0};
     char *target_text = NULL;
     int32_t nt = (int32_t)threads;
     hone_status st = cli_kernel_load(pos[0], &sizes, &k, &err);
@@ -294,8 +184,8 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_target_load(target_arg, &target, &err);
     if (st == HONE_OK) {
         target_text = hone_target_text(&target);
-        st = trace ? read_trace(trace, &k, &a, &err)
-                   : look_up(db_path, &k, target_text, nt, require != NULL, &a, &err);
+        st = trace ? cli_read_trace(trace, &k, &a, &err)
+                   : cli_look_up(db_path, &k, &target, nt, require != NULL, &a, &err);
     }
     if (st == HONE_OK && a.record.time_ns > 0) {
         hone_program copy = {0};
@@ -306,8 +196,7 @@ static int run(int argc, char **argv, const cli_command *self)
     if (st == HONE_OK && !name)
         name = hone_sym_text(&k.program, k.program.name);
     if (st == HONE_OK && emit && strcmp(a.rung, "default") == 0)
-        hone_log(HONE_LOG_WARN, "%s has no result for %s: this is the default schedule", db_path,
-                 k.title);
+        hone_log(HONE_LOG_WARN, "%s: this is the default schedule", a.miss);
     if (st == HONE_OK && emit) {
         hone_code c = {0};
         hone_buf text = {0};
@@ -345,11 +234,9 @@ static int run(int argc, char **argv, const cli_command *self)
         free(text);
         json_decref(j);
     } else if (st == HONE_OK && !to_stdout) {
-        print_answer(&a, &k, &target, nt, db_path);
+        print_answer(&a, &k, &target, nt);
     }
-    hone_db_record_free(&a.record);
-    hone_sched_fini(&a.sched);
-    hone_intrin_set_free(a.intrins);
+    cli_answer_free(&a);
     cli_kernel_free(&k);
     free(target_text);
     return st == HONE_OK ? 0 : cli_fail(st, &err);
@@ -361,11 +248,13 @@ const cli_command cli_query = {
     .summary = "ask the log for the best schedule; write it as a library, object or text",
     .text =
         "The answer names its rung: exact (this kernel, size, target and thread count was tuned),\n"
-        "default (the program as written) or given (--trace). `--emit library -o DIR --name f`\n"
-        "writes f.o, f.h and f.json; link f.o with libhone_rt.a.\n\n"
+        "default (the program as written, where the log has none) or given (--trace).\n"
+        "`--emit library -o DIR --name f` writes f.o, f.h and f.json; link f.o with "
+        "libhone_rt.a.\n\n"
         "  hone query matmul -D M=512 -D N=512 -D K=512 --threads 1\n"
         "  hone query matmul -D M=512 -D N=512 -D K=512 --emit library -o out --name f\n"
         "  hone query my.hone -D N=77 --require exact --emit asm\n\n"
-        "exit codes: 0 good, 1 failed, 2 bad input, 3 no such database, file or result\n",
+        "exit codes: 0 good, 1 failed, 2 bad input, 3 no such file, or no result with --require "
+        "exact\n",
     .run = run,
 };

@@ -206,7 +206,7 @@ hone_status hone_db_target_find(hone_db *db, const char *text, int32_t threads, 
     hone_status s = find_target(db, text, threads, ret, &found, err);
     if (s != HONE_OK || found)
         return s;
-    return hone_fail(err, HONE_E_NOTFOUND, "'%s' has no target '%s' with %d thread%s", db->path,
+    return hone_fail(err, HONE_E_NOTFOUND, "'%s' has no target '%.80s' with %d thread%s", db->path,
                      text, threads, threads == 1 ? "" : "s");
 }
 

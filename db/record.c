@@ -226,8 +226,9 @@ static hone_status explain_miss(hone_db *db, uint64_t workload_hash, const char 
         return s;
     s = hone_db_target_find(db, target_text, threads, &t, err);
     if (s == HONE_OK) {
-        s = hone_fail(err, HONE_E_NOTFOUND, "'%s' has no good result of '%s' on '%s', %d thread%s",
-                      db->path, w.name, t.text, threads, threads == 1 ? "" : "s");
+        s = hone_fail(err, HONE_E_NOTFOUND,
+                      "'%s' has no good result of '%s' on '%.80s', %d thread%s", db->path, w.name,
+                      t.text, threads, threads == 1 ? "" : "s");
         hone_db_target_free(&t);
     }
     hone_db_workload_free(&w);

@@ -28,4 +28,53 @@ for how in "rm t.db" "cp v.db other.db; mv other.db t.db"; do
     ok "$how: one line" [ "$(wc -l <bg.err)" = 1 ]
 done
 
+# ---- a question without a log is one to an empty log
+for f in none.db none/here.db; do
+    run 0 "$HONE" query $kernel --db $f
+    says "default schedule"
+    refuse 3 "none" "$HONE" query $kernel --db $f --require exact
+done
+run 0 "$HONE" query $kernel --db none.db --emit asm -o none.s
+says "none.db': this is the default schedule" err
+run 0 "$HONE" query $kernel --db none.db --json
+says '"rung":"default"'
+ok "and makes none" [ ! -e none.db ]
+
+# ---- a miss says in one line what is there
+miss() {
+    refuse 3 "$1" "$HONE" query $2 --db v.db --require exact
+    ok "a short line" [ "$(wc -c <err)" -lt 300 ]
+}
+miss "has no result of matmul M=64 N=48 K=32 for 2 threads on" "matmul $small --threads 2"
+miss "it has this kernel for 1 thread on" "matmul $small --threads 2"
+miss "it has this name for K=32 M=64 N=48, 1 thread on" "matmul -D M=8 -D N=8 -D K=8 --threads 1"
+miss "has no result of row_sum M=8 N=8 for 1 thread" "row_sum -D M=8 -D N=8 --threads 1"
+cat >matmul.hone <<'EOF'
+kernel matmul(M, N, K) {
+    input A: f32[M, K]
+    input B: f32[K, N]
+    output C: f32[M, N]
+    C[i, j] = 2 * sum(k < K) A[i, k] * B[k, j]
+}
+EOF
+miss "1 thread on" "matmul.hone $small --threads 1"
+says "(of another text)" err
+
+# ---- left by a tuner that was killed, in a folder where the reader may not write
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+    background $tune --db k.db --trials 100000
+    ok "trials" wait_for 60 at_least 2 '"trial":' bg.out
+    kill -9 $bg
+    wait $bg 2>/dev/null
+    ok "its log was not closed" [ -s k.db-wal ]
+    chmod 755 .
+    stranger="setpriv --reuid=65534 --regid=65534 --clear-groups"
+    if $stranger test -x "$HONE"; then
+        run 0 $stranger "$HONE" query $kernel --db k.db --require exact
+        says "exact, "
+        run 0 $stranger "$HONE" db check k.db
+        refuse 1 "k.db" $stranger $tune --db k.db --trials 1
+    fi
+fi
+
 all_done
