@@ -12,11 +12,12 @@ static const char usage[] =
     "  --listen ENDPOINT   wait for a coordinator there\n"
     "  --key FILE          this device's key, made by `hone keygen FILE`\n"
     "  --allow FILE        public keys of coordinators: lines '<public key> <name>'\n"
+    "  --insecure-loopback tcp on this machine without keys: any of its users may connect\n"
     "  --sandbox on|off    off only to debug under sanitizers (default on)\n"
     "  --verbose           say more\n"
     "  --help, --version\n"
     "\n"
-    "Over the network both --key and --allow are needed. With --connect, the line of the allow\n"
+    "Over tcp both --key and --allow are needed. With --connect, the line of the allow\n"
     "file named as the host is the coordinator's key; a single line is taken whatever its name.\n"
     "\n"
     "Exit code: 0 told to stop, 1 failed or turned away, 2 bad usage or input, 3 file not found.\n";
@@ -26,6 +27,7 @@ enum {
     OPT_LISTEN,
     OPT_KEY,
     OPT_ALLOW,
+    OPT_INSECURE,
     OPT_SANDBOX,
     OPT_VERBOSE,
     OPT_HELP,
@@ -37,6 +39,7 @@ static const struct option options[] = {
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"key", required_argument, NULL, OPT_KEY},
     {"allow", required_argument, NULL, OPT_ALLOW},
+    {"insecure-loopback", no_argument, NULL, OPT_INSECURE},
     {"sandbox", required_argument, NULL, OPT_SANDBOX},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
     {"help", no_argument, NULL, OPT_HELP},
@@ -66,6 +69,9 @@ int main(int argc, char **argv)
             break;
         case OPT_ALLOW:
             o.allow_file = optarg;
+            break;
+        case OPT_INSECURE:
+            o.insecure_loopback = true;
             break;
         case OPT_SANDBOX:
             o.sandbox = optarg;

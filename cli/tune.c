@@ -192,6 +192,7 @@ static int run(int argc, char **argv, const cli_command *self)
     char strategy_help[4096];
     list_strategies(strategy_help, sizeof strategy_help);
     int64_t threads = cli_processors(), trials = 0, seconds = 0, seed = 1;
+    bool insecure = false;
     tune u = {0};
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
@@ -205,8 +206,10 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--worker", CLI_LIST, "ENDPOINT", &workers,
          "measure on the worker that listens there (tcp://*:PORT: wait for some)", 0},
         {"--listen", CLI_LIST, "ENDPOINT", &listen, "wait for workers at this address", 0},
-        {"--key", CLI_TEXT, "FILE", &key, "secret key, for tcp beyond loopback (hone keygen)", 0},
+        {"--key", CLI_TEXT, "FILE", &key, "secret key, for workers over tcp (hone keygen)", 0},
         {"--allow", CLI_TEXT, "FILE", &allow, "public keys of workers that may take part", 0},
+        {"--insecure-loopback", CLI_FLAG, NULL, &insecure,
+         "tcp on this machine without keys: any of its users may connect", 0},
         {"--rule", CLI_LIST, "FILE", &rule_files, "also try the rules of FILE (docs/RULES.md)", 0},
         {"--intrin", CLI_LIST, "FILE", &intrin_files,
          "also try the tensor intrinsics of FILE (docs/INTRINSICS.md)", 0},
@@ -250,7 +253,10 @@ static int run(int argc, char **argv, const cli_command *self)
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)
-        st = hone_pool_new(&(hone_pool_options){.key_file = key, .allow_file = allow}, &pool, &err);
+        st = hone_pool_new(&(hone_pool_options){.key_file = key,
+                                                .allow_file = allow,
+                                                .insecure_loopback = insecure},
+                           &pool, &err);
     if (st == HONE_OK)
         st = cli_local_start(here, (int32_t)threads, &u.local, &err);
     if (st == HONE_OK)

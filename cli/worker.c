@@ -10,6 +10,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--listen", CLI_TEXT, "ENDPOINT", &o.listen, "wait for a `hone tune --worker`", 0},
         {"--key", CLI_TEXT, "FILE", &o.key_file, "secret key (hone keygen)", 0},
         {"--allow", CLI_TEXT, "FILE", &o.allow_file, "public keys this worker obeys", 0},
+        {"--insecure-loopback", CLI_FLAG, NULL, &o.insecure_loopback,
+         "tcp on this machine without keys: any of its users may connect", 0},
         {"--role", CLI_TEXT, "ROLE", &role, "build, run, or both (default)", 0},
     };
     const char *pos[1];
@@ -43,12 +45,11 @@ const cli_command cli_worker = {
     .name = "worker",
     .synopsis = "--connect ENDPOINT | --listen ENDPOINT [options]",
     .summary = "build and measure candidates for a `hone tune` elsewhere",
-    .text =
-        "Measuring runs code that was sent here, so beyond this machine both sides need keys:\n\n"
-        "  hone keygen board           # writes board (secret) and board.pub\n"
-        "  hone worker --connect tcp://10.0.0.1:5555 --key board --allow coordinator.pub\n\n"
-        "Each candidate runs in a sandboxed child with limits and deadlines of its own.\n"
-        "`hone-device` is this worker's measuring half alone, for small machines.\n\n"
-        "exit codes: 0 told to go, 1 turned away or failed, 2 bad input\n",
+    .text = "Measuring runs code that was sent here, so over tcp both sides need keys:\n\n"
+            "  hone keygen board           # writes board (secret) and board.pub\n"
+            "  hone worker --connect tcp://10.0.0.1:5555 --key board --allow coordinator.pub\n\n"
+            "Each candidate runs in a sandboxed child with limits and deadlines of its own.\n"
+            "`hone-device` is this worker's measuring half alone, for small machines.\n\n"
+            "exit codes: 0 told to go, 1 turned away or failed, 2 bad input\n",
     .run = run,
 };

@@ -111,8 +111,9 @@ enum { HONE_ROLE_BUILD = 1, HONE_ROLE_RUN = 2 };
 typedef struct hone_pool hone_pool;
 
 typedef struct hone_pool_options {
-    const char *key_file; /* this side's secret key (hone keygen), or NULL: ipc and loopback only */
+    const char *key_file;   /* this side's secret key (hone keygen), or NULL: ipc only */
     const char *allow_file; /* allow-list of peers' public keys, or NULL */
+    bool insecure_loopback; /* tcp on loopback without keys: any user of this machine may connect */
     int64_t lost_ms;        /* a peer silent for this long is gone; 0: 20000 */
 } hone_pool_options;
 
@@ -141,7 +142,8 @@ typedef struct hone_pool_event {
 hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret,
                           hone_error *err) HONE_NODISCARD;
 /* Waits for workers at ENDPOINT (bind) or goes to a listening worker there (connect). A tcp
- * endpoint outside loopback without key and allow file is HONE_E_DENIED with the remedy. */
+ * endpoint without key and allow file is HONE_E_INPUT with the remedy, and so is one that is no
+ * endpoint. HONE_E_BUSY: somebody else listens there. HONE_E_IO. */
 hone_status hone_pool_listen(hone_pool *p, const char *endpoint, hone_error *err) HONE_NODISCARD;
 hone_status hone_pool_connect(hone_pool *p, const char *endpoint, hone_error *err) HONE_NODISCARD;
 /* Peers present that have all of `roles`, and how many more jobs they would take at once. */
@@ -173,6 +175,7 @@ typedef hone_status (*hone_build_fn)(void *ctx, const hone_build_job *job, hone_
 typedef struct hone_worker_options {
     const char *connect, *listen; /* exactly one */
     const char *key_file, *allow_file;
+    bool insecure_loopback; /* as of a pool */
     unsigned roles;
     hone_build_fn build; /* with HONE_ROLE_BUILD */
     void *build_ctx;

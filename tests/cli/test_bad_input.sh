@@ -150,9 +150,9 @@ refuse 2 "give either --connect or --listen" "$HONE" worker --connect ipc://a --
 refuse 2 "--role is build, run or both" "$HONE" worker --connect ipc://a --role all
 refuse 2 "is not an endpoint" "$HONE" worker --connect nonsense
 refuse 2 "is not an endpoint" "$HONE" tune matmul $small --db t.db --worker nonsense
-refuse 1 "key" "$HONE" worker --connect tcp://192.0.2.1:5555
-refuse 1 "key" "$HONE" tune matmul $small --db t.db --worker tcp://192.0.2.1:5555
-refuse 1 "key" "$HONE" tune matmul $small --db t.db --worker 'tcp://*:5555'
+refuse 2 "key" "$HONE" worker --connect tcp://192.0.2.1:5555
+refuse 2 "key" "$HONE" tune matmul $small --db t.db --worker tcp://192.0.2.1:5555
+refuse 2 "key" "$HONE" tune matmul $small --db t.db --worker 'tcp://*:5555'
 refuse 3 "cannot open 'none'" "$HONE" worker --connect tcp://127.0.0.1:1 --key none \
     --allow none
 refuse 2 "which file?" "$HONE" keygen

@@ -6,10 +6,10 @@
 
 man=$SRC/docs/man/hone.1
 declare -A takes=(
-    [tune]="-D --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --rule --intrin --json"
+    [tune]="-D --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
     [query]="-D --db --target --threads --emit -o --name --require --trace --intrin --json"
     [show]="-D --trace --intrin"
-    [worker]="--connect --listen --key --allow --role"
+    [worker]="--connect --listen --key --allow --insecure-loopback --role"
     [keygen]=""
     [db]="--json"
 )
@@ -39,7 +39,7 @@ for c in "${!takes[@]}"; do
     says "usage: hone $c "
     says "exit codes: "
     ok "$c: no line is too long" [ "$(wc -L <out)" -le 100 ]
-    sed -n 's/^  \(--*[A-Za-z]*\).*/\1/p' out | grep -v '^--help$' | sort >has
+    sed -n 's/^  \(--*[A-Za-z-]*\).*/\1/p' out | grep -v '^--help$' | sort >has
     printf '%s\n' ${takes[$c]} | grep . | sort >wants
     ok "$c takes $(tr '\n' ' ' <wants), help has $(tr '\n' ' ' <has)" cmp -s has wants
     run 0 "$HONE" $c -h

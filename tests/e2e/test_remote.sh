@@ -60,28 +60,30 @@ ends() {
 
 # ---- the worker listens; a tune goes there, then another one
 port
-background "$HONE" worker --listen $at --role run
+refuse 2 "--insecure-loopback" "$HONE" worker --listen $at --role run
+refuse 2 "--insecure-loopback" "$HONE" tune $kernel --db no.db --worker $at
+background "$HONE" worker --listen $at --insecure-loopback --role run
 worker=$bg
-tunes "listening worker" --db a.db --worker $at
-tunes "the same for a second tune" --db a.db --worker $at
+tunes "listening worker" --db a.db --worker $at --insecure-loopback
+tunes "the same for a second tune" --db a.db --worker $at --insecure-loopback
 ok "it stays for the next" alive $worker
 kill $worker
 ends "told to go" 0 $worker
 
 # ---- hone-device is such a worker too
 port
-background "$BUILD/hone-device" --listen $at
-tunes "hone-device" --db b.db --worker $at
+background "$BUILD/hone-device" --listen $at --insecure-loopback
+tunes "hone-device" --db b.db --worker $at --insecure-loopback
 kill $bg
 ends "told to go" 0 $bg
 
 # ---- the tune waits; workers come, two of them
 port
-background "$HONE" worker --connect $at --role run
+background "$HONE" worker --connect $at --insecure-loopback --role run
 one=$bg
-background "$BUILD/hone-device" --connect $at
+background "$BUILD/hone-device" --connect $at --insecure-loopback
 two=$bg
-tunes "waiting tune" --db c.db --listen $at
+tunes "waiting tune" --db c.db --listen $at --insecure-loopback
 kill $one $two
 ends "one" 0 $one
 ends "two" 0 $two
@@ -92,7 +94,7 @@ background "$HONE" worker --listen $at --key board.key --allow owners
 worker=$bg
 tunes "keys, worker listens" --db d.db --worker $at --key coordinator.key --allow boards
 # who has no key, or one that is not on the list, gets nothing
-strange "no key" e1.db
+strange "no key" e1.db --insecure-loopback
 strange "a key that is not on the list" e2.db --key other.key --allow boards
 strangers_fail "keys" "does not list this side's public key"
 ok "the refused key is logged with its address" grep -q "refused 127.0.0.1.*public key" bg.err
@@ -106,7 +108,7 @@ background "$HONE" tune $kernel --trials 3000 --time 60 --db f.db --json --worke
 tune=$bg
 "$HONE" worker --connect $at --key other.key --allow owners >w1.out 2>w1.err &
 w1=$!
-"$HONE" worker --connect $at >w2.out 2>w2.err &
+"$HONE" worker --connect $at --insecure-loopback >w2.out 2>w2.err &
 w2=$!
 started+=("$w1" "$w2")
 ends "worker with an unknown key" 1 $w1
@@ -138,16 +140,16 @@ ends "told to go" 0 $bg
 
 # ---- a remote worker dies: the tune waits for another and goes on
 port
-background "$HONE" worker --listen $at --role run
+background "$HONE" worker --listen $at --insecure-loopback --role run
 first=$bg
-"$HONE" tune $kernel --trials 60 --db h.db --json --worker $at >tune.out 2>tune.err &
+"$HONE" tune $kernel --trials 60 --db h.db --json --worker $at --insecure-loopback >tune.out 2>tune.err &
 tune=$!
 started+=("$tune")
 ok "trials" wait_for 60 at_least 5 '"trial":' tune.out
 kill -9 $first
 wait $first 2>/dev/null
 sleep 1
-background "$HONE" worker --listen $at --role run
+background "$HONE" worker --listen $at --insecure-loopback --role run
 wait $tune
 ok "goes on: exit code 0" [ $? = 0 ]
 ok "all trials" [ "$(number trials tune.out)" = 60 ]
@@ -156,10 +158,10 @@ wait $bg
 
 # ---- the port is taken
 port
-background "$HONE" worker --listen $at
+background "$HONE" worker --listen $at --insecure-loopback
 ok "listens" wait_for 30 bash -c "exec 3<>/dev/tcp/127.0.0.1/$base"
-refuse 1 "$at" "$HONE" worker --listen $at
-refuse 1 "$at" "$HONE" tune $kernel --db i.db --listen $at
+refuse 1 "$at" "$HONE" worker --listen $at --insecure-loopback
+refuse 1 "$at" "$HONE" tune $kernel --db i.db --listen $at --insecure-loopback
 kill $bg
 wait $bg
 

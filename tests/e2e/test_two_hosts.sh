@@ -32,10 +32,10 @@ cat coordinator.key.pub >owners
 kernel="matmul -D M=64 -D N=48 -D K=32 --threads 1"
 
 # ---- beyond this machine nothing goes without keys
-refuse 1 "hone keygen" $here "$HONE" tune $kernel --db no.db --listen tcp://10.78.0.1:7177
-refuse 1 "hone keygen" $here "$HONE" tune $kernel --db no.db --worker tcp://10.78.0.2:7177
-refuse 1 "hone keygen" $there "$HONE" worker --connect tcp://10.78.0.1:7177
-refuse 1 "hone keygen" $there "$HONE" worker --listen tcp://10.78.0.2:7177
+refuse 2 "hone keygen" $here "$HONE" tune $kernel --db no.db --listen tcp://10.78.0.1:7177
+refuse 2 "hone keygen" $here "$HONE" tune $kernel --db no.db --worker tcp://10.78.0.2:7177
+refuse 2 "hone keygen" $there "$HONE" worker --connect tcp://10.78.0.1:7177
+refuse 2 "hone keygen" $there "$HONE" worker --listen tcp://10.78.0.2:7177
 refuse 2 "--allow is missing" $there "$HONE" worker --listen tcp://10.78.0.2:7177 --key board.key
 
 # ---- the tune waits, workers come

@@ -206,6 +206,51 @@ static inline void submit(hone_pool *p, uint64_t id, const char *workload, const
     hone_pool_build(p, &job);
 }
 
+/* ---- keys and ports ------------------------------------------------------------------------- */
+
+/* A port nobody listens at, for a moment at least. */
+static inline char *loopback_endpoint(void)
+{
+    void *zmq = zmq_ctx_new(), *s = zmq_socket(zmq, ZMQ_DEALER);
+    char text[64];
+    size_t n = sizeof text;
+    assert_int_equal(zmq_bind(s, "tcp://127.0.0.1:*"), 0);
+    assert_int_equal(zmq_getsockopt(s, ZMQ_LAST_ENDPOINT, text, &n), 0);
+    zmq_close(s);
+    zmq_ctx_term(zmq);
+    return hone_xstrdup(text);
+}
+
+static inline char *path_in(const char *name)
+{
+    return hone_xasprintf("%s/%s-%u", folder, name, n_endpoints);
+}
+
+static inline char *new_key(const char *name)
+{
+    char *path = path_in(name);
+    assert_int_equal(hone_keygen(path, NULL), HONE_OK);
+    return path;
+}
+
+/* An allow file with the public lines of up to two keys. */
+static inline char *allow_of(const char *name, const char *key1, const char *key2)
+{
+    char *path = path_in(name);
+    hone_buf b = {0};
+    const char *const keys[] = {key1, key2};
+    for (int i = 0; i < 2 && keys[i]; i++) {
+        char *pub = hone_xasprintf("%s.pub", keys[i]), *text;
+        assert_int_equal(hone_file_read(pub, 4096, &text, NULL, NULL), HONE_OK);
+        hone_buf_puts(&b, text);
+        free(text);
+        free(pub);
+    }
+    assert_int_equal(hone_file_write(path, b.s, b.n, NULL), HONE_OK);
+    hone_buf_free(&b);
+    return path;
+}
+
 /* ---- raw peers ------------------------------------------------------------------------------ */
 
 typedef struct raw {

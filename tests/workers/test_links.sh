@@ -25,5 +25,7 @@ grep -q ' hone_worker_run$' <<<"$symbols" || { echo "nm shows no hone_worker_run
 "$device" 2>/dev/null
 [ $? -eq 2 ] || { echo "bad usage must exit with 2"; bad=1; }
 text=$("$device" --listen tcp://0.0.0.0:7999 2>&1)
-[ $? -eq 1 ] && grep -q 'hone keygen' <<<"$text" || { echo "an open port without keys: $text"; bad=1; }
+[ $? -eq 2 ] && grep -q 'hone keygen' <<<"$text" || { echo "an open port without keys: $text"; bad=1; }
+text=$("$device" --listen tcp://127.0.0.1:7999 2>&1)
+[ $? -eq 2 ] && grep -q 'insecure-loopback' <<<"$text" || { echo "loopback without keys: $text"; bad=1; }
 exit $bad

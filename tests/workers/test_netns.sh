@@ -64,7 +64,7 @@ grep -qF -- "$stranger" log || fail "the log does not name the stranger's key"
 
 # 2. No key: hone itself refuses to try, and a side that tries all the same gets nowhere.
 ip netns exec "$b" "$program" worker $at - - 20 >nokey.out 2>&1
-[ $? -eq 1 ] || fail "the worker without a key did not end with exit code 1"
+[ $? -eq 2 ] || fail "the worker without a key did not end with exit code 2"
 grep -q "hone keygen" nokey.out || fail "no remedy for a missing key"
 ip netns exec "$b" "$program" plain $at 3 >plain.out 2>&1 && fail "a side without CURVE was answered"
 await "side without keys.* (latest connection from 10.77.0.2)" log

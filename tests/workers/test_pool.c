@@ -290,15 +290,46 @@ static void network_needs_keys(void **state)
     hone_pool *p = open_pool(&(hone_pool_options){0});
     for (size_t i = 0; i < HONE_LEN(open_to_all); i++) {
         hone_error err = {0};
-        assert_int_equal(hone_pool_listen(p, open_to_all[i], &err), HONE_E_DENIED);
+        assert_int_equal(hone_pool_listen(p, open_to_all[i], &err), HONE_E_INPUT);
         assert_non_null(strstr(err.message, "hone keygen"));
-        assert_int_equal(hone_pool_connect(p, open_to_all[i], &err), HONE_E_DENIED);
+        assert_int_equal(hone_pool_connect(p, open_to_all[i], &err), HONE_E_INPUT);
     }
     hone_pool_free(p);
+    for (int insecure = 0; insecure < 2; insecure++) {
+        hone_error err = {0};
+        hone_worker_options o = builder_at("tcp://192.0.2.1:7123");
+        o.insecure_loopback = insecure;
+        assert_int_equal(hone_worker_run(&o, &err), HONE_E_INPUT);
+        assert_non_null(strstr(err.message, "hone keygen"));
+    }
+}
+
+/* Other users can connect there, so not without a word either. */
+static void loopback_needs_keys_or_a_word(void **state)
+{
+    (void)state;
+    static const char *const here[] = {"tcp://127.0.0.1:*", "tcp://localhost:*", "tcp://[::1]:*"};
     hone_error err = {0};
-    hone_worker_options o = builder_at("tcp://192.0.2.1:7123");
-    assert_int_equal(hone_worker_run(&o, &err), HONE_E_DENIED);
-    assert_non_null(strstr(err.message, "hone keygen"));
+    hone_pool *p = open_pool(&(hone_pool_options){0});
+    for (size_t i = 0; i < HONE_LEN(here); i++) {
+        assert_int_equal(hone_pool_listen(p, here[i], &err), HONE_E_INPUT);
+        assert_non_null(strstr(err.message, "--insecure-loopback"));
+        assert_int_equal(hone_pool_connect(p, "tcp://127.0.0.1:7123", &err), HONE_E_INPUT);
+    }
+    hone_pool_free(p);
+    char *at = loopback_endpoint();
+    hone_worker_options o = builder_at(at);
+    assert_int_equal(hone_worker_run(&o, &err), HONE_E_INPUT);
+    o.insecure_loopback = true;
+    child w = start_worker(&o, false);
+    p = open_pool(&(hone_pool_options){.insecure_loopback = true});
+    if (hone_pool_listen(p, at, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    await(p, HONE_POOL_PEER_JOINED);
+    hone_pool_free(p);
+    kill(w.pid, SIGTERM);
+    assert_int_equal(join(&w), HONE_OK);
+    free(at);
 }
 
 static void bad_endpoints(void **state)
@@ -324,49 +355,6 @@ static void bad_endpoints(void **state)
     hone_pool_free(p);
 }
 
-static char *path_in(const char *name)
-{
-    return hone_xasprintf("%s/%s-%u", folder, name, n_endpoints);
-}
-
-static char *new_key(const char *name)
-{
-    char *path = path_in(name);
-    assert_int_equal(hone_keygen(path, NULL), HONE_OK);
-    return path;
-}
-
-/* An allow file with the public lines of up to two keys. */
-static char *allow_of(const char *name, const char *key1, const char *key2)
-{
-    char *path = path_in(name);
-    hone_buf b = {0};
-    const char *const keys[] = {key1, key2};
-    for (int i = 0; i < 2 && keys[i]; i++) {
-        char *pub = hone_xasprintf("%s.pub", keys[i]), *text;
-        assert_int_equal(hone_file_read(pub, 4096, &text, NULL, NULL), HONE_OK);
-        hone_buf_puts(&b, text);
-        free(text);
-        free(pub);
-    }
-    assert_int_equal(hone_file_write(path, b.s, b.n, NULL), HONE_OK);
-    hone_buf_free(&b);
-    return path;
-}
-
-/* A port nobody listens at, for a moment at least. */
-static char *loopback_endpoint(void)
-{
-    void *zmq = zmq_ctx_new(), *s = zmq_socket(zmq, ZMQ_DEALER);
-    char text[64];
-    size_t n = sizeof text;
-    assert_int_equal(zmq_bind(s, "tcp://127.0.0.1:*"), 0);
-    assert_int_equal(zmq_getsockopt(s, ZMQ_LAST_ENDPOINT, text, &n), 0);
-    zmq_close(s);
-    zmq_ctx_term(zmq);
-    return hone_xstrdup(text);
-}
-
 static void only_listed_keys_come_in(void **state)
 {
     (void)state;
@@ -377,6 +365,7 @@ static void only_listed_keys_come_in(void **state)
     good.key_file = wk;
     good.allow_file = stranger.allow_file = wa;
     stranger.key_file = sk;
+    plain.insecure_loopback = true;
     wrong.key_file = wk; /* an allowed key, which takes the coordinator for somebody else */
     wrong.allow_file = ca;
     child g = start_worker(&good, false), s = start_worker(&stranger, true),
@@ -447,7 +436,7 @@ static void which_server_key(void **state)
     char *ca = allow_of("two.allow", wk, sk);
     hone_pool *p = open_pool(&(hone_pool_options){.key_file = ck, .allow_file = ca});
     hone_error err = {0};
-    assert_int_equal(hone_pool_connect(p, "tcp://192.0.2.9:7123", &err), HONE_E_DENIED);
+    assert_int_equal(hone_pool_connect(p, "tcp://192.0.2.9:7123", &err), HONE_E_INPUT);
     assert_non_null(strstr(err.message, "none is named '192.0.2.9'"));
     hone_pool_free(p);
     hone_pool *half;
@@ -536,6 +525,7 @@ int main(int argc, char **argv)
         TEST(worker_says_goodbye_at_sigterm),
         TEST(listening_worker_serves_one_at_a_time),
         TEST(network_needs_keys),
+        TEST(loopback_needs_keys_or_a_word),
         TEST(bad_endpoints),
         TEST(only_listed_keys_come_in),
         TEST(listening_worker_refuses_strangers),

@@ -338,6 +338,11 @@ void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
                  peer->name);
         peer = NULL;
     }
+    if (in->trust == HONE_WORKERS__TRUST_NO ||
+        (in->trust == HONE_WORKERS__TRUST_UNKNOWN && !peer)) {
+        free(m);
+        return;
+    }
     if (peer) {
         peer->seen_ns = hone_clock_ns();
         peer->route = in->from;

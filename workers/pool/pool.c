@@ -15,8 +15,10 @@ hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret, hone_erro
 {
     hone_pool *p = hone_xcalloc(1, sizeof *p);
     *ret = NULL;
+    hone_workers__reserve(false);
     p->lost_ns = (o->lost_ms > 0 ? o->lost_ms : LOST_MS) * MS;
     hone_status s = hone_workers__identity_read(o->key_file, o->allow_file, &p->identity, err);
+    p->identity.insecure_loopback = o->insecure_loopback;
     if (s == HONE_OK && !(p->zmq = zmq_ctx_new()))
         s = hone_fail(err, HONE_E_IO, "cannot start ZeroMQ: %s", zmq_strerror(zmq_errno()));
     if (s == HONE_OK) {

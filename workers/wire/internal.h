@@ -28,13 +28,43 @@ void hone_workers__artifacts_free(hone_workers__artifacts *c);
 void hone_workers__artifact_set(hone_artifact *ret, const hone_manifest *m, const void *bytes,
                                 size_t n);
 
-/* ---- sock.c: sockets ------------------------------------------------------------------------ */
+/* ---- limits.c: what strangers may not take ------------------------------------------------- */
+
+/* Keeps some descriptors from everything that makes some without being asked, as accepting
+ * connections does (false), or lets this process have them for a moment (true). Raises the limit of
+ * the process as far as is sensible. Not between threads that do different things with it. */
+void hone_workers__reserve(bool use);
+/* Connections that may be open without having said anything: a quarter of the descriptors. */
+uint32_t hone_workers__strangers_max(void);
+
+/* Some lines at once, and then one in a while. Zeroed: none written yet. */
+typedef struct hone_workers__quota {
+    int64_t full_ns; /* when as many may be written at once as ever */
+    uint32_t left_out;
+} hone_workers__quota;
+/* May a line be written now? If so, *ret_left_out could not be since the last one. */
+bool hone_workers__quota_take(hone_workers__quota *q, int64_t now, uint32_t *ret_left_out);
+
+/* Denials told lately. */
+typedef struct hone_workers__denials {
+    struct {
+        uint64_t what;
+        int64_t at_ns;
+    } told[16];
+    unsigned turn;
+    hone_workers__quota quota;
+} hone_workers__denials;
+/* False: the same was told in the last ten seconds, or too much in all. Else text gets how many
+ * were left out before it. */
+bool hone_workers__denials_tell(hone_workers__denials *d, char *text, size_t n);
+
+/* ---- sock.c, monitor.c: sockets ------------------------------------------------------------- */
 
 typedef struct hone_workers__endpoint {
     char uri[256];
     char host[256]; /* of tcp, without brackets */
     bool ipc;
-    bool local; /* ipc or loopback: no keys needed, a closed connection is a dead peer */
+    bool local; /* ipc or loopback: a closed connection is a dead peer */
     bool ipv6;
 } hone_workers__endpoint;
 /* "ipc://path" or "tcp://host:port". HONE_E_INPUT. */
@@ -44,6 +74,7 @@ hone_status hone_workers__endpoint_parse(const char *text, hone_workers__endpoin
 /* This side's credentials; all zero without key and allow file. */
 typedef struct hone_workers__identity {
     bool have;
+    bool insecure_loopback; /* this user said that any user of this machine may connect */
     hone_keys keys;
     hone_allow allow;
 } hone_workers__identity;
@@ -63,16 +94,14 @@ typedef struct hone_workers__link {
     hone_workers__endpoint endpoint;
     bool bound, router, curve;
     void *sock, *monitor;
-    char last_from[64]; /* address of the latest accepted connection */
-    struct {            /* denials told lately: a side that keeps trying shall not fill the log */
-        uint64_t what;
-        int64_t at_ns;
-    } told[4];
-    unsigned told_turn;
+    int port;                /* at which it listens; 0 no tcp */
+    char last_from[64];      /* address of the latest accepted connection */
+    HONE_VEC(int) strangers; /* accepted and silent until now, the oldest first */
+    uint32_t strangers_max;
+    hone_workers__denials denials;
 } hone_workers__link;
 /* Makes a socket (ROUTER or DEALER) with all its options, and binds or connects it.
- * HONE_E_DENIED: the network without keys. HONE_E_INPUT, HONE_E_BUSY (address in use), HONE_E_IO.
- */
+ * HONE_E_INPUT (also tcp without keys), HONE_E_BUSY (address in use), HONE_E_IO. */
 hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, bool bind,
                                     bool router, const hone_workers__identity *id,
                                     hone_workers__link *ret, hone_error *err) HONE_NODISCARD;
@@ -81,11 +110,21 @@ void hone_workers__link_close(hone_workers__link *l, int linger_ms);
 int hone_workers__link_send(hone_workers__link *l, const hone_workers__route *to,
                             const hone_buf *message);
 
+/* Is the other end of an ipc connection a process of this user? UNKNOWN: the connection has ended,
+ * so that only a session's secret number speaks for what came by it. Over tcp the keys decide: YES.
+ */
+typedef enum hone_workers__trust {
+    HONE_WORKERS__TRUST_UNKNOWN,
+    HONE_WORKERS__TRUST_NO,
+    HONE_WORKERS__TRUST_YES
+} hone_workers__trust;
+
 typedef struct hone_workers__incoming {
     hone_workers__route from;
     zmq_msg_t payload;       /* to be closed */
     char key[HONE_KEY_TEXT]; /* User-Id: the peer's public key; "" without CURVE */
     int fd;                  /* of the connection, only to recognise its end; -1 unknown */
+    hone_workers__trust trust;
 } hone_workers__incoming;
 /* Takes one waiting message. Never blocks. */
 bool hone_workers__link_receive(hone_workers__link *l, hone_workers__incoming *ret);
@@ -99,9 +138,13 @@ typedef enum hone_workers__change {
     HONE_WORKERS__CHANGE_BROKEN  /* a handshake ended without a reason */
 } hone_workers__change;
 /* Takes one waiting event of the connection. Never blocks. A listening side's DENIED is told at
- * most once in ten seconds while its text stays the same. */
+ * most once in ten seconds while its text stays the same, and seldom in all. */
 hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_fd, char *ret_text,
                                                size_t n);
+
+/* For sock.c: starts watching the connections; a message came by this one. */
+bool hone_workers__monitor_open(void *zmq, hone_workers__link *l);
+hone_workers__trust hone_workers__link_heard(hone_workers__link *l, int fd);
 
 void hone_workers__random(void *ret, size_t n);
 /* Printable copy of a text that came over the wire. */
@@ -112,11 +155,7 @@ void hone_workers__printable(char *ret, size_t n, const char *text);
 typedef struct hone_workers__zap {
     void *sock; /* NULL: not open */
     const hone_allow *allow;
-    struct {
-        uint64_t who;
-        int64_t at_ns;
-    } recent[16]; /* denials reported lately, so that a retrying peer does not fill the log */
-    unsigned turn;
+    hone_workers__denials denials;
 } hone_workers__zap;
 /* Before the first bind of a CURVE socket in this context. `allow` must outlive it. */
 hone_status hone_workers__zap_open(void *zmq, const hone_allow *allow, hone_workers__zap *ret,

@@ -1,14 +1,14 @@
-/* Sockets: endpoints, options, CURVE, monitors. Both the coordinator's pool and the worker use
- * them, so the rules of who may talk to whom are here and nowhere else:
- *   ipc                 no keys; the socket file is the user's alone
- *   tcp, this machine   keys when this side has them (then the other side needs them as well)
- *   tcp, the network    keys always
- * The binding side is the CURVE server and asks the ZAP handler (zap.c) about every connection. */
+/* Sockets: endpoints, options, CURVE. Both the coordinator's pool and the worker use them, so the
+ * rules of who may talk to whom are here and nowhere else:
+ *   ipc   no keys; both ends are processes of one user, and the kernel says so
+ *   tcp   keys always; loopback also without when both sides were told so (any user of this
+ *         machine can connect there)
+ * The binding side is the CURVE server and asks the ZAP handler (zap.c) about every connection.
+ * What happens to connections is in monitor.c. */
 #include "workers/wire/internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,7 +18,7 @@
  * everybody who knows the server's public key. */
 #define ZAP_ENFORCE_DOMAIN 93
 
-#define TELL_AGAIN_NS INT64_C(10000000000)
+#define HANDSHAKE_MS 10000
 
 /* ---- small things --------------------------------------------------------------------------- */
 
@@ -127,11 +127,14 @@ static bool set_common(const hone_workers__link *l)
               set_int(l->sock, ZMQ_BACKLOG, 1024);
     if (l->router)
         ok = ok && set_int(l->sock, ZMQ_ROUTER_MANDATORY, 1);
+    if (l->endpoint.ipc && l->bound) /* libzmq asks the kernel who connects */
+        ok = ok && set_int(l->sock, ZMQ_IPC_FILTER_UID, (int)geteuid());
     if (!l->endpoint.ipc) /* only to clean up dead connections; liveness is the protocol's */
         ok = ok && set_int(l->sock, ZMQ_HEARTBEAT_IVL, 5000) &&
              set_int(l->sock, ZMQ_HEARTBEAT_TIMEOUT, 30000) &&
              set_int(l->sock, ZMQ_HEARTBEAT_TTL, 30000) && set_int(l->sock, ZMQ_TCP_MAXRT, 15000) &&
-             set_int(l->sock, ZMQ_IPV6, l->endpoint.ipv6);
+             set_int(l->sock, ZMQ_IPV6, l->endpoint.ipv6) &&
+             set_int(l->sock, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     if (l->router && !l->bound)
         ok = ok && zmq_setsockopt(l->sock, ZMQ_CONNECT_ROUTING_ID, HONE_WORKERS__ROUTE_CONNECT,
                                   strlen(HONE_WORKERS__ROUTE_CONNECT)) == 0;
@@ -151,19 +154,14 @@ static bool set_curve(const hone_workers__link *l, const hone_workers__identity 
            zmq_setsockopt(l->sock, ZMQ_CURVE_SERVERKEY, server->key, HONE_KEY_TEXT) == 0;
 }
 
-static bool open_monitor(void *zmq, hone_workers__link *l)
+/* The port that a wildcard became, too. */
+static int port_of(void *sock)
 {
-    static _Atomic unsigned count;
-    char name[48];
-    snprintf(name, sizeof name, "inproc://hone-monitor-%u", count++);
-    int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    if (zmq_socket_monitor(l->sock, name, events) != 0)
-        return false;
-    l->monitor = zmq_socket(zmq, ZMQ_PAIR);
-    return l->monitor && set_int(l->monitor, ZMQ_RCVHWM, 0) && set_int(l->monitor, ZMQ_LINGER, 0) &&
-           zmq_connect(l->monitor, name) == 0;
+    char at[256];
+    size_t n = sizeof at;
+    const char *colon =
+        zmq_getsockopt(sock, ZMQ_LAST_ENDPOINT, at, &n) == 0 ? strrchr(at, ':') : NULL;
+    return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
 }
 
 static hone_status attach(hone_workers__link *l, hone_error *err)
@@ -174,6 +172,7 @@ static hone_status attach(hone_workers__link *l, hone_error *err)
         mode_t before = umask(0077); /* the file of an ipc socket */
         rc = zmq_bind(l->sock, uri);
         umask(before);
+        l->port = rc == 0 && !l->endpoint.ipc ? port_of(l->sock) : 0;
     } else {
         rc = zmq_connect(l->sock, uri);
     }
@@ -193,16 +192,17 @@ hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, 
                                     hone_workers__link *ret, hone_error *err)
 {
     *ret = (hone_workers__link){.endpoint = *e, .bound = bind, .router = router};
-    if (!e->local && !id->have)
-        return hone_fail(err, HONE_E_DENIED,
-                         "%s is reached over the network, so keys are needed: make one on each "
-                         "side with `hone keygen FILE`, put the other side's .pub line into an "
-                         "allow file, and give both with --key and --allow",
-                         e->uri);
+    if (!e->ipc && !id->have && !(e->local && id->insecure_loopback))
+        return hone_fail(err, HONE_E_INPUT,
+                         "%s is reached over %s, so keys are needed: make one on each side with "
+                         "`hone keygen FILE`, put the other side's .pub line into an allow file, "
+                         "and give both with --key and --allow%s",
+                         e->uri, e->local ? "tcp" : "the network",
+                         e->local ? "; or use ipc, or --insecure-loopback on both sides" : "");
     ret->curve = id->have && !e->ipc;
     const hone_allowed *server = NULL;
     if (ret->curve && !bind && !(server = hone_allow_server(&id->allow, e->host)))
-        return hone_fail(err, HONE_E_DENIED,
+        return hone_fail(err, HONE_E_INPUT,
                          "the allow file lists several keys and none is named '%s'; name the key "
                          "of the side at %s so",
                          e->host, e->uri);
@@ -210,7 +210,8 @@ hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, 
     if (!ret->sock)
         return hone_fail(err, HONE_E_IO, "cannot make a socket: %s", zmq_strerror(zmq_errno()));
     hone_status s = HONE_OK;
-    if (!set_common(ret) || (ret->curve && !set_curve(ret, id, server)) || !open_monitor(zmq, ret))
+    if (!set_common(ret) || (ret->curve && !set_curve(ret, id, server)) ||
+        !hone_workers__monitor_open(zmq, ret))
         s = hone_fail(err, HONE_E_IO, "cannot set up the socket for %s: %s", e->uri,
                       zmq_strerror(zmq_errno()));
     if (s == HONE_OK)
@@ -231,6 +232,7 @@ void hone_workers__link_close(hone_workers__link *l, int linger_ms)
         zmq_close(l->sock);
     }
     l->sock = l->monitor = NULL;
+    hone_vec_free(&l->strangers);
 }
 
 int hone_workers__link_send(hone_workers__link *l, const hone_workers__route *to,
@@ -262,6 +264,7 @@ bool hone_workers__link_receive(hone_workers__link *l, hone_workers__incoming *r
     if (key && strlen(key) < sizeof ret->key)
         memcpy(ret->key, key, strlen(key) + 1);
     ret->fd = zmq_msg_get(&ret->payload, ZMQ_SRCFD);
+    ret->trust = hone_workers__link_heard(l, ret->fd);
     for (bool more = zmq_msg_more(&ret->payload); more;) { /* a message of ours is one frame */
         zmq_msg_t extra;
         zmq_msg_init(&extra);
@@ -269,111 +272,4 @@ bool hone_workers__link_receive(hone_workers__link *l, hone_workers__incoming *r
         zmq_msg_close(&extra);
     }
     return true;
-}
-
-/* ---- monitor -------------------------------------------------------------------------------- */
-
-static void note_address(hone_workers__link *l, int fd)
-{
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
-    if (getpeername(fd, (struct sockaddr *)&a, &n) != 0)
-        return;
-    if (a.ss_family == AF_INET)
-        inet_ntop(AF_INET, &((struct sockaddr_in *)&a)->sin_addr, l->last_from,
-                  sizeof l->last_from);
-    else if (a.ss_family == AF_INET6)
-        inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&a)->sin6_addr, l->last_from,
-                  sizeof l->last_from);
-}
-
-static void explain_protocol(const hone_workers__link *l, unsigned value, char *ret, size_t n)
-{
-    static const char *const mismatch[2][2] = {
-        {"the side at %s asks for keys: give --key and --allow",
-         "a side that uses keys tried to connect to %s, where this side has none"},
-        {"the side at %s works without keys, and this side insists on them",
-         "a side without keys tried to connect to %s"},
-    };
-    const char *at = l->endpoint.uri;
-    if (value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
-        snprintf(ret, n, mismatch[l->curve][l->bound], at);
-    else if (value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
-        snprintf(ret, n,
-                 "the keys do not fit at %s: the connecting side must list the public key "
-                 "of the listening side",
-                 at);
-    else
-        snprintf(ret, n, "the other side at %s broke the ZeroMQ protocol (code %#x)", at, value);
-}
-
-/* Adds the address; false when the same was told lately. */
-static bool tell_denied(hone_workers__link *l, char *text, size_t n)
-{
-    if (!l->bound)
-        return true;
-    size_t m = strlen(text);
-    if (*l->last_from)
-        snprintf(text + m, n - m, " (latest connection from %s)", l->last_from);
-    uint64_t what = hone_hash_bytes(0, text, strlen(text));
-    int64_t now = hone_clock_ns();
-    for (size_t i = 0; i < HONE_LEN(l->told); i++)
-        if (l->told[i].what == what && now - l->told[i].at_ns < TELL_AGAIN_NS)
-            return false;
-    l->told[l->told_turn].what = what;
-    l->told[l->told_turn].at_ns = now;
-    l->told_turn = (l->told_turn + 1) % HONE_LEN(l->told);
-    return true;
-}
-
-hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_fd, char *ret_text,
-                                               size_t n)
-{
-    *ret_fd = -1;
-    uint8_t raw[6];
-    while (zmq_recv(l->monitor, raw, sizeof raw, ZMQ_DONTWAIT) == (int)sizeof raw) {
-        char address[256];
-        int k = zmq_recv(l->monitor, address, sizeof address - 1, ZMQ_DONTWAIT);
-        if (k < 0)
-            return HONE_WORKERS__CHANGE_NONE;
-        uint16_t event;
-        uint32_t value;
-        memcpy(&event, raw, sizeof event);
-        memcpy(&value, raw + 2, sizeof value);
-        switch (event) {
-        case ZMQ_EVENT_ACCEPTED:
-            note_address(l, (int)value);
-            break;
-        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-            return HONE_WORKERS__CHANGE_UP;
-        case ZMQ_EVENT_DISCONNECTED:
-            *ret_fd = (int)value;
-            return HONE_WORKERS__CHANGE_DOWN;
-        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-            if (l->bound) /* reported by the ZAP handler, which knows the key */
-                break;
-            snprintf(ret_text, n, "%s does not list this side's public key in its allow file",
-                     l->endpoint.uri);
-            return HONE_WORKERS__CHANGE_DENIED;
-        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-            explain_protocol(l, value, ret_text, n);
-            if (!tell_denied(l, ret_text, n))
-                break;
-            return HONE_WORKERS__CHANGE_DENIED;
-        case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            if (!l->bound || !l->curve)
-                return HONE_WORKERS__CHANGE_BROKEN;
-            /* When keys are missing, either side may be the first to see it and hang up. */
-            snprintf(ret_text, n,
-                     "a connection to %s broke off in its handshake: a side without "
-                     "keys, with wrong ones, or not hone at all",
-                     l->endpoint.uri);
-            if (!tell_denied(l, ret_text, n))
-                break;
-            return HONE_WORKERS__CHANGE_DENIED;
-        default:
-            break;
-        }
-    }
-    return HONE_WORKERS__CHANGE_NONE;
 }

@@ -2,8 +2,6 @@
  * is served by the loop of its owner, reads a table in memory only, and never fails to answer. */
 #include "workers/wire/internal.h"
 
-#define REPEAT_NS (INT64_C(10) * 1000000000)
-
 hone_status hone_workers__zap_open(void *zmq, const hone_allow *allow, hone_workers__zap *ret,
                                    hone_error *err)
 {
@@ -26,21 +24,6 @@ void hone_workers__zap_close(hone_workers__zap *z)
     if (z->sock)
         zmq_close(z->sock);
     z->sock = NULL;
-}
-
-/* True when this denial was reported within the last ten seconds. */
-static bool reported(hone_workers__zap *z, const char *address, const char *key)
-{
-    uint64_t who = hone_hash_mix(hone_hash_bytes(0, address, strlen(address)),
-                                 hone_hash_bytes(0, key, strlen(key)));
-    int64_t now = hone_clock_ns();
-    for (size_t i = 0; i < HONE_LEN(z->recent); i++)
-        if (z->recent[i].who == who && now - z->recent[i].at_ns < REPEAT_NS)
-            return true;
-    z->recent[z->turn].who = who;
-    z->recent[z->turn].at_ns = now;
-    z->turn = (z->turn + 1) % HONE_LEN(z->recent);
-    return false;
 }
 
 typedef struct request {
@@ -113,9 +96,9 @@ int hone_workers__zap_serve(hone_workers__zap *z, char *ret_text, size_t n)
     }
     answer(z->sock, r.id, "400", "not on the allow list", "");
     hone_workers__printable(r.address, sizeof r.address, r.address);
-    if (reported(z, r.address, key))
-        return 1;
     snprintf(ret_text, n, "refused %s with public key %s: %s", r.address, key, why);
+    if (!hone_workers__denials_tell(&z->denials, ret_text, n))
+        return 1;
     hone_log(HONE_LOG_WARN, "%s", ret_text);
     return 2;
 }

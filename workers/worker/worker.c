@@ -268,6 +268,12 @@ static void on_message(hone_workers__worker *w, const hone_workers__incoming *in
     hone_status s = hone_wire_decode(bytes, n, m, &err);
     bool mine = w->registered && memcmp(m->session, w->session, 16) == 0 &&
                 (!w->link.bound || strcmp(w->key, in->key) == 0);
+    /* Who owns the socket is who may give orders here; a session's number is known to them only. */
+    if (in->trust == HONE_WORKERS__TRUST_NO ||
+        (in->trust == HONE_WORKERS__TRUST_UNKNOWN && !mine)) {
+        free(m);
+        return;
+    }
     if (mine && s != HONE_E_PROTOCOL) {
         w->heard_ns = hone_clock_ns();
         w->route = in->from;
@@ -395,8 +401,11 @@ static void serve(hone_workers__worker *w)
         if (nursery && items[nursery].revents)
             hone_workers__worker_on_nursery(w);
         drain_link(w);
-        if (w->forge)
+        if (w->forge) {
+            hone_workers__reserve(true);
             hone_workers__worker_tend_build(w);
+            hone_workers__reserve(false);
+        }
         on_timers(w);
     }
 }
@@ -410,6 +419,7 @@ static hone_status open_link(hone_workers__worker *w, hone_error *err)
     hone_status s = hone_workers__endpoint_parse(o->listen ? o->listen : o->connect, &e, err);
     if (s == HONE_OK)
         s = hone_workers__identity_read(o->key_file, o->allow_file, &w->identity, err);
+    w->identity.insecure_loopback = o->insecure_loopback;
     if (s == HONE_OK && o->listen && w->identity.have)
         s = hone_workers__zap_open(w->zmq, &w->identity.allow, &w->zap, err);
     if (s == HONE_OK)
@@ -476,6 +486,7 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
         s = hone_workers__forge_start(o->build, o->build_ctx,
                                       w->nursery ? hone_nursery_fd(w->nursery) : -1, &w->forge,
                                       w->err);
+    hone_workers__reserve(false);
     sigset_t set, before;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
