@@ -1,6 +1,7 @@
 /* What every strategy must do, on a simulated device: each test is run with each of them.
  *
- * Reader's map: what is asked for; the log; results; stopping; the end of the space; the table. */
+ * Reader's map: what is asked for; the log; results; stopping; the end of the space; the search
+ * itself; the table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -436,6 +437,74 @@ static void a_space_of_one(void **state)
     hone_program_fini(&p);
 }
 
+/* ---- the search itself ----------------------------------------------------------------------- */
+
+static void *greedy_start(hone_strategy_env *env)
+{
+    return env;
+}
+
+static void greedy_end(void *self)
+{
+    (void)self;
+}
+
+/* Offers more than is wanted, some of it twice, and things that are no candidates. */
+static hone_status greedy_ask(void *self, hone_error *err)
+{
+    (void)err;
+    hone_strategy_env *env = self;
+    hone_trace nonsense = {0};
+    hone_inst get = {.kind = HONE_INST_GetBlock};
+    hone_vec_push(&nonsense.insts, get);
+    for (int k = 0; k < 40; k++)
+        if (hone_strategy_sample(env) && hone_strategy_offer_sched(env, "greedy", 1)) {
+            assert_false(hone_strategy_offer_sched(env, "again", 1));
+            hone_trace same = {0};
+            hone_trace_copy(&same, &env->sched.trace);
+            assert_true(hone_strategy_knows(env, hone_strategy_key(&same)));
+            assert_false(hone_strategy_offer(env, &same, "again", 1));
+            hone_trace_free(&same);
+            assert_false(hone_strategy_offer(env, &nonsense, "nonsense", 1));
+        }
+    hone_trace_free(&nonsense);
+    assert_int_equal(hone_strategy_wanted(env), 0);
+    return HONE_OK;
+}
+
+static void greedy_tell(void *self, const hone_lesson *lesson)
+{
+    (void)self;
+    assert_true(lesson->features->rows > 0);
+}
+
+/* What is offered beyond what was wanted comes the next time, and first. */
+static void more_than_wanted(void **state)
+{
+    (void)state;
+    static const hone_strategy greedy = {"greedy",   "takes all", greedy_start,
+                                         greedy_end, greedy_ask,  greedy_tell};
+    hone_space *sp = small_matmul();
+    game g;
+    hone_search_stats before, after;
+    game_start(&g, &greedy, sp, 1);
+    assert_int_equal(game_ask(&g, 4), 4);
+    hone_search_get_stats(g.search, &before);
+    assert_int_equal(before.proposed, 4);
+    game_play(&g, 24, 5);
+    hone_search_get_stats(g.search, &after);
+    assert_true(before.replayed == after.replayed); /* there were enough */
+    game_play(&g, 90, 7);
+    assert_int_equal(g.n, 90);
+    for (uint32_t k = 0; k < g.n; k++) {
+        assert_int_equal(g.asked[k].id, k);
+        assert_string_equal(g.asked[k].why, k ? "greedy" : "default");
+    }
+    game_check_distinct(&g);
+    game_end(&g);
+    hone_space_free(sp);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static void found_by_name(void **state)
@@ -493,6 +562,8 @@ int main(void)
                                                   "%s: %s", hone_strategy_at(s)->name, all[k].name),
                                               .test_func = all[k].run,
                                               .initial_state = (void *)hone_strategy_at(s)});
+    hone_vec_push(&tests, (struct CMUnitTest){.name = hone_xstrdup("more_than_wanted"),
+                                              .test_func = more_than_wanted});
     int failed = _cmocka_run_group_tests("strategies", tests.v, tests.n, NULL, NULL);
     for (uint32_t k = 0; k < tests.n; k++)
         free((char *)tests.v[k].name);
