@@ -9,7 +9,6 @@
  * parallel .02, both categorical); the register tile is a tile size of its own. */
 #include "space/trace/internal.h"
 
-#define MAX_SITES 512
 #define MAX_CHOICES 1024
 #define UNKNOWN INT64_MIN
 
@@ -449,12 +448,13 @@ static const struct mutator *mutator_of(hone_inst_kind kind)
     return NULL;
 }
 
-/* Every decision of the search part; a kind's share is spread evenly over its decisions. */
-static unsigned sites_of(const hone_trace *t, site ret[MAX_SITES])
+/* Every decision of the search part; a kind's share is spread evenly over its decisions. Memory for
+ * all of t's instructions. */
+static unsigned sites_of(const hone_trace *t, site *ret)
 {
     unsigned count[HONE_INST_COUNT] = {0}, n = 0;
     uint32_t n_insts = hone_trace_search_part(t);
-    for (uint32_t k = 0; k < n_insts && n < MAX_SITES; k++) {
+    for (uint32_t k = 0; k < n_insts; k++) {
         const hone_inst *in = &t->insts.v[k];
         if (!in->n_decision || !mutator_of(in->kind))
             continue;
@@ -470,10 +470,12 @@ static unsigned sites_of(const hone_trace *t, site ret[MAX_SITES])
 
 bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng)
 {
-    site sites[MAX_SITES];
+    site *sites = hone_xmalloc((t->insts.n + 1) * sizeof *sites);
     unsigned n = sites_of(t, sites);
-    if (n == 0)
+    if (n == 0) {
+        free(sites);
         return false;
+    }
     ctx c = {.sp = sp, .t = t, .rng = rng};
     c.value = hone_xmalloc((t->n_rvs + 1) * sizeof *c.value);
     walk(&c, UINT32_MAX);
@@ -493,5 +495,6 @@ bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng)
         sites[pick] = sites[--n]; /* it has no other decision */
     }
     free(c.value);
+    free(sites);
     return changed;
 }

@@ -1,8 +1,6 @@
 /* Space generation: which rule treats which block, in which variants, and the first candidates. */
 #include "space/rule/rule.h"
 
-#define MAX_BLOCKS 64
-
 typedef enum treatment { CONTRACT, REDUCE, ELEMENTWISE, LEAVE } treatment;
 
 typedef struct stage {
@@ -10,7 +8,10 @@ typedef struct stage {
     treatment how;
     unsigned variants, intrin_variants; /* the latter come first */
     bool no_rows;                       /* the rule for rows failed on it */
+    bool done;                          /* in the candidate at hand: by a custom rule */
 } stage;
+
+typedef HONE_VEC(stage) stages;
 
 /* The custom rules at work in one design space: those that replace the built-in ones, and one of
  * the others or none. */
@@ -30,22 +31,25 @@ static treatment treatment_of(hone_program *p, hone_stmt b)
     return r->init.i ? REDUCE : ELEMENTWISE;
 }
 
-static unsigned stages_of(hone_program *p, const hone_rule__ctx *ctx, stage *ret)
+static hone_status find_stages(hone_sched *s, const hone_rule__ctx *ctx, stages *ret,
+                               hone_error *err)
 {
-    unsigned n = 0;
-    for (hone_stmt b = p->root; b.i && n < MAX_BLOCKS; b = hone_next(p, p->root, b)) {
+    hone_program *p = &s->prog;
+    for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b)) {
         if (!hone_is_block(p, b) || !hone_stmt_at(p, b)->out.i)
             continue;
-        stage *st = &ret[n++];
-        snprintf(st->name, sizeof st->name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
-        st->how = treatment_of(p, b);
-        st->intrin_variants = hone_rule__intrin_variants(p, b, ctx);
-        st->variants = st->how == CONTRACT ? hone_rule__contraction_variants(p, b, ctx)
-                       : st->how == REDUCE ? hone_rule__reduce_variants(p, b)
-                                           : 1;
-        st->variants += st->intrin_variants;
+        if (hone_space__stopped(s))
+            return hone_fail(err, HONE_E_INTERRUPTED, "interrupted while looking at the stages");
+        stage st = {.how = treatment_of(p, b)};
+        snprintf(st.name, sizeof st.name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
+        st.intrin_variants = hone_rule__intrin_variants(p, b, ctx);
+        st.variants = st.how == CONTRACT ? hone_rule__contraction_variants(p, b, ctx)
+                      : st.how == REDUCE ? hone_rule__reduce_variants(p, b)
+                                         : 1;
+        st.variants += st.intrin_variants;
+        hone_vec_push(ret, st);
     }
-    return n;
+    return HONE_OK;
 }
 
 bool hone_rule__untouched(const hone_program *p, hone_stmt b)
@@ -79,66 +83,70 @@ static hone_status say_which(const hone_rule__custom *r, const char *block, hone
     return st;
 }
 
-static hone_status apply_custom(hone_sched *s, const stage *stages, unsigned n, custom *cu,
-                                const hone_rule__ctx *ctx, bool *done, hone_error *err)
+static hone_status apply_custom(hone_sched *s, stages *all, custom *cu, const hone_rule__ctx *ctx,
+                                hone_error *err)
 {
     for (unsigned k = 0; k < hone_custom_rules_count(cu->rules); k++) {
         const hone_rule__custom *r = hone_rule__custom_at(cu->rules, k);
         if (!r->only && (int)k != cu->chosen)
             continue;
-        for (unsigned q = n; q-- > 0;)
-            if (!done[q] && takes(r, &s->prog, &stages[q]) &&
-                hone_rule__untouched(&s->prog, hone_block_find(&s->prog, stages[q].name))) {
-                done[q] = true;
-                hone_status st = hone_rule__custom_apply(r, s, stages[q].name, ctx, err);
-                HONE_TRY(say_which(r, stages[q].name, st, cu, err));
+        for (uint32_t q = all->n; q-- > 0;) {
+            stage *one = &all->v[q];
+            if (!one->done && takes(r, &s->prog, one) &&
+                hone_rule__untouched(&s->prog, hone_block_find(&s->prog, one->name))) {
+                one->done = true;
+                hone_status st = hone_rule__custom_apply(r, s, one->name, ctx, err);
+                HONE_TRY(say_which(r, one->name, st, cu, err));
             }
+        }
     }
     return HONE_OK;
 }
 
-static hone_status apply_to_rows(hone_sched *s, const stage *stages, unsigned n, const bool *done,
-                                 const hone_rule__ctx *ctx, char **ret_failed, hone_error *err)
+static hone_status apply_to_rows(hone_sched *s, const stages *all, const hone_rule__ctx *ctx,
+                                 char **ret_failed, hone_error *err)
 {
     bool *skip = hone_xcalloc(HONE_MAX_STMTS + 1, sizeof *skip);
-    for (unsigned k = 0; k < n; k++) {
-        hone_stmt b = hone_block_find(&s->prog, stages[k].name);
-        skip[b.i] = done[k] || stages[k].no_rows;
+    for (uint32_t k = 0; k < all->n; k++) {
+        hone_stmt b = hone_block_find(&s->prog, all->v[k].name);
+        skip[b.i] = all->v[k].done || all->v[k].no_rows;
     }
     hone_status st = hone_rule__rows(s, skip, ctx, ret_failed, err);
     free(skip);
     return st;
 }
 
-static hone_status apply_rules(hone_sched *s, const stage *stages, unsigned n, custom *cu,
-                               const hone_rule__ctx *ctx, char **ret_failed, hone_error *err)
+static hone_status apply_rules(hone_sched *s, stages *all, custom *cu, const hone_rule__ctx *ctx,
+                               char **ret_failed, hone_error *err)
 {
     static const treatment order[] = {CONTRACT, REDUCE, ELEMENTWISE};
-    bool done[MAX_BLOCKS] = {false};
-    HONE_TRY(apply_custom(s, stages, n, cu, ctx, done, err));
+    for (uint32_t k = 0; k < all->n; k++)
+        all->v[k].done = false;
+    HONE_TRY(apply_custom(s, all, cu, ctx, err));
     for (unsigned o = 0; o < HONE_LEN(order); o++) {
         if (order[o] == REDUCE)
-            HONE_TRY(apply_to_rows(s, stages, n, done, ctx, ret_failed, err));
-        for (unsigned k = n; k-- > 0;) { /* last stage first */
-            hone_stmt b = hone_block_find(&s->prog, stages[k].name);
-            if (stages[k].how != order[o] || done[k] || !b.i || !hone_rule__untouched(&s->prog, b))
+            HONE_TRY(apply_to_rows(s, all, ctx, ret_failed, err));
+        for (uint32_t k = all->n; k-- > 0;) { /* last stage first */
+            const stage *one = &all->v[k];
+            hone_stmt b = hone_block_find(&s->prog, one->name);
+            if (one->how != order[o] || one->done || !b.i || !hone_rule__untouched(&s->prog, b))
                 continue;
             hone_rule__ctx c = *ctx;
-            c.variant = stages[k].variants ? ctx->variant % stages[k].variants : 0;
-            if (c.variant < stages[k].intrin_variants) {
-                HONE_TRY(hone_rule__intrin(s, stages[k].name, &c, err));
+            c.variant = one->variants ? ctx->variant % one->variants : 0;
+            if (c.variant < one->intrin_variants) {
+                HONE_TRY(hone_rule__intrin(s, one->name, &c, err));
                 continue;
             }
-            c.variant -= stages[k].intrin_variants;
+            c.variant -= one->intrin_variants;
             switch (order[o]) {
             case CONTRACT:
-                HONE_TRY(hone_rule__contraction_nest(s, stages[k].name, &c, err));
+                HONE_TRY(hone_rule__contraction_nest(s, one->name, &c, err));
                 break;
             case REDUCE:
-                HONE_TRY(hone_rule__reduce(s, stages[k].name, &c, err));
+                HONE_TRY(hone_rule__reduce(s, one->name, &c, err));
                 break;
             default:
-                HONE_TRY(hone_rule__elementwise(s, stages[k].name, &c, err));
+                HONE_TRY(hone_rule__elementwise(s, one->name, &c, err));
             }
         }
     }
@@ -170,8 +178,7 @@ typedef struct maker {
     hone_space *sp;
     hone_rng rng;
     hone_sched s;
-    stage stages[MAX_BLOCKS];
-    unsigned n;
+    stages all;
     hone_rule__ctx ctx;
     hone_rule__policy policies[16];
     unsigned n_policies;
@@ -204,9 +211,9 @@ static hone_status prepare(hone_sched *s, hone_error *err)
 /* The rule for rows leaves the stage to the rules for single stages. */
 static bool leave_to_others(maker *m, const char *name)
 {
-    for (unsigned k = 0; k < m->n; k++)
-        if (!m->stages[k].no_rows && strcmp(m->stages[k].name, name) == 0)
-            return m->stages[k].no_rows = true;
+    for (uint32_t k = 0; k < m->all.n; k++)
+        if (!m->all.v[k].no_rows && strcmp(m->all.v[k].name, name) == 0)
+            return m->all.v[k].no_rows = true;
     return false;
 }
 
@@ -218,7 +225,7 @@ static hone_status build(maker *m, custom *cu, bool insist, hone_error *err)
         hone_sched_start(&m->s, &m->sp->base, &m->rng);
         hone_status st = prepare(&m->s, err);
         if (st == HONE_OK)
-            st = apply_rules(&m->s, m->stages, m->n, cu, &m->ctx, &failed, err);
+            st = apply_rules(&m->s, &m->all, cu, &m->ctx, &failed, err);
         bool again = insist && failed && hone_status_is_reject(st) && leave_to_others(m, failed);
         free(failed);
         if (!again)
@@ -236,8 +243,8 @@ static hone_status design(maker *m, unsigned variant, custom *cu, bool insist, b
     for (unsigned q = 0; q < m->n_policies; q++) {
         m->ctx.policy = m->policies[q];
         hone_status st = build(m, cu, insist, err);
-        for (unsigned k = 0; k < m->n; k++)
-            m->stages[k].no_rows = false;
+        for (uint32_t k = 0; k < m->all.n; k++)
+            m->all.v[k].no_rows = false;
         if (st == HONE_OK) {
             *ret_any = true;
             keep(m, first);
@@ -263,8 +270,8 @@ static hone_status design_any(maker *m, unsigned variant, custom *cu, hone_error
 
 static bool takes_any(maker *m, const hone_rule__custom *r)
 {
-    for (unsigned k = 0; k < m->n; k++)
-        if (takes(r, &m->s.prog, &m->stages[k]))
+    for (uint32_t k = 0; k < m->all.n; k++)
+        if (takes(r, &m->s.prog, &m->all.v[k]))
             return true;
     return false;
 }
@@ -277,10 +284,10 @@ static hone_status make(maker *m, const hone_custom_rules *rules, hone_error *er
     n_rules = n_rules < HONE_LEN(chosen) ? n_rules : HONE_LEN(chosen);
     hone_sched_start(&m->s, &m->sp->base, &m->rng);
     HONE_TRY(prepare(&m->s, err));
-    m->n = stages_of(&m->s.prog, &m->ctx, m->stages);
+    HONE_TRY(find_stages(&m->s, &m->ctx, &m->all, err));
     variants = hone_rule__rows_variants(&m->s.prog, &m->ctx);
-    for (unsigned k = 0; k < m->n; k++)
-        variants = m->stages[k].variants > variants ? m->stages[k].variants : variants;
+    for (uint32_t k = 0; k < m->all.n; k++)
+        variants = m->all.v[k].variants > variants ? m->all.v[k].variants : variants;
     for (unsigned k = 0; k < n_rules; k++) {
         const hone_rule__custom *r = hone_rule__custom_at(rules, k);
         bool any = takes_any(m, r);
@@ -308,6 +315,8 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
     sp->target = *o->target;
     sp->threads = o->threads;
     sp->intrins = o->intrins ? o->intrins : hone_intrin_shipped();
+    sp->stop = o->stop;
+    sp->stop_ctx = o->stop_ctx;
 
     maker m = {.sp = sp,
                .ctx = {.target = o->target, .intrins = sp->intrins, .threads = o->threads}};
@@ -317,6 +326,7 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
     m.n_policies = policies_of(o->target, m.policies);
     hone_status st = make(&m, o->rules, &why);
     hone_sched_fini(&m.s);
+    hone_vec_free(&m.all);
     if (st != HONE_OK && !hone_status_is_reject(st)) {
         if (err)
             *err = why;
@@ -352,6 +362,8 @@ void hone_space__lend(const hone_space *sp, hone_sched *s)
 {
     s->intrins = sp->intrins;
     s->target = &sp->target;
+    s->stop = sp->stop;
+    s->stop_ctx = sp->stop_ctx;
 }
 
 hone_status hone_space_sample(const hone_space *sp, hone_rng *rng, hone_sched *s, hone_error *err)

@@ -101,6 +101,10 @@ typedef struct hone_sched {
     /* For Tensorize; both borrowed, set by the owner, and kept by start and replay. */
     const hone_intrin_set *intrins; /* NULL: those that come with hone */
     const hone_target *target;      /* must have what an intrinsic needs; NULL: not asked */
+    /* Whether to give up, NULL: never. Asked before every instruction, on the thread that does the
+     * work; once it says yes all ends with HONE_E_INTERRUPTED. Set and kept like the two above. */
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
 } hone_sched;
 
 /* s (all zero, or used before: its memory is reused) starts from a copy of base, with an empty
@@ -112,20 +116,22 @@ void hone_sched_fini(hone_sched *s);
  * unchanged. `decision` NULL: sample one with s->rng. Values of kind TEXT/LIST refer to `pool`, a
  * trace used as their store (may be NULL when there are none). Outputs: variables are consecutive
  * from *ret_first, *ret_n of them. HONE_REJECT_* by the primitive; HONE_E_INPUT: malformed (wrong
- * count or kind of operand). */
+ * count or kind of operand); HONE_E_INTERRUPTED: s->stop said so. */
 hone_status hone_sched_apply(hone_sched *s, hone_inst_kind kind, const hone_trace *pool,
                              const hone_value *inputs, uint32_t n_inputs, const hone_value *attrs,
                              uint32_t n_attrs, const int64_t *decision, uint32_t n_decision,
                              hone_rv *ret_first, uint32_t *ret_n, hone_error *err) HONE_NODISCARD;
 
 /* Replays t on base into s. Decisions of t are used as they are; where one is missing it is sampled
- * with rng. `resample`: ignore all decisions and sample anew. HONE_REJECT_*, HONE_E_INPUT. */
+ * with rng. `resample`: ignore all decisions and sample anew. HONE_REJECT_*, HONE_E_INPUT,
+ * HONE_E_INTERRUPTED. */
 hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hone_sched *s,
                               hone_rng *rng, bool resample, hone_error *err) HONE_NODISCARD;
 
 /* Carries out the search part of t on s as it stands, after what its trace already holds; decisions
  * as for hone_trace_replay. A GetBlock of `name` gets the block `as` instead; both may be NULL. On
- * failure s holds the instructions before the one at fault. HONE_REJECT_*, HONE_E_INPUT. */
+ * failure s holds the instructions before the one at fault. HONE_REJECT_*, HONE_E_INPUT,
+ * HONE_E_INTERRUPTED. */
 hone_status hone_trace_append(const hone_trace *t, const char *name, const char *as, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
 
@@ -259,6 +265,8 @@ typedef struct hone_space_options {
     int32_t threads;                /* the kernel may use */
     const hone_custom_rules *rules; /* beside the built-in ones; borrowed, may be NULL */
     const hone_intrin_set *intrins; /* borrowed for the space's life; NULL: those of hone */
+    bool (*stop)(void *ctx);        /* as hone_sched's, for the space's life; NULL: never */
+    void *stop_ctx;
 } hone_space_options;
 
 /* The design spaces of a program: traces whose decisions are free. Owned by the space. */
@@ -267,24 +275,29 @@ typedef struct hone_space {
     hone_target target;
     int32_t threads;
     const hone_intrin_set *intrins; /* never NULL */
-    HONE_VEC(hone_trace) traces;    /* each carries one sampled set of decisions */
-    HONE_VEC(hone_trace) seeds;     /* hardware-derived candidates, decisions set */
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
+    HONE_VEC(hone_trace) traces; /* each carries one sampled set of decisions */
+    HONE_VEC(hone_trace) seeds;  /* hardware-derived candidates, decisions set */
 } hone_space;
 
-/* Applies the target's rules (space/rule.c) to every block, last stage first. HONE_E_* only: a rule
- * that does not apply leaves a space out. There is always at least one space. */
+/* Applies the target's rules (space/rule/) to every block, last stage first. HONE_E_* only
+ * (HONE_E_INTERRUPTED among them): a rule that does not apply leaves a space out. There is always
+ * at least one space. */
 hone_status hone_space_new(const hone_program *base, const hone_space_options *o, hone_space **ret,
                            hone_error *err) HONE_NODISCARD;
 void hone_space_free(hone_space *sp);
 
-/* A random candidate: a design space with fresh decisions, replayed, postprocessed and verified
- * cheaply. s holds program and trace. HONE_REJECT_*. */
+/* A random candidate: a design space with fresh decisions, replayed and postprocessed; whether it
+ * computes the same is for the primitives to see to, and hone_verify checks. s holds program and
+ * trace. HONE_REJECT_*, HONE_E_INTERRUPTED. */
 hone_status hone_space_sample(const hone_space *sp, hone_rng *rng, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
 /* Changes one decision of t (mutators, space/mutate.c). False: it has none that can change. The
  * result is not yet checked: hone_space_finish does. */
 bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng);
-/* Replays the search part of t and applies the postprocessors (space/postproc/postproc.c). */
+/* Replays the search part of t and applies the postprocessors (space/postproc/postproc.c).
+ * HONE_REJECT_*, HONE_E_INPUT, HONE_E_INTERRUPTED. */
 hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
 

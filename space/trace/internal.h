@@ -132,7 +132,11 @@ unsigned hone_space__compute_locations(hone_program *p, hone_stmt block, int64_t
 
 /* ---- spaces (space.c) ------------------------------------------------------------------------ */
 
-/* Makes s know the space's intrinsics and target. */
+/* Makes s know the space's intrinsics and target, and ask what the space asks. */
 void hone_space__lend(const hone_space *sp, hone_sched *s);
+static inline bool hone_space__stopped(const hone_sched *s)
+{
+    return s->stop && s->stop(s->stop_ctx);
+}
 
 #endif

@@ -23,6 +23,8 @@ void hone_sched_fini(hone_sched *s)
     s->rng = NULL;
     s->intrins = NULL;
     s->target = NULL;
+    s->stop = NULL;
+    s->stop_ctx = NULL;
 }
 
 hone_stmt hone_rv_stmt(const hone_sched *s, hone_rv v)
@@ -44,6 +46,8 @@ static hone_status run(hone_sched *s, uint32_t at, hone_error *err)
 {
     hone_inst *in = &s->trace.insts.v[at];
     uint32_t first = s->rvs.n;
+    if (hone_space__stopped(s))
+        return hone_fail(err, HONE_E_INTERRUPTED, "%s: interrupted", hone_inst_name(in->kind));
     hone_status st = hone_space__inst(in->kind)->apply(s, in, err);
     if (st == HONE_OK && s->prog.overflow)
         st = hone_fail(err, HONE_REJECT_TOO_BIG, "%s: the program grew too large",
