@@ -75,7 +75,9 @@ hone_status hone_codegen_check_intrin(hone_codegen *g, const hone_codegen_intrin
  * cannot express, said which), HONE_E_LLVM. The program is not changed. */
 hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
                               hone_code *ret, hone_error *err) HONE_NODISCARD;
-/* object -> shared object by the system linker. Caller frees *ret. HONE_E_TOOL, HONE_E_IO. */
+/* object -> shared object by the system linker. Caller frees *ret. HONE_E_TOOL, HONE_E_IO,
+ * HONE_E_LIMIT, HONE_E_NOMEM; HONE_E_KILLED: the linker was, from outside. SIGXFSZ should be
+ * ignored or have a handler. */
 hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
                               hone_error *err) HONE_NODISCARD;
 /* The C header that declares NAME and its pack functions. Text appended to out. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -54,46 +55,51 @@ static uint8_t *read_all(const char *path, size_t *ret_n)
     return p;
 }
 
-/* Runs argv with stdout and stderr going to `log_fd`. Exit status, or -1 with errno when it could
- * not be started. */
-static int run(const char *const *argv, int log_fd)
+/* Runs argv with stdout and stderr going to `log_fd`. 0 with the status of waitpid, or errno when
+ * it could not be started. */
+static int run(const char *const *argv, int log_fd, int *ret_status)
 {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, log_fd, 1);
     posix_spawn_file_actions_adddup2(&actions, log_fd, 2);
+    /* So that a file too large (ulimit -f) ends it in a way of its own. */
+    posix_spawnattr_t attributes;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGXFSZ);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     pid_t pid;
     extern char **environ;
-    int rc = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+    int rc =
+        posix_spawnp(&pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
-    if (rc) {
-        errno = rc;
-        return -1;
-    }
-    int status;
-    while (waitpid(pid, &status, 0) < 0) {
+    while (rc == 0 && waitpid(pid, ret_status, 0) < 0) {
         if (errno != EINTR) {
-            return -1;
+            rc = errno;
         }
     }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return rc;
 }
 
 /* Those to be tried, the first that is there is taken: `ld` may be one that renames a file of its
  * own into place, which a memory file does not allow. */
 static const char *const linkers[] = {"ld.bfd", "ld", "cc"};
 
-static int link_object(const char *in, const char *out, int log_fd)
+/* As run(). */
+static int link_object(const char *in, const char *out, int log_fd, int *ret_status)
 {
-    int rc = -1;
-    errno = ENOENT;
-    for (size_t k = 0; k < HONE_LEN(linkers) && rc < 0 && errno == ENOENT; k++) {
+    int rc = ENOENT;
+    for (size_t k = 0; k < HONE_LEN(linkers) && rc == ENOENT; k++) {
         const char *const ld[] = {linkers[k],    "-shared", "-nostdlib", "-z",
                                   "noexecstack", "-z",      "norelro",   "--hash-style=gnu",
                                   "-o",          out,       in,          NULL};
         const char *const cc[] = {linkers[k], "-shared", "-nostdlib", "-o", out, in, NULL};
-        rc = run(strcmp(linkers[k], "cc") == 0 ? cc : ld, log_fd);
+        rc = run(strcmp(linkers[k], "cc") == 0 ? cc : ld, log_fd, ret_status);
     }
     return rc;
 }
@@ -101,6 +107,50 @@ static int link_object(const char *in, const char *out, int log_fd)
 static void descriptor_path(char ret[32], int fd)
 {
     snprintf(ret, 32, "/proc/self/fd/%d", fd);
+}
+
+static hone_status not_started(int sys, hone_error *err)
+{
+    hone_status s = sys == EAGAIN ? HONE_E_LIMIT : sys == ENOMEM ? HONE_E_NOMEM : HONE_E_TOOL;
+    return hone_fail(err, s,
+                     sys == ENOENT ? "Neither `ld` nor `cc` could be started; install binutils"
+                                   : "The linker could not be started: %s",
+                     strerror(sys));
+}
+
+static hone_status too_large(hone_error *err)
+{
+    return hone_fail(err, HONE_E_LIMIT,
+                     "A file, also in memory, may not grow as large as what is linked (ulimit -f)");
+}
+
+/* What a linker that was started has come to. */
+static hone_status linked(int status, const char *log, hone_error *err)
+{
+    int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return HONE_OK;
+    }
+    if (sig == SIGXFSZ) {
+        return too_large(err);
+    }
+    if (sig == SIGXCPU) {
+        return hone_fail(err, HONE_E_LIMIT,
+                         "The linker needs more processor time than it may have (ulimit -t)");
+    }
+    if (sig == SIGKILL || sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT) {
+        return hone_fail(err, HONE_E_KILLED, "The linker was killed from outside (%s)",
+                         strsignal(sig));
+    }
+    if (sig) {
+        return hone_fail(err, HONE_E_TOOL, "The linker crashed (%s)", strsignal(sig));
+    }
+    size_t n = 0;
+    uint8_t *text = read_all(log, &n);
+    hone_fail(err, HONE_E_TOOL, "The linker ended with status %d: %.600s", WEXITSTATUS(status),
+              text ? (const char *)text : "");
+    free(text);
+    return HONE_E_TOOL;
 }
 
 hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
@@ -112,19 +162,16 @@ hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, si
     descriptor_path(out, fd[1]);
     descriptor_path(log, fd[2]);
     hone_status s = HONE_OK;
-    int rc = 0;
-    if (fd[0] < 0 || fd[1] < 0 || fd[2] < 0 || !write_all(fd[0], object, n)) {
+    int sys, status = 0;
+    if (fd[0] < 0 || fd[1] < 0 || fd[2] < 0) {
         s = hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
-    } else if ((rc = link_object(in, out, fd[2])) < 0) {
-        s = hone_fail_errno(err, HONE_E_TOOL,
-                            "Neither `ld` nor `cc` could be started; install binutils");
-    } else if (rc) {
-        size_t log_n = 0;
-        uint8_t *text = read_all(log, &log_n);
-        s = hone_fail(err, HONE_E_TOOL, "The linker ended with status %d: %.600s", rc,
-                      text ? (const char *)text : "");
-        free(text);
-    } else if (!(*ret = read_all(out, ret_n))) {
+    } else if (!write_all(fd[0], object, n)) {
+        s = errno == EFBIG
+                ? too_large(err)
+                : hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
+    } else if ((sys = link_object(in, out, fd[2], &status))) {
+        s = not_started(sys, err);
+    } else if ((s = linked(status, log, err)) == HONE_OK && !(*ret = read_all(out, ret_n))) {
         s = hone_fail_errno(err, HONE_E_IO, "The linker's output could not be read");
     }
     for (size_t k = 0; k < HONE_LEN(fd); k++)
