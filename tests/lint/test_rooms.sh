@@ -71,9 +71,10 @@ declare -A floor=(
     [codegen/output]=""
     [tuner/strategy]=""
     [workers/wire]=""
-    [workers/device]=""
+    [workers/sandbox]=""
+    [workers/device]="sandbox"
     [workers/pool]="wire"
-    [workers/worker]="wire device"
+    [workers/worker]="wire sandbox device"
 )
 
 has() { [[ " $1 " == *" $2 "* ]]; }

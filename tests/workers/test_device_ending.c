@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <signal.h>
 
-static const hone_device__limits no_limits = {HONE_DEVICE__NO_LIMIT, HONE_DEVICE__NO_LIMIT,
-                                              HONE_DEVICE__NO_LIMIT};
+static const hone_sandbox__limits no_limits = {HONE_SANDBOX__NO_LIMIT, HONE_SANDBOX__NO_LIMIT,
+                                               HONE_SANDBOX__NO_LIMIT, HONE_SANDBOX__NO_LIMIT};
 static hone_device__dataset data;
 
 /* A child that may use 100 s of processor time. */
 static hone_status explain(hone_device__control c, hone_device__ending e,
-                           const hone_device__limits *l, hone_error *err)
+                           const hone_sandbox__limits *l, hone_error *err)
 {
     hone_device__run r = {.data = &data, .limits = l, .cpu_seconds = 100};
     if (l->cpu_seconds < r.cpu_seconds)
@@ -108,7 +108,7 @@ static void limits_of_the_shell_are_named(void **state)
 {
     (void)state;
     hone_error err;
-    hone_device__limits l = no_limits;
+    hone_sandbox__limits l = no_limits;
     hone_device__control c = {.stage = HONE_DEVICE__CALL};
     /* our own limit, met with SIGXCPU or, by who ignores that, with SIGKILL */
     for (int hard = 0; hard < 2; hard++)

@@ -63,16 +63,6 @@ static place find_place(const hone_device__run *r, const hone_device__control *c
 
 /* ---- what the machine does ----------------------------------------------------------------- */
 
-hone_status hone_device__no_process(const char *what, int sys, const hone_device__limits *l,
-                                    hone_error *err)
-{
-    hone_status s = sys == EAGAIN ? HONE_E_LIMIT : sys == ENOMEM ? HONE_E_NOMEM : HONE_E_SANDBOX;
-    if (s == HONE_E_LIMIT && l->processes != HONE_DEVICE__NO_LIMIT)
-        return hone_fail(err, s, "%.200s: at most %" PRIu64 " processes are allowed (ulimit -u)",
-                         what, l->processes);
-    return hone_fail(err, s, "%.200s: %s", what, strerror(sys));
-}
-
 /* The signals by which a process itself fails. Any other was sent. */
 static bool is_fault(int sig)
 {
@@ -99,7 +89,7 @@ static hone_status killed(int sig, hone_error *err)
 static bool out_of_cpu(const hone_device__run *r, const hone_device__ending *e)
 {
     return (e->signal == SIGXCPU || e->signal == SIGKILL) &&
-           r->cpu_seconds != HONE_DEVICE__NO_LIMIT &&
+           r->cpu_seconds != HONE_SANDBOX__NO_LIMIT &&
            (uint64_t)(e->cpu_ns / 1000000000) + 1 >= r->cpu_seconds;
 }
 
@@ -184,7 +174,7 @@ static hone_status by_event(const hone_device__run *r, const hone_device__contro
     case HONE_DEVICE__UNLOADABLE:
         return not_loaded(c, err);
     case HONE_DEVICE__TROUBLE:
-        return hone_device__no_process(c->note, c->sys, r->limits, err);
+        return hone_sandbox__no_process(c->note, c->sys, r->limits, err);
     default:
         return hone_fail(err, HONE_REJECT_CRASH, "%s confused its measuring process", actor(c));
     }

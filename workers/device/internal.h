@@ -18,6 +18,7 @@
 #define HONE_WORKERS_DEVICE_INTERNAL_H
 
 #include "runtime/hone_rt.h"
+#include "workers/sandbox/sandbox.h"
 #include "workers/workers.h"
 
 #include <linux/filter.h>
@@ -134,16 +135,6 @@ void hone_device__sandbox_enter(bool on);
 /* Of a child: core, files, processor seconds, memory. After its threads exist. */
 void hone_device__sandbox_limits(uint64_t cpu_seconds, uint64_t memory_bytes);
 
-#define HONE_DEVICE__NO_LIMIT UINT64_MAX
-
-/* What this process was started with, as by ulimit: no kernel is to blame for these. */
-typedef struct hone_device__limits {
-    uint64_t cpu_seconds; /* of a process */
-    uint64_t file_bytes;  /* of a file, also of one in memory */
-    uint64_t processes;   /* of the user, threads included */
-} hone_device__limits;
-void hone_device__limits_read(hone_device__limits *ret);
-
 /* ---- what child and nursery share ---------------------------------------------------------- */
 
 typedef enum hone_device__stage {
@@ -204,7 +195,7 @@ typedef struct hone_device__run {
     hone_device__dataset *data;
     hone_device__kernel kernels[HONE_DEVICE__KERNELS];
     hone_device__buffer control_page;
-    const hone_device__limits *limits;
+    const hone_sandbox__limits *limits;
     int worker; /* socket: the run is given up when its other end says so, or is gone */
     /* set by run_start */
     hone_device__control *control;
@@ -241,9 +232,6 @@ typedef struct hone_device__ending {
  * HONE_E_LIMIT, HONE_E_NOMEM, HONE_E_SANDBOX: neither is. */
 hone_status hone_device__explain(const hone_device__run *r, const hone_device__control *c,
                                  const hone_device__ending *e, hone_error *err);
-/* A process or thread could not be started: HONE_E_LIMIT, HONE_E_NOMEM, HONE_E_SANDBOX. */
-hone_status hone_device__no_process(const char *what, int sys, const hone_device__limits *l,
-                                    hone_error *err);
 
 /* ---- the child itself (child.c, timing.c) --------------------------------------------------- */
 

@@ -73,7 +73,7 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
     if (r->pid > 0)
         return HONE_OK;
     r->pid = 0;
-    return hone_device__no_process("cannot fork a measuring process", e, r->limits, err);
+    return hone_sandbox__no_process("cannot fork a measuring process", e, r->limits, err);
 }
 
 static int64_t ns_of(struct timeval t)

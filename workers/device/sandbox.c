@@ -184,47 +184,18 @@ void hone_device__sandbox_enter(bool on)
                  strerror(errno));
 }
 
-static rlim_t at_most(rlim_t a, rlim_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Lowers a limit; `hard` is where that of SIGKILL lies, if there is one. */
-static void limit(int what, rlim_t n, rlim_t hard)
-{
-    struct rlimit r;
-    if (getrlimit((__rlimit_resource_t)what, &r) != 0)
-        return;
-    r = (struct rlimit){at_most(r.rlim_cur, n), at_most(r.rlim_max, hard)};
-    setrlimit((__rlimit_resource_t)what, &r);
-}
-
-static uint64_t limit_now(int what)
-{
-    struct rlimit r;
-    return getrlimit((__rlimit_resource_t)what, &r) == 0 && r.rlim_cur != RLIM_INFINITY
-               ? r.rlim_cur
-               : HONE_DEVICE__NO_LIMIT;
-}
-
-void hone_device__limits_read(hone_device__limits *ret)
-{
-    *ret = (hone_device__limits){.cpu_seconds = limit_now(RLIMIT_CPU),
-                                 .file_bytes = limit_now(RLIMIT_FSIZE),
-                                 .processes = limit_now(RLIMIT_NPROC)};
-}
-
 void hone_device__sandbox_limits(uint64_t cpu_seconds, uint64_t memory_bytes)
 {
-    limit(RLIMIT_CORE, 0, 0);
-    limit(RLIMIT_FSIZE, 0, 0);
-    limit(RLIMIT_NOFILE, 16, 16);
-    limit(RLIMIT_NPROC, 0, 0);
+    hone_sandbox__limit(RLIMIT_CORE, 0, 0);
+    hone_sandbox__limit(RLIMIT_FSIZE, 0, 0);
+    hone_sandbox__limit(RLIMIT_NOFILE, 16, 16);
+    hone_sandbox__limit(RLIMIT_NPROC, 0, 0);
     /* With both at the same second there would be no SIGXCPU, and SIGKILL has other senders. */
-    limit(RLIMIT_CPU, cpu_seconds, cpu_seconds == RLIM_INFINITY ? RLIM_INFINITY : cpu_seconds + 2);
+    hone_sandbox__limit(RLIMIT_CPU, cpu_seconds,
+                        cpu_seconds == HONE_SANDBOX__NO_LIMIT ? cpu_seconds : cpu_seconds + 2);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     (void)memory_bytes; /* shadow memory alone is terabytes */
 #else
-    limit(RLIMIT_DATA, memory_bytes, memory_bytes);
+    hone_sandbox__limit(RLIMIT_DATA, memory_bytes, memory_bytes);
 #endif
 }

@@ -23,7 +23,7 @@ static const char *const roles[ARTIFACTS] = {"candidate", "reference", "incumben
 typedef struct nursery {
     int socket;
     hone_device__sandbox sandbox;
-    hone_device__limits limits;
+    hone_sandbox__limits limits;
     hone_device__cache cache;
     hone_device__buffer control_page;
     char system[160]; /* cpu model, kernel version */
@@ -401,7 +401,7 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     prctl(PR_SET_NAME, "hone-nursery");
 
     nursery n = {.socket = socket};
-    hone_device__limits_read(&n.limits);
+    hone_sandbox__limits_read(&n.limits);
     hone_device__reply *r = hone_xcalloc(1, sizeof *r);
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
     hone_device__sandbox_enter(sandbox);

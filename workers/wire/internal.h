@@ -165,27 +165,4 @@ hone_status hone_workers__zap_open(void *zmq, const hone_allow *allow, hone_work
 int hone_workers__zap_serve(hone_workers__zap *z, char *ret_text, size_t n);
 void hone_workers__zap_close(hone_workers__zap *z);
 
-/* ---- worker/build_server.c: the build server
- * ------------------------------------------------------- */
-
-/* Builds run in a process of their own, so that a crash, a hang or memory running away costs one
- * job. It is forked by a tiny spawner, which was forked before any ZeroMQ context existed. */
-typedef struct hone_workers__forge hone_workers__forge;
-hone_status hone_workers__forge_start(hone_build_fn build, void *ctx, int close_fd,
-                                      hone_workers__forge **ret, hone_error *err) HONE_NODISCARD;
-/* Hands an encoded BUILD to the server, starting one if there is none. HONE_E_PEER: the spawner is
- * gone, and no build will ever run here again. */
-hone_status hone_workers__forge_send(hone_workers__forge *f, const void *message, size_t n,
-                                     hone_error *err) HONE_NODISCARD;
-/* Readable when something of the answer is there; -1 without a server. */
-int hone_workers__forge_fd(const hone_workers__forge *f);
-/* 1: *ret holds the encoded BUILT; 0: not yet; -1: the server died, call hone_workers__forge_end.
- */
-int hone_workers__forge_receive(hone_workers__forge *f, hone_buf *ret);
-/* Resident bytes of the server; 0 without one. */
-int64_t hone_workers__forge_rss(const hone_workers__forge *f);
-/* Kills and reaps the server, if any; ret_text (may be NULL) says how it had ended. */
-void hone_workers__forge_end(hone_workers__forge *f, char *ret_text, size_t n);
-void hone_workers__forge_stop(hone_workers__forge *f);
-
 #endif

@@ -7,6 +7,7 @@
  * or keys, and does nothing but fork, kill and wait. So a server can be replaced at any time
  * without fork() in a process that has threads, and without exec and its relocation of LLVM. */
 #include "workers/wire/internal.h"
+#include "workers/worker/build.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +24,9 @@ typedef struct command {
 } command;
 
 typedef struct reply {
-    int32_t pid;    /* of the server started; -1: fork failed */
-    int32_t status; /* of the server ended, as from waitpid */
+    int32_t pid;     /* of the server started; or -errno */
+    int32_t status;  /* of the server ended, as from waitpid */
+    int32_t stopped; /* whether something had stopped it */
 } reply;
 
 struct hone_workers__forge {
@@ -32,6 +34,7 @@ struct hone_workers__forge {
     int control;
     pid_t pid; /* of the server; 0: none */
     int fd;    /* to it; -1 */
+    hone_sandbox__limits limits;
     hone_buf in;
 };
 
@@ -150,8 +153,9 @@ static void answer(int control, const reply *r, int fd)
 static pid_t spawn(int control, hone_build_fn build, void *ctx)
 {
     int pair[2];
-    reply r = {-1, 0};
+    reply r = {0};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        r.pid = -errno;
         answer(control, &r, -1);
         return 0;
     }
@@ -165,22 +169,25 @@ static pid_t spawn(int control, hone_build_fn build, void *ctx)
         close(pair[0]);
         serve_builds(pair[1], build, ctx);
     }
+    r.pid = pid < 0 ? -errno : pid;
     close(pair[1]);
-    r.pid = pid;
     answer(control, &r, pid > 0 ? pair[0] : -1);
     close(pair[0]);
     return pid > 0 ? pid : 0;
 }
 
-static int reap(pid_t pid)
+static reply reap(pid_t pid)
 {
-    int status = 0;
-    if (pid > 0) {
-        kill(pid, SIGKILL);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
-    }
-    return status;
+    reply r = {0};
+    siginfo_t info = {0};
+    if (pid <= 0)
+        return r;
+    r.stopped =
+        waitid(P_PID, (id_t)pid, &info, WSTOPPED | WCONTINUED | WNOHANG) == 0 && info.si_pid == pid;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &r.status, 0) < 0 && errno == EINTR)
+        ;
+    return r;
 }
 
 _Noreturn static void serve_spawns(int control, pid_t worker, hone_build_fn build, void *ctx)
@@ -201,7 +208,7 @@ _Noreturn static void serve_spawns(int control, pid_t worker, hone_build_fn buil
         if (c.what == CMD_SPAWN && server == 0) {
             server = spawn(control, build, ctx);
         } else {
-            reply r = {0, reap(server)};
+            reply r = reap(server);
             server = 0;
             answer(control, &r, -1);
         }
@@ -238,6 +245,7 @@ hone_status hone_workers__forge_start(hone_build_fn build, void *ctx, int close_
     f->spawner = pid;
     f->control = pair[0];
     f->fd = -1;
+    hone_sandbox__limits_read(&f->limits);
     *ret = f;
     return HONE_OK;
 }
@@ -275,14 +283,17 @@ hone_status hone_workers__forge_send(hone_workers__forge *f, const void *message
             reply r;
             if (!ask(f, CMD_SPAWN, &r, &f->fd))
                 return hone_fail(err, HONE_E_PEER, "the spawner of build processes is gone");
-            if (r.pid <= 0 || f->fd < 0)
-                return hone_fail(err, HONE_E_PEER, "a build process could not be forked");
+            if (r.pid <= 0)
+                return hone_sandbox__no_process("a build process cannot be started", -r.pid,
+                                                &f->limits, err);
+            if (f->fd < 0)
+                return hone_fail(err, HONE_E_SANDBOX, "no descriptor is left for a build process");
             f->pid = r.pid;
             hone_buf_reset(&f->in);
         }
         if (send_framed(f->fd, message, n))
             return HONE_OK;
-        hone_workers__forge_end(f, NULL, 0); /* it died while idle: once more with a new one */
+        hone_workers__forge_end(f, NULL); /* it died while idle: once more with a new one */
     }
     return hone_fail(err, HONE_E_PEER, "build processes die as soon as they start");
 }
@@ -335,20 +346,17 @@ int64_t hone_workers__forge_rss(const hone_workers__forge *f)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-void hone_workers__forge_end(hone_workers__forge *f, char *ret_text, size_t n)
+void hone_workers__forge_end(hone_workers__forge *f, hone_workers__build_end *ret)
 {
-    reply r = {0, 0};
+    reply r = {0};
     int fd = -1;
-    if (ret_text)
-        snprintf(ret_text, n, "it was not running");
-    if (f->pid == 0)
-        return;
-    close(f->fd);
-    bool known = ask(f, CMD_END, &r, &fd);
-    if (ret_text && known && WIFSIGNALED(r.status))
-        snprintf(ret_text, n, "signal %d, %s", WTERMSIG(r.status), strsignal(WTERMSIG(r.status)));
-    else if (ret_text && known)
-        snprintf(ret_text, n, "exit code %d", WEXITSTATUS(r.status));
+    bool known = false;
+    if (f->pid != 0) {
+        close(f->fd);
+        known = ask(f, CMD_END, &r, &fd);
+    }
+    if (ret)
+        *ret = (hone_workers__build_end){known, r.stopped != 0, r.status};
     f->pid = 0;
     f->fd = -1;
     hone_buf_reset(&f->in);
@@ -358,7 +366,7 @@ void hone_workers__forge_stop(hone_workers__forge *f)
 {
     if (!f)
         return;
-    hone_workers__forge_end(f, NULL, 0);
+    hone_workers__forge_end(f, NULL);
     close(f->control);
     while (waitpid(f->spawner, NULL, 0) < 0 && errno == EINTR)
         ;

@@ -3,6 +3,7 @@
 #define HONE_WORKERS_WORKER_INTERNAL_H
 
 #include "workers/wire/internal.h"
+#include "workers/worker/build.h"
 
 #define HONE_WORKERS__BUILD_CREDIT \
     2 /* one in hand and one waiting, so that the server never idles */
@@ -18,7 +19,8 @@ typedef struct hone_workers__worker {
     const hone_worker_options *o;
     hone_nursery *nursery;      /* NULL without the run role */
     hone_workers__forge *forge; /* NULL without the build role */
-    int signals;                /* signalfd */
+    hone_sandbox__limits limits;
+    int signals; /* signalfd */
     void *zmq;
     hone_workers__identity identity;
     hone_workers__zap zap;
@@ -41,7 +43,8 @@ typedef struct hone_workers__worker {
     /* Jobs. */
     HONE_VEC(hone_workers__queued_build) builds; /* the first is in hand when `building` */
     bool building;
-    int64_t build_start_ns;
+    int64_t build_start_ns; /* later than it was by what the machine stood still since */
+    int64_t build_seen_ns;
     bool measuring; /* the nursery has a job */
     bool wanting;   /* a MEASURE waits for artifacts */
     bool stale;     /* the session of the running measurement is over */

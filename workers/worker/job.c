@@ -3,6 +3,9 @@
 #include "workers/worker/internal.h"
 
 #define MS INT64_C(1000000)
+/* The loop comes by ten times a second while something is built. When it was away for so long, the
+ * machine was asleep, or this worker was stopped. */
+#define STALL_NS (2000 * MS)
 
 static void grant(hone_workers__worker *w, uint32_t role, uint32_t credit)
 {
@@ -35,7 +38,7 @@ void hone_workers__worker_abandon(hone_workers__worker *w)
         hone_buf_free(&w->builds.v[i].message);
     w->builds.n = 0;
     if (w->building)
-        hone_workers__forge_end(w->forge, NULL, 0);
+        hone_workers__forge_end(w->forge, NULL);
     w->building = false;
     give_up_measurement(w);
 }
@@ -89,12 +92,13 @@ static void start_build(hone_workers__worker *w)
     hone_error err = {0};
     const hone_buf *b = &w->builds.v[0].message;
     w->building = true;
-    w->build_start_ns = hone_clock_ns();
+    w->build_start_ns = w->build_seen_ns = hone_clock_ns();
     hone_status s = hone_workers__forge_send(w->forge, b->s, b->n, &err);
     if (s == HONE_OK)
         return;
     build_failed(w, s, err.message);
-    hone_workers__worker_stop(w, s, "%s", err.message);
+    if (s == HONE_E_PEER)
+        hone_workers__worker_stop(w, s, "%s", err.message);
 }
 
 static bool take_build(hone_workers__worker *w)
@@ -112,34 +116,55 @@ static bool take_build(hone_workers__worker *w)
         hone_workers__worker_forward(w, &out);
         drop_build(w, 0);
     } else if (k != 0) {
-        char how[128], text[256];
-        hone_workers__forge_end(w->forge, how, sizeof how);
-        snprintf(text, sizeof text, "the build process died: %s", how);
-        build_failed(w, HONE_REJECT_BUILD, text);
+        hone_workers__build_end end;
+        hone_error err;
+        hone_workers__forge_end(w->forge, &end);
+        hone_status s = hone_workers__explain_build(&end, &w->limits, &err);
+        build_failed(w, s, err.message);
     }
     hone_buf_free(&out);
     return k != 0;
 }
 
+/* Neither this worker nor its server could do anything then. */
+static void leave_out_stalls(hone_workers__worker *w)
+{
+    int64_t now = hone_clock_ns();
+    if (now - w->build_seen_ns > STALL_NS)
+        w->build_start_ns += now - w->build_seen_ns;
+    w->build_seen_ns = now;
+}
+
+/* Ends the build in hand when it takes too long or too much memory. */
+static void limit_build(hone_workers__worker *w)
+{
+    int64_t most_bytes = w->o->build_rss_limit, most_ms = w->builds.v[0].deadline_ms;
+    char text[128];
+    if (most_ms > 0 && (w->build_seen_ns - w->build_start_ns) / MS > most_ms) {
+        hone_workers__build_end end;
+        hone_workers__forge_end(w->forge, &end);
+        snprintf(text, sizeof text, "the build took longer than %" PRId64 " ms", most_ms);
+        if (end.stopped)
+            build_failed(w, HONE_E_TIMEOUT, "the build process was stopped from outside");
+        else
+            build_failed(w, HONE_REJECT_BUILD_TIMEOUT, text);
+    } else if (most_bytes > 0 && hone_workers__forge_rss(w->forge) > most_bytes) {
+        hone_workers__forge_end(w->forge, NULL);
+        snprintf(text, sizeof text, "the build used more than %" PRId64 " MiB", most_bytes >> 20);
+        build_failed(w, HONE_REJECT_BUILD, text);
+    }
+}
+
 void hone_workers__worker_tend_build(hone_workers__worker *w)
 {
-    int64_t limit = w->o->build_rss_limit;
-    char text[128];
+    leave_out_stalls(w);
     if (w->building && take_build(w)) {
         /* Early enough that a build is not blamed for what was leaked before it. */
-        if (limit > 0 && hone_workers__forge_rss(w->forge) > limit / 2)
-            hone_workers__forge_end(w->forge, NULL, 0);
+        int64_t most = w->o->build_rss_limit;
+        if (most > 0 && hone_workers__forge_rss(w->forge) > most / 2)
+            hone_workers__forge_end(w->forge, NULL);
     } else if (w->building) {
-        int64_t spent = hone_clock_ns() - w->build_start_ns, most = w->builds.v[0].deadline_ms;
-        if (most > 0 && spent / MS > most) {
-            hone_workers__forge_end(w->forge, NULL, 0);
-            snprintf(text, sizeof text, "the build took longer than %" PRId64 " ms", most);
-            build_failed(w, HONE_REJECT_BUILD_TIMEOUT, text);
-        } else if (limit > 0 && hone_workers__forge_rss(w->forge) > limit) {
-            hone_workers__forge_end(w->forge, NULL, 0);
-            snprintf(text, sizeof text, "the build used more than %" PRId64 " MiB", limit >> 20);
-            build_failed(w, HONE_REJECT_BUILD, text);
-        }
+        limit_build(w);
     }
     if (!w->building && w->builds.n > 0 && !w->stopping)
         start_build(w);
@@ -232,7 +257,7 @@ void hone_workers__worker_on_cancel(hone_workers__worker *w, uint64_t ticket)
         if (w->builds.v[i].ticket != ticket)
             continue;
         if (i == 0 && w->building)
-            hone_workers__forge_end(w->forge, NULL, 0);
+            hone_workers__forge_end(w->forge, NULL);
         drop_build(w, i);
         return;
     }

@@ -476,9 +476,14 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
     w->o = o;
     w->err = err ? err : &local;
     w->signals = -1;
+    hone_sandbox__limits_read(&w->limits);
     w->lost_ns = LOST_MS * MS;
     w->heartbeat_ns = LOST_MS / 5 * MS;
     hone_workers__random(w->instance, sizeof w->instance);
+    /* A file that grows too large (ulimit -f) is an error to be told; also below, in the nursery
+     * and the build server. */
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, too_large;
+    sigaction(SIGXFSZ, &ignore, &too_large);
     bool sandbox = !(o->sandbox && strcmp(o->sandbox, "off") == 0);
     if (o->roles & HONE_ROLE_RUN)
         s = hone_nursery_start(sandbox, &w->nursery, w->err);
@@ -504,6 +509,7 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
     }
     close_all(w);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    sigaction(SIGXFSZ, &too_large, NULL);
     free(w);
     return s;
 }
