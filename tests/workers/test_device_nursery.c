@@ -285,6 +285,31 @@ static void cancelled_job_ends_and_the_nursery_goes_on(void **state)
     hone_nursery_stop(n);
 }
 
+static int oom_score(pid_t pid)
+{
+    char path[64];
+    int score = -1;
+    snprintf(path, sizeof path, "/proc/%d/oom_score_adj", (int)pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &score), 1);
+    fclose(f);
+    return score;
+}
+
+/* When memory runs out: first the child, then the nursery, then others. */
+static void they_go_first_for_want_of_memory(void **state)
+{
+    (void)state;
+    hone_nursery *n = measuring_for_ever();
+    pid_t nursery = hone_device__nursery_pid(n), child = child_of(nursery);
+    for (int i = 0; i < 2000 && oom_score(child) != 1000; i++)
+        poll(NULL, 0, 2); /* it is on its way */
+    assert_int_equal(oom_score(child), 1000);
+    assert_int_equal(oom_score(nursery), 900);
+    hone_nursery_stop(n);
+}
+
 static void signals_of_the_terminal_do_not_end_it(void **state)
 {
     (void)state;
@@ -402,6 +427,7 @@ int main(void)
         cmocka_unit_test(stopped_child_is_not_late_by_its_own_fault),
         cmocka_unit_test(limit_of_processes_is_named),
         cmocka_unit_test(cancelled_job_ends_and_the_nursery_goes_on),
+        cmocka_unit_test(they_go_first_for_want_of_memory),
         cmocka_unit_test(signals_of_the_terminal_do_not_end_it),
         cmocka_unit_test(dead_worker_takes_its_nursery_along),
         cmocka_unit_test(containers_that_forbid_things),

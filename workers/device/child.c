@@ -14,6 +14,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* Addresses that a child has taken before a kernel asks for any: its own, and stacks. */
+#define OWN_BYTES ((uint64_t)64 << 20)
+#define THREAD_BYTES ((uint64_t)16 << 20)
+
 typedef int32_t (*pack_function)(void *const *from, void *const *to, const hone_rt_api *rt);
 
 static hone_device__control *control; /* for the signal handler */
@@ -104,16 +108,13 @@ static void populate(const hone_device__buffer *b, bool write)
 #endif
 }
 
-static uint64_t populate_all(const hone_device__run *r)
+static void populate_all(const hone_device__run *r)
 {
-    uint64_t bytes = 0;
     for (uint32_t i = 0; i < r->data->n_args; i++) {
-        bytes += r->data->args[i].bytes;
         populate(&r->data->args[i], r->kernels[0].manifest->args[i].is_output);
         for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
             populate(&r->kernels[k].packed[i], true);
     }
-    return bytes;
 }
 
 static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int command, int event)
@@ -122,17 +123,18 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
     if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != nursery)
         _exit(1);
     prctl(PR_SET_NAME, "hone-measure");
+    hone_sandbox__goes_first(1000);
     arrange_descriptors(r, command, event);
     handle_faults();
-    uint64_t bytes = populate_all(r);
+    populate_all(r);
     /* Fixed, or malloc looks up the number of processors once many threads have asked it. */
     mallopt(M_ARENA_MAX, r->job->threads + 1);
     hone_rt_pool *pool = hone_rt_pool_new(r->job->threads, 1);
     if (!pool)
         give_up(HONE_DEVICE__TROUBLE, errno, "cannot start the threads of the kernel");
     if (r->sandbox->on) {
-        hone_device__sandbox_limits(r->cpu_seconds, ((uint64_t)2 << 30) + 2 * bytes +
-                                                        ((uint64_t)r->job->threads << 24));
+        hone_device__sandbox_limits(r->cpu_seconds, r->temporaries + OWN_BYTES +
+                                                        (uint64_t)r->job->threads * THREAD_BYTES);
         int e = hone_device__filter_apply(&r->sandbox->load);
         if (e != 0)
             give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the load filter");

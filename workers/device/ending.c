@@ -156,6 +156,19 @@ static hone_status by_code(const hone_device__control *c, int code, hone_error *
                      code);
 }
 
+static hone_status no_temporaries(const hone_device__run *r, const hone_device__control *c,
+                                  hone_error *err)
+{
+    if (r->scarce)
+        return hone_fail(err, HONE_E_NOMEM,
+                         "%s got no memory for its temporaries, for which this device has %" PRIu64
+                         " MiB left (%s)",
+                         actor(c), r->temporaries >> 20, r->scarce->because);
+    return hone_fail(err, HONE_REJECT_NONZERO,
+                     "%s returned %d (no scratch memory: it takes more than %" PRIu64 " MiB)",
+                     actor(c), c->returned, r->temporaries >> 20);
+}
+
 static hone_status not_loaded(const hone_device__control *c, hone_error *err)
 {
     hone_status s = strstr(c->note, strerror(ENOMEM)) ? HONE_E_NOMEM : HONE_REJECT_ARTIFACT;
@@ -169,8 +182,9 @@ static hone_status by_event(const hone_device__run *r, const hone_device__contro
     case HONE_DEVICE__FAULT:
         return c->signal_code > 0 ? by_signal(r, c, c->signal, err) : killed(c->signal, err);
     case HONE_DEVICE__NONZERO:
-        return hone_fail(err, HONE_REJECT_NONZERO, "%s returned %d%s", actor(c), c->returned,
-                         c->returned == HONE_RT_NOMEM ? " (no scratch memory)" : "");
+        return c->returned == HONE_RT_NOMEM
+                   ? no_temporaries(r, c, err)
+                   : hone_fail(err, HONE_REJECT_NONZERO, "%s returned %d", actor(c), c->returned);
     case HONE_DEVICE__UNLOADABLE:
         return not_loaded(c, err);
     case HONE_DEVICE__TROUBLE:

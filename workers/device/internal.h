@@ -2,6 +2,7 @@
  *
  *   nursery.c   the worker's side: start, send, receive, stop
  *   serve.c     the nursery process: one job from artifacts to result
+ *   budget.c    memory that is needed, and memory there is
  *   memory.c    guarded buffers, data sets and their cache
  *   run.c       one child as the nursery sees it: start, command, deadline
  *   ending.c    how a child ended, and what that says
@@ -56,7 +57,49 @@ typedef struct hone_device__diff {
 hone_device__diff hone_device__compare(uint8_t elem, const void *got, const void *want, int64_t n,
                                        double tolerance);
 
+/* ---- how much memory (budget.c) ------------------------------------------------------------- */
+
+/* A control group, of version 1 or 2, and its files; NULL: there is none, or it says nothing. */
+typedef struct hone_device__group {
+    bool second; /* version */
+    char folder[256];
+    char *max, *used, *stat;
+} hone_device__group;
+/* Fills in version and folder of at most `max` groups of a process, outer ones included, from its
+ * /proc/PID/cgroup. Returns how many. */
+size_t hone_device__groups_of(const char *text, hone_device__group *ret, size_t max);
+
+/* What this process and its children may still take. */
+typedef struct hone_device__available {
+    uint64_t bytes;
+    char because[128]; /* what it is that leaves no more */
+} hone_device__available;
+/* `meminfo`: text of /proc/meminfo; NULL: unknown. `addresses`: bytes that ulimit -v leaves. */
+void hone_device__available_in(const char *meminfo, const hone_device__group *groups, size_t n,
+                               uint64_t addresses, hone_device__available *ret);
+void hone_device__available_now(const hone_sandbox__limits *l, hone_device__available *ret);
+
+/* Bytes that a measurement takes, temporaries of the kernels aside. */
+typedef struct hone_device__need {
+    uint64_t args, expected; /* of the data set; 0 when it is there */
+    uint64_t packed, processes;
+    uint64_t largest; /* of arguments and packed inputs, each of which is a file */
+} hone_device__need;
+/* `incumbent` may be NULL. */
+hone_device__need hone_device__need_of(const hone_manifest *candidate,
+                                       const hone_manifest *reference,
+                                       const hone_manifest *incumbent, int32_t threads,
+                                       bool data_there);
+uint64_t hone_device__need_total(const hone_device__need *need);
+/* `droppable`: bytes of data sets that nobody uses now. HONE_E_NOMEM with both numbers,
+ * HONE_E_LIMIT.
+ */
+hone_status hone_device__fits(const hone_device__need *need, const hone_device__available *there,
+                              uint64_t droppable, const hone_sandbox__limits *l, hone_error *err);
+
 /* ---- memory (memory.c) -------------------------------------------------------------- */
+
+#define HONE_DEVICE__MOST_ELEMENTS ((int64_t)1 << 37) /* of an argument: a tebibyte of doubles */
 
 #define HONE_DEVICE__CANARY 0xc3
 
@@ -70,7 +113,8 @@ typedef struct hone_device__buffer {
     size_t bytes;
 } hone_device__buffer;
 
-/* Zeroed memory shared with the children forked later, backed at once. HONE_E_NOMEM. */
+/* Zeroed memory shared with the children forked later, backed at once. HONE_E_NOMEM, HONE_E_LIMIT.
+ */
 hone_status hone_device__buffer_new(size_t bytes, hone_device__buffer *ret, hone_error *err);
 /* Generated contents that nobody can change: not this process, and no child whatever it maps. */
 hone_status hone_device__buffer_new_input(uint8_t elem, int64_t n, uint64_t seed,
@@ -99,11 +143,16 @@ typedef struct hone_device__cache {
     uint64_t clock;
 } hone_device__cache;
 
-/* The data set of these arguments and this seed, made when it is not there. Borrowed until the
- * next call. HONE_E_NOMEM, HONE_E_LIMIT. */
+/* The data set of these arguments and this seed, made when it is not there, with all together below
+ * `most_bytes` or this one alone. Borrowed until the next call. HONE_E_NOMEM, HONE_E_LIMIT. */
 hone_status hone_device__cache_get(hone_device__cache *c, const hone_manifest *m, uint64_t seed,
-                                   hone_device__dataset **ret, hone_error *err);
-void hone_device__cache_drop(hone_device__cache *c);
+                                   uint64_t most_bytes, hone_device__dataset **ret,
+                                   hone_error *err);
+bool hone_device__cache_has(const hone_device__cache *c, const hone_manifest *m, uint64_t seed);
+/* Bytes of the other sets, which are gone after drop_others. */
+uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_manifest *m,
+                                   uint64_t seed);
+void hone_device__cache_drop_others(hone_device__cache *c, const hone_manifest *m, uint64_t seed);
 bool hone_device__same_args(const hone_manifest *a, const hone_manifest *b);
 
 /* ---- sandbox (sandbox.c) ------------------------------------------------------------ */
@@ -196,6 +245,8 @@ typedef struct hone_device__run {
     hone_device__kernel kernels[HONE_DEVICE__KERNELS];
     hone_device__buffer control_page;
     const hone_sandbox__limits *limits;
+    uint64_t temporaries;                 /* bytes the kernels may have for them, */
+    const hone_device__available *scarce; /* and what keeps that below the usual; or NULL */
     int worker; /* socket: the run is given up when its other end says so, or is gone */
     /* set by run_start */
     hone_device__control *control;

@@ -6,13 +6,13 @@
  * compares what the kernel wrote. Expected outputs do not exist in children at all. */
 #include "workers/device/internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 /* Inaccessible on both sides: far enough for most overruns by a row, and costs no memory. */
 #define GUARD ((size_t)1 << 20)
-#define MOST_BYTES ((uint64_t)1 << 40)
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -34,8 +34,10 @@ static hone_status reserve(size_t bytes, hone_device__buffer *ret, int *ret_fd, 
         fallocate(fd, 0, 0, (off_t)b.body_bytes) != 0 ||
         (b.map = mmap(NULL, b.map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                       0)) == MAP_FAILED) {
-        hone_status s = hone_fail_errno(
-            err, HONE_E_NOMEM, "cannot get %zu bytes for the data of a kernel", b.body_bytes);
+        int e = errno; /* ENOSPC here is no disk that is full */
+        hone_status s = hone_fail(err, e == EFBIG ? HONE_E_LIMIT : HONE_E_NOMEM,
+                                  "cannot get %zu bytes for the data of a kernel: %s%s",
+                                  b.body_bytes, strerror(e), e == EFBIG ? " (ulimit -f)" : "");
         if (fd >= 0)
             close(fd);
         return s;
@@ -143,12 +145,6 @@ static void drop(hone_device__dataset *d)
     *d = (hone_device__dataset){0};
 }
 
-void hone_device__cache_drop(hone_device__cache *c)
-{
-    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        drop(&c->sets[i]);
-}
-
 static size_t arg_bytes(const hone_arg *a)
 {
     return (size_t)a->count * hone_device__elem_size(a->elem);
@@ -197,10 +193,9 @@ static hone_status make(hone_device__dataset *d, const hone_manifest *m, uint64_
     return s;
 }
 
-/* Frees the oldest sets until a slot is free and all together stay below a quarter of memory. */
-static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes)
+/* Frees the oldest sets until a slot is free and all together stay below `most`. */
+static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes, uint64_t most)
 {
-    uint64_t most = (uint64_t)sysconf(_SC_PHYS_PAGES) / 4 * (uint64_t)sysconf(_SC_PAGESIZE);
     for (;;) {
         hone_device__dataset *free_slot = NULL, *oldest = NULL;
         uint64_t total = bytes;
@@ -218,31 +213,64 @@ static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes)
     }
 }
 
-hone_status hone_device__cache_get(hone_device__cache *c, const hone_manifest *m, uint64_t seed,
-                                   hone_device__dataset **ret, hone_error *err)
+static uint64_t key_of(const hone_manifest *m, uint64_t seed)
 {
-    uint64_t key = hone_hash_mix(seed, m->n_args), bytes = 0;
+    uint64_t key = hone_hash_mix(seed, m->n_args);
     for (uint32_t i = 0; i < m->n_args; i++) {
-        const hone_arg *a = &m->args[i];
-        key = hone_hash_mix(key, (uint64_t)a->elem << 8 | a->is_output);
-        key = hone_hash_mix(key, (uint64_t)a->count);
-        if ((uint64_t)a->count > MOST_BYTES / 8)
-            return hone_fail(err, HONE_E_LIMIT, "argument '%.60s' is too large", a->name);
-        bytes += arg_bytes(a) * (a->is_output ? 2 : 1);
+        key = hone_hash_mix(key, (uint64_t)m->args[i].elem << 8 | m->args[i].is_output);
+        key = hone_hash_mix(key, (uint64_t)m->args[i].count);
     }
+    return key;
+}
+
+static bool is_set(const hone_device__dataset *d, const hone_manifest *m, uint64_t seed)
+{
+    return d->n_args == m->n_args && d->key == key_of(m, seed);
+}
+
+bool hone_device__cache_has(const hone_device__cache *c, const hone_manifest *m, uint64_t seed)
+{
+    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
+        if (is_set(&c->sets[i], m, seed))
+            return true;
+    return false;
+}
+
+uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_manifest *m,
+                                   uint64_t seed)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
+        sum += is_set(&c->sets[i], m, seed) ? 0 : c->sets[i].bytes;
+    return sum;
+}
+
+void hone_device__cache_drop_others(hone_device__cache *c, const hone_manifest *m, uint64_t seed)
+{
+    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
+        if (!is_set(&c->sets[i], m, seed))
+            drop(&c->sets[i]);
+}
+
+hone_status hone_device__cache_get(hone_device__cache *c, const hone_manifest *m, uint64_t seed,
+                                   uint64_t most_bytes, hone_device__dataset **ret, hone_error *err)
+{
+    uint64_t bytes = 0;
     c->clock++;
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
-        if (c->sets[i].n_args == m->n_args && c->sets[i].key == key) {
+        if (is_set(&c->sets[i], m, seed)) {
             c->sets[i].used = c->clock;
             *ret = &c->sets[i];
             return HONE_OK;
         }
     }
-    hone_device__dataset *d = make_room(c, bytes);
+    for (uint32_t i = 0; i < m->n_args; i++)
+        bytes += arg_bytes(&m->args[i]) * (m->args[i].is_output ? 2 : 1);
+    hone_device__dataset *d = make_room(c, bytes, most_bytes);
     hone_status s = make(d, m, seed, err);
     if (s != HONE_OK)
         return s;
-    d->key = key;
+    d->key = key_of(m, seed);
     d->bytes = bytes;
     d->used = c->clock;
     *ret = d;

@@ -16,6 +16,8 @@
 /* The reference is compiled plainly and may be a hundred times slower than a candidate. */
 #define REFERENCE_MS 120000
 #define MOST_THREADS 1024
+/* What temporaries of kernels may take besides twice the size of their data, memory permitting. */
+#define TEMPORARIES ((uint64_t)2 << 30)
 
 enum { CANDIDATE, REFERENCE, INCUMBENT, ARTIFACTS };
 static const char *const roles[ARTIFACTS] = {"candidate", "reference", "incumbent"};
@@ -35,6 +37,9 @@ typedef struct work {
     int fds[ARTIFACTS]; /* -1: none */
     uint64_t hashes[ARTIFACTS];
     hone_device__dataset *data;
+    hone_device__available available; /* memory, when the job came */
+    uint64_t temporaries;             /* what is left of it for those of the kernels, */
+    bool scarce;                      /* which is less than they may have */
 } work;
 
 /* ---- what the device says of itself -------------------------------------------------------- */
@@ -121,6 +126,8 @@ static hone_status check_manifest(const hone_manifest *m, const char *role, hone
             a->pack_bytes > (int64_t)1 << 40 || !memchr(a->name, '\0', sizeof a->name) ||
             (a->pack_bytes && (a->is_output || !m->has_pack)))
             return hone_fail(err, HONE_E_INPUT, "argument %u of the %s makes no sense", i, role);
+        if (a->count > HONE_DEVICE__MOST_ELEMENTS)
+            return hone_fail(err, HONE_E_LIMIT, "argument '%.60s' is too large", a->name);
     }
     return HONE_OK;
 }
@@ -256,6 +263,8 @@ static hone_device__run new_run(nursery *n, work *w)
                               .data = w->data,
                               .control_page = n->control_page,
                               .limits = &n->limits,
+                              .temporaries = w->temporaries,
+                              .scarce = w->scarce ? &w->available : NULL,
                               .worker = n->socket};
 }
 
@@ -352,6 +361,36 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
                               ret, err);
 }
 
+/* The data set of the job, if there is memory for everything it takes. Other sets make room. */
+static hone_status get_data(nursery *n, work *w, hone_error *err)
+{
+    const hone_device__request *q = w->request;
+    const hone_manifest *m = q->manifests;
+    uint64_t seed = q->job.data_seed, others = hone_device__cache_others(&n->cache, m, seed);
+    hone_device__need need =
+        hone_device__need_of(&m[CANDIDATE], &m[REFERENCE], q->has_incumbent ? &m[INCUMBENT] : NULL,
+                             q->job.threads, hone_device__cache_has(&n->cache, m, seed));
+    hone_device__available_now(&n->limits, &w->available);
+    hone_status s = hone_device__fits(&need, &w->available, others, &n->limits, err);
+    if (s != HONE_OK)
+        return s;
+    uint64_t total = hone_device__need_total(&need), there = w->available.bytes;
+    if (hone_device__fits(&need, &w->available, 0, &n->limits, NULL) != HONE_OK) {
+        hone_device__cache_drop_others(&n->cache, m, seed);
+        there += others;
+    }
+    s = hone_device__cache_get(&n->cache, m, seed, there / 4, &w->data, err);
+    if (s != HONE_OK)
+        return s;
+    w->temporaries = TEMPORARIES + 2 * w->data->bytes;
+    w->scarce = there - total < w->temporaries;
+    if (w->scarce)
+        w->temporaries = there - total;
+    if (!n->sandbox.on) /* then only the machine refuses memory */
+        w->scarce = true;
+    return HONE_OK;
+}
+
 static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
 {
     hone_device__request *q = w->request;
@@ -360,7 +399,7 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
         if (w->fds[i] >= 0)
             s = check_artifact(w, i, err);
     if (s == HONE_OK)
-        s = hone_device__cache_get(&n->cache, &q->manifests[0], q->job.data_seed, &w->data, err);
+        s = get_data(n, w, err);
     if (s == HONE_OK && w->data->reference != w->hashes[REFERENCE])
         s = make_reference(n, w, err);
     if (s != HONE_OK)
@@ -404,6 +443,7 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     hone_sandbox__limits_read(&n.limits);
     hone_device__reply *r = hone_xcalloc(1, sizeof *r);
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
+    hone_sandbox__goes_first(900); /* it holds the data sets; its children go before it */
     hone_device__sandbox_enter(sandbox);
     r->status = hone_device__sandbox_init(sandbox, &n.sandbox, &r->error);
     if (r->status == HONE_OK)

@@ -2,7 +2,10 @@
 #include "workers/sandbox/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static uint64_t limit_now(int what)
 {
@@ -42,4 +45,30 @@ void hone_sandbox__limit(int what, uint64_t soft, uint64_t hard)
         return;
     r = (struct rlimit){at_most(r.rlim_cur, soft), at_most(r.rlim_max, hard)};
     setrlimit((__rlimit_resource_t)what, &r);
+}
+
+static int write_score(int score)
+{
+    char now[16] = "", text[16];
+    int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    ssize_t n = read(fd, now, sizeof now - 1);
+    int e = 0, len = snprintf(text, sizeof text, "%d", score);
+    if (n <= 0 || (strtol(now, NULL, 10) < score && pwrite(fd, text, (size_t)len, 0) != len))
+        e = errno;
+    close(fd);
+    return e;
+}
+
+void hone_sandbox__goes_first(int score)
+{
+    int e = write_score(score);
+    /* The files of a process that may not be looked into belong to root. */
+    if (e == EACCES && prctl(PR_GET_DUMPABLE) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0) {
+        e = write_score(score);
+        prctl(PR_SET_DUMPABLE, 0);
+    }
+    if (e)
+        hone_log(HONE_LOG_DEBUG, "cannot set oom_score_adj: %s", strerror(e));
 }

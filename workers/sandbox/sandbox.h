@@ -23,5 +23,7 @@ hone_status hone_sandbox__no_process(const char *what, int sys, const hone_sandb
                                      hone_error *err);
 /* Lowers a limit of this process to `soft` and `hard`, where it is not lower already. */
 void hone_sandbox__limit(int what, uint64_t soft, uint64_t hard);
+/* When memory runs out, this process goes before those with less than `score` (0 to 1000). */
+void hone_sandbox__goes_first(int score);
 
 #endif

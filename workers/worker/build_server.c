@@ -110,6 +110,7 @@ static void build_one(hone_build_fn build, void *ctx, const hone_wire *m, hone_b
 _Noreturn static void serve_builds(int fd, hone_build_fn build, void *ctx)
 {
     prctl(PR_SET_NAME, "hone-build");
+    hone_sandbox__goes_first(1000);
     hone_wire *m = hone_xmalloc(sizeof *m);
     for (uint32_t n; receive_all(fd, &n, sizeof n) && n <= HONE_WIRE_MESSAGE_MAX;) {
         void *message = hone_xmalloc(n);
