@@ -371,6 +371,41 @@ static void a_stop_is_heeded(void **state)
     hone_space_free(sp);
 }
 
+/* The same when it comes in the middle of a replay, by the space's own stop. */
+static void a_stop_of_the_space(void **state)
+{
+    hone_space *sp = small_matmul();
+    game other;
+    game_start(&other, *state, sp, 14);
+    game_ask(&other, 16);
+    unsigned interrupted = 0;
+    for (uint64_t at = 1; at < 1000; at += at < 40 ? 1 : at / 3) {
+        game g;
+        game_start(&g, *state, sp, 13);
+        hone_search_suggest(g.search, other.asked[14].trace);
+        button b = {.search = g.search, .at = at};
+        sp->stop = pressed;
+        sp->stop_ctx = &b;
+        hone_error err = {0};
+        uint32_t n = 99;
+        hone_status st = hone_search_ask(g.search, 12, g.asked, &n, &err);
+        sp->stop = NULL;
+        assert_int_equal(st, b.looks < at ? HONE_OK : HONE_E_INTERRUPTED);
+        assert_true(st == HONE_OK || n == 0);
+        interrupted += st != HONE_OK;
+        g.n = n;
+        game_play(&g, 40, 12);
+        assert_int_equal(g.n, 40);
+        assert_string_equal(g.asked[0].why, "default");
+        assert_string_equal(g.asked[1].trace, other.asked[14].trace);
+        game_check_distinct(&g);
+        game_end(&g);
+    }
+    assert_true(interrupted > 40);
+    game_end(&other);
+    hone_space_free(sp);
+}
+
 /* ---- the end of the space -------------------------------------------------------------------- */
 
 static void exhausts_a_tiny_space(void **state)
@@ -549,6 +584,7 @@ int main(void)
         TEST(rejections),
         TEST(odd_results),
         TEST(a_stop_is_heeded),
+        TEST(a_stop_of_the_space),
         TEST(exhausts_a_tiny_space),
         TEST(a_space_of_one),
         TEST(found_by_name),
