@@ -2,10 +2,12 @@
 #include "codegen/codegen.h"
 #include "tuner/tuner.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 
-static volatile int stop;
+static volatile sig_atomic_t stop;
+static bool reader_gone; /* of standard output, as `head` when it has seen enough */
 
 static void on_signal(int sig)
 {
@@ -16,27 +18,31 @@ static void on_signal(int sig)
 
 typedef struct tune {
     bool json;
+    int64_t deadline_ns; /* 0: none */
     cli_local *local;
 } tune;
 
 static void print_json(json_t *j)
 {
     char *text = hone_json_text(j);
-    puts(text);
-    fflush(stdout);
+    if (puts(text) < 0 || fflush(stdout) != 0) {
+        reader_gone |= errno == EPIPE;
+        stop = 1; /* main says why */
+    }
     free(text);
     json_decref(j);
 }
 
-static void on_trial(void *ctx, const hone_trial *t)
+static void on_trial(const tune *u, const hone_trial *t)
 {
-    tune *u = ctx;
     if (!u->json)
         return;
-    json_t *j = json_pack("{s:I, s:s, s:s, s:b}", "trial", (json_int_t)t->number, "status",
-                          hone_status_name(t->status), "why", t->why, "best", t->best);
+    json_t *j =
+        json_pack("{s:I, s:s, s:s, s:s, s:b}", "trial", (json_int_t)t->number, "status",
+                  hone_status_name(t->status), "why", t->why, "device", t->device, "best", t->best);
     if (t->status == HONE_OK) {
         json_object_set_new(j, "time_ns", json_integer(t->time_ns));
+        json_object_set_new(j, "compare_ns", json_integer(t->compare_ns));
         json_object_set_new(j, "max_error", json_real(t->max_error));
     } else {
         json_t *reason = json_string(t->reason);
@@ -45,21 +51,39 @@ static void on_trial(void *ctx, const hone_trial *t)
     print_json(j);
 }
 
-static void on_progress(void *ctx, const hone_progress *p)
+static void on_action(void *ctx, unsigned k, const hone_session_action *a)
 {
-    (void)ctx;
-    cli_progress_draw(p);
+    (void)k;
+    if (a->kind == HONE_SESSION_TRIAL)
+        on_trial(ctx, &a->trial);
+    else if (a->kind == HONE_SESSION_PROGRESS)
+        cli_progress_draw(&a->progress);
+    else if (a->kind == HONE_SESSION_NOTICE)
+        hone_log(HONE_LOG_INFO, "%s", a->notice);
 }
 
-static void on_notice(void *ctx, const char *text)
+static void on_peer(void *ctx, const hone_pool_event *e)
 {
     (void)ctx;
-    hone_log(HONE_LOG_INFO, "%s", text);
+    hone_log(HONE_LOG_INFO, "%s", e->text);
 }
 
 static void on_turn(void *ctx)
 {
     cli_local_mind(((tune *)ctx)->local);
+}
+
+static bool is_stopped(void *ctx)
+{
+    (void)ctx;
+    return stop;
+}
+
+/* Also within a long computation of the search. */
+static bool is_over(void *ctx)
+{
+    const tune *u = ctx;
+    return stop || (u->deadline_ns && hone_clock_ns() >= u->deadline_ns);
 }
 
 static json_t *rejections(const hone_session_result *r)
@@ -91,16 +115,17 @@ static json_t *search_json(const hone_strategy *strategy, const hone_search_stat
 }
 
 static void summary_json(const hone_strategy *strategy, const hone_session_result *r,
-                         hone_status st, const hone_error *err)
+                         int64_t search_ns, hone_status st, const hone_error *err)
 {
     json_t *j = json_pack(
-        "{s:b, s:I, s:f, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b}", "summary", 1,
-        "best_ns", (json_int_t)r->best_ns, "gflops", r->gflops, "trials", (json_int_t)r->trials,
-        "ok", (json_int_t)r->ok, "rejected", (json_int_t)r->rejected_total, "rejected_by",
-        rejections(r), "wall_s", (double)r->wall_ns / 1e9, "search_s", (double)r->search_ns / 1e9,
-        "build_s", (double)r->build_ns / 1e9, "run_s", (double)r->run_ns / 1e9, "max_error",
-        r->max_error, "default_ns", (json_int_t)r->default_ns, "known", (json_int_t)r->known,
-        "interrupted", r->interrupted);
+        "{s:b, s:I, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b}",
+        "summary", 1, "best_ns", (json_int_t)r->best_ns, "gflops", r->gflops, "trials",
+        (json_int_t)r->trials, "ok", (json_int_t)r->ok, "rejected", (json_int_t)r->rejected_total,
+        "rejected_by", rejections(r), "failed", (json_int_t)r->failed, "set_aside",
+        (json_int_t)r->set_aside, "wall_s", (double)r->wall_ns / 1e9, "search_s",
+        (double)search_ns / 1e9, "build_s", (double)r->build_ns / 1e9, "run_s",
+        (double)r->run_ns / 1e9, "max_error", r->max_error, "default_ns", (json_int_t)r->default_ns,
+        "known", (json_int_t)r->known, "interrupted", r->interrupted);
     json_object_set_new(j, "search", search_json(strategy, &r->search));
     if (st != HONE_OK)
         json_object_set_new(j, "error", json_string(err->message));
@@ -108,7 +133,7 @@ static void summary_json(const hone_strategy *strategy, const hone_session_resul
 }
 
 static void summary_text(const cli_kernel *k, const hone_target *t, int64_t threads,
-                         const char *db_path, const hone_session_result *r)
+                         const char *db_path, const hone_session_result *r, int64_t search_ns)
 {
     char best[32], first[32];
     printf("%s on %s, %" PRId64 " thread%s\n", k->title, t->cpu, threads, threads == 1 ? "" : "s");
@@ -131,8 +156,11 @@ static void summary_text(const cli_kernel *k, const hone_target *t, int64_t thre
             printf(", %" PRIu64 " %s", r->rejected[s], hone_status_text((hone_status)s));
     if (r->known)
         printf("; %" PRIu64 " more were in the log", r->known);
+    if (r->failed)
+        printf("\n  trouble  %" PRIu64 " attempts failed, %" PRIu64 " candidates set aside",
+               r->failed, r->set_aside);
     printf("\n  time     %.1f s (search %.1f, build %.1f, run %.1f)%s\n", (double)r->wall_ns / 1e9,
-           (double)r->search_ns / 1e9, (double)r->build_ns / 1e9, (double)r->run_ns / 1e9,
+           (double)search_ns / 1e9, (double)r->build_ns / 1e9, (double)r->run_ns / 1e9,
            r->interrupted ? ", interrupted: run the same command to go on"
            : r->exhausted ? ", every candidate of the space has been tried"
                           : "");
@@ -233,12 +261,13 @@ static int run(int argc, char **argv, const cli_command *self)
         trials = 256;
 
     bool here = workers.n + listen.n == 0; /* measure on this machine */
+    bool found = false;
     hone_error err = {0};
     cli_kernel kernel = {0};
     hone_target target;
     hone_db *db = NULL;
     hone_pool *pool = NULL;
-    hone_session_result result = {0};
+    hone_session *session = NULL;
     hone_custom_rules *rules = hone_custom_rules_new();
     hone_status st = cli_kernel_load(pos[0], &sizes, &kernel, &err);
     for (unsigned k = 0; k < rule_files.n && st == HONE_OK; k++)
@@ -264,13 +293,21 @@ static int run(int argc, char **argv, const cli_command *self)
     if (st == HONE_OK)
         st = reach_workers(pool, &listen, &workers, &err);
     if (st == HONE_OK) {
-        struct sigaction sa = {.sa_handler = on_signal};
-        sigaction(SIGINT, &sa, NULL);
-        sigaction(SIGTERM, &sa, NULL);
+        const struct sigaction sa = {.sa_handler = on_signal};
+        const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+        for (unsigned k = 0; k < HONE_LEN(signals); k++)
+            sigaction(signals[k], &sa, NULL);
         cli_progress_start(kernel.title);
-        st = hone_session_run(
-            &(hone_session_options){.kernel = kernel.title,
-                                    .program = &kernel.program,
+        hone_driver driver = {.pool = pool,
+                              .stop = is_stopped,
+                              .on_turn = on_turn,
+                              .on_peer = on_peer,
+                              .on_action = on_action,
+                              .ctx = &u};
+        int64_t start = hone_clock_ns();
+        u.deadline_ns = seconds ? start + seconds * 1000000000 : 0;
+        st = hone_session_new(
+            &(hone_session_options){.program = &kernel.program,
                                     .sizes = kernel.sizes,
                                     .target = &target,
                                     .llvm_version = hone_codegen_version(),
@@ -282,32 +319,38 @@ static int run(int argc, char **argv, const cli_command *self)
                                     .seed = (uint64_t)seed,
                                     .strategy = strategy,
                                     .db = db,
-                                    .pool = pool,
+                                    .port = hone_driver_port(&driver),
                                     .exclusive = here && threads >= cli_processors(),
-                                    .stop = &stop,
-                                    .on_trial = on_trial,
-                                    .on_progress = on_progress,
-                                    .on_notice = on_notice,
-                                    .on_turn = on_turn,
-                                    .ctx = &u},
-            &result, &err);
+                                    .stop = is_over,
+                                    .stop_ctx = &u},
+            start, &session, &err);
+        driver.step_ns = hone_clock_ns() - start;
+        hone_session_result result = {.interrupted = true};
+        if (st == HONE_OK) {
+            hone_drive(&driver, &session, 1);
+            result = *hone_session_get_result(session);
+            st = result.status;
+            err = result.error;
+        } else if (st == HONE_E_INTERRUPTED) {
+            st = HONE_OK;
+        }
         cli_progress_end();
         if (u.json)
-            summary_json(strategy, &result, st, &err);
+            summary_json(strategy, &result, driver.step_ns, st, &err);
         else if (st == HONE_OK || result.trials)
-            summary_text(&kernel, &target, threads, db_path, &result);
+            summary_text(&kernel, &target, threads, db_path, &result, driver.step_ns);
+        found = result.best_ns > 0;
     }
+    hone_session_free(session);
     hone_pool_free(pool);
     cli_local_stop(u.local);
     hone_db_close(db);
-    bool found = result.best_ns > 0;
-    hone_session_result_free(&result);
     hone_custom_rules_free(rules);
     hone_intrin_set_free(intrins);
     cli_kernel_free(&kernel);
     if (st != HONE_OK)
         return cli_fail(st, &err);
-    return found ? 0 : 1;
+    return found && !reader_gone ? 0 : 1;
 }
 
 const cli_command cli_tune = {

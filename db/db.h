@@ -106,7 +106,7 @@ typedef struct hone_db_record {
                             here: HONE_STATUS_COUNT */
     const char *reason;  /* of a rejection, for people */
     int64_t time_ns;     /* median time of one call, as measured; > 0 when HONE_OK, else 0 */
-    double log_ratio;    /* median ln(candidate / incumbent), 0 without one */
+    double log_ratio;    /* what decided: ln(lower quartile / that of the incumbent) */
     int32_t n_samples;   /* samples time_ns rests on. Set by put from its argument */
     double max_error, tolerance; /* worst error seen, and the largest allowed */
     const char *checked;         /* how correctness was checked: "reference", "" if it was not */
@@ -200,14 +200,15 @@ hone_status hone_db_each_target(hone_db *db, hone_db_row_fn fn, void *ctx,
 
 /* ---- sessions ------------------------------------------------------------------------------ */
 
-/* A tuning run, so that scheduler and generator survive it. workload_id 0: a run over several. */
+/* A tuning run. The next one goes on from the records and from a seed of its own: a strategy learns
+ * from the log, and its generator is not kept. workload_id 0: a run over several. */
 typedef struct hone_db_session {
     int64_t id;
     int64_t workload_id, target_id; /* target_id 0: several targets */
     uint64_t seed;
-    hone_rng rng;       /* state of the generator now */
+    hone_rng rng;       /* the generator as it was seeded */
     int64_t trials;     /* candidates measured so far */
-    const char *state;  /* JSON: strategy and scheduler, as the tuner wants it */
+    const char *state;  /* JSON: what its results need to be built again */
     int64_t started_ms; /* 0 on put: now */
     int64_t ended_ms;   /* 0: not ended, or it died */
     const char *hone_version;
@@ -216,7 +217,7 @@ typedef struct hone_db_session {
 
 /* id 0: a new row. Otherwise rng, trials, state, ended_ms and best_hash of that row are replaced
  * (HONE_E_NOTFOUND). Inside a group it becomes durable together with the group's records, so that
- * generator and results never disagree. */
+ * count and results never disagree. */
 hone_status hone_db_session_save(hone_db *db, const hone_db_session *s, int64_t *ret_id,
                                  hone_error *err) HONE_NODISCARD;
 /* HONE_E_NOTFOUND. */

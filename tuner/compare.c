@@ -1,7 +1,21 @@
-/* Which of two measurements is better, on machines that drift and are shared. */
+/* Which of two measurements is better, on machines that drift, are shared, and differ.
+ *
+ * One statistic decides: ln of the lower quartile of the candidate's samples over the lower
+ * quartile of the incumbent's, both taken in turns over the same while. Drift hits both alike, and
+ * what other processes add to more than half of the samples (as they do when a kernel needs every
+ * processor) would swamp a median (Chen and Revels, 2016).
+ *
+ * Times of different whiles or devices are never compared as they are. Each has a comparable time:
+ * that of the incumbent it was measured with, times the ratio. So all of them are told on one
+ * clock, that of what was measured first. What is measured alone is converted by what its device's
+ * clock was last seen to show. */
 #include "tuner/internal.h"
 
 #include <math.h>
+
+/* Two comparable times are never known better than so. */
+#define LEAST_NOISE 0.01
+#define NOISE_OF_FEW 0.05 /* of ratios from one or two pairs */
 
 static int by_value(const void *a, const void *b)
 {
@@ -17,28 +31,64 @@ double hone_tuner__lower_quartile(const double *v, int32_t n)
     return sorted[(n - 1) / 4];
 }
 
-bool hone_tuner__is_paired(const hone_measure_result *m)
+/* Twice the standard error of the mean ratio. */
+static double noise_of(const hone_measure_result *m)
 {
-    return m->n_samples > 0 && m->incumbent_ns[0] > 0;
+    double sum = 0, squares = 0, n = m->n_samples;
+    if (m->n_samples < 3)
+        return NOISE_OF_FEW;
+    for (int32_t k = 0; k < m->n_samples; k++) {
+        double r = log(m->sample_ns[k] / m->incumbent_ns[k]);
+        sum += r;
+        squares += r * r;
+    }
+    double variance = (squares - sum * sum / n) / (n - 1);
+    return fmax(2 * sqrt(fmax(variance, 0) / n), LEAST_NOISE);
 }
 
-/* ln(candidate / incumbent), both measured in turns over the same while. Of each the lower
- * quartile: drift hits both alike, and what other processes add to more than half of the samples
- * (as they do when a kernel needs every processor) would swamp a median (Chen and Revels, 2016). */
-double hone_tuner__ratio(const hone_measure_result *m)
+static device_clock *clock_of(session *s, const char *device)
 {
-    return log(hone_tuner__lower_quartile(m->sample_ns, m->n_samples) /
-               hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples));
+    for (uint32_t k = 0; k < s->clocks.n; k++)
+        if (strcmp(s->clocks.v[k].name, device) == 0)
+            return &s->clocks.v[k];
+    return NULL;
 }
 
-/* The candidate's time on the incumbent's clock. Between the fastest sample seen and the median, so
- * that lucky ratios do not add up from incumbent to incumbent. */
-int64_t hone_tuner__comparable_ns(const hone_measure_result *m, double incumbent_ns)
+static void set_clock(session *s, const char *device, double scale)
 {
-    if (!hone_tuner__is_paired(m))
-        return m->time_ns;
-    double fastest = m->sample_ns[0], t = incumbent_ns * exp(hone_tuner__ratio(m));
-    for (int32_t k = 1; k < m->n_samples; k++)
-        fastest = fmin(fastest, m->sample_ns[k]);
-    return (int64_t)fmin((double)m->time_ns, fmax(t, fastest));
+    device_clock *c = clock_of(s, device);
+    if (!c) {
+        hone_vec_push(&s->clocks, (device_clock){0});
+        c = &s->clocks.v[s->clocks.n - 1];
+        snprintf(c->name, sizeof c->name, "%s", device);
+    }
+    c->scale = scale;
+    s->clock_is_set = true;
+}
+
+comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
+                               double known_ns)
+{
+    const hone_measure_result *m = &e->result;
+    comparison c = {.noise = NOISE_OF_FEW, .comparable = true};
+    double q = hone_tuner__lower_quartile(m->sample_ns, m->n_samples);
+    c.paired = j->against && m->incumbent_ns[0] > 0;
+    if (c.paired) {
+        double with = hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples);
+        set_clock(s, e->device, j->against_ns / with);
+        c.ratio = j->against == j->v ? 0 : log(q / with);
+        c.noise = noise_of(m);
+        c.clock_ns = j->against_ns * exp(c.ratio);
+        return c;
+    }
+    const device_clock *clock = clock_of(s, e->device);
+    if (known_ns > 0)
+        set_clock(s, e->device, known_ns / q);
+    else if (!s->clock_is_set)
+        set_clock(s, e->device, 1);
+    else if (!clock)
+        c.comparable = false;
+    clock = clock_of(s, e->device);
+    c.clock_ns = known_ns > 0 ? known_ns : clock ? q * clock->scale : q;
+    return c;
 }

@@ -1,85 +1,227 @@
-/* A session's parts, shared between session.c (the loop), dispatch.c (builds, measurements, the
- * log), compare.c (comparing) and final_race.c (the fastest few). Private to the room. */
+/* Inside of a session. Private to the room.
+ *
+ *   session.c     the public face; the phases, from the reference to the end
+ *   errand.c      errands: what is to be built and measured, handed out and taken back
+ *   failure.c     attempts that failed, by the table failures.def
+ *   verdict.c     what a measurement or a rejection means for whom it was made
+ *   compare.c     one measurement against another, and the clock all times are told on
+ *   finals.c      the incumbent and the fastest few behind it; final race and confirmation
+ *   session_log.c rows of the log
+ *   action.c      what the driver is to do */
 #ifndef HONE_TUNER_INTERNAL_H
 #define HONE_TUNER_INTERNAL_H
 
 #include "tuner/tuner.h"
 
-#define ATTEMPTS 3 /* at a candidate, when its worker fails and not the candidate */
+#define ATTEMPTS 3        /* at one thing, when its worker fails and not the candidate */
+#define FAILED_IN_A_ROW 5 /* attempts at whatever, without a success between: nothing works */
 #define FINALISTS 4
-#define CONFIRMATIONS 6
-#define WAIT_FOR_WORKERS_MS 10000
+#define FINAL_SPAN 1.1  /* a finalist further behind the first than this is not raced */
+#define CONFIRMATIONS 6 /* records of the log that are looked at again, at most */
 #define DATA_SEED 20200913u
+#define MS INT64_C(1000000)
+#define WAIT_FOR_WORKERS_NS (10000 * MS)
 
-typedef enum job_state { ASKED, BUILDING, BUILT, MEASURING, GONE } job_state;
+/* ---- what is worked with --------------------------------------------------------------------- */
 
-typedef struct job {
-    uint64_t id;
-    job_state state;
-    hone_candidate candidate;
-    hone_artifact artifact;
-    int attempts;
-    int64_t build_ns;
-} job;
-
-/* A candidate worth a second look. */
-typedef struct finalist {
-    hone_artifact artifact;
+/* One schedule of the kernel: a candidate, a finalist, the incumbent. Counted: errands and the
+ * finals hold it. */
+typedef struct variant {
+    unsigned refs;
+    uint64_t hash, ask_id; /* ask_id: HONE_NOT_ASKED when it is from the log */
     char *trace;
-    uint64_t hash;
-    int64_t time_ns, build_ns;
+    const char *why;
+    bool as_written;
+    bool condemned; /* rejected or set aside in this session: neither measured nor compared again */
+    bool suspect;   /* an incumbent that was blamed; it is run alone to find out */
+    bool raced;
+    hone_artifact artifact; /* bytes NULL: not built yet */
+    int64_t build_ns, time_ns;
+    double clock_ns; /* comparable time; 0: not measured */
+    double noise;    /* of ln(clock_ns) */
     double max_error;
-} finalist;
+} variant;
 
-typedef struct run {
-    const hone_session_options *o;
-    hone_session_result *r;
+typedef enum purpose {
+    FOR_REFERENCE, /* built only: the program as written, plainly */
+    FOR_INCUMBENT, /* the log's best, alone, before anything is compared with it */
+    FOR_TRIAL,     /* a candidate of the search */
+    FOR_RECHECK,   /* an incumbent that was blamed, alone */
+    FOR_CHALLENGE, /* as good as the incumbent, as far as a chain of ratios can tell */
+    FOR_RACE,      /* a finalist, with more samples */
+    FOR_CONFIRM    /* a record of the log that claims to be faster than the winner */
+} purpose;
+
+typedef enum stage { TO_BUILD, BUILDING, TO_MEASURE, MEASURING, OVER } stage;
+
+typedef struct errand {
+    purpose purpose;
+    stage stage;
+    variant *v;        /* held */
+    variant *against;  /* held: what it is or was measured with; NULL: alone */
+    double against_ns; /* comparable time of that when it was handed out */
+    uint64_t id;       /* of the job in hand: another one at each attempt */
+    int failures, timeouts;
+    bool must_pair;
+    int64_t not_before_ns; /* a further attempt is not made earlier */
+} errand;
+
+typedef enum phase { WAITING, STARTING, TUNING, RACING, CONFIRMING, DONE } phase;
+
+typedef struct device_clock { /* comparable time = time measured there * scale */
+    char name[64];
+    double scale;
+} device_clock;
+
+typedef struct queued {
+    hone_session_action_kind kind;
+    uint64_t id;     /* of the job */
+    char *text;      /* notice, or reason of the trial; owned */
+    char device[64]; /* of the trial */
+    hone_trial trial;
+    hone_progress progress;
+} queued;
+
+struct hone_session {
+    hone_session_options o;
+    hone_session_result r;
+    phase phase;
+    int64_t now_ns, started_ns, deadline_ns; /* deadline_ns 0: none */
+    int64_t manned_ns;                       /* when there last were builders and devices */
+    int64_t progress_ns;                     /* when progress was last told */
+    bool stepped, stop_asked;
+
     hone_space *space;
     hone_search *search;
     char *program_text, *target_text, *state_text;
+    uint64_t workload_hash;
     int64_t flops, workload_id, target_id;
-    double peak_gflops;
-    hone_db_session session;
-    hone_artifact reference;
-    HONE_VEC(job) jobs;
-    HONE_VEC(finalist) best; /* fastest first, at most FINALISTS; best.v[0] is the incumbent */
-    uint64_t next_id;
-    bool incumbent_is_default;
-    int64_t started_ns, alone_since_ns;
-    const char *phase;
-    int64_t last_progress_ns;
-} run;
-/* session.c */
-void hone_tuner__progress(run *u, bool now);
-hone_status hone_tuner__on_event(run *u, hone_pool_event *e, hone_error *err) HONE_NODISCARD;
+    double peak_gflops, tolerance;
+    hone_db_session row;
+
+    variant *reference; /* built, or NULL */
+    HONE_VEC(errand *) errands;
+    HONE_VEC(variant *) best; /* fastest first, at most FINALISTS; the first is the incumbent */
+    HONE_VEC(uint64_t) met;   /* traces of the log that were looked at in this session */
+    HONE_VEC(device_clock) clocks;
+    bool clock_is_set; /* some comparable time is known */
+    double default_clock_ns;
+    int failed_in_a_row[2]; /* builds, measurements */
+    bool log_given_up;      /* no incumbent is taken from the log (any more) */
+    unsigned log_tried, confirmed;
+    uint64_t measured; /* measurements that came back */
+
+    HONE_VEC(queued) queue; /* of actions, from `first` on */
+    uint32_t first;
+    char *handed_out; /* text of the action last given away */
+};
+typedef struct hone_session session;
+
+/* ---- session.c ---------------------------------------------------------------------------------
+ */
+
+/* The session ends with this, now. */
+void hone_tuner__end(session *s, hone_status status, const char *fmt, ...) HONE_PRINTF(3, 4);
+/* Ends it when st is a failure of the log or the search; true: it goes on. */
+bool hone_tuner__goes_on(session *s, hone_status st, const hone_error *err);
 bool hone_tuner__is_as_written(const char *trace);
 
-/* dispatch.c */
-void hone_tuner__submit_build(run *u, const char *trace, uint64_t id, bool reference);
-int hone_tuner__most_samples(const run *u);
-/* plain: once or a few times, alone, as the program as written is. */
-void hone_tuner__submit_measure(run *u, const hone_artifact *a, uint64_t id, bool plain,
-                                int min_samples, int max_samples);
-/* HONE_REJECT_*, HONE_E_INTERRUPTED, or the last failure. */
-hone_status hone_tuner__build_now(run *u, const char *trace, bool reference, hone_artifact *ret,
-                                  hone_error *err) HONE_NODISCARD;
-hone_status hone_tuner__wait_for_workers(run *u, hone_error *err) HONE_NODISCARD;
-/* One result and the session's state, durable together. */
-hone_status hone_tuner__store(run *u, const char *trace, uint64_t hash, hone_status status,
-                              const char *reason, int64_t build_ns, const hone_measure_result *m,
-                              hone_error *err) HONE_NODISCARD;
+/* ---- action.c ----------------------------------------------------------------------------------
+ */
 
-/* compare.c */
+void hone_tuner__notice(session *s, const char *fmt, ...) HONE_PRINTF(2, 3);
+void hone_tuner__queue_job(session *s, hone_session_action_kind kind, uint64_t id);
+void hone_tuner__queue_trial(session *s, const hone_trial *t);
+void hone_tuner__progress(session *s, bool now);
+const char *hone_tuner__phase_name(phase p);
+
+/* ---- errand.c ----------------------------------------------------------------------------------
+ */
+
+variant *hone_tuner__variant_new(uint64_t ask_id, uint64_t hash, const char *why, char *trace);
+variant *hone_tuner__hold(variant *v);
+void hone_tuner__drop(variant *v); /* NULL is fine */
+/* Adds one; v (NULL for the reference) is held. */
+errand *hone_tuner__errand(session *s, purpose p, variant *v);
+errand *hone_tuner__find(const session *s, uint64_t id);
+unsigned hone_tuner__count(const session *s, stage st);
+/* Hands out what can be handed out now. */
+void hone_tuner__feed(session *s);
+/* Takes back a job that has ended. */
+void hone_tuner__outcome(session *s, hone_pool_event *e);
+/* Those that are over go. */
+void hone_tuner__forget_over(session *s);
+/* Every errand for v (NULL: for whatever) is over; jobs in hand are cancelled. */
+void hone_tuner__give_up(session *s, const variant *v);
+void hone_tuner__build_job(const session *s, const errand *j, hone_build_job *ret);
+void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job *ret);
+
+/* ---- failure.c ---------------------------------------------------------------------------------
+ */
+
+typedef enum failure_policy {
+    FAILURE_UNLISTED,
+    FAILURE_SUSPECT,   /* again; after ATTEMPTS it is set aside in this session */
+    FAILURE_END_AFTER, /* again; after ATTEMPTS the session ends */
+    FAILURE_END,       /* the session ends */
+    FAILURE_DEMOTE     /* the incumbent is run alone, the candidate again */
+} failure_policy;
+failure_policy hone_tuner__policy(hone_status s);
+/* The attempt at j ended with e->status, a HONE_E_*. */
+void hone_tuner__failed(session *s, errand *j, const hone_pool_event *e);
+
+/* ---- verdict.c ---------------------------------------------------------------------------------
+ */
+
+void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e);
+void hone_tuner__rejected(session *s, errand *j, const hone_pool_event *e);
+/* Given up in this session; says nothing about it. */
+void hone_tuner__set_aside(session *s, errand *j, hone_status status);
+
+/* ---- compare.c ---------------------------------------------------------------------------------
+ */
+
+typedef struct comparison {
+    bool paired;
+    bool comparable; /* clock_ns is known */
+    double ratio;    /* ln(time / time of what it was measured with); 0: alone */
+    double noise;    /* of ratio */
+    double clock_ns;
+} comparison;
+
 double hone_tuner__lower_quartile(const double *v, int32_t n); /* n >= 1 */
-bool hone_tuner__is_paired(const hone_measure_result *m);
-double hone_tuner__ratio(const hone_measure_result *m);
-int64_t hone_tuner__comparable_ns(const hone_measure_result *m, double incumbent_ns);
+/* What this measurement says; notes the device's clock. known_ns: comparable time of what was
+ * measured, when that is known; else 0. */
+comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
+                               double known_ns);
 
-/* final_race.c */
-void hone_tuner__finalist_free(finalist *f);
-void hone_tuner__set_best(run *u, const finalist *f);
-void hone_tuner__enter_finals(run *u, finalist f, bool wins);
-hone_status hone_tuner__final_race(run *u, hone_error *err) HONE_NODISCARD;
-hone_status hone_tuner__confirm(run *u, hone_error *err) HONE_NODISCARD;
+/* ---- finals.c ----------------------------------------------------------------------------------
+ */
+
+variant *hone_tuner__incumbent(const session *s); /* or NULL */
+/* v, measured, takes its place; `leads`: the first. Held when it is among the few. */
+void hone_tuner__enter_finals(session *s, variant *v, bool leads);
+void hone_tuner__leave_finals(session *s, variant *v);
+void hone_tuner__race_begin(session *s);
+void hone_tuner__race_step(session *s);    /* phase RACING */
+bool hone_tuner__confirm_step(session *s); /* phase CONFIRMING; false: it is over */
+
+/* ---- session_log.c -----------------------------------------------------------------------------
+ */
+
+/* Rows of workload, target and session. */
+hone_status hone_tuner__log_open(session *s, hone_error *err) HONE_NODISCARD;
+/* Tells the search what the log knows. */
+hone_status hone_tuner__log_recall(session *s, hone_error *err) HONE_NODISCARD;
+/* The log's best (below_ns infinite), or its fastest record below that, which this session has not
+ * met yet; it is met now. NULL: none. The caller holds it. */
+variant *hone_tuner__log_next(session *s, double below_ns);
+void hone_tuner__meet(session *s, uint64_t hash);
+/* One result and the session's state, durable together. c NULL: of no comparison. False: the
+ * session has ended over it. */
+bool hone_tuner__log_store(session *s, const errand *j, const hone_pool_event *e,
+                           const comparison *c);
+/* The session's row as it ends. */
+hone_status hone_tuner__log_close(session *s, hone_error *err) HONE_NODISCARD;
 
 #endif

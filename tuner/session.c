@@ -1,259 +1,233 @@
-/* One kernel's tuning, from the first question to the final race.
+/* A session's phases. Each step takes what came, sees whether the phase is over, and hands out what
+ * can be handed out:
  *
- *   run_init  rows in the log, what the log already knows, the oracle's artifact
- *   feed      asks the search, gives builders and devices what they can take
- *   on_event  what came back from them
- *   settle    a finished trial: durable first, then told to the search and the caller
- *   loop      all of it until the budget, the space or the user's patience ends
+ *   WAITING     until there are builders and devices
+ *   STARTING    the reference is built; the log's best is measured on this machine before anything
+ *               is compared with it, and when it is wrong now, the next best is
+ *   TUNING      candidates of the search, until trials, time or the space end
+ *   RACING      the fastest few once more
+ *   CONFIRMING  what the log has that claims to be faster than the winner
+ *   DONE
  *
- * Candidates move through the states of `job`: ASKED -> BUILDING -> BUILT -> MEASURING -> gone. An
- * attempt that fails through no fault of the candidate (HONE_E_*) is made again, up to ATTEMPTS. */
+ * A request to stop ends every phase at once; what was measured is in the log by then. */
 #include "tuner/internal.h"
 
 #include <math.h>
 
-#define BATCH 16       /* candidates asked for at once */
-#define AHEAD 6        /* built and waiting for a device, at most */
-#define SUGGESTIONS 16 /* so many of the fastest are looked at for those of another version */
+#define LOG_TRIES                                                                  \
+    6 /* records of the log that may turn out bad before the session goes on alone \
+       */
 
-void hone_tuner__progress(run *u, bool now)
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void finish(session *s)
 {
-    int64_t t = hone_clock_ns();
-    if (!u->o->on_progress || (!now && t - u->last_progress_ns < 100000000))
+    const variant *best = hone_tuner__incumbent(s);
+    hone_session_result *r = &s->r;
+    if (s->phase == DONE)
         return;
-    u->last_progress_ns = t;
-    hone_progress p = {.trials = u->r->trials,
-                       .budget = u->o->trials,
-                       .ok = u->r->ok,
-                       .best_ns = u->r->best_ns,
-                       .gflops = u->r->gflops,
-                       .elapsed_ns = t - u->started_ns,
-                       .left_ns = -1,
-                       .phase = u->phase};
-    memcpy(p.rejected, u->r->rejected, sizeof p.rejected);
-    if (u->o->trials && u->r->trials)
-        p.left_ns = (int64_t)((double)p.elapsed_ns / (double)u->r->trials *
-                              (double)(u->o->trials - u->r->trials));
-    if (u->o->time_ms) {
-        int64_t left = u->o->time_ms * 1000000 - p.elapsed_ns;
-        if (p.left_ns < 0 || left < p.left_ns)
-            p.left_ns = left > 0 ? left : 0;
+    hone_tuner__give_up(s, NULL);
+    s->phase = DONE;
+    if (best) {
+        r->best_ns = best->time_ns;
+        r->gflops = (double)s->flops / (double)best->time_ns;
+        r->max_error = best->max_error;
+        r->best_trace = best->trace;
+        r->default_ns = (int64_t)(s->default_clock_ns * ((double)best->time_ns / best->clock_ns));
     }
-    u->o->on_progress(u->o->ctx, &p);
+    hone_error err = {0};
+    hone_status st = hone_tuner__log_close(s, &err);
+    if (st != HONE_OK && r->status == HONE_OK) {
+        r->status = st;
+        r->error = err;
+    }
+    hone_search_get_stats(s->search, &r->search);
+    r->wall_ns = s->now_ns - s->started_ns;
+    r->done = true;
+    hone_tuner__progress(s, true);
 }
 
-static bool should_stop(const run *u)
+void hone_tuner__end(session *s, hone_status status, const char *fmt, ...)
 {
-    if (u->o->stop && *u->o->stop)
-        return true;
-    if (u->o->time_ms && hone_clock_ns() - u->started_ns >= u->o->time_ms * 1000000)
-        return true;
-    return u->o->trials && u->r->trials >= u->o->trials;
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (s->phase == DONE)
+        return;
+    s->r.status = hone_fail(&s->r.error, status, "%s", text);
+    finish(s);
 }
 
-/* ---- the incumbent and the finalists ----------------------------------------------------------
- */
-
-/* ---- judging ----------------------------------------------------------------------------------
- */
-
-/* ---- results -----------------------------------------------------------------------------------
- */
-
-/* A trial has its outcome: OK or a rejection. Durable, then known. */
-static hone_status settle(run *u, job *j, hone_status status, const char *reason,
-                          const hone_measure_result *m, hone_error *err)
+bool hone_tuner__goes_on(session *s, hone_status st, const hone_error *err)
 {
-    hone_session_result *r = u->r;
-    hone_candidate *c = &j->candidate;
-    hone_status st = hone_tuner__store(u, c->trace, c->hash, status, reason, j->build_ns, m, err);
-    if (st != HONE_OK)
-        return st;
-    r->trials++;
-    bool is_default = strcmp(c->why, "default") == 0, best = false;
-    int64_t t = hone_clock_ns();
-    hone_search_tell(u->search, &(hone_outcome){.id = c->id,
-                                                .trace = c->trace,
-                                                .hash = c->hash,
-                                                .status = status,
-                                                .time_ns = (double)m->time_ns});
-    r->search_ns += hone_clock_ns() - t;
-    if (status == HONE_OK) {
-        r->ok++;
-        best = u->best.n == 0 || (hone_tuner__is_paired(m) ? hone_tuner__ratio(m) < 0
-                                                           : m->time_ns < u->best.v[0].time_ns);
-        finalist f = {.artifact = j->artifact,
-                      .trace = hone_xstrdup(c->trace),
-                      .hash = c->hash,
-                      .time_ns = m->time_ns,
-                      .build_ns = j->build_ns,
-                      .max_error = m->max_error};
-        j->artifact = (hone_artifact){0};
-        if (best) {
-            u->incumbent_is_default = is_default;
-            hone_tuner__set_best(u, &f);
+    if (st == HONE_OK)
+        return s->phase != DONE;
+    if (s->phase != DONE) {
+        s->r.status = st;
+        s->r.error = *err;
+        finish(s);
+    }
+    return false;
+}
+
+/* ---- phases ---------------------------------------------------------------------------------- */
+
+static bool is_able(const session *s, unsigned role)
+{
+    const char *target = role == HONE_ROLE_RUN ? s->target_text : NULL;
+    return s->o.port.able(s->o.port.ctx, role, target) > 0;
+}
+
+/* Somebody must be there to build and to measure, within 10 s; at the very end, now. */
+static void watch_workers(session *s, bool out_of_time)
+{
+    bool builders = is_able(s, HONE_ROLE_BUILD), devices = is_able(s, HONE_ROLE_RUN);
+    if (builders && devices)
+        s->manned_ns = s->now_ns;
+    bool patient =
+        s->now_ns - s->manned_ns < WAIT_FOR_WORKERS_NS && !(out_of_time && s->phase == WAITING);
+    if (s->stop_asked || (builders && devices) || patient)
+        return;
+    if (s->phase > WAITING)
+        hone_tuner__end(s, HONE_E_PEER,
+                        "all workers are gone; what was measured is kept, run the same command "
+                        "again to go on");
+    else if (!devices && s->o.port.able(s->o.port.ctx, HONE_ROLE_RUN, NULL) > 0)
+        hone_tuner__end(s, HONE_E_PEER,
+                        "no worker reachable that can measure is a machine that can run this "
+                        "target (see --target)");
+    else
+        hone_tuner__end(s, HONE_E_PEER,
+                        "no worker reachable that can %s: start one with `hone worker`, or check "
+                        "the endpoint",
+                        builders  ? "measure"
+                        : devices ? "build"
+                                  : "build or measure");
+}
+
+static void wait_step(session *s)
+{
+    if (!is_able(s, HONE_ROLE_BUILD) || !is_able(s, HONE_ROLE_RUN))
+        return;
+    hone_tuner__errand(s, FOR_REFERENCE, NULL);
+    s->phase = STARTING;
+}
+
+static void start_step(session *s)
+{
+    if (s->errands.n > 0)
+        return;
+    variant *v = NULL;
+    if (!hone_tuner__incumbent(s) && !s->log_given_up && s->log_tried++ < LOG_TRIES)
+        v = hone_tuner__log_next(s, HUGE_VAL);
+    if (v)
+        hone_tuner__errand(s, FOR_INCUMBENT, v);
+    else if (s->phase != DONE)
+        s->phase = TUNING;
+    hone_tuner__drop(v);
+}
+
+/* So much of the time is kept for the final race: four finalists with twice the samples, and what
+ * may have to be confirmed. */
+static int64_t race_ns(const session *s)
+{
+    int64_t each = s->measured ? s->r.run_ns / (int64_t)s->measured : 0;
+    int64_t most = (s->deadline_ns - s->started_ns) / 4;
+    return 12 * each < most ? 12 * each : most;
+}
+
+static void tune_step(session *s)
+{
+    bool out_of_time = s->deadline_ns && s->now_ns >= s->deadline_ns - race_ns(s);
+    bool no_more = s->r.exhausted || (s->o.trials && s->r.trials >= s->o.trials);
+    if (!out_of_time && !(no_more && s->errands.n == 0))
+        return;
+    hone_tuner__give_up(s, NULL);
+    const variant *first = hone_tuner__incumbent(s);
+    if (!first || s->r.trials == 0 || (s->best.n == 1 && first->as_written)) {
+        finish(s);
+        return;
+    }
+    s->phase = RACING;
+    hone_tuner__race_begin(s);
+}
+
+static void advance(session *s)
+{
+    phase before;
+    do {
+        before = s->phase;
+        hone_tuner__forget_over(s);
+        switch (s->phase) {
+        case WAITING:
+            wait_step(s);
+            break;
+        case STARTING:
+            start_step(s);
+            break;
+        case TUNING:
+            tune_step(s);
+            break;
+        case RACING:
+            hone_tuner__race_step(s);
+            break;
+        case CONFIRMING:
+            if (!hone_tuner__confirm_step(s))
+                finish(s);
+            break;
+        case DONE:
+            break;
         }
-        hone_tuner__enter_finals(u, f, best);
-        if (is_default)
-            r->default_ns = m->time_ns;
-    } else {
-        r->rejected_total++;
-        r->rejected[status]++;
-    }
-    if (u->o->on_trial) {
-        hone_trial t_ = {.number = r->trials,
-                         .status = status,
-                         .reason = reason,
-                         .why = c->why,
-                         .time_ns = m->time_ns,
-                         .max_error = m->max_error,
-                         .best = best};
-        u->o->on_trial(u->o->ctx, &t_);
-    }
-    hone_artifact_free(&j->artifact);
-    hone_candidate_free(c);
-    j->state = GONE;
-    hone_tuner__progress(u, best);
-    return HONE_OK;
+    } while (s->phase != before);
+    if (s->phase != DONE)
+        hone_tuner__feed(s);
 }
 
-/* ---- feeding the workers
- * ---------------------------------------------------------------------------- */
+/* ---- public ---------------------------------------------------------------------------------- */
 
-static unsigned count(const run *u, job_state s)
+void hone_session_step(hone_session *s, hone_pool_event *e, int64_t now_ns)
 {
-    unsigned n = 0;
-    for (uint32_t k = 0; k < u->jobs.n; k++)
-        n += u->jobs.v[k].state == s;
-    return n;
+    s->now_ns = now_ns;
+    if (!s->stepped)
+        s->manned_ns = now_ns;
+    s->stepped = true;
+    if (e)
+        hone_tuner__outcome(s, e);
+    if (s->phase == DONE)
+        return;
+    bool out_of_time = s->deadline_ns && now_ns >= s->deadline_ns;
+    watch_workers(s, out_of_time);
+    if (s->phase != DONE && (s->stop_asked || out_of_time)) {
+        s->r.interrupted = s->stop_asked;
+        finish(s);
+    }
+    if (s->phase != DONE)
+        advance(s);
+    if (s->phase != DONE)
+        hone_tuner__progress(s, false);
 }
 
-static job *find(run *u, uint64_t id)
+void hone_session_stop(hone_session *s)
 {
-    for (uint32_t k = 0; k < u->jobs.n; k++)
-        if (u->jobs.v[k].id == id)
-            return &u->jobs.v[k];
-    return NULL;
+    s->stop_asked = true;
 }
 
-static hone_status ask(run *u, uint32_t want, hone_error *err)
+bool hone_session_owns(const hone_session *s, uint64_t id)
 {
-    hone_candidate c[BATCH];
-    uint32_t n = 0;
-    int64_t t = hone_clock_ns();
-    hone_status st = hone_search_ask(u->search, want < BATCH ? want : BATCH, c, &n, err);
-    u->r->search_ns += hone_clock_ns() - t;
-    if (st != HONE_OK)
-        return st;
-    for (uint32_t k = 0; k < n; k++) {
-        job j = {.id = u->next_id++, .candidate = c[k]};
-        hone_vec_push(&u->jobs, j);
-    }
-    if (n == 0)
-        u->r->exhausted = true;
-    return HONE_OK;
+    return hone_tuner__find(s, id) != NULL;
 }
 
-static void forget_gone(run *u)
+uint32_t hone_session_in_hand(const hone_session *s, unsigned role)
 {
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < u->jobs.n; k++)
-        if (u->jobs.v[k].state != GONE)
-            u->jobs.v[n++] = u->jobs.v[k];
-    u->jobs.n = n;
+    return hone_tuner__count(s, role == HONE_ROLE_BUILD ? BUILDING : MEASURING);
 }
 
-static hone_status feed(run *u, bool stopping, hone_error *err)
+const hone_session_result *hone_session_get_result(const hone_session *s)
 {
-    forget_gone(u);
-    unsigned asked = count(u, ASKED), building = count(u, BUILDING), built = count(u, BUILT),
-             measuring = count(u, MEASURING);
-    uint64_t committed = u->r->trials + asked + building + built + measuring;
-    bool more = !stopping && !u->r->exhausted && (!u->o->trials || committed < u->o->trials);
-    bool quiet = !u->o->exclusive || (building == 0 && built == 0 && measuring == 0);
-    if (asked == 0 && more && quiet) {
-        uint64_t left = u->o->trials ? u->o->trials - committed : BATCH;
-        hone_status st = ask(u, left < BATCH ? (uint32_t)left : BATCH, err);
-        if (st != HONE_OK)
-            return st;
-    }
-    bool may_build = !stopping && (!u->o->exclusive || measuring == 0);
-    unsigned ahead = u->o->exclusive ? BATCH : AHEAD;
-    for (uint32_t k = 0; k < u->jobs.n && may_build; k++) {
-        job *j = &u->jobs.v[k];
-        if (j->state != ASKED || building + built >= ahead ||
-            building >= 2 * hone_pool_peers(u->o->pool, HONE_ROLE_BUILD))
-            continue;
-        hone_tuner__submit_build(u, j->candidate.trace, j->id, false);
-        j->state = BUILDING;
-        building++;
-    }
-    bool may_measure =
-        !stopping &&
-        (!u->o->exclusive ||
-         (building == 0 && (count(u, ASKED) == 0 || built >= ahead || measuring > 0 || built > 0)));
-    for (uint32_t k = 0; k < u->jobs.n && may_measure; k++) {
-        job *j = &u->jobs.v[k];
-        if (j->state != BUILT || measuring >= hone_pool_peers(u->o->pool, HONE_ROLE_RUN))
-            continue;
-        hone_tuner__submit_measure(u, &j->artifact, j->id, strcmp(j->candidate.why, "default") == 0,
-                                   3, hone_tuner__most_samples(u));
-        j->state = MEASURING;
-        measuring++;
-    }
-    return HONE_OK;
+    return &s->r;
 }
-
-hone_status hone_tuner__on_event(run *u, hone_pool_event *e, hone_error *err)
-{
-    static const hone_measure_result nothing;
-    switch (e->kind) {
-    case HONE_POOL_PEER_JOINED:
-    case HONE_POOL_PEER_LOST:
-    case HONE_POOL_REFUSED:
-        if (u->o->on_notice)
-            u->o->on_notice(u->o->ctx, e->text);
-        return HONE_OK;
-    case HONE_POOL_NOTHING:
-        return HONE_OK;
-    case HONE_POOL_BUILT:
-    case HONE_POOL_MEASURED:
-        break;
-    }
-    job *j = find(u, e->id);
-    bool built = e->kind == HONE_POOL_BUILT;
-    if (!j) {
-        hone_artifact_free(&e->artifact);
-        return HONE_OK;
-    }
-    *(built ? &u->r->build_ns : &u->r->run_ns) += e->spent_ns;
-    if (e->status == HONE_OK && built) {
-        j->artifact = e->artifact;
-        j->build_ns = e->spent_ns;
-        j->state = BUILT;
-        return HONE_OK;
-    }
-    if (e->status == HONE_OK && !built && u->best.n > 0)
-        e->result.time_ns = hone_tuner__comparable_ns(&e->result, (double)u->best.v[0].time_ns);
-    if (e->status == HONE_OK || hone_status_is_reject(e->status))
-        return settle(u, j, e->status, e->status == HONE_OK ? "" : e->error.message,
-                      built ? &nothing : &e->result, err);
-    /* the attempt failed, not the candidate */
-    if (u->o->on_notice) {
-        char text[256];
-        snprintf(text, sizeof text, "%s attempt failed: %.180s", built ? "build" : "measuring",
-                 e->error.message);
-        u->o->on_notice(u->o->ctx, text);
-    }
-    if (++j->attempts >= ATTEMPTS)
-        return settle(u, j, built ? HONE_REJECT_BUILD : HONE_REJECT_CRASH,
-                      "its worker was lost at every attempt", &nothing, err);
-    j->state = built ? ASKED : BUILT;
-    return HONE_OK;
-}
-
-/* ---- start
- * ------------------------------------------------------------------------------------------- */
 
 bool hone_tuner__is_as_written(const char *trace)
 {
@@ -264,221 +238,93 @@ bool hone_tuner__is_as_written(const char *trace)
     return yes;
 }
 
-/* What another version of the space measured or rejected is not known: its traces may be asked for
- * again. */
-static bool recall(void *ctx, const hone_db_record *r)
+/* Largest error a result may have: of f32, what fast algorithms cost (the reference sums in f64);
+ * where 16 bits are stored, two of their last places. */
+static double tolerance_of(const hone_program *p)
 {
-    run *u = ctx;
-    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT)
-        return true;
-    if (u->r->default_ns == 0 && r->status == HONE_OK && hone_tuner__is_as_written(r->trace))
-        u->r->default_ns = r->time_ns;
-    hone_search_tell(u->search, &(hone_outcome){.id = HONE_NOT_ASKED,
-                                                .trace = r->trace,
-                                                .hash = r->trace_hash,
-                                                .status = r->status,
-                                                .time_ns = (double)r->time_ns});
-    u->r->known++;
-    return true;
+    double most = 1e-3;
+    for (uint32_t b = 1; b < p->buffers.n; b++) {
+        const hone_buffer_row *r = &p->buffers.v[b];
+        double places = r->dtype == HONE_F16 ? 0x1p-9 : r->dtype == HONE_BF16 ? 0x1p-6 : 0;
+        most = r->role != HONE_INPUT && places > most ? places : most;
+    }
+    return most;
 }
 
-/* The fastest of other versions are measured again, before anything new. */
-static bool suggest(void *ctx, const hone_db_record *r)
+/* A bound: 6 GHz, every lane a byte; matrix units do 2048 operations of bytes a cycle and more. */
+static double peak_gflops(const hone_target *t, int32_t threads)
 {
-    run *u = ctx;
-    if (r->space_version != HONE_SPACE_VERSION && !hone_tuner__is_as_written(r->trace))
-        hone_search_suggest(u->search, r->trace);
-    return true;
+    double cycle = (double)t->vector_bytes * 2 * t->fma_per_cycle;
+    if (hone_target_has(t, "+amx-tile") || hone_target_has(t, "+sme"))
+        cycle += 16384;
+    return 6.0 * cycle * threads;
 }
 
-/* What a later process needs to build this run's results again: the intrinsics that were added. */
-static char *state_of(const hone_session_options *o)
+static hone_status open_session(session *s, hone_error *err)
 {
-    const char *text = o->intrins ? hone_intrin_set_text(o->intrins) : "";
-    json_t *j = text[0] ? json_pack("{s:s}", "intrins", text) : json_object();
-    char *ret = hone_json_text(j);
-    json_decref(j);
-    return ret;
-}
-
-static hone_status run_init(run *u, hone_error *err)
-{
-    const hone_session_options *o = u->o;
-    hone_status st;
+    const hone_session_options *o = &s->o;
     hone_buf text = {0};
-    hone_program_print(o->program, &text);
-    u->program_text = hone_buf_take(&text);
-    u->target_text = hone_target_text(o->target);
     hone_program copy = {0};
+    hone_program_print(o->program, &text);
+    s->program_text = hone_buf_take(&text);
+    s->target_text = hone_target_text(o->target);
+    s->workload_hash = hone_program_hash(o->program);
     hone_program_copy(&copy, o->program);
-    u->flops = hone_program_flops(&copy);
+    s->flops = hone_program_flops(&copy);
     hone_program_fini(&copy);
-    int64_t cycle_flops = (int64_t)o->target->vector_bytes * 2 * o->target->fma_per_cycle;
-    u->peak_gflops = 6.0 * (double)cycle_flops * o->threads; /* bytes as lanes, 6 GHz: a bound */
-
-    char *class = hone_target_class(o->target);
-    const char *name = hone_sym_text(o->program, o->program->name);
-    hone_db_workload w = {.hash = hone_program_hash(o->program),
-                          .name = name,
-                          .class = name,
-                          .program = u->program_text,
-                          .sizes = o->sizes,
-                          .flops = u->flops};
-    st = hone_db_workload_put(o->db, &w, &u->workload_id, err);
-    hone_db_target t = {.text = u->target_text, .threads = o->threads, .class = class};
-    if (st == HONE_OK)
-        st = hone_db_target_put(o->db, &t, &u->target_id, err);
-    free(class);
-    if (st != HONE_OK)
-        return st;
-    u->state_text = state_of(o);
-    u->session = (hone_db_session){.workload_id = u->workload_id,
-                                   .target_id = u->target_id,
-                                   .seed = o->seed,
-                                   .state = u->state_text};
-    hone_rng_seed(&u->session.rng, o->seed);
-    st = hone_db_session_save(o->db, &u->session, &u->session.id, err);
-    if (st != HONE_OK)
-        return st;
-
-    int64_t start = hone_clock_ns();
-    st = hone_space_new(
-        o->program,
-        &(hone_space_options){
-            .target = o->target, .threads = o->threads, .rules = o->rules, .intrins = o->intrins},
-        &u->space, err);
-    if (st != HONE_OK)
-        return st;
-    u->search = hone_search_new(o->strategy, u->space, &(hone_search_options){.seed = o->seed});
-    st = hone_db_each_record(
-        o->db, &(hone_db_where){.workload_id = u->workload_id, .target_id = u->target_id}, recall,
-        u, err);
-    if (st == HONE_OK)
-        st =
-            hone_db_each_fastest(o->db, u->workload_id, u->target_id, SUGGESTIONS, suggest, u, err);
-    u->r->search_ns += hone_clock_ns() - start;
-    if (st == HONE_OK)
-        st = hone_tuner__wait_for_workers(u, err);
-    if (st == HONE_OK)
-        st = hone_tuner__build_now(u, NULL, true, &u->reference, err);
-    if (st != HONE_OK || u->r->known == 0)
-        return st;
-
-    /* the log's best is the incumbent of this run too */
-    hone_db_record best;
-    st = hone_db_best(o->db, w.hash, u->target_text, o->threads, &best, NULL);
-    if (st == HONE_E_NOTFOUND)
-        return HONE_OK;
-    if (st != HONE_OK)
-        return st;
-    finalist f = {.trace = hone_xstrdup(best.trace),
-                  .hash = best.trace_hash,
-                  .time_ns = best.time_ns,
-                  .build_ns = best.build_ns,
-                  .max_error = best.max_error};
-    hone_db_record_free(&best);
-    if (hone_tuner__build_now(u, f.trace, false, &f.artifact, err) == HONE_OK) {
-        hone_tuner__set_best(u, &f);
-        hone_tuner__enter_finals(u, f, true);
-    } else {
-        hone_tuner__finalist_free(&f);
-    }
-    return HONE_OK;
+    s->peak_gflops = peak_gflops(o->target, o->threads);
+    s->tolerance = tolerance_of(o->program);
+    HONE_TRY(hone_tuner__log_open(s, err));
+    const hone_space_options space = {.target = o->target,
+                                      .threads = o->threads,
+                                      .rules = o->rules,
+                                      .intrins = o->intrins,
+                                      .stop = o->stop,
+                                      .stop_ctx = o->stop_ctx};
+    HONE_TRY(hone_space_new(o->program, &space, &s->space, err));
+    s->search = hone_search_new(
+        o->strategy, s->space,
+        &(hone_search_options){.seed = o->seed, .stop = o->stop, .stop_ctx = o->stop_ctx});
+    return hone_tuner__log_recall(s, err);
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------ */
-
-static void run_fini(run *u)
-{
-    for (uint32_t k = 0; k < u->jobs.n; k++) {
-        hone_artifact_free(&u->jobs.v[k].artifact);
-        hone_candidate_free(&u->jobs.v[k].candidate);
-    }
-    hone_vec_free(&u->jobs);
-    for (uint32_t k = 0; k < u->best.n; k++)
-        hone_tuner__finalist_free(&u->best.v[k]);
-    hone_vec_free(&u->best);
-    hone_artifact_free(&u->reference);
-    hone_search_free(u->search);
-    hone_space_free(u->space);
-    free(u->program_text);
-    free(u->state_text);
-    free(u->target_text);
-}
-
-static hone_status loop(run *u, hone_error *err)
-{
-    u->phase = "tuning";
-    for (;;) {
-        bool stopping = should_stop(u);
-        if (stopping) { /* what is not on a device yet is dropped */
-            for (uint32_t k = 0; k < u->jobs.n; k++) {
-                job *j = &u->jobs.v[k];
-                if (j->state == ASKED || j->state == BUILDING || j->state == BUILT) {
-                    hone_artifact_free(&j->artifact);
-                    hone_candidate_free(&j->candidate);
-                    j->state = GONE;
-                }
-            }
-        }
-        hone_status st = feed(u, stopping, err);
-        if (st != HONE_OK)
-            return st;
-        if (u->jobs.n == 0)
-            return HONE_OK;
-        hone_pool_event e;
-        hone_pool_next(u->o->pool, 50, &e);
-        st = hone_tuner__on_event(u, &e, err);
-        if (st != HONE_OK)
-            return st;
-        if (u->o->on_turn)
-            u->o->on_turn(u->o->ctx);
-        hone_tuner__progress(u, false);
-
-        bool manned = hone_pool_peers(u->o->pool, HONE_ROLE_BUILD) &&
-                      hone_pool_peers(u->o->pool, HONE_ROLE_RUN);
-        int64_t t = hone_clock_ns();
-        if (manned)
-            u->alone_since_ns = t;
-        else if (stopping || t - u->alone_since_ns > WAIT_FOR_WORKERS_MS * (int64_t)1000000)
-            return hone_fail(err, HONE_E_PEER,
-                             "all workers are gone; what was measured is kept, "
-                             "run the same command again to go on");
-    }
-}
-
-hone_status hone_session_run(const hone_session_options *o, hone_session_result *ret,
+hone_status hone_session_new(const hone_session_options *o, int64_t now_ns, hone_session **ret,
                              hone_error *err)
 {
-    *ret = (hone_session_result){0};
-    run u = {.o = o, .r = ret, .next_id = 1, .started_ns = hone_clock_ns(), .phase = "starting"};
-    hone_status st = run_init(&u, err);
-    u.alone_since_ns = hone_clock_ns();
-    if (st == HONE_OK)
-        st = loop(&u, err);
-    if (st == HONE_OK && u.best.n > 0 && ret->trials > 0)
-        st = hone_tuner__final_race(&u, err);
-    if (st == HONE_OK && u.best.n > 0 && ret->trials > 0 && !u.incumbent_is_default)
-        st = hone_tuner__confirm(&u, err);
-    ret->interrupted = o->stop && *o->stop;
-    if (st == HONE_E_INTERRUPTED)
-        st = HONE_OK;
-    if (st == HONE_OK && u.session.id) {
-        u.session.ended_ms = hone_clock_wall_ms();
-        u.session.best_hash = u.best.n > 0 ? u.best.v[0].hash : 0;
-        st = hone_db_session_save(o->db, &u.session, NULL, err);
+    session *s = hone_xcalloc(1, sizeof *s);
+    s->o = *o;
+    s->now_ns = s->started_ns = s->progress_ns = now_ns;
+    s->deadline_ns = o->time_ms ? now_ns + o->time_ms * MS : 0;
+    hone_status st = open_session(s, err);
+    if (st != HONE_OK) {
+        hone_session_free(s);
+        s = NULL;
     }
-    hone_tuner__progress(&u, true);
-    ret->wall_ns = hone_clock_ns() - u.started_ns;
-    if (u.search)
-        hone_search_get_stats(u.search, &ret->search);
-    run_fini(&u);
+    *ret = s;
     return st;
 }
 
-void hone_session_result_free(hone_session_result *r)
+void hone_session_free(hone_session *s)
 {
-    free(r->best_trace);
-    r->best_trace = NULL;
+    if (!s)
+        return;
+    hone_tuner__give_up(s, NULL);
+    hone_tuner__forget_over(s);
+    hone_vec_free(&s->errands);
+    for (uint32_t k = 0; k < s->best.n; k++)
+        hone_tuner__drop(s->best.v[k]);
+    hone_vec_free(&s->best);
+    hone_tuner__drop(s->reference);
+    for (; s->first < s->queue.n; s->first++)
+        free(s->queue.v[s->first].text);
+    hone_vec_free(&s->queue);
+    free(s->handed_out);
+    hone_vec_free(&s->met);
+    hone_vec_free(&s->clocks);
+    hone_search_free(s->search);
+    hone_space_free(s->space);
+    free(s->program_text);
+    free(s->target_text);
+    free(s->state_text);
+    free(s);
 }

@@ -95,7 +95,8 @@ typedef struct hone_measure_job {
 
 typedef struct hone_measure_result {
     int64_t time_ns;  /* median over samples of the time of one call; valid when HONE_OK */
-    double log_ratio; /* median of ln(candidate / incumbent); 0 without an incumbent */
+    double log_ratio; /* median of ln(candidate / incumbent), for the device's own use; 0 without
+                         an incumbent */
     int32_t n_samples;
     double sample_ns[HONE_MAX_SAMPLES];    /* candidate, per call */
     double incumbent_ns[HONE_MAX_SAMPLES]; /* incumbent in the same turn, or 0 */

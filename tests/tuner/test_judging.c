@@ -1,0 +1,212 @@
+/* Who leads, when several devices answer in any order and at any speed. */
+#include "tests/tuner/fake_pool.h"
+
+/* Two devices are busy with two candidates that were handed out with the same incumbent. */
+static fake_user *two_in_hand(fake_pool *f)
+{
+    fake_open(f);
+    fake_user *u = fake_start(f, 0, &(fake_want){.trials = 30});
+    while (u->trials < 2)
+        f->jobs.n > 0 ? fake_serve(f, 0) : fake_pass(f, 50);
+    f->devices = 2;
+    for (;;) {
+        int at = fake_find(f, HONE_ROLE_BUILD);
+        if (at >= 0)
+            fake_serve(f, (uint32_t)at);
+        else if (f->jobs.n == 2 && f->jobs.v[1].role == HONE_ROLE_RUN)
+            return u;
+        else
+            fake_pass(f, 50);
+    }
+}
+
+/* Answers job i: so many times the incumbent's time, on that device. */
+static void answer_ratio(fake_pool *f, uint32_t i, double ratio, double incumbent_ns,
+                         const char *device)
+{
+    hone_pool_event e;
+    fake_answer(&f->jobs.v[i], 1, &e);
+    fake_set_times(&e, ratio * incumbent_ns, incumbent_ns);
+    snprintf(e.device, sizeof e.device, "%s", device);
+    fake_give(f, i, &e);
+}
+
+static const char *leader(const fake_user *u)
+{
+    return hone_tuner__incumbent(u->session)->trace;
+}
+
+/* F8: B beats the incumbent by half, A by 1 %, and A's answer comes last. */
+static void the_last_answer_does_not_win(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_user *u = two_in_hand(&f);
+    assert_string_equal(f.jobs.v[0].incumbent, f.jobs.v[1].incumbent);
+    double before = hone_tuner__incumbent(u->session)->clock_ns;
+    char *b = hone_xstrdup(f.jobs.v[1].candidate);
+    answer_ratio(&f, 1, 0.5, before, "a");
+    assert_true(u->last.best);
+    assert_string_equal(leader(u), b);
+    answer_ratio(&f, 0, 0.99, before, "a");
+    assert_false(u->last.best);
+    assert_string_equal(leader(u), b);
+    assert_int_equal(u->last.compare_ns, llround(0.99 * before));
+    free(b);
+    fake_close(&f);
+}
+
+/* The same where the second device is three times slower: its raw times are no better than those of
+ * the first, its ratios are. */
+static void a_slow_device_is_no_disadvantage(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_user *u = two_in_hand(&f);
+    double before = hone_tuner__incumbent(u->session)->clock_ns;
+    char *b = hone_xstrdup(f.jobs.v[1].candidate);
+    answer_ratio(&f, 0, 0.9, before, "a");
+    assert_true(u->last.best);
+    answer_ratio(&f, 0, 0.6, 3 * before, "slow");
+    assert_true(u->last.best);
+    assert_string_equal(leader(u), b);
+    assert_int_equal(u->last.compare_ns, llround(0.6 * before));
+    assert_int_equal(u->last.time_ns, (int64_t)(1.8 * before));
+    free(b);
+    fake_close(&f);
+}
+
+/* Where the chain cannot tell, the two run against one another. */
+static void what_is_too_close_is_raced(void **state)
+{
+    (void)state;
+    for (int wins = 0; wins < 2; wins++) {
+        fake_pool f;
+        fake_user *u = two_in_hand(&f);
+        double before = hone_tuner__incumbent(u->session)->clock_ns;
+        char *b = hone_xstrdup(f.jobs.v[1].candidate), *a = hone_xstrdup(f.jobs.v[0].candidate);
+        answer_ratio(&f, 1, 0.5, before, "a");
+        answer_ratio(&f, 0, 0.498, before, "b");
+        assert_false(u->last.best);
+        uint32_t at = 0;
+        while (at < f.jobs.n &&
+               (f.jobs.v[at].role != HONE_ROLE_RUN || strcmp(f.jobs.v[at].candidate, a) != 0))
+            at++;
+        assert_true(at < f.jobs.n);
+        assert_string_equal(f.jobs.v[at].incumbent, b);
+        assert_true(f.jobs.v[at].asked.min_samples > 3);
+        answer_ratio(&f, at, wins ? 0.99 : 1.01, 0.5 * before, "b");
+        assert_string_equal(leader(u), wins ? a : b);
+        free(a);
+        free(b);
+        fake_close(&f);
+    }
+}
+
+/* What was measured alone on a device that nothing is known of is measured again, in turns. */
+static void alone_on_an_unseen_device_says_little(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_open(&f);
+    f.devices = 2;
+    fake_user *u = fake_start(&f, 0, &(fake_want){.trials = 4});
+    while (!(f.jobs.n == 2 && f.jobs.v[0].role == HONE_ROLE_RUN &&
+             f.jobs.v[1].role == HONE_ROLE_RUN)) {
+        int at = fake_find(&f, HONE_ROLE_BUILD);
+        at >= 0 ? fake_serve(&f, (uint32_t)at) : fake_pass(&f, 50);
+    }
+    assert_null(f.jobs.v[0].incumbent);
+    assert_null(f.jobs.v[1].incumbent);
+    char *second = hone_xstrdup(f.jobs.v[1].candidate);
+    hone_pool_event e;
+    fake_answer(&f.jobs.v[0], 1, &e);
+    snprintf(e.device, sizeof e.device, "a");
+    fake_give(&f, 0, &e);
+    assert_int_equal(u->trials, 1);
+    uint32_t at = 0;
+    while (strcmp(f.jobs.v[at].candidate, second) != 0)
+        at++;
+    fake_answer(&f.jobs.v[at], 1, &e);
+    snprintf(e.device, sizeof e.device, "slow");
+    fake_give(&f, at, &e);
+    assert_int_equal(u->trials, 1);
+    at = 0;
+    while (strcmp(f.jobs.v[at].candidate, second) != 0)
+        at++;
+    assert_non_null(f.jobs.v[at].incumbent);
+    answer_ratio(&f, at, 0.25, 60000, "slow");
+    assert_int_equal(u->trials, 2);
+    assert_true(u->last.best);
+    assert_int_equal(u->last.compare_ns, 5000);
+    free(second);
+    fake_close(&f);
+}
+
+/* One statistic decides: the lower quartile of each, whatever the medians do. */
+static void lower_quartiles_decide(void **state)
+{
+    (void)state;
+    const double v[] = {9, 1, 5, 3, 7};
+    assert_true(hone_tuner__lower_quartile(v, 5) == 3);
+    assert_true(hone_tuner__lower_quartile(v, 1) == 9);
+    fake_pool f;
+    fake_user *u = two_in_hand(&f);
+    double before = hone_tuner__incumbent(u->session)->clock_ns;
+    hone_pool_event e;
+    fake_answer(&f.jobs.v[0], 1, &e);
+    for (int k = 0; k < e.result.n_samples; k++) {
+        e.result.sample_ns[k] = before * (k < 5 ? 0.9 : 3);
+        e.result.incumbent_ns[k] = before;
+    }
+    e.result.time_ns = (int64_t)(3 * before);
+    fake_give(&f, 0, &e);
+    assert_true(u->last.best);
+    assert_int_equal(u->last.time_ns, (int64_t)(3 * before));
+    assert_int_equal(u->last.compare_ns, llround(0.9 * before));
+    fake_close(&f);
+}
+
+/* An incumbent that went meanwhile still links what was measured with it to the others. */
+static void a_gone_incumbent_still_is_a_link(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_user *u = two_in_hand(&f);
+    double before = hone_tuner__incumbent(u->session)->clock_ns;
+    hone_pool_event e;
+    fake_answer(&f.jobs.v[0], 1, &e);
+    fake_set_failure(&e, HONE_E_INCUMBENT, "the incumbent crashed");
+    fake_give(&f, 0, &e);
+    uint32_t at = 0;
+    while (at < f.jobs.n && (f.jobs.v[at].role != HONE_ROLE_RUN || f.jobs.v[at].incumbent))
+        at++;
+    if (at == f.jobs.n) { /* it waits for a device */
+        answer_ratio(&f, 0, 0.7, before, "a");
+        at = 0;
+        while (f.jobs.v[at].role != HONE_ROLE_RUN || f.jobs.v[at].incumbent)
+            at++;
+    }
+    fake_answer(&f.jobs.v[at], 1, &e);
+    fake_set_failure(&e, HONE_REJECT_CRASH, "the kernel crashed: SIGSEGV");
+    fake_give(&f, at, &e);
+    int other = fake_find(&f, HONE_ROLE_RUN);
+    if (f.jobs.v[other].incumbent && u->trials == 2)
+        answer_ratio(&f, (uint32_t)other, 0.7, before, "a");
+    assert_int_equal(u->last.compare_ns, llround(0.7 * before));
+    assert_int_equal(fake_log(u).rejected, 1);
+    fake_close(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_answer_does_not_win),
+        cmocka_unit_test(a_slow_device_is_no_disadvantage),
+        cmocka_unit_test(what_is_too_close_is_raced),
+        cmocka_unit_test(alone_on_an_unseen_device_says_little),
+        cmocka_unit_test(lower_quartiles_decide),
+        cmocka_unit_test(a_gone_incumbent_still_is_a_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

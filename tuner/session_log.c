@@ -1,0 +1,207 @@
+/* A session's rows in the log: what it finds there at the start, and what it adds. */
+#include "tuner/internal.h"
+
+#include <math.h>
+
+#define SUGGESTIONS 16 /* so many of the fastest are looked at for those of another version */
+#define LOOK_AT 48     /* and so many for one that was not met yet */
+
+/* What a later process needs to build this run's results again: the intrinsics that were added. */
+static char *state_of(const hone_session_options *o)
+{
+    const char *text = o->intrins ? hone_intrin_set_text(o->intrins) : "";
+    json_t *j = text[0] ? json_pack("{s:s}", "intrins", text) : json_object();
+    char *ret = hone_json_text(j);
+    json_decref(j);
+    return ret;
+}
+
+hone_status hone_tuner__log_open(session *s, hone_error *err)
+{
+    const hone_session_options *o = &s->o;
+    const char *name = hone_sym_text(o->program, o->program->name);
+    hone_db_workload w = {.hash = s->workload_hash,
+                          .name = name,
+                          .class = name,
+                          .program = s->program_text,
+                          .sizes = o->sizes,
+                          .flops = s->flops};
+    HONE_TRY(hone_db_workload_put(o->db, &w, &s->workload_id, err));
+    char *class = hone_target_class(o->target);
+    hone_db_target t = {.text = s->target_text, .threads = o->threads, .class = class};
+    hone_status st = hone_db_target_put(o->db, &t, &s->target_id, err);
+    free(class);
+    HONE_TRY(st);
+    s->state_text = state_of(o);
+    s->row = (hone_db_session){.workload_id = s->workload_id,
+                               .target_id = s->target_id,
+                               .seed = o->seed,
+                               .state = s->state_text};
+    hone_rng_seed(&s->row.rng, o->seed);
+    return hone_db_session_save(o->db, &s->row, &s->row.id, err);
+}
+
+/* ---- what is there --------------------------------------------------------------------------- */
+
+/* Its time on the clock that all results share; logs of old had none. */
+static double clock_of(const hone_db_record *r)
+{
+    return (double)(r->compare_ns > 0 ? r->compare_ns : r->time_ns);
+}
+
+/* What another version of the space measured or rejected is not known: its traces may be asked for
+ * again. */
+static bool recall(void *ctx, const hone_db_record *r)
+{
+    session *s = ctx;
+    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT)
+        return true;
+    if (r->status == HONE_OK && hone_tuner__is_as_written(r->trace))
+        s->default_clock_ns = clock_of(r);
+    hone_search_tell(s->search, &(hone_outcome){.id = HONE_NOT_ASKED,
+                                                .trace = r->trace,
+                                                .hash = r->trace_hash,
+                                                .status = r->status,
+                                                .time_ns = clock_of(r)});
+    s->r.known++;
+    return true;
+}
+
+/* The fastest of other versions are measured again, before anything new. */
+static bool suggest(void *ctx, const hone_db_record *r)
+{
+    session *s = ctx;
+    if (r->space_version != HONE_SPACE_VERSION && !hone_tuner__is_as_written(r->trace))
+        hone_search_suggest(s->search, r->trace);
+    return true;
+}
+
+hone_status hone_tuner__log_recall(session *s, hone_error *err)
+{
+    const hone_db_where here = {.workload_id = s->workload_id, .target_id = s->target_id};
+    HONE_TRY(hone_db_each_record(s->o.db, &here, recall, s, err));
+    return hone_db_each_fastest(s->o.db, s->workload_id, s->target_id, SUGGESTIONS, suggest, s,
+                                err);
+}
+
+static bool is_met(const session *s, uint64_t hash)
+{
+    for (uint32_t k = 0; k < s->met.n; k++)
+        if (s->met.v[k] == hash)
+            return true;
+    return false;
+}
+
+void hone_tuner__meet(session *s, uint64_t hash)
+{
+    if (!is_met(s, hash))
+        hone_vec_push(&s->met, hash);
+}
+
+typedef struct look {
+    session *s;
+    double below_ns;
+    variant *found;
+} look;
+
+static bool look_at(void *ctx, const hone_db_record *r)
+{
+    look *l = ctx;
+    bool as_written = hone_tuner__is_as_written(r->trace);
+    if (clock_of(r) >= l->below_ns)
+        return false;
+    if (is_met(l->s, r->trace_hash) || (as_written && isfinite(l->below_ns)))
+        return true;
+    variant *v =
+        hone_tuner__variant_new(HONE_NOT_ASKED, r->trace_hash, "log", hone_xstrdup(r->trace));
+    v->clock_ns = clock_of(r);
+    v->time_ns = r->time_ns;
+    v->max_error = r->max_error;
+    l->found = v;
+    return false;
+}
+
+variant *hone_tuner__log_next(session *s, double below_ns)
+{
+    look l = {s, below_ns, NULL};
+    hone_db_record best;
+    hone_error err = {0};
+    hone_status st = HONE_OK;
+    if (isinf(below_ns)) {
+        st = hone_db_best(s->o.db, s->workload_hash, s->target_text, s->o.threads, &best, &err);
+        if (st == HONE_OK) {
+            look_at(&l, &best);
+            hone_db_record_free(&best);
+        }
+    }
+    if (st == HONE_OK && !l.found)
+        st =
+            hone_db_each_fastest(s->o.db, s->workload_id, s->target_id, LOOK_AT, look_at, &l, &err);
+    if (st != HONE_E_NOTFOUND)
+        hone_tuner__goes_on(s, st, &err);
+    if (l.found)
+        hone_tuner__meet(s, l.found->hash);
+    return l.found;
+}
+
+/* ---- what is added --------------------------------------------------------------------------- */
+
+static hone_status put(session *s, const errand *j, const hone_pool_event *e, const comparison *c,
+                       hone_error *err)
+{
+    const hone_measure_result *m = &e->result;
+    bool good = e->status == HONE_OK, paired = c && c->paired;
+    hone_db_record r = {.workload_id = s->workload_id,
+                        .target_id = s->target_id,
+                        .trace_hash = j->v->hash,
+                        .trace = j->v->trace,
+                        .status = e->status,
+                        .reason = good                  ? ""
+                                  : e->error.message[0] ? e->error.message
+                                                        : hone_status_text(e->status),
+                        .time_ns = good ? m->time_ns : 0,
+                        .log_ratio = paired ? c->ratio : 0,
+                        .max_error = isfinite(m->max_error) ? m->max_error : 1e308,
+                        .tolerance = s->tolerance,
+                        .checked = good ? "reference" : "",
+                        .data_seed = DATA_SEED,
+                        .build_ns = e->kind == HONE_POOL_BUILT ? e->spent_ns : j->v->build_ns,
+                        .run_ns = m->check_ns + m->run_ns,
+                        .device = e->device,
+                        .env = m->env,
+                        .llvm_version = s->o.llvm_version,
+                        .session_id = s->row.id,
+                        .compare_ns = good ? llround(c->clock_ns) : 0,
+                        .incumbent_hash = paired ? j->against->hash : 0,
+                        .incumbent_ns = paired ? llround(j->against_ns) : 0};
+    hone_db_sample samples[HONE_MAX_SAMPLES];
+    uint32_t n = good && m->n_samples > 0 ? (uint32_t)m->n_samples : 0;
+    for (uint32_t k = 0; k < n; k++)
+        samples[k] = (hone_db_sample){m->sample_ns[k], m->incumbent_ns[k]};
+    HONE_TRY(hone_db_record_put(s->o.db, &r, samples, n, NULL, NULL, err));
+    s->row.trials += j->purpose == FOR_TRIAL;
+    return hone_db_session_save(s->o.db, &s->row, NULL, err);
+}
+
+bool hone_tuner__log_store(session *s, const errand *j, const hone_pool_event *e,
+                           const comparison *c)
+{
+    hone_error err = {0};
+    hone_status st = hone_db_begin(s->o.db, &err);
+    if (st == HONE_OK) {
+        st = put(s, j, e, c, &err);
+        if (st == HONE_OK)
+            st = hone_db_commit(s->o.db, &err);
+        else
+            hone_db_rollback(s->o.db);
+    }
+    return hone_tuner__goes_on(s, st, &err);
+}
+
+hone_status hone_tuner__log_close(session *s, hone_error *err)
+{
+    const variant *best = hone_tuner__incumbent(s);
+    s->row.ended_ms = hone_clock_wall_ms();
+    s->row.best_hash = best ? best->hash : 0;
+    return hone_db_session_save(s->o.db, &s->row, NULL, err);
+}

@@ -1,0 +1,189 @@
+/* What an outcome means, depending on whom it was fetched for: a measurement, a rejection, or
+ * nothing after all attempts. */
+#include "tuner/internal.h"
+
+#include <math.h>
+
+/* Devices differ by less: who is further behind on one that was not seen before is slower. */
+#define UNSEEN_SPAN 4
+
+static void tell(session *s, const variant *v, hone_status status)
+{
+    hone_search_tell(s->search, &(hone_outcome){.id = v->ask_id,
+                                                .trace = v->trace,
+                                                .hash = v->hash,
+                                                .status = status,
+                                                .time_ns = v->clock_ns});
+}
+
+/* ---- measured -------------------------------------------------------------------------------- */
+
+static void take_result(variant *v, const hone_measure_result *m, const comparison *c)
+{
+    v->time_ns = m->time_ns;
+    v->clock_ns = c->clock_ns;
+    v->noise = c->noise;
+    v->max_error = m->max_error;
+}
+
+/* Is it faster than the incumbent of now? Measured with that one: the ratio tells. Measured with an
+ * earlier one, or alone: the chain of ratios tells, as far as it is certain. */
+static bool leads(const session *s, const errand *j, const comparison *c, bool *close)
+{
+    const variant *first = hone_tuner__incumbent(s);
+    *close = false;
+    if (!first)
+        return true;
+    if (c->paired && j->against == first)
+        return c->ratio < 0;
+    if (!c->comparable) {
+        *close = c->clock_ns < UNSEEN_SPAN * first->clock_ns;
+        return false;
+    }
+    double d = log(c->clock_ns / first->clock_ns), noise = hypot(c->noise, first->noise);
+    *close = fabs(d) <= noise;
+    return d < -noise;
+}
+
+static void trial_measured(session *s, errand *j, const hone_pool_event *e, const comparison *c)
+{
+    variant *v = j->v;
+    bool close;
+    take_result(v, &e->result, c);
+    if (!hone_tuner__log_store(s, j, e, c))
+        return;
+    s->r.trials++;
+    s->r.ok++;
+    if (v->as_written)
+        s->default_clock_ns = v->clock_ns;
+    tell(s, v, HONE_OK);
+    bool best = leads(s, j, c, &close);
+    hone_tuner__enter_finals(s, v, best);
+    if (close)
+        hone_tuner__errand(s, FOR_CHALLENGE, v);
+    hone_tuner__queue_trial(s, &(hone_trial){.number = s->r.trials,
+                                             .status = HONE_OK,
+                                             .reason = "",
+                                             .why = v->why,
+                                             .device = e->device,
+                                             .time_ns = v->time_ns,
+                                             .compare_ns = llround(v->clock_ns),
+                                             .max_error = v->max_error,
+                                             .best = best});
+    hone_tuner__progress(s, best);
+}
+
+void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
+{
+    variant *v = j->v;
+    bool again = j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK, close;
+    comparison c = hone_tuner__compare(s, j, e, again ? v->clock_ns : 0);
+    if (!c.comparable && hone_tuner__incumbent(s) && !j->must_pair && !v->as_written) {
+        /* alone on a device that was not seen yet, while others were measured elsewhere */
+        j->must_pair = true;
+        j->stage = TO_MEASURE;
+        return;
+    }
+    j->stage = OVER;
+    switch (j->purpose) {
+    case FOR_REFERENCE:
+        break;
+    case FOR_TRIAL:
+        trial_measured(s, j, e, &c);
+        break;
+    case FOR_RECHECK:
+        v->suspect = false;
+        break;
+    case FOR_INCUMBENT:
+        take_result(v, &e->result, &c);
+        if (hone_tuner__log_store(s, j, e, &c))
+            hone_tuner__enter_finals(s, v, true);
+        break;
+    case FOR_CHALLENGE:
+    case FOR_RACE:
+    case FOR_CONFIRM:
+        take_result(v, &e->result, &c);
+        if (!hone_tuner__log_store(s, j, e, &c))
+            break;
+        v->raced = true;
+        hone_tuner__meet(s, v->hash);
+        if (j->purpose != FOR_RACE) /* a race has its end when all have run */
+            hone_tuner__enter_finals(s, v, leads(s, j, &c, &close));
+        break;
+    }
+}
+
+/* ---- rejected -------------------------------------------------------------------------------- */
+
+/* Time limits depend on the machine and its load: the first time says nothing. */
+static bool is_time_limit(hone_status s)
+{
+    return s == HONE_REJECT_RUN_TIMEOUT || s == HONE_REJECT_BUILD_TIMEOUT;
+}
+
+static void condemn(session *s, variant *v)
+{
+    v->condemned = true;
+    v->suspect = false;
+    hone_tuner__meet(s, v->hash);
+    hone_tuner__give_up(s, v);
+    hone_tuner__leave_finals(s, v);
+}
+
+void hone_tuner__rejected(session *s, errand *j, const hone_pool_event *e)
+{
+    variant *v = j->v;
+    const char *reason = e->error.message[0] ? e->error.message : hone_status_text(e->status);
+    if (is_time_limit(e->status) && j->timeouts++ == 0) {
+        j->stage = j->stage == BUILDING ? TO_BUILD : TO_MEASURE;
+        return;
+    }
+    j->stage = OVER;
+    if (j->purpose == FOR_REFERENCE) {
+        hone_tuner__end(s, e->status, "the kernel as written cannot be built: %s", reason);
+        return;
+    }
+    if (!hone_tuner__log_store(s, j, e, NULL))
+        return;
+    condemn(s, v);
+    tell(s, v, e->status);
+    if (j->purpose != FOR_TRIAL) {
+        hone_tuner__notice(s, "what was right before is rejected now: %.300s", reason);
+        return;
+    }
+    s->r.trials++;
+    s->r.rejected_total++;
+    s->r.rejected[e->status]++;
+    hone_tuner__queue_trial(s, &(hone_trial){.number = s->r.trials,
+                                             .status = e->status,
+                                             .reason = reason,
+                                             .why = v->why,
+                                             .device = e->device});
+    hone_tuner__progress(s, false);
+}
+
+/* ---- neither --------------------------------------------------------------------------------- */
+
+void hone_tuner__set_aside(session *s, errand *j, hone_status status)
+{
+    variant *v = j->v;
+    j->stage = OVER;
+    s->r.set_aside++;
+    hone_tuner__meet(s, v->hash);
+    switch (j->purpose) {
+    case FOR_TRIAL:
+        tell(s, v, status);
+        break;
+    case FOR_RECHECK: /* whatever it is, nothing can be compared with it */
+        condemn(s, v);
+        break;
+    case FOR_INCUMBENT: /* what the workers cannot do with one, they can hardly with the next */
+        s->log_given_up = true;
+        break;
+    case FOR_REFERENCE:
+    case FOR_CHALLENGE:
+    case FOR_RACE: /* it stays what it was, behind those that were raced */
+    case FOR_CONFIRM:
+        break;
+    }
+}
