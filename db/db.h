@@ -231,18 +231,42 @@ void hone_db_session_free(hone_db_session *s);
 /* ---- upkeep -------------------------------------------------------------------------------- */
 
 /* Counts of everything as a JSON object: {"workloads":.., "targets":.., "records":.., "ok":..,
- * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "bytes":.., "wal_bytes":..,
- * "schema":..}. Reads the whole record table. The caller decrefs. */
+ * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "forgotten":.., "bytes":..,
+ * "wal_bytes":.., "schema":..}; "forgotten": records removed by hone_db_forget and hone_db_repair
+ * so far. Reads the whole record table. The caller decrefs. */
 hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
-/* Looks at everything: pages and indices, references, orphans, JSON, checksums. HONE_OK and
- * {"ok":true,"records":n,..,"problems":[]} or HONE_E_CORRUPT and the same with up to 100 problems,
- * each a sentence; *ret is set in both cases. The caller decrefs. */
+/* Looks at everything: pages and indices, references, orphans, JSON, checksums, and rejections that
+ * no worker pronounced (db/unfounded.def). HONE_OK and {"ok":true,"records":n,..,"problems":[],
+ * "unfounded":{"records":0,..}}, or HONE_E_CORRUPT and the same with up to 100 problems, each a
+ * sentence, or with the unfounded counted as hone_db_forget does; *ret is set in both cases. The
+ * caller decrefs. */
 hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
+/* Forgets the unfounded rejections, so that their candidates are tried again, unless the file has
+ * problems. Then as hone_db_check, with what was removed in "healed"; *ret is
+ * always set. Needs HONE_DB_WRITE. */
+hone_status hone_db_repair(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
+
+/* Which records: those that pass every field that is set. */
+typedef struct hone_db_choice {
+    const char *workload;   /* a workload's name, or its hash as 16 hex digits */
+    const char *trace_hash; /* 16 hex digits */
+    const char *status;     /* "OK", "REJECT_CRASH" */
+    const char *reason;     /* GLOB pattern */
+    const char *device;
+    int64_t before_ms; /* stored before; wall clock */
+} hone_db_choice;
+/* Removes the records with their samples in one transaction, and leaves a row in `forgotten` that
+ * says when, which and how many; dry_run: only counts, and db may be a reader. *ret (the caller
+ * decrefs): {"records":n, "samples":n, "by_status":{"REJECT_CRASH":n}, "by_workload":{},
+ * "by_reason":
+ * {}}. HONE_E_INPUT: no field is set, or one is not UTF-8. */
+hone_status hone_db_forget(hone_db *db, const hone_db_choice *c, bool dry_run, json_t **ret,
+                           hone_error *err) HONE_NODISCARD;
 /* Copies every row of a damaged file that can be read and matches its checksum into a new file,
  * with its id. Rows whose workload or target is lost are left out; a record that lost samples rests
  * on those it still has. *ret (the caller decrefs): {"workloads":n, "targets":n, "sessions":n,
- * "records":n, "lost":n}, lost being rows seen but not saved. HONE_E_INPUT: `to` exists.
- * HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
+ * "records":n, "removals":n, "lost":n}, lost being rows seen but not saved. HONE_E_INPUT: `to`
+ * exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
 hone_status hone_db_salvage(const char *from, const char *to, json_t **ret,
                             hone_error *err) HONE_NODISCARD;
 /* Plan SQLite has for one of hone's own queries, named as in db/sql.def, one step per line. Shows

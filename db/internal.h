@@ -112,8 +112,9 @@ typedef struct hone_db__column {
 
 /* A table and the struct its rows are read into. `id` is the struct's first member. */
 typedef struct hone_db__table {
-    const char *name;
-    char letter; /* @w and alias w */
+    const char *name, *plural;
+    char letter;         /* @w and alias w */
+    hone_db__sql_id add; /* inserts a row */
     uint32_t n;
     const hone_db__column *columns;
 } hone_db__table;
@@ -124,10 +125,28 @@ typedef struct hone_db__record {
     int64_t run;
 } hone_db__record;
 
+/* A removal of records. */
+typedef struct hone_db__forgotten {
+    int64_t id;
+    const char *what; /* JSON object: which */
+    int64_t records, samples;
+    int64_t created_ms;
+    const char *hone_version;
+} hone_db__forgotten;
+
 extern const hone_db__table hone_db__workload_table, hone_db__target_table, hone_db__session_table,
-    hone_db__record_table;
-/* All four. */
-extern const hone_db__table *const hone_db__tables[4];
+    hone_db__record_table, hone_db__forgotten_table;
+/* All five, each after those it refers to. */
+extern const hone_db__table *const hone_db__tables[5];
+/* A row of any of them. */
+typedef union hone_db__any_row {
+    int64_t id; /* the first member of each */
+    hone_db_workload workload;
+    hone_db_target target;
+    hone_db_session session;
+    hone_db__record record;
+    hone_db__forgotten forgotten;
+} hone_db__any_row;
 
 /* Columns in a SELECT: id, those of the table, sum. */
 #define HONE_DB__WIDTH(t) ((int)(t)->n + 2)
@@ -172,6 +191,12 @@ hone_status hone_db__text_check(const char *what, const char *s, size_t max, hon
 char *hone_db__text_clean(const char *s);
 /* HONE_E_INPUT unless s is JSON of at most HONE_DB_MAX_BODY bytes. */
 hone_status hone_db__json_check(const char *what, const char *s, hone_error *err);
+
+/* ---- forget.c ------------------------------------------------------------------------------ */
+
+/* {"records":n, "samples":n, "by_status":{}, "by_workload":{}, "by_reason":{}} of the rejections
+ * that no worker pronounced. */
+hone_status hone_db__unfounded(hone_db *db, json_t **ret, hone_error *err);
 
 /* ---- lock.c -------------------------------------------------------------------------------- */
 

@@ -49,6 +49,7 @@ hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err)
         {"targets", "SELECT count(*) FROM target"},
         {"sessions", "SELECT count(*) FROM session"},
         {"samples", "SELECT count(*) FROM sample"},
+        {"forgotten", "SELECT ifnull(sum(records), 0) FROM forgotten"},
         {"schema", "PRAGMA user_version"},
     };
     json_t *j = json_object();
@@ -139,12 +140,7 @@ static void check_rows(hone_db *db, const hone_db__table *t, const char *json_co
         problem(list, "%s", e.message);
         return;
     }
-    union {
-        hone_db_workload w;
-        hone_db_target t;
-        hone_db_session s;
-        hone_db__record r;
-    } any;
+    hone_db__any_row any;
     bool row, more = true;
     while (more && (s = hone_db__step(db, stmt, "checking", &row, &e)) == HONE_OK && row) {
         ++*ret_n;
@@ -182,25 +178,35 @@ hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err)
                 "SELECT value FROM meta WHERE key = 'schema'"
                 " AND CAST(value AS INTEGER) <> (SELECT user_version FROM pragma_user_version)",
                 "meta tells of schema %, the file's head of another", list);
-    int64_t n_workloads, n_targets, n_sessions, n_records;
-    check_rows(db, &hone_db__workload_table, "sizes", &n_workloads, list);
-    check_rows(db, &hone_db__target_table, NULL, &n_targets, list);
-    check_rows(db, &hone_db__session_table, "state", &n_sessions, list);
-    check_rows(db, &hone_db__record_table, "trace", &n_records, list);
+    static const char *const json_columns[] = {"sizes", NULL, "state", "trace", "what"};
+    int64_t n_rows[HONE_LEN(hone_db__tables)];
+    for (size_t i = 0; i < HONE_LEN(hone_db__tables); i++)
+        check_rows(db, hone_db__tables[i], json_columns[i], &n_rows[i], list);
+    json_t *unfounded = NULL;
+    hone_error e;
+    if (hone_db__unfounded(db, &unfounded, &e) != HONE_OK)
+        problem(list, "%s", e.message);
 
     size_t n = json_array_size(list);
-    const char *first = n ? json_string_value(json_array_get(list, 0)) : "";
+    json_int_t n_unfounded = json_integer_value(json_object_get(unfounded, "records"));
+    *ret = json_pack("{s:b, s:o, s:o?}", "ok", n == 0 && n_unfounded == 0, "problems", list,
+                     "unfounded", unfounded);
+    for (size_t i = 0; i < HONE_LEN(hone_db__tables); i++)
+        json_object_set_new(*ret, hone_db__tables[i]->plural, json_integer(n_rows[i]));
     hone_status s = HONE_OK;
-    if (n) {
+    if (n)
         s = hone_fail(err, HONE_E_CORRUPT,
                       "'%s' has %zu problem%s, the first: %s. Put back a copy, or save what is "
                       "sound with: hone db salvage %s NEW_FILE",
-                      db->path, n, n == 1 ? "" : "s", first, db->path);
-        if (err)
-            snprintf(err->where, sizeof err->where, "%s", db->path);
-    }
-    *ret = json_pack("{s:b, s:I, s:I, s:I, s:I, s:o}", "ok", n == 0, "workloads",
-                     (json_int_t)n_workloads, "targets", (json_int_t)n_targets, "sessions",
-                     (json_int_t)n_sessions, "records", (json_int_t)n_records, "problems", list);
+                      db->path, n, n == 1 ? "" : "s", json_string_value(json_array_get(list, 0)),
+                      db->path);
+    else if (n_unfounded)
+        s = hone_fail(err, HONE_E_CORRUPT,
+                      "'%s' has %" JSON_INTEGER_FORMAT " rejection%s that no worker pronounced, "
+                      "stored by an earlier hone when something failed: have these candidates "
+                      "tried again with: hone db check %s --repair",
+                      db->path, n_unfounded, n_unfounded == 1 ? "" : "s", db->path);
+    if (s != HONE_OK && err)
+        snprintf(err->where, sizeof err->where, "%s", db->path);
     return s;
 }

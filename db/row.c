@@ -1,5 +1,5 @@
 /* Rows and structs: which column is which member, in one table each, and what follows from it:
- * reading, writing, freeing and the checksum. The order here is the order of @w, @t, @s, @r. */
+ * reading, writing, freeing and the checksum. The order here is the order of @w, @t, @s, @r, @f. */
 #include "db/internal.h"
 
 #define COLUMN(T, name, kind)                     \
@@ -48,18 +48,22 @@ static const hone_db__column record_columns[] = {
     R(incumbent_hash, HEX), R(incumbent_ns, I64),
 };
 
-#define TABLE(word, letter)                                                                  \
-    const hone_db__table hone_db__##word##_table = {#word, letter, HONE_LEN(word##_columns), \
-                                                    word##_columns}
-TABLE(workload, 'w');
-TABLE(target, 't');
-TABLE(session, 's');
-TABLE(record, 'r');
-const hone_db__table *const hone_db__tables[4] = {
-    &hone_db__workload_table,
-    &hone_db__target_table,
-    &hone_db__session_table,
-    &hone_db__record_table,
+#define F(name, kind) COLUMN(hone_db__forgotten, name, kind)
+static const hone_db__column forgotten_columns[] = {
+    F(what, TEXT), F(records, I64), F(samples, I64), F(created_ms, I64), F(hone_version, TEXT),
+};
+
+#define TABLE(word, many, letter, add)               \
+    const hone_db__table hone_db__##word##_table = { \
+        #word, many, letter, add, HONE_LEN(word##_columns), word##_columns}
+TABLE(workload, "workloads", 'w', HONE_DB__WORKLOAD_ADD);
+TABLE(target, "targets", 't', HONE_DB__TARGET_ADD);
+TABLE(session, "sessions", 's', HONE_DB__SESSION_ADD);
+TABLE(record, "records", 'r', HONE_DB__RECORD_ADD);
+TABLE(forgotten, "removals", 'f', HONE_DB__FORGOTTEN_ADD);
+const hone_db__table *const hone_db__tables[5] = {
+    &hone_db__workload_table, &hone_db__target_table,    &hone_db__session_table,
+    &hone_db__record_table,   &hone_db__forgotten_table,
 };
 
 #define MEMBER(type, row, c) (*(type *)((char *)(row) + (c)->offset))

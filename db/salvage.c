@@ -10,14 +10,6 @@ typedef struct salvage {
     uint32_t unreadable; /* tables */
 } salvage;
 
-typedef union any_row {
-    int64_t id; /* the first member of each */
-    hone_db_workload workload;
-    hone_db_target target;
-    hone_db_session session;
-    hone_db__record record;
-} any_row;
-
 /* ---- one row ------------------------------------------------------------------------------- */
 
 /* The samples of the record's measurement that are left. */
@@ -47,16 +39,14 @@ static hone_status save_samples(salvage *x, hone_db__record *r, hone_error *err)
 
 /* Writes one row that was read. A row the new file refuses is lost; a new file that cannot be
  * written is an error. */
-static hone_status save(salvage *x, uint32_t table, any_row *row, hone_error *err)
+static hone_status save(salvage *x, uint32_t table, hone_db__any_row *row, hone_error *err)
 {
-    static const hone_db__sql_id add[] = {HONE_DB__WORKLOAD_ADD, HONE_DB__TARGET_ADD,
-                                          HONE_DB__SESSION_ADD};
     const hone_db__table *t = hone_db__tables[table];
     hone_status s = hone_db__enter(x->to, err);
     if (s != HONE_OK)
         return s;
     if (t != &hone_db__record_table) {
-        s = hone_db__row_write(x->to, add[table], t, row, err);
+        s = hone_db__row_write(x->to, t->add, t, row, err);
     } else {
         hone_db_session of;
         int64_t *session = &row->record.pub.session_id;
@@ -97,7 +87,7 @@ static hone_status walk(salvage *x, uint32_t table, int64_t id, bool up, int64_t
         *ret_end = !got;
         if (!got || (!up && sqlite3_column_int64(stmt, 0) <= stop))
             break;
-        any_row row;
+        hone_db__any_row row;
         *ret_last = sqlite3_column_int64(stmt, 0);
         if (hone_db__row_read(x->from, t, stmt, 0, &row, NULL) == HONE_OK)
             s = save(x, table, &row, err);
@@ -164,11 +154,8 @@ hone_status hone_db_salvage(const char *from, const char *to, json_t **ret, hone
     if (s != HONE_OK)
         return s;
     *ret = json_object();
-    for (uint32_t i = 0; i < HONE_LEN(hone_db__tables); i++) {
-        char key[32];
-        snprintf(key, sizeof key, "%ss", hone_db__tables[i]->name);
-        json_object_set_new(*ret, key, json_integer(x.saved[i]));
-    }
+    for (uint32_t i = 0; i < HONE_LEN(hone_db__tables); i++)
+        json_object_set_new(*ret, hone_db__tables[i]->plural, json_integer(x.saved[i]));
     json_object_set_new(*ret, "lost", json_integer(x.lost));
     return HONE_OK;
 }

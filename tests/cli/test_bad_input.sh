@@ -164,10 +164,23 @@ run 1 "$HONE" keygen none/k
 ok "one line" [ "$(wc -l <"$T/err")" = 1 ]
 
 # ---- db
-refuse 2 "give stats, check or salvage" "$HONE" db
+refuse 2 "give stats, check, forget or salvage" "$HONE" db
 refuse 2 "unknown question 'look'" "$HONE" db look t.db
 refuse 2 "stats takes one file" "$HONE" db stats
 refuse 2 "salvage takes" "$HONE" db salvage a
+refuse 2 "--repair belongs to check" "$HONE" db stats t.db --repair
+refuse 2 "check takes no option of forget" "$HONE" db check t.db --yes
+refuse 2 "forget what?" "$HONE" db forget t.db --yes
+refuse 2 "give --dry-run" "$HONE" db forget t.db --workload matmul
+refuse 2 "give --dry-run" "$HONE" db forget t.db --workload matmul --yes --dry-run
+refuse 2 "16 hex digits" "$HONE" db forget t.db --trace 12 --yes
+for s in E_PEER REJECT_ crash; do
+    refuse 2 "--status is OK or a rejection" "$HONE" db forget t.db --status $s --yes
+done
+for d in 2026 2026-02-30 2026-13-01 yesterday 2026-05-31T 2026-05-31T12:30:00+01 1969-12-31; do
+    refuse 2 "--before takes a date" "$HONE" db forget t.db --before $d --yes
+done
+refuse 3 "there is no database" "$HONE" db forget none.db --status OK --yes
 
 # ---- output that cannot be written
 run 1 sh -c "'$HONE' show matmul $small >/dev/full"

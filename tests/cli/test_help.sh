@@ -11,7 +11,7 @@ declare -A takes=(
     [show]="-D --trace --intrin"
     [worker]="--connect --listen --key --allow --insecure-loopback --role"
     [keygen]=""
-    [db]="--json"
+    [db]="--repair --workload --trace --status --reason --device --before --dry-run --yes --json"
 )
 
 run 0 "$HONE" --help

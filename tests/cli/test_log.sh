@@ -60,6 +60,27 @@ EOF
 miss "1 thread on" "matmul.hone $small --threads 1"
 says "(of another text)" err
 
+# ---- taking records out
+run 0 "$HONE" db stats v.db --json
+all=$(number records) good=$(number ok)
+run 0 "$HONE" db forget v.db --workload matmul --status OK --before 2026-01-01 --dry-run --json
+ok "none is that old" [ "$(number records)" = 0 ]
+run 0 "$HONE" db forget v.db --workload matmul --status OK --dry-run --json
+ok "would forget $good" [ "$(number records)" = $good ]
+says '"forgotten":false'
+says "{\"matmul\":$good}"
+run 0 "$HONE" db forget v.db --workload matmul --status OK --yes --json
+says '"forgotten":true'
+run 0 "$HONE" db stats v.db --json
+ok "$good are gone" [ "$(number records)" = $((all - good)) ]
+ok "and the log says so" [ "$(number forgotten)" = $good ]
+run 0 "$HONE" db check v.db
+refuse 3 "has no result" "$HONE" query $kernel --db v.db --require exact
+run 0 $tune --db v.db --trials $all
+ok "they are tried again" [ "$(number ok)" -gt 0 ]
+run 0 "$HONE" db check v.db --repair --json
+says '"ok":true'
+
 # ---- left by a tuner that was killed, in a folder where the reader may not write
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     background $tune --db k.db --trials 100000

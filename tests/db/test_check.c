@@ -41,7 +41,7 @@ static void counts(void **state)
     json_object_del(j, "bytes");
     json_object_del(j, "wal_bytes");
     char *text = hone_json_text(j);
-    assert_string_equal(text, "{\"ok\":1,\"records\":3,"
+    assert_string_equal(text, "{\"forgotten\":0,\"ok\":1,\"records\":3,"
                               "\"rejected\":{\"REJECT_RUN_TIMEOUT\":1,\"REJECT_WRONG_RESULT\":1},"
                               "\"samples\":3,\"schema\":2,\"sessions\":1,\"targets\":1,"
                               "\"workloads\":1}");
@@ -49,8 +49,11 @@ static void counts(void **state)
     json_decref(j);
     CHECK(hone_db_check(db, &j, err));
     text = hone_json_text(j);
-    assert_string_equal(text, "{\"ok\":true,\"problems\":[],\"records\":3,\"sessions\":1,"
-                              "\"targets\":1,\"workloads\":1}");
+    assert_string_equal(text, "{\"ok\":true,\"problems\":[],\"records\":3,\"removals\":0,"
+                              "\"sessions\":1,\"targets\":1,"
+                              "\"unfounded\":{\"by_reason\":{},\"by_status\":{},"
+                              "\"by_workload\":{},\"records\":0,\"samples\":0},"
+                              "\"workloads\":1}");
     free(text);
     json_decref(j);
     hone_db_close(db);
@@ -91,6 +94,8 @@ static void damage_is_found(void **state)
           "record 1 rests on 3 samples, of which 2 are there");
     after("e.db", "INSERT INTO sample VALUES(99, 0, 0, 1, 1)",
           "samples of record 99, which is not there");
+    after("g.db", "INSERT INTO forgotten VALUES(1, '{}', 5, 0, 1, '0.1', 'no sum')",
+          "forgotten 1 does not match its checksum");
     after("f.db",
           "DELETE FROM meta WHERE key = 'schema';"
           "INSERT INTO meta VALUES('schema', '7')",
@@ -167,8 +172,8 @@ static void salvage_of_a_sound_file_is_a_copy(void **state)
     json_t *j = NULL;
     CHECK(hone_db_salvage(at("whole.db"), at("copy.db"), &j, err));
     char *text = hone_json_text(j);
-    assert_string_equal(text, "{\"lost\":0,\"records\":3,\"sessions\":1,\"targets\":1,"
-                              "\"workloads\":1}");
+    assert_string_equal(text, "{\"lost\":0,\"records\":3,\"removals\":0,\"sessions\":1,"
+                              "\"targets\":1,\"workloads\":1}");
     free(text);
     json_decref(j);
     hone_error e;

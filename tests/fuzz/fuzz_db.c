@@ -106,6 +106,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (hone_db_open(path, HONE_DB_WRITE | HONE_DB_CREATE | HONE_DB_VERIFY, &db, &e) == HONE_OK) {
         tell(db);
         ask(db);
+        (void)!hone_db_repair(db, &j, &e);
+        json_decref(j);
+        if (hone_db_forget(db, &(hone_db_choice){.reason = "*"}, false, &j, &e) == HONE_OK)
+            json_decref(j);
+        ask(db);
         hone_db_close(db);
     }
     remove_all(path);
