@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "ir/ir.h"
 #include "targets/target.h"
+#include "workers/workers.h"
 
 /* ---- options ------------------------------------------------------------------------------- */
 
@@ -97,8 +98,9 @@ typedef struct cli_local cli_local;
 hone_status cli_local_start(bool device, int32_t threads, cli_local **ret,
                             hone_error *err) HONE_NODISCARD;
 const char *cli_local_endpoint(const cli_local *l);
-/* Starts again what has died, at most a few times. */
-void cli_local_mind(cli_local *l);
+/* Starts again what has died or does not answer, at most a few times. To be called between turns of
+ * the pool that they serve. */
+void cli_local_mind(cli_local *l, const hone_pool *pool);
 void cli_local_stop(cli_local *l);
 
 /* ---- commands

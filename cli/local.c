@@ -14,11 +14,15 @@
 #include <unistd.h>
 
 #define MAX_RESTARTS 20
+#define LOST_NS (INT64_C(5) * 1000000000)   /* for one that was lost to register again */
+#define START_NS (INT64_C(60) * 1000000000) /* for one that starts to register */
 #define PREFIX "hone-run-"
 
 typedef struct local_worker {
     const char *role;
     pid_t pid; /* 0: not running */
+    int64_t start_ns;
+    int64_t seen_ns; /* when the pool last knew it; 0: not since its start */
     cpu_set_t cpus;
 } local_worker;
 
@@ -34,6 +38,8 @@ struct cli_local {
 static void spawn(cli_local *l, local_worker *w)
 {
     pid_t parent = getpid();
+    w->start_ns = hone_clock_ns();
+    w->seen_ns = 0;
     w->pid = fork();
     if (w->pid != 0) {
         if (w->pid < 0) {
@@ -165,10 +171,27 @@ const char *cli_local_endpoint(const cli_local *l)
     return l->endpoint;
 }
 
-void cli_local_mind(cli_local *l)
+/* One that the pool has lost is alive and does not answer: stopped, or hung. It would have come
+ * back by itself. */
+static bool is_hung(local_worker *w, const hone_pool *pool)
+{
+    int64_t now = hone_clock_ns();
+    if (hone_pool_knows(pool, (uint32_t)w->pid))
+        w->seen_ns = now;
+    return w->seen_ns ? now - w->seen_ns > LOST_NS : now - w->start_ns > START_NS;
+}
+
+void cli_local_mind(cli_local *l, const hone_pool *pool)
 {
     for (unsigned k = 0; k < l->n; k++) {
         local_worker *w = &l->workers[k];
+        if (w->pid > 0 && is_hung(w, pool)) {
+            hone_log(HONE_LOG_WARN, "the local %s worker (%ld) does not answer: killed", w->role,
+                     (long)w->pid);
+            kill(w->pid, SIGKILL);
+            waitpid(w->pid, NULL, 0);
+            w->pid = 0;
+        }
         if (w->pid > 0 && waitpid(w->pid, NULL, WNOHANG) == w->pid)
             w->pid = 0;
         if (w->pid == 0 && l->restarts < MAX_RESTARTS) {

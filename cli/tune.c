@@ -20,6 +20,7 @@ typedef struct tune {
     bool json;
     int64_t deadline_ns; /* 0: none */
     cli_local *local;
+    hone_pool *pool;
 } tune;
 
 static void print_json(json_t *j)
@@ -70,7 +71,7 @@ static void on_peer(void *ctx, const hone_pool_event *e)
 
 static void on_turn(void *ctx)
 {
-    cli_local_mind(((tune *)ctx)->local);
+    cli_local_mind(((tune *)ctx)->local, ((tune *)ctx)->pool);
 }
 
 static bool is_stopped(void *ctx)
@@ -288,6 +289,7 @@ static int run(int argc, char **argv, const cli_command *self)
                            &pool, &err);
     if (st == HONE_OK)
         st = cli_local_start(here, (int32_t)threads, &u.local, &err);
+    u.pool = pool;
     if (st == HONE_OK)
         st = hone_pool_listen(pool, cli_local_endpoint(u.local), &err);
     if (st == HONE_OK)

@@ -122,6 +122,8 @@ typedef enum hone_pool_event_kind {
     HONE_POOL_NOTHING,     /* the wait ended */
     HONE_POOL_PEER_JOINED, /* text: its name and roles */
     HONE_POOL_PEER_LOST,   /* its jobs come back as events with status HONE_E_PEER */
+    HONE_POOL_PEER_BUSY,   /* present, but for 10 s (half of lost_ms) it has taken none of the jobs
+                              that wait; text says who. Told again each minute while it lasts */
     HONE_POOL_REFUSED,     /* a peer was turned away; text says who and why */
     HONE_POOL_BUILT,       /* job `id`: status, and `artifact` when HONE_OK */
     HONE_POOL_MEASURED     /* job `id`: status, and `result` */
@@ -154,6 +156,8 @@ uint32_t hone_pool_credit(const hone_pool *p, unsigned role);
 uint32_t hone_pool_able(const hone_pool *p, unsigned role, const char *target);
 /* A number for a job that no other job of this pool has, from 1 on. */
 uint64_t hone_pool_new_id(hone_pool *p);
+/* Is a worker of this machine with this process id among the peers? */
+bool hone_pool_knows(const hone_pool *p, uint32_t pid);
 /* Queues the job; copies what it needs, so job and artifacts may go. A job whose worker is lost
  * comes back as HONE_E_PEER once; resubmitting is the caller's decision. */
 void hone_pool_build(hone_pool *p, const hone_build_job *job);

@@ -44,6 +44,41 @@ static void late_worker_times_out(void **state)
     hone_pool_free(p);
 }
 
+/* Alive, registered, and takes no job: somebody is told, once in a while. */
+static void idle_worker_is_told_of(void **state)
+{
+    (void)state;
+    hone_pool *p = listening_pool(WAIT_MS / 4);
+    raw r;
+    raw_open(&r);
+    raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_BUILD);
+    raw_expect(&r, p, HONE_WIRE_WELCOME);
+    submit(p, 1, "w", NULL);
+    hone_pool_event e = {0};
+    int64_t start = hone_clock_ns();
+    unsigned told = 0;
+    while (hone_clock_ns() - start < WAIT_MS / 2 * INT64_C(1000000)) {
+        hone_wire ping = {.type = HONE_WIRE_PING};
+        raw_say(&r, &ping);
+        hone_pool_next(p, 50, &e);
+        if (e.kind == HONE_POOL_NOTHING)
+            continue;
+        assert_int_equal(e.kind, HONE_POOL_PEER_BUSY);
+        assert_true(hone_clock_ns() - start >= WAIT_MS / 8 * INT64_C(1000000));
+        assert_non_null(strstr(e.text, "has taken nothing to build for"));
+        assert_string_equal(e.device, "raw?[31m");
+        told++;
+    }
+    assert_int_equal(told, 1);
+    raw_ready(&r, HONE_ROLE_BUILD, 1); /* and when it does, it gets the job */
+    do
+        raw_receive(&r, p);
+    while (r.in->type == HONE_WIRE_PONG);
+    assert_int_equal(r.in->type, HONE_WIRE_BUILD);
+    raw_close(&r);
+    hone_pool_free(p);
+}
+
 static void artifacts_are_sent_once(void **state)
 {
     (void)state;
@@ -244,10 +279,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(late_worker_times_out),
-        TEST(artifacts_are_sent_once),
-        TEST(who_lies_is_sent_away),
-        TEST(nonsense_is_answered),
+        TEST(late_worker_times_out), TEST(idle_worker_is_told_of), TEST(artifacts_are_sent_once),
+        TEST(who_lies_is_sent_away), TEST(nonsense_is_answered),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -26,8 +26,11 @@ typedef struct hone_workers__peer {
     unsigned roles;
     uint32_t revision; /* of wire.def, that it knows */
     uint32_t credit[HONE_WORKERS__ROLES];
-    uint32_t busy; /* jobs in hand */
+    uint32_t pid;
+    uint32_t busy[HONE_WORKERS__ROLES]; /* jobs in hand */
     int64_t seen_ns;
+    int64_t idle_ns; /* since when it takes none of the jobs that wait for it; 0: not so */
+    int64_t idle_told_ns;
     uint64_t known[HONE_WORKERS__KNOWN]; /* keys of artifacts sent, a ring */
     unsigned known_turn;
 } hone_workers__peer;
@@ -54,6 +57,8 @@ typedef struct hone_workers__expelled { /* a worker process that is not taken ag
     char why[200]; /* "": none here */
 } hone_workers__expelled;
 
+extern const unsigned hone_workers__role_bit[HONE_WORKERS__ROLES]; /* HONE_ROLE_* */
+
 struct hone_pool {
     void *zmq;
     hone_workers__identity identity;
@@ -67,6 +72,7 @@ struct hone_pool {
     HONE_VEC(hone_workers__blob *) blobs;
     HONE_VEC(hone_pool_event *) events; /* to be handed out, from `first` on */
     uint32_t first;
+    hone_workers__denials refusals, bad; /* told lately; bad: messages that make no sense */
     hone_workers__expelled expelled[64]; /* a ring */
     unsigned expelled_turn;
     HONE_VEC(zmq_pollitem_t) items;
@@ -85,6 +91,8 @@ void hone_workers__pool_say_who(hone_pool *p, hone_workers__pool_link *l,
                                 const char *why);
 void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
                                 const hone_workers__incoming *in);
+/* Says that somebody was turned away: log and event, unless it was said too often. */
+void hone_workers__pool_refused(hone_pool *p, const char *text);
 /* Sends a worker away for good that sends what no worker that means well sends: NACK of the message
  * with this number, GOODBYE; a HELLO of the same process is refused from then on. */
 void hone_workers__pool_expel(hone_pool *p, hone_workers__peer *peer, uint64_t seq,
@@ -105,6 +113,9 @@ hone_workers__job *hone_workers__job_find(hone_pool *p, const hone_workers__peer
 /* Sends the artifact unless the peer has it; `again`: also then. False: the peer is lost. */
 bool hone_workers__job_send_artifact(hone_pool *p, hone_workers__peer *peer, hone_workers__job *j,
                                      hone_workers__blob *b, bool again);
+/* May this job be given to this peer, once it has credit? */
+bool hone_workers__job_suits(const hone_workers__job *j, const hone_workers__peer *peer);
+uint32_t hone_workers__peer_busy(const hone_workers__peer *peer);
 /* Gives waiting jobs to peers with credit. */
 void hone_workers__pool_assign(hone_pool *p);
 void hone_workers__job_free(hone_pool *p, hone_workers__job *j);

@@ -123,7 +123,7 @@ static void job_release(hone_pool *p, hone_workers__job *j)
         if (p->running.v[i] == j)
             p->running.v[i] = p->running.v[--p->running.n];
     if (j->peer)
-        j->peer->busy--;
+        j->peer->busy[j->role]--;
 }
 
 hone_pool_event *hone_workers__job_finish(hone_pool *p, hone_workers__job *j)
@@ -260,13 +260,24 @@ static hone_status check_fits(hone_pool *p, hone_wire *m, const hone_workers__jo
     return hone_wire_encode(m, &p->out, err);
 }
 
+uint32_t hone_workers__peer_busy(const hone_workers__peer *peer)
+{
+    return peer->busy[0] + peer->busy[1];
+}
+
+bool hone_workers__job_suits(const hone_workers__job *j, const hone_workers__peer *peer)
+{
+    return (peer->roles & hone_workers__role_bit[j->role]) != 0;
+}
+
 /* The peer with credit and the least to do; the freshest first among equals. */
-static hone_workers__peer *choose(const hone_pool *p, unsigned role)
+static hone_workers__peer *choose(const hone_pool *p, const hone_workers__job *j)
 {
     hone_workers__peer *best = NULL;
     for (uint32_t i = 0; i < p->peers.n; i++) {
         hone_workers__peer *x = p->peers.v[i];
-        if (x->credit[role] > 0 && (!best || x->busy < best->busy))
+        if (x->credit[j->role] > 0 && hone_workers__job_suits(j, x) &&
+            (!best || hone_workers__peer_busy(x) < hone_workers__peer_busy(best)))
             best = x;
     }
     return best;
@@ -279,7 +290,7 @@ static bool send_job(hone_pool *p, hone_workers__peer *peer, hone_workers__job *
     hone_error err = {0};
     hone_status s = check_fits(p, &m, j, &err);
     j->peer = peer;
-    peer->busy++;
+    peer->busy[j->role]++;
     int64_t start = start_of(p, j, hone_clock_ns());
     hone_vec_push(&p->running, j);
     if (s != HONE_OK) {
@@ -300,7 +311,7 @@ void hone_workers__pool_assign(hone_pool *p)
     bool none[HONE_WORKERS__ROLES] = {false};
     for (uint32_t i = 0; i < p->waiting.n && !(none[0] && none[1]);) {
         hone_workers__job *j = p->waiting.v[i];
-        hone_workers__peer *peer = none[j->role] ? NULL : choose(p, j->role);
+        hone_workers__peer *peer = none[j->role] ? NULL : choose(p, j);
         if (!peer) {
             none[j->role] = true;
             i++;

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-static const unsigned role_bit[HONE_WORKERS__ROLES] = {HONE_ROLE_BUILD, HONE_ROLE_RUN};
+const unsigned hone_workers__role_bit[HONE_WORKERS__ROLES] = {HONE_ROLE_BUILD, HONE_ROLE_RUN};
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
@@ -106,15 +106,25 @@ static const char *expelled(const hone_pool *p, const uint8_t instance[16])
     return NULL;
 }
 
+void hone_workers__pool_refused(hone_pool *p, const char *text)
+{
+    char all[256];
+    snprintf(all, sizeof all, "%s", text);
+    if (!hone_workers__denials_tell(&p->refusals, all, sizeof all))
+        return;
+    hone_log(HONE_LOG_WARN, "%s", all);
+    hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_REFUSED);
+    snprintf(e->text, sizeof e->text, "%s", all);
+}
+
 static void refuse(hone_pool *p, hone_workers__pool_link *l, const hone_workers__incoming *in,
                    uint32_t code, const char *text)
 {
     hone_wire m = {.type = HONE_WIRE_REFUSE, .refuse = {code, 0, text}};
     hone_workers__pool_tell_route(p, l, &in->from, &m);
-    hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_REFUSED);
-    snprintf(e->text, sizeof e->text, "refused a worker at %.80s: %.140s", l->link.endpoint.uri,
-             text);
-    hone_log(HONE_LOG_WARN, "%s", e->text);
+    char all[256];
+    snprintf(all, sizeof all, "refused a worker at %.80s: %.140s", l->link.endpoint.uri, text);
+    hone_workers__pool_refused(p, all);
 }
 
 static hone_workers__peer *by_session(hone_pool *p, const uint8_t session[16])
@@ -162,7 +172,7 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
         hone_workers__peer *old = p->peers.v[i];
         if (memcmp(old->instance, h->instance, 16) != 0 || strcmp(old->key, in->key) != 0)
             continue;
-        if (old->busy == 0 || memcmp(old->session, m->session, 16) == 0) {
+        if (hone_workers__peer_busy(old) == 0 || memcmp(old->session, m->session, 16) == 0) {
             /* It asks again and nothing is lost: the session goes on, by this way. A worker that
              * does not know it any more says READY anew. */
             if (memcmp(old->session, m->session, 16) != 0)
@@ -185,6 +195,7 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
     peer->fd = in->fd;
     peer->roles = h->roles;
     peer->revision = h->revision;
+    peer->pid = h->pid;
     peer->seen_ns = hone_clock_ns();
     memcpy(peer->key, in->key, sizeof peer->key);
     const hone_allowed *known = *in->key ? hone_allow_find_text(&p->identity.allow, in->key) : NULL;
@@ -268,7 +279,7 @@ static void on_need(hone_pool *p, hone_workers__peer *peer, const hone_wire_need
 static void on_ready(hone_workers__peer *peer, const hone_wire_ready *r)
 {
     for (unsigned i = 0; i < HONE_WORKERS__ROLES; i++)
-        if (r->role == role_bit[i] && (peer->roles & role_bit[i]))
+        if (r->role == hone_workers__role_bit[i] && (peer->roles & r->role))
             peer->credit[i] = r->credit > HONE_WORKERS__CREDIT_MAX - peer->credit[i]
                                   ? HONE_WORKERS__CREDIT_MAX
                                   : peer->credit[i] + r->credit;
@@ -352,7 +363,11 @@ void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
     if (s == HONE_E_VERSION)
         nack(p, l, in, m, HONE_NACK_TYPE, err.message);
     else if (s != HONE_OK) {
-        hone_log(HONE_LOG_WARN, "bad message at %s: %s", l->link.endpoint.uri, err.message);
+        char text[256];
+        snprintf(text, sizeof text, "bad message at %.80s: %.140s", l->link.endpoint.uri,
+                 err.message);
+        if (hone_workers__denials_tell(&p->bad, text, sizeof text))
+            hone_log(HONE_LOG_WARN, "%s", text);
         if (peer)
             hone_workers__pool_expel(p, peer, m->seq, err.message);
         else
@@ -360,12 +375,11 @@ void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
     } else if (m->type == HONE_WIRE_HELLO)
         on_hello(p, l, in, m);
     else if (m->type == HONE_WIRE_REFUSE) {
-        char text[256];
+        char text[256], all[256];
         hone_workers__printable(text, sizeof text, m->refuse.text);
-        hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_REFUSED);
-        snprintf(e->text, sizeof e->text, "the worker at %.80s turned us away: %.140s",
+        snprintf(all, sizeof all, "the worker at %.80s turned us away: %.140s",
                  l->link.endpoint.uri, text);
-        hone_log(HONE_LOG_WARN, "%s", e->text);
+        hone_workers__pool_refused(p, all);
         if (!l->link.bound && m->refuse.retry_ms)
             l->who_ns = hone_clock_ns() + (int64_t)m->refuse.retry_ms * 1000000;
     } else if (peer)

@@ -10,6 +10,7 @@
 #define LOST_MS 20000
 #define GOODBYE_LINGER_MS 300
 #define BROKEN_MAX 5
+#define BUSY_AGAIN_MS 60000
 
 hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret, hone_error *err)
 {
@@ -85,6 +86,14 @@ uint32_t hone_pool_able(const hone_pool *p, unsigned role, const char *target)
     return hone_pool_peers(p, role);
 }
 
+bool hone_pool_knows(const hone_pool *p, uint32_t pid)
+{
+    for (uint32_t i = 0; i < p->peers.n; i++)
+        if (p->peers.v[i]->pid == pid && p->peers.v[i]->link->link.endpoint.local)
+            return true;
+    return false;
+}
+
 uint64_t hone_pool_new_id(hone_pool *p)
 {
     return ++p->id;
@@ -123,8 +132,7 @@ static void lose_connection(hone_pool *p, hone_workers__pool_link *l, int fd)
 
 static void give_up(hone_pool *p, hone_workers__pool_link *l, const char *text)
 {
-    hone_log(HONE_LOG_WARN, "%s", text);
-    report_refused(p, text);
+    hone_workers__pool_refused(p, text);
     if (l->link.bound)
         return;
     /* libzmq would try for ever, and be denied for ever. */
@@ -220,11 +228,58 @@ static void judge_deadlines(hone_pool *p, int64_t now)
     }
 }
 
+/* The role of a job that waits, that this peer could take and does not: it grants no credit and has
+ * nothing of this role in hand. Or -1. */
+static int left_lying(const hone_pool *p, const hone_workers__peer *peer)
+{
+    for (uint32_t i = 0; i < p->waiting.n; i++) {
+        const hone_workers__job *j = p->waiting.v[i];
+        if (hone_workers__job_suits(j, peer) && peer->credit[j->role] == 0 &&
+            peer->busy[j->role] == 0)
+            return (int)j->role;
+    }
+    return -1;
+}
+
+static int64_t busy_ns(const hone_pool *p)
+{
+    return p->lost_ns / 2;
+}
+
+/* Somebody should know of a worker that lives and lets jobs lie. */
+static void judge_idleness(hone_pool *p, int64_t now)
+{
+    for (uint32_t i = 0; i < p->peers.n; i++) {
+        hone_workers__peer *peer = p->peers.v[i];
+        int role = left_lying(p, peer);
+        if (role < 0) {
+            peer->idle_ns = peer->idle_told_ns = 0;
+            continue;
+        }
+        if (!peer->idle_ns)
+            peer->idle_ns = now;
+        if (now - peer->idle_ns < busy_ns(p) ||
+            (peer->idle_told_ns && now - peer->idle_told_ns < BUSY_AGAIN_MS * MS))
+            continue;
+        peer->idle_told_ns = now;
+        hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_PEER_BUSY);
+        snprintf(e->device, sizeof e->device, "%s", peer->name);
+        snprintf(e->text, sizeof e->text,
+                 "worker %s is there, and has taken nothing to %s for %.0f s", peer->name,
+                 role ? "measure" : "build", (double)(now - peer->idle_ns) / 1e9);
+        hone_log(HONE_LOG_WARN, "%s", e->text);
+    }
+}
+
 static int64_t next_timer(const hone_pool *p, int64_t until)
 {
     for (uint32_t i = 0; i < p->peers.n; i++)
         if (p->peers.v[i]->seen_ns + p->lost_ns < until)
             until = p->peers.v[i]->seen_ns + p->lost_ns;
+    for (uint32_t i = 0; i < p->peers.n; i++)
+        if (p->peers.v[i]->idle_ns && !p->peers.v[i]->idle_told_ns &&
+            p->peers.v[i]->idle_ns + busy_ns(p) < until)
+            until = p->peers.v[i]->idle_ns + busy_ns(p);
     for (uint32_t i = 0; i < p->running.n; i++)
         if (p->running.v[i]->deadline_ns < until)
             until = p->running.v[i]->deadline_ns;
@@ -249,6 +304,7 @@ static void turn(hone_pool *p)
         ask_who(p, p->links.v[i], now);
     judge_deadlines(p, now);
     hone_workers__pool_assign(p);
+    judge_idleness(p, now);
 }
 
 static bool take_event(hone_pool *p, hone_pool_event *ret)

@@ -50,7 +50,7 @@ typedef struct hone_workers__worker {
     bool stale;     /* the session of the running measurement is over */
     unsigned asked; /* NEED sent for artifact i */
     hone_wire_measure measure;
-    int64_t measure_start_ns;
+    int64_t measure_start_ns, gave_up_ns;
     hone_workers__artifacts cache;
 
     bool stopping;

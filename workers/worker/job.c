@@ -6,6 +6,7 @@
 /* The loop comes by ten times a second while something is built. When it was away for so long, the
  * machine was asleep, or this worker was stopped. */
 #define STALL_NS (2000 * MS)
+#define MOST_MS 600000 /* for a build, for a check, for a timing: whatever the job says */
 
 static void grant(hone_workers__worker *w, uint32_t role, uint32_t credit)
 {
@@ -27,9 +28,11 @@ void hone_workers__worker_ready(hone_workers__worker *w)
 static void give_up_measurement(hone_workers__worker *w)
 {
     w->wanting = false;
-    w->stale = w->measuring;
-    if (w->measuring)
-        hone_nursery_cancel(w->nursery);
+    if (!w->measuring || w->stale)
+        return;
+    w->stale = true;
+    w->gave_up_ns = hone_clock_ns();
+    hone_nursery_cancel(w->nursery);
 }
 
 void hone_workers__worker_abandon(hone_workers__worker *w)
@@ -59,7 +62,9 @@ void hone_workers__worker_on_build(hone_workers__worker *w, const hone_wire *m, 
         hone_workers__worker_nack(w, m, HONE_NACK_CREDIT, "more builds than this worker asked for");
         return;
     }
-    hone_workers__queued_build b = {.ticket = m->build.ticket, .deadline_ms = m->build.deadline_ms};
+    int64_t ms = m->build.deadline_ms;
+    hone_workers__queued_build b = {.ticket = m->build.ticket,
+                                    .deadline_ms = ms > 0 && ms < MOST_MS ? ms : MOST_MS};
     hone_buf_add(&b.message, bytes, n);
     hone_vec_push(&w->builds, b);
 }
@@ -140,7 +145,7 @@ static void limit_build(hone_workers__worker *w)
 {
     int64_t most_bytes = w->o->build_rss_limit, most_ms = w->builds.v[0].deadline_ms;
     char text[128];
-    if (most_ms > 0 && (w->build_seen_ns - w->build_start_ns) / MS > most_ms) {
+    if ((w->build_seen_ns - w->build_start_ns) / MS > most_ms) {
         hone_workers__build_end end;
         hone_workers__forge_end(w->forge, &end);
         snprintf(text, sizeof text, "the build took longer than %" PRId64 " ms", most_ms);
@@ -246,6 +251,10 @@ void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m
     }
     w->measure = *j;
     w->measure.target = NULL;
+    if (j->check_ms > MOST_MS)
+        w->measure.check_ms = MOST_MS;
+    if (j->run_ms > MOST_MS)
+        w->measure.run_ms = MOST_MS;
     w->wanting = true;
     w->asked = 0;
     start_measure(w);

@@ -16,11 +16,15 @@
 #include <unistd.h>
 
 #define MS INT64_C(1000000)
-#define LOST_MS 20000 /* until WELCOME says otherwise */
+#define LOST_MS 20000     /* until WELCOME says otherwise */
+#define LEAST_LOST_MS 100 /* what a coordinator may ask for */
+#define MOST_LOST_MS 120000
+#define LEAST_BEAT_MS 20
 #define HELLO_AGAIN_MS 3000
 #define ORPHAN_MIN_MS 10000 /* a local coordinator away for longer does not come back */
 #define BROKEN_MAX 5
 #define UNSENT_MAX 16
+#define GIVE_UP_MS 60000 /* for the nursery to end a measurement nobody wants */
 #define GOODBYE_LINGER_MS 300
 
 /* ---- sending -------------------------------------------------------------------------------- */
@@ -199,14 +203,19 @@ static void on_who(hone_workers__worker *w, const hone_workers__incoming *in, co
     say_hello(w);
 }
 
+static int64_t within(int64_t x, int64_t least, int64_t most)
+{
+    return x < least ? least : x > most ? most : x;
+}
+
 static void on_welcome(hone_workers__worker *w, const hone_workers__incoming *in,
                        const hone_wire *m)
 {
     if (w->link.bound && (!same_route(&w->route, &in->from) || strcmp(w->key, in->key) != 0))
         return;
     w->heard_ns = hone_clock_ns();
-    w->heartbeat_ns = m->welcome.heartbeat_ms * MS;
-    w->lost_ns = m->welcome.lost_ms * MS;
+    w->lost_ns = within(m->welcome.lost_ms, LEAST_LOST_MS, MOST_LOST_MS) * MS;
+    w->heartbeat_ns = within(m->welcome.heartbeat_ms, LEAST_BEAT_MS, w->lost_ns / MS / 2) * MS;
     if (w->registered && memcmp(w->session, m->session, 16) == 0)
         return;
     end_session(w);
@@ -348,6 +357,9 @@ static void on_timers(hone_workers__worker *w)
         if (now - w->down_ns > orphan)
             hone_workers__worker_stop(w, HONE_E_PEER, "no coordinator at %s", w->link.endpoint.uri);
     }
+    if (w->stale && now - w->gave_up_ns > GIVE_UP_MS * MS)
+        hone_workers__worker_stop(w, HONE_E_SANDBOX,
+                                  "the measuring process does not let go of a kernel");
     if (w->registered && w->up && now - w->said_ns > w->heartbeat_ns) {
         hone_wire m = {.type = HONE_WIRE_PING, .ping = {(uint64_t)now}};
         hone_workers__worker_say(w, &m);
