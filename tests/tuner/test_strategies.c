@@ -313,14 +313,14 @@ static void a_stop_is_heeded(void **state)
     game other;
     game_start(&other, *state, sp, 14);
     game_ask(&other, 16);
-    for (uint64_t at = 0; at == 0 || at <= all; at += at < 20 ? 1 : all / 7 + 1) {
+    for (uint64_t at = 0; at == 0 || at <= all; at += at < 6 ? 1 : all / 5 + 1) {
         game g;
         button b = {0};
         game_start(&g, *state, sp, 13);
         hone_search_free(g.search);
         g.search = hone_search_new(
             *state, sp,
-            &(hone_search_options){.seed = 13, .population = 48, .stop = pressed, .stop_ctx = &b});
+            &(hone_search_options){.seed = 13, .population = 16, .stop = pressed, .stop_ctx = &b});
         b.search = g.search;
         hone_search_suggest(g.search, other.asked[14].trace);
         hone_search_suggest(g.search, other.asked[15].trace);
@@ -357,8 +357,8 @@ static void a_stop_is_heeded(void **state)
                 g.asked[g.n++] = none[k];
         }
         b.at = 0;
-        game_play(&g, 60, 12);
-        assert_int_equal(g.n, 60);
+        game_play(&g, 48, 12);
+        assert_int_equal(g.n, 48);
         assert_string_equal(g.asked[0].why, "default");
         assert_string_equal(g.asked[1].trace, other.asked[14].trace);
         assert_string_equal(g.asked[2].trace, other.asked[15].trace);
@@ -379,7 +379,7 @@ static void a_stop_of_the_space(void **state)
     game_start(&other, *state, sp, 14);
     game_ask(&other, 16);
     unsigned interrupted = 0;
-    for (uint64_t at = 1; at < 1000; at += at < 40 ? 1 : at / 3) {
+    for (uint64_t at = 1; at < 400; at = at * 3 / 2 + 1) {
         game g;
         game_start(&g, *state, sp, 13);
         hone_search_suggest(g.search, other.asked[14].trace);
@@ -394,14 +394,14 @@ static void a_stop_of_the_space(void **state)
         assert_true(st == HONE_OK || n == 0);
         interrupted += st != HONE_OK;
         g.n = n;
-        game_play(&g, 40, 12);
-        assert_int_equal(g.n, 40);
+        game_play(&g, 16, 12);
+        assert_int_equal(g.n, 16);
         assert_string_equal(g.asked[0].why, "default");
         assert_string_equal(g.asked[1].trace, other.asked[14].trace);
         game_check_distinct(&g);
         game_end(&g);
     }
-    assert_true(interrupted > 40);
+    assert_true(interrupted > 8);
     game_end(&other);
     hone_space_free(sp);
 }
