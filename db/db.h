@@ -208,7 +208,7 @@ typedef struct hone_db_session {
     uint64_t seed;
     hone_rng rng;       /* the generator as it was seeded */
     int64_t trials;     /* candidates measured so far */
-    const char *state;  /* JSON: what its results need to be built again */
+    const char *state;  /* JSON: its strategy, and what its results need to be built again */
     int64_t started_ms; /* 0 on put: now */
     int64_t ended_ms;   /* 0: not ended, or it died */
     const char *hone_version;

@@ -6,11 +6,15 @@
 #define SUGGESTIONS 16 /* so many of the fastest are looked at for those of another version */
 #define LOOK_AT 48     /* and so many for one that was not met yet */
 
-/* What a later process needs to build this run's results again: the intrinsics that were added. */
+/* How the candidates are chosen, and what a later process needs to build this run's results again:
+ * the intrinsics that were added. */
 static char *state_of(const hone_session_options *o)
 {
+    const hone_strategy *strategy = o->strategy ? o->strategy : hone_strategy_at(0);
     const char *text = o->intrins ? hone_intrin_set_text(o->intrins) : "";
-    json_t *j = text[0] ? json_pack("{s:s}", "intrins", text) : json_object();
+    json_t *j = json_pack("{s:s}", "strategy", strategy->name);
+    if (text[0])
+        json_object_set_new(j, "intrins", json_string(text));
     char *ret = hone_json_text(j);
     json_decref(j);
     return ret;

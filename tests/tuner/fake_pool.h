@@ -110,6 +110,7 @@ typedef struct fake_want {
     uint64_t trials, seed;
     int64_t time_ms;
     bool exclusive;
+    const hone_strategy *strategy; /* NULL: the default */
 } fake_want;
 
 static inline fake_user *fake_start(fake_pool *f, unsigned k, const fake_want *w)
@@ -131,6 +132,7 @@ static inline fake_user *fake_start(fake_pool *f, unsigned k, const fake_want *w
                               .trials = w->trials,
                               .time_ms = w->time_ms,
                               .seed = w->seed ? w->seed : 1,
+                              .strategy = w->strategy,
                               .db = u->db,
                               .exclusive = w->exclusive,
                               .port = {f, fake_new_id, fake_able, fake_in_hand}};

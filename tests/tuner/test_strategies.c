@@ -1,7 +1,7 @@
 /* What every strategy must do, on a simulated device: each test is run with each of them.
  *
  * Reader's map: what is asked for; the log; results; stopping; the end of the space; the search
- * itself; the table. */
+ * itself; in a session; the table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "tests/tuner/fake_pool.h"
 #include "tests/tuner/game.h"
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
@@ -540,6 +541,37 @@ static void more_than_wanted(void **state)
     hone_space_free(sp);
 }
 
+/* ---- in a session ---------------------------------------------------------------------------- */
+
+/* A session goes by it, and its row in the log says so; another may go on with the same log. */
+static void a_session(void **state)
+{
+    const hone_strategy *strategy = *state;
+    fake_pool f;
+    fake_open(&f);
+    for (unsigned again = 0; again < 2; again++) {
+        const hone_strategy *by = again ? hone_strategy_at(0) : strategy;
+        hone_error err = {0};
+        hone_db_session row;
+        json_t *j = NULL;
+        fake_user *u = fake_start(&f, 0, &(fake_want){.trials = 12, .strategy = by});
+        fake_work(&f);
+        assert_int_equal(u->r->status, HONE_OK);
+        assert_int_equal(u->r->trials, 12);
+        assert_int_equal(u->r->known, again ? 12 : 0);
+        assert_true(u->r->search.proposed >= 12);
+        assert_int_equal(hone_db_session_load(u->db, again + 1, &row, &err), HONE_OK);
+        assert_int_equal(hone_json_parse(row.state, strlen(row.state), &j, &err), HONE_OK);
+        const char *name = json_string_value(json_object_get(j, "strategy"));
+        assert_non_null(name);
+        assert_string_equal(name, by->name);
+        json_decref(j);
+        hone_db_session_free(&row);
+        fake_end(&f, 0);
+    }
+    fake_close(&f);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static void found_by_name(void **state)
@@ -587,6 +619,7 @@ int main(void)
         TEST(a_stop_of_the_space),
         TEST(exhausts_a_tiny_space),
         TEST(a_space_of_one),
+        TEST(a_session),
         TEST(found_by_name),
 #undef TEST
     };
