@@ -112,6 +112,12 @@ void hone_buf_free(hone_buf *b);
 /* The text (never NULL), now the caller's to free; the buffer is empty again. */
 char *hone_buf_take(hone_buf *b);
 
+/* The text as others can take it, caller frees: bytes that are not UTF-8 (RFC 3629), and control
+ * characters, become \xHH. Names and paths may hold any. */
+char *hone_text_clean(const char *s);
+/* Bytes of the UTF-8 sequence that begins at s, or 0. */
+size_t hone_utf8_length(const char *s);
+
 /* ---- random numbers ------------------------------------------------------------------------ */
 
 /* xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. The state is plain data. */
@@ -161,11 +167,23 @@ int64_t hone_clock_wall_ms(void);
  * HONE_E_NOTFOUND, HONE_E_IO. */
 hone_status hone_file_read(const char *path, size_t max, char **ret, size_t *ret_n,
                            hone_error *err) HONE_NODISCARD;
-/* Written to a temporary name beside it, synced, renamed: never a half file.
- * HONE_E_IO, HONE_E_FULL. */
+/* A regular file, or a new one, is written to a temporary name in its folder, synced and renamed:
+ * never a half file, and nothing left behind by a failure or a signal. Links are followed, and the
+ * mode is kept. Anything else at the path, such as a device, a FIFO or /dev/stdout, is opened and
+ * written to. HONE_E_IO, HONE_E_FULL. */
 hone_status hone_file_write(const char *path, const void *bytes, size_t n,
                             hone_error *err) HONE_NODISCARD;
-/* As hone_file_write with mode 0600, and refuses to replace an existing file (HONE_E_INPUT). */
+/* Several as one set, n <= HONE_FILE_SET, none of them a device or the like: after a failure the
+ * old set is there, or there was none. At no moment is the last file there without the others of
+ * its set. HONE_E_IO, HONE_E_FULL. */
+#define HONE_FILE_SET 4
+typedef struct hone_file {
+    const char *path;
+    const void *bytes;
+    size_t n;
+} hone_file;
+hone_status hone_file_write_set(const hone_file *files, unsigned n, hone_error *err) HONE_NODISCARD;
+/* A new file of mode 0600; refuses to replace one, or what a link points to (HONE_E_INPUT). */
 hone_status hone_file_write_secret(const char *path, const void *bytes, size_t n,
                                    hone_error *err) HONE_NODISCARD;
 /* mkdir -p. HONE_E_IO. */
@@ -175,6 +193,8 @@ hone_status hone_dir_make(const char *path, hone_error *err) HONE_NODISCARD;
  * and column. The caller decrefs. */
 hone_status hone_json_parse(const char *text, size_t n, json_t **ret,
                             hone_error *err) HONE_NODISCARD;
+/* The text as a JSON string; one that is not UTF-8 as hone_text_clean makes it. */
+json_t *hone_json_string(const char *text);
 /* Compact, keys sorted. Caller frees. */
 char *hone_json_text(const json_t *j);
 

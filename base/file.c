@@ -1,9 +1,7 @@
 #include "base/base.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 hone_status hone_file_read(const char *path, size_t max, char **ret, size_t *ret_n, hone_error *err)
 {
@@ -33,57 +31,6 @@ hone_status hone_file_read(const char *path, size_t max, char **ret, size_t *ret
         *ret_n = b.n;
     *ret = hone_buf_take(&b);
     return HONE_OK;
-}
-
-static hone_status write_all(int fd, const char *path, const void *bytes, size_t n, hone_error *err)
-{
-    const char *p = bytes;
-    while (n > 0) {
-        ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return hone_fail_errno(err, HONE_E_IO, "cannot write '%s'", path);
-        p += k;
-        n -= (size_t)k;
-    }
-    if (fsync(fd) != 0)
-        return hone_fail_errno(err, HONE_E_IO, "cannot sync '%s'", path);
-    return HONE_OK;
-}
-
-hone_status hone_file_write(const char *path, const void *bytes, size_t n, hone_error *err)
-{
-    char *tmp = hone_xasprintf("%s.tmp%ld", path, (long)getpid());
-    hone_status s = HONE_OK;
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        s = hone_fail_errno(err, HONE_E_IO, "cannot create '%s'", path);
-    } else {
-        s = write_all(fd, path, bytes, n, err);
-        if (close(fd) != 0 && s == HONE_OK)
-            s = hone_fail_errno(err, HONE_E_IO, "cannot write '%s'", path);
-        if (s == HONE_OK && rename(tmp, path) != 0)
-            s = hone_fail_errno(err, HONE_E_IO, "cannot replace '%s'", path);
-        if (s != HONE_OK)
-            unlink(tmp);
-    }
-    free(tmp);
-    return s;
-}
-
-hone_status hone_file_write_secret(const char *path, const void *bytes, size_t n, hone_error *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return hone_fail_errno(err, errno == EEXIST ? HONE_E_INPUT : HONE_E_IO,
-                               "cannot create '%s'", path);
-    hone_status s = write_all(fd, path, bytes, n, err);
-    if (close(fd) != 0 && s == HONE_OK)
-        s = hone_fail_errno(err, HONE_E_IO, "cannot write '%s'", path);
-    if (s != HONE_OK)
-        unlink(path);
-    return s;
 }
 
 hone_status hone_dir_make(const char *path, hone_error *err)

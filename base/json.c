@@ -16,6 +16,18 @@ hone_status hone_json_parse(const char *text, size_t n, json_t **ret, hone_error
     return HONE_OK;
 }
 
+json_t *hone_json_string(const char *text)
+{
+    json_t *j = json_string(text);
+    if (j)
+        return j;
+    char *clean = hone_text_clean(text);
+    j = json_string(clean);
+    free(clean);
+    HONE_ASSERT(j);
+    return j;
+}
+
 char *hone_json_text(const json_t *j)
 {
     char *s = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);

@@ -3,39 +3,14 @@
 
 /* ---- text ---------------------------------------------------------------------------------- */
 
-/* Length of the UTF-8 sequence at s (RFC 3629: no surrogates, no overlong forms), or 0. */
-static size_t utf8_length(const uint8_t *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    uint8_t low = 0x80, high = 0xbf;
-    if (s[0] == 0xe0)
-        low = 0xa0;
-    else if (s[0] == 0xed)
-        high = 0x9f;
-    else if (s[0] == 0xf0)
-        low = 0x90;
-    else if (s[0] == 0xf4)
-        high = 0x8f;
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 hone_status hone_db__text_check(const char *what, const char *s, size_t max, hone_error *err)
 {
     if (!s)
         return HONE_OK;
     if (strnlen(s, max + 1) > max)
         return hone_fail(err, HONE_E_INPUT, "%s is longer than %zu bytes", what, max);
-    for (const uint8_t *p = (const uint8_t *)s; *p;) {
-        size_t n = utf8_length(p);
+    for (const char *p = s; *p;) {
+        size_t n = hone_utf8_length(p);
         if (n == 0)
             return hone_fail(err, HONE_E_INPUT, "%s is not UTF-8 text", what);
         p += n;
@@ -48,8 +23,8 @@ char *hone_db__text_clean(const char *s)
     char *copy = hone_xstrdup(s ? s : "");
     size_t end = strnlen(copy, HONE_DB_MAX_TEXT);
     copy[end] = '\0';
-    for (uint8_t *p = (uint8_t *)copy; *p;) {
-        size_t n = utf8_length(p);
+    for (char *p = copy; *p;) {
+        size_t n = hone_utf8_length(p);
         if (n == 0) {
             *p = '?';
             n = 1;

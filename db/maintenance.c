@@ -83,13 +83,7 @@ static bool HONE_PRINTF(2, 3) problem(json_t *list, const char *fmt, ...)
     char text[512];
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    json_t *j = json_string(text);
-    if (!j) { /* a name from a damaged file that is not UTF-8 */
-        char *clean = hone_db__text_clean(text);
-        j = json_string(clean);
-        free(clean);
-    }
-    json_array_append_new(list, j);
+    json_array_append_new(list, hone_json_string(text)); /* names from a damaged file */
     return json_array_size(list) < MAX_PROBLEMS;
 }
 
