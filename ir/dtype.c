@@ -1,5 +1,6 @@
 #include "ir/internal.h"
 
+#include <float.h>
 #include <math.h>
 
 static const struct {
@@ -169,6 +170,20 @@ double hone_ir__round(hone_dtype t, double v)
         return from_16(to_16(v, BF16_MANTISSA), BF16_MANTISSA);
     default:
         return v;
+    }
+}
+
+double hone_ir__largest(hone_dtype t)
+{
+    switch (t) {
+    case HONE_F32:
+        return (double)FLT_MAX;
+    case HONE_F16:
+        return from_16(0x7bff, F16_MANTISSA);
+    case HONE_BF16:
+        return from_16(0x7f7f, BF16_MANTISSA);
+    default:
+        return DBL_MAX;
     }
 }
 

@@ -6,7 +6,10 @@
  *
  * Reader's map: the type of an expression; integers that are known now (sizes and what is computed
  * from them); building. */
+#include "ir/internal.h"
 #include "ir/syntax.h"
+
+#include <math.h>
 
 const char *hone_elab__type_name(unsigned type)
 {
@@ -338,20 +341,46 @@ bool hone_elab__int(const hone_elab *e, hone_ast_id n, int64_t *ret)
 
 /* ---- building ------------------------------------------------------------------------------- */
 
+static void does_not_fit(const hone_elab *e, hone_ast_id n, hone_dtype want, const char *value,
+                         bool negative)
+{
+    char bound[40];
+    if (hone_dtype_is_float(want)) {
+        double most = hone_ir__largest(want);
+        snprintf(bound, sizeof bound, "%.17g", negative ? -most : most);
+    } else {
+        int64_t lo, hi;
+        hone_ir__dtype_range(want, &lo, &hi);
+        snprintf(bound, sizeof bound, "%" PRId64, negative ? lo : hi);
+    }
+    hone_lex__fail_at(e->ast->lx, hone_ast__at(e->ast, n)->at,
+                      "%s does not fit %s, whose %s value is %s", value, hone_dtype_name(want),
+                      negative ? "smallest" : "largest", bound);
+}
+
+static hone_expr build_float(const hone_elab *e, hone_ast_id n, hone_dtype want, double v)
+{
+    if (isfinite(v) && isinf(hone_ir__round(want, v))) {
+        char text[40];
+        snprintf(text, sizeof text, "%.15g", v);
+        does_not_fit(e, n, want, text, v < 0);
+        return HONE_NO_EXPR;
+    }
+    return hone_const(e->p, want, v);
+}
+
 static hone_expr build_int(const hone_elab *e, hone_ast_id n, hone_dtype want, int64_t v)
 {
-    static const struct {
-        int64_t lo, hi;
-    } range[HONE_DTYPE_COUNT] = {
-        [HONE_I64] = {INT64_MIN, INT64_MAX}, [HONE_I32] = {INT32_MIN, INT32_MAX},
-        [HONE_I16] = {INT16_MIN, INT16_MAX}, [HONE_I8] = {INT8_MIN, INT8_MAX},
-        [HONE_U8] = {0, UINT8_MAX},
-    };
     if (want == HONE_I64)
         return hone_int(e->p, v);
-    if (!hone_dtype_is_float(want) && (v < range[want].lo || v > range[want].hi)) {
-        hone_lex__fail_at(e->ast->lx, hone_ast__at(e->ast, n)->at, "%" PRId64 " does not fit %s", v,
-                          hone_dtype_name(want));
+    if (hone_dtype_is_float(want))
+        return build_float(e, n, want, (double)v);
+    int64_t lo, hi;
+    hone_ir__dtype_range(want, &lo, &hi);
+    if (v < lo || v > hi) {
+        char text[32];
+        snprintf(text, sizeof text, "%" PRId64, v);
+        does_not_fit(e, n, want, text, v < lo);
         return HONE_NO_EXPR;
     }
     return hone_const(e->p, want, (double)v);
@@ -435,7 +464,7 @@ hone_expr hone_elab__build(const hone_elab *e, hone_ast_id n, hone_dtype want)
     hone_expr x;
     switch ((hone_ast_kind)hone_ast__at(e->ast, n)->kind) {
     case AST_FLOAT:
-        return hone_const(e->p, want, hone_ast__at(e->ast, n)->f);
+        return build_float(e, n, want, hone_ast__at(e->ast, n)->f);
     case AST_BOOL:
         return hone_bool(e->p, hone_ast__at(e->ast, n)->i != 0);
     case AST_NAME:

@@ -19,6 +19,8 @@ int64_t hone_ir__wrap(hone_dtype t, int64_t v);
 uint64_t hone_ir__bits(hone_dtype t, int64_t v);
 /* v as the float dtype t holds it, round to nearest even. */
 double hone_ir__round(hone_dtype t, double v);
+/* The largest finite value of a float dtype. */
+double hone_ir__largest(hone_dtype t);
 
 /* ---- fold.c ---- */
 

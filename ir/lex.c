@@ -5,6 +5,9 @@
  *   taking    what parsers ask for: punctuation, words, names, numbers */
 #include "ir/lex.h"
 
+#include <float.h>
+#include <math.h>
+
 /* ---- words ---------------------------------------------------------------------------------- */
 
 /* Dtypes and functions are no reserved words: what stands before "(" or after ":" is clear. */
@@ -116,7 +119,9 @@ static void report(hone_lex *lx, hone_status s, const char *at, const char *fmt,
     vsnprintf(text, sizeof text, fmt, ap);
     hone_buf b = {0};
     add_snippet(&b, lx, at);
-    hone_fail(lx->err, s, "%.120s:%d:%d: error: %s%s", lx->file, line, column, text, b.s);
+    char *file = hone_text_clean(lx->file);
+    hone_fail(lx->err, s, "%.120s:%d:%d: error: %s%s", file, line, column, text, b.s);
+    free(file);
     hone_buf_free(&b);
     lx->err->line = line;
     lx->err->column = column;
@@ -200,6 +205,9 @@ static void scan_number(hone_lex *lx)
         memcpy(copy, start, n);
         copy[n] = '\0';
         lx->tok.f = strtod(copy, NULL);
+        if (isinf(lx->tok.f))
+            hone_lex__fail_at(lx, start, "%s does not fit f64, whose largest value is %.17g", copy,
+                              DBL_MAX);
         return;
     }
     for (size_t k = 0; k < n; k++) {
@@ -372,6 +380,9 @@ static bool unescape(hone_lex *lx, char ret[HONE_LEX_MAX_NAME + 1])
         ret[n++] = c;
     }
     ret[n] = '\0';
+    for (const char *c = ret; *c; c += hone_utf8_length(c))
+        if (hone_utf8_length(c) == 0)
+            return hone_lex__fail_at(lx, lx->tok.s, "the text in quotes is not UTF-8");
     return true;
 }
 
