@@ -27,7 +27,9 @@ void hone_log(hone_log_level level, const char *fmt, ...)
     char text[2048];
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    hone_buf_printf(&b, "hone: %s%s\n", prefix[level], text);
+    char *clean = hone_text_clean(text); /* paths, and what strangers send */
+    hone_buf_printf(&b, "hone: %s%s\n", prefix[level], clean);
+    free(clean);
     void (*hook)(bool) = current_hook;
     if (hook)
         hook(true);

@@ -8,26 +8,22 @@
 #define MAX_KERNEL_FILE (1 << 20)
 #define BUILT_IN "built-in"
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const hone_size *)a)->name, ((const hone_size *)b)->name);
-}
-
+/* Both are text for people and for the log, whatever bytes the path and the names have. */
 static void describe(const char *arg, const cli_sizes *sizes, cli_kernel *ret)
 {
-    hone_buf title = {0}, json = {0};
-    cli_sizes sorted = *sizes;
-    qsort(sorted.v, sorted.n, sizeof sorted.v[0], by_name);
+    hone_buf title = {0};
+    json_t *json = json_object();
     hone_buf_puts(&title, arg);
-    hone_buf_puts(&json, "{");
     for (unsigned k = 0; k < sizes->n; k++) {
         hone_buf_printf(&title, " %s=%" PRId64, sizes->v[k].name, sizes->v[k].value);
-        hone_buf_printf(&json, "%s\"%s\":%" PRId64, k ? "," : "", sorted.v[k].name,
-                        sorted.v[k].value);
+        char *name = hone_text_clean(sizes->v[k].name);
+        json_object_set_new(json, name, json_integer(sizes->v[k].value));
+        free(name);
     }
-    hone_buf_puts(&json, "}");
-    ret->title = hone_buf_take(&title);
-    ret->sizes = hone_buf_take(&json);
+    ret->title = hone_text_clean(title.s);
+    ret->sizes = hone_json_text(json);
+    hone_buf_free(&title);
+    json_decref(json);
 }
 
 static bool ends_in_hone(const char *s, size_t n)

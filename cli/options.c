@@ -23,8 +23,28 @@ int cli_usage(const cli_command *c, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fprintf(stderr, "hone %s: %s (see `hone %s --help`)\n", c->name, text, c->name);
+    char *clean = hone_text_clean(text);
+    fprintf(stderr, "hone %s: %s (see `hone %s --help`)\n", c->name, clean, c->name);
+    free(clean);
     return 2;
+}
+
+/* Paths and names in a message may hold anything; lines and tabs are the message's own. */
+static void add_clean(hone_buf *out, const char *text, size_t n)
+{
+    while (n > 0) {
+        size_t part = 0;
+        while (part < n && text[part] != '\n' && text[part] != '\t')
+            part++;
+        char *copy = hone_xasprintf("%.*s", (int)part, text), *clean = hone_text_clean(copy);
+        hone_buf_puts(out, clean);
+        free(clean);
+        free(copy);
+        if (part < n)
+            hone_buf_add(out, text + part++, 1);
+        text += part;
+        n -= part;
+    }
 }
 
 int cli_fail(hone_status s, const hone_error *err)
@@ -32,9 +52,12 @@ int cli_fail(hone_status s, const hone_error *err)
     const char *text = err->message[0] ? err->message : hone_status_text(s);
     /* Bad input comes with the line at fault and a caret; of a library's stack trace the first line
      * is enough for people. */
-    int n = (int)(s == HONE_E_INPUT ? strlen(text) : strcspn(text, "\n"));
+    size_t n = s == HONE_E_INPUT ? strlen(text) : strcspn(text, "\n");
     fflush(stdout);
-    fprintf(stderr, "hone: %.*s\n", n, text);
+    hone_buf line = {0};
+    add_clean(&line, text, n);
+    fprintf(stderr, "hone: %s\n", line.s ? line.s : "");
+    hone_buf_free(&line);
     return hone_status_exit_code(s);
 }
 

@@ -2,6 +2,9 @@
 #include "codegen/codegen.h"
 #include "workers/builder.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static json_t *describe(const cli_answer *a, const cli_kernel *k, const char *target_text,
                         int32_t threads)
 {
@@ -9,11 +12,12 @@ static json_t *describe(const cli_answer *a, const cli_kernel *k, const char *ta
     hone_hash_format(hone_program_hash(&k->program), hash);
     hone_buf program = {0};
     hone_program_print(&k->program, &program);
-    json_t *j = json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:s, s:s, s:s, s:i}", "rung", a->rung,
-                          "kernel", k->title, "workload", hash, "sizes",
-                          json_loads(k->sizes, 0, NULL), "target", json_loads(target_text, 0, NULL),
-                          "threads", threads, "program", program.s, "hone", HONE_VERSION, "llvm",
-                          hone_codegen_version(), "space_version", HONE_SPACE_VERSION);
+    json_t *j =
+        json_pack("{s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:s, s:s, s:i}", "rung", a->rung, "kernel",
+                  hone_json_string(k->title), "workload", hash, "sizes",
+                  json_loads(k->sizes, 0, NULL), "target", json_loads(target_text, 0, NULL),
+                  "threads", threads, "program", hone_json_string(program.s), "hone", HONE_VERSION,
+                  "llvm", hone_codegen_version(), "space_version", HONE_SPACE_VERSION);
     hone_buf_free(&program);
     const hone_db_record *r = &a->record;
     if (r->trace)
@@ -80,32 +84,27 @@ static hone_status emit_library(const cli_answer *a, const cli_kernel *k, const 
     json_t *j = describe(a, k, target_text, threads);
     char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(j);
-    const struct {
-        const char *suffix;
-        const void *bytes;
-        size_t n;
-    } files[] = {
-        {"o", code.bytes, code.n}, {"h", header.s, header.n}, {"json", text, strlen(text)}};
-    for (unsigned q = 0; q < HONE_LEN(files) && st == HONE_OK; q++) {
-        char *path = hone_xasprintf("%s/%s.%s", folder, name, files[q].suffix);
-        st = hone_file_write(path, files[q].bytes, files[q].n, err);
-        free(path);
-    }
+    static const char *const suffixes[] = {"o", "h", "json"};
+    hone_file files[HONE_LEN(suffixes)] = {
+        {NULL, code.bytes, code.n}, {NULL, header.s, header.n}, {NULL, text, strlen(text)}};
+    char *paths[HONE_LEN(suffixes)];
+    for (unsigned q = 0; q < HONE_LEN(files); q++)
+        files[q].path = paths[q] = hone_xasprintf("%s/%s.%s", folder, name, suffixes[q]);
+    st = hone_file_write_set(files, HONE_LEN(files), err);
+    for (unsigned q = 0; q < HONE_LEN(files); q++)
+        free(paths[q]);
     hone_code_free(&code);
     hone_buf_free(&header);
     free(text);
     return st;
 }
 
-static bool is_identifier(const char *s)
+/* Whether standard output and the path are one, as /dev/stdout is. */
+static bool is_stdout(const char *path)
 {
-    if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_') || strlen(s) > 200)
-        return false;
-    for (; *s; s++)
-        if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '_' ||
-              (*s >= '0' && *s <= '9')))
-            return false;
-    return true;
+    struct stat a, b;
+    return stat(path, &a) == 0 && fstat(STDOUT_FILENO, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 static void print_answer(const cli_answer *a, const cli_kernel *k, const hone_target *t,
@@ -165,12 +164,12 @@ static int run(int argc, char **argv, const cli_command *self)
     if (kind == HONE_LEN(kinds))
         return cli_usage(self, "--emit is library, object, asm, llvm, program or trace, not '%s'",
                          emit);
-    if (name && !is_identifier(name))
-        return cli_usage(self, "--name '%s' is not a C identifier", name);
+    hone_error err = {0};
+    if (name && hone_codegen_symbol_check(name, &err) != HONE_OK)
+        return cli_usage(self, "--name %s: give another", err.message);
     if (threads > 1024)
         return cli_usage(self, "--threads at most 1024");
 
-    hone_error err = {0};
     cli_kernel k = {0};
     hone_target target;
     cli_answer a = {0};
@@ -193,8 +192,16 @@ static int run(int argc, char **argv, const cli_command *self)
         a.gflops = (double)hone_program_flops(&copy) / (double)a.record.time_ns;
         hone_program_fini(&copy);
     }
-    if (st == HONE_OK && !name)
+    bool symbol = emit && kind < 4;
+    if (st == HONE_OK && !name) {
         name = hone_sym_text(&k.program, k.program.name);
+        hone_error why;
+        if (symbol && hone_codegen_symbol_check(name, &why) != HONE_OK)
+            st = hone_fail(&err, HONE_E_INPUT,
+                           "the C function cannot have the kernel's name, %s: give another with "
+                           "--name",
+                           why.message);
+    }
     if (st == HONE_OK && emit && strcmp(a.rung, "default") == 0)
         hone_log(HONE_LOG_WARN, "%s: this is the default schedule", a.miss);
     if (st == HONE_OK && emit) {
@@ -226,7 +233,8 @@ static int run(int argc, char **argv, const cli_command *self)
         hone_code_free(&c);
         hone_buf_free(&text);
     }
-    bool to_stdout = emit && kind != 0 && !out; /* then nothing else goes there */
+    /* then nothing else goes there */
+    bool to_stdout = emit && kind != 0 && (!out || is_stdout(out));
     if (st == HONE_OK && json && !to_stdout) {
         json_t *j = describe(&a, &k, target_text, nt);
         char *text = hone_json_text(j);

@@ -46,8 +46,7 @@ static void on_trial(const tune *u, const hone_trial *t)
         json_object_set_new(j, "compare_ns", json_integer(t->compare_ns));
         json_object_set_new(j, "max_error", json_real(t->max_error));
     } else {
-        json_t *reason = json_string(t->reason);
-        json_object_set_new(j, "reason", reason ? reason : json_string("?"));
+        json_object_set_new(j, "reason", hone_json_string(t->reason));
     }
     print_json(j);
 }
@@ -129,7 +128,7 @@ static void summary_json(const hone_strategy *strategy, const hone_session_resul
         "known", (json_int_t)r->known, "interrupted", r->interrupted);
     json_object_set_new(j, "search", search_json(strategy, &r->search));
     if (st != HONE_OK)
-        json_object_set_new(j, "error", json_string(err->message));
+        json_object_set_new(j, "error", hone_json_string(err->message));
     print_json(j);
 }
 

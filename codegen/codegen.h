@@ -80,7 +80,12 @@ hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone
  * ignored or have a handler. */
 hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
                               hone_error *err) HONE_NODISCARD;
-/* The C header that declares NAME and its pack functions. Text appended to out. */
+/* Can a function be called so, in C and C++ beside their libraries and hone's runtime? HONE_E_INPUT
+ * with whose name it is. */
+#define HONE_CODEGEN_MAX_SYMBOL 200
+hone_status hone_codegen_symbol_check(const char *name, hone_error *err) HONE_NODISCARD;
+/* The C and C++ header that declares NAME and its pack functions; arguments have the names that
+ * they have in the kernel, made distinct where C cannot have them. Text appended to out. */
 void hone_codegen_header(const hone_program *p, const char *name, const hone_code *code,
                          hone_buf *out);
 

@@ -361,4 +361,15 @@ void hone_cg__check(cg *e, LLVMValueRef rc);
  * zeros for what is no 64-bit ELF object. *ret_undefined points into bytes. */
 void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
                           int64_t *ret_code_bytes, const char **ret_undefined);
+
+/* output/names.c: names of the first n buffers in C, all of them the caller's to free. */
+/* ARG of NAME_pack_ARG: no two the same, and none another with _bytes after it. The same for every
+ * schedule of the kernel. */
+void hone_cg__arg_stems(const hone_program *p, unsigned n, char **ret);
+/* Parameters of the kernel's function, ..._packed if packed: distinct from each other, from the
+ * function and from what C, C++ and their libraries call something. */
+void hone_cg__arg_params(const hone_program *p, const char *function, const hone_code *code,
+                         unsigned n, char **ret);
+/* The parameter of NAME_pack_ARG, which has another called `packed`. */
+char *hone_cg__arg_unpacked(const hone_program *p, unsigned arg);
 #endif

@@ -42,6 +42,9 @@ void hone_cg__target_attrs(cg *e, LLVMValueRef fn)
 
 static LLVMValueRef new_function(cg *e, const char *name, LLVMTypeRef type, bool exported)
 {
+    LLVMValueRef other = LLVMGetNamedFunction(e->mod, name);
+    if (other && exported) /* one of ours that happens to have the user's name */
+        LLVMSetValueName2(other, "", 0);
     LLVMValueRef fn = LLVMAddFunction(e->mod, name, type);
     LLVMSetLinkage(fn, exported ? LLVMExternalLinkage : LLVMInternalLinkage);
     hone_cg__target_attrs(e, fn);
@@ -240,19 +243,18 @@ static LLVMValueRef pack_body(cg *e, unsigned arg)
 }
 
 /* NAME_pack_ARG(from, to) and NAME_pack_ARG_bytes(). */
-static void named_pack(cg *e, unsigned arg, LLVMValueRef body)
+static void named_pack(cg *e, unsigned arg, const char *stem, LLVMValueRef body)
 {
     const cg_place *pl = &e->places.v[e->packed[arg].i];
     int width = hone_dtype_bytes((hone_dtype)e->q.buffers.v[e->packed[arg].i].dtype);
-    const char *text = hone_sym_text(&e->q, e->q.buffers.v[arg + 1].name);
-    char *name = hone_xasprintf("%s_pack_%s", e->o->name, text);
+    char *name = hone_xasprintf("%s_pack_%s", e->o->name, stem);
     LLVMTypeRef params[] = {e->ptr, e->ptr};
     LLVMValueRef fn = hone_cg__fn_new(e, name, params, 2, true);
     open_plain(e, fn);
     LLVMValueRef args[] = {LLVMGetParam(fn, 0), LLVMGetParam(fn, 1), default_rt(e)};
     LLVMBuildRet(e->b, call(e, body, args, 3));
     free(name);
-    name = hone_xasprintf("%s_pack_%s_bytes", e->o->name, text);
+    name = hone_xasprintf("%s_pack_%s_bytes", e->o->name, stem);
     fn = new_function(e, name, LLVMFunctionType(e->i64, NULL, 0, false), true);
     open_plain(e, fn);
     LLVMBuildRet(e->b, LLVMConstInt(e->i64, (uint64_t)(pl->elems * width), false));
@@ -262,16 +264,21 @@ static void named_pack(cg *e, unsigned arg, LLVMValueRef body)
 static void packs(cg *e)
 {
     LLVMValueRef body[32] = {NULL};
+    char *stems[32] = {NULL};
     bool any = false;
+    if (e->o->name)
+        hone_cg__arg_stems(&e->q, e->n_args, stems);
     for (unsigned k = 0; k < e->n_args; k++) {
         if (e->packed[k].i) {
             body[k] = pack_body(e, k);
             any = true;
             if (e->o->name) {
-                named_pack(e, k, body[k]);
+                named_pack(e, k, stems[k], body[k]);
             }
         }
     }
+    for (unsigned k = 0; k < e->n_args; k++)
+        free(stems[k]);
     if (!any || e->o->name) {
         return;
     }

@@ -1,4 +1,4 @@
-#include "codegen/codegen.h"
+#include "codegen/internal.h"
 
 static const char *c_type(uint8_t dtype)
 {
@@ -20,57 +20,86 @@ static void shape(const hone_buffer_row *b, hone_buf *out)
     hone_buf_puts(out, "]");
 }
 
+/* The name as it is in the kernel. Nothing that ends a comment, or that a compiler warns of in one.
+ */
+static void as_written(const char *name, hone_buf *out)
+{
+    for (; *name; name++) {
+        char c = *name;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '_' || c == ' ' || c == '.' || c == '-';
+        if (plain)
+            hone_buf_add(out, &c, 1);
+        else
+            hone_buf_printf(out, "\\x%02x", (unsigned char)c);
+    }
+}
+
+/* One line of the comment for each argument. */
+static void describe(const hone_program *p, const char *name, const hone_code *code, unsigned n,
+                     char *const *params, char *const *stems, hone_buf *out)
+{
+    hone_buf written = {0};
+    for (unsigned k = 0; k < n; k++) {
+        const hone_buffer_row *b = &p->buffers.v[k + 1];
+        hone_buf_reset(&written);
+        as_written(hone_sym_text(p, b->name), &written);
+        hone_buf_printf(out, " *   %-8s %s ", written.s,
+                        b->role == HONE_OUTPUT ? "output" : "input ");
+        shape(b, out);
+        if (code->pack_bytes[k])
+            hone_buf_printf(out, ", packed by %s_pack_%s", name, stems[k]);
+        size_t same = strlen(written.s);
+        if (strncmp(params[k], written.s, same) != 0 ||
+            strcmp(params[k] + same, code->pack_bytes[k] ? "_packed" : "") != 0)
+            hone_buf_printf(out, ", here %s", params[k]);
+        hone_buf_puts(out, "\n");
+    }
+    hone_buf_free(&written);
+}
+
+static void pack_functions(const hone_program *p, const char *name, unsigned arg, const char *stem,
+                           hone_buf *out)
+{
+    char *from = hone_cg__arg_unpacked(p, arg);
+    hone_buf_printf(out,
+                    "\n/* Fills `packed`, %s_pack_%s_bytes() bytes, from %s; once, ahead of "
+                    "the calls of %s. */\n",
+                    name, stem, from, name);
+    hone_buf_printf(out, "int %s_pack_%s(const %s *%s, void *packed);\n", name, stem,
+                    c_type(p->buffers.v[arg + 1].dtype), from);
+    hone_buf_printf(out, "int64_t %s_pack_%s_bytes(void);\n", name, stem);
+    hone_buf_printf(out, "#define %s_PACKS_%s 1\n", name, stem);
+    free(from);
+}
+
 void hone_codegen_header(const hone_program *p, const char *name, const hone_code *code,
                          hone_buf *out)
 {
     unsigned n = hone_program_n_args(p);
-    char *guard = hone_xasprintf("%s_H", name);
-    for (char *c = guard; *c; c++) {
-        *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
-    }
-    hone_buf_printf(out, "#ifndef %s\n#define %s\n\n#include <stdint.h>\n\n", guard, guard);
-    hone_buf_puts(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
-    hone_buf_printf(out, "/* %s: dense row-major arrays that do not overlap.\n",
-                    hone_sym_text(p, p->name));
-    for (unsigned k = 0; k < n; k++) {
-        const hone_buffer_row *b = &p->buffers.v[k + 1];
-        hone_buf_printf(out, " *   %-8s %s ", hone_sym_text(p, b->name),
-                        b->role == HONE_OUTPUT ? "output" : "input ");
-        shape(b, out);
-        if (code->pack_bytes[k]) {
-            hone_buf_printf(out, ", packed by %s_pack_%s", name, hone_sym_text(p, b->name));
-        }
-        hone_buf_puts(out, "\n");
-    }
+    char **params = hone_xcalloc(2 * (size_t)n + 1, sizeof *params), **stems = params + n;
+    hone_cg__arg_params(p, name, code, n, params);
+    hone_cg__arg_stems(p, n, stems);
+    /* Written as it is: functions f and F are two. */
+    hone_buf_printf(out, "#ifndef HONE_KERNEL_%s_H\n#define HONE_KERNEL_%s_H\n\n", name, name);
+    hone_buf_puts(out, "#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n/* ");
+    as_written(hone_sym_text(p, p->name), out);
+    hone_buf_puts(out, ": dense row-major arrays that do not overlap.\n");
+    describe(p, name, code, n, params, stems, out);
     hone_buf_puts(out, " * Returns 0, or -1 when memory could not be had. Link with hone_rt. */\n");
     hone_buf_printf(out, "int %s(", name);
     for (unsigned k = 0; k < n; k++) {
         const hone_buffer_row *b = &p->buffers.v[k + 1];
-        const char *arg = hone_sym_text(p, b->name);
-        hone_buf_puts(out, k ? ", " : "");
-        if (code->pack_bytes[k]) {
-            hone_buf_printf(out, "const void *%s_packed", arg);
-        } else {
-            hone_buf_printf(out, "%s%s *%s", b->role == HONE_INPUT ? "const " : "",
-                            c_type(b->dtype), arg);
-        }
+        hone_buf_printf(out, "%s%s%s *%s", k ? ", " : "", b->role == HONE_INPUT ? "const " : "",
+                        code->pack_bytes[k] ? "void" : c_type(b->dtype), params[k]);
     }
     hone_buf_puts(out, n ? ");\n" : "void);\n");
-    for (unsigned k = 0; k < n; k++) {
-        const hone_buffer_row *b = &p->buffers.v[k + 1];
-        const char *arg = hone_sym_text(p, b->name);
-        if (code->pack_bytes[k]) {
-            hone_buf_printf(
-                out,
-                "\n/* Fills `packed`, %s_pack_%s_bytes() bytes, from %s; once, ahead of "
-                "the calls of %s. */\n",
-                name, arg, arg, name);
-            hone_buf_printf(out, "int %s_pack_%s(const %s *%s, void *packed);\n", name, arg,
-                            c_type(b->dtype), arg);
-            hone_buf_printf(out, "int64_t %s_pack_%s_bytes(void);\n", name, arg);
-            hone_buf_printf(out, "#define %s_PACKS_%s 1\n", name, arg);
-        }
-    }
-    hone_buf_printf(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* %s */\n", guard);
-    free(guard);
+    for (unsigned k = 0; k < n; k++)
+        if (code->pack_bytes[k])
+            pack_functions(p, name, k, stems[k], out);
+    hone_buf_printf(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* HONE_KERNEL_%s_H */\n",
+                    name);
+    for (unsigned k = 0; k < 2 * n; k++)
+        free(params[k]);
+    free(params);
 }

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -167,18 +168,34 @@ static void *read_fifo(void *path)
     return s;
 }
 
-static void devices_and_fifos(void **state)
+/* A device to write to. Root, who could replace those of the system, makes one of its own. */
+static const char *device(const char *system, const char *own, unsigned minor)
+{
+    if (geteuid() != 0)
+        return system;
+    return mknod(own, S_IFCHR | 0600, makedev(1, minor)) == 0 ? own : NULL;
+}
+
+static void devices(void **state)
 {
     (void)state;
-    struct stat before, after;
-    assert_int_equal(stat("/dev/null", &before), 0);
-    assert_int_equal(write_text("/dev/null", "x"), HONE_OK);
-    assert_int_equal(stat("/dev/null", &after), 0);
-    assert_true(S_ISCHR(after.st_mode) && before.st_ino == after.st_ino);
+    const char *null = device("/dev/null", "null", 3), *full = device("/dev/full", "full", 7);
+    if (!null || !full)
+        skip();
+    assert_int_equal(write_text(null, "x"), HONE_OK);
+    assert_true(S_ISCHR(mode_of(null)));
+    assert_int_equal(symlink(null, "link"), 0);
+    assert_int_equal(write_text("link", "x"), HONE_OK);
+    assert_true(S_ISCHR(mode_of(null)) && S_ISLNK(mode_of("link")));
     hone_error err;
-    assert_int_equal(hone_file_write("/dev/full", "x", 1, &err), HONE_E_FULL);
-    assert_non_null(strstr(err.message, "/dev/full"));
+    assert_int_equal(hone_file_write(full, "x", 1, &err), HONE_E_FULL);
+    assert_non_null(strstr(err.message, full));
+    empty_folder();
+}
 
+static void fifos(void **state)
+{
+    (void)state;
     assert_int_equal(mkfifo("fifo", 0600), 0);
     assert_int_equal(symlink("fifo", "to fifo"), 0);
     static char large[300001]; /* more than a pipe holds */
@@ -409,7 +426,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(regular_files),
         cmocka_unit_test(replaced_whole),
         cmocka_unit_test(links),
-        cmocka_unit_test(devices_and_fifos),
+        cmocka_unit_test(devices),
+        cmocka_unit_test(fifos),
         cmocka_unit_test(descriptors),
         cmocka_unit_test(refused),
         cmocka_unit_test(secrets),

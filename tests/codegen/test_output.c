@@ -240,7 +240,7 @@ static void header_types(void **state)
     hone_buf b = {0};
     hone_codegen_header(&p, "f", &code, &b);
     assert_string_equal(
-        b.s, "#ifndef F_H\n#define F_H\n\n#include <stdint.h>\n\n"
+        b.s, "#ifndef HONE_KERNEL_f_H\n#define HONE_KERNEL_f_H\n\n#include <stdint.h>\n\n"
              "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
              "/* types: dense row-major arrays that do not overlap.\n"
              " *   A        input  f16[2]\n"
@@ -249,7 +249,7 @@ static void header_types(void **state)
              " *   C        output bf16[2]\n"
              " * Returns 0, or -1 when memory could not be had. Link with hone_rt. */\n"
              "int f(const uint16_t *A, const uint8_t *B, const int64_t *D, uint16_t *C);\n"
-             "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* F_H */\n");
+             "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* HONE_KERNEL_f_H */\n");
     hone_buf_free(&b);
     hone_program_fini(&p);
 }
