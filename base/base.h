@@ -189,6 +189,10 @@ hone_status hone_file_write_secret(const char *path, const void *bytes, size_t n
 /* mkdir -p. HONE_E_IO. */
 hone_status hone_dir_make(const char *path, hone_error *err) HONE_NODISCARD;
 
+/* All n bytes over a stream socket, without SIGPIPE; false when the other side is gone. */
+bool hone_send_all(int fd, const void *bytes, size_t n);
+bool hone_receive_all(int fd, void *bytes, size_t n);
+
 /* Rejects duplicate keys, depth over jansson's limit and trailing text. HONE_E_INPUT with line
  * and column. The caller decrefs. */
 hone_status hone_json_parse(const char *text, size_t n, json_t **ret,

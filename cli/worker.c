@@ -32,6 +32,7 @@ static int run(int argc, char **argv, const cli_command *self)
     else
         return cli_usage(self, "--role is build, run or both, not '%s'", role);
     if (o.roles & HONE_ROLE_BUILD) {
+        o.build_prepare = hone_builder_prepare;
         o.build = hone_builder_build;
         o.build_ctx = hone_builder_new();
     }

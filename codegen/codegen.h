@@ -80,6 +80,21 @@ hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone
  * ignored or have a handler. */
 hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
                               hone_error *err) HONE_NODISCARD;
+/* The linker that this would start, from PATH; NULL: there is none. The caller frees it. */
+char *hone_codegen_linker_path(void);
+
+/* A process of its own that links, for one that may open no files and start no programs any more:
+ * it is forked before that, and goes when its parent does. Not thread safe. */
+typedef struct hone_codegen_linker hone_codegen_linker;
+/* `enter` closes the new process in, before it has got anything to link. HONE_E_IO, HONE_E_LIMIT,
+ * HONE_E_NOMEM. */
+hone_status hone_codegen_linker_start(void (*enter)(const char *linker), hone_codegen_linker **ret,
+                                      hone_error *err) HONE_NODISCARD;
+/* As hone_codegen_link; also HONE_E_KILLED: that process was, from outside, and no other comes. */
+hone_status hone_codegen_linker_link(hone_codegen_linker *l, const uint8_t *object, size_t n,
+                                     uint8_t **ret, size_t *ret_n, hone_error *err) HONE_NODISCARD;
+void hone_codegen_linker_stop(hone_codegen_linker *l);
+
 /* Can a function be called so, in C and C++ beside their libraries and hone's runtime? HONE_E_INPUT
  * with whose name it is. */
 #define HONE_CODEGEN_MAX_SYMBOL 200

@@ -2,6 +2,7 @@
 
 #include "codegen/codegen.h"
 #include "space/space.h"
+#include "workers/sandbox/sandbox.h"
 
 _Static_assert((int)HONE_ELEM_COUNT == (int)HONE_DTYPE_COUNT, "hone_elem mirrors hone_dtype");
 
@@ -17,6 +18,7 @@ struct hone_builder {
     hone_codegen *codegen;
     hone_program base;
     hone_sched sched;
+    hone_codegen_linker *linker; /* NULL: linkers are started from here */
 };
 
 hone_builder *hone_builder_new(void)
@@ -28,6 +30,7 @@ void hone_builder_free(hone_builder *b)
 {
     if (!b)
         return;
+    hone_codegen_linker_stop(b->linker);
     hone_codegen_free(b->codegen);
     hone_program_fini(&b->base);
     hone_sched_fini(&b->sched);
@@ -37,6 +40,12 @@ void hone_builder_free(hone_builder *b)
     free(b->workload_text);
     free(b->intrin_text);
     free(b);
+}
+
+hone_status hone_builder_prepare(void *ctx, hone_error *err)
+{
+    hone_builder *b = ctx;
+    return hone_codegen_linker_start(hone_sandbox__enter_linker, &b->linker, err);
 }
 
 static hone_status use_target(hone_builder *b, const char *text, hone_error *err)
@@ -166,7 +175,9 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
                            &code, err);
     if (st == HONE_OK) {
         fill_manifest(&b->base, &code, &ret->manifest);
-        st = hone_codegen_link(code.bytes, code.n, &ret->bytes, &ret->n, err);
+        st = b->linker ? hone_codegen_linker_link(b->linker, code.bytes, code.n, &ret->bytes,
+                                                  &ret->n, err)
+                       : hone_codegen_link(code.bytes, code.n, &ret->bytes, &ret->n, err);
     }
     hone_code_free(&code);
     if (st == HONE_OK)

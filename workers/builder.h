@@ -11,6 +11,8 @@
 typedef struct hone_builder hone_builder;
 hone_builder *hone_builder_new(void);
 void hone_builder_free(hone_builder *b);
+/* A hone_build_prepare_fn; ctx is the hone_builder: starts the process that links. */
+hone_status hone_builder_prepare(void *ctx, hone_error *err) HONE_NODISCARD;
 /* A hone_build_fn; ctx is the hone_builder. */
 hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifact *ret,
                                hone_error *err) HONE_NODISCARD;

@@ -177,12 +177,18 @@ void hone_pool_free(hone_pool *p);
 typedef hone_status (*hone_build_fn)(void *ctx, const hone_build_job *job, hone_artifact *ret,
                                      hone_error *err);
 
+/* Called once in each process that builds, before it is closed in (it may then open no file and
+ * start no program): gets what builds will need of these. HONE_E_*, which is what builds fail with.
+ */
+typedef hone_status (*hone_build_prepare_fn)(void *ctx, hone_error *err);
+
 typedef struct hone_worker_options {
     const char *connect, *listen; /* exactly one */
     const char *key_file, *allow_file;
     bool insecure_loopback; /* as of a pool */
     unsigned roles;
-    hone_build_fn build; /* with HONE_ROLE_BUILD */
+    hone_build_fn build;                 /* with HONE_ROLE_BUILD */
+    hone_build_prepare_fn build_prepare; /* or NULL */
     void *build_ctx;
     int64_t build_rss_limit; /* bytes: a build above it is ended, a build process above half of it
                                 replaced between builds; 0: never */

@@ -75,7 +75,7 @@ static int run(const char *const *argv, int log_fd, int *ret_status)
     pid_t pid;
     extern char **environ;
     int rc =
-        posix_spawnp(&pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
+        posix_spawn(&pid, argv[0], &actions, &attributes, (char *const *)(uintptr_t)argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     while (rc == 0 && waitpid(pid, ret_status, 0) < 0) {
@@ -90,17 +90,41 @@ static int run(const char *const *argv, int log_fd, int *ret_status)
  * own into place, which a memory file does not allow. */
 static const char *const linkers[] = {"ld.bfd", "ld", "cc"};
 
+static char *find_in_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    for (const char *p = path ? path : "/usr/bin:/bin"; *p; p += *p == ':') {
+        size_t n = strcspn(p, ":");
+        char *file = hone_xasprintf("%.*s/%s", n ? (int)n : 1, n ? p : ".", name);
+        if (access(file, X_OK) == 0) {
+            return file;
+        }
+        free(file);
+        p += n;
+    }
+    return NULL;
+}
+
+char *hone_codegen_linker_path(void)
+{
+    char *ret = NULL;
+    for (size_t k = 0; k < HONE_LEN(linkers) && !ret; k++) {
+        ret = find_in_path(linkers[k]);
+    }
+    return ret;
+}
+
 /* As run(). */
 static int link_object(const char *in, const char *out, int log_fd, int *ret_status)
 {
-    int rc = ENOENT;
-    for (size_t k = 0; k < HONE_LEN(linkers) && rc == ENOENT; k++) {
-        const char *const ld[] = {linkers[k],    "-shared", "-nostdlib", "-z",
-                                  "noexecstack", "-z",      "norelro",   "--hash-style=gnu",
-                                  "-o",          out,       in,          NULL};
-        const char *const cc[] = {linkers[k], "-shared", "-nostdlib", "-o", out, in, NULL};
-        rc = run(strcmp(linkers[k], "cc") == 0 ? cc : ld, log_fd, ret_status);
-    }
+    char *path = hone_codegen_linker_path();
+    const char *const ld[] = {path,          "-shared", "-nostdlib", "-z",
+                              "noexecstack", "-z",      "norelro",   "--hash-style=gnu",
+                              "-o",          out,       in,          NULL};
+    const char *const cc[] = {path, "-shared", "-nostdlib", "-o", out, in, NULL};
+    bool driver = path && strcmp(strrchr(path, '/'), "/cc") == 0;
+    int rc = path ? run(driver ? cc : ld, log_fd, ret_status) : ENOENT;
+    free(path);
     return rc;
 }
 

@@ -67,6 +67,7 @@ static void start_worker(rig *r)
     hone_error err = {0};
     hone_worker_options o = {.connect = r->endpoint,
                              .roles = HONE_ROLE_BUILD | HONE_ROLE_RUN,
+                             .build_prepare = hone_builder_prepare,
                              .build = hone_builder_build,
                              .build_ctx = hone_builder_new()};
 #ifdef __SANITIZE_THREAD__

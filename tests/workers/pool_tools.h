@@ -14,7 +14,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define WAIT_MS 8000 /* longer than anything here takes, even under a sanitizer */
+#define WAIT_MS 8000   /* longer than anything here takes, even under a sanitizer */
+#define AWAIT_MS 60000 /* for what is certain to come, on however busy a machine */
 
 /* ---- tools ---------------------------------------------------------------------------------- */
 
@@ -180,7 +181,7 @@ static inline hone_pool_event await_for(hone_pool *p, hone_pool_event_kind kind,
 
 static inline hone_pool_event await(hone_pool *p, hone_pool_event_kind kind)
 {
-    hone_pool_event e = await_for(p, kind, WAIT_MS);
+    hone_pool_event e = await_for(p, kind, AWAIT_MS);
     if (e.kind != kind)
         fail_msg("waited in vain for event %d", kind);
     return e;
@@ -202,7 +203,7 @@ static inline void submit(hone_pool *p, uint64_t id, const char *workload, const
                           .trace = trace,
                           .target = "test",
                           .threads = 3,
-                          .deadline_ms = 5000};
+                          .deadline_ms = 60000}; /* also of one that grows until it is ended */
     hone_pool_build(p, &job);
 }
 

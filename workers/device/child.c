@@ -135,7 +135,7 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
     if (r->sandbox->on) {
         hone_device__sandbox_limits(r->cpu_seconds, r->temporaries + OWN_BYTES +
                                                         (uint64_t)r->job->threads * THREAD_BYTES);
-        int e = hone_device__filter_apply(&r->sandbox->load);
+        int e = hone_sandbox__filter_apply(&r->sandbox->load);
         if (e != 0)
             give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the load filter");
     }
@@ -202,7 +202,7 @@ _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int 
         if (r->kernels[who].manifest)
             load(r, who, &loads[who]);
     go_to(HONE_DEVICE__SETUP, 0);
-    int e = r->sandbox->on ? hone_device__filter_apply(&r->sandbox->run) : 0;
+    int e = r->sandbox->on ? hone_sandbox__filter_apply(&r->sandbox->run) : 0;
     if (e != 0)
         give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the run filter");
     for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {

@@ -22,7 +22,6 @@
 #include "workers/sandbox/sandbox.h"
 #include "workers/workers.h"
 
-#include <linux/filter.h>
 #include <sys/types.h>
 
 /* ---- artifacts (elf.c) -------------------------------------------------------------- */
@@ -165,20 +164,13 @@ enum {
     HONE_DEVICE__FD_END = 7
 };
 
-typedef struct hone_device__filter {
-    struct sock_filter *code; /* owned */
-    unsigned short n;
-} hone_device__filter;
-
 typedef struct hone_device__sandbox {
     bool on;
-    hone_device__filter load, run; /* each only forbids more than the one before */
+    hone_sandbox__filter load, run; /* each only forbids more than the one before */
 } hone_device__sandbox;
 
 /* Builds both filters and tries them in a child of its own. HONE_E_SANDBOX with the remedy. */
 hone_status hone_device__sandbox_init(bool on, hone_device__sandbox *ret, hone_error *err);
-/* Puts the whole process under the filter; 0 or errno. Async-signal-safe. */
-int hone_device__filter_apply(const hone_device__filter *f);
 /* Of the nursery itself: no new privileges, own network where allowed. Never fails. */
 void hone_device__sandbox_enter(bool on);
 /* Of a child: core, files, processor seconds, memory. After its threads exist. */

@@ -76,52 +76,6 @@ static int add_run(scmp_filter_ctx f)
     return e;
 }
 
-/* libseccomp writes a compiled filter to a descriptor only; read it back. */
-static int export_filter(scmp_filter_ctx f, hone_device__filter *ret)
-{
-    int fd = memfd_create("hone-filter", MFD_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int e = seccomp_export_bpf(f, fd);
-    off_t size = e == 0 ? lseek(fd, 0, SEEK_END) : -1;
-    size_t n = size > 0 ? (size_t)size / sizeof *ret->code : 0;
-    if (e == 0 && n > 0 && n <= BPF_MAXINSNS) {
-        ret->code = hone_xmalloc(n * sizeof *ret->code);
-        ret->n = (unsigned short)n;
-        if (pread(fd, ret->code, n * sizeof *ret->code, 0) != size)
-            e = -EIO;
-    } else if (e == 0) {
-        e = -EINVAL;
-    }
-    close(fd);
-    return e;
-}
-
-static int build(int (*add)(scmp_filter_ctx), hone_device__filter *ret)
-{
-    scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    if (!f)
-        return -ENOMEM;
-    int e = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    if (e == 0)
-        e = add(f);
-    if (e == 0) /* a tree instead of a list; needs rules to be there */
-        e = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    if (e == 0)
-        e = export_filter(f, ret);
-    seccomp_release(f);
-    return e;
-}
-
-int hone_device__filter_apply(const hone_device__filter *f)
-{
-    struct sock_fprog program = {.len = f->n, .filter = f->code};
-    long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-                     SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program);
-    /* A positive result is a thread that could not be brought under the filter. */
-    return r == 0 ? 0 : r > 0 ? EBUSY : errno;
-}
-
 /* Some containers refuse seccomp itself: better known at the start than at each measurement. The
  * probe also shows that a forbidden call ends the process. */
 static hone_status try_filters(const hone_device__sandbox *s, hone_error *err)
@@ -132,9 +86,9 @@ static hone_status try_filters(const hone_device__sandbox *s, hone_error *err)
     if (pid == 0) {
         int e = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : errno;
         if (e == 0)
-            e = hone_device__filter_apply(&s->load);
+            e = hone_sandbox__filter_apply(&s->load);
         if (e == 0)
-            e = hone_device__filter_apply(&s->run);
+            e = hone_sandbox__filter_apply(&s->run);
         if (e != 0)
             _exit(e & 127 ? e & 127 : 127);
         syscall(SYS_getppid);
@@ -161,9 +115,9 @@ hone_status hone_device__sandbox_init(bool on, hone_device__sandbox *ret, hone_e
     *ret = (hone_device__sandbox){.on = on};
     if (!on)
         return HONE_OK;
-    int e = build(add_load, &ret->load);
+    int e = hone_sandbox__filter_build(SCMP_ACT_KILL_PROCESS, add_load, &ret->load);
     if (e == 0)
-        e = build(add_run, &ret->run);
+        e = hone_sandbox__filter_build(SCMP_ACT_KILL_PROCESS, add_run, &ret->run);
     if (e != 0)
         return hone_fail(err, HONE_E_SANDBOX, "cannot build the seccomp filters: %s", strerror(-e));
     return try_filters(ret, err);

@@ -5,6 +5,39 @@
 
 #include "base/base.h"
 
+#include <linux/filter.h>
+#include <seccomp.h>
+
+/* ---- filters of system calls (filter.c) ------------------------------------------------------ */
+
+typedef struct hone_sandbox__filter {
+    struct sock_filter *code; /* owned */
+    unsigned short n;
+} hone_sandbox__filter;
+/* `add` puts the rules in; calls that meet none get `otherwise`. 0 or -errno. */
+int hone_sandbox__filter_build(uint32_t otherwise, int (*add)(scmp_filter_ctx),
+                               hone_sandbox__filter *ret);
+/* Puts the whole process under the filter, which needs no_new_privs; 0 or errno.
+ * Async-signal-safe. */
+int hone_sandbox__filter_apply(const hone_sandbox__filter *f);
+
+/* ---- files (files.c) ------------------------------------------------------------------------- */
+
+/* From now on this process and those it starts open nothing but what lies in these folders or is
+ * one of these files, to read and execute it, and /dev/null; descriptors it has stay open. Needs
+ * no_new_privs. 0 or errno: ENOSYS or EOPNOTSUPP where Linux has no Landlock. */
+int hone_sandbox__files_only(const char *const *paths, size_t n);
+
+/* ---- building (build.c) ---------------------------------------------------------------------- */
+
+/* Closes the calling process in for ever. What this system cannot do is done without, and logged.
+ */
+/* One that compiles: no files, no programs, no network, nothing but memory and the sockets it has.
+ */
+void hone_sandbox__enter_compiler(void);
+/* One that starts the linker of this path: files of the system only, no network. */
+void hone_sandbox__enter_linker(const char *linker);
+
 /* ---- limits (limits.c) ---------------------------------------------------------------------- */
 
 #define HONE_SANDBOX__NO_LIMIT UINT64_MAX

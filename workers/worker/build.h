@@ -14,8 +14,14 @@
 /* ---- build_server.c ------------------------------------------------------------------------- */
 
 typedef struct hone_workers__forge hone_workers__forge;
+typedef struct hone_workers__forge_options {
+    hone_build_prepare_fn prepare; /* or NULL */
+    hone_build_fn build;
+    void *ctx;
+    bool sandbox;
+} hone_workers__forge_options;
 /* `close_fd`: a descriptor that is none of its business, or -1. HONE_E_IO. */
-hone_status hone_workers__forge_start(hone_build_fn build, void *ctx, int close_fd,
+hone_status hone_workers__forge_start(const hone_workers__forge_options *o, int close_fd,
                                       hone_workers__forge **ret, hone_error *err) HONE_NODISCARD;
 /* Hands an encoded BUILD to the server, starting one if there is none. HONE_E_PEER: the spawner is
  * gone, and no build will ever run here again. HONE_E_LIMIT, HONE_E_NOMEM, HONE_E_SANDBOX: a server

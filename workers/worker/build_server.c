@@ -5,7 +5,8 @@
  *
  * The spawner is forked while the process is still single-threaded and without a ZeroMQ context
  * or keys, and does nothing but fork, kill and wait. So a server can be replaced at any time
- * without fork() in a process that has threads, and without exec and its relocation of LLVM. */
+ * without fork() in a process that has threads, and without exec and its relocation of LLVM. The
+ * server, which compiles what came from elsewhere, can open nothing and start nothing. */
 #include "workers/wire/internal.h"
 #include "workers/worker/build.h"
 
@@ -40,45 +41,26 @@ struct hone_workers__forge {
 
 /* ---- bytes over sockets --------------------------------------------------------------------- */
 
-static bool send_all(int fd, const void *bytes, size_t n)
-{
-    const char *p = bytes;
-    while (n > 0) {
-        ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return false;
-        p += k;
-        n -= (size_t)k;
-    }
-    return true;
-}
-
-static bool receive_all(int fd, void *bytes, size_t n)
-{
-    char *p = bytes;
-    while (n > 0) {
-        ssize_t k = recv(fd, p, n, 0);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return false;
-        p += k;
-        n -= (size_t)k;
-    }
-    return true;
-}
-
 static bool send_framed(int fd, const void *bytes, size_t n)
 {
     uint32_t length = (uint32_t)n;
-    return send_all(fd, &length, sizeof length) && send_all(fd, bytes, n);
+    return hone_send_all(fd, &length, sizeof length) && hone_send_all(fd, bytes, n);
 }
 
 /* ---- the build server ----------------------------------------------------------------------- */
 
-static void build_one(hone_build_fn build, void *ctx, const hone_wire *m, hone_buf *ret)
+/* Opens what builds need, then shuts the door. */
+static hone_status close_in(const hone_workers__forge_options *o, hone_error *err)
+{
+    hone_status s = o->sandbox && o->prepare ? o->prepare(o->ctx, err) : HONE_OK;
+    if (o->sandbox && s == HONE_OK)
+        hone_sandbox__enter_compiler();
+    return s;
+}
+
+/* The outcome, encoded, in *ret. */
+static void build_one(const hone_workers__forge_options *o, const hone_error *prepared,
+                      const hone_wire *m, hone_buf *ret)
 {
     hone_build_job job = {.id = m->build.ticket,
                           .workload = m->build.workload,
@@ -93,7 +75,11 @@ static void build_one(hone_build_fn build, void *ctx, const hone_wire *m, hone_b
     out->type = HONE_WIRE_BUILT;
     out->built.ticket = m->build.ticket;
     int64_t start = hone_clock_ns();
-    hone_status s = build(ctx, &job, &a, &out->built.error);
+    hone_status s = prepared->status;
+    if (s == HONE_OK)
+        s = o->build(o->ctx, &job, &a, &out->built.error);
+    else
+        out->built.error = *prepared;
     out->built.spent_ns = hone_clock_ns() - start;
     out->built.error.status = s;
     if (s == HONE_OK && a.n > HONE_WIRE_ARTIFACT_MAX) {
@@ -107,23 +93,48 @@ static void build_one(hone_build_fn build, void *ctx, const hone_wire *m, hone_b
     free(out);
 }
 
-_Noreturn static void serve_builds(int fd, hone_build_fn build, void *ctx)
+/* One build; false when the worker has gone. */
+static bool serve_build(int fd, const hone_workers__forge_options *o, const hone_error *prepared,
+                        hone_wire *m)
+{
+    uint32_t n;
+    if (!hone_receive_all(fd, &n, sizeof n) || n > HONE_WIRE_MESSAGE_MAX)
+        return false;
+    void *message = hone_xmalloc(n);
+    hone_buf out = {0};
+    bool good = hone_receive_all(fd, message, n) &&
+                hone_wire_decode(message, n, m, NULL) == HONE_OK && m->type == HONE_WIRE_BUILD;
+    if (good) {
+        build_one(o, prepared, m, &out);
+        good = send_framed(fd, out.s, out.n);
+    }
+    hone_buf_free(&out);
+    free(message);
+    return good;
+}
+
+/* Its socket and where messages go are all that it has. Returns the socket's new number. */
+static int keep_only(int fd)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd != 3 && dup2(fd, 3) != 3)
+        _exit(1);
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    if (null >= 0)
+        dup2(null, STDIN_FILENO);
+    close_range(4, ~0U, 0);
+    return 3;
+}
+
+_Noreturn static void serve_builds(int fd, const hone_workers__forge_options *o)
 {
     prctl(PR_SET_NAME, "hone-build");
     hone_sandbox__goes_first(1000);
+    fd = keep_only(fd);
+    hone_error prepared = {0};
+    prepared.status = close_in(o, &prepared);
     hone_wire *m = hone_xmalloc(sizeof *m);
-    for (uint32_t n; receive_all(fd, &n, sizeof n) && n <= HONE_WIRE_MESSAGE_MAX;) {
-        void *message = hone_xmalloc(n);
-        hone_buf out = {0};
-        if (!receive_all(fd, message, n) || hone_wire_decode(message, n, m, NULL) != HONE_OK ||
-            m->type != HONE_WIRE_BUILD)
-            break;
-        build_one(build, ctx, m, &out);
-        bool ok = send_framed(fd, out.s, out.n);
-        hone_buf_free(&out);
-        free(message);
-        if (!ok)
-            break;
+    while (serve_build(fd, o, &prepared, m)) {
     }
     _exit(0);
 }
@@ -151,7 +162,7 @@ static void answer(int control, const reply *r, int fd)
         ;
 }
 
-static pid_t spawn(int control, hone_build_fn build, void *ctx)
+static pid_t spawn(int control, const hone_workers__forge_options *o)
 {
     int pair[2];
     reply r = {0};
@@ -166,9 +177,7 @@ static pid_t spawn(int control, hone_build_fn build, void *ctx)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != spawner)
             _exit(1);
-        close(control);
-        close(pair[0]);
-        serve_builds(pair[1], build, ctx);
+        serve_builds(pair[1], o);
     }
     r.pid = pid < 0 ? -errno : pid;
     close(pair[1]);
@@ -191,7 +200,7 @@ static reply reap(pid_t pid)
     return r;
 }
 
-_Noreturn static void serve_spawns(int control, pid_t worker, hone_build_fn build, void *ctx)
+_Noreturn static void serve_spawns(int control, pid_t worker, const hone_workers__forge_options *o)
 {
     prctl(PR_SET_NAME, "hone-spawner");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -207,7 +216,7 @@ _Noreturn static void serve_spawns(int control, pid_t worker, hone_build_fn buil
         if (k != (ssize_t)sizeof c)
             break;
         if (c.what == CMD_SPAWN && server == 0) {
-            server = spawn(control, build, ctx);
+            server = spawn(control, o);
         } else {
             reply r = reap(server);
             server = 0;
@@ -220,7 +229,7 @@ _Noreturn static void serve_spawns(int control, pid_t worker, hone_build_fn buil
 
 /* ---- the worker's end ----------------------------------------------------------------------- */
 
-hone_status hone_workers__forge_start(hone_build_fn build, void *ctx, int close_fd,
+hone_status hone_workers__forge_start(const hone_workers__forge_options *o, int close_fd,
                                       hone_workers__forge **ret, hone_error *err)
 {
     int pair[2];
@@ -239,7 +248,7 @@ hone_status hone_workers__forge_start(hone_build_fn build, void *ctx, int close_
         close(pair[0]);
         if (close_fd >= 0)
             close(close_fd);
-        serve_spawns(pair[1], worker, build, ctx);
+        serve_spawns(pair[1], worker, o);
     }
     close(pair[1]);
     hone_workers__forge *f = hone_xcalloc(1, sizeof *f);
@@ -256,7 +265,7 @@ static bool ask(hone_workers__forge *f, int what, reply *ret, int *ret_fd)
 {
     command c = {what};
     *ret_fd = -1;
-    if (!send_all(f->control, &c, sizeof c))
+    if (!hone_send_all(f->control, &c, sizeof c))
         return false;
     struct iovec iov = {ret, sizeof *ret};
     union {

@@ -106,26 +106,35 @@ static void start_build(hone_workers__worker *w)
         hone_workers__worker_stop(w, s, "%s", err.message);
 }
 
+/* The status in the server's answer; HONE_E_PROTOCOL: it is none to the build in hand. */
+static hone_status read_built(const hone_workers__worker *w, const hone_buf *answer)
+{
+    hone_wire *m = hone_xmalloc(sizeof *m);
+    hone_status s = HONE_E_PROTOCOL;
+    if (hone_wire_decode(answer->s, answer->n, m, NULL) == HONE_OK && m->type == HONE_WIRE_BUILT &&
+        m->built.ticket == w->builds.v[0].ticket)
+        s = m->built.error.status;
+    free(m);
+    return s;
+}
+
 static bool take_build(hone_workers__worker *w)
 {
     hone_buf out = {0};
     int k = hone_workers__forge_receive(w->forge, &out);
-    bool good = false;
-    if (k == 1) {
-        hone_wire *m = hone_xmalloc(sizeof *m);
-        good = hone_wire_decode(out.s, out.n, m, NULL) == HONE_OK && m->type == HONE_WIRE_BUILT &&
-               m->built.ticket == w->builds.v[0].ticket;
-        free(m);
-    }
-    if (good) {
-        hone_workers__worker_forward(w, &out);
-        drop_build(w, 0);
-    } else if (k != 0) {
+    hone_status s = k == 1 ? read_built(w, &out) : HONE_E_PROTOCOL;
+    if (k != 0 && s == HONE_E_PROTOCOL) {
         hone_workers__build_end end;
         hone_error err;
         hone_workers__forge_end(w->forge, &end);
-        hone_status s = hone_workers__explain_build(&end, &w->limits, &err);
+        s = hone_workers__explain_build(&end, &w->limits, &err);
         build_failed(w, s, err.message);
+    } else if (k != 0) {
+        hone_workers__worker_forward(w, &out);
+        drop_build(w, 0);
+        /* What that process needs may be gone, or was not to be had when it began. */
+        if (s != HONE_OK && !hone_status_is_reject(s))
+            hone_workers__forge_end(w->forge, NULL);
     }
     hone_buf_free(&out);
     return k != 0;

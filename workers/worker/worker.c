@@ -500,9 +500,9 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
     if (o->roles & HONE_ROLE_RUN)
         s = hone_nursery_start(sandbox, &w->nursery, w->err);
     if (s == HONE_OK && (o->roles & HONE_ROLE_BUILD))
-        s = hone_workers__forge_start(o->build, o->build_ctx,
-                                      w->nursery ? hone_nursery_fd(w->nursery) : -1, &w->forge,
-                                      w->err);
+        s = hone_workers__forge_start(
+            &(hone_workers__forge_options){o->build_prepare, o->build, o->build_ctx, sandbox},
+            w->nursery ? hone_nursery_fd(w->nursery) : -1, &w->forge, w->err);
     hone_workers__reserve(false);
     sigset_t set, before;
     sigemptyset(&set);
