@@ -310,11 +310,16 @@ static void training_can_be_stopped(void **state)
 {
     (void)state;
     double before[N], after[N], whole[N];
+    hone_model *m = new_model(1);
+    add(m, 0, LEARN);
+    train(m);
+    predict(m, whole);
+    hone_model_free(m);
     for (unsigned at = 1; at <= 41; at += 20) {
         unsigned looks = 0;
         hone_error err = {0};
         hone_model_metrics got;
-        hone_model *m = hone_model_new(
+        m = hone_model_new(
             &(hone_model_options){.seed = 1, .threads = 1, .stop = pressed, .stop_ctx = &looks});
         add(m, 0, 64);
         train(m);
@@ -329,11 +334,6 @@ static void training_can_be_stopped(void **state)
         assert_int_equal(got.trained_on, 64);
         train(m); /* as if nothing had been */
         predict(m, after);
-        hone_model_free(m);
-        m = new_model(1);
-        add(m, 0, LEARN);
-        train(m);
-        predict(m, whole);
         assert_memory_equal(after, whole, sizeof whole);
         hone_model_free(m);
     }
