@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { TRIES = 21, MOST_THREADS = 1024 };
+enum { TRIES = 21 };
 #define TRY_NS 1000000.0    /* short and many: some find the machine quiet */
 #define ENOUGH_NS 150000000 /* of one kind: no more tries after this */
 #define MOST_BYTES (128LL << 20)
@@ -61,13 +61,13 @@ static void *member(void *arg)
 /* Nanoseconds for all threads to make t->calls calls, -1: a thread could not be started. */
 static double run(team *t)
 {
-    pthread_t threads[MOST_THREADS];
+    pthread_t threads[HONE_MAX_THREADS];
     int32_t n = 0;
     atomic_store(&t->place, 0);
     atomic_store(&t->waiting, 0);
     atomic_store(&t->done, 0);
     atomic_store(&t->go, false);
-    while (n < t->threads - 1 && n < MOST_THREADS &&
+    while (n < t->threads - 1 && n < HONE_MAX_THREADS &&
            pthread_create(&threads[n], NULL, member, t) == 0)
         n++;
     versus_move(0, 0, 1);
@@ -183,8 +183,8 @@ static void measure_levels(machine *m)
 hone_status versus_machine(int32_t threads, machine *ret, hone_error *err)
 {
     *ret = (machine){.threads = threads};
-    if (threads > MOST_THREADS)
-        return hone_fail(err, HONE_E_INPUT, "more than %d threads", MOST_THREADS);
+    if (threads > HONE_MAX_THREADS)
+        return hone_fail(err, HONE_E_INPUT, "more than %d threads", HONE_MAX_THREADS);
     for (int u = 0; u < UNIT_COUNT; u++)
         measure_peak(ret, (unit)u);
     if (ret->peak[UNIT_BF16] < ret->peak[UNIT_F32]) { /* no instruction for it: by way of f32 */

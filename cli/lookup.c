@@ -175,7 +175,7 @@ hone_status cli_read_trace(const char *path, const cli_kernel *k, cli_answer *re
 {
     char *text = NULL;
     size_t n = 0;
-    hone_status st = hone_file_read(path, 4 << 20, &text, &n, err);
+    hone_status st = hone_file_read(path, HONE_MAX_TRACE_BYTES, &text, &n, err);
     ret->rung = "given";
     if (st == HONE_OK) {
         while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))

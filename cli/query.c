@@ -167,8 +167,8 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_error err = {0};
     if (name && hone_codegen_symbol_check(name, &err) != HONE_OK)
         return cli_usage(self, "--name %s: give another", err.message);
-    if (threads > 1024)
-        return cli_usage(self, "--threads at most 1024");
+    if (threads > HONE_MAX_THREADS)
+        return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
 
     cli_kernel k = {0};
     hone_target target;

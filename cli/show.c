@@ -32,7 +32,7 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_load(&intrin_files, intrins, &err);
     s.intrins = intrins;
     if (st == HONE_OK && trace_path) {
-        st = hone_file_read(trace_path, 4 << 20, &text, &len, &err);
+        st = hone_file_read(trace_path, HONE_MAX_TRACE_BYTES, &text, &len, &err);
         if (st == HONE_OK)
             st = hone_trace_parse(text, len, &t, &err);
         if (st == HONE_OK)

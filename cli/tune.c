@@ -250,8 +250,8 @@ static int run(int argc, char **argv, const cli_command *self)
         return code;
     if (n != 1)
         return cli_usage(self, "which kernel? a built-in's name or FILE.hone[:name]");
-    if (threads > 1024)
-        return cli_usage(self, "--threads at most 1024");
+    if (threads > HONE_MAX_THREADS)
+        return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
     if (seconds > 1000000000)
         return cli_usage(self, "--time at most 1000000000");
     const hone_strategy *strategy = hone_strategy_find(strategy_arg);

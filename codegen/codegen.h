@@ -60,7 +60,7 @@ typedef struct hone_code {
     uint8_t *bytes; /* object, or text with a NUL after it; hone_code_free */
     size_t n;
     unsigned n_args;
-    int64_t pack_bytes[32]; /* per argument: 0, or the bytes of its packed form */
+    int64_t pack_bytes[HONE_MAX_ARGS]; /* per argument: 0, or the bytes of its packed form */
     bool has_pack;
     int64_t code_bytes;        /* size of .text, 0 if not an object */
     int64_t lower_ns, llvm_ns; /* processor time of the calling thread */

@@ -183,10 +183,10 @@ typedef struct cg {
     HONE_VEC(uint32_t) lin_of; /* by expression, 0: not looked at yet */
     HONE_VEC(cg_lin) lins;
     HONE_VEC(cg_term) terms;
-    HONE_VEC(uint32_t) offset_of; /* by LOAD expression: its offset expression */
-    hone_buffer packed[32];       /* by argument: the TEMP that holds its packed form */
-    hone_ahead ahead;             /* what runs in pack functions */
-    uint32_t pack;                /* the function being placed or emitted, as in cg_place */
+    HONE_VEC(uint32_t) offset_of;      /* by LOAD expression: its offset expression */
+    hone_buffer packed[HONE_MAX_ARGS]; /* by argument: the TEMP that holds its packed form */
+    hone_ahead ahead;                  /* what runs in pack functions */
+    uint32_t pack;                     /* the function being placed or emitted, as in cg_place */
     unsigned n_args;
 
     LLVMContextRef ctx;

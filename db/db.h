@@ -143,7 +143,7 @@ hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_
                                uint32_t n_samples, int64_t *ret_id, bool *ret_existed,
                                hone_error *err) HONE_NODISCARD;
 #define HONE_DB_MAX_TEXT (64 << 10) /* bytes of a reason, name, class, target text, env */
-#define HONE_DB_MAX_BODY (4 << 20)  /* bytes of a trace, program, session state */
+#define HONE_DB_MAX_BODY (4 << 20)  /* bytes of a program, session state */
 
 /* Was it tried already? */
 hone_status hone_db_record_exists(hone_db *db, int64_t workload_id, int64_t target_id,

@@ -34,11 +34,11 @@ char *hone_db__text_clean(const char *s)
     return copy;
 }
 
-hone_status hone_db__json_check(const char *what, const char *s, hone_error *err)
+hone_status hone_db__json_check(const char *what, const char *s, size_t max, hone_error *err)
 {
     json_t *j;
     hone_error e;
-    hone_status st = hone_db__text_check(what, s, HONE_DB_MAX_BODY, err);
+    hone_status st = hone_db__text_check(what, s, max, err);
     if (st != HONE_OK)
         return st;
     if (hone_json_parse(s, strlen(s), &j, &e) != HONE_OK)
@@ -112,7 +112,7 @@ hone_status hone_db_workload_put(hone_db *db, const hone_db_workload *w, int64_t
     if (s == HONE_OK && !* or (w->program, ""))
         s = hone_fail(err, HONE_E_INPUT, "a workload needs its program");
     if (s == HONE_OK)
-        s = hone_db__json_check("the workload's sizes", row.sizes, err);
+        s = hone_db__json_check("the workload's sizes", row.sizes, HONE_DB_MAX_BODY, err);
     bool found = false;
     if (s == HONE_OK)
         s = find_workload(db, w->hash, &old, &found, err);
@@ -211,7 +211,7 @@ hone_status hone_db_session_save(hone_db *db, const hone_db_session *x, int64_t 
                                  hone_error *err)
 {
     const char *state = or (x->state, "{}");
-    hone_status s = hone_db__json_check("the session's state", state, err);
+    hone_status s = hone_db__json_check("the session's state", state, HONE_DB_MAX_BODY, err);
     if (s != HONE_OK)
         return s;
     if (x->id == 0) {

@@ -189,8 +189,8 @@ hone_status hone_db__samples_add(hone_db *db, int64_t id, int64_t run,
 hone_status hone_db__text_check(const char *what, const char *s, size_t max, hone_error *err);
 /* A copy cut at HONE_DB_MAX_TEXT with '?' for bytes that are not UTF-8. */
 char *hone_db__text_clean(const char *s);
-/* HONE_E_INPUT unless s is JSON of at most HONE_DB_MAX_BODY bytes. */
-hone_status hone_db__json_check(const char *what, const char *s, hone_error *err);
+/* HONE_E_INPUT unless s is JSON of at most max bytes. */
+hone_status hone_db__json_check(const char *what, const char *s, size_t max, hone_error *err);
 
 /* ---- forget.c ------------------------------------------------------------------------------ */
 

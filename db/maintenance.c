@@ -142,7 +142,8 @@ static void check_rows(hone_db *db, const hone_db__table *t, const char *json_co
         if (hone_db__row_read(db, t, stmt, 0, &any, NULL) != HONE_OK)
             more = problem(list, "%s %" PRId64 " does not match its checksum", t->name, id);
         const char *json = (const char *)sqlite3_column_text(stmt, HONE_DB__WIDTH(t));
-        if (json_column && hone_db__json_check("", json ? json : "", NULL) != HONE_OK)
+        if (json_column &&
+            hone_db__json_check("", json ? json : "", HONE_DB_MAX_BODY, NULL) != HONE_OK)
             more = problem(list, "%s %" PRId64 ": %s is not JSON", t->name, id, json_column);
     }
     if (s != HONE_OK)

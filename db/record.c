@@ -28,7 +28,8 @@ static hone_status complete(const hone_db_record *r, const hone_db_sample *sampl
               samples[i].incumbent_ns >= 0 && isfinite(samples[i].incumbent_ns)))
             return hone_fail(err, HONE_E_INPUT, "sample %" PRIu32 " is not a time: %g and %g ns", i,
                              samples[i].candidate_ns, samples[i].incumbent_ns);
-    hone_status s = hone_db__json_check("the trace", r->trace ? r->trace : "", err);
+    hone_status s =
+        hone_db__json_check("the trace", r->trace ? r->trace : "", HONE_MAX_TRACE_BYTES - 1, err);
     if (s == HONE_OK)
         s = hone_db__text_check("checked", r->checked, HONE_DB_MAX_TEXT, err);
     if (s == HONE_OK)

@@ -205,7 +205,7 @@ void hone_ahead_find(const hone_program *p, bool all, hone_ahead *ret)
         note_accesses(&w, top++);
     }
     mark(&w, all);
-    for (w.input = 1; w.input < p->buffers.n && w.input <= HONE_MAX_AHEAD; w.input++) {
+    for (w.input = 1; w.input < p->buffers.n && w.input <= HONE_MAX_ARGS; w.input++) {
         const hone_buffer_row *b = &p->buffers.v[w.input];
         if (b->role == HONE_INPUT && b->is_const)
             find_for(&w, ret);

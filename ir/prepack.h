@@ -7,10 +7,9 @@
 #include "ir/ir.h"
 
 #define HONE_ANN_PREPACK "hone.prepack"
-#define HONE_MAX_AHEAD 32 /* inputs looked at: the first ones */
 
 typedef struct hone_ahead {
-    hone_buffer packed[HONE_MAX_AHEAD + 1]; /* by input's number: the buffer made of it, or none */
+    hone_buffer packed[HONE_MAX_ARGS + 1]; /* by input's number: the buffer made of it, or none */
     HONE_VEC(uint32_t) of; /* by statement: number of the input it belongs to, 0: stays */
 } hone_ahead;
 

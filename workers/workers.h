@@ -14,8 +14,6 @@
 
 /* ---- what is built ------------------------------------------------------------------------- */
 
-#define HONE_MAX_ARGS 32
-
 typedef enum hone_elem { /* element types, in the order of ir/dtypes */
                          HONE_ELEM_F64,
                          HONE_ELEM_F32,

@@ -157,7 +157,7 @@ static void own_statements(cg *e)
 
 static LLVMValueRef kernel_body(cg *e)
 {
-    LLVMTypeRef params[33];
+    LLVMTypeRef params[HONE_MAX_ARGS + 1];
     for (unsigned k = 0; k <= e->n_args; k++) {
         params[k] = e->ptr;
     }
@@ -201,8 +201,8 @@ static LLVMValueRef default_rt(cg *e)
 
 static void kernel_entry(cg *e, LLVMValueRef body)
 {
-    LLVMTypeRef params[32] = {e->ptr, e->ptr};
-    LLVMValueRef args[33];
+    LLVMTypeRef params[HONE_MAX_ARGS] = {e->ptr, e->ptr};
+    LLVMValueRef args[HONE_MAX_ARGS + 1];
     if (!e->o->name) {
         LLVMValueRef fn = hone_cg__fn_new(e, "hone_kernel", params, 2, true);
         open_plain(e, fn);
@@ -263,8 +263,8 @@ static void named_pack(cg *e, unsigned arg, const char *stem, LLVMValueRef body)
 
 static void packs(cg *e)
 {
-    LLVMValueRef body[32] = {NULL};
-    char *stems[32] = {NULL};
+    LLVMValueRef body[HONE_MAX_ARGS] = {NULL};
+    char *stems[HONE_MAX_ARGS] = {NULL};
     bool any = false;
     if (e->o->name)
         hone_cg__arg_stems(&e->q, e->n_args, stems);

@@ -327,9 +327,9 @@ void hone_cg__place(cg *e)
 {
     uint32_t n = e->q.buffers.n;
     e->n_args = hone_program_n_args(&e->q);
-    if (e->n_args > HONE_LEN(e->packed)) {
-        hone_cg__fail(e, HONE_REJECT_BUILD, "The kernel has more than %zu arguments.",
-                      HONE_LEN(e->packed));
+    if (e->n_args > HONE_MAX_ARGS) {
+        hone_cg__fail(e, HONE_REJECT_BUILD, "The kernel has more than %d arguments.",
+                      HONE_MAX_ARGS);
         return;
     }
     for (uint32_t b = 0; b < n; b++) {

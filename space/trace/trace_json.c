@@ -6,7 +6,6 @@
  * trace has one text and one hash. */
 #include "space/trace/internal.h"
 
-#define MAX_TEXT (1 << 20)
 #define MAX_NUMBER 65535 /* of a variable's name */
 #define MAX_LIST 4096
 
@@ -351,8 +350,9 @@ static hone_status read_trace(reader *r, const json_t *j)
 hone_status hone_trace_parse(const char *text, size_t n, hone_trace *ret, hone_error *err)
 {
     hone_trace_reset(ret);
-    if (n > MAX_TEXT)
-        return hone_fail(err, HONE_E_INPUT, "trace: longer than 1 MiB");
+    if (n >= HONE_MAX_TRACE_BYTES)
+        return hone_fail(err, HONE_E_INPUT, "trace: longer than %d MiB",
+                         HONE_MAX_TRACE_BYTES >> 20);
     json_t *j;
     HONE_TRY(hone_json_parse(text, n, &j, err));
     reader r = {.t = ret, .err = err};

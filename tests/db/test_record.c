@@ -123,6 +123,7 @@ static void bad_input_is_refused(void **state)
 {
     (void)state;
     hone_db *db = open_rw(at("bad.db"));
+    json_t *j = NULL;
     int64_t w = a_workload(db, 1, "c"), t = a_target(db, "x", 1), id;
     hone_error e;
     const hone_db_record good = a_record(w, t, 1, 100);
@@ -138,6 +139,22 @@ static void bad_input_is_refused(void **state)
     r = good;
     r.trace = "\"\xc0\xaf\"";
     assert_int_equal(hone_db_record_put(db, &r, NULL, 0, NULL, NULL, &e), HONE_E_INPUT);
+    char *trace = hone_xmalloc(HONE_MAX_TRACE_BYTES + 1); /* "[    ...]" */
+    memset(trace, ' ', HONE_MAX_TRACE_BYTES);
+    trace[0] = '[';
+    trace[HONE_MAX_TRACE_BYTES - 1] = ']';
+    trace[HONE_MAX_TRACE_BYTES] = 0;
+    r = good;
+    r.trace = trace;
+    assert_int_equal(hone_db_record_put(db, &r, NULL, 0, NULL, NULL, &e), HONE_E_INPUT);
+    assert_non_null(strstr(e.message, "the trace is longer than"));
+    r.trace_hash = 1000;
+    trace[HONE_MAX_TRACE_BYTES - 2] = ']';
+    trace[HONE_MAX_TRACE_BYTES - 1] = 0;
+    assert_int_equal(hone_db_record_put(db, &r, NULL, 0, NULL, NULL, &e), HONE_OK);
+    CHECK(hone_db_forget(db, &(hone_db_choice){.status = "OK"}, false, &j, err));
+    json_decref(j);
+    free(trace);
     r = good;
     r.workload_id = 77;
     assert_int_equal(hone_db_record_put(db, &r, NULL, 0, NULL, NULL, &e), HONE_E_INPUT);

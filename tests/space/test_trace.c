@@ -206,6 +206,27 @@ static void test_reader_says_what_is_wrong(void **state)
     hone_trace_free(&t);
 }
 
+/* A text of n bytes: one that says nothing, and blanks. */
+static hone_status parse_long(size_t n)
+{
+    char *text = hone_xmalloc(n + 1);
+    memset(text, ' ', n);
+    memcpy(text, "[[],[]]", 7);
+    text[n] = 0;
+    hone_trace t = {0};
+    hone_status st = hone_trace_parse(text, n, &t, NULL);
+    hone_trace_free(&t);
+    free(text);
+    return st;
+}
+
+static void test_as_long_as_the_log_takes(void **state)
+{
+    (void)state;
+    assert_int_equal(parse_long(HONE_MAX_TRACE_BYTES - 1), HONE_OK);
+    assert_int_equal(parse_long(HONE_MAX_TRACE_BYTES), HONE_E_INPUT);
+}
+
 static void test_instruction_names(void **state)
 {
     (void)state;
@@ -220,9 +241,13 @@ static void test_instruction_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_print_parse_print), cmocka_unit_test(test_every_value),
-        cmocka_unit_test(test_float_stays_float), cmocka_unit_test(test_hash_covers_everything),
-        cmocka_unit_test(test_copy_is_deep),      cmocka_unit_test(test_reader_says_what_is_wrong),
+        cmocka_unit_test(test_print_parse_print),
+        cmocka_unit_test(test_every_value),
+        cmocka_unit_test(test_float_stays_float),
+        cmocka_unit_test(test_hash_covers_everything),
+        cmocka_unit_test(test_copy_is_deep),
+        cmocka_unit_test(test_reader_says_what_is_wrong),
+        cmocka_unit_test(test_as_long_as_the_log_takes),
         cmocka_unit_test(test_instruction_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

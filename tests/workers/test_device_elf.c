@@ -118,7 +118,7 @@ static void wrong_kind_of_file(void **state)
     memcpy(bytes, &good, sizeof good);
     assert_int_equal(hone_device__elf_check((uint8_t *)bytes, n, false, &err), HONE_OK);
     assert_int_equal(
-        hone_device__elf_check((uint8_t *)bytes, HONE_DEVICE__MAX_ARTIFACT + 1, false, &err),
+        hone_device__elf_check((uint8_t *)bytes, HONE_MAX_ARTIFACT_BYTES + 1, false, &err),
         HONE_REJECT_ARTIFACT);
     free(bytes);
 }

@@ -531,7 +531,7 @@ static int write_corpus(const char *folder)
 
 int main(int argc, char **argv)
 {
-    big = hone_xcalloc(1, HONE_WIRE_ARTIFACT_MAX);
+    big = hone_xcalloc(1, HONE_MAX_ARTIFACT_BYTES);
     if (argc == 2 && strcmp(argv[1], "table") == 0) {
         char *t = table();
         fputs(t, stdout);

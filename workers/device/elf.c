@@ -91,8 +91,8 @@ static bool file_offset(const image *im, uint64_t address, uint64_t bytes, uint6
 static hone_status check_header(image *im)
 {
     const unsigned order = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
-    if (im->n > HONE_DEVICE__MAX_ARTIFACT)
-        REFUSE("is larger than %zu bytes", HONE_DEVICE__MAX_ARTIFACT);
+    if (im->n > HONE_MAX_ARTIFACT_BYTES)
+        REFUSE("is larger than %d bytes", HONE_MAX_ARTIFACT_BYTES);
     if (im->n < sizeof im->header || memcmp(im->bytes, ELFMAG, SELFMAG) != 0)
         REFUSE("is not an ELF file");
     memcpy(&im->header, im->bytes, sizeof im->header);

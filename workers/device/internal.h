@@ -26,8 +26,6 @@
 
 /* ---- artifacts (elf.c) -------------------------------------------------------------- */
 
-#define HONE_DEVICE__MAX_ARTIFACT ((size_t)16 << 20)
-
 /* What dlopen would do with these bytes is harmless: right machine, no dependencies, no code that
  * runs at load time, no undefined symbols, relocations only into its own data, and hone_kernel (and
  * hone_pack) are functions in it. HONE_REJECT_ARTIFACT with the reason. */

@@ -15,7 +15,6 @@
 
 /* The reference is compiled plainly and may be a hundred times slower than a candidate. */
 #define REFERENCE_MS 120000
-#define MOST_THREADS 1024
 /* What temporaries of kernels may take besides twice the size of their data, memory permitting. */
 #define TEMPORARIES ((uint64_t)2 << 30)
 
@@ -143,9 +142,9 @@ static hone_status check_job(hone_device__request *q, hone_error *err)
             return hone_fail(err, HONE_E_INPUT, "candidate and %s take different arguments",
                              roles[i]);
     }
-    if (job->threads < 1 || job->threads > MOST_THREADS)
+    if (job->threads < 1 || job->threads > HONE_MAX_THREADS)
         return hone_fail(err, HONE_E_INPUT, "%d threads; this device takes 1 to %d", job->threads,
-                         MOST_THREADS);
+                         HONE_MAX_THREADS);
     const int64_t most_ms = INT64_MAX / 4000000;
     if (job->check_ms < 1 || job->run_ms < 1 || job->check_ms > most_ms || job->run_ms > most_ms ||
         !(job->tolerance >= 0) || !(job->peak_gflops >= 0) || job->sample_ns < 0)
@@ -167,13 +166,13 @@ static hone_status check_artifact(work *w, int which, hone_error *err)
     if (seals < 0 || (seals & want) != want || fstat(w->fds[which], &sb) != 0)
         return hone_fail(err, HONE_E_SANDBOX, "the %s came without its seals", roles[which]);
     size_t n = (size_t)sb.st_size;
-    if (n == 0 || n > HONE_DEVICE__MAX_ARTIFACT)
+    if (n == 0 || n > HONE_MAX_ARTIFACT_BYTES)
         return hone_fail(err,
                          which == CANDIDATE   ? HONE_REJECT_ARTIFACT
                          : which == INCUMBENT ? HONE_E_INCUMBENT
                                               : HONE_E_INPUT,
-                         "the %s has %zu bytes; 1 to %zu are allowed", roles[which], n,
-                         HONE_DEVICE__MAX_ARTIFACT);
+                         "the %s has %zu bytes; 1 to %d are allowed", roles[which], n,
+                         HONE_MAX_ARTIFACT_BYTES);
     void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, w->fds[which], 0);
     if (p == MAP_FAILED)
         return hone_fail_errno(err, HONE_E_SANDBOX, "cannot map the %s", roles[which]);

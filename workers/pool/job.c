@@ -249,9 +249,9 @@ static hone_status check_fits(hone_pool *p, hone_wire *m, const hone_workers__jo
         uint64_t keys[3] = {0};
         for (size_t i = 0; i < HONE_LEN(j->blob); i++) {
             keys[i] = j->blob[i] ? j->blob[i]->key : 0;
-            if (j->blob[i] && j->blob[i]->artifact.n > HONE_WIRE_ARTIFACT_MAX)
+            if (j->blob[i] && j->blob[i]->artifact.n > HONE_MAX_ARTIFACT_BYTES)
                 return hone_fail(err, HONE_E_LIMIT, "an artifact is larger than %d bytes",
-                                 HONE_WIRE_ARTIFACT_MAX);
+                                 HONE_MAX_ARTIFACT_BYTES);
         }
         m->type = HONE_WIRE_MEASURE;
         m->measure = hone_wire_of_measure(&j->measure, j->ticket, keys);

@@ -12,7 +12,6 @@
 #define HONE_WIRE_HEADER_BYTES 36
 /* ZMQ_MAXMSGSIZE. Every message that keeps the limits of its fields is smaller. */
 #define HONE_WIRE_MESSAGE_MAX (32 << 20)
-#define HONE_WIRE_ARTIFACT_MAX (24 << 20)
 
 typedef enum hone_wire_type {
 #define HONE_WIRE_ENUM

@@ -82,7 +82,7 @@ static void build_one(const hone_workers__forge_options *o, const hone_error *pr
         out->built.error = *prepared;
     out->built.spent_ns = hone_clock_ns() - start;
     out->built.error.status = s;
-    if (s == HONE_OK && a.n > HONE_WIRE_ARTIFACT_MAX) {
+    if (s == HONE_OK && a.n > HONE_MAX_ARTIFACT_BYTES) {
         hone_fail(&out->built.error, HONE_REJECT_TOO_BIG, "the artifact has %zu bytes", a.n);
     } else if (s == HONE_OK) {
         out->built.manifest = a.manifest;
