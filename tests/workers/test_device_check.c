@@ -232,6 +232,25 @@ static void lies(void **state)
     assert_int_equal(hone_device__judge(&job, 0, &t, 1000000, &r, NULL), HONE_REJECT_IMPOSSIBLE);
 }
 
+static void fresh_calls_are_compared(void **state)
+{
+    (void)state;
+    hone_measure_job job = job_of(0);
+    hone_measure_result r;
+    hone_error err;
+    hone_device__timing t = three_pairs();
+    job.threads = 1;
+    t.fresh_ns = 8 * 1100 + 20000;
+    assert_int_equal(hone_device__judge(&job, 0, &t, 1000000, &r, &err), HONE_OK);
+    t.fresh_ns += 1;
+    assert_int_equal(hone_device__judge(&job, 0, &t, 1000000, &r, &err), HONE_REJECT_IMPOSSIBLE);
+    assert_non_null(strstr(err.message, "takes 28801 ns when the outputs are not there yet"));
+    job.threads = 4; /* the caller may be alone at first */
+    assert_int_equal(hone_device__judge(&job, 0, &t, 1000000, &r, &err), HONE_OK);
+    t.fresh_ns = NAN;
+    assert_int_equal(hone_device__judge(&job, 0, &t, 1000000, &r, &err), HONE_REJECT_IMPOSSIBLE);
+}
+
 static void limits_of_clock_and_machine(void **state)
 {
     (void)state;
@@ -251,10 +270,15 @@ static void limits_of_clock_and_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(half_floats), cmocka_unit_test(inputs_depend_on_the_seed_alone),
-        cmocka_unit_test(comparison),  cmocka_unit_test(integers_are_exact),
-        cmocka_unit_test(canaries),    cmocka_unit_test(honest_times),
-        cmocka_unit_test(lies),        cmocka_unit_test(limits_of_clock_and_machine),
+        cmocka_unit_test(half_floats),
+        cmocka_unit_test(inputs_depend_on_the_seed_alone),
+        cmocka_unit_test(comparison),
+        cmocka_unit_test(integers_are_exact),
+        cmocka_unit_test(canaries),
+        cmocka_unit_test(honest_times),
+        cmocka_unit_test(lies),
+        cmocka_unit_test(limits_of_clock_and_machine),
+        cmocka_unit_test(fresh_calls_are_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

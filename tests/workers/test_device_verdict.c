@@ -98,6 +98,29 @@ static void right_only_the_first_time(void **state)
            HONE_REJECT_WRONG_RESULT, "after many calls: element 0 is nan");
 }
 
+/* The work of a call, several times as long as a cache miss or an interruption of the clock. */
+#define SLOW "for (volatile int k = 0; k < 300000; k++) { } "
+
+static void work_that_is_done_already(void **state)
+{
+    (void)state;
+    hone_measure_result r;
+    hone_error err;
+    /* as long as the output is there it looks infinitely fast */
+    verdict("KERNEL { if (F32(1)[1000] == F32(1)[1000]) return 0; " SLOW RIGHT " return 0; }", &r,
+            &err);
+    if (err.status != HONE_REJECT_IMPOSSIBLE && err.status != HONE_REJECT_TOO_SHORT)
+        fail_msg("%s: %s", hone_status_name(err.status), err.message);
+    /* not quite, so that the clock has something to see */
+    verdict("KERNEL { if (F32(1)[1000] == F32(1)[1000]) { "
+            "for (volatile int k = 0; k < 3000; k++) { } return 0; } " SLOW RIGHT " return 0; }",
+            &r, &err);
+    assert_status(err.status, HONE_REJECT_IMPOSSIBLE, &err);
+    assert_says(&err, "not there yet");
+    /* an honest one of that length */
+    assert_status(verdict("KERNEL { " SLOW RIGHT " return 0; }", &r, &err), HONE_OK, &err);
+}
+
 static void small_error_is_reported(void **state)
 {
     (void)state;
@@ -189,7 +212,24 @@ static void never_ends(void **state)
     "register long x2 __asm__(\"x2\") = c; __asm__ volatile(\"svc 0\" : \"+r\"(x0) : "            \
     "\"r\"(x8), \"r\"(x1), \"r\"(x2) : \"memory\"); return x0; }\n"
 #endif
-#define SYSCALLS "#include <sys/syscall.h>\n#include <sys/mman.h>\n" CALL
+/* mmap of 16 MiB */
+#if defined(__x86_64__)
+#define MAP                                                                                        \
+    "static long map(long flags, long protection) { long r; register long r10 __asm__(\"r10\") = " \
+    "flags; register long r8 __asm__(\"r8\") = -1; register long r9 __asm__(\"r9\") = 0; "         \
+    "__asm__ volatile(\"syscall\" : \"=a\"(r) : \"a\"(SYS_mmap), \"D\"(0), \"S\"(1 << 24), "       \
+    "\"d\"(protection), \"r\"(r10), \"r\"(r8), \"r\"(r9) : \"rcx\", \"r11\", \"memory\"); "        \
+    "return r; }\n"
+#elif defined(__aarch64__)
+#define MAP                                                                                        \
+    "static long map(long flags, long protection) { register long x8 __asm__(\"x8\") = SYS_mmap; " \
+    "register long x0 __asm__(\"x0\") = 0; register long x1 __asm__(\"x1\") = 1 << 24; "           \
+    "register long x2 __asm__(\"x2\") = protection; register long x3 __asm__(\"x3\") = flags; "    \
+    "register long x4 __asm__(\"x4\") = -1; register long x5 __asm__(\"x5\") = 0; "                \
+    "__asm__ volatile(\"svc 0\" : \"+r\"(x0) : \"r\"(x8), \"r\"(x1), \"r\"(x2), \"r\"(x3), "       \
+    "\"r\"(x4), \"r\"(x5) : \"memory\"); return x0; }\n"
+#endif
+#define SYSCALLS "#include <sys/syscall.h>\n#include <sys/mman.h>\n" CALL MAP
 
 static void forbidden_calls(void **state)
 {
@@ -209,6 +249,9 @@ static void forbidden_calls(void **state)
         "call(SYS_seccomp, 1, 0, 0)",
         "call(SYS_mprotect, (long)args[1] & -4096, 4096, PROT_READ | PROT_EXEC)",
         "call(0x40000000 | 1, 4, (long)\"x\", 1)", /* x32 */
+        "map(MAP_SHARED | MAP_ANONYMOUS, PROT_READ | PROT_WRITE)",
+        "map(MAP_SHARED_VALIDATE | MAP_ANONYMOUS, PROT_READ | PROT_WRITE)",
+        "map(MAP_PRIVATE | MAP_ANONYMOUS, PROT_READ | PROT_EXEC)",
     };
     for (size_t i = 0; i < HONE_LEN(calls); i++) {
         hone_measure_result r;
@@ -379,6 +422,7 @@ int main(void)
         cmocka_unit_test(wrong_result),
         cmocka_unit_test(missing_result),
         cmocka_unit_test(right_only_the_first_time),
+        cmocka_unit_test(work_that_is_done_already),
         cmocka_unit_test(small_error_is_reported),
         cmocka_unit_test(one_element_past_the_end),
         cmocka_unit_test(past_the_guard),

@@ -192,6 +192,7 @@ typedef struct hone_device__timing {
     double candidate_ns[HONE_MAX_SAMPLES], incumbent_ns[HONE_MAX_SAMPLES]; /* per call */
     int64_t calls[HONE_DEVICE__KERNELS];                                   /* per sample */
     double resolution_ns; /* of the clock, as observed */
+    double fresh_ns;      /* least time of a call of the candidate on poisoned outputs */
 } hone_device__timing;
 
 /* Lies in memory that both map; the child writes it, the nursery copies before it looks. */
@@ -287,6 +288,8 @@ int32_t hone_device__time(const hone_device__run *r, const hone_rt_kernel kernel
 
 /* Sorts `x`. 0 when there are none. */
 double hone_device__median(double *x, int n);
+/* The most that a call on poisoned outputs may take of a kernel whose samples say time_ns. */
+double hone_device__fresh_most(double time_ns, int32_t threads);
 /* Turns what a child reports into a result, or says why it cannot be true: HONE_REJECT_IMPOSSIBLE,
  * HONE_REJECT_TOO_SHORT. wall_ns is the time the nursery saw pass. */
 hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,

@@ -64,11 +64,15 @@ static int add_load(scmp_filter_ctx f)
 
 static int add_run(scmp_filter_ctx f)
 {
-    static const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
     int e = add_common(f);
-    /* Memory may be had, but never memory that can be executed. */
-    for (size_t i = 0; i < HONE_LEN(maps) && e == 0; i++)
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, maps[i], 1,
+    /* Memory may be had, but never memory that can be executed, nor any that is shared: that would
+     * not count as this process's, and no limit would hold it. */
+    if (e == 0)
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                             SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
+    if (e == 0)
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if (e == 0)
         e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,

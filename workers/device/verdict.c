@@ -7,6 +7,11 @@
 #define WALL_SLACK 1.001
 #define WALL_SLACK_NS 10000.0
 
+/* A call that stands alone finds colder caches than one among many, and threads that have to wake
+ * up: in the worst case it does the work of all of them. */
+#define FRESH_RATIO 8.0
+#define FRESH_SLACK_NS 20000.0
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -24,6 +29,11 @@ double hone_device__median(double *x, int n)
 static bool positive(double x)
 {
     return isfinite(x) && x > 0;
+}
+
+double hone_device__fresh_most(double time_ns, int32_t threads)
+{
+    return FRESH_RATIO * (threads < 1 ? 1 : threads) * time_ns + FRESH_SLACK_NS;
 }
 
 static bool believable(const hone_measure_job *job, const hone_device__timing *t, int64_t wall_ns)
@@ -70,6 +80,12 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
         ratios[i] = t->paired ? log(t->candidate_ns[i] / t->incumbent_ns[i]) : 0;
     }
     double time = hone_device__median(times, t->n);
+    if (!(t->fresh_ns <= hone_device__fresh_most(time, job->threads)))
+        return hone_fail(
+            err, HONE_REJECT_IMPOSSIBLE,
+            "a call takes %.0f ns when the outputs are not there yet, and %.0f ns when "
+            "they are",
+            t->fresh_ns, time);
     double gflops = (double)flops / time;
     if (job->peak_gflops > 0 && gflops > 1.1 * job->peak_gflops)
         return hone_fail(err, HONE_REJECT_IMPOSSIBLE,
