@@ -61,57 +61,22 @@ const char *hone_codegen_version(void)
     return text;
 }
 
-/* x86 processors older than AVX2, which have neither FMA nor half-precision conversions. */
-static bool is_old_x86(const char *cpu)
+/* With AVX-512 in a list, LLVM 19 takes registers to be 512 bits wide for its default processors
+ * alone; for others it wants to be told. */
+static void say_evex512(hone_target *t)
 {
-    static const char *const old[] = {
-        "",
-        "generic",
-        "x86-64",
-        "x86-64-v2",
-        "core2",
-        "penryn",
-        "nehalem",
-        "westmere",
-        "sandybridge",
-        "ivybridge",
-        "btver1",
-        "btver2",
-        "barcelona",
-        "k8",
-        "atom",
-        "bonnell",
-        "silvermont",
-        "goldmont",
-        "goldmont-plus",
-        "tremont",
-        "i686",
-    };
-    for (size_t k = 0; k < HONE_LEN(old); k++) {
-        if (!strcmp(cpu, old[k])) {
-            return true;
-        }
+    size_t n = strlen(t->features);
+    if (!strstr(t->features, "evex512") && hone_target_has(t, "avx512f") &&
+        n + sizeof ",+evex512" <= sizeof t->features) {
+        memcpy(t->features + n, ",+evex512" + !n, sizeof ",+evex512" - !n);
     }
-    return false;
-}
-
-static bool has(const hone_target *t, const char *feature)
-{
-    char on[32], off[32];
-    snprintf(on, sizeof on, "+%s", feature);
-    snprintf(off, sizeof off, "-%s", feature);
-    size_t n = strlen(on);
-    bool known = !is_old_x86(t->cpu);
-    for (const char *s = t->features; *s; s += strcspn(s, ","), s += *s == ',') {
-        if (strcspn(s, ",") == n && (!strncmp(s, on, n) || !strncmp(s, off, n))) {
-            known = *s == '+';
-        }
-    }
-    return known;
 }
 
 hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_error *err)
 {
+    hone_target full = *t;
+    say_evex512(&full);
+    t = &full;
     init_llvm();
     LLVMTargetRef target;
     char *message = NULL;
@@ -138,10 +103,11 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
     g->layout = hone_xstrdup(layout);
     LLVMDisposeMessage(layout);
     LLVMDisposeTargetData(data);
-    bool x86 = !strncmp(t->triple, "x86_64", 6) || !strncmp(t->triple, "i", 1);
-    g->has_fma = !x86 || has(t, "fma");
-    g->has_avx512 = x86 && has(t, "avx512f");
-    g->has_f16c = !x86 || has(t, "f16c");
+    const hone_preset *p = hone_preset_of(t);
+    g->half = p->half;
+    g->has_fma = !p->fma || hone_target_has(t, p->fma);
+    g->has_half = !p->half || hone_target_has(t, p->half);
+    g->has_avx512 = hone_target_has(t, "avx512f");
     *ret = g;
     return HONE_OK;
 }
@@ -220,10 +186,10 @@ static void close_all(cg *e)
 
 static void check_dtypes(cg *e)
 {
-    for (uint32_t b = 1; b < e->q.buffers.n && !e->g->has_f16c; b++) {
+    for (uint32_t b = 1; b < e->q.buffers.n && !e->g->has_half; b++) {
         if (e->q.buffers.v[b].dtype == HONE_F16) {
             hone_cg__fail(e, HONE_REJECT_BUILD,
-                          "The target has no instructions for f16 (feature f16c).");
+                          "The target has no instructions for f16 (feature %s).", e->g->half);
         }
     }
 }

@@ -26,6 +26,7 @@
 
 #include "codegen/codegen.h"
 #include "ir/prepack.h"
+#include "targets/preset.h"
 
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
@@ -45,7 +46,8 @@ struct hone_codegen {
     hone_target target;
     LLVMTargetMachineRef machine;
     char *layout;
-    bool has_fma, has_f16c, has_avx512;
+    const char *half; /* the feature f16 needs, NULL: none */
+    bool has_fma, has_half, has_avx512;
 };
 
 typedef enum cg_tri { CG_NO, CG_MAYBE, CG_YES } cg_tri;

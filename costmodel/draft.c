@@ -1,14 +1,11 @@
 /* The draft: an analytical estimate of a block's time, from which the learned model starts. A
  * roofline with the issue limits of the innermost body and the traffic between cache levels. Its
- * constants are orders of magnitude; the trees on top of it learn the machine. */
+ * constants, which the target's preset has, are orders of magnitude; the trees on top of it learn
+ * the machine. */
 #include "costmodel/internal.h"
+#include "targets/preset.h"
 
 #include <math.h>
-
-#define GHZ 3.5
-#define LOADS_PER_CYCLE 2.0
-#define LOOP_CYCLES 2.0 /* counter, compare, branch, addressing of one innermost iteration */
-static const double bytes_per_cycle[4] = {64, 32, 12, 4}; /* into registers, L1, L2, L3 */
 
 /* The innermost body: everything inside the innermost serial loop, i.e. the unrolled and vectorised
  * loops below it. Returns its first loop. */
@@ -45,7 +42,7 @@ static double body_vectors(const nest *ne, const access *a, unsigned start, doub
     return n;
 }
 
-static void compute_time(const hone_target *t, block_view *v)
+static void compute_time(const hone_target *t, const hone_preset_draft *d, block_view *v)
 {
     const nest *ne = &v->nest;
     unsigned start = body_start(ne);
@@ -86,16 +83,16 @@ static void compute_time(const hone_target *t, block_view *v)
     }
     double issue = v->ops / t->fma_per_cycle;
     double chain = v->accumulators > 0 ? v->ops / v->accumulators * t->fma_latency : 0;
-    double ports = (v->loads + 3 * v->gathers) / LOADS_PER_CYCLE;
-    double cycles = fmax(fmax(issue, chain), fmax(ports, stores)) + LOOP_CYCLES;
+    double ports = (v->loads + 3 * v->gathers) / d->loads_per_cycle;
+    double cycles = fmax(fmax(issue, chain), fmax(ports, stores)) + d->loop_cycles;
     double spill = v->live / t->vector_registers;
     if (spill > 1)
         cycles *= 1 + 2 * (spill - 1);
     v->code_bytes = 8 * (v->ops + v->loads + stores);
-    v->compute_ns = ne->inside[0] / ne->inside[start] * cycles / GHZ;
+    v->compute_ns = ne->inside[0] / ne->inside[start] * cycles / d->ghz;
 }
 
-static void memory_time(const hone_target *t, block_view *v)
+static void memory_time(const hone_target *t, const hone_preset_draft *d, block_view *v)
 {
     const nest *ne = &v->nest;
     const double capacity[3] = {(double)t->l1_bytes, (double)t->l2_bytes,
@@ -132,7 +129,7 @@ static void memory_time(const hone_target *t, block_view *v)
             through += times * lines * t->cache_line * (a->write ? 1.5 : 1);
         }
         v->traffic[c + 1] = through;
-        ns += through / bytes_per_cycle[c + 1] / GHZ;
+        ns += through / d->bytes_per_cycle[c] / d->ghz;
     }
     v->memory_ns = ns;
 }
@@ -142,8 +139,9 @@ void hone_costmodel__draft(const hone_program *p, const hone_target *t, int32_t 
 {
     (void)p;
     const nest *ne = &v->nest;
-    compute_time(t, v);
-    memory_time(t, v);
+    const hone_preset_draft *d = &hone_preset_of(t)->draft;
+    compute_time(t, d, v);
+    memory_time(t, d, v);
     v->tasks = 1;
     for (unsigned l = 0; l < ne->n; l++)
         if (ne->kind[l] == HONE_PARALLEL)

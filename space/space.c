@@ -1,5 +1,6 @@
 /* Space generation: which rule treats which block, in which variants, and the first candidates. */
 #include "space/rule/rule.h"
+#include "targets/preset.h"
 
 typedef enum treatment { CONTRACT, REDUCE, ELEMENTWISE, LEAVE } treatment;
 
@@ -153,22 +154,21 @@ static hone_status apply_rules(hone_sched *s, stages *all, custom *cu, const hon
     return HONE_OK;
 }
 
-/* Register tiles that fill 32 or 16 vector registers, with cache blocks from the target's caches.
- */
-static unsigned policies_of(const hone_target *t, hone_rule__policy *ret)
+/* The preset's register tiles, with cache blocks from the target's caches. */
+static unsigned policies_of(const hone_target *t, hone_rule__policy *ret, unsigned max)
 {
-    static const int64_t wide[][3] = {{14, 2, 1}, {12, 2, 2}, {8, 3, 1}, {6, 4, 1},
-                                      {8, 2, 4},  {10, 2, 2}, {4, 4, 2}, {14, 2, 2}};
-    static const int64_t narrow[][3] = {{6, 2, 1}, {4, 3, 1}, {4, 2, 4}, {5, 2, 2}, {12, 1, 1}};
-    static const int64_t depth[] = {512, 256, 384, 256, 512, 320, 512, 192};
-    bool is_wide = t->vector_registers >= 32;
-    unsigned n = is_wide ? HONE_LEN(wide) : HONE_LEN(narrow);
-    for (unsigned k = 0; k < n; k++) {
-        const int64_t *w = is_wide ? wide[k] : narrow[k];
-        int64_t kc = depth[k];
-        ret[k] = (hone_rule__policy){.rows = w[0], .vectors = w[1], .k_unroll = w[2], .kc = kc};
-        ret[k].mc = t->l2_bytes / 4 / (kc * 4);
-        ret[k].nc = k % 2 ? t->l2_bytes / 2 / (kc * 4) : 0;
+    const hone_preset_tile *tile = hone_preset_of(t)->tiles;
+    unsigned n = 0;
+    while (tile->registers > t->vector_registers)
+        tile++;
+    for (int32_t registers = tile->registers; tile->rows && tile->registers == registers; tile++) {
+        HONE_ASSERT(n < max);
+        int64_t kc = tile->depth;
+        ret[n] = (hone_rule__policy){
+            .rows = tile->rows, .vectors = tile->vectors, .k_unroll = tile->k_unroll, .kc = kc};
+        ret[n].mc = t->l2_bytes / 4 / (kc * 4);
+        ret[n].nc = n % 2 ? t->l2_bytes / 2 / (kc * 4) : 0;
+        n++;
     }
     return n;
 }
@@ -323,7 +323,7 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
     hone_error why = {0};
     hone_rng_seed(&m.rng, 1);
     hone_space__lend(sp, &m.s);
-    m.n_policies = policies_of(o->target, m.policies);
+    m.n_policies = policies_of(o->target, m.policies, HONE_LEN(m.policies));
     hone_status st = make(&m, o->rules, &why);
     hone_sched_fini(&m.s);
     hone_vec_free(&m.all);

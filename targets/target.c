@@ -1,3 +1,4 @@
+/* The text of targets. */
 #include "targets/target.h"
 
 /* Members in the order of the canonical text, which is that of their names. "kind" is apart: it is
@@ -130,76 +131,4 @@ hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *er
     if (s == HONE_OK)
         *ret = t;
     return s;
-}
-
-/* What the list says of a feature: '+', '-', or 0 for nothing. The last mention counts. */
-static char said_of(const char *list, const char *name, size_t n)
-{
-    char said = 0;
-    while (*list) {
-        size_t len = strcspn(list, ",");
-        if (len == n + 1 && memcmp(list + 1, name, n) == 0)
-            said = *list;
-        list += len + (list[len] == ',');
-    }
-    return said;
-}
-
-bool hone_target_has(const hone_target *t, const char *features)
-{
-    while (*features) {
-        size_t n = strcspn(features, ",");
-        size_t sign = *features == '+';
-        if (n > sign && said_of(t->features, features + sign, n - sign) != '+')
-            return false;
-        features += n + (features[n] == ',');
-    }
-    return true;
-}
-
-/* The architecture a triple starts with, under the name used here. */
-static void arch_of(const hone_target *t, char ret[64])
-{
-    static const char *const other_names[][2] = {{"amd64", "x86_64"}, {"arm64", "aarch64"}};
-    snprintf(ret, 64, "%.*s", (int)strcspn(t->triple, "-"), t->triple);
-    for (size_t k = 0; k < HONE_LEN(other_names); k++)
-        if (strcmp(ret, other_names[k][0]) == 0)
-            snprintf(ret, 64, "%s", other_names[k][1]);
-}
-
-bool hone_target_can_run(const hone_target *device, const hone_target *needed)
-{
-    char has[64], needs[64];
-    arch_of(device, has);
-    arch_of(needed, needs);
-    if (strcmp(has, needs) != 0)
-        return false;
-    if (strcmp(device->cpu, needed->cpu) == 0 && !needed->features[0])
-        return true;
-    for (const char *f = needed->features; *f;) {
-        size_t n = strcspn(f, ",");
-        if (*f == '+' && said_of(needed->features, f + 1, n - 1) == '+' &&
-            said_of(device->features, f + 1, n - 1) != '+')
-            return false;
-        f += n + (f[n] == ',');
-    }
-    return true;
-}
-
-char *hone_target_class(const hone_target *t)
-{
-    /* per architecture, widest first; a target's class is the first feature it has */
-    static const struct {
-        const char *arch, *feature, *name;
-    } classes[] = {
-        {"x86_64", "avx512f", "avx512"}, {"x86_64", "avx2", "avx2"}, {"x86_64", "avx", "avx"},
-        {"x86_64", "sse4.2", "sse4"},    {"aarch64", "sve2", "sve"}, {"aarch64", "sve", "sve"},
-        {"aarch64", "neon", "neon"},     {"arm", "neon", "neon"},    {"riscv64", "v", "rvv"},
-    };
-    char arch[64];
-    arch_of(t, arch);
-    for (size_t k = 0; k < HONE_LEN(classes); k++)
-        if (strcmp(classes[k].arch, arch) == 0 && hone_target_has(t, classes[k].feature))
-            return hone_xasprintf("%s/%s", arch, classes[k].name);
-    return hone_xasprintf("%s/base", arch[0] ? arch : "unknown");
 }

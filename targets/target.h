@@ -1,6 +1,6 @@
-/* What a kernel is made for: plain data that rules, cost model and code generator read.
- * Text form (stored, sent, compared): compact JSON with sorted keys, names as in TVM's Target where
- * TVM has them:
+/* What a kernel is made for: plain data that rules, cost model and code generator read. All
+ * functions may be called by any thread. Text form (stored, sent, compared): compact JSON with
+ * sorted keys, names as in TVM's Target where TVM has them:
  * {"kind":"llvm","mattr":"+avx2,...","mcpu":"znver4","mtriple":"...","num-cores":2,...}. */
 #ifndef HONE_TARGET_H
 #define HONE_TARGET_H
@@ -23,15 +23,31 @@ typedef struct hone_target {
 /* Canonical text; caller frees. */
 char *hone_target_text(const hone_target *t);
 /* HONE_E_INPUT naming the member at fault. Does not resolve "native": that is hone_target_native
- * (codegen/codegen.h), which asks LLVM and the operating system about this host. */
+ * (codegen/codegen.h), which asks LLVM about this host. */
 hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *err) HONE_NODISCARD;
-/* Does the feature list name all of `features` ("+avx512vnni,+avx512vl")? "" asks for nothing. */
+
+/* This host, without LLVM, as text that LLVM understands. HONE_E_NOTFOUND: hone knows nothing of
+ * its architecture. */
+hone_status hone_target_host(hone_target *ret, hone_error *err) HONE_NODISCARD;
+/* Fills in cores, caches and vectors of this host, whose triple, cpu and features are there. */
+void hone_target_fill_host(hone_target *t);
+
+/* Does the target have all of `features` ("+avx512vnni,+avx512vl")? "" asks for nothing. The last
+ * mention in its list counts; what the list does not mention comes from its CPU and from what the
+ * mentioned features imply, as LLVM has it. */
 bool hone_target_has(const hone_target *t, const char *features);
 /* Can the device run code made for `needed`: the same architecture, and every feature that code may
  * use? What only makes code fast or slow, as vector lengths, caches and cores, is not compared. */
 bool hone_target_can_run(const hone_target *device, const hone_target *needed);
+/* The same, turned round: when it cannot, ret is the architecture or the first feature it lacks. */
+bool hone_target_lacks(const hone_target *device, const hone_target *needed, char ret[64]);
 /* "x86_64/avx512": the class two targets share when schedules are worth trying across them.
  * Caller frees. */
 char *hone_target_class(const hone_target *t);
+/* A speed no program on `threads` cores reaches: 10^9 operations on values made from elements of
+ * element_bytes (the narrowest it loads) in a second. `features`: those its tensor intrinsics need
+ * ("+amx-int8"), since nothing else uses matrix units; "" for none. */
+double hone_target_peak_gops(const hone_target *t, int32_t threads, int element_bytes,
+                             const char *features);
 
 #endif

@@ -1,5 +1,6 @@
 /* Sets of intrinsics, and those that come with hone. */
 #include "space/intrin/internal.h"
+#include "targets/preset.h"
 
 #include <threads.h>
 
@@ -8,31 +9,20 @@ struct hone_intrin_set {
     hone_buf text; /* of those added */
 };
 
-/* The assembler looks for the files in the include folders, of which the source root is one. */
-__asm__(".pushsection .rodata\n"
-        ".global hone_intrin_begin\n"
-        ".global hone_intrin_end\n"
-        ".balign 16\n"
-        "hone_intrin_begin:\n"
-        ".incbin \"space/intrin/x86.intrin\"\n"
-        ".incbin \"space/intrin/arm.intrin\"\n"
-        "hone_intrin_end:\n"
-        ".byte 0\n"
-        ".popsection\n");
-
-extern const char hone_intrin_begin[], hone_intrin_end[];
-
 static hone_intrin_set *shipped;
 static once_flag shipped_once = ONCE_FLAG_INIT;
 
 static void read_shipped(void)
 {
-    size_t n = (size_t)(hone_intrin_end - hone_intrin_begin);
     hone_error err;
+    const hone_preset *p;
     shipped = hone_xcalloc(1, sizeof *shipped);
-    if (hone_intrin__read("shipped.intrin", hone_intrin_begin, n, &shipped->v, &err) != HONE_OK) {
-        hone_log(HONE_LOG_ERROR, "%s", err.message);
-        hone_bug(__FILE__, __LINE__, "the intrinsics that come with hone do not read");
+    for (unsigned k = 0; (p = hone_preset_at(k)); k++) {
+        size_t n = (size_t)(p->intrins_end - p->intrins);
+        if (p->intrins && hone_intrin__read(p->name, p->intrins, n, &shipped->v, &err) != HONE_OK) {
+            hone_log(HONE_LOG_ERROR, "%s", err.message);
+            hone_bug(__FILE__, __LINE__, "the intrinsics that come with hone do not read");
+        }
     }
 }
 

@@ -14,7 +14,7 @@
 static inline hone_target simulated_target(void)
 {
     return (hone_target){.triple = "x86_64-pc-linux-gnu",
-                         .cpu = "znver4",
+                         .cpu = "x86-64",
                          .cores = 4,
                          .vector_bytes = 64,
                          .vector_registers = 32,

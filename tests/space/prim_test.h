@@ -15,7 +15,7 @@
 
 /* A machine like many, for what asks for one. */
 static const hone_target some_cpu = {.triple = "x86_64-pc-linux-gnu",
-                                     .cpu = "znver4",
+                                     .cpu = "x86-64",
                                      .cores = 2,
                                      .vector_bytes = 64,
                                      .vector_registers = 32,

@@ -75,7 +75,8 @@ static void classes(void **state)
     (void)state;
     class_is("x86_64-pc-linux-gnu", "+avx2,+avx512f,+fma", "x86_64/avx512");
     class_is("x86_64-pc-linux-gnu", "+avx,+avx2,-avx512f", "x86_64/avx2");
-    class_is("x86_64-pc-linux-gnu", "+avx2,+avx512fp16", "x86_64/avx2");
+    class_is("x86_64-pc-linux-gnu", "+avx2,+avx512", "x86_64/avx2");
+    class_is("x86_64-pc-linux-gnu", "+avx512fp16", "x86_64/avx512"); /* which needs avx512f */
     class_is("x86_64-pc-linux-gnu", "", "x86_64/base");
     class_is("aarch64-unknown-linux-gnu", "+neon,+sve", "aarch64/sve");
     class_is("arm64-apple-darwin", "+neon", "aarch64/neon");
@@ -99,7 +100,8 @@ static void features(void **state)
     assert_true(hone_target_has(&t, "+avx2,+fma")); /* the last mention counts */
     assert_false(hone_target_has(&t, "avx512f"));
     assert_false(hone_target_has(&t, "+avx2,+avx512f"));
-    assert_false(hone_target_has(&t, "avx")); /* not by its beginning */
+    assert_true(hone_target_has(&t, "avx,sse4.2")); /* avx2 needs them */
+    assert_false(hone_target_has(&t, "avx5"));      /* not by its beginning */
 }
 
 static bool runs(const char *triple, const char *has, const char *other, const char *needs)
@@ -122,11 +124,71 @@ static void can_run(void **state)
     assert_false(runs(x86, "+neon", arm, "+neon"));
 }
 
+static hone_target cpu_of(const char *triple, const char *cpu, const char *features)
+{
+    hone_target t = target_of(triple, features);
+    snprintf(t.cpu, sizeof t.cpu, "%s", cpu);
+    return t;
+}
+
+/* What a list does not mention comes from the processor. */
+static void by_processor(void **state)
+{
+    (void)state;
+    const char *x86 = "x86_64-pc-linux-gnu";
+    hone_target zen4 = cpu_of(x86, "znver4", ""), haswell = cpu_of(x86, "haswell", "");
+    assert_true(hone_target_has(&zen4, "+avx512vnni,+avx512vl,+fma"));
+    assert_true(hone_target_has(&haswell, "avx2,fma,f16c"));
+    assert_false(hone_target_has(&haswell, "avx512f"));
+    assert_true(hone_target_can_run(&zen4, &haswell));
+    assert_false(hone_target_can_run(&haswell, &zen4));
+    hone_target less = cpu_of(x86, "znver4", "-avx512f"); /* a guest that is not let have it */
+    assert_false(hone_target_has(&less, "avx512vnni"));
+    assert_true(hone_target_has(&less, "avx2"));
+    char what[64];
+    assert_true(hone_target_lacks(&less, &zen4, what));
+    assert_string_equal(what, "avx512f");
+    /* what no code made here uses does not keep a job from a device */
+    hone_target more = cpu_of(x86, "haswell", "+mwaitx,+clzero,+sgx,+prefer-256-bit");
+    assert_true(hone_target_can_run(&haswell, &more));
+    /* a feature no table has may be anything */
+    more = cpu_of(x86, "haswell", "+avx99");
+    assert_true(hone_target_lacks(&zen4, &more, what));
+    assert_string_equal(what, "avx99");
+    hone_target arm = cpu_of("aarch64-linux", "cortex-a72", "");
+    assert_true(hone_target_lacks(&zen4, &arm, what));
+    assert_string_equal(what, "aarch64");
+    hone_target a = cpu_of("mips64-linux", "x", ""), b = cpu_of("sparc64-linux", "x", "");
+    assert_false(hone_target_can_run(&a, &b));
+    assert_true(hone_target_can_run(&a, &a));
+}
+
+/* Matrix units are faster than vectors, and are not impossible for who uses them. */
+static void peaks(void **state)
+{
+    (void)state;
+    hone_target t = cpu_of("x86_64-pc-linux-gnu", "sapphirerapids", "");
+    t.vector_bytes = 64;
+    t.fma_per_cycle = 2;
+    double f32 = hone_target_peak_gops(&t, 1, 4, ""), u8 = hone_target_peak_gops(&t, 1, 1, "");
+    assert_true(f32 > 2 * 2 * 16 * 5.0 && f32 < 20 * 2 * 2 * 16);
+    assert_true(u8 > 3.99 * f32 && u8 < 4.01 * f32);
+    /* 512 products and sums of bf16 in a cycle at 4 GHz */
+    double amx = hone_target_peak_gops(&t, 1, 2, "+amx-tile,+amx-bf16");
+    assert_true(amx > 2 * 512 * 4.0 && amx > hone_target_peak_gops(&t, 1, 2, "+avx512bf16"));
+    assert_true(hone_target_peak_gops(&t, 8, 2, "+amx-bf16") > 7.9 * amx);
+    hone_target m4 = cpu_of("aarch64-linux", "apple-m4", "");
+    m4.vector_bytes = 16;
+    m4.fma_per_cycle = 2;
+    assert_true(hone_target_peak_gops(&m4, 1, 4, "+sme") > 2 * 256 * 4.5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip), cmocka_unit_test(refusals), cmocka_unit_test(classes),
-        cmocka_unit_test(features),   cmocka_unit_test(can_run),
+        cmocka_unit_test(features),   cmocka_unit_test(can_run),  cmocka_unit_test(by_processor),
+        cmocka_unit_test(peaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

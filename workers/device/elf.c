@@ -4,34 +4,12 @@
  * check. Everything is an allow-list: dlopen acts on many things a kernel has no use for, and what
  * is not named here is refused. The bytes come from another machine, so no offset is believed. */
 #include "workers/device/internal.h"
+#include "targets/preset.h"
 
 #include <elf.h>
 
-#if defined(__x86_64__)
-#define MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define MACHINE EM_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define MACHINE EM_RISCV
-#else
-#error "hone runs kernels on x86-64, AArch64 and 64-bit RISC-V"
-#endif
-
 enum { MAX_HEADERS = 32, MAX_DYNAMIC = 128 };
 #define MAX_IMAGE ((uint64_t)64 << 20)
-
-static const uint32_t allowed_relocs[] = {
-#if defined(__x86_64__)
-    R_X86_64_NONE, R_X86_64_64, R_X86_64_RELATIVE, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT,
-#elif defined(__aarch64__)
-    R_AARCH64_NONE, R_AARCH64_ABS64, R_AARCH64_RELATIVE, R_AARCH64_GLOB_DAT, R_AARCH64_JUMP_SLOT,
-#else
-    R_RISCV_NONE,
-    R_RISCV_64,
-    R_RISCV_RELATIVE,
-    R_RISCV_JUMP_SLOT,
-#endif
-};
 
 static const int64_t allowed_tags[] = {
     DT_PLTRELSZ, DT_PLTGOT,   DT_HASH,   DT_STRTAB,  DT_SYMTAB,   DT_RELA,      DT_RELASZ,
@@ -103,9 +81,10 @@ static hone_status check_header(image *im)
         REFUSE("is not a 64-bit ELF file of this system");
     if (h->e_type != ET_DYN)
         REFUSE("is not a shared object (type %u)", h->e_type);
-    if (h->e_machine != MACHINE)
+    const hone_preset *preset = hone_preset_host();
+    if (!preset || h->e_machine != preset->elf_machine)
         REFUSE("is for machine %u, this device is %u; build it for this device's target",
-               h->e_machine, MACHINE);
+               h->e_machine, preset ? preset->elf_machine : 0u);
     if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum > MAX_HEADERS ||
         !inside(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), im->n))
         REFUSE("has a bad program header table");
@@ -375,13 +354,14 @@ static hone_status check_relocs(image *im, int64_t table, int64_t size)
         return HONE_OK;
     if (bytes % sizeof(Elf64_Rela) != 0 || !file_offset(im, tag_value(im, table), bytes, &at))
         REFUSE("has a bad relocation table");
+    const hone_preset *preset = hone_preset_host();
     for (uint64_t i = 0; i < bytes / sizeof(Elf64_Rela); i++) {
         Elf64_Rela r;
         memcpy(&r, im->bytes + at + i * sizeof r, sizeof r);
         uint32_t type = ELF64_R_TYPE(r.r_info);
         bool known = false;
-        for (size_t k = 0; k < HONE_LEN(allowed_relocs); k++)
-            known = known || type == allowed_relocs[k];
+        for (unsigned k = 0; k < preset->n_relocs; k++)
+            known = known || type == preset->relocs[k];
         if (!known)
             REFUSE("has a relocation of type %u", type);
         const Elf64_Phdr *p = segment_of(im, r.r_offset, 8, false);

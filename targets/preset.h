@@ -1,0 +1,107 @@
+/* What hone knows about an architecture: constant data, in one file each, of which
+ * targets/presets.def is the list. docs/TARGETS.md says how to add one. A preset may be read by any
+ * thread.
+ *
+ * Tables end with a row of zeros; lists of names with NULL. */
+#ifndef HONE_PRESET_H
+#define HONE_PRESET_H
+
+#include "targets/target.h"
+
+#define HONE_PRESET_WORDS 20
+#define HONE_PRESET_RELOCS 6
+
+/* A feature of LLVM's that code made here may use, or that a host may have. */
+typedef struct hone_preset_feature {
+    const char *name;    /* LLVM's */
+    const char *implies; /* what LLVM switches on with it: "avx2,fma"; NULL: nothing */
+    uint8_t word, bit;   /* of what probe finds; word 0: it does not look for this one */
+    bool idle;           /* no code made here ever uses it, so a device may lack it */
+} hone_preset_feature;
+
+/* A processor by LLVM's name. */
+typedef struct hone_preset_cpu {
+    const char *name;
+    const char *like;                   /* a row above, whose features it has too; NULL: none */
+    const char *features;               /* those it adds: "sha,avx512bf16"; NULL: none */
+    int32_t fma_latency, fma_per_cycle; /* 0: the preset's */
+    int32_t
+        pipe_bytes; /* width of its pipes where wider vectors take several turns; 0: they do not */
+} hone_preset_cpu;
+
+/* The vectors a target has, widest first. */
+typedef struct hone_preset_vectors {
+    const char *feature; /* that brings them; NULL, in the last row: there in any case */
+    int32_t bytes, registers;
+} hone_preset_vectors;
+
+/* The first feature a target has names its class (hone_target_class). */
+typedef struct hone_preset_class {
+    const char *feature, *name;
+} hone_preset_class;
+
+/* A register tile that seeds start from. Rows of one number of registers stand together; those with
+ * the largest number the target has are used, in their order. */
+typedef struct hone_preset_tile {
+    int32_t registers; /* vector registers it needs */
+    int32_t rows, vectors;
+    int32_t k_unroll;
+    int32_t depth; /* steps of the sum in one block (BLIS: kc) */
+} hone_preset_tile;
+
+/* Orders of magnitude for the draft (costmodel/draft.c). */
+typedef struct hone_preset_draft {
+    double ghz;
+    double loads_per_cycle;
+    double loop_cycles; /* counter, compare, branch, addressing of one innermost iteration */
+    double
+        bytes_per_cycle[3]; /* between L1 and L2, L2 and L3, L3 and memory, as read by one core */
+} hone_preset_draft;
+
+/* What instructions of a feature can do at most beside the ordinary vector instructions: operations
+ * in one cycle on one core. */
+typedef struct hone_preset_peak {
+    const char *feature;
+    double ops;
+    double ops_per_byte; /* of a vector, for each fma_per_cycle; the larger of the two counts */
+} hone_preset_peak;
+
+/* What probe finds. */
+typedef struct hone_preset_found {
+    uint32_t words[HONE_PRESET_WORDS]; /* [0] is not used */
+    char cpu[64];                      /* LLVM's name, "" when it is not known */
+} hone_preset_found;
+
+typedef struct hone_preset {
+    const char *name;         /* as in classes: "x86_64" */
+    const char *const *archs; /* as triples begin; NULL: any */
+    const char *triple;       /* of a host of this kind */
+    const hone_preset_feature *features;
+    const hone_preset_cpu *cpus;
+    const char
+        *fma; /* the feature that brings multiply-add with one rounding; NULL: always there */
+    const char *half; /* the one that converts between f16 and f32 */
+    const hone_preset_vectors *vectors;
+    int32_t fma_latency, fma_per_cycle; /* cycles; of the widest vectors */
+    const hone_preset_class *classes;
+    const hone_preset_peak *peaks;
+    const hone_preset_tile *tiles;
+    hone_preset_draft draft;
+    const char *const *rules;          /* in their order, by their names in space/rule/table.c */
+    const char *intrins, *intrins_end; /* text of its tensor intrinsics (docs/INTRINSICS.md) */
+    /* Artifacts: machine, and the kinds of relocation a device admits; 0 machine: no device. */
+    uint16_t elf_machine;
+    uint32_t relocs[HONE_PRESET_RELOCS];
+    unsigned n_relocs;
+    /* Finds out about this host. NULL in a build for another architecture. */
+    void (*probe)(hone_preset_found *ret);
+} hone_preset;
+
+/* The k-th, in the order of presets.def; NULL: there are fewer. */
+const hone_preset *hone_preset_at(unsigned k);
+/* The one for this target: the last of the list takes any. */
+const hone_preset *hone_preset_of(const hone_target *t);
+/* The one this program was compiled for, NULL: none. */
+const hone_preset *hone_preset_host(void);
+
+#endif

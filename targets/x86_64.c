@@ -1,0 +1,459 @@
+/* x86-64. Features and processors are those of LLVM 19 (tests/codegen/test_target.c compares them
+ * with it); where CPUID says so: Intel's manual, volume 2, and AMD's, volume 3. */
+#include "targets/internal.h"
+
+#include <elf.h>
+
+/* Words of what probe finds, by CPUID's leaf, subleaf and register. */
+enum {
+    L1_ECX = 1,
+    L1_EDX,
+    L7_EBX,
+    L7_ECX,
+    L7_EDX,
+    L7_1_EAX,
+    L7_1_EDX,
+    LD_1_EAX,
+    L14_EBX,
+    L19_EBX,
+    EXT1_ECX,
+    EXT1_EDX,
+    EXT8_EBX,
+    SAVED, /* registers that the operating system saves, as below */
+};
+enum { HAS_AVX, HAS_AVX512, HAS_AMX, HAS_APX, HAS_XSAVE, HAS_AVX10, HAS_AVX10_512 };
+
+static const hone_preset_feature features[] = {
+    {"cx8", NULL, L1_EDX, 8, false},
+    {"cmov", NULL, L1_EDX, 15, false},
+    {"mmx", NULL, L1_EDX, 23, false},
+    {"fxsr", NULL, L1_EDX, 24, true},
+    {"sse", NULL, L1_EDX, 25, false},
+    {"sse2", "sse", L1_EDX, 26, false},
+    {"sse3", "sse2", L1_ECX, 0, false},
+    {"pclmul", "sse2", L1_ECX, 1, false},
+    {"ssse3", "sse3", L1_ECX, 9, false},
+    {"cx16", "cx8", L1_ECX, 13, false},
+    {"sse4.1", "ssse3", L1_ECX, 19, false},
+    {"sse4.2", "sse4.1", L1_ECX, 20, false},
+    {"crc32", NULL, L1_ECX, 20, false},
+    {"movbe", NULL, L1_ECX, 22, false},
+    {"popcnt", NULL, L1_ECX, 23, false},
+    {"aes", "sse2", L1_ECX, 25, false},
+    {"rdrnd", NULL, L1_ECX, 30, true},
+    {"avx", "sse4.2", SAVED, HAS_AVX, false},
+    {"fma", "avx", L1_ECX, 12, false},
+    {"xsave", NULL, SAVED, HAS_XSAVE, true},
+    {"f16c", "avx", L1_ECX, 29, false},
+    {"sahf", NULL, EXT1_ECX, 0, false},
+    {"lzcnt", NULL, EXT1_ECX, 5, false},
+    {"sse4a", "sse3", EXT1_ECX, 6, false},
+    {"prfchw", NULL, EXT1_ECX, 8, false},
+    {"xop", "fma4", EXT1_ECX, 11, false},
+    {"lwp", NULL, EXT1_ECX, 15, true},
+    {"fma4", "avx,sse4a", EXT1_ECX, 16, false},
+    {"tbm", NULL, EXT1_ECX, 21, false},
+    {"mwaitx", NULL, EXT1_ECX, 29, true},
+    {"64bit", NULL, EXT1_EDX, 29, false},
+    {"clzero", NULL, EXT8_EBX, 0, true},
+    {"rdpru", NULL, EXT8_EBX, 4, true},
+    {"wbnoinvd", NULL, EXT8_EBX, 9, true},
+    {"fsgsbase", NULL, L7_EBX, 0, true},
+    {"sgx", NULL, L7_EBX, 2, true},
+    {"bmi", NULL, L7_EBX, 3, false},
+    {"avx2", "avx", L7_EBX, 5, false},
+    {"bmi2", NULL, L7_EBX, 8, false},
+    {"invpcid", NULL, L7_EBX, 10, true},
+    {"rtm", NULL, L7_EBX, 11, true},
+    {"avx512f", "fma,f16c,avx2,evex512", L7_EBX, 16, false},
+    {"avx512dq", "avx512f", L7_EBX, 17, false},
+    {"rdseed", NULL, L7_EBX, 18, true},
+    {"adx", NULL, L7_EBX, 19, false},
+    {"avx512ifma", "avx512f", L7_EBX, 21, false},
+    {"clflushopt", NULL, L7_EBX, 23, true},
+    {"clwb", NULL, L7_EBX, 24, true},
+    {"avx512cd", "avx512f", L7_EBX, 28, false},
+    {"sha", "sse2", L7_EBX, 29, false},
+    {"avx512bw", "avx512f", L7_EBX, 30, false},
+    {"avx512vl", "avx512f", L7_EBX, 31, false},
+    {"avx512vbmi", "avx512bw", L7_ECX, 1, false},
+    {"pku", NULL, L7_ECX, 4, true},
+    {"waitpkg", NULL, L7_ECX, 5, true},
+    {"avx512vbmi2", "avx512bw", L7_ECX, 6, false},
+    {"shstk", NULL, L7_ECX, 7, true},
+    {"gfni", "sse2", L7_ECX, 8, false},
+    {"vaes", "aes,avx2", L7_ECX, 9, false},
+    {"vpclmulqdq", "pclmul,avx", L7_ECX, 10, false},
+    {"avx512vnni", "avx512f", L7_ECX, 11, false},
+    {"avx512bitalg", "avx512bw", L7_ECX, 12, false},
+    {"avx512vpopcntdq", "avx512f", L7_ECX, 14, false},
+    {"rdpid", NULL, L7_ECX, 22, true},
+    {"kl", NULL, L7_ECX, 23, true},
+    {"cldemote", NULL, L7_ECX, 25, true},
+    {"movdiri", NULL, L7_ECX, 27, true},
+    {"movdir64b", NULL, L7_ECX, 28, true},
+    {"enqcmd", NULL, L7_ECX, 29, true},
+    {"uintr", NULL, L7_EDX, 5, true},
+    {"avx512vp2intersect", "avx512f", L7_EDX, 8, false},
+    {"serialize", NULL, L7_EDX, 14, true},
+    {"tsxldtrk", NULL, L7_EDX, 16, true},
+    {"pconfig", NULL, L7_EDX, 18, true},
+    {"amx-bf16", "amx-tile", L7_EDX, 22, false},
+    {"avx512fp16", "avx512dq,avx512bw,avx512vl", L7_EDX, 23, false},
+    {"amx-tile", NULL, SAVED, HAS_AMX, false},
+    {"amx-int8", "amx-tile", L7_EDX, 25, false},
+    {"sha512", "avx2", L7_1_EAX, 0, false},
+    {"sm3", "avx", L7_1_EAX, 1, false},
+    {"sm4", "avx2", L7_1_EAX, 2, false},
+    {"raoint", NULL, L7_1_EAX, 3, true},
+    {"avxvnni", "avx2", L7_1_EAX, 4, false},
+    {"avx512bf16", "avx512bw", L7_1_EAX, 5, false},
+    {"amx-fp16", "amx-tile", L7_1_EAX, 21, false},
+    {"cmpccxadd", NULL, L7_1_EAX, 7, false},
+    {"hreset", NULL, L7_1_EAX, 22, true},
+    {"avxifma", "avx2", L7_1_EAX, 23, false},
+    {"avxvnniint8", "avx2", L7_1_EDX, 4, false},
+    {"avxneconvert", "avx2", L7_1_EDX, 5, false},
+    {"amx-complex", "amx-tile", L7_1_EDX, 8, false},
+    {"avxvnniint16", "avx2", L7_1_EDX, 10, false},
+    {"prefetchi", NULL, L7_1_EDX, 14, true},
+    {"usermsr", NULL, L7_1_EDX, 15, true},
+    {"avx10.1-256", "fma,f16c,vaes,vpclmulqdq", SAVED, HAS_AVX10, false},
+    {"avx10.1-512",
+     "avx512ifma,avx512cd,avx512vbmi,avx512vbmi2,avx512vnni,avx512bitalg,avx512vpopcntdq,"
+     "avx512fp16,avx512bf16,avx10.1-256",
+     SAVED, HAS_AVX10_512, false},
+    {"evex512", NULL, SAVED, HAS_AVX512, false},
+    {"egpr", NULL, SAVED, HAS_APX, false},
+    {"push2pop2", NULL, SAVED, HAS_APX, false},
+    {"ppx", NULL, SAVED, HAS_APX, false},
+    {"ndd", NULL, SAVED, HAS_APX, false},
+    {"ccmp", NULL, SAVED, HAS_APX, false},
+    {"cf", NULL, SAVED, HAS_APX, false},
+    {"xsaveopt", "xsave", LD_1_EAX, 0, true},
+    {"xsavec", "xsave", LD_1_EAX, 1, true},
+    {"xsaves", "xsave", LD_1_EAX, 3, true},
+    {"ptwrite", NULL, L14_EBX, 4, true},
+    {"widekl", "kl", L19_EBX, 2, true},
+    {"prefer-128-bit", NULL, 0, 0, true},
+    {"prefer-256-bit", NULL, 0, 0, true},
+    {"vzeroupper", NULL, 0, 0, true},
+    {0},
+};
+
+static const hone_preset_cpu cpus[] = {
+    {"generic", NULL, "64bit,cx16,sahf,sse2", 0, 0, 0},
+    {"x86-64", "generic", "cmov,mmx", 0, 0, 0},
+    {"x86-64-v2", "x86-64", "sse4.2,crc32,popcnt", 0, 0, 0},
+    {"x86-64-v3", "x86-64-v2", "movbe,fma,f16c,lzcnt,bmi,avx2,bmi2", 0, 0, 0},
+    {"x86-64-v4", "x86-64-v3", "avx512dq,avx512cd,avx512bw,avx512vl", 0, 0, 0},
+    {"core2", "x86-64", "ssse3", 0, 0, 0},
+    {"penryn", "core2", "sse4.1", 0, 0, 0},
+    {"nehalem", "x86-64-v2", NULL, 0, 0, 0},
+    {"westmere", "x86-64-v2", "pclmul", 0, 0, 0},
+    {"sandybridge", "westmere", "avx", 0, 0, 0},
+    {"ivybridge", "sandybridge", "f16c", 0, 0, 0},
+    {"haswell", "x86-64-v3", "pclmul", 0, 0, 0},
+    {"broadwell", "haswell", "prfchw,adx", 0, 0, 0},
+    {"skylake", "broadwell", "aes", 0, 0, 0},
+    {"skylake-avx512", "x86-64-v4", "pclmul,aes,prfchw,adx", 0, 0, 0},
+    {"cascadelake", "skylake-avx512", "avx512vnni", 0, 0, 0},
+    {"cooperlake", "cascadelake", "avx512bf16", 0, 0, 0},
+    {"cannonlake", "skylake-avx512", "avx512ifma,sha,avx512vbmi", 0, 0, 0},
+    {"icelake-client", "cannonlake",
+     "avx512vbmi2,gfni,vaes,vpclmulqdq,avx512vnni,avx512bitalg,avx512vpopcntdq", 0, 0, 0},
+    {"icelake-server", "icelake-client", NULL, 0, 0, 0},
+    {"tigerlake", "icelake-client", "avx512vp2intersect", 0, 0, 0},
+    {"rocketlake", "icelake-client", NULL, 0, 0, 0},
+    {"alderlake", "skylake", "sha,gfni,vaes,vpclmulqdq,avxvnni", 0, 0, 0},
+    {"raptorlake", "alderlake", NULL, 0, 0, 0},
+    {"meteorlake", "alderlake", NULL, 0, 0, 0},
+    {"gracemont", "alderlake", NULL, 0, 0, 0},
+    {"arrowlake", "alderlake", "cmpccxadd,avxifma,avxvnniint8,avxneconvert", 0, 0, 0},
+    {"arrowlake-s", "arrowlake", "sha512,sm3,sm4,avxvnniint16", 0, 0, 0},
+    {"lunarlake", "arrowlake-s", NULL, 0, 0, 0},
+    {"pantherlake", "arrowlake-s", NULL, 0, 0, 0},
+    {"sapphirerapids", "icelake-client", "amx-bf16,avx512fp16,amx-int8,avxvnni,avx512bf16", 0, 0,
+     0},
+    {"emeraldrapids", "sapphirerapids", NULL, 0, 0, 0},
+    {"graniterapids", "sapphirerapids", "amx-fp16", 0, 0, 0},
+    {"graniterapids-d", "graniterapids", "amx-complex", 0, 0, 0},
+    {"bonnell", "core2", "movbe", 0, 0, 0},
+    {"silvermont", "westmere", "movbe,prfchw", 0, 0, 0},
+    {"goldmont", "silvermont", "aes,sha", 0, 0, 0},
+    {"goldmont-plus", "goldmont", NULL, 0, 0, 0},
+    {"tremont", "goldmont", "gfni", 0, 0, 0},
+    {"sierraforest", "arrowlake", NULL, 0, 0, 0},
+    {"grandridge", "arrowlake", NULL, 0, 0, 0},
+    {"clearwaterforest", "arrowlake-s", NULL, 0, 0, 0},
+    {"knl", "skylake", "avx512cd", 0, 0, 0},
+    {"knm", "knl", "avx512vpopcntdq", 0, 0, 0},
+    {"k8", "x86-64", "prfchw", 0, 0, 0},
+    {"k8-sse3", "k8", "sse3", 0, 0, 0},
+    {"amdfam10", "generic", "cmov,popcnt,lzcnt,sse4a,prfchw", 0, 0, 0},
+    {"btver1", "amdfam10", "mmx,ssse3", 0, 0, 0},
+    {"btver2", "ivybridge", "movbe,aes,lzcnt,sse4a,prfchw,bmi", 0, 0, 0},
+    {"bdver1", "sandybridge", "aes,lzcnt,prfchw,xop", 0, 0, 0},
+    {"bdver2", "bdver1", "fma,f16c,tbm,bmi", 0, 0, 0},
+    {"bdver3", "bdver2", NULL, 0, 0, 0},
+    {"bdver4", "bdver2", "movbe,avx2,bmi2", 0, 0, 0},
+    {"znver1", "skylake", "sse4a,sha", 5, 0, 0},
+    {"znver2", "znver1", NULL, 5, 0, 0},
+    {"znver3", "znver1", "vaes,vpclmulqdq", 0, 0, 0},
+    {"znver4", "icelake-client", "sse4a,avx512bf16", 0, 0, 32},
+    {"znver5", "znver4", "avx512vp2intersect,avxvnni", 0, 0, 0},
+    {0},
+};
+
+/* Families and models that have a name. */
+static const struct {
+    char vendor; /* A: AMD, I: Intel */
+    uint8_t family, first, last;
+    const char *name;
+} models[] = {
+    {'I', 6, 0x0f, 0x0f, "core2"},
+    {'I', 6, 0x16, 0x16, "core2"},
+    {'I', 6, 0x17, 0x17, "penryn"},
+    {'I', 6, 0x1d, 0x1d, "penryn"},
+    {'I', 6, 0x1a, 0x1a, "nehalem"},
+    {'I', 6, 0x1e, 0x1f, "nehalem"},
+    {'I', 6, 0x2e, 0x2e, "nehalem"},
+    {'I', 6, 0x25, 0x25, "westmere"},
+    {'I', 6, 0x2c, 0x2c, "westmere"},
+    {'I', 6, 0x2f, 0x2f, "westmere"},
+    {'I', 6, 0x2a, 0x2a, "sandybridge"},
+    {'I', 6, 0x2d, 0x2d, "sandybridge"},
+    {'I', 6, 0x3a, 0x3a, "ivybridge"},
+    {'I', 6, 0x3e, 0x3e, "ivybridge"},
+    {'I', 6, 0x3c, 0x3c, "haswell"},
+    {'I', 6, 0x3f, 0x3f, "haswell"},
+    {'I', 6, 0x45, 0x46, "haswell"},
+    {'I', 6, 0x3d, 0x3d, "broadwell"},
+    {'I', 6, 0x47, 0x47, "broadwell"},
+    {'I', 6, 0x4f, 0x4f, "broadwell"},
+    {'I', 6, 0x56, 0x56, "broadwell"},
+    {'I', 6, 0x4e, 0x4e, "skylake"},
+    {'I', 6, 0x5e, 0x5e, "skylake"},
+    {'I', 6, 0x8e, 0x8e, "skylake"},
+    {'I', 6, 0x9e, 0x9e, "skylake"},
+    {'I', 6, 0xa5, 0xa6, "skylake"},
+    {'I', 6, 0xa7, 0xa7, "rocketlake"},
+    {'I', 6, 0x55, 0x55, "skylake-avx512"}, /* or one that knows more: below */
+    {'I', 6, 0x66, 0x66, "cannonlake"},
+    {'I', 6, 0x7d, 0x7e, "icelake-client"},
+    {'I', 6, 0x8c, 0x8d, "tigerlake"},
+    {'I', 6, 0x97, 0x97, "alderlake"},
+    {'I', 6, 0x9a, 0x9a, "alderlake"},
+    {'I', 6, 0xbe, 0xbe, "gracemont"},
+    {'I', 6, 0xb7, 0xb7, "raptorlake"},
+    {'I', 6, 0xba, 0xba, "raptorlake"},
+    {'I', 6, 0xbf, 0xbf, "raptorlake"},
+    {'I', 6, 0xaa, 0xaa, "meteorlake"},
+    {'I', 6, 0xac, 0xac, "meteorlake"},
+    {'I', 6, 0xb5, 0xb5, "arrowlake"},
+    {'I', 6, 0xc5, 0xc5, "arrowlake"},
+    {'I', 6, 0xc6, 0xc6, "arrowlake-s"},
+    {'I', 6, 0xbd, 0xbd, "lunarlake"},
+    {'I', 6, 0xcc, 0xcc, "pantherlake"},
+    {'I', 6, 0x6a, 0x6a, "icelake-server"},
+    {'I', 6, 0x6c, 0x6c, "icelake-server"},
+    {'I', 6, 0x8f, 0x8f, "sapphirerapids"},
+    {'I', 6, 0xcf, 0xcf, "emeraldrapids"},
+    {'I', 6, 0xad, 0xad, "graniterapids"},
+    {'I', 6, 0xae, 0xae, "graniterapids-d"},
+    {'I', 6, 0x5c, 0x5c, "goldmont"},
+    {'I', 6, 0x5f, 0x5f, "goldmont"},
+    {'I', 6, 0x7a, 0x7a, "goldmont-plus"},
+    {'I', 6, 0x86, 0x86, "tremont"},
+    {'I', 6, 0x8a, 0x8a, "tremont"},
+    {'I', 6, 0x96, 0x96, "tremont"},
+    {'I', 6, 0x9c, 0x9c, "tremont"},
+    {'I', 6, 0xaf, 0xaf, "sierraforest"},
+    {'I', 6, 0xb6, 0xb6, "grandridge"},
+    {'I', 6, 0xdd, 0xdd, "clearwaterforest"},
+    {'I', 6, 0x57, 0x57, "knl"},
+    {'I', 6, 0x85, 0x85, "knm"},
+    {'A', 16, 0x00, 0xff, "amdfam10"},
+    {'A', 20, 0x00, 0xff, "btver1"},
+    {'A', 21, 0x02, 0x02, "bdver2"},
+    {'A', 21, 0x10, 0x1f, "bdver2"},
+    {'A', 21, 0x30, 0x3f, "bdver3"},
+    {'A', 21, 0x60, 0x7f, "bdver4"},
+    {'A', 21, 0x00, 0xff, "bdver1"},
+    {'A', 22, 0x00, 0xff, "btver2"},
+    {'A', 23, 0x30, 0x3f, "znver2"},
+    {'A', 23, 0x47, 0x47, "znver2"},
+    {'A', 23, 0x60, 0x6f, "znver2"},
+    {'A', 23, 0x70, 0x7f, "znver2"},
+    {'A', 23, 0x84, 0x87, "znver2"},
+    {'A', 23, 0x90, 0xaf, "znver2"},
+    {'A', 23, 0x00, 0xff, "znver1"},
+    {'A', 25, 0x10, 0x1f, "znver4"},
+    {'A', 25, 0x60, 0x7f, "znver4"},
+    {'A', 25, 0xa0, 0xaf, "znver4"},
+    {'A', 25, 0x00, 0xff, "znver3"},
+    {'A', 26, 0x00, 0xff, "znver5"},
+};
+
+static const hone_preset_vectors vectors[] = {
+    {"avx512f", 64, 32}, {"avx", 32, 16}, {NULL, 16, 16}, {0}};
+
+static const hone_preset_class classes[] = {
+    {"avx512f", "avx512"}, {"avx2", "avx2"}, {"avx", "avx"}, {"sse4.2", "sse4"}, {0}};
+
+/* A tile product of 16 by 16 by 64 bytes takes 16 cycles (Intel, Optimization Reference Manual,
+ * 20.3): 1024 products of bytes in one. */
+static const hone_preset_peak peaks[] = {{"amx-int8", 2048, 0},
+                                         {"amx-bf16", 1024, 0},
+                                         {"amx-fp16", 1024, 0},
+                                         {"amx-complex", 1024, 0},
+                                         {0}};
+
+static const hone_preset_tile tiles[] = {
+    {32, 14, 2, 1, 512}, {32, 12, 2, 2, 256},
+    {32, 8, 3, 1, 384},  {32, 6, 4, 1, 256},
+    {32, 8, 2, 4, 512},  {32, 10, 2, 2, 320},
+    {32, 4, 4, 2, 512},  {32, 14, 2, 2, 192},
+    {0, 6, 2, 1, 512},   {0, 4, 3, 1, 256},
+    {0, 4, 2, 4, 384},   {0, 5, 2, 2, 256},
+    {0, 12, 1, 1, 512},  {0},
+};
+
+static const char *const archs[] = {"x86_64", "amd64", NULL};
+static const char *const rules[] = {HONE_TARGETS__CPU_RULES};
+HONE_TARGETS__INTRINS(x86_64);
+
+/* ---- this host ------------------------------------------------------------------------------- */
+
+static bool bit(const hone_preset_found *h, unsigned word, unsigned k)
+{
+    return h->words[word] >> k & 1;
+}
+
+/* The newest of the levels that compilers agree on, for a processor without a name here. */
+static const char *level_of(const hone_preset_found *h)
+{
+    bool v2 = bit(h, L1_ECX, 20) && bit(h, L1_ECX, 23) && bit(h, EXT1_ECX, 0);
+    bool v3 = v2 && bit(h, SAVED, HAS_AVX) && bit(h, L7_EBX, 5) && bit(h, L7_EBX, 3) &&
+              bit(h, L7_EBX, 8) && bit(h, L1_ECX, 12) && bit(h, L1_ECX, 22) && bit(h, L1_ECX, 29) &&
+              bit(h, EXT1_ECX, 5);
+    bool v4 = v3 && bit(h, SAVED, HAS_AVX512) && bit(h, L7_EBX, 17) && bit(h, L7_EBX, 28) &&
+              bit(h, L7_EBX, 30) && bit(h, L7_EBX, 31);
+    return v4 ? "x86-64-v4" : v3 ? "x86-64-v3" : v2 ? "x86-64-v2" : "x86-64";
+}
+
+static const char *cpu_of(const hone_preset_found *h, char vendor, unsigned family, unsigned model)
+{
+    if (vendor == 'I' && family == 6 && model == 0x55 && bit(h, L7_ECX, 11))
+        return bit(h, L7_1_EAX, 5) ? "cooperlake" : "cascadelake";
+    for (size_t k = 0; k < HONE_LEN(models); k++)
+        if (models[k].vendor == vendor && models[k].family == family && models[k].first <= model &&
+            model <= models[k].last)
+            return models[k].name;
+    return level_of(h);
+}
+
+void hone_targets__x86_64_read(hone_targets__cpuid *cpuid, uint64_t xcr0, hone_preset_found *ret)
+{
+    uint32_t r[4], top[4], *w = ret->words;
+    memset(ret, 0, sizeof *ret);
+    cpuid(0, 0, top);
+    char vendor = memcmp(&top[1], "Genu", 4) == 0 ? 'I' : memcmp(&top[1], "Auth", 4) == 0 ? 'A' : 0;
+    cpuid(1, 0, r);
+    w[L1_ECX] = r[2];
+    w[L1_EDX] = r[3];
+    unsigned family = r[0] >> 8 & 15, model = r[0] >> 4 & 15;
+    if (family == 6 || family == 15)
+        model += (r[0] >> 16 & 15) << 4;
+    if (family == 15)
+        family += r[0] >> 20 & 255;
+    if (top[0] >= 7) {
+        cpuid(7, 0, r);
+        memcpy(&w[L7_EBX], &r[1], 3 * sizeof *r);
+        if (r[0] >= 1) {
+            cpuid(7, 1, r);
+            w[L7_1_EAX] = r[0];
+            w[L7_1_EDX] = r[3];
+        }
+    }
+    if (top[0] >= 0xd) {
+        cpuid(0xd, 1, r);
+        w[LD_1_EAX] = r[0];
+    }
+    if (top[0] >= 0x14) {
+        cpuid(0x14, 0, r);
+        w[L14_EBX] = r[1];
+    }
+    if (top[0] >= 0x19) {
+        cpuid(0x19, 0, r);
+        w[L19_EBX] = r[1];
+    }
+    uint64_t saved = bit(ret, L1_ECX, 27) ? xcr0 : 0;
+    bool avx = bit(ret, L1_ECX, 28) && (saved & 0x6) == 0x6;
+    bool avx512 = avx && (saved & 0xe0) == 0xe0 && bit(ret, L7_EBX, 16);
+    w[SAVED] |= (uint32_t)avx << HAS_AVX | (uint32_t)avx512 << HAS_AVX512;
+    w[SAVED] |= (uint32_t)(bit(ret, L7_EDX, 24) && (saved & 0x60000) == 0x60000) << HAS_AMX;
+    w[SAVED] |= (uint32_t)(bit(ret, L7_1_EDX, 21) && (saved & 0x80000)) << HAS_APX;
+    w[SAVED] |= (uint32_t)(avx && bit(ret, L1_ECX, 26)) << HAS_XSAVE;
+    if (avx512 && top[0] >= 0x24 && bit(ret, L7_1_EDX, 19)) {
+        cpuid(0x24, 0, r);
+        w[SAVED] |= 1u << HAS_AVX10 | (r[1] >> 18 & 1) << HAS_AVX10_512;
+    }
+    cpuid(0x80000000, 0, top);
+    if (top[0] >= 0x80000001) {
+        cpuid(0x80000001, 0, r);
+        w[EXT1_ECX] = r[2];
+        w[EXT1_EDX] = r[3];
+    }
+    if (top[0] >= 0x80000008) {
+        cpuid(0x80000008, 0, r);
+        w[EXT8_EBX] = r[1];
+    }
+    snprintf(ret->cpu, sizeof ret->cpu, "%s", cpu_of(ret, vendor, family, model));
+}
+
+#ifdef __x86_64__
+#include <cpuid.h>
+
+static void ask(uint32_t leaf, uint32_t sub, uint32_t ret[4])
+{
+    __cpuid_count(leaf, sub, ret[0], ret[1], ret[2], ret[3]);
+}
+
+static void probe(hone_preset_found *ret)
+{
+    uint32_t r[4], low = 0, high = 0;
+    ask(1, 0, r);
+    if (r[2] >> 27 & 1) /* xgetbv may be used */
+        __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    hone_targets__x86_64_read(ask, (uint64_t)high << 32 | low, ret);
+}
+#define PROBE probe
+#else
+#define PROBE NULL
+#endif
+
+const hone_preset hone_targets__x86_64 = {
+    .name = "x86_64",
+    .archs = archs,
+    .triple = "x86_64-pc-linux-gnu",
+    .features = features,
+    .cpus = cpus,
+    .fma = "fma",
+    .half = "f16c",
+    .vectors = vectors,
+    .fma_latency = 4, /* every core since Skylake and Zen 3 */
+    .fma_per_cycle = 2,
+    .classes = classes,
+    .peaks = peaks,
+    .tiles = tiles,
+    .draft = {.ghz = 3.5, .loads_per_cycle = 2, .loop_cycles = 2, .bytes_per_cycle = {32, 12, 4}},
+    .rules = rules,
+    .intrins = hone_targets__x86_64_intrins,
+    .intrins_end = hone_targets__x86_64_intrins_end,
+    .elf_machine = EM_X86_64,
+    .relocs = {R_X86_64_NONE, R_X86_64_64, R_X86_64_RELATIVE, R_X86_64_GLOB_DAT,
+               R_X86_64_JUMP_SLOT},
+    .n_relocs = 5,
+    .probe = PROBE,
+};
