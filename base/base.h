@@ -202,6 +202,15 @@ json_t *hone_json_string(const char *text);
 /* Compact, keys sorted. Caller frees. */
 char *hone_json_text(const json_t *j);
 
+/* ---- this machine -------------------------------------------------------------------------- */
+
+/* What stands behind ':' and blanks in the first line of a small file that begins with `key`, or
+ * the whole first line when key is NULL; as much of it as fits. False: no such line, and ret is "".
+ */
+bool hone_file_line(const char *path, const char *key, char *ret, size_t n);
+/* The processor, as people call it; where nobody does, the architecture and the part's number. */
+void hone_host_processor(char *ret, size_t n);
+
 /* ---- fault injection ----------------------------------------------------------------------- */
 
 /* True when the named site should fail now. Sites are armed by the environment variable

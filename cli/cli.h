@@ -93,6 +93,14 @@ void cli_progress_start(const char *title);
 void cli_progress_draw(const struct hone_progress *p);
 void cli_progress_end(void);
 
+/* The target that the devices of a pool are: waits until `wanted` of them (at least one) are there,
+ * a second longer when more may come, and ten at most. `turn` is called while it waits, and true of
+ * it ends the waiting (HONE_E_INTERRUPTED). HONE_E_PEER: none came. HONE_E_INPUT: they differ, or
+ * one does not say what it is. */
+hone_status cli_target_of_devices(hone_pool *pool, unsigned wanted, bool more,
+                                  bool (*turn)(void *ctx), void *ctx, hone_target *ret,
+                                  hone_error *err) HONE_NODISCARD;
+
 /* Workers of this process's own, on this machine, over an ipc endpoint in a private folder. */
 typedef struct cli_local cli_local;
 hone_status cli_local_start(bool device, int32_t threads, cli_local **ret,

@@ -14,6 +14,7 @@ static const char usage[] =
     "  --allow FILE        public keys of coordinators: lines '<public key> <name>'\n"
     "  --insecure-loopback tcp on this machine without keys: any of its users may connect\n"
     "  --sandbox on|off    off only to debug under sanitizers (default on)\n"
+    "  --describe          print what this machine is, as text for `hone tune --target`\n"
     "  --verbose           say more\n"
     "  --help, --version\n"
     "\n"
@@ -29,6 +30,7 @@ enum {
     OPT_ALLOW,
     OPT_INSECURE,
     OPT_SANDBOX,
+    OPT_DESCRIBE,
     OPT_VERBOSE,
     OPT_HELP,
     OPT_VERSION
@@ -41,11 +43,27 @@ static const struct option options[] = {
     {"allow", required_argument, NULL, OPT_ALLOW},
     {"insecure-loopback", no_argument, NULL, OPT_INSECURE},
     {"sandbox", required_argument, NULL, OPT_SANDBOX},
+    {"describe", no_argument, NULL, OPT_DESCRIBE},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
 };
+
+static int describe(void)
+{
+    hone_target here;
+    hone_error err = {0};
+    hone_status s = hone_target_host(&here, &err);
+    if (s != HONE_OK) {
+        fprintf(stderr, "hone-device: %s\n", err.message);
+        return hone_status_exit_code(s);
+    }
+    char *text = hone_target_text(&here);
+    puts(text);
+    free(text);
+    return 0;
+}
 
 static int bad_usage(const char *what)
 {
@@ -78,6 +96,8 @@ int main(int argc, char **argv)
             if (strcmp(optarg, "on") != 0 && strcmp(optarg, "off") != 0)
                 return bad_usage("--sandbox is on or off");
             break;
+        case OPT_DESCRIBE:
+            return describe();
         case OPT_VERBOSE:
             hone_log_set_level(HONE_LOG_INFO);
             break;

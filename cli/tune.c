@@ -79,6 +79,13 @@ static bool is_stopped(void *ctx)
     return stop;
 }
 
+/* While there is no session yet. */
+static bool turn(void *ctx)
+{
+    on_turn(ctx);
+    return stop;
+}
+
 /* Also within a long computation of the search. */
 static bool is_over(void *ctx)
 {
@@ -177,6 +184,15 @@ static bool is_wildcard(const char *endpoint)
     return false;
 }
 
+/* How many are gone to. */
+static unsigned named(const cli_list *workers)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < workers->n; k++)
+        n += !is_wildcard(workers->v[k]);
+    return n;
+}
+
 static hone_status reach_workers(hone_pool *pool, const cli_list *listen, const cli_list *workers,
                                  hone_error *err)
 {
@@ -211,6 +227,21 @@ static int unknown_strategy(const cli_command *self, const char *name)
     return code;
 }
 
+static hone_status load_target(const char *arg, const hone_intrin_set *intrins, hone_target *ret,
+                               hone_error *err)
+{
+    hone_status st = cli_target_load(arg, ret, err);
+    return st == HONE_OK ? cli_intrins_check(intrins, ret, err) : st;
+}
+
+static void catch_signals(void)
+{
+    const struct sigaction sa = {.sa_handler = on_signal};
+    const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (unsigned k = 0; k < HONE_LEN(signals); k++)
+        sigaction(signals[k], &sa, NULL);
+}
+
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
@@ -219,14 +250,16 @@ static int run(int argc, char **argv, const cli_command *self)
                *strategy_arg = hone_strategy_at(0)->name;
     char strategy_help[4096];
     list_strategies(strategy_help, sizeof strategy_help);
-    int64_t threads = cli_processors(), trials = 0, seconds = 0, seed = 1;
+    int64_t threads = 0, trials = 0, seconds = 0, seed = 1;
     bool insecure = false;
     tune u = {0};
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
         {"--db", CLI_TEXT, "FILE", &db_path, "the log of everything tried (default hone.db)", 0},
-        {"--target", CLI_TEXT, "T", &target_arg, "native (default), target JSON, or a file", 0},
-        {"--threads", CLI_INT, "N", &threads, "threads the kernel may use (default: all)", 1},
+        {"--target", CLI_TEXT, "T", &target_arg,
+         "native (default), device (what the workers are), target JSON, or a file", 0},
+        {"--threads", CLI_INT, "N", &threads,
+         "threads the kernel may use (default: all of the target's)", 1},
         {"--trials", CLI_INT, "N", &trials, "stop after so many (default 256 without --time)", 1},
         {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
         {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
@@ -269,16 +302,15 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_pool *pool = NULL;
     hone_session *session = NULL;
     hone_custom_rules *rules = hone_custom_rules_new();
+    bool ask_devices = strcmp(target_arg, "device") == 0;
     hone_status st = cli_kernel_load(pos[0], &sizes, &kernel, &err);
     for (unsigned k = 0; k < rule_files.n && st == HONE_OK; k++)
         st = hone_custom_rules_load(rules, rule_files.v[k], &err);
     hone_intrin_set *intrins = hone_intrin_set_new();
     if (st == HONE_OK)
         st = cli_intrins_load(&intrin_files, intrins, &err);
-    if (st == HONE_OK)
-        st = cli_target_load(target_arg, &target, &err);
-    if (st == HONE_OK)
-        st = cli_intrins_check(intrins, &target, &err);
+    if (st == HONE_OK && !ask_devices)
+        st = load_target(target_arg, intrins, &target, &err);
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)
@@ -287,17 +319,22 @@ static int run(int argc, char **argv, const cli_command *self)
                                                 .insecure_loopback = insecure},
                            &pool, &err);
     if (st == HONE_OK)
-        st = cli_local_start(here, (int32_t)threads, &u.local, &err);
+        st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), &u.local, &err);
     u.pool = pool;
     if (st == HONE_OK)
         st = hone_pool_listen(pool, cli_local_endpoint(u.local), &err);
     if (st == HONE_OK)
         st = reach_workers(pool, &listen, &workers, &err);
+    if (st == HONE_OK)
+        catch_signals();
+    if (st == HONE_OK && ask_devices)
+        st = cli_target_of_devices(pool, here ? 1 : named(&workers),
+                                   listen.n + workers.n > named(&workers), turn, &u, &target, &err);
+    if (st == HONE_OK && ask_devices)
+        st = cli_intrins_check(intrins, &target, &err);
+    if (!threads)
+        threads = st == HONE_OK && ask_devices ? target.cores : cli_processors();
     if (st == HONE_OK) {
-        const struct sigaction sa = {.sa_handler = on_signal};
-        const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-        for (unsigned k = 0; k < HONE_LEN(signals); k++)
-            sigaction(signals[k], &sa, NULL);
         cli_progress_start(kernel.title);
         hone_driver driver = {.pool = pool,
                               .stop = is_stopped,

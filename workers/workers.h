@@ -11,6 +11,7 @@
 #define HONE_WORKERS_H
 
 #include "base/base.h"
+#include "targets/target.h"
 
 /* ---- what is built ------------------------------------------------------------------------- */
 
@@ -72,8 +73,8 @@ typedef struct hone_build_job {
 
 typedef struct hone_measure_job {
     uint64_t id;        /* of hone_pool_new_id; comes back with the result */
-    const char *target; /* text of the target the artifacts were built for: a device that cannot
-                           run it does not get the job. NULL: any may */
+    const char *target; /* text of the target the artifacts were built for: only a machine that can
+                           run it gets the job (hone_pool_able). NULL: any may */
     const hone_artifact *candidate;
     const hone_artifact
         *reference; /* computes the expected outputs; cached by hash on the device */
@@ -150,8 +151,19 @@ hone_status hone_pool_connect(hone_pool *p, const char *endpoint, hone_error *er
 /* Peers present that have all of `roles`, and how many more jobs they would take at once. */
 uint32_t hone_pool_peers(const hone_pool *p, unsigned roles);
 uint32_t hone_pool_credit(const hone_pool *p, unsigned role);
-/* Peers present that could take a job of this role for this target (NULL: not asked). */
+/* Peers present that could take a job of this role for this target (NULL: not asked). Any builder
+ * builds for any target. Code runs on a machine of its architecture that has all features it may
+ * use; one that has not described itself, as older workers do not, runs what names no target, and
+ * at ipc it is taken for this machine. A job that nobody present can take waits. 0 also when the
+ * text is no target. */
 uint32_t hone_pool_able(const hone_pool *p, unsigned role, const char *target);
+/* Target text of the i-th peer that runs kernels, "" when it is not known, NULL beyond the last
+ * one. Text and name are borrowed until the next event. */
+const char *hone_pool_machine(const hone_pool *p, uint32_t i, const char **ret_name);
+/* What all peers that run kernels are, with the fewest processors of any. HONE_E_NOTFOUND: there is
+ * none. HONE_E_VERSION: one does not say. HONE_E_INPUT: they differ; names them all. */
+hone_status hone_pool_common_machine(const hone_pool *p, hone_target *ret,
+                                     hone_error *err) HONE_NODISCARD;
 /* A number for a job that no other job of this pool has, from 1 on. */
 uint64_t hone_pool_new_id(hone_pool *p);
 /* Is a worker of this machine with this process id among the peers? */

@@ -7,13 +7,17 @@
 a=$!
 "$HONE" tune matmul $small --db b.db --worker tcp://127.0.0.1:1 --insecure-loopback --json >b.out 2>b.err &
 b=$!
-started+=("$a" "$b")
-for w in a b; do
+"$HONE" tune matmul $small --db c.db --worker "ipc://$T/nobody" --target device >c.out 2>c.err &
+c=$!
+started+=("$a" "$b" "$c")
+for w in a b c; do
     wait "${!w}"
     ok "$w: exit code 1" [ $? = 1 ]
     ok "$w: one line" [ "$(wc -l <$w.err)" = 1 ]
-    says "hone: no worker reachable that can measure" $w.err
 done
+says "hone: no worker reachable that can measure" a.err
+says "hone: no worker reachable that can measure" b.err
+says "hone: no worker came in 10 s that can measure" c.err
 ok "prints no result" [ ! -s a.out ]
 ok "JSON: only the summary" [ "$(wc -l <b.out)" = 1 ]
 says '"error":"no worker reachable' b.out

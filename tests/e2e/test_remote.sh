@@ -66,6 +66,13 @@ background "$HONE" worker --listen $at --insecure-loopback --role run
 worker=$bg
 tunes "listening worker" --db a.db --worker $at --insecure-loopback
 tunes "the same for a second tune" --db a.db --worker $at --insecure-loopback
+run 0 "$BUILD/hone-device" --describe
+cp out description
+ok "a device describes itself in a line" [ "$(wc -l <description)" = 1 ]
+tunes "for what the device is" --db device.db --worker $at --insecure-loopback --target device
+tunes "the same, as it describes itself" --db device.db --worker $at --insecure-loopback \
+    --target "$(cat description)"
+ok "which is one target" [ "$(number known)" -ge 5 ]
 ok "it stays for the next" alive $worker
 kill $worker
 ends "told to go" 0 $worker

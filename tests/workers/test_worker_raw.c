@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "tests/workers/device_kernels.h"
 #include "tests/workers/pool_tools.h"
 
 static void join_as_coordinator(raw *r, uint32_t heartbeat_ms, uint32_t lost_ms)
@@ -65,12 +66,47 @@ static void cancels(void **state)
     assert_int_equal(join(&w), HONE_OK);
 }
 
+/* A wrong machine is nobody's fault but the sender's: never a rejection. */
+static void job_for_another_machine(void **state)
+{
+    (void)state;
+    hone_worker_options o = {
+        .listen = endpoint, .roles = HONE_ROLE_RUN, .sandbox = SANDBOX ? "on" : "off"};
+    child w = start_worker(&o, false);
+    raw r;
+    join_as_coordinator(&r, 100000, 100000);
+    hone_target t;
+    assert_int_equal(hone_target_host(&t, NULL), HONE_OK);
+    snprintf(t.triple, sizeof t.triple, "pdp11-unknown-none");
+    char *text = hone_target_text(&t);
+    hone_wire job = {.type = HONE_WIRE_MEASURE,
+                     .measure = {.ticket = 1,
+                                 .candidate = 1,
+                                 .reference = 1,
+                                 .threads = 1,
+                                 .check_ms = 1,
+                                 .run_ms = 1,
+                                 .min_samples = 1,
+                                 .max_samples = 1,
+                                 .target = text}};
+    raw_say(&r, &job);
+    raw_expect(&r, NULL, HONE_WIRE_MEASURED);
+    assert_int_equal(r.in->measured.error.status, HONE_E_INPUT);
+    assert_non_null(strstr(r.in->measured.error.message, "built for another machine"));
+    raw_expect(&r, NULL, HONE_WIRE_READY);
+    raw_close(&r);
+    free(text);
+    kill(w.pid, SIGTERM);
+    assert_int_equal(join(&w), HONE_OK);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(heartbeat_fits_the_silence),
         TEST(cancels),
+        TEST(job_for_another_machine),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

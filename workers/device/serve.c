@@ -43,37 +43,13 @@ typedef struct work {
 
 /* ---- what the device says of itself -------------------------------------------------------- */
 
-/* The rest of the first line of a file that starts with key, after ':' and spaces. */
-static bool find_line(const char *path, const char *key, char *ret, size_t size)
-{
-    FILE *f = fopen(path, "re");
-    char line[512];
-    bool found = false;
-    while (f && !found && fgets(line, sizeof line, f)) {
-        if (strncmp(line, key, strlen(key)) != 0)
-            continue;
-        char *v = strchr(line, ':');
-        if (!v)
-            continue;
-        v += 1 + strspn(v + 1, " \t");
-        v[strcspn(v, "\n")] = '\0';
-        snprintf(ret, size, "%s", v);
-        found = true;
-    }
-    if (f)
-        fclose(f);
-    return found;
-}
-
 static void describe_system(nursery *n)
 {
-    char model[96] = "unknown";
+    char model[96];
     struct utsname u = {0};
-    if (!find_line("/proc/cpuinfo", "model name", model, sizeof model) &&
-        !find_line("/proc/cpuinfo", "CPU part", model, sizeof model))
-        find_line("/proc/cpuinfo", "uarch", model, sizeof model);
+    hone_host_processor(model, sizeof model);
     uname(&u);
-    snprintf(n->system, sizeof n->system, "cpu=%s; kernel=%.60s", model, u.release);
+    snprintf(n->system, sizeof n->system, "cpu=%s; kernel=%.50s", model, u.release);
 }
 
 /* Whether the sandbox costs the kernels speculation: read off a child under its filters. */
@@ -83,7 +59,7 @@ static void describe_speculation(nursery *n, pid_t child)
     if (n->speculation[0])
         return;
     snprintf(path, sizeof path, "/proc/%d/status", (int)child);
-    if (!find_line(path, "Speculation_Store_Bypass", n->speculation, sizeof n->speculation))
+    if (!hone_file_line(path, "Speculation_Store_Bypass", n->speculation, sizeof n->speculation))
         snprintf(n->speculation, sizeof n->speculation, "unknown");
 }
 

@@ -1,4 +1,5 @@
-/* Inside of the pool: pool.c (the loop), peer.c (messages), job.c (jobs and events). */
+/* Inside of the pool: pool.c (the loop), peer.c (messages), job.c (jobs and events), match.c (which
+ * machine a job needs). */
 #ifndef HONE_WORKERS_POOL_INTERNAL_H
 #define HONE_WORKERS_POOL_INTERNAL_H
 
@@ -16,6 +17,11 @@ typedef struct hone_workers__pool_link {
     unsigned broken; /* handshakes that ended without a reason, in a row */
 } hone_workers__pool_link;
 
+typedef struct hone_workers__machine {
+    char *text; /* target text, owned; NULL: none */
+    uint64_t hash;
+} hone_workers__machine;
+
 typedef struct hone_workers__peer {
     uint8_t session[16], instance[16];
     hone_workers__pool_link *link;
@@ -24,7 +30,8 @@ typedef struct hone_workers__peer {
     char key[HONE_KEY_TEXT];
     char name[64], about[256];
     unsigned roles;
-    uint32_t revision; /* of wire.def, that it knows */
+    hone_workers__machine machine; /* it runs kernels on; no text: not known */
+    uint32_t revision;             /* of wire.def, that it knows */
     uint32_t credit[HONE_WORKERS__ROLES];
     uint32_t pid;
     uint32_t busy[HONE_WORKERS__ROLES]; /* jobs in hand */
@@ -47,8 +54,9 @@ typedef struct hone_workers__job {
     uint64_t ticket;          /* number of this attempt, on the wire */
     hone_workers__peer *peer; /* NULL while it waits */
     int64_t deadline_ns;
-    hone_build_job build;        /* owns its texts */
-    hone_measure_job measure;    /* owns its target */
+    hone_build_job build;     /* owns its texts */
+    hone_measure_job measure; /* owns nothing */
+    hone_workers__machine needs;
     hone_workers__blob *blob[3]; /* candidate, reference, incumbent or NULL */
 } hone_workers__job;
 
@@ -59,12 +67,23 @@ typedef struct hone_workers__expelled { /* a worker process that is not taken ag
 
 extern const unsigned hone_workers__role_bit[HONE_WORKERS__ROLES]; /* HONE_ROLE_* */
 
+/* Whether a machine can run code for a target: asked for each job and peer, and seldom different.
+ */
+typedef struct hone_workers__match {
+    uint64_t device, needed; /* hashes of the texts */
+    bool fits;
+} hone_workers__match;
+typedef struct hone_workers__matches {
+    HONE_VEC(hone_workers__match) v;
+} hone_workers__matches;
+
 struct hone_pool {
     void *zmq;
     hone_workers__identity identity;
     hone_workers__zap zap;
     int64_t lost_ns;
     uint64_t seq, ticket, id; /* the latest of each */
+    hone_workers__matches *matches;
     HONE_VEC(hone_workers__pool_link *) links;
     HONE_VEC(hone_workers__peer *) peers;
     HONE_VEC(hone_workers__job *) waiting; /* in the order they came */
@@ -114,8 +133,16 @@ hone_workers__job *hone_workers__job_find(hone_pool *p, const hone_workers__peer
 bool hone_workers__job_send_artifact(hone_pool *p, hone_workers__peer *peer, hone_workers__job *j,
                                      hone_workers__blob *b, bool again);
 /* May this job be given to this peer, once it has credit? */
-bool hone_workers__job_suits(const hone_workers__job *j, const hone_workers__peer *peer);
+bool hone_workers__job_suits(const hone_pool *p, const hone_workers__job *j,
+                             const hone_workers__peer *peer);
+void hone_workers__peer_free(hone_workers__peer *peer);
 uint32_t hone_workers__peer_busy(const hone_workers__peer *peer);
+/* The machine with this target text, in its canonical form. HONE_E_INPUT. */
+hone_status hone_workers__machine_read(const char *text, hone_workers__machine *ret,
+                                       hone_error *err) HONE_NODISCARD;
+/* The machine this process runs on; HONE_E_NOTFOUND when hone does not know its kind. */
+hone_status hone_workers__machine_here(hone_workers__machine *ret, hone_error *err) HONE_NODISCARD;
+void hone_workers__machine_free(hone_workers__machine *m);
 /* Gives waiting jobs to peers with credit. */
 void hone_workers__pool_assign(hone_pool *p);
 void hone_workers__job_free(hone_pool *p, hone_workers__job *j);

@@ -89,7 +89,7 @@ void hone_workers__job_free(hone_pool *p, hone_workers__job *j)
     free((char *)j->build.trace);
     free((char *)j->build.target);
     free((char *)j->build.intrins);
-    free((char *)j->measure.target);
+    hone_workers__machine_free(&j->needs);
     free(j);
 }
 
@@ -107,13 +107,20 @@ void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
 {
     hone_workers__job *j = job_new(p, 1, job->id);
     j->measure = *job;
-    j->measure.target = job->target ? hone_xstrdup(job->target) : NULL;
     j->blob[0] = blob_hold(p, job->candidate);
     j->blob[1] = blob_hold(p, job->reference);
     j->blob[2] = blob_hold(p, job->incumbent);
     j->measure.candidate = j->blob[0] ? &j->blob[0]->artifact : NULL;
     j->measure.reference = j->blob[1] ? &j->blob[1]->artifact : NULL;
     j->measure.incumbent = j->blob[2] ? &j->blob[2]->artifact : NULL;
+    hone_error err;
+    hone_status s =
+        job->target ? hone_workers__machine_read(job->target, &j->needs, &err) : HONE_OK;
+    j->measure.target = j->needs.text;
+    if (s == HONE_OK)
+        return;
+    p->waiting.n--; /* where job_new has put it */
+    hone_workers__job_fail(p, j, s, "%s", err.message);
 }
 
 /* Takes a job out of the hands of its worker. */
@@ -265,18 +272,13 @@ uint32_t hone_workers__peer_busy(const hone_workers__peer *peer)
     return peer->busy[0] + peer->busy[1];
 }
 
-bool hone_workers__job_suits(const hone_workers__job *j, const hone_workers__peer *peer)
-{
-    return (peer->roles & hone_workers__role_bit[j->role]) != 0;
-}
-
 /* The peer with credit and the least to do; the freshest first among equals. */
 static hone_workers__peer *choose(const hone_pool *p, const hone_workers__job *j)
 {
     hone_workers__peer *best = NULL;
     for (uint32_t i = 0; i < p->peers.n; i++) {
         hone_workers__peer *x = p->peers.v[i];
-        if (x->credit[j->role] > 0 && hone_workers__job_suits(j, x) &&
+        if (x->credit[j->role] > 0 && hone_workers__job_suits(p, j, x) &&
             (!best || hone_workers__peer_busy(x) < hone_workers__peer_busy(best)))
             best = x;
     }
@@ -306,14 +308,24 @@ static bool send_job(hone_pool *p, hone_workers__peer *peer, hone_workers__job *
     return hone_workers__pool_tell(p, peer, &m);
 }
 
+static bool has_credit(const hone_pool *p, unsigned role)
+{
+    for (uint32_t i = 0; i < p->peers.n; i++)
+        if (p->peers.v[i]->credit[role] > 0)
+            return true;
+    return false;
+}
+
 void hone_workers__pool_assign(hone_pool *p)
 {
-    bool none[HONE_WORKERS__ROLES] = {false};
-    for (uint32_t i = 0; i < p->waiting.n && !(none[0] && none[1]);) {
+    bool open[HONE_WORKERS__ROLES] = {true, true};
+    for (uint32_t i = 0; i < p->waiting.n;) {
         hone_workers__job *j = p->waiting.v[i];
-        hone_workers__peer *peer = none[j->role] ? NULL : choose(p, j);
-        if (!peer) {
-            none[j->role] = true;
+        open[j->role] = open[j->role] && has_credit(p, j->role);
+        hone_workers__peer *peer = open[j->role] ? choose(p, j) : NULL;
+        if (!peer) { /* one behind it may need another machine */
+            if (!open[0] && !open[1])
+                return;
             i++;
             continue;
         }

@@ -74,6 +74,12 @@ void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char 
     }
     if (!peer->link->link.bound && !peer->link->dead)
         peer->link->who_ns = hone_clock_ns() + p->lost_ns / 4;
+    hone_workers__peer_free(peer);
+}
+
+void hone_workers__peer_free(hone_workers__peer *peer)
+{
+    hone_workers__machine_free(&peer->machine);
     free(peer);
 }
 
@@ -144,6 +150,25 @@ static void welcome(hone_pool *p, hone_workers__peer *peer)
     hone_workers__pool_tell(p, peer, &m);
 }
 
+/* An older worker does not say what it runs on, but one at ipc runs here. What a newer one says may
+ * make no sense to this hone. */
+static void describe(hone_workers__peer *peer, const hone_wire_hello *h)
+{
+    hone_error err = {0};
+    hone_status s = HONE_OK;
+    if (!(h->roles & HONE_ROLE_RUN))
+        return;
+    if (h->target)
+        s = hone_workers__machine_read(h->target, &peer->machine, &err);
+    else if (peer->link->link.endpoint.ipc)
+        s = hone_workers__machine_here(&peer->machine, &err);
+    if (s != HONE_OK)
+        hone_log(HONE_LOG_WARN,
+                 "worker %s gets no jobs for a named target, since this hone does "
+                 "not understand what it is: %s",
+                 peer->name, err.message);
+}
+
 static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_workers__incoming *in,
                      const hone_wire *m)
 {
@@ -202,6 +227,7 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
     hone_workers__printable(peer->name, sizeof peer->name, known ? known->name : h->name);
     char cpu[128];
     hone_workers__printable(cpu, sizeof cpu, h->cpu);
+    describe(peer, h);
     snprintf(peer->about, sizeof peer->about, "%s (%s; %s, %u processors, pid %u)", peer->name,
              h->roles == 3                 ? "build, run"
              : h->roles == HONE_ROLE_BUILD ? "build"

@@ -17,6 +17,7 @@ hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret, hone_erro
     hone_pool *p = hone_xcalloc(1, sizeof *p);
     *ret = NULL;
     hone_workers__reserve(false);
+    p->matches = hone_xcalloc(1, sizeof *p->matches);
     p->lost_ns = (o->lost_ms > 0 ? o->lost_ms : LOST_MS) * MS;
     hone_status s = hone_workers__identity_read(o->key_file, o->allow_file, &p->identity, err);
     p->identity.insecure_loopback = o->insecure_loopback;
@@ -78,12 +79,6 @@ uint32_t hone_pool_credit(const hone_pool *p, unsigned role)
     for (uint32_t i = 0; i < p->waiting.n; i++)
         queued += p->waiting.v[i]->role == r;
     return credit > queued ? credit - queued : 0;
-}
-
-uint32_t hone_pool_able(const hone_pool *p, unsigned role, const char *target)
-{
-    (void)target;
-    return hone_pool_peers(p, role);
 }
 
 bool hone_pool_knows(const hone_pool *p, uint32_t pid)
@@ -234,7 +229,7 @@ static int left_lying(const hone_pool *p, const hone_workers__peer *peer)
 {
     for (uint32_t i = 0; i < p->waiting.n; i++) {
         const hone_workers__job *j = p->waiting.v[i];
-        if (hone_workers__job_suits(j, peer) && peer->credit[j->role] == 0 &&
+        if (hone_workers__job_suits(p, j, peer) && peer->credit[j->role] == 0 &&
             peer->busy[j->role] == 0)
             return (int)j->role;
     }
@@ -355,7 +350,7 @@ void hone_pool_free(hone_pool *p)
         hone_workers__peer *peer = p->peers.v[p->peers.n - 1];
         hone_wire m = {.type = HONE_WIRE_GOODBYE, .goodbye = {"the coordinator is done"}};
         if (hone_workers__pool_tell(p, peer, &m)) {
-            free(peer);
+            hone_workers__peer_free(peer);
             p->peers.n--;
         }
     }
@@ -375,6 +370,8 @@ void hone_pool_free(hone_pool *p)
         free(p->events.v[p->first]);
     }
     hone_workers__identity_free(&p->identity);
+    hone_vec_free(&p->matches->v);
+    free(p->matches);
     hone_vec_free(&p->links);
     hone_vec_free(&p->peers);
     hone_vec_free(&p->waiting);

@@ -1,4 +1,5 @@
-/* Inside of the worker: worker.c (the loop and the session), job.c (its jobs). */
+/* Inside of the worker: worker.c (the loop and the session), hello.c (what it says of itself),
+ * job.c (its jobs). */
 #ifndef HONE_WORKERS_WORKER_INTERNAL_H
 #define HONE_WORKERS_WORKER_INTERNAL_H
 
@@ -8,6 +9,12 @@
 #define HONE_WORKERS__BUILD_CREDIT \
     2 /* one in hand and one waiting, so that the server never idles */
 #define HONE_WORKERS__RUN_CREDIT 1
+
+typedef struct hone_workers__self {
+    char boot[64], name[64], cpu[128];
+    uint32_t threads;
+    char *target; /* owned text of what runs here; NULL: nothing does, or it is not known */
+} hone_workers__self;
 
 typedef struct hone_workers__queued_build {
     hone_buf message; /* BUILD, as it came: the build server reads it */
@@ -21,6 +28,7 @@ typedef struct hone_workers__worker {
     hone_workers__forge *forge; /* NULL without the build role */
     hone_sandbox__limits limits;
     int signals; /* signalfd */
+    hone_workers__self self;
     void *zmq;
     hone_workers__identity identity;
     hone_workers__zap zap;
@@ -68,6 +76,12 @@ void hone_workers__worker_nack(hone_workers__worker *w, const hone_wire *m, uint
                                const char *text);
 void hone_workers__worker_stop(hone_workers__worker *w, hone_status s, const char *fmt, ...)
     HONE_PRINTF(3, 4);
+
+/* ---- hello.c -------------------------------------------------------------------------------- */
+
+void hone_workers__worker_describe(hone_workers__self *ret, unsigned roles);
+/* HELLO without instance and session; its texts are borrowed. */
+void hone_workers__worker_hello(const hone_workers__self *self, unsigned roles, hone_wire *ret);
 
 /* ---- job.c --------------------------------------------------------------------------- */
 

@@ -2,6 +2,8 @@
  * nursery. Neither ever blocks the loop, so heartbeats go on. */
 #include "workers/worker/internal.h"
 
+#include "targets/target.h"
+
 #define MS INT64_C(1000000)
 /* The loop comes by ten times a second while something is built. When it was away for so long, the
  * machine was asleep, or this worker was stopped. */
@@ -238,32 +240,49 @@ static void start_measure(hone_workers__worker *w)
         grant(w, HONE_ROLE_RUN, 1);
 }
 
+/* HONE_E_INPUT: nobody could run this, or not here. */
+static hone_status check_measure(const hone_workers__worker *w, const hone_wire_measure *j,
+                                 hone_error *err)
+{
+    if (j->candidate == 0 || j->reference == 0 || j->threads < 1 || j->min_samples < 1 ||
+        j->max_samples < j->min_samples || j->max_samples > HONE_MAX_SAMPLES || j->check_ms < 1 ||
+        j->run_ms < 1)
+        return hone_fail(err, HONE_E_INPUT, "the measurement is not well described");
+    hone_target here, needed;
+    char what[64];
+    if (!j->target || !w->self.target || hone_target_parse(w->self.target, &here, NULL) != HONE_OK)
+        return HONE_OK;
+    HONE_TRY(hone_target_parse(j->target, &needed, err));
+    if (hone_target_lacks(&here, &needed, what))
+        return hone_fail(err, HONE_E_INPUT, "built for another machine: this one lacks %s", what);
+    return HONE_OK;
+}
+
+static int64_t at_most(int64_t x, int64_t most)
+{
+    return x < most ? x : most;
+}
+
 void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m)
 {
     const hone_wire_measure *j = &m->measure;
+    hone_error err;
     if (!w->nursery || w->measuring || w->wanting) {
         hone_workers__worker_nack(w, m, HONE_NACK_CREDIT,
                                   "more measurements than this worker asked for");
         return;
     }
-    if (j->candidate == 0 || j->reference == 0 || j->threads < 1 || j->min_samples < 1 ||
-        j->max_samples < j->min_samples || j->max_samples > HONE_MAX_SAMPLES || j->check_ms < 1 ||
-        j->run_ms < 1) {
-        hone_error err;
-        hone_fail(&err, HONE_E_INPUT, "the measurement is not well described");
-        w->measure = *j;
-        w->measure.target = NULL; /* lies in the message */
+    hone_status s = check_measure(w, j, &err);
+    w->measure = *j;
+    w->measure.target = NULL; /* lies in the message */
+    w->measure.check_ms = at_most(j->check_ms, MOST_MS);
+    w->measure.run_ms = at_most(j->run_ms, MOST_MS);
+    if (s != HONE_OK) {
         w->measure_start_ns = hone_clock_ns();
         send_measured(w, NULL, &err);
         grant(w, HONE_ROLE_RUN, 1);
         return;
     }
-    w->measure = *j;
-    w->measure.target = NULL;
-    if (j->check_ms > MOST_MS)
-        w->measure.check_ms = MOST_MS;
-    if (j->run_ms > MOST_MS)
-        w->measure.run_ms = MOST_MS;
     w->wanting = true;
     w->asked = 0;
     start_measure(w);

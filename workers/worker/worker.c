@@ -9,10 +9,8 @@
 #include "workers/worker/internal.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #define MS INT64_C(1000000)
@@ -111,47 +109,10 @@ void hone_workers__worker_nack(hone_workers__worker *w, const hone_wire *m, uint
 
 /* ---- HELLO ---------------------------------------------------------------------------------- */
 
-static void first_line(const char *path, const char *key, char *ret, size_t n)
-{
-    FILE *f = fopen(path, "r");
-    char line[512];
-    snprintf(ret, n, "unknown");
-    while (f && fgets(line, sizeof line, f)) {
-        char *value = line;
-        if (key && strncmp(line, key, strlen(key)) != 0)
-            continue;
-        if (key)
-            value = strchr(line, ':') ? strchr(line, ':') + 1 : line;
-        value[strcspn(value, "\n")] = '\0';
-        snprintf(ret, n, "%.*s", (int)n - 1, value + strspn(value, " \t"));
-        break;
-    }
-    if (f)
-        fclose(f);
-}
-
 static void say_hello(hone_workers__worker *w)
 {
-    char boot[64], name[64] = "", cpu[256];
-    first_line("/proc/sys/kernel/random/boot_id", NULL, boot, sizeof boot);
-    first_line("/proc/cpuinfo", "model name", cpu, sizeof cpu);
-    struct utsname machine;
-    if (strcmp(cpu, "unknown") == 0 && uname(&machine) == 0) /* Arm names no model */
-        snprintf(cpu, sizeof cpu, "%s", machine.machine);
-    gethostname(name, sizeof name - 1);
-    cpu_set_t set;
-    int threads = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    hone_wire m = {.type = HONE_WIRE_HELLO};
-    m.hello = (hone_wire_hello){.proto_min = HONE_WIRE_VERSION,
-                                .proto_max = HONE_WIRE_VERSION,
-                                .roles = w->o->roles,
-                                .pid = (uint32_t)getpid(),
-                                .threads = (uint32_t)threads,
-                                .boot = boot,
-                                .name = name,
-                                .cpu = cpu,
-                                .software = HONE_VERSION,
-                                .revision = HONE_WIRE_REVISION};
+    hone_wire m;
+    hone_workers__worker_hello(&w->self, w->o->roles, &m);
     memcpy(m.hello.instance, w->instance, sizeof w->instance);
     memcpy(m.session, w->session, sizeof m.session); /* a session it may still have */
     w->hello_ns = hone_clock_ns();
@@ -461,6 +422,7 @@ static void close_all(hone_workers__worker *w)
     if (w->signals >= 0)
         close(w->signals);
     drop_unsent(w);
+    free(w->self.target);
     hone_vec_free(&w->unsent);
     hone_buf_free(&w->out);
 }
@@ -492,6 +454,7 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
     w->lost_ns = LOST_MS * MS;
     w->heartbeat_ns = LOST_MS / 5 * MS;
     hone_workers__random(w->instance, sizeof w->instance);
+    hone_workers__worker_describe(&w->self, o->roles);
     /* A file that grows too large (ulimit -f) is an error to be told; also below, in the nursery
      * and the build server. */
     struct sigaction ignore = {.sa_handler = SIG_IGN}, too_large;
