@@ -6,7 +6,12 @@
  *   device   the nursery: a process forked before any ZeroMQ context, which forks one sandboxed
  *            child per measurement (libseccomp; links neither LLVM, XGBoost nor SQLite).
  *
- * Everything here is plain data: texts, bytes, numbers. A peer is its CURVE public key. */
+ * Everything here is plain data: texts, bytes, numbers. A peer is its CURVE public key.
+ *
+ * Threads: a pool and a nursery belong to the thread that made them; different ones may be used by
+ * different threads. hone_worker_run is for one thread of a process, since it takes the process's
+ * SIGTERM and SIGINT. Pools and workers set the process's soft limit of descriptors, to 4096 or
+ * what is allowed, and keep some of them from connections. The rest may be called by any thread. */
 #ifndef HONE_WORKERS_H
 #define HONE_WORKERS_H
 

@@ -62,14 +62,7 @@ static hone_status close_in(const hone_workers__forge_options *o, hone_error *er
 static void build_one(const hone_workers__forge_options *o, const hone_error *prepared,
                       const hone_wire *m, hone_buf *ret)
 {
-    hone_build_job job = {.id = m->build.ticket,
-                          .workload = m->build.workload,
-                          .trace = m->build.trace,
-                          .target = m->build.target,
-                          .threads = m->build.threads,
-                          .reference = m->build.reference,
-                          .deadline_ms = m->build.deadline_ms,
-                          .intrins = m->build.intrins};
+    hone_build_job job = hone_wire_build_job(&m->build);
     hone_wire *out = hone_xcalloc(1, sizeof *out);
     hone_artifact a = {0};
     out->type = HONE_WIRE_BUILT;
