@@ -213,9 +213,9 @@ void hone_host_processor(char *ret, size_t n);
 
 /* ---- fault injection ----------------------------------------------------------------------- */
 
-/* True when the named site should fail now. Sites are armed by the environment variable
- * HONE_FAULT="site[:nth]" (nth counts from 1; without it, every time). Costs one load when unset.
- */
+/* True when the named site should fail now. Sites are armed by the environment variable HONE_FAULT,
+ * a list "site,site:nth,site/n": every time, the nth time only (from 1), each nth time. Counted in
+ * each process. Costs one load when unset. Any thread. */
 bool hone_fault(const char *site);
 
 /* ---- limits that rooms share --------------------------------------------------------------- */

@@ -34,6 +34,13 @@ static void print_json(json_t *j)
     json_decref(j);
 }
 
+static json_t *hash_json(uint64_t h)
+{
+    char text[17];
+    hone_hash_format(h, text);
+    return json_string(text);
+}
+
 static void on_trial(const tune *u, const hone_trial *t)
 {
     if (!u->json)
@@ -41,6 +48,7 @@ static void on_trial(const tune *u, const hone_trial *t)
     json_t *j =
         json_pack("{s:I, s:s, s:s, s:s, s:b}", "trial", (json_int_t)t->number, "status",
                   hone_status_name(t->status), "why", t->why, "device", t->device, "best", t->best);
+    json_object_set_new(j, "trace_hash", hash_json(t->hash));
     if (t->status == HONE_OK) {
         json_object_set_new(j, "time_ns", json_integer(t->time_ns));
         json_object_set_new(j, "compare_ns", json_integer(t->compare_ns));
@@ -134,6 +142,8 @@ static void summary_json(const hone_strategy *strategy, const hone_session_resul
         (double)r->run_ns / 1e9, "max_error", r->max_error, "default_ns", (json_int_t)r->default_ns,
         "known", (json_int_t)r->known, "interrupted", r->interrupted);
     json_object_set_new(j, "search", search_json(strategy, &r->search));
+    if (r->best_trace)
+        json_object_set_new(j, "best_trace", hash_json(r->best_hash));
     if (st != HONE_OK)
         json_object_set_new(j, "error", hone_json_string(err->message));
     print_json(j);

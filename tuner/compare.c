@@ -5,10 +5,15 @@
  * what other processes add to more than half of the samples (as they do when a kernel needs every
  * processor) would swamp a median (Chen and Revels, 2016).
  *
- * Times of different whiles or devices are never compared as they are. Each has a comparable time:
- * that of the incumbent it was measured with, times the ratio. So all of them are told on one
- * clock, that of what was measured first. What is measured alone is converted by what its device's
- * clock was last seen to show. */
+ * Times of different whiles or devices are never compared as they are. Each result has a comparable
+ * time: that of the incumbent it was measured with, times the ratio. So all of them are told on one
+ * clock, that of what was measured first.
+ *
+ * Who takes the lead was selected for a lucky ratio, and luck would add up from one to the next
+ * (the winner's curse). So when it is first seen as the incumbent of another, which is no
+ * selection, its comparable time is set anew, by the clock of the device: what incumbents took
+ * there, smoothed over the last few measurements. That clock also converts what was measured alone.
+ */
 #include "tuner/internal.h"
 
 #include <math.h>
@@ -16,6 +21,7 @@
 /* Two comparable times are never known better than so. */
 #define LEAST_NOISE 0.01
 #define NOISE_OF_FEW 0.05 /* of ratios from one or two pairs */
+#define SMOOTHING 0.15    /* share of the latest measurement in a device's clock */
 
 static int by_value(const void *a, const void *b)
 {
@@ -54,41 +60,57 @@ static device_clock *clock_of(session *s, const char *device)
     return NULL;
 }
 
-static void set_clock(session *s, const char *device, double scale)
+/* What took raw_ns on the device takes clock_ns on the clock. */
+static void note_clock(session *s, const char *device, double clock_ns, double raw_ns)
 {
     device_clock *c = clock_of(s, device);
+    double now = log(clock_ns / raw_ns);
     if (!c) {
-        hone_vec_push(&s->clocks, (device_clock){0});
+        hone_vec_push(&s->clocks, (device_clock){.log_scale = now});
         c = &s->clocks.v[s->clocks.n - 1];
         snprintf(c->name, sizeof c->name, "%s", device);
     }
-    c->scale = scale;
-    s->clock_is_set = true;
+    c->log_scale += SMOOTHING * (now - c->log_scale);
+}
+
+static double convert(const device_clock *c, double raw_ns)
+{
+    return raw_ns * exp(c->log_scale);
+}
+
+static comparison compare_paired(session *s, const errand *j, const hone_pool_event *e)
+{
+    const hone_measure_result *m = &e->result;
+    variant *with = j->against;
+    double own_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples),
+           with_ns = hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples);
+    comparison c = {.paired = true, .comparable = true, .noise = noise_of(m)};
+    const device_clock *clock = clock_of(s, e->device);
+    if (with->lucky && clock) {
+        with->clock_ns = convert(clock, with_ns);
+        with->lucky = false;
+    } else {
+        note_clock(s, e->device, with->clock_ns, with_ns);
+    }
+    c.ratio = with == j->v ? 0 : log(own_ns / with_ns);
+    c.clock_ns = with->clock_ns * exp(c.ratio);
+    return c;
 }
 
 comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
                                double known_ns)
 {
     const hone_measure_result *m = &e->result;
+    if (j->against && m->incumbent_ns[0] > 0)
+        return compare_paired(s, j, e);
     comparison c = {.noise = NOISE_OF_FEW, .comparable = true};
-    double q = hone_tuner__lower_quartile(m->sample_ns, m->n_samples);
-    c.paired = j->against && m->incumbent_ns[0] > 0;
-    if (c.paired) {
-        double with = hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples);
-        set_clock(s, e->device, j->against_ns / with);
-        c.ratio = j->against == j->v ? 0 : log(q / with);
-        c.noise = noise_of(m);
-        c.clock_ns = j->against_ns * exp(c.ratio);
-        return c;
-    }
-    const device_clock *clock = clock_of(s, e->device);
+    double own_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples);
     if (known_ns > 0)
-        set_clock(s, e->device, known_ns / q);
-    else if (!s->clock_is_set)
-        set_clock(s, e->device, 1);
-    else if (!clock)
-        c.comparable = false;
-    clock = clock_of(s, e->device);
-    c.clock_ns = known_ns > 0 ? known_ns : clock ? q * clock->scale : q;
+        note_clock(s, e->device, known_ns, own_ns);
+    else if (s->clocks.n == 0)
+        note_clock(s, e->device, own_ns, own_ns);
+    const device_clock *clock = clock_of(s, e->device);
+    c.comparable = clock != NULL;
+    c.clock_ns = known_ns > 0 ? known_ns : clock ? convert(clock, own_ns) : own_ns;
     return c;
 }

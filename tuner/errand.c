@@ -133,6 +133,7 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
     bool often = j->purpose == FOR_CHALLENGE || j->purpose == FOR_RACE || j->purpose == FOR_CONFIRM;
     int most = most_samples(hone_tuner__incumbent(s));
     *ret = (hone_measure_job){.id = j->id,
+                              .target = s->target_text,
                               .candidate = &j->v->artifact,
                               .reference = &s->reference->artifact,
                               .incumbent = with ? &with->artifact : NULL,
@@ -253,7 +254,6 @@ static void feed_devices(session *s)
                 continue;
             hone_tuner__drop(j->against);
             j->against = hone_tuner__hold(with);
-            j->against_ns = with ? with->clock_ns : 0;
             hand_out(s, j, MEASURING);
             measuring++;
         }
@@ -291,10 +291,13 @@ void hone_tuner__outcome(session *s, hone_pool_event *e)
     errand *j = hone_tuner__find(s, e->id);
     bool good = e->status == HONE_OK, is_built = e->kind == HONE_POOL_BUILT;
     if (j && is_built == (j->stage == BUILDING)) {
+        s->heard_ns = s->now_ns;
         *(is_built ? &s->r.build_ns : &s->r.run_ns) += e->spent_ns;
         s->measured += !is_built;
-        if (good || hone_status_is_reject(e->status))
-            s->failed_in_a_row[is_built ? 0 : 1] = 0;
+        if (good || hone_status_is_reject(e->status)) {
+            s->failed_in_a_row[!is_built] = 0;
+            s->went_well[!is_built]++;
+        }
         if (good && is_built)
             built(s, j, e);
         else if (good)

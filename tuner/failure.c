@@ -47,7 +47,8 @@ void hone_tuner__failed(session *s, errand *j, const hone_pool_event *e)
         again(s, j, 0);
         return;
     }
-    int *row = &s->failed_in_a_row[j->stage == BUILDING ? 0 : 1];
+    unsigned kind = j->stage == BUILDING ? 0 : 1;
+    int *row = &s->failed_in_a_row[kind];
     if (!(blamed && blamed->suspect) && ++*row >= FAILED_IN_A_ROW) {
         hone_tuner__end(s, e->status, "%d attempts in a row failed, the last one: %s",
                         FAILED_IN_A_ROW, message);
@@ -55,10 +56,13 @@ void hone_tuner__failed(session *s, errand *j, const hone_pool_event *e)
     }
     if (blamed)
         look_at_incumbent(s, blamed);
+    if (j->failures == 0)
+        j->went_well = s->went_well[kind];
     if (++j->failures < ATTEMPTS) {
         bool at_once = e->status == HONE_E_PEER || policy == FAILURE_DEMOTE;
         again(s, j, at_once ? 0 : j->failures == 1 ? AGAIN_AFTER_NS : 4 * AGAIN_AFTER_NS);
-    } else if (policy == FAILURE_END_AFTER || j->purpose == FOR_REFERENCE) {
+    } else if ((policy == FAILURE_END_AFTER && j->went_well == s->went_well[kind]) ||
+               j->purpose == FOR_REFERENCE) {
         hone_tuner__end(s, e->status, "%s", message);
     } else {
         hone_tuner__notice(s, "after %d attempts it is set aside: %.300s", ATTEMPTS, message);

@@ -21,6 +21,7 @@
 #define DATA_SEED 20200913u
 #define MS INT64_C(1000000)
 #define WAIT_FOR_WORKERS_NS (10000 * MS)
+#define WAIT_FOR_ANSWERS_NS (900000 * MS) /* longer than a worker may keep any job */
 
 /* ---- what is worked with --------------------------------------------------------------------- */
 
@@ -35,6 +36,8 @@ typedef struct variant {
     bool condemned; /* rejected or set aside in this session: neither measured nor compared again */
     bool suspect;   /* an incumbent that was blamed; it is run alone to find out */
     bool raced;
+    bool
+        lucky; /* it leads by a measurement that was selected for being fast: clock_ns is too low */
     hone_artifact artifact; /* bytes NULL: not built yet */
     int64_t build_ns, time_ns;
     double clock_ns; /* comparable time; 0: not measured */
@@ -47,7 +50,7 @@ typedef enum purpose {
     FOR_INCUMBENT, /* the log's best, alone, before anything is compared with it */
     FOR_TRIAL,     /* a candidate of the search */
     FOR_RECHECK,   /* an incumbent that was blamed, alone */
-    FOR_CHALLENGE, /* as good as the incumbent, as far as a chain of ratios can tell */
+    FOR_CHALLENGE, /* as good as the incumbent, as far as comparable times can tell */
     FOR_RACE,      /* a finalist, with more samples */
     FOR_CONFIRM    /* a record of the log that claims to be faster than the winner */
 } purpose;
@@ -57,20 +60,21 @@ typedef enum stage { TO_BUILD, BUILDING, TO_MEASURE, MEASURING, OVER } stage;
 typedef struct errand {
     purpose purpose;
     stage stage;
-    variant *v;        /* held */
-    variant *against;  /* held: what it is or was measured with; NULL: alone */
-    double against_ns; /* comparable time of that when it was handed out */
-    uint64_t id;       /* of the job in hand: another one at each attempt */
-    int failures, timeouts;
+    variant *v;       /* held */
+    variant *against; /* held: what it is or was measured with; NULL: alone */
+    uint64_t id;      /* of the job in hand: another one at each attempt */
+    int failures;
+    uint64_t went_well; /* jobs of the kind that failed, when it first did */
+    int timeouts[2];    /* of builds, of measurements */
     bool must_pair;
     int64_t not_before_ns; /* a further attempt is not made earlier */
 } errand;
 
 typedef enum phase { WAITING, STARTING, TUNING, RACING, CONFIRMING, DONE } phase;
 
-typedef struct device_clock { /* comparable time = time measured there * scale */
+typedef struct device_clock {
     char name[64];
-    double scale;
+    double log_scale; /* ln(comparable time / time measured there), smoothed */
 } device_clock;
 
 typedef struct queued {
@@ -88,6 +92,7 @@ struct hone_session {
     phase phase;
     int64_t now_ns, started_ns, deadline_ns; /* deadline_ns 0: none */
     int64_t manned_ns;                       /* when there last were builders and devices */
+    int64_t heard_ns;                        /* when a job last came back, or none was in hand */
     int64_t progress_ns;                     /* when progress was last told */
     bool stepped, stop_asked;
 
@@ -104,10 +109,10 @@ struct hone_session {
     HONE_VEC(variant *) best; /* fastest first, at most FINALISTS; the first is the incumbent */
     HONE_VEC(uint64_t) met;   /* traces of the log that were looked at in this session */
     HONE_VEC(device_clock) clocks;
-    bool clock_is_set; /* some comparable time is known */
     double default_clock_ns;
     int failed_in_a_row[2]; /* builds, measurements */
-    bool log_given_up;      /* no incumbent is taken from the log (any more) */
+    uint64_t went_well[2];
+    bool log_given_up; /* no incumbent is taken from the log (any more) */
     unsigned log_tried, confirmed;
     uint64_t measured; /* measurements that came back */
 
@@ -162,7 +167,7 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
 typedef enum failure_policy {
     FAILURE_UNLISTED,
     FAILURE_SUSPECT,   /* again; after ATTEMPTS it is set aside in this session */
-    FAILURE_END_AFTER, /* again; after ATTEMPTS the session ends */
+    FAILURE_END_AFTER, /* again; after ATTEMPTS the session ends, unless others go well */
     FAILURE_END,       /* the session ends */
     FAILURE_DEMOTE     /* the incumbent is run alone, the candidate again */
 } failure_policy;

@@ -33,6 +33,7 @@ static void finish(session *s)
         r->gflops = (double)s->flops / (double)best->time_ns;
         r->max_error = best->max_error;
         r->best_trace = best->trace;
+        r->best_hash = best->hash;
         r->default_ns = (int64_t)(s->default_clock_ns * ((double)best->time_ns / best->clock_ns));
     }
     hone_error err = {0};
@@ -105,6 +106,20 @@ static void watch_workers(session *s, bool out_of_time)
                         builders  ? "measure"
                         : devices ? "build"
                                   : "build or measure");
+}
+
+/* Workers are there, and none of them takes a job: one of a stranger's may be in hand, but not for
+ * so long. The pool tells who it is. */
+static void watch_answers(session *s)
+{
+    bool in_hand = hone_tuner__count(s, BUILDING) + hone_tuner__count(s, MEASURING) > 0;
+    if (!in_hand)
+        s->heard_ns = s->now_ns;
+    else if (s->now_ns - s->heard_ns >= WAIT_FOR_ANSWERS_NS)
+        hone_tuner__end(s, HONE_E_BUSY,
+                        "nothing has come back from the workers for %d minutes; what was measured "
+                        "is kept, run the same command again to go on",
+                        (int)(WAIT_FOR_ANSWERS_NS / (60000 * MS)));
 }
 
 static void wait_step(session *s)
@@ -191,7 +206,7 @@ void hone_session_step(hone_session *s, hone_pool_event *e, int64_t now_ns)
 {
     s->now_ns = now_ns;
     if (!s->stepped)
-        s->manned_ns = now_ns;
+        s->manned_ns = s->heard_ns = now_ns;
     s->stepped = true;
     if (e)
         hone_tuner__outcome(s, e);
@@ -199,6 +214,7 @@ void hone_session_step(hone_session *s, hone_pool_event *e, int64_t now_ns)
         return;
     bool out_of_time = s->deadline_ns && now_ns >= s->deadline_ns;
     watch_workers(s, out_of_time);
+    watch_answers(s);
     if (s->phase != DONE && (s->stop_asked || out_of_time)) {
         s->r.interrupted = s->stop_asked;
         finish(s);

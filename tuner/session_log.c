@@ -177,7 +177,7 @@ static hone_status put(session *s, const errand *j, const hone_pool_event *e, co
                         .session_id = s->row.id,
                         .compare_ns = good ? llround(c->clock_ns) : 0,
                         .incumbent_hash = paired ? j->against->hash : 0,
-                        .incumbent_ns = paired ? llround(j->against_ns) : 0};
+                        .incumbent_ns = paired ? llround(j->against->clock_ns) : 0};
     hone_db_sample samples[HONE_MAX_SAMPLES];
     uint32_t n = good && m->n_samples > 0 ? (uint32_t)m->n_samples : 0;
     for (uint32_t k = 0; k < n; k++)

@@ -53,6 +53,7 @@ typedef struct hone_session_options {
 
 typedef struct hone_trial {
     uint64_t number; /* from 1 */
+    uint64_t hash;   /* of the trace */
     hone_status status;
     const char *reason; /* when not HONE_OK */
     const char *why;    /* who proposed it */
@@ -108,6 +109,7 @@ typedef struct hone_session_result {
     double gflops;          /* of that */
     double max_error;       /* of the best */
     const char *best_trace; /* the session's; NULL: none */
+    uint64_t best_hash;     /* of that */
     int64_t default_ns;     /* what the program as written would take then and there; 0: unknown */
     int64_t wall_ns, build_ns, run_ns;
     hone_search_stats search; /* when it is done */

@@ -45,10 +45,29 @@ static bool leads(const session *s, const errand *j, const comparison *c, bool *
     return d < -noise;
 }
 
+/* v, just measured, takes its place among the fastest. True: it is the first of them now. */
+static bool place(session *s, const errand *j, const comparison *c)
+{
+    variant *v = j->v;
+    bool close, first = leads(s, j, c, &close);
+    v->lucky = first && s->best.n > 0;
+    hone_tuner__enter_finals(s, v, first);
+    if (close && j->purpose == FOR_TRIAL)
+        hone_tuner__errand(s, FOR_CHALLENGE, v);
+    return first;
+}
+
+/* The incumbent's comparable time was set anew: is the second one faster after all? */
+static void reconsider(session *s, const variant *was_lucky)
+{
+    if (s->phase == TUNING && s->best.n > 1 && s->best.v[0] == was_lucky && !was_lucky->lucky &&
+        s->best.v[1]->clock_ns < was_lucky->clock_ns)
+        hone_tuner__errand(s, FOR_CHALLENGE, s->best.v[1]);
+}
+
 static void trial_measured(session *s, errand *j, const hone_pool_event *e, const comparison *c)
 {
     variant *v = j->v;
-    bool close;
     take_result(v, &e->result, c);
     if (!hone_tuner__log_store(s, j, e, c))
         return;
@@ -57,11 +76,9 @@ static void trial_measured(session *s, errand *j, const hone_pool_event *e, cons
     if (v->as_written)
         s->default_clock_ns = v->clock_ns;
     tell(s, v, HONE_OK);
-    bool best = leads(s, j, c, &close);
-    hone_tuner__enter_finals(s, v, best);
-    if (close)
-        hone_tuner__errand(s, FOR_CHALLENGE, v);
+    bool best = place(s, j, c);
     hone_tuner__queue_trial(s, &(hone_trial){.number = s->r.trials,
+                                             .hash = v->hash,
                                              .status = HONE_OK,
                                              .reason = "",
                                              .why = v->why,
@@ -76,8 +93,11 @@ static void trial_measured(session *s, errand *j, const hone_pool_event *e, cons
 void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
 {
     variant *v = j->v;
-    bool again = j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK, close;
+    bool again = j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK;
+    const variant *lucky = j->against && j->against->lucky ? j->against : NULL;
     comparison c = hone_tuner__compare(s, j, e, again ? v->clock_ns : 0);
+    if (lucky)
+        reconsider(s, lucky);
     if (!c.comparable && hone_tuner__incumbent(s) && !j->must_pair && !v->as_written) {
         /* alone on a device that was not seen yet, while others were measured elsewhere */
         j->must_pair = true;
@@ -108,7 +128,7 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
         v->raced = true;
         hone_tuner__meet(s, v->hash);
         if (j->purpose != FOR_RACE) /* a race has its end when all have run */
-            hone_tuner__enter_finals(s, v, leads(s, j, &c, &close));
+            place(s, j, &c);
         break;
     }
 }
@@ -134,7 +154,7 @@ void hone_tuner__rejected(session *s, errand *j, const hone_pool_event *e)
 {
     variant *v = j->v;
     const char *reason = e->error.message[0] ? e->error.message : hone_status_text(e->status);
-    if (is_time_limit(e->status) && j->timeouts++ == 0) {
+    if (is_time_limit(e->status) && j->timeouts[j->stage == MEASURING]++ == 0) {
         j->stage = j->stage == BUILDING ? TO_BUILD : TO_MEASURE;
         return;
     }
@@ -155,6 +175,7 @@ void hone_tuner__rejected(session *s, errand *j, const hone_pool_event *e)
     s->r.rejected_total++;
     s->r.rejected[e->status]++;
     hone_tuner__queue_trial(s, &(hone_trial){.number = s->r.trials,
+                                             .hash = v->hash,
                                              .status = e->status,
                                              .reason = reason,
                                              .why = v->why,

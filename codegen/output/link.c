@@ -180,6 +180,8 @@ static hone_status linked(int status, const char *log, hone_error *err)
 hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
                               hone_error *err)
 {
+    if (hone_fault("link.fail"))
+        return hone_fail(err, HONE_E_TOOL, "The linker failed, as a test wants it");
     int fd[3] = {memory_file("hone-object"), memory_file("hone-library"), memory_file("hone-log")};
     char in[32], out[32], log[32];
     descriptor_path(in, fd[0]);

@@ -156,6 +156,21 @@ static void all_go(void **state)
     }
 }
 
+/* They are there and take nothing: not for ever. */
+static void nobody_answers(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_user *u = in_phase(&f, TUNING, 0);
+    fake_pass(&f, 890000);
+    assert_false(u->r->done);
+    fake_pass(&f, 20000);
+    assert_true(u->r->done);
+    assert_int_equal(u->r->status, HONE_E_BUSY);
+    assert_int_equal(f.jobs.n, 0);
+    fake_close(&f);
+}
+
 /* Builds and measurements on one machine are never at the same time. */
 static void exclusive_means_one_kind_at_a_time(void **state)
 {
@@ -181,6 +196,7 @@ int main(void)
         cmocka_unit_test(time_is_kept_for_the_final_race),
         cmocka_unit_test(nobody_comes),
         cmocka_unit_test(all_go),
+        cmocka_unit_test(nobody_answers),
         cmocka_unit_test(exclusive_means_one_kind_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

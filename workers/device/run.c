@@ -52,6 +52,9 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
     r->cpu_seconds = r->limits->cpu_seconds;
     if (r->sandbox->on && most_s < r->cpu_seconds)
         r->cpu_seconds = most_s;
+    if (hone_fault("device.setup"))
+        return hone_fail(err, HONE_E_SANDBOX,
+                         "cannot fork a measuring process, as a test wants it");
     int command[2], event[2];
     if (pipe2(command, O_CLOEXEC) != 0)
         return hone_fail_errno(err, HONE_E_SANDBOX, "cannot make a pipe");
@@ -152,6 +155,8 @@ static hone_status too_late(hone_device__run *r, hone_error *err)
 hone_status hone_device__run_do(hone_device__run *r, char command, char expected,
                                 int64_t deadline_ns, hone_error *err)
 {
+    if (command == HONE_DEVICE__DO_TIME && hone_fault("device.kill"))
+        kill(r->pid, SIGKILL);
     /* SIGPIPE is ignored here; a child that is gone shows in the poll. */
     if (command && write(r->command, &command, 1) < 0 && errno != EPIPE)
         return hone_fail_errno(err, HONE_E_SANDBOX, "cannot command the measuring process");

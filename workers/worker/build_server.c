@@ -68,6 +68,8 @@ static void build_one(const hone_workers__forge_options *o, const hone_error *pr
     out->type = HONE_WIRE_BUILT;
     out->built.ticket = m->build.ticket;
     int64_t start = hone_clock_ns();
+    if (hone_fault("build.die"))
+        raise(SIGKILL);
     hone_status s = prepared->status;
     if (s == HONE_OK)
         s = o->build(o->ctx, &job, &a, &out->built.error);

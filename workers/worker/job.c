@@ -4,6 +4,8 @@
 
 #include "targets/target.h"
 
+#include <signal.h>
+
 #define MS INT64_C(1000000)
 /* The loop comes by ten times a second while something is built. When it was away for so long, the
  * machine was asleep, or this worker was stopped. */
@@ -221,6 +223,8 @@ static void start_measure(hone_workers__worker *w)
     if (missing)
         return;
     w->wanting = false;
+    if (hone_fault("worker.die"))
+        raise(SIGKILL);
     hone_measure_job job = hone_wire_measure_job(&w->measure, a);
     hone_error err = {0};
     w->measure_start_ns = hone_clock_ns();
