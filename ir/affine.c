@@ -7,6 +7,8 @@
 /* Steps per question. An index expression takes tens; the limit is for shared subexpressions
  * nested so deep that walking every path would take forever. */
 #define FUEL 20000
+#define MAX_DEPTH \
+    200 /* of expressions taken apart within one another: the text of one is no deeper */
 
 hone_ir__env hone_ir__env_of(hone_program *w, const hone_program *p, const hone_range *in,
                              unsigned n)
@@ -304,14 +306,12 @@ static bool sum_choice(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__s
     return hone_ir__sum_atom(env, e, scale, s);
 }
 
-bool hone_ir__sum_expr(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__sum *s)
+static bool sum_node(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__sum *s)
 {
     const hone_expr_row *r = hone_expr_at(env->p, e); /* until something is appended */
     hone_op op = (hone_op)r->op;
     hone_expr a, b;
     int64_t minus;
-    if (r->dtype != HONE_I64 || env->fuel-- <= 0)
-        return false;
     switch (op) {
     case HONE_OP_INT:
         return hone_ir__sum_const(s, r->imm.i, scale);
@@ -335,6 +335,16 @@ bool hone_ir__sum_expr(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__s
     default:
         return env->w ? hone_ir__sum_other(env, e, scale, s) : sum_choice(env, e, scale, s);
     }
+}
+
+bool hone_ir__sum_expr(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__sum *s)
+{
+    if (hone_expr_dtype(env->p, e) != HONE_I64 || env->fuel-- <= 0 || env->depth == MAX_DEPTH)
+        return false;
+    env->depth++;
+    bool ok = sum_node(env, e, scale, s);
+    env->depth--;
+    return ok;
 }
 
 /* ---- public ---------------------------------------------------------------------------------- */

@@ -35,11 +35,6 @@ typedef struct hone_ir__sum {
     hone_ir__term t[HONE_IR__MAX_TERMS];
 } hone_ir__sum;
 
-typedef struct hone_ir__memo {
-    uint32_t from, to;
-} hone_ir__memo;
-#define HONE_IR__MEMO 64
-
 /* What expressions are understood under. */
 typedef struct hone_ir__env {
     hone_program *w; /* NULL: nothing may be appended; then p is only read */
@@ -48,9 +43,10 @@ typedef struct hone_ir__env {
     unsigned n_in;
     const hone_var *keep; /* variables that stay even if they have one value only */
     unsigned n_keep;
-    int fuel;            /* steps left before subexpressions are taken as they are */
-    uint32_t nameless;   /* roots made up while nothing may be appended */
-    hone_ir__memo *memo; /* of hone_ir__simplify, HONE_IR__MEMO slots, or NULL */
+    int fuel;          /* steps left before subexpressions are taken as they are */
+    int depth;         /* of sums within sums, which take kilobytes of stack each */
+    uint32_t nameless; /* roots made up while nothing may be appended */
+    hone_memo *memo;   /* of hone_ir__simplify, or NULL */
 } hone_ir__env;
 
 hone_ir__env hone_ir__env_of(hone_program *w, const hone_program *p, const hone_range *in,

@@ -144,7 +144,10 @@ static unsigned find_type(const hone_elab *e, hone_ast_id n)
         return HONE_BOOL;
     case AST_NAME: {
         hone_meaning m = e->name(e->ctx, n);
-        return m.kind == NAME_SIZE ? TYPE_ANY_INT : m.kind == NAME_VAR ? HONE_I64 : TYPE_BAD;
+        return m.kind == NAME_SIZE  ? TYPE_ANY_INT
+               : m.kind == NAME_VAR ? HONE_I64
+               : m.kind == NAME_LET ? hone_expr_dtype(e->p, m.let)
+                                    : TYPE_BAD;
     }
     case AST_INDEX:
         b = e->buffer(e->ctx, n);
@@ -191,7 +194,9 @@ unsigned hone_elab__default_type(const hone_elab *e, hone_ast_id n)
 
 /* ---- integers known now --------------------------------------------------------------------- */
 
-static bool known_now(const hone_elab *e, hone_ast_id n)
+static bool known_now(const hone_elab *e, hone_ast_id n);
+
+static bool find_known(const hone_elab *e, hone_ast_id n)
 {
     const hone_ast_node *node = hone_ast__at(e->ast, n);
     if (node->kind == AST_NAME)
@@ -202,6 +207,14 @@ static bool known_now(const hone_elab *e, hone_ast_id n)
         if (!known_now(e, hone_ast__arg(e->ast, n, k)))
             return false;
     return true;
+}
+
+static bool known_now(const hone_elab *e, hone_ast_id n)
+{
+    hone_ast_node *node = hone_ast__at(e->ast, n);
+    if (!node->known)
+        node->known = find_known(e, n) ? 2 : 1;
+    return node->known == 2;
 }
 
 static bool int_op(const hone_elab *e, hone_ast_id n, hone_op op, int64_t a, int64_t b,
@@ -309,7 +322,7 @@ bool hone_elab__int(const hone_elab *e, hone_ast_id n, int64_t *ret)
     case AST_NAME: {
         hone_meaning m = e->name(e->ctx, n);
         *ret = m.size;
-        if (m.kind == NAME_VAR)
+        if (m.kind == NAME_VAR || m.kind == NAME_LET)
             bad(e, n, "an index cannot be used here: the value must be known from the sizes");
         return m.kind == NAME_SIZE;
     }
@@ -467,8 +480,10 @@ hone_expr hone_elab__build(const hone_elab *e, hone_ast_id n, hone_dtype want)
         return build_float(e, n, want, hone_ast__at(e->ast, n)->f);
     case AST_BOOL:
         return hone_bool(e->p, hone_ast__at(e->ast, n)->i != 0);
-    case AST_NAME:
-        return hone_var_expr(e->p, e->name(e->ctx, n).var);
+    case AST_NAME: {
+        hone_meaning m = e->name(e->ctx, n);
+        return m.kind == NAME_LET ? m.let : hone_var_expr(e->p, m.var);
+    }
     case AST_INDEX:
         return build_load(e, n, e->buffer(e->ctx, n));
     case AST_TEMP:

@@ -5,8 +5,8 @@
  *                    never removed, so the table holds no tombstones
  *   constructors     fold constants and neutral elements, then intern
  *   questions        hone_is_int, hone_uses_*, hone_walk
- *   rewriting        a small direct-mapped memo keeps shared subexpressions from being visited once
- *                    per path; unchanged nodes are returned as they are */
+ *   rewriting        a memo keeps shared subexpressions from being visited once per path; unchanged
+ *                    nodes are returned as they are */
 #include "ir/internal.h"
 
 /* ---- interning ------------------------------------------------------------------------------- */
@@ -64,7 +64,8 @@ void hone_ir__rehash(hone_program *p)
 /* Most questions whether an expression uses something are answered by one bit: no. */
 static uint32_t name_bit(hone_op op, uint32_t sym)
 {
-    return op == HONE_OP_VAR ? 1u << sym % 16 : op == HONE_OP_LOAD ? 0x10000u << sym % 16 : 0;
+    uint32_t bit = 1u << sym % 16;
+    return op == HONE_OP_VAR ? bit : op == HONE_OP_LOAD ? bit << 16 : 0;
 }
 
 /* The row was not found; `at` is its place in the table. */
@@ -73,22 +74,27 @@ static hone_expr append(hone_program *p, hone_op op, hone_dtype t, uint32_t sym,
 {
     hone_expr own[HONE_IR__MAX_ARGS]; /* args may lie in p->args, which may move */
     HONE_ASSERT(n <= HONE_IR__MAX_ARGS);
-    if (p->exprs.n > HONE_MAX_EXPRS) {
+    uint32_t names = name_bit(op, sym);
+    uint16_t height = 0;
+    for (unsigned k = 0; k < n; k++) {
+        const hone_expr_row *r = hone_expr_at(p, args[k]);
+        own[k] = args[k];
+        names |= r->names;
+        if (r->height >= height)
+            height = (uint16_t)(r->height + 1);
+    }
+    if (p->exprs.n > HONE_MAX_EXPRS || height > HONE_MAX_HEIGHT) {
         p->overflow = true;
         return HONE_NO_EXPR;
     }
-    for (unsigned k = 0; k < n; k++)
-        own[k] = args[k];
     uint32_t id = p->exprs.n, first = p->args.n;
-    uint32_t names = name_bit(op, sym);
     hone_vec_reserve(&p->args, n);
-    for (unsigned k = 0; k < n; k++) {
+    for (unsigned k = 0; k < n; k++)
         p->args.v[p->args.n++] = own[k];
-        names |= hone_expr_at(p, own[k])->names;
-    }
     hone_vec_push(&p->exprs, (hone_expr_row){.op = (uint8_t)op,
                                              .dtype = (uint8_t)t,
-                                             .n_args = (uint16_t)n,
+                                             .n_args = (uint16_t)(n & 15),
+                                             .height = (uint16_t)(height & 4095),
                                              .sym = sym,
                                              .args = first,
                                              .names = names,
@@ -346,34 +352,34 @@ bool hone_is_int(const hone_program *p, hone_expr e, int64_t *ret)
 }
 
 /* What was found out about an expression, so that a shared one is not walked once per path to it.
- * Most walks are short: the slots are cleared, and used, only once one is not. */
-#define MEMO 64 /* slots, a power of two */
+ * Most walks are short: only one that is not begins to remember. */
 #define SHORT 24
 
 typedef struct {
     unsigned steps;
-    struct {
-        uint32_t from, to;
-    } slot[MEMO];
+    hone_memo known;
 } memo;
+
+/* Not all zero: most never come to look at more than this. */
+static void memo_start(memo *m)
+{
+    m->steps = 0;
+    m->known.n = m->known.mask = 0;
+}
 
 static bool known(memo *m, hone_expr e, hone_expr *ret)
 {
     if (m->steps < SHORT) {
-        if (++m->steps == SHORT)
-            memset(m->slot, 0, sizeof m->slot);
+        m->steps++;
         return false;
     }
-    *ret = (hone_expr){m->slot[e.i % MEMO].to};
-    return m->slot[e.i % MEMO].from == e.i;
+    return hone_memo_find(&m->known, e.i, &ret->i);
 }
 
 static void remember(memo *m, hone_expr from, hone_expr to)
 {
-    if (m->steps < SHORT)
-        return;
-    m->slot[from.i % MEMO].from = from.i;
-    m->slot[from.i % MEMO].to = to.i;
+    if (m->steps >= SHORT)
+        hone_memo_add(&m->known, from.i, to.i);
 }
 
 typedef struct {
@@ -411,8 +417,10 @@ static bool uses_name(const hone_program *p, hone_expr e, hone_op op, uint32_t s
     s.op = op;
     s.sym = sym;
     s.bit = bit;
-    s.done.steps = 0;
-    return uses(p, e, &s);
+    memo_start(&s.done);
+    bool used = uses(p, e, &s);
+    hone_memo_free(&s.done.known);
+    return used;
 }
 
 bool hone_uses_var(const hone_program *p, hone_expr e, hone_var v)
@@ -425,14 +433,31 @@ bool hone_uses_buffer(const hone_program *p, hone_expr e, hone_buffer b)
     return uses_name(p, e, HONE_OP_LOAD, b.i);
 }
 
-void hone_walk(const hone_program *p, hone_expr e,
-               bool (*fn)(void *ctx, const hone_program *p, hone_expr e), void *ctx)
+typedef struct {
+    bool (*fn)(void *ctx, const hone_program *p, hone_expr e);
+    void *ctx;
+    hone_memo seen;
+} walking;
+
+static void walk(const hone_program *p, hone_expr e, walking *w)
 {
-    if (!e.i || !fn(ctx, p, e))
+    if (!hone_memo_first(&w->seen, e.i) || !w->fn(w->ctx, p, e))
         return;
     unsigned n = hone_expr_at(p, e)->n_args;
     for (unsigned k = 0; k < n; k++)
-        hone_walk(p, hone_expr_arg(p, e, k), fn, ctx);
+        walk(p, hone_expr_arg(p, e, k), w);
+}
+
+void hone_walk(const hone_program *p, hone_expr e,
+               bool (*fn)(void *ctx, const hone_program *p, hone_expr e), void *ctx)
+{
+    walking w;
+    w.fn = fn;
+    w.ctx = ctx;
+    w.seen.n = w.seen.mask = 0;
+    if (e.i)
+        walk(p, e, &w);
+    hone_memo_free(&w.seen);
 }
 
 /* ---- rewriting ------------------------------------------------------------------------------- */
@@ -467,8 +492,10 @@ hone_expr hone_rewrite(hone_program *p, hone_expr e,
     rewriting w;
     w.fn = fn;
     w.ctx = ctx;
-    w.done.steps = 0;
-    return rewrite(p, e, &w);
+    memo_start(&w.done);
+    e = rewrite(p, e, &w);
+    hone_memo_free(&w.done.known);
+    return e;
 }
 
 typedef struct {
@@ -519,6 +546,8 @@ hone_expr hone_substitute(hone_program *p, hone_expr e, const hone_var *from, co
     s.bits = 0;
     for (unsigned k = 0; k < n; k++)
         s.bits |= name_bit(HONE_OP_VAR, from[k].i);
-    s.done.steps = 0;
-    return substitute(p, e, &s);
+    memo_start(&s.done);
+    e = substitute(p, e, &s);
+    hone_memo_free(&s.done.known);
+    return e;
 }

@@ -44,6 +44,13 @@ hone_expr hone_ir__int_of(hone_program *p, hone_dtype t, int64_t v);
 /* Makes p->table fit for p->exprs as they stand. */
 void hone_ir__rehash(hone_program *p);
 
+/* ---- lets.c ---- */
+
+typedef HONE_VEC(hone_expr) hone_ir__exprs;
+/* The expressions of a leaf block that are printed as lets, arguments before what they are in. None
+ * for a block that is short without. */
+void hone_ir__lets(const hone_program *p, hone_stmt block, hone_ir__exprs *ret);
+
 /* ---- program.c ---- */
 
 /* The symbol with this text if there is one already, else none. */

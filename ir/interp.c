@@ -13,6 +13,7 @@ typedef struct machine {
     hone_error *err;
     hone_status status;
     uint32_t node; /* whose code runs */
+    int64_t turn;  /* of IC_TURN */
 } machine;
 
 unsigned hone_program_n_args(const hone_program *p)
@@ -223,6 +224,19 @@ static bool run_code(machine *m, const hone_interp_inst *code)
         case IC_NEXT:
             if (++r[x->dst].i < A_I)
                 next = code + x->b;
+            break;
+        case IC_TURN:
+            m->turn++;
+            break;
+        case IC_NEED: /* the mark is the turn it was computed in; after it, where to go on */
+            if (A_I != m->turn) {
+                r[x->a + 1].i = next - code;
+                next = code + x->b;
+            }
+            break;
+        case IC_DONE:
+            r[x->a].i = m->turn;
+            next = code + r[x->a + 1].i;
             break;
         case IC_CHECK: {
             const hone_stmt s = m->in.nodes.v[m->node].stmt;

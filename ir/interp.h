@@ -26,11 +26,14 @@ typedef enum hone_interp_code {
     IC_JUMP_IF,  /* to b when a.i is not 0 */
     IC_JUMP_NOT, /* to b when a.i is 0 */
     IC_NEXT,     /* add 1 to dst.i; to b while it is less than a.i */
-    IC_CHECK,    /* 0 <= a.i < extent of iteration variable number b of the block, or fail */
-    IC_WRAP,     /* dst = a cut to integer dtype b */
-    IC_BITS,     /* dst = the bits of a, a value of integer dtype b, with zeros above */
-    IC_CAST,     /* dst = a from dtype b>>8 to dtype b&255 */
-    IC_LOCATE,   /* dst = flat offset of access b, every index checked, or fail */
+    IC_TURN,     /* from here on no value behind IC_NEED is there yet */
+    IC_NEED,   /* unless the value that a is the mark of is there: to b, which ends with IC_DONE */
+    IC_DONE,   /* the value that a is the mark of is there; back to where it was needed */
+    IC_CHECK,  /* 0 <= a.i < extent of iteration variable number b of the block, or fail */
+    IC_WRAP,   /* dst = a cut to integer dtype b */
+    IC_BITS,   /* dst = the bits of a, a value of integer dtype b, with zeros above */
+    IC_CAST,   /* dst = a from dtype b>>8 to dtype b&255 */
+    IC_LOCATE, /* dst = flat offset of access b, every index checked, or fail */
     IC_NOT,
     IC_AND,
     IC_OR,

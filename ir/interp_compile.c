@@ -3,7 +3,11 @@
  * Each expression gets a register and a level: the number of loops around it whose variables it
  * needs. What cannot fail and reads no memory is computed once per turn of its innermost such loop
  * (the loop's head), the rest in the block itself. Iteration variables are the registers of their
- * bindings. A range that hone_bounds settles is not checked again. */
+ * bindings. A range that hone_bounds settles is not checked again.
+ *
+ * What stands in an arm of a select may not be computed when the arm is not chosen, nor be compiled
+ * once for each arm that uses it: along a chain of selects that would double with every one. It
+ * becomes a piece of code of its own that runs where the value is needed first. */
 #include "ir/interp.h"
 
 #define LEAF UINT32_MAX /* the level of what has to stay in the block */
@@ -13,14 +17,26 @@ typedef struct place {
     uint32_t level;
 } place;
 
+/* An expression with code of its own. */
+typedef struct piece {
+    uint32_t entry; /* in the block's code */
+    uint32_t mark;  /* of IC_NEED; 0: there is none */
+    uint32_t reg;   /* the value's */
+} piece;
+
 typedef struct compiler {
     hone_interp *in;
     const hone_program *p;
-    place *exprs; /* by id */
-    place *vars;  /* by id */
+    place *exprs;  /* by id */
+    place *vars;   /* by id */
+    piece *pieces; /* by id */
+    bool *shared;  /* by id: used at two places of the program or more */
+    unsigned arms; /* around the code at hand: it may not run */
+    bool turns;    /* the present block has its IC_TURN */
     HONE_VEC(uint32_t)
     loops; /* nodes of the loops around, outermost first: level k is loops[k-1] */
     HONE_VEC(uint32_t) locals; /* expressions with a place valid in the present block or arm only */
+    HONE_VEC(uint32_t) own;    /* expressions with a piece, which is of the present block */
     hone_interp_insts code;    /* the present block's */
 } compiler;
 
@@ -159,11 +175,27 @@ static void forget(compiler *c, uint32_t since)
         c->exprs[c->locals.v[--c->locals.n]] = (place){0};
 }
 
+static void forget_pieces(compiler *c)
+{
+    while (c->own.n)
+        c->pieces[c->own.v[--c->own.n]] = (piece){0};
+}
+
+/* Before code that may not run. */
+static void enter_arm(compiler *c)
+{
+    if (c->arms++ == 0 && !c->turns) {
+        emit(c, IC_TURN, 0, 0, 0);
+        c->turns = true;
+    }
+}
+
 static place compile_select(compiler *c, hone_expr e)
 {
     place r = {new_reg(c), LEAF};
     place cond = compile(c, hone_expr_arg(c->p, e, 0));
     uint32_t since = c->locals.n;
+    enter_arm(c);
     uint32_t to_else = emit(c, IC_JUMP_NOT, 0, cond.reg, 0);
     place a = compile(c, hone_expr_arg(c->p, e, 1));
     emit(c, IC_MOVE, r.reg, a.reg, 0);
@@ -174,6 +206,7 @@ static place compile_select(compiler *c, hone_expr e)
     emit(c, IC_MOVE, r.reg, b.reg, 0);
     forget(c, since);
     land(c, to_end);
+    c->arms--;
     return r;
 }
 
@@ -232,10 +265,8 @@ static place compile_load(compiler *c, hone_expr e)
     return r;
 }
 
-static place compile(compiler *c, hone_expr e)
+static place compile_now(compiler *c, hone_expr e)
 {
-    if (c->exprs[e.i].reg)
-        return c->exprs[e.i];
     const hone_expr_row *row = hone_expr_at(c->p, e);
     hone_interp_reg value = {0};
     place r;
@@ -263,10 +294,56 @@ static place compile(compiler *c, hone_expr e)
     default:
         r = compile_op(c, e);
     }
+    return r;
+}
+
+static place keep(compiler *c, hone_expr e, place r)
+{
     c->exprs[e.i] = r;
     if (r.level == LEAF)
         hone_vec_push(&c->locals, e.i);
     return r;
+}
+
+/* Inside an arm its place is not kept: a piece may use it that runs from elsewhere. */
+static place need(compiler *c, hone_expr e)
+{
+    const piece *x = &c->pieces[e.i];
+    place r = {x->reg, LEAF};
+    emit(c, IC_NEED, 0, x->mark, x->entry);
+    return c->arms ? r : keep(c, e, r);
+}
+
+static place compile_piece(compiler *c, hone_expr e)
+{
+    uint32_t over = emit(c, IC_JUMP, 0, 0, 0), since = c->locals.n;
+    piece x = {.entry = c->code.n};
+    place r = compile_now(c, e);
+    if (r.level != LEAF) { /* in the head of a loop, with all it is made of */
+        HONE_ASSERT(c->code.n == x.entry);
+        c->code.n = over;
+        return keep(c, e, r);
+    }
+    x.reg = r.reg;
+    x.mark = new_reg(c);
+    new_reg(c); /* where to go on */
+    emit(c, IC_DONE, 0, x.mark, 0);
+    land(c, over);
+    forget(c, since);
+    c->pieces[e.i] = x;
+    hone_vec_push(&c->own, e.i);
+    return need(c, e);
+}
+
+static place compile(compiler *c, hone_expr e)
+{
+    if (c->exprs[e.i].reg)
+        return c->exprs[e.i];
+    if (c->pieces[e.i].mark)
+        return need(c, e);
+    if (c->arms && c->shared[e.i] && hone_expr_at(c->p, e)->n_args)
+        return compile_piece(c, e);
+    return keep(c, e, compile_now(c, e));
 }
 
 /* ---- statements ------------------------------------------------------------------------------ */
@@ -291,11 +368,16 @@ static void compile_body(compiler *c, hone_stmt s)
         uint32_t jumps[HONE_MAX_ITERS], n = 0, since = c->locals.n;
         for (unsigned k = 0; k < row->n_iters; k++) {
             const hone_iter *it = hone_iter_at(c->p, s, k);
+            if (it->kind == HONE_REDUCE && n == 0)
+                enter_arm(c);
             if (it->kind == HONE_REDUCE)
                 jumps[n++] = emit(c, IC_JUMP_IF, 0, c->vars[it->var.i].reg, 0);
         }
+        bool arm = n > 0;
         compile_store(c, s, row->init);
         forget(c, since);
+        forget_pieces(c); /* what they read may have been stored to */
+        c->arms -= arm;
         while (n)
             land(c, jumps[--n]);
     }
@@ -345,8 +427,10 @@ static void compile_block(compiler *c, hone_stmt s, uint32_t node)
     c->in->nodes.v[node].ran = ran;
     c->in->nodes.v[node].code = c->code;
     c->code = (hone_interp_insts){0};
-    compile_children(c, s, node);
     forget(c, since);
+    forget_pieces(c);
+    c->turns = false;
+    compile_children(c, s, node);
 }
 
 /* Puts the block's code behind the loop's head, and the jump back behind both. */
@@ -357,7 +441,7 @@ static void fuse(compiler *c, uint32_t loop, uint32_t block)
     uint32_t head = to->code.n, extent = constant(c, (hone_interp_reg){.i = to->extent}).reg;
     for (uint32_t k = 0; k + 1 < body->n; k++) { /* all but IC_END */
         hone_interp_inst x = body->v[k];
-        if (x.code == IC_JUMP || x.code == IC_JUMP_IF || x.code == IC_JUMP_NOT)
+        if (x.code == IC_JUMP || x.code == IC_JUMP_IF || x.code == IC_JUMP_NOT || x.code == IC_NEED)
             x.b += head;
         hone_vec_push(&to->code, x);
     }
@@ -392,6 +476,35 @@ static uint32_t compile_stmt(compiler *c, hone_stmt s)
     return node;
 }
 
+static void note_use(compiler *c, bool *used, hone_expr e)
+{
+    if (!e.i)
+        return;
+    c->shared[e.i] = used[e.i];
+    if (used[e.i])
+        return;
+    used[e.i] = true;
+    for (unsigned k = 0; k < hone_expr_at(c->p, e)->n_args; k++)
+        note_use(c, used, hone_expr_arg(c->p, e, k));
+}
+
+static void find_shared(compiler *c)
+{
+    const hone_program *p = c->p;
+    bool *used = hone_xcalloc(p->exprs.n, sizeof *used);
+    for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s)) {
+        const hone_stmt_row *row = hone_stmt_at(p, s);
+        for (unsigned k = 0; k < row->n_iters; k++)
+            note_use(c, used, hone_iter_at(p, s, k)->binding);
+        note_use(c, used, row->where);
+        for (unsigned k = 0; k < row->n_index; k++)
+            note_use(c, used, hone_store_index(p, s, k));
+        note_use(c, used, row->init);
+        note_use(c, used, row->value);
+    }
+    free(used);
+}
+
 void hone_interp__compile(hone_interp *in, const hone_program *p)
 {
     *in = (hone_interp){.p = p};
@@ -403,12 +516,18 @@ void hone_interp__compile(hone_interp *in, const hone_program *p)
     compiler c = {.in = in, .p = p};
     c.exprs = hone_xcalloc(p->exprs.n, sizeof *c.exprs);
     c.vars = hone_xcalloc(p->vars.n, sizeof *c.vars);
+    c.pieces = hone_xcalloc(p->exprs.n, sizeof *c.pieces);
+    c.shared = hone_xcalloc(p->exprs.n, sizeof *c.shared);
+    find_shared(&c);
     compile_stmt(&c, p->root);
     hone_vec_push(&in->start, (hone_interp_inst){.code = IC_END});
     free(c.exprs);
     free(c.vars);
+    free(c.pieces);
+    free(c.shared);
     hone_vec_free(&c.loops);
     hone_vec_free(&c.locals);
+    hone_vec_free(&c.own);
     hone_vec_free(&c.code);
 }
 

@@ -75,15 +75,19 @@ char hone_op_form(hone_op op);
 
 typedef struct hone_expr_row {
     uint8_t op, dtype;
-    uint16_t n_args;
-    uint32_t sym;   /* VAR: hone_var, LOAD: hone_buffer */
-    uint32_t args;  /* first of n_args ids in program.args */
-    uint32_t names; /* a bit, not its own, for each variable and buffer in it (ir/expr.c) */
+    uint16_t n_args : 4;
+    uint16_t height : 12; /* of the longest path below it; 0: it has no arguments */
+    uint32_t sym;         /* VAR: hone_var, LOAD: hone_buffer */
+    uint32_t args;        /* first of n_args ids in program.args */
+    uint32_t names;       /* a bit, not its own, for each variable and buffer in it; below */
     union {
         int64_t i;
         double f;
     } imm;
 } hone_expr_row;
+
+/* The bits of hone_expr_row.names that stand for buffers; the others are of variables. */
+#define HONE_NAMES_OF_BUFFERS 0xffff0000u
 
 typedef struct hone_var_row {
     hone_sym name;
@@ -161,13 +165,14 @@ typedef struct hone_program {
     HONE_VEC(hone_ann) anns;
     HONE_VEC(char) chars;    /* names, NUL-terminated */
     HONE_VEC(uint32_t) syms; /* offsets into chars */
-    /* Set when an append would pass HONE_MAX_EXPRS or HONE_MAX_STMTS. The constructor then returns
-     * none, which all others accept, so that a runaway candidate is caught once, at its end
-     * (HONE_REJECT_TOO_BIG). */
+    /* Set when an append would pass HONE_MAX_EXPRS, HONE_MAX_HEIGHT or HONE_MAX_STMTS. The
+     * constructor then returns none, which all others accept, so that a runaway candidate is caught
+     * once, at its end (HONE_REJECT_TOO_BIG). */
     bool overflow;
 } hone_program;
 
 #define HONE_MAX_EXPRS 200000
+#define HONE_MAX_HEIGHT 2000 /* of an expression: what walks one needs as much stack */
 #define HONE_MAX_STMTS 4000
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -253,8 +258,12 @@ hone_expr hone_and(hone_program *p, hone_expr a, hone_expr b);
 bool hone_is_int(const hone_program *p, hone_expr e, int64_t *ret); /* an INT constant? */
 bool hone_uses_var(const hone_program *p, hone_expr e, hone_var v);
 bool hone_uses_buffer(const hone_program *p, hone_expr e, hone_buffer b);
-/* Calls fn for e and everything below it, parents first; fn returns false to skip what is below.
- * fn must not append to the program. */
+static inline bool hone_has_load(const hone_program *p, hone_expr e)
+{
+    return p->exprs.v[e.i].names & HONE_NAMES_OF_BUFFERS;
+}
+/* Calls fn once for each expression e is made of, e first and parents before what only they lead
+ * to; fn returns false to skip what is below. fn must not append to the program. */
 void hone_walk(const hone_program *p, hone_expr e,
                bool (*fn)(void *ctx, const hone_program *p, hone_expr e), void *ctx);
 /* Bottom-up rewriting: fn gets each node, already rebuilt, and returns it or its replacement. */
@@ -263,6 +272,36 @@ hone_expr hone_rewrite(hone_program *p, hone_expr e,
 /* Replaces variables: to[k] for from[k]. Simultaneous. */
 hone_expr hone_substitute(hone_program *p, hone_expr e, const hone_var *from, const hone_expr *to,
                           unsigned n);
+
+/* ---- walks (ir/memo.c) ------------------------------------------------------------------------
+ *
+ * Interned expressions are a graph, not a tree: a chain of squares of squares has twice as many
+ * paths with every step. Whoever walks one with a function of its own remembers where it has been.
+ * All zero is an empty memo; what it holds is freed by hone_memo_free. A key is not 0: an
+ * expression's id, or with a tag below HONE_MEMO_TAGS hone_memo_key's. */
+#define HONE_MEMO_FEW 16
+typedef struct hone_memo_entry {
+    uint32_t key, value;
+} hone_memo_entry;
+typedef struct hone_memo {
+    uint32_t n, mask; /* entries; slots - 1, 0: no table yet */
+    hone_memo_entry *table, few[HONE_MEMO_FEW];
+} hone_memo;
+#define HONE_MEMO_TAGS (1u << 14)
+static inline uint32_t hone_memo_key(hone_expr e, uint32_t tag)
+{
+    return e.i * HONE_MEMO_TAGS + tag;
+}
+bool hone_memo_find(const hone_memo *m, uint32_t key, uint32_t *ret);
+/* The key must not be there yet. */
+void hone_memo_add(hone_memo *m, uint32_t key, uint32_t value);
+/* True the first time it is asked for the key. */
+bool hone_memo_first(hone_memo *m, uint32_t key);
+static inline void hone_memo_free(hone_memo *m)
+{
+    if (m->mask)
+        free(m->table);
+}
 
 /* ---- expressions: meaning under variable ranges (ir/affine.c, ir/simplify.c) ----------------- */
 

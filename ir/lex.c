@@ -16,7 +16,7 @@ static const struct {
     unsigned languages;
 } words[] = {
     {"and", 3},    {"or", 3},   {"not", 3},      {"true", 3},       {"false", 3},
-    {"inf", 3},    {"nan", 3},  {"kernel", 1},   {"let", 1},        {"input", 3},
+    {"inf", 3},    {"nan", 3},  {"kernel", 1},   {"let", 3},        {"input", 3},
     {"output", 3}, {"temp", 1}, {"const", 3},    {"program", 2},    {"buffer", 2},
     {"local", 2},  {"for", 2},  {"in", 2},       {"block", 2},      {"where", 2},
     {"reduce", 2}, {"init", 2}, {"parallel", 2}, {"vectorized", 2}, {"unrolled", 2},

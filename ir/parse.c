@@ -2,7 +2,7 @@
  * out is well formed; whether it is a sensible program is hone_verify's question.
  *
  * Scopes: a binding or `where` sees the loops up to the nearest block around, and that block's
- * iteration variables; a body sees its own block's iteration variables only. */
+ * iteration variables; a body sees its own block's iteration variables only, and its lets. */
 #include "ir/syntax.h"
 
 #define MAX_BYTES (16u << 20)
@@ -13,6 +13,7 @@
 typedef struct scoped {
     hone_var var;
     uint32_t name; /* in ast.names */
+    hone_expr let; /* none: a variable */
 } scoped;
 
 typedef struct parser {
@@ -33,7 +34,9 @@ static hone_meaning meaning_of(void *ctx, hone_ast_id n)
     const char *name = hone_ast__name(&ps->ast, n);
     for (uint32_t k = ps->scope.n; k-- > ps->visible;)
         if (strcmp(ps->ast.names.v + ps->scope.v[k].name, name) == 0)
-            return (hone_meaning){.kind = NAME_VAR, .var = ps->scope.v[k].var};
+            return (hone_meaning){.kind = ps->scope.v[k].let.i ? NAME_LET : NAME_VAR,
+                                  .var = ps->scope.v[k].var,
+                                  .let = ps->scope.v[k].let};
     bool outside = false;
     for (uint32_t k = 0; k < ps->visible; k++)
         outside |= strcmp(ps->ast.names.v + ps->scope.v[k].name, name) == 0;
@@ -66,8 +69,9 @@ static void check_overflow(parser *ps, const char *at)
 {
     if (ps->p->overflow)
         hone_lex__fail_as(&ps->lx, HONE_E_LIMIT, at,
-                          "the program is too large: at most %d statements and %d expressions",
-                          HONE_MAX_STMTS, HONE_MAX_EXPRS);
+                          "the program is too large: at most %d statements, %d expressions and %d "
+                          "of these within one another",
+                          HONE_MAX_STMTS, HONE_MAX_EXPRS, HONE_MAX_HEIGHT);
 }
 
 static hone_expr parse_expr(parser *ps, hone_dtype want)
@@ -227,15 +231,35 @@ static void parse_loop(parser *ps, hone_stmt parent)
     parse_anns(ps, loop);
     hone_lex__expect(lx, '{');
     hone_stmt_append(ps->p, parent, loop);
-    hone_vec_push(&ps->scope, (scoped){hone_stmt_at(ps->p, loop)->var, name});
+    hone_vec_push(&ps->scope, (scoped){hone_stmt_at(ps->p, loop)->var, name, HONE_NO_EXPR});
     parse_stmts(ps, loop);
     ps->scope.n--;
+}
+
+/* A name for an expression, for what follows in the block. */
+static void parse_let(parser *ps)
+{
+    const char *at = ps->lx.tok.s;
+    uint32_t name;
+    if (!parse_new_name(ps, "the let's name", ps->visible, &name) ||
+        !hone_lex__expect(&ps->lx, '='))
+        return;
+    hone_ast_id n = hone_ast__expr(&ps->ast);
+    if (!good(ps))
+        return;
+    unsigned type = hone_elab__default_type(&ps->elab, n);
+    hone_expr e = good(ps) ? hone_elab__build(&ps->elab, n, (hone_dtype)type) : HONE_NO_EXPR;
+    check_overflow(ps, at);
+    if (good(ps))
+        hone_vec_push(&ps->scope, (scoped){{0}, name, e});
 }
 
 static void parse_store(parser *ps, hone_stmt block)
 {
     hone_lex *lx = &ps->lx;
     hone_ast_id init = 0, value;
+    while (good(ps) && hone_lex__accept_word(lx, "let"))
+        parse_let(ps);
     if (hone_lex__is_word(lx, "init")) {
         hone_lex__next(lx);
         init = hone_ast__expr(&ps->ast);
@@ -326,7 +350,7 @@ static void parse_block(parser *ps, hone_stmt parent)
     for (unsigned k = 0; k < n; k++) {
         hone_var v = hone_block_add_iter(ps->p, block, ps->ast.names.v + names[k], iters[k].kind,
                                          extents[k], iters[k].binding);
-        hone_vec_push(&ps->scope, (scoped){v, names[k]});
+        hone_vec_push(&ps->scope, (scoped){v, names[k], HONE_NO_EXPR});
     }
     ps->visible = here;
     hone_stmt_append(ps->p, parent, block);

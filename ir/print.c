@@ -3,7 +3,8 @@
  * neither i64 nor f32 carries its dtype, odd names stand in backquotes.
  *
  * Reader's map: constants; expressions by precedence; names (a first pass over the program chooses
- * them and sees which temporaries are used); statements. */
+ * them and sees which temporaries are used); lets, where a block written out in full would be long
+ * for what it is; statements. */
 #include "ir/internal.h"
 #include "ir/lex.h"
 
@@ -17,6 +18,8 @@ typedef struct printer {
     HONE_VEC(uint32_t) taken;  /* open-addressing set of pool offsets, n a power of two */
     uint32_t n_taken;
     HONE_VEC(bool) used; /* by buffer id: does a statement mention it? */
+    hone_memo lets;      /* of the block at hand: expressions that have a name, and its number */
+    hone_memo adaptable; /* of the block at hand, while it has lets: 1 if adaptable() */
 } printer;
 
 /* ---- constants ------------------------------------------------------------------------------ */
@@ -111,10 +114,16 @@ static int level_of(hone_op op)
     }
 }
 
-/* Would it, printed without dtypes, be a constant to the parser, which gives it a dtype from its
- * surroundings? */
-static bool adaptable(const hone_program *p, hone_expr e)
+static bool is_let(const printer *pr, hone_expr e, uint32_t *ret)
 {
+    return pr->lets.n && hone_memo_find(&pr->lets, e.i, ret);
+}
+
+static bool adaptable(printer *pr, hone_expr e);
+
+static bool find_adaptable(printer *pr, hone_expr e)
+{
+    const hone_program *p = pr->p;
     const hone_expr_row *row = hone_expr_at(p, e);
     if (row->n_args == 0)
         return (row->op == HONE_OP_INT && row->dtype == HONE_I64) ||
@@ -122,9 +131,25 @@ static bool adaptable(const hone_program *p, hone_expr e)
     if (row->op == HONE_OP_LOAD || row->op == HONE_OP_CAST || row->dtype == HONE_BOOL)
         return false;
     for (unsigned k = row->op == HONE_OP_SELECT; k < row->n_args; k++)
-        if (!adaptable(p, hone_expr_arg(p, e, k)))
+        if (!adaptable(pr, hone_expr_arg(p, e, k)))
             return false;
     return true;
+}
+
+/* Would it, printed without dtypes, be a constant to the parser, which gives it a dtype from its
+ * surroundings? What is behind a let has one. */
+static bool adaptable(printer *pr, hone_expr e)
+{
+    uint32_t known;
+    if (!pr->lets.n)
+        return find_adaptable(pr, e);
+    if (is_let(pr, e, &known))
+        return false;
+    if (!hone_memo_find(&pr->adaptable, e.i, &known)) {
+        known = find_adaptable(pr, e);
+        hone_memo_add(&pr->adaptable, e.i, known);
+    }
+    return known;
 }
 
 static void put_name_of(const printer *pr, hone_var v)
@@ -135,9 +160,9 @@ static void put_name_of(const printer *pr, hone_var v)
         hone_lex__put_name(pr->out, hone_sym_text(pr->p, hone_var_at(pr->p, v)->name));
 }
 
-static void put_expr(const printer *pr, hone_expr e, int level, bool typed);
+static void put_expr(printer *pr, hone_expr e, int level, bool typed);
 
-static void put_args(const printer *pr, hone_expr e, char close, bool typed)
+static void put_args(printer *pr, hone_expr e, char close, bool typed)
 {
     unsigned n = hone_expr_at(pr->p, e)->n_args;
     for (unsigned k = 0; k < n; k++) {
@@ -147,13 +172,13 @@ static void put_args(const printer *pr, hone_expr e, char close, bool typed)
     hone_buf_add(pr->out, &close, 1);
 }
 
-static void put_infix(const printer *pr, hone_expr e, int level, bool typed)
+static void put_infix(printer *pr, hone_expr e, int level, bool typed)
 {
     const hone_expr_row *row = hone_expr_at(pr->p, e);
     hone_op op = (hone_op)row->op;
     int own = level_of(op);
     /* Two integer constants divided with / would read back as floats. */
-    typed |= op == HONE_OP_DIV && row->dtype == HONE_I64 && adaptable(pr->p, e);
+    typed |= op == HONE_OP_DIV && row->dtype == HONE_I64 && adaptable(pr, e);
     bool tight = op == HONE_OP_MUL && row->dtype == HONE_I64;
     if (own < level)
         hone_buf_puts(pr->out, "(");
@@ -164,7 +189,8 @@ static void put_infix(const printer *pr, hone_expr e, int level, bool typed)
         hone_buf_puts(pr->out, ")");
 }
 
-static void put_expr(const printer *pr, hone_expr e, int level, bool typed)
+/* Not by its name. */
+static void put_whole(printer *pr, hone_expr e, int level, bool typed)
 {
     const hone_expr_row *row = hone_expr_at(pr->p, e);
     switch ((hone_op)row->op) {
@@ -183,7 +209,7 @@ static void put_expr(const printer *pr, hone_expr e, int level, bool typed)
         return;
     case HONE_OP_CAST:
         hone_buf_printf(pr->out, "%s(", hone_dtype_name((hone_dtype)row->dtype));
-        put_args(pr, e, ')', adaptable(pr->p, hone_expr_arg(pr->p, e, 0)));
+        put_args(pr, e, ')', adaptable(pr, hone_expr_arg(pr->p, e, 0)));
         return;
     default:
         break;
@@ -194,6 +220,15 @@ static void put_expr(const printer *pr, hone_expr e, int level, bool typed)
     }
     hone_buf_printf(pr->out, "%s(", hone_op_text((hone_op)row->op));
     put_args(pr, e, ')', typed);
+}
+
+static void put_expr(printer *pr, hone_expr e, int level, bool typed)
+{
+    uint32_t let;
+    if (is_let(pr, e, &let))
+        hone_buf_printf(pr->out, "t%u", let);
+    else
+        put_whole(pr, e, level, typed);
 }
 
 void hone_expr_print(const hone_program *p, hone_expr e, hone_buf *out)
@@ -306,6 +341,51 @@ static void look_around(printer *pr)
     }
 }
 
+/* ---- lets ------------------------------------------------------------------------------------ */
+
+static bool is_taken(const printer *pr, hone_stmt block, uint32_t number)
+{
+    char name[16];
+    snprintf(name, sizeof name, "t%u", number);
+    for (unsigned k = 0; k < hone_stmt_at(pr->p, block)->n_iters; k++) {
+        uint32_t at = pr->chosen.v[hone_iter_at(pr->p, block, k)->var.i];
+        if (strcmp(pr->pool.v + at, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void put_indent(const printer *pr, unsigned depth)
+{
+    hone_buf_printf(pr->out, "%*s", (int)(2 * depth), "");
+}
+
+/* Names for what the block would else be too long with. */
+static void put_lets(printer *pr, hone_stmt block, unsigned depth)
+{
+    hone_ir__exprs named = {0};
+    uint32_t number = 0;
+    hone_ir__lets(pr->p, block, &named);
+    for (uint32_t k = 0; k < named.n; k++) {
+        do
+            number++;
+        while (is_taken(pr, block, number));
+        put_indent(pr, depth);
+        hone_buf_printf(pr->out, "let t%u = ", number);
+        put_whole(pr, named.v[k], LEVEL_NONE, false);
+        hone_buf_puts(pr->out, "\n");
+        hone_memo_add(&pr->lets, named.v[k].i, number);
+    }
+    hone_vec_free(&named);
+}
+
+static void forget_lets(printer *pr)
+{
+    hone_memo_free(&pr->lets);
+    hone_memo_free(&pr->adaptable);
+    pr->lets = pr->adaptable = (hone_memo){0};
+}
+
 /* ---- statements ----------------------------------------------------------------------------- */
 
 static void put_buffer(const printer *pr, const hone_buffer_row *b)
@@ -348,15 +428,11 @@ static void put_anns(const printer *pr, uint32_t first)
     }
 }
 
-static void put_indent(const printer *pr, unsigned depth)
-{
-    hone_buf_printf(pr->out, "%*s", (int)(2 * depth), "");
-}
-
-static void put_leaf(const printer *pr, hone_stmt s, unsigned depth)
+static void put_leaf(printer *pr, hone_stmt s, unsigned depth)
 {
     const hone_program *p = pr->p;
     const hone_stmt_row *row = hone_stmt_at(p, s);
+    put_lets(pr, s, depth);
     if (row->init.i) {
         put_indent(pr, depth);
         hone_buf_puts(pr->out, "init ");
@@ -373,9 +449,10 @@ static void put_leaf(const printer *pr, hone_stmt s, unsigned depth)
     hone_buf_puts(pr->out, "] = ");
     put_expr(pr, row->value, LEVEL_NONE, false);
     hone_buf_puts(pr->out, "\n");
+    forget_lets(pr);
 }
 
-static void put_block_head(const printer *pr, hone_stmt s)
+static void put_block_head(printer *pr, hone_stmt s)
 {
     const hone_program *p = pr->p;
     const hone_stmt_row *row = hone_stmt_at(p, s);
@@ -396,7 +473,7 @@ static void put_block_head(const printer *pr, hone_stmt s)
     }
 }
 
-static void put_stmt(const printer *pr, hone_stmt s, unsigned depth)
+static void put_stmt(printer *pr, hone_stmt s, unsigned depth)
 {
     static const char *const kinds[] = {"", " parallel", " vectorized", " unrolled"};
     const hone_program *p = pr->p;

@@ -19,12 +19,10 @@ static bool is_own(const hone_program *p, const hone_stmt_row *block, hone_expr 
             memcmp(p->args.v + r->args, p->args.v + block->index, r->n_args * sizeof e) == 0);
 }
 
-#define MAX_LOADS 256 /* beyond these, loads are not told apart */
-
 typedef struct {
     hone_stmt_row block;
-    hone_expr seen[MAX_LOADS];
-    unsigned n;
+    hone_expr *ret;
+    unsigned n, max;
 } loads;
 
 static bool add_load(void *ctx, const hone_program *p, hone_expr e)
@@ -34,25 +32,17 @@ static bool add_load(void *ctx, const hone_program *p, hone_expr e)
         return true;
     if (l->block.init.i && is_own(p, &l->block, e))
         return false;
-    for (unsigned k = 0; k < l->n && k < MAX_LOADS; k++)
-        if (HONE_SAME(l->seen[k], e))
-            return false;
-    if (l->n < MAX_LOADS)
-        l->seen[l->n] = e;
+    if (l->n < l->max)
+        l->ret[l->n] = e;
     l->n++;
     return true;
 }
 
 unsigned hone_block_loads(const hone_program *p, hone_stmt block, hone_expr *ret, unsigned max)
 {
-    loads l;
-    l.block = *hone_stmt_at(p, block);
-    l.n = 0;
-    if (!l.block.out.i)
-        return 0;
-    hone_walk(p, l.block.value, add_load, &l);
-    for (unsigned k = 0; k < l.n && k < max && k < MAX_LOADS; k++)
-        ret[k] = l.seen[k];
+    loads l = {.block = *hone_stmt_at(p, block), .ret = ret, .max = max};
+    if (l.block.out.i)
+        hone_walk(p, l.block.value, add_load, &l);
     return l.n;
 }
 
@@ -104,6 +94,24 @@ hone_stmt hone_writer_of(const hone_program *p, hone_buffer b)
     return HONE_NO_STMT;
 }
 
+/* Does a reduction's value read its buffer elsewhere than at the element it stores? */
+typedef struct {
+    hone_stmt_row block;
+    bool found;
+} other;
+
+static bool find_other(void *ctx, const hone_program *p, hone_expr e)
+{
+    other *o = ctx;
+    const hone_expr_row *r = hone_expr_at(p, e);
+    if (r->op != HONE_OP_LOAD)
+        return !o->found;
+    if (is_own(p, &o->block, e))
+        return false;
+    o->found |= r->sym == o->block.out.i;
+    return !o->found;
+}
+
 static bool reads(const hone_program *p, hone_stmt s, hone_buffer b)
 {
     const hone_stmt_row *row = hone_stmt_at(p, s);
@@ -116,12 +124,9 @@ static bool reads(const hone_program *p, hone_stmt s, hone_buffer b)
         return false;
     if (!row->init.i || !HONE_SAME(row->out, b))
         return true;
-    hone_expr of[MAX_LOADS]; /* a reduction's old value is no read */
-    unsigned n = hone_block_loads(p, s, of, MAX_LOADS);
-    for (unsigned k = 0; k < n && k < MAX_LOADS; k++)
-        if (hone_expr_at(p, of[k])->sym == b.i)
-            return true;
-    return false;
+    other o = {.block = *row};
+    hone_walk(p, row->value, find_other, &o);
+    return o.found;
 }
 
 unsigned hone_readers_of(const hone_program *p, hone_buffer b, hone_stmt *ret, unsigned max)
@@ -364,17 +369,6 @@ bool hone_access_box(hone_program *p, hone_buffer b, const hone_expr *index, hon
 
 /* ---- work ------------------------------------------------------------------------------------ */
 
-static bool has_load(const hone_program *p, hone_expr e)
-{
-    const hone_expr_row *r = hone_expr_at(p, e);
-    if (r->op == HONE_OP_LOAD)
-        return true;
-    for (unsigned k = 0; k < r->n_args; k++)
-        if (has_load(p, p->args.v[r->args + k]))
-            return true;
-    return false;
-}
-
 static bool is_arithmetic(hone_op op)
 {
     switch (op) {
@@ -398,13 +392,21 @@ static bool is_arithmetic(hone_op op)
     }
 }
 
-static bool count_op(void *ctx, const hone_program *p, hone_expr e)
+/* As written, where what is used twice stands twice. Counts above 2^32 - 1 are that. */
+static uint32_t count_ops(const hone_program *p, hone_expr e, hone_memo *known)
 {
     const hone_expr_row *r = hone_expr_at(p, e);
-    if (r->op == HONE_OP_LOAD || (r->dtype == HONE_I64 && !has_load(p, e)))
-        return false; /* index arithmetic */
-    *(int64_t *)ctx += is_arithmetic((hone_op)r->op);
-    return true;
+    uint32_t n;
+    if (r->n_args == 0 || r->op == HONE_OP_LOAD || (r->dtype == HONE_I64 && !hone_has_load(p, e)))
+        return 0; /* index arithmetic */
+    if (hone_memo_find(known, e.i, &n))
+        return n;
+    n = is_arithmetic((hone_op)r->op);
+    for (unsigned k = 0; k < r->n_args; k++)
+        if (__builtin_add_overflow(n, count_ops(p, hone_expr_arg(p, e, k), known), &n))
+            n = UINT32_MAX;
+    hone_memo_add(known, e.i, n);
+    return n;
 }
 
 static int64_t times(int64_t a, int64_t b)
@@ -418,8 +420,9 @@ int64_t hone_program_flops(hone_program *p)
     for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s)) {
         if (!hone_is_block(p, s) || !hone_stmt_at(p, s)->out.i)
             continue;
-        int64_t n = 0;
-        hone_walk(p, hone_stmt_at(p, s)->value, count_op, &n);
+        hone_memo known = {0};
+        int64_t n = count_ops(p, hone_stmt_at(p, s)->value, &known);
+        hone_memo_free(&known);
         for (hone_stmt b = s; b.i; b = hone_stmt_at(p, b)->parent)
             for (unsigned k = 0; hone_is_block(p, b) && k < hone_stmt_at(p, b)->n_iters; k++)
                 n = times(n, hone_var_at(p, hone_iter_at(p, b, k)->var)->extent);

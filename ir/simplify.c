@@ -353,6 +353,8 @@ static bool chain_of(hone_ir__env *env, chain *ch, hone_expr e, bool simplified)
 {
     if (hone_expr_op(env->p, e) == ch->op) {
         hone_expr a = hone_expr_arg(env->p, e, 0), b = hone_expr_arg(env->p, e, 1);
+        if (env->fuel-- <= 0)
+            return false;
         return chain_of(env, ch, a, simplified) && chain_of(env, ch, b, simplified);
     }
     if (simplified)
@@ -387,16 +389,18 @@ static hone_expr choice(hone_ir__env *env, hone_expr e)
 
 /* ---- everything ------------------------------------------------------------------------------ */
 
-static hone_expr integer(hone_ir__env *env, hone_expr e)
+/* None: it could not be analysed. Not inlined: its frame must be gone when `rebuilt` goes on. */
+__attribute__((noinline)) static hone_expr as_sum(hone_ir__env *env, hone_expr e)
 {
     hone_ir__sum s;
     hone_ir__sum_clear(&s);
-    if (hone_ir__sum_expr(env, e, 1, &s)) {
-        hone_expr out = hone_ir__emit(env, &s);
-        if (out.i)
-            return out;
-    }
-    return rebuilt(env, e);
+    return hone_ir__sum_expr(env, e, 1, &s) ? hone_ir__emit(env, &s) : HONE_NO_EXPR;
+}
+
+static hone_expr integer(hone_ir__env *env, hone_expr e)
+{
+    hone_expr out = as_sum(env, e);
+    return out.i ? out : rebuilt(env, e);
 }
 
 hone_expr hone_ir__simplify(hone_ir__env *env, hone_expr e)
@@ -405,10 +409,9 @@ hone_expr hone_ir__simplify(hone_ir__env *env, hone_expr e)
     hone_op op = (hone_op)r->op;
     if (op == HONE_OP_NONE || op == HONE_OP_INT || op == HONE_OP_FLOAT || env->fuel <= 0)
         return e;
-    hone_ir__memo *m = env->memo ? &env->memo[e.i % HONE_IR__MEMO] : NULL;
-    if (m && m->from == e.i)
-        return (hone_expr){m->to};
     hone_expr out;
+    if (env->memo && hone_memo_find(env->memo, e.i, &out.i))
+        return out;
     env->fuel--;
     if (r->dtype == HONE_I64)
         out = integer(env, e);
@@ -422,8 +425,8 @@ hone_expr hone_ir__simplify(hone_ir__env *env, hone_expr e)
         out = choice(env, e);
     else
         out = rebuilt(env, e);
-    if (m)
-        *m = (hone_ir__memo){e.i, out.i};
+    if (env->memo)
+        hone_memo_add(env->memo, e.i, out.i);
     return out;
 }
 
@@ -433,11 +436,14 @@ hone_expr hone_simplify_in(hone_program *p, hone_expr e, const hone_range *in, u
     if (r->op == HONE_OP_VAR && n == 0 && p->vars.v[r->sym].extent > 1)
         return e; /* a quarter of all calls */
     hone_ir__env env = hone_ir__env_of(p, p, in, n);
-    if (r->dtype == HONE_I64)
-        return hone_ir__simplify(&env, e);
-    hone_ir__memo memo[HONE_IR__MEMO] = {0};
-    env.memo = memo;
-    return hone_ir__simplify(&env, e);
+    if (r->dtype == HONE_I64 && !hone_has_load(p, e))
+        return hone_ir__simplify(&env, e); /* an index, which is small */
+    hone_memo memo;
+    memo.n = memo.mask = 0;
+    env.memo = &memo;
+    e = hone_ir__simplify(&env, e);
+    hone_memo_free(&memo);
+    return e;
 }
 
 hone_expr hone_simplify(hone_program *p, hone_expr e)
@@ -483,6 +489,8 @@ static bool prove(hone_ir__env *env, hone_expr e)
     int64_t v;
     if (hone_is_int(env->p, e, &v))
         return v != 0;
+    if (env->fuel-- <= 0)
+        return false;
     if (op == HONE_OP_AND || op == HONE_OP_OR) {
         bool a = prove(env, hone_expr_arg(env->p, e, 0));
         if (a == (op == HONE_OP_OR))

@@ -28,6 +28,7 @@ typedef uint32_t hone_ast_id;
 typedef struct hone_ast_node {
     uint8_t kind, op, dtype; /* dtype: AST_CAST's target */
     uint8_t type;            /* cache of hone_elab__type, 0: not yet, else 1 + type */
+    uint8_t known;           /* cache of whether its value is known from the sizes: 1 no, 2 yes */
     uint16_t depth;
     bool big;              /* AST_INT 2^63, to be negated */
     uint32_t name;         /* offset in names */
@@ -77,11 +78,12 @@ static inline const char *hone_ast__name(const hone_ast *a, hone_ast_id n)
 /* ---- typing (ir/elab.c) ---------------------------------------------------------------------- */
 
 /* What a name stands for. */
-typedef enum hone_name_kind { NAME_UNKNOWN, NAME_SIZE, NAME_VAR } hone_name_kind;
+typedef enum hone_name_kind { NAME_UNKNOWN, NAME_SIZE, NAME_VAR, NAME_LET } hone_name_kind;
 typedef struct hone_meaning {
     hone_name_kind kind;
-    int64_t size; /* NAME_SIZE */
-    hone_var var; /* NAME_VAR */
+    int64_t size;  /* NAME_SIZE */
+    hone_var var;  /* NAME_VAR */
+    hone_expr let; /* NAME_LET: what it is short for */
 } hone_meaning;
 
 typedef struct hone_elab {
