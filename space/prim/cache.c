@@ -205,7 +205,7 @@ hone_status hone_prim__cache_accumulate(hone_program *p, hone_stmt block, hone_s
     hone_prim__tile tile;
     outer_parts parts;
     if (!hone_prim__tile_of(p, block, loop, &tile) || !outer_parts_of(p, block, loop, &parts) ||
-        tile.n + parts.n > HONE_MAX_ITERS || hone_prim__has_load(p, hone_stmt_at(p, block)->init))
+        tile.n + parts.n > HONE_MAX_ITERS || hone_has_load(p, hone_stmt_at(p, block)->init))
         return hone_fail(err, HONE_REJECT_NOT_AFFINE,
                          "cache_accumulate: the elements written inside the loop are no box");
 

@@ -36,33 +36,65 @@ static bool is_about(const hone_program *p, hone_expr cond, hone_stmt block, hon
     return true;
 }
 
-static bool share_iter(const hone_program *p, hone_stmt block, hone_expr a, hone_expr b)
+/* Which iterators of the block an expression uses, a bit for each. */
+static uint32_t iters_of(const hone_program *p, hone_stmt block, hone_expr e)
 {
-    for (unsigned k = 0; k < hone_stmt_at(p, block)->n_iters; k++) {
-        hone_var v = hone_iter_at(p, block, k)->var;
-        if (hone_uses_var(p, a, v) && hone_uses_var(p, b, v))
-            return true;
+    uint32_t set = 0;
+    for (unsigned k = 0; k < hone_stmt_at(p, block)->n_iters; k++)
+        if (hone_uses_var(p, e, hone_iter_at(p, block, k)->var))
+            set |= 1u << k;
+    return set;
+}
+
+/* Walks the loads of a block's value. What matters of the selects around one are the iterators in
+ * their conditions, `guard`: each expression is looked at once for each such set. */
+typedef struct load_walk load_walk;
+struct load_walk {
+    hone_stmt block;
+    /* An index of a load. False: enough seen. */
+    bool (*index)(load_walk *w, hone_program *p, hone_expr index, int64_t extent, uint32_t guard);
+    hone_expr *where; /* for `index` */
+    hone_memo seen;
+    uint32_t guards[64]; /* the sets met so far; a tag of `seen` is a place in it */
+    unsigned n_guards;
+};
+
+static bool walk_loads(load_walk *w, hone_program *p, hone_expr e, uint32_t guard)
+{
+    hone_expr_row row = *hone_expr_at(p, e);
+    unsigned tag = 0;
+    if (!hone_has_load(p, e))
+        return true;
+    while (tag < w->n_guards && w->guards[tag] != guard)
+        tag++;
+    if (tag == HONE_LEN(w->guards))
+        return false;
+    if (tag == w->n_guards)
+        w->guards[w->n_guards++] = guard;
+    if (!hone_memo_first(&w->seen, hone_memo_key(e, tag)))
+        return true;
+    for (unsigned k = 0; k < row.n_args; k++) {
+        hone_expr arg = hone_expr_arg(p, e, k);
+        if (!walk_loads(w, p, arg, guard))
+            return false;
+        if (row.op == HONE_OP_SELECT && k == 0)
+            guard |= iters_of(p, w->block, arg);
+        if (row.op == HONE_OP_LOAD &&
+            !w->index(w, p, arg, hone_buffer_at(p, (hone_buffer){row.sym})->shape[k], guard))
+            return false;
     }
-    return false;
+    return true;
 }
 
 /* The padding of a layout: there the block would read beyond its inputs. Its predicate may say
  * nothing of that where the loops it stands in leave the padding out. An index that shares
- * variables with the selects around, all of `guard`, is left to them. */
-static void require_loads(hone_program *p, hone_stmt block, hone_expr e, hone_expr guard,
-                          hone_expr *where)
+ * iterators with the selects around is left to them. */
+static bool require_index(load_walk *w, hone_program *p, hone_expr index, int64_t extent,
+                          uint32_t guard)
 {
-    hone_expr_row row = *hone_expr_at(p, e);
-    for (unsigned k = 0; k < row.n_args; k++) {
-        hone_expr arg = hone_expr_arg(p, e, k);
-        require_loads(p, block, arg, guard, where);
-        if (row.op == HONE_OP_SELECT && k == 0)
-            guard = hone_and(p, guard, arg);
-        if (row.op == HONE_OP_LOAD && !hone_prim__has_load(p, arg) &&
-            !(guard.i && share_iter(p, block, arg, guard)))
-            hone_prim__require_range(p, where, arg,
-                                     hone_buffer_at(p, (hone_buffer){row.sym})->shape[k]);
-    }
+    if (!hone_has_load(p, index) && !(iters_of(p, w->block, index) & guard))
+        hone_prim__require_range(p, w->where, index, extent);
+    return true;
 }
 
 /* Starts with whole ranges. False: the predicate cannot be carried along. */
@@ -85,8 +117,10 @@ static bool place_all(hone_program *p, hone_stmt block, hone_stmt loop, placemen
         else
             return false;
     }
-    require_loads(p, block, hone_stmt_at(p, block)->value, HONE_NO_EXPR, &pl->lifted);
-    return true;
+    load_walk w = {.block = block, .index = require_index, .where = &pl->lifted};
+    bool ok = walk_loads(&w, p, hone_stmt_at(p, block)->value, 0);
+    hone_memo_free(&w.seen);
+    return ok;
 }
 
 /* Takes the block out of its nest and returns the top of its new one, which hangs nowhere yet. The
@@ -192,24 +226,22 @@ static void unite(hone_program *p, hone_buffer b, hone_box *a, const hone_box *c
     }
 }
 
-/* Could the block run for any values of its iterators? Not so, for all that is known here, when a
- * select guards a load that may be out of bounds, which require_loads leaves alone. */
-static bool runs_anywhere(hone_program *p, hone_stmt block, hone_expr e, hone_expr guard)
+static bool is_unguarded(load_walk *w, hone_program *p, hone_expr index, int64_t extent,
+                         uint32_t guard)
 {
-    hone_expr_row row = *hone_expr_at(p, e);
-    for (unsigned k = 0; k < row.n_args; k++) {
-        hone_expr arg = hone_expr_arg(p, e, k);
-        int64_t lo, hi;
-        if (!runs_anywhere(p, block, arg, guard))
-            return false;
-        if (row.op == HONE_OP_SELECT && k == 0)
-            guard = hone_and(p, guard, arg);
-        if (row.op == HONE_OP_LOAD && guard.i && share_iter(p, block, arg, guard) &&
-            (!hone_bounds(p, arg, &lo, &hi) || lo < 0 ||
-             hi >= hone_buffer_at(p, (hone_buffer){row.sym})->shape[k]))
-            return false;
-    }
-    return true;
+    int64_t lo, hi;
+    return !(iters_of(p, w->block, index) & guard) ||
+           (hone_bounds(p, index, &lo, &hi) && lo >= 0 && hi < extent);
+}
+
+/* Could the block run for any values of its iterators? Not so, for all that is known here, when a
+ * select guards a load that may be out of bounds, which require_index leaves alone. */
+static bool runs_anywhere(hone_program *p, hone_stmt block)
+{
+    load_walk w = {.block = block, .index = is_unguarded};
+    bool ok = walk_loads(&w, p, hone_stmt_at(p, block)->value, 0);
+    hone_memo_free(&w.seen);
+    return ok;
 }
 
 static hone_status plan_compute_at(hone_program *p, hone_stmt block, hone_stmt loop, placement *pl,
@@ -234,8 +266,7 @@ static hone_status plan_compute_at(hone_program *p, hone_stmt block, hone_stmt l
     /* An earlier place may have made the block's predicate needless there, and it is gone. */
     hone_expr lifted;
     if (!(hone_prim__lift_where(p, block, &lifted) && lifted.i) &&
-        !hone_prim__writes_all(p, block) &&
-        !runs_anywhere(p, block, hone_stmt_at(p, block)->value, HONE_NO_EXPR))
+        !hone_prim__writes_all(p, block) && !runs_anywhere(p, block))
         return hone_fail(err, no, "compute_at: for which elements the block may run is not known");
     if (!hone_prim__inputs_reach(p, block, loop))
         return hone_fail(err, no, "compute_at: what the block reads is computed in its own nest");

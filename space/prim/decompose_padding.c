@@ -78,7 +78,7 @@ static hone_status check_padding(hone_program *p, hone_stmt block, hone_stmt loo
         d->value = hone_expr_arg(p, value, 1);
         d->fill = hone_expr_arg(p, value, 2);
     }
-    if (!d->inside.i || hone_prim__has_load(p, d->inside) || hone_prim__has_load(p, d->fill) ||
+    if (!d->inside.i || hone_has_load(p, d->inside) || hone_has_load(p, d->fill) ||
         hone_prim__reads(p, block, out))
         return hone_fail(err, HONE_REJECT_ARG,
                          "decompose_padding: its value is not select(inside, load, constant)");

@@ -64,24 +64,23 @@ bool hone_prim__plain_nest(const hone_program *p, hone_stmt block,
 }
 
 /* Products of loads, casts among them; for bits, and and their number do as products: 0 makes 0. */
-static bool find_factors(const hone_program *p, hone_expr e, einsum *ret)
+static bool find_factors(const hone_program *p, hone_expr e, einsum *ret, hone_memo *seen)
 {
+    if (!hone_memo_first(seen, e.i))
+        return true;
     switch (hone_expr_op(p, e)) {
     case HONE_OP_LOAD:
-        for (unsigned k = 0; k < ret->n_loads; k++)
-            if (HONE_SAME(ret->load[k], e))
-                return true;
         if (ret->n_loads == MAX_FACTORS)
             return false;
         ret->load[ret->n_loads++] = e;
         return true;
     case HONE_OP_CAST:
     case HONE_OP_POPCOUNT:
-        return find_factors(p, hone_expr_arg(p, e, 0), ret);
+        return find_factors(p, hone_expr_arg(p, e, 0), ret, seen);
     case HONE_OP_MUL:
     case HONE_OP_BITAND:
-        return find_factors(p, hone_expr_arg(p, e, 0), ret) &&
-               find_factors(p, hone_expr_arg(p, e, 1), ret);
+        return find_factors(p, hone_expr_arg(p, e, 0), ret, seen) &&
+               find_factors(p, hone_expr_arg(p, e, 1), ret, seen);
     default:
         return false;
     }
@@ -165,8 +164,12 @@ static hone_status check_einsum(hone_program *p, hone_stmt block, const int64_t 
     hone_op op;
     hone_expr operand;
     hone_buffer out = hone_stmt_at(p, block)->out;
-    if (!hone_block_reduction(p, block, &op, &operand) || !find_factors(p, operand, ret) ||
-        hone_uses_buffer(p, operand, out) || hone_prim__has_load(p, hone_stmt_at(p, block)->init))
+    hone_memo seen = {0};
+    bool product =
+        hone_block_reduction(p, block, &op, &operand) && find_factors(p, operand, ret, &seen);
+    hone_memo_free(&seen);
+    if (!product || hone_uses_buffer(p, operand, out) ||
+        hone_has_load(p, hone_stmt_at(p, block)->init))
         return hone_fail(err, HONE_REJECT_ARG, "pad_einsum: not a sum of products of loads");
     if (!neutral_of(p, op, operand, &ret->neutral))
         return hone_fail(err, HONE_REJECT_ARG, "pad_einsum: there is no neutral element");

@@ -61,7 +61,7 @@ static hone_status read_access(hone_program *p, hone_stmt block, unsigned read_i
     ret->n_index = hone_expr_at(p, load)->n_args;
     for (unsigned d = 0; d < ret->n_index; d++) {
         ret->index[d] = hone_expr_arg(p, load, d);
-        if (hone_prim__has_load(p, ret->index[d]))
+        if (hone_has_load(p, ret->index[d]))
             return hone_fail(err, HONE_REJECT_NOT_AFFINE, "%s: an index is itself loaded", who);
     }
     hone_stmt top = hone_prim__child_towards(p, p->root, block);

@@ -116,7 +116,7 @@ static hone_status make_plan(hone_program *p, hone_stmt loop, int64_t axis, hone
         return hone_fail(err, HONE_REJECT_REDUCE,
                          "rfactor: the block is no sum, product, minimum or maximum");
     pl->own_first = !HONE_SAME(hone_expr_arg(p, row->value, 0), pl->operand);
-    if (hone_prim__has_load(p, row->init))
+    if (hone_has_load(p, row->init))
         return hone_fail(err, HONE_REJECT_REDUCE, "rfactor: the block starts from what it loads");
     if (axis < 0)
         axis += row->n_index + 1;

@@ -11,25 +11,32 @@ static bool is_zero(const hone_program *p, hone_expr e)
 }
 
 /* `e` where it is not zero by one of its selects; *conds then holds where it is not. */
-static hone_expr without_zeros(hone_program *p, hone_expr e, hone_expr *conds)
+static hone_expr without_zeros(hone_program *p, hone_expr e, hone_expr *conds, hone_memo *known)
 {
     hone_expr_row row = *hone_expr_at(p, e);
+    hone_expr out;
+    if (hone_memo_find(known, e.i, &out.i))
+        return out;
     if (row.op == HONE_OP_MUL || row.op == HONE_OP_CAST) {
         hone_expr args[2];
         for (unsigned k = 0; k < row.n_args; k++)
-            args[k] = without_zeros(p, hone_expr_arg(p, e, k), conds);
-        return hone_rebuild(p, e, args);
+            args[k] = without_zeros(p, hone_expr_arg(p, e, k), conds, known);
+        out = hone_rebuild(p, e, args);
+        hone_memo_add(known, e.i, out.i);
+        return out;
     }
     if (row.op != HONE_OP_SELECT)
         return e;
     hone_expr cond = hone_expr_arg(p, e, 0), yes = hone_expr_arg(p, e, 1);
     hone_expr no = hone_expr_arg(p, e, 2);
-    if (hone_prim__has_load(p, cond) || is_zero(p, yes) == is_zero(p, no))
+    if (hone_has_load(p, cond) || is_zero(p, yes) == is_zero(p, no))
         return e;
     if (is_zero(p, yes))
         cond = hone_unary(p, HONE_OP_NOT, cond);
     *conds = hone_and(p, *conds, cond);
-    return without_zeros(p, is_zero(p, yes) ? no : yes, conds);
+    out = without_zeros(p, is_zero(p, yes) ? no : yes, conds, known);
+    hone_memo_add(known, e.i, out.i);
+    return out;
 }
 
 hone_status hone_prim__skip_zeros(hone_program *p, hone_stmt block, hone_error *err)
@@ -51,7 +58,9 @@ hone_status hone_prim__skip_zeros(hone_program *p, hone_stmt block, hone_error *
     if (HONE_SAME(operand, own) || (!HONE_SAME(a, own) && !HONE_SAME(b, own)) ||
         hone_uses_buffer(p, operand, row.out))
         return hone_fail(err, HONE_REJECT_ARG, "skip_zeros: the block does not add up");
-    operand = without_zeros(p, operand, &conds);
+    hone_memo known = {0};
+    operand = without_zeros(p, operand, &conds, &known);
+    hone_memo_free(&known);
     if (!conds.i)
         return hone_fail(err, HONE_REJECT_ARG, "skip_zeros: the sum has no guarded zeros");
 

@@ -6,8 +6,12 @@
 #include "space/prim/prim.h"
 #include "space/prim/util.h"
 
+#define MAX_STEPS 20000
+
 typedef struct matcher {
     bool any_moves; /* loads are not asked how loops move them */
+    unsigned
+        *steps; /* left, until it is taken not to match: both orders are tried at each operation */
     hone_program *p;
     const hone_intrin *in;
     hone_stmt block;
@@ -89,6 +93,9 @@ static bool match(matcher *m, hone_expr d, hone_expr e)
 {
     const hone_program *q = &m->in->desc;
     const hone_expr_row *rd = hone_expr_at(q, d);
+    if (*m->steps == 0)
+        return false;
+    --*m->steps;
     if (rd->op == HONE_OP_LOAD)
         return match_load(m, d, e);
     hone_expr_row re = *hone_expr_at(m->p, e);
@@ -209,7 +216,8 @@ static hone_status plan(matcher *m, hone_stmt top, hone_expr *ret_value, hone_er
 bool hone_prim__intrin_matches(hone_program *p, hone_stmt block, const hone_intrin *in,
                                hone_expr ret_args[HONE_INTRIN_MAX_ARGS])
 {
-    matcher m = {.p = p, .in = in, .block = block, .any_moves = true};
+    unsigned steps = MAX_STEPS;
+    matcher m = {.p = p, .in = in, .block = block, .any_moves = true, .steps = &steps};
     hone_stmt_row row = *hone_stmt_at(p, block);
     hone_expr index[HONE_MAX_DIMS];
     for (unsigned d = 0; d < row.n_index; d++)
@@ -241,7 +249,8 @@ static hone_stmt only_loop(const hone_program *p, hone_stmt block)
 hone_status hone_prim__tensorize(hone_program *p, hone_stmt at, const hone_intrin *in,
                                  bool preserve_unit_iters, hone_stmt *ret, hone_error *err)
 {
-    matcher m = {.p = p, .in = in};
+    unsigned steps = MAX_STEPS;
+    matcher m = {.p = p, .in = in, .steps = &steps};
     bool is_block = hone_is_block(p, at) && !HONE_SAME(at, p->root);
     hone_stmt top = is_block ? only_loop(p, at) : at, outer = at;
     hone_expr value;

@@ -244,20 +244,6 @@ hone_status hone_prim__read_buffer(const hone_program *p, hone_stmt block, unsig
     return hone_fail(err, HONE_REJECT_ARG, "the block reads no buffer number %u", read_index);
 }
 
-static bool find_load(void *ctx, const hone_program *p, hone_expr e)
-{
-    if (hone_expr_op(p, e) == HONE_OP_LOAD)
-        *(bool *)ctx = true;
-    return true;
-}
-
-bool hone_prim__has_load(const hone_program *p, hone_expr e)
-{
-    bool found = false;
-    hone_walk(p, e, find_load, &found);
-    return found;
-}
-
 bool hone_prim__as_negative(hone_program *p, hone_expr cond, hone_expr *ret)
 {
     hone_op op = hone_expr_op(p, cond);

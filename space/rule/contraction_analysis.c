@@ -241,7 +241,7 @@ hone_stmt hone_rule__contraction_padding(hone_program *p, hone_stmt block,
     hone_expr value = hone_stmt_at(p, writer)->value;
     if (hone_expr_op(p, value) != HONE_OP_SELECT || !is_zero(p, hone_expr_arg(p, value, 2)) ||
         hone_expr_op(p, hone_expr_arg(p, value, 1)) != HONE_OP_LOAD ||
-        hone_prim__has_load(p, hone_expr_arg(p, value, 0)) || !hone_prim__can_inline(p, writer))
+        hone_has_load(p, hone_expr_arg(p, value, 0)) || !hone_prim__can_inline(p, writer))
         return HONE_NO_STMT;
     return writer;
 }

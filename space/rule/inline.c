@@ -7,6 +7,12 @@
 #define MAX_LOADS 32
 /* Operations that may be done again per element, which is about what a store and a load cost. */
 #define MAX_REPEATED 16
+/* What a stage may grow to that reads another at several places, written out in full. Its elements
+ * are computed once however often they are used; but every chain of squares of squares would end up
+ * as one block that nobody can read, and that takes for ever to treat where somebody walks it path
+ * by path. */
+#define MAX_WRITTEN 1000
+#define MAX_HEIGHT (HONE_MAX_HEIGHT / 2)
 #define GUARD_COST 4 /* of a select: its condition, and what its arms keep from being merged */
 
 typedef struct cost {
@@ -27,13 +33,60 @@ static bool count_cost(void *ctx, const hone_program *p, hone_expr e)
 }
 
 /* How many elements of the buffer one turn of the block reads. */
-static unsigned count_uses(hone_program *p, hone_stmt reader, hone_buffer b)
+static unsigned count_elements(hone_program *p, hone_stmt reader, hone_buffer b)
 {
     hone_expr loads[MAX_LOADS];
-    unsigned n = hone_block_loads(p, reader, loads, MAX_LOADS), uses = 0;
+    unsigned n = hone_block_loads(p, reader, loads, MAX_LOADS), elements = 0;
     for (unsigned k = 0; k < n && k < MAX_LOADS; k++)
-        uses += hone_expr_at(p, loads[k])->sym == b.i;
-    return n > MAX_LOADS ? n : uses;
+        elements += hone_expr_at(p, loads[k])->sym == b.i;
+    return n > MAX_LOADS ? n : elements;
+}
+
+/* The size of an expression written out, and of the loads of one buffer in it. Not of its indices.
+ */
+typedef struct text {
+    const hone_program *p;
+    hone_buffer b;
+    uint32_t size; /* of each load of b */
+    hone_memo known;
+} text;
+
+static uint32_t written(text *t, hone_expr e)
+{
+    const hone_expr_row *r = hone_expr_at(t->p, e);
+    uint32_t n = 1;
+    if (r->op == HONE_OP_LOAD)
+        return r->sym == t->b.i ? t->size : 1;
+    if (hone_memo_find(&t->known, e.i, &n))
+        return n;
+    for (unsigned k = 0; k < r->n_args; k++)
+        if (__builtin_add_overflow(n, written(t, hone_expr_arg(t->p, e, k)), &n))
+            n = UINT32_MAX;
+    hone_memo_add(&t->known, e.i, n);
+    return n;
+}
+
+static uint32_t written_with(const hone_program *p, hone_expr e, hone_buffer b, uint32_t size)
+{
+    text t = {.p = p, .b = b, .size = size};
+    uint32_t n = written(&t, e);
+    hone_memo_free(&t.known);
+    return n;
+}
+
+/* Would the reader stay of a size to be handled? Where it names the stage once, the text only
+ * moves. */
+static bool stays_small(const hone_program *p, hone_stmt block, hone_stmt reader)
+{
+    const hone_stmt_row *from = hone_stmt_at(p, block), *to = hone_stmt_at(p, reader);
+    if (hone_expr_at(p, from->value)->height + hone_expr_at(p, to->value)->height > MAX_HEIGHT)
+        return false;
+    uint32_t size = written_with(p, from->value, HONE_NO_BUFFER, 0);
+    uint32_t without = written_with(p, to->value, from->out, 0);
+    uint32_t uses = written_with(p, to->value, from->out, 1) - without;
+    if (without == UINT32_MAX) /* as is a sum that does not fit */
+        return false;
+    return uses < 2 || written_with(p, to->value, from->out, size) <= MAX_WRITTEN;
 }
 
 /* Recomputing the value at each use must not cost more than storing it once. A stage that reads
@@ -43,7 +96,7 @@ static bool worth_inlining(hone_program *p, hone_stmt block)
 {
     hone_stmt readers[MAX_READERS];
     hone_buffer out = hone_stmt_at(p, block)->out;
-    unsigned n = hone_readers_of(p, out, readers, MAX_READERS), uses = 0;
+    unsigned n = hone_readers_of(p, out, readers, MAX_READERS), elements = 0;
     cost c = {0};
     /* A border of no elements is no guard. */
     hone_walk(p, hone_simplify(p, hone_stmt_at(p, block)->value), count_cost, &c);
@@ -52,9 +105,11 @@ static bool worth_inlining(hone_program *p, hone_stmt block)
     for (unsigned k = 0; k < n; k++) {
         if (hone_stmt_at(p, readers[k])->init.i && (c.calls > 0 || c.guarded))
             return false;
-        uses += count_uses(p, readers[k], out);
+        if (!stays_small(p, block, readers[k]))
+            return false;
+        elements += count_elements(p, readers[k], out);
     }
-    return (uses - 1) * c.ops <= MAX_REPEATED;
+    return (elements - 1) * c.ops <= MAX_REPEATED;
 }
 
 hone_status hone_rule__auto_inline(hone_sched *s, hone_error *err)

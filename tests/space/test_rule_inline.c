@@ -90,12 +90,53 @@ static void empty_borders(void **state)
                "T C ");
 }
 
+/* n stages made of the one before by `form`, where it stands several times. Caller frees. */
+static char *chain(unsigned n, const char *form)
+{
+    hone_buf out = {0};
+    hone_buf_printf(&out, "kernel k() { input T0: f32[9]\n output T%u: f32[9]\n", n);
+    for (unsigned k = 1; k <= n; k++) {
+        hone_buf_printf(&out, "T%u[i] =", k);
+        for (const char *c = form; *c; c++)
+            if (*c == '@')
+                hone_buf_printf(&out, " T%u[i] ", k - 1);
+            else
+                hone_buf_add(&out, c, 1);
+        hone_buf_puts(&out, "\n");
+    }
+    hone_buf_puts(&out, "}");
+    return out.s;
+}
+
+/* The element is the same, so nothing is computed again; but written out, each stage has twice the
+ * text of the one before. Eight at a time are text enough. */
+static void squares_of_squares(void **state)
+{
+    (void)state;
+    char *text = chain(30, "@ * @");
+    check_left(text, "T8 T16 T24 T30 ");
+    free(text);
+    text = chain(13, "@ * @ + 0.5 * @");
+    check_left(text, "T5 T10 T13 ");
+    free(text);
+}
+
+/* What names the stage before once only moves. */
+static void long_chains(void **state)
+{
+    (void)state;
+    char *text = chain(200, "@ * 0.5 + 1");
+    check_left(text, "T200 ");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_use),       cmocka_unit_test(constant_scalars),
         cmocka_unit_test(two_readers),   cmocka_unit_test(chains_of_sums),
-        cmocka_unit_test(empty_borders),
+        cmocka_unit_test(empty_borders), cmocka_unit_test(squares_of_squares),
+        cmocka_unit_test(long_chains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
