@@ -31,12 +31,18 @@ static double reach(const nest *ne, const double *move, unsigned l)
     return ret;
 }
 
+/* An index takes tens of steps. One that is a graph of many paths is not worth more than these:
+ * what is left of it then counts as standing still. */
+#define MAX_STEPS 2000
+
 /* out[l] += scale * (change of e per step of loop l), on average. */
-static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, hone_expr e,
-                        double scale, double *out)
+static void walk_strides(const hone_program *p, const nest *ne, hone_stmt block, hone_expr e,
+                         double scale, double *out, unsigned *steps)
 {
     const hone_expr_row *r = hone_expr_at(p, e);
     double c;
+    if (++*steps > MAX_STEPS)
+        return;
     switch ((hone_op)r->op) {
     case HONE_OP_VAR: {
         hone_var v = {r->sym};
@@ -49,27 +55,27 @@ static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, 
         for (unsigned k = 0; k < b->n_iters; k++) {
             const hone_iter *it = hone_iter_at(p, block, k);
             if (HONE_SAME(it->var, v))
-                add_strides(p, ne, block, it->binding, scale, out);
+                walk_strides(p, ne, block, it->binding, scale, out, steps);
         }
         return;
     }
     case HONE_OP_ADD:
     case HONE_OP_SUB:
-        add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale, out);
-        add_strides(p, ne, block, hone_expr_arg(p, e, 1), r->op == HONE_OP_SUB ? -scale : scale,
-                    out);
+        walk_strides(p, ne, block, hone_expr_arg(p, e, 0), scale, out, steps);
+        walk_strides(p, ne, block, hone_expr_arg(p, e, 1), r->op == HONE_OP_SUB ? -scale : scale,
+                     out, steps);
         return;
     case HONE_OP_MUL:
         if (constant(p, hone_expr_arg(p, e, 1), &c))
-            add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale * c, out);
+            walk_strides(p, ne, block, hone_expr_arg(p, e, 0), scale * c, out, steps);
         else if (constant(p, hone_expr_arg(p, e, 0), &c))
-            add_strides(p, ne, block, hone_expr_arg(p, e, 1), scale * c, out);
+            walk_strides(p, ne, block, hone_expr_arg(p, e, 1), scale * c, out, steps);
         return;
     case HONE_OP_FLOORDIV: {
         double inner[MAX_NEST] = {0};
         if (!constant(p, hone_expr_arg(p, e, 1), &c) || c <= 0)
             return;
-        add_strides(p, ne, block, hone_expr_arg(p, e, 0), 1, inner);
+        walk_strides(p, ne, block, hone_expr_arg(p, e, 0), 1, inner, steps);
         for (unsigned l = 0; l < ne->n; l++)
             out[l] += reach(ne, inner, l) < c ? 0 : scale * inner[l] / c;
         return;
@@ -78,7 +84,7 @@ static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, 
         double inner[MAX_NEST] = {0};
         if (!constant(p, hone_expr_arg(p, e, 1), &c) || c <= 0)
             return;
-        add_strides(p, ne, block, hone_expr_arg(p, e, 0), 1, inner);
+        walk_strides(p, ne, block, hone_expr_arg(p, e, 0), 1, inner, steps);
         for (unsigned l = 0; l < ne->n; l++)
             out[l] += fabs(inner[l]) < c ? scale * inner[l] : 0;
         return;
@@ -86,14 +92,21 @@ static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, 
     case HONE_OP_MIN:
     case HONE_OP_MAX:
     case HONE_OP_CAST:
-        add_strides(p, ne, block, hone_expr_arg(p, e, 0), scale, out);
+        walk_strides(p, ne, block, hone_expr_arg(p, e, 0), scale, out, steps);
         return;
     case HONE_OP_SELECT:
-        add_strides(p, ne, block, hone_expr_arg(p, e, 1), scale, out);
+        walk_strides(p, ne, block, hone_expr_arg(p, e, 1), scale, out, steps);
         return;
     default:
         return;
     }
+}
+
+static void add_strides(const hone_program *p, const nest *ne, hone_stmt block, hone_expr e,
+                        double *out)
+{
+    unsigned steps = 0;
+    walk_strides(p, ne, block, e, 1, out, &steps);
 }
 
 /* Elements from row to row of the buffer, dimension by dimension, as they lie in memory. */
@@ -150,7 +163,7 @@ static void add_access(const hone_program *p, const hone_target *t, block_view *
     memset(a->stride, 0, a->dims * sizeof a->stride[0]);
     double pitch = 1;
     for (unsigned d = a->dims; d-- > 0;) {
-        add_strides(p, ne, v->block, index[d], 1, a->stride[d]);
+        add_strides(p, ne, v->block, index[d], a->stride[d]);
         for (unsigned l = 0; l < ne->n; l++)
             a->move[l] += a->stride[d][l] * pitch;
         pitch *= (double)b->shape[d];
@@ -181,16 +194,13 @@ static void add_access(const hone_program *p, const hone_target *t, block_view *
     }
 }
 
-static void count_flops(const hone_program *p, hone_expr e, double *ret)
+/* What is used twice is computed once. */
+static bool count_flops(void *ctx, const hone_program *p, hone_expr e)
 {
-    const hone_expr_row *r = hone_expr_at(p, e);
-    hone_op op = (hone_op)r->op;
-    if (op == HONE_OP_LOAD)
-        return;
+    hone_op op = hone_expr_op(p, e);
     if (op >= HONE_OP_ADD && op != HONE_OP_CAST)
-        *ret += op >= HONE_OP_EXP && op <= HONE_OP_ERF ? 16 : 1;
-    for (unsigned k = 0; k < r->n_args; k++)
-        count_flops(p, hone_expr_arg(p, e, k), ret);
+        *(double *)ctx += op >= HONE_OP_EXP && op <= HONE_OP_ERF ? 16 : 1;
+    return op != HONE_OP_LOAD;
 }
 
 void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_target *t,
@@ -219,7 +229,7 @@ void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_tar
         const hone_iter *it = hone_iter_at(p, block, k);
         domain *= (double)hone_var_at(p, it->var)->extent;
         double s[MAX_NEST] = {0};
-        add_strides(p, ne, block, it->binding, 1, s);
+        add_strides(p, ne, block, it->binding, s);
         for (unsigned l = 0; l < ne->n; l++) {
             moves[l] |= s[l] != 0;
             ne->reduce[l] |= s[l] != 0 && it->kind == HONE_REDUCE;
@@ -229,7 +239,7 @@ void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_tar
         turns *= moves[l] ? ne->extent[l] : 1;
     v->useful = b->where.i ? fmin(1, domain / turns) : 1;
     v->flops = 0;
-    count_flops(p, b->value, &v->flops);
+    hone_walk(p, b->value, count_flops, &v->flops);
     add_access(p, t, v, b->out, &p->args.v[b->index], true);
     hone_expr loads[MAX_ACCESS];
     hone_op op;

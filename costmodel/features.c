@@ -36,16 +36,21 @@ static float slog(double x)
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-static void count_ops(const hone_program *p, hone_expr e, double *float_ops, double *int_ops,
-                      double *bools, double *selects)
+typedef struct counts {
+    double of_floats[7], of_ints[7], bools, selects;
+} counts;
+
+/* What is used twice is computed once. */
+static bool count_op(void *ctx, const hone_program *p, hone_expr e)
 {
+    counts *n = ctx;
     const hone_expr_row *r = hone_expr_at(p, e);
     hone_op op = (hone_op)r->op;
     if (op == HONE_OP_LOAD)
-        return; /* index arithmetic is not the block's work */
+        return false; /* index arithmetic is not the block's work */
     double *ops = r->n_args && hone_dtype_is_float(hone_expr_dtype(p, hone_expr_arg(p, e, 0)))
-                      ? float_ops
-                      : int_ops;
+                      ? n->of_floats
+                      : n->of_ints;
     switch (op) {
     case HONE_OP_ADD:
     case HONE_OP_SUB: {
@@ -74,10 +79,10 @@ static void count_ops(const hone_program *p, hone_expr e, double *float_ops, dou
     case HONE_OP_AND:
     case HONE_OP_OR:
     case HONE_OP_NOT:
-        ++*bools;
+        n->bools++;
         break;
     case HONE_OP_SELECT:
-        ++*selects;
+        n->selects++;
         break;
     case HONE_OP_EXP:
     case HONE_OP_LOG:
@@ -104,8 +109,7 @@ static void count_ops(const hone_program *p, hone_expr e, double *float_ops, dou
     default:
         break;
     }
-    for (unsigned k = 0; k < r->n_args; k++)
-        count_ops(p, hone_expr_arg(p, e, k), float_ops, int_ops, bools, selects);
+    return true;
 }
 
 /* ---- loops of a kind ------------------------------------------------------------------------- */
@@ -277,14 +281,15 @@ static void fill(const hone_program *p, const hone_target *t, const block_view *
 {
     const nest *ne = &v->nest;
     const hone_stmt_row *b = hone_stmt_at(p, v->block);
-    double fl[7] = {0}, in[7] = {0}, bools = 0, selects = 0, total = ne->inside[0];
-    count_ops(p, b->value, fl, in, &bools, &selects);
+    counts n = {0};
+    double total = ne->inside[0];
+    hone_walk(p, b->value, count_op, &n);
     for (int k = 0; k < 7; k++) {
-        row[HONE_FEATURE_arith_float + k] = slog(fl[k] * total);
-        row[HONE_FEATURE_arith_int + k] = slog(in[k] * total);
+        row[HONE_FEATURE_arith_float + k] = slog(n.of_floats[k] * total);
+        row[HONE_FEATURE_arith_int + k] = slog(n.of_ints[k] * total);
     }
-    row[HONE_FEATURE_arith_bool] = slog(bools * total);
-    row[HONE_FEATURE_arith_select] = slog(selects * total);
+    row[HONE_FEATURE_arith_bool] = slog(n.bools * total);
+    row[HONE_FEATURE_arith_select] = slog(n.selects * total);
     loops_of_kind(ne, HONE_VECTORIZED, row + HONE_FEATURE_vectorize);
     loops_of_kind(ne, HONE_UNROLLED, row + HONE_FEATURE_unroll);
     loops_of_kind(ne, HONE_PARALLEL, row + HONE_FEATURE_parallel);

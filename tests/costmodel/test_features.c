@@ -302,6 +302,26 @@ static void doing_it_again_is_no_waste_to_be_skipped(void **state)
     ASSERT_NEAR(again(50, where), 50 * again(1, where));
 }
 
+/* An expression that is used twice is computed once: of a chain of squares of squares each counts.
+ */
+static void shared_counted_once(void **state)
+{
+    (void)state;
+    hone_buf text = {0};
+    hone_buf_puts(&text, "program p { buffer A: f32[64] input buffer C: f32[64] output\n"
+                         "for i in 64 { block b(v: 64 = i) { let t0 = A[v]\n");
+    for (int k = 1; k < 100; k++)
+        hone_buf_printf(&text, "let t%d = t%d * t%d\n", k, k - 1, k - 1);
+    hone_buf_puts(&text, "C[v] = select(t99 < 1, exp(t99), t99) } } }");
+    hone_features f = features_of_text(text.s, 1);
+    ASSERT_NEAR(f.v.v[HONE_FEATURE_arith_float + 2], slog(99 * 64));
+    ASSERT_NEAR(f.v.v[HONE_FEATURE_arith_float + 4], slog(64));
+    ASSERT_NEAR(f.v.v[HONE_FEATURE_arith_float + 5], slog(64));
+    ASSERT_NEAR(f.v.v[HONE_FEATURE_arith_select], slog(64));
+    hone_features_free(&f);
+    hone_buf_free(&text);
+}
+
 /* ---- any candidate --------------------------------------------------------------------------- */
 
 static const struct {
@@ -524,6 +544,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_unique),
         cmocka_unit_test(counted_by_hand),
+        cmocka_unit_test(shared_counted_once),
         cmocka_unit_test(guards_and_strides),
         cmocka_unit_test(names_do_not_matter),
         cmocka_unit_test(a_vector_stays_in_its_panel),
