@@ -181,6 +181,11 @@ static void close_all(cg *e)
     hone_vec_free(&e->offset_of);
     hone_vec_free(&e->ranges);
     hone_vec_free(&e->facts);
+    hone_vec_free(&e->known);
+    hone_vec_free(&e->known_at);
+    hone_vec_free(&e->known_idx);
+    hone_vec_free(&e->known_idx_at);
+    hone_vec_free(&e->harmless);
     hone_ahead_free(&e->ahead);
 }
 

@@ -9,6 +9,8 @@
  *   emit/                 LLVM IR:
  *     index.c             i64 values with known ranges, hoisted and shared while emitted
  *     value.c             data expressions, scalar or one vector
+ *     known.c             what is computed of one already
+ *     may.c               what may be computed in vain, or for all lanes at once
  *     elem_type.c         element types, casts, memory
  *     block.c, intrin.c   one instance of a leaf block; blocks that are tensor intrinsics
  *     loop.c, task.c      loops; parallel loops
@@ -38,7 +40,11 @@
 #define CG_MAX_SCRATCH_BYTES ((int64_t)1 << 30)
 #define CG_MAX_CONDS 32
 #define CG_MAX_TERMS 24
-#define CG_MAX_SAFE 24 /* loads of a block known to be in bounds */
+#define CG_MAX_STEPS                                                             \
+    10000 /* through the paths of one index: what is left then counts as an atom \
+           */
+#define CG_MAX_VALUES (1 << 18) /* operations emitted per kernel */
+#define CG_MAX_SAFE 24          /* loads of a block known to be in bounds */
 #define CG_MAX_SCOPES 64
 #define CG_HERE UINT32_MAX /* level of a value computed in place, never hoisted or shared */
 
@@ -167,6 +173,16 @@ typedef struct cg_val {
     bool vec;
 } cg_val;
 
+/* An expression that has been computed where we stand, or where that is reached from. */
+typedef struct cg_known {
+    hone_expr x;
+    cg_val v;
+} cg_known;
+typedef struct cg_known_idx {
+    hone_expr x;
+    cg_idx i;
+} cg_known_idx;
+
 /* In how many of the lanes code runs whose mask may be set. */
 typedef enum cg_run { CG_IN_ALL, CG_IN_SOME /* at least one */, CG_IN_ANY /* or none */ } cg_run;
 
@@ -210,7 +226,15 @@ typedef struct cg {
     hone_expr own;       /* this load is known to have .. */
     cg_val own_value;    /* .. this value */
     bool fuse;
-    int64_t instances;
+    /* While one expression is being computed (depth > 0), by hone_cg__value, _cond or _index. */
+    unsigned depth;
+    HONE_VEC(cg_known) known;
+    HONE_VEC(uint32_t) known_at; /* by expression: place in known, if that is still the same one */
+    HONE_VEC(cg_known_idx) known_idx;
+    HONE_VEC(uint32_t) known_idx_at;
+    HONE_VEC(uint32_t) harmless; /* by expression: 2 * round + hone_cg__can_speculate's answer */
+    uint32_t round;              /* of what `harmless` knows; earlier answers do not count */
+    int64_t values, instances;
     unsigned n_tasks;
 } cg;
 
@@ -240,7 +264,6 @@ const cg_fact *hone_cg__fact(const cg *e, hone_expr cond);
  * that do not run: they may be read and written back. */
 bool hone_cg__in_stack(cg *e, hone_buffer b, hone_expr offset);
 void hone_cg__term_range(cg *e, cg_term t, int64_t *ret_lo, int64_t *ret_hi); /* coeff included */
-bool hone_cg__has_load(const cg *e, hone_expr x);
 /* In every lane, whether masked or not. */
 bool hone_cg__load_in_bounds(cg *e, hone_expr load);
 
@@ -299,7 +322,24 @@ LLVMBasicBlockRef hone_cg__block(cg *e, const char *name);
 /* emit/math.c: x is float or double, scalar or vector. */
 LLVMValueRef hone_cg__math(cg *e, hone_op op, LLVMValueRef x, LLVMValueRef y);
 
-/* emit/value.c */
+/* emit/known.c: expressions are a graph, and what is used twice is computed once. */
+bool hone_cg__find(const cg *e, hone_expr x, cg_val *ret);
+void hone_cg__keep(cg *e, hone_expr x, cg_val v);
+bool hone_cg__find_idx(const cg *e, hone_expr x, cg_idx *ret);
+void hone_cg__keep_idx(cg *e, hone_expr x, cg_idx i);
+/* Around the computation of an expression; the outermost leave forgets everything. */
+void hone_cg__enter_expr(cg *e);
+void hone_cg__leave_expr(cg *e);
+/* What is computed from here to the end of an arm is not there behind it. */
+typedef struct cg_mark {
+    uint32_t known, known_idx;
+} cg_mark;
+cg_mark hone_cg__mark(const cg *e);
+void hone_cg__forget(cg *e, cg_mark m);
+/* Computes what both arms of a select need in any case, before it is known which one runs. */
+void hone_cg__compute_shared(cg *e, hone_expr a, hone_expr b);
+
+/* emit/value.c, emit/may.c */
 cg_val hone_cg__value(cg *e, hone_expr x);
 cg_val hone_cg__cond(cg *e, hone_expr cond); /* i1 or <n x i1> */
 /* `a op b` for an operation of two operands on dtype t, scalars or vectors alike. */

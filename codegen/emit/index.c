@@ -261,11 +261,19 @@ static cg_idx atom(cg *e, hone_expr x)
 
 cg_idx hone_cg__index(cg *e, hone_expr x)
 {
+    cg_idx r;
+    if (hone_cg__find_idx(e, x, &r)) {
+        return r;
+    }
     cg_sum s;
     cg_lin l = hone_cg__lin(e, x);
+    hone_cg__enter_expr(e);
     hone_cg__sum(e, l, CG_ALL_TERMS, l.c, &s);
     HONE_ASSERT(!s.lane && !s.lane_other);
-    return hone_cg__sum_value(e, &s);
+    r = hone_cg__sum_value(e, &s);
+    hone_cg__keep_idx(e, x, r);
+    hone_cg__leave_expr(e);
+    return r;
 }
 
 void hone_cg__sum(cg *e, cg_lin l, uint32_t which, int64_t c, cg_sum *ret)

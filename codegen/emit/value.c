@@ -1,8 +1,8 @@
-/* Data expressions. In vector code a value is uniform (scalar) until something lane-dependent meets
- * it; loads whose index moves with the lane by one become vector loads, masked where the code runs
- * in some lanes only. What cannot be done so is found beforehand (hone_cg__can_vectorise) and the
- * block is emitted lane by lane instead. SELECT evaluates only the arm chosen whenever the other
- * could do harm. */
+/* Data expressions, each computed once (known.c). In vector code a value is uniform (scalar) until
+ * something lane-dependent meets it; loads whose index moves with the lane by one become vector
+ * loads, masked where the code runs in some lanes only. What cannot be done so is found beforehand
+ * (hone_cg__can_vectorise) and the block is emitted lane by lane instead. SELECT evaluates only the
+ * arm chosen whenever the other could do harm. */
 #include "codegen/internal.h"
 
 static cg_val scalar(LLVMValueRef v)
@@ -29,90 +29,6 @@ static LLVMValueRef ramp(LLVMTypeRef type, unsigned n, int64_t s)
         all[k] = LLVMConstInt(type, (uint64_t)(s * (int64_t)k), true);
     }
     return LLVMConstVector(all, n);
-}
-
-static bool is_divided_by_const(const cg *e, hone_expr x)
-{
-    int64_t c;
-    return hone_is_int(&e->q, hone_expr_arg(&e->q, x, 1), &c) && c != 0 && c != -1;
-}
-
-/* Integer division that can trap. */
-static bool may_trap(const cg *e, hone_expr x)
-{
-    hone_op op = hone_expr_op(&e->q, x);
-    bool divides = op == HONE_OP_DIV || op == HONE_OP_FLOORDIV || op == HONE_OP_FLOORMOD;
-    return divides && !hone_dtype_is_float(hone_expr_dtype(&e->q, x)) && !is_divided_by_const(e, x);
-}
-
-bool hone_cg__can_speculate(cg *e, hone_expr x)
-{
-    hone_op op = hone_expr_op(&e->q, x);
-    unsigned n = hone_expr_at(&e->q, x)->n_args;
-    if (may_trap(e, x) || (op == HONE_OP_LOAD && !hone_cg__load_in_bounds(e, x)) ||
-        (op >= HONE_OP_EXP && op != HONE_OP_ABS && op != HONE_OP_FLOOR && op != HONE_OP_CEIL &&
-         op != HONE_OP_ROUND)) {
-        return false;
-    }
-    for (unsigned k = 0; k < n; k++) {
-        if (!hone_cg__can_speculate(e, hone_expr_arg(&e->q, x, k))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool can_vectorise_load(cg *e, hone_expr x, cg_run run)
-{
-    hone_expr offset = {e->offset_of.v[x.i]};
-    cg_lin l = hone_cg__lin(e, offset);
-    int64_t stride = 0;
-    for (uint32_t k = 0; k < l.n; k++) {
-        cg_term t = e->terms.v[l.first + k];
-        if (t.var.i && HONE_SAME(t.var, e->lane_var)) {
-            stride += t.coeff;
-        } else if (t.atom.i && hone_cg__by_lane(e, t.atom)) {
-            return false;
-        } else if (t.atom.i && run == CG_IN_ANY && !hone_cg__can_speculate(e, t.atom)) {
-            return false;
-        }
-    }
-    return stride == 1 || run == CG_IN_ALL || (stride == 0 && run == CG_IN_SOME) ||
-           hone_cg__load_in_bounds(e, x);
-}
-
-bool hone_cg__can_vectorise(cg *e, hone_expr x, cg_run run)
-{
-    hone_op op = hone_expr_op(&e->q, x);
-    if (HONE_SAME(x, e->own)) {
-        return true;
-    }
-    if (op == HONE_OP_LOAD) {
-        return can_vectorise_load(e, x, run);
-    }
-    if (op == HONE_OP_SELECT) {
-        hone_expr c = hone_expr_arg(&e->q, x, 0);
-        cg_tri known = hone_cg__decide(e, c);
-        if (known != CG_MAYBE) {
-            return hone_cg__can_vectorise(e, hone_expr_arg(&e->q, x, known == CG_YES ? 1 : 2), run);
-        }
-        if (!hone_cg__can_vectorise(e, c, run)) {
-            return false;
-        }
-        run = hone_cg__by_lane(e, c) ? CG_IN_ANY : run;
-        return hone_cg__can_vectorise(e, hone_expr_arg(&e->q, x, 1), run) &&
-               hone_cg__can_vectorise(e, hone_expr_arg(&e->q, x, 2), run);
-    }
-    if (may_trap(e, x) && run != CG_IN_ALL) {
-        return false;
-    }
-    unsigned n = hone_expr_at(&e->q, x)->n_args;
-    for (unsigned k = 0; k < n; k++) {
-        if (!hone_cg__can_vectorise(e, hone_expr_arg(&e->q, x, k), run)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* ---- loads ---------------------------------------------------------------------------------- */
@@ -226,7 +142,7 @@ static cg_val compare(cg *e, hone_expr cond)
     return (cg_val){LLVMBuildICmp(e->b, p, a.v, b.v, ""), vec};
 }
 
-cg_val hone_cg__cond(cg *e, hone_expr cond)
+static cg_val emit_cond(cg *e, hone_expr cond)
 {
     const hone_program *q = &e->q;
     cg_tri known = hone_cg__decide(e, cond);
@@ -266,6 +182,24 @@ cg_val hone_cg__cond(cg *e, hone_expr cond)
     default:
         return hone_cg__value(e, cond);
     }
+}
+
+cg_val hone_cg__cond(cg *e, hone_expr cond)
+{
+    cg_val v;
+    if (hone_expr_at(&e->q, cond)->n_args == 0) {
+        return emit_cond(e, cond);
+    }
+    if (hone_cg__find(e, cond, &v)) {
+        return v;
+    }
+    hone_cg__enter_expr(e);
+    v = emit_cond(e, cond);
+    if (!hone_cg__find(e, cond, &(cg_val){0})) {
+        hone_cg__keep(e, cond, v);
+    }
+    hone_cg__leave_expr(e);
+    return v;
 }
 
 /* ---- operations ----------------------------------------------------------------------------- */
@@ -430,10 +364,12 @@ static cg_val select_by_branch(cg *e, LLVMValueRef c, hone_expr x)
     LLVMBasicBlockRef join = hone_cg__block(e, "join"), from[2];
     LLVMBuildCondBr(e->b, c, block[0], block[1]);
     cg_val arm[2];
+    cg_mark before = hone_cg__mark(e);
     for (int k = 0; k < 2; k++) {
         LLVMPositionBuilderAtEnd(e->b, block[k]);
         arm[k] = hone_cg__value(e, hone_expr_arg(&e->q, x, (unsigned)k + 1));
         from[k] = LLVMGetInsertBlock(e->b);
+        hone_cg__forget(e, before);
     }
     bool vec = arm[0].vec || arm[1].vec;
     LLVMValueRef in[2];
@@ -459,6 +395,7 @@ static cg_val select_value(cg *e, hone_expr x)
     cg_val cond = hone_cg__cond(e, c), a, b;
     if (!cond.vec) {
         if (!hone_cg__can_speculate(e, arm[0]) || !hone_cg__can_speculate(e, arm[1])) {
+            hone_cg__compute_shared(e, arm[0], arm[1]);
             return select_by_branch(e, cond.v, x);
         }
         a = hone_cg__value(e, arm[0]);
@@ -466,11 +403,15 @@ static cg_val select_value(cg *e, hone_expr x)
         bool vec = match(e, &a, &b);
         return (cg_val){LLVMBuildSelect(e->b, cond.v, a.v, b.v, ""), vec};
     }
+    hone_cg__compute_shared(e, arm[0], arm[1]);
+    cg_mark before = hone_cg__mark(e);
     LLVMValueRef outer = e->mask, no = LLVMBuildNot(e->b, cond.v, "");
     e->mask = outer ? LLVMBuildAnd(e->b, outer, cond.v, "") : cond.v;
     a = hone_cg__value(e, arm[0]);
+    hone_cg__forget(e, before);
     e->mask = outer ? LLVMBuildAnd(e->b, outer, no, "") : no;
     b = hone_cg__value(e, arm[1]);
+    hone_cg__forget(e, before);
     e->mask = outer;
     LLVMValueRef v = LLVMBuildSelect(e->b, cond.v, hone_cg__vec(e, a), hone_cg__vec(e, b), "");
     return (cg_val){v, true};
@@ -485,14 +426,11 @@ static bool is_index_expr(cg *e, hone_expr x)
     return hone_expr_dtype(&e->q, x) == HONE_I64 &&
            (op == HONE_OP_ADD || op == HONE_OP_SUB || op == HONE_OP_MUL || divides) &&
            (!divides || (hone_is_int(&e->q, hone_expr_arg(&e->q, x, 1), &c) && c > 0)) &&
-           !hone_cg__has_load(e, x) && !hone_cg__by_lane(e, x);
+           !hone_has_load(&e->q, x) && !hone_cg__by_lane(e, x);
 }
 
-cg_val hone_cg__value(cg *e, hone_expr x)
+static cg_val emit_value(cg *e, hone_expr x)
 {
-    if (HONE_SAME(x, e->own)) {
-        return e->own_value;
-    }
     const hone_expr_row *r = hone_expr_at(&e->q, x);
     LLVMTypeRef type = hone_cg__reg_type(e, (hone_dtype)r->dtype);
     switch (r->op) {
@@ -524,4 +462,30 @@ cg_val hone_cg__value(cg *e, hone_expr x)
         }
         return r->n_args == 2 ? binary(e, x) : unary(e, x);
     }
+}
+
+cg_val hone_cg__value(cg *e, hone_expr x)
+{
+    cg_val v;
+    if (HONE_SAME(x, e->own)) {
+        return e->own_value;
+    }
+    if (hone_expr_at(&e->q, x)->n_args == 0) {
+        return emit_value(e, x);
+    }
+    if (hone_cg__find(e, x, &v)) {
+        return v;
+    }
+    if (++e->values > CG_MAX_VALUES || e->status != HONE_OK) {
+        hone_cg__fail(e, HONE_REJECT_TOO_BIG, "The kernel is more than %d operations.",
+                      CG_MAX_VALUES);
+        return scalar(LLVMGetUndef(hone_cg__reg_type(e, hone_expr_dtype(&e->q, x))));
+    }
+    hone_cg__enter_expr(e);
+    v = emit_value(e, x);
+    if (!hone_cg__find(e, x, &(cg_val){0})) {
+        hone_cg__keep(e, x, v);
+    }
+    hone_cg__leave_expr(e);
+    return v;
 }

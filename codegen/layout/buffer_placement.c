@@ -24,11 +24,14 @@ static hone_buffer_row *buffer(cg *e, uint32_t b)
 
 typedef void (*visit)(cg *e, access a, hone_expr load, void *ctx);
 
-static void visit_loads(cg *e, cg_leaf *leaf, hone_expr x, visit fn, void *ctx)
+static void visit_loads(cg *e, cg_leaf *leaf, hone_expr x, visit fn, void *ctx, hone_memo *seen)
 {
     hone_expr_row r = *hone_expr_at(&e->q, x);
+    if (!hone_has_load(&e->q, x) || !hone_memo_first(seen, x.i)) {
+        return;
+    }
     for (unsigned k = 0; k < r.n_args; k++) {
-        visit_loads(e, leaf, hone_expr_arg(&e->q, x, k), fn, ctx);
+        visit_loads(e, leaf, hone_expr_arg(&e->q, x, k), fn, ctx, seen);
     }
     if (r.op == HONE_OP_LOAD) {
         hone_expr index[HONE_MAX_DIMS];
@@ -42,13 +45,16 @@ static void visit_loads(cg *e, cg_leaf *leaf, hone_expr x, visit fn, void *ctx)
 /* Loads and stores of a leaf; for the store `load` is the block's own element. */
 static void visit_leaf(cg *e, cg_leaf *leaf, visit fn, void *ctx)
 {
-    visit_loads(e, leaf, leaf->value, fn, ctx);
+    hone_memo seen;
+    seen.n = seen.mask = 0;
+    visit_loads(e, leaf, leaf->value, fn, ctx, &seen);
     if (leaf->init.i) {
-        visit_loads(e, leaf, leaf->init, fn, ctx);
+        visit_loads(e, leaf, leaf->init, fn, ctx, &seen);
     }
     for (unsigned k = 0; k < leaf->n_conds; k++) {
-        visit_loads(e, leaf, leaf->conds[k].e, fn, ctx);
+        visit_loads(e, leaf, leaf->conds[k].e, fn, ctx, &seen);
     }
+    hone_memo_free(&seen);
     fn(e, (access){leaf, leaf->out, leaf->n_index, leaf->index}, leaf->own, ctx);
 }
 
@@ -318,9 +324,11 @@ static void set_offset(cg *e, access a, hone_expr load, void *ctx)
 static void visit_use(cg *e, const cg_use *u)
 {
     cg_leaf *leaf = hone_cg__leaf(e, u->leaf);
+    hone_memo seen = {0};
     for (unsigned a = 0; a < u->in->n_args; a++) {
-        visit_loads(e, leaf, u->load[a], set_offset, NULL);
+        visit_loads(e, leaf, u->load[a], set_offset, NULL, &seen);
     }
+    hone_memo_free(&seen);
 }
 
 void hone_cg__place(cg *e)

@@ -4,23 +4,9 @@
 
 typedef struct sum {
     cg_term t[CG_MAX_TERMS];
-    unsigned n;
+    unsigned n, steps;
     int64_t c;
 } sum;
-
-bool hone_cg__has_load(const cg *e, hone_expr x)
-{
-    const hone_expr_row *r = hone_expr_at(&e->q, x);
-    if (r->op == HONE_OP_LOAD) {
-        return true;
-    }
-    for (unsigned k = 0; k < r->n_args; k++) {
-        if (hone_cg__has_load(e, hone_expr_arg(&e->q, x, k))) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void add_term(cg *e, sum *s, hone_var var, hone_expr atom, int64_t coeff)
 {
@@ -45,7 +31,7 @@ static void collect(cg *e, hone_expr x, int64_t times, sum *s)
 {
     const hone_program *q = &e->q;
     int64_t c;
-    switch (hone_expr_op(q, x)) {
+    switch (++s->steps < CG_MAX_STEPS ? hone_expr_op(q, x) : HONE_OP_NONE) {
     case HONE_OP_INT:
         s->c += times * hone_expr_at(q, x)->imm.i;
         return;
@@ -120,7 +106,7 @@ cg_lin hone_cg__cond_lin(cg *e, hone_expr cond)
         collect(e, hone_expr_arg(q, c, 1), -sign, &s);
         s.c -= (op == HONE_OP_LE) != negated;
         for (unsigned k = 0; k < s.n; k++) {
-            ok = ok && !(s.t[k].atom.i && hone_cg__has_load(e, s.t[k].atom));
+            ok = ok && !(s.t[k].atom.i && hone_has_load(q, s.t[k].atom));
         }
     } else {
         ok = false;
@@ -207,7 +193,9 @@ static cg_tri not3(cg_tri t)
     return t == CG_YES ? CG_NO : t == CG_NO ? CG_YES : CG_MAYBE;
 }
 
-cg_tri hone_cg__decide(cg *e, hone_expr cond)
+static cg_tri decide(cg *e, hone_expr cond, hone_memo *known);
+
+static cg_tri decide_now(cg *e, hone_expr cond, hone_memo *known)
 {
     const hone_program *q = &e->q;
     const cg_fact *f = hone_cg__fact(e, cond);
@@ -220,8 +208,8 @@ cg_tri hone_cg__decide(cg *e, hone_expr cond)
         return hone_expr_at(q, cond)->imm.i ? CG_YES : CG_NO;
     }
     if (op == HONE_OP_AND || op == HONE_OP_OR) {
-        cg_tri a = hone_cg__decide(e, hone_expr_arg(q, cond, 0));
-        cg_tri b = hone_cg__decide(e, hone_expr_arg(q, cond, 1));
+        cg_tri a = decide(e, hone_expr_arg(q, cond, 0), known);
+        cg_tri b = decide(e, hone_expr_arg(q, cond, 1), known);
         return op == HONE_OP_AND ? (a < b ? a : b) : (a > b ? a : b);
     }
     cg_lin l = hone_cg__cond_lin(e, cond);
@@ -230,20 +218,42 @@ cg_tri hone_cg__decide(cg *e, hone_expr cond)
         return hi < 0 ? CG_YES : lo >= 0 ? CG_NO : CG_MAYBE;
     }
     if (op == HONE_OP_NOT) {
-        return not3(hone_cg__decide(e, hone_expr_arg(q, cond, 0)));
+        return not3(decide(e, hone_expr_arg(q, cond, 0), known));
     }
     if ((op == HONE_OP_EQ || op == HONE_OP_NE) &&
         hone_expr_dtype(q, hone_expr_arg(q, cond, 0)) == HONE_I64) {
         int64_t lo2, hi2;
-        bool known = hone_cg__range(e, hone_expr_arg(q, cond, 0), &lo, &hi) &&
-                     hone_cg__range(e, hone_expr_arg(q, cond, 1), &lo2, &hi2);
-        cg_tri equal = !known                                ? CG_MAYBE
+        bool bounded = hone_cg__range(e, hone_expr_arg(q, cond, 0), &lo, &hi) &&
+                       hone_cg__range(e, hone_expr_arg(q, cond, 1), &lo2, &hi2);
+        cg_tri equal = !bounded                              ? CG_MAYBE
                        : hi < lo2 || hi2 < lo                ? CG_NO
                        : lo == hi && lo2 == hi2 && lo == lo2 ? CG_YES
                                                              : CG_MAYBE;
         return op == HONE_OP_EQ ? equal : not3(equal);
     }
     return CG_MAYBE;
+}
+
+static cg_tri decide(cg *e, hone_expr cond, hone_memo *known)
+{
+    uint32_t t;
+    if (hone_expr_at(&e->q, cond)->height < 2) {
+        return decide_now(e, cond, known);
+    }
+    if (!hone_memo_find(known, cond.i, &t)) {
+        t = (uint32_t)decide_now(e, cond, known);
+        hone_memo_add(known, cond.i, t);
+    }
+    return (cg_tri)t;
+}
+
+cg_tri hone_cg__decide(cg *e, hone_expr cond)
+{
+    hone_memo known;
+    known.n = known.mask = 0;
+    cg_tri t = decide(e, cond, &known);
+    hone_memo_free(&known);
+    return t;
 }
 
 bool hone_cg__load_in_bounds(cg *e, hone_expr load)

@@ -83,13 +83,8 @@ static hone_expr over_loops(cg *e, hone_stmt s, hone_expr x)
     return x.i ? hone_simplify(&e->q, hone_bind(&e->q, s, x)) : x;
 }
 
-static void add_cond(cg *e, cg_leaf *leaf, hone_expr c, bool is_where)
+static void add_one(cg *e, cg_leaf *leaf, hone_expr c, bool is_where)
 {
-    if (hone_expr_op(&e->q, c) == HONE_OP_AND) {
-        add_cond(e, leaf, hone_expr_arg(&e->q, c, 0), is_where);
-        add_cond(e, leaf, hone_expr_arg(&e->q, c, 1), is_where);
-        return;
-    }
     for (unsigned k = 0; k < leaf->n_conds; k++) {
         if (HONE_SAME(leaf->conds[k].e, c)) {
             return;
@@ -101,6 +96,27 @@ static void add_cond(cg *e, cg_leaf *leaf, hone_expr c, bool is_where)
         hone_cg__fail(e, HONE_REJECT_BUILD, "Block \"%s\" has more than %d conditions.",
                       hone_sym_text(&e->q, row(e, leaf->s)->name), CG_MAX_CONDS);
     }
+}
+
+typedef struct adding {
+    cg *e;
+    cg_leaf *leaf;
+    bool is_where;
+} adding;
+
+static bool add_part(void *ctx, const hone_program *q, hone_expr c)
+{
+    const adding *a = ctx;
+    if (hone_expr_op(q, c) == HONE_OP_AND) {
+        return true;
+    }
+    add_one(a->e, a->leaf, c, a->is_where);
+    return false;
+}
+
+static void add_cond(cg *e, cg_leaf *leaf, hone_expr c, bool is_where)
+{
+    hone_walk(&e->q, c, add_part, &(adding){e, leaf, is_where});
 }
 
 /* q < 0 only where p < 0: q is a positive multiple of p plus what is never negative. */
@@ -155,33 +171,35 @@ static void drop_implied(cg *e, cg_leaf *leaf)
 }
 
 /* Conditions of selects; what reads the stored buffer. */
-static void look_at(cg *e, cg_leaf *leaf, hone_expr x)
+static bool look_at(void *ctx, const hone_program *q, hone_expr x)
 {
-    const hone_expr_row *r = hone_expr_at(&e->q, x);
-    unsigned n = r->n_args;
+    const adding *a = ctx;
+    cg_leaf *leaf = a->leaf;
+    const hone_expr_row *r = hone_expr_at(q, x);
     if (r->op == HONE_OP_SELECT) {
-        add_cond(e, leaf, hone_expr_arg(&e->q, x, 0), false);
+        add_cond(a->e, leaf, hone_expr_arg(q, x, 0), false);
     }
     if (HONE_SAME(x, leaf->own)) {
         leaf->uses_own = true;
     } else if (r->op == HONE_OP_LOAD && r->sym == leaf->out.i) {
         leaf->self_read = true;
     }
-    for (unsigned k = 0; k < n; k++) {
-        look_at(e, leaf, hone_expr_arg(&e->q, x, k));
-    }
+    return true;
 }
 
 /* Over a block's own iterators, which are in their extents whenever the block runs, indices may be
  * provably in bounds though over loop variables they are not. */
-static void find_safe(cg *e, cg_leaf *leaf, hone_expr x)
+static void find_safe(cg *e, cg_leaf *leaf, hone_expr x, hone_memo *seen)
 {
     hone_expr_row r = *hone_expr_at(&e->q, x);
     bool safe = r.op == HONE_OP_LOAD && leaf->n_safe < CG_MAX_SAFE;
+    if (!hone_has_load(&e->q, x) || !hone_memo_first(seen, x.i)) {
+        return;
+    }
     for (unsigned k = 0; k < r.n_args; k++) {
         hone_expr arg = hone_expr_arg(&e->q, x, k);
         int64_t lo, hi;
-        find_safe(e, leaf, arg);
+        find_safe(e, leaf, arg, seen);
         safe = safe && hone_bounds(&e->q, arg, &lo, &hi) && lo >= 0 &&
                hi < hone_buffer_at(&e->q, (hone_buffer){r.sym})->shape[k];
     }
@@ -232,14 +250,14 @@ static void add_leaf(cg *e, hone_stmt s)
             leaf.first[leaf.n_first++] = hone_binary(&e->q, HONE_OP_EQ, at, zero);
         }
     }
-    find_safe(e, &leaf, r.value);
+    hone_memo seen = {0};
+    find_safe(e, &leaf, r.value, &seen);
     if (r.init.i) {
-        find_safe(e, &leaf, r.init);
+        find_safe(e, &leaf, r.init, &seen);
     }
-    look_at(e, &leaf, leaf.value);
-    if (leaf.init.i) {
-        look_at(e, &leaf, leaf.init);
-    }
+    hone_memo_free(&seen);
+    hone_walk(&e->q, leaf.value, look_at, &(adding){.e = e, .leaf = &leaf});
+    hone_walk(&e->q, leaf.init, look_at, &(adding){.e = e, .leaf = &leaf});
     while (e->leaf_of.n <= s.i) {
         hone_vec_push(&e->leaf_of, 0);
     }
