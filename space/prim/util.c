@@ -116,16 +116,31 @@ bool hone_prim__touched_by_others(const hone_program *p, hone_stmt top, hone_stm
     return false;
 }
 
+static bool note_buffer(void *ctx, const hone_program *p, hone_expr e)
+{
+    if (hone_expr_op(p, e) == HONE_OP_LOAD)
+        hone_memo_first(ctx, hone_expr_at(p, e)->sym);
+    return hone_has_load(p, e);
+}
+
 bool hone_prim__inputs_reach(const hone_program *p, hone_stmt block, hone_stmt at)
 {
+    const hone_stmt_row *row = hone_stmt_at(p, block);
+    hone_memo inputs = {0}; /* by buffer: one walk instead of one for every other block */
+    bool reach = true;
+    uint32_t unused;
+    hone_walk(p, row->value, note_buffer, &inputs);
+    hone_walk(p, row->init, note_buffer, &inputs);
+    for (unsigned k = 0; k < row->n_index; k++)
+        hone_walk(p, hone_store_index(p, block, k), note_buffer, &inputs);
     HONE_PRIM__EACH_LEAF(p, p->root, s)
     {
-        if (HONE_SAME(s, block) || !hone_prim__reads(p, block, hone_stmt_at(p, s)->out))
+        if (HONE_SAME(s, block) || !hone_memo_find(&inputs, hone_stmt_at(p, s)->out.i, &unused))
             continue;
-        if (!hone_is_ancestor(p, hone_lca(p, s, block), at))
-            return false;
+        reach = reach && hone_is_ancestor(p, hone_lca(p, s, block), at);
     }
-    return true;
+    hone_memo_free(&inputs);
+    return reach;
 }
 
 /* ---- expressions ---------------------------------------------------------------------------- */

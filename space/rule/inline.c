@@ -112,23 +112,54 @@ static bool worth_inlining(hone_program *p, hone_stmt block)
     return (elements - 1) * c.ops <= MAX_REPEATED;
 }
 
+/* Blocks that were looked at and stay, by statement. Each look asks all others, so one is looked at
+ * again only when a block that reads it has changed. */
+typedef struct looks {
+    bool *stays;
+} looks;
+
+static hone_stmt next_to_inline(hone_program *p, looks *l)
+{
+    for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b)) {
+        if (!hone_is_block(p, b) || !hone_stmt_at(p, b)->out.i || l->stays[b.i])
+            continue;
+        if (hone_prim__can_inline(p, b) && worth_inlining(p, b))
+            return b;
+        l->stays[b.i] = true;
+    }
+    return HONE_NO_STMT;
+}
+
+/* The reader has become another: what it reads may now be worth inlining. */
+static void look_again(hone_program *p, hone_stmt reader, looks *l)
+{
+    hone_expr loads[MAX_LOADS];
+    unsigned n = hone_block_loads(p, reader, loads, MAX_LOADS);
+    for (unsigned k = 0; k < n && k < MAX_LOADS; k++)
+        l->stays[hone_writer_of(p, (hone_buffer){hone_expr_at(p, loads[k])->sym}).i] = false;
+}
+
+static hone_status inline_block(hone_sched *s, hone_stmt b, looks *l, hone_error *err)
+{
+    hone_program *p = &s->prog;
+    hone_stmt readers[MAX_READERS];
+    unsigned n = hone_readers_of(p, hone_stmt_at(p, b)->out, readers, MAX_READERS);
+    char name[256];
+    snprintf(name, sizeof name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
+    hone_rv rv;
+    HONE_TRY(hone_get_block(s, name, &rv, err));
+    HONE_TRY(hone_compute_inline(s, rv, err));
+    for (unsigned k = 0; k < n; k++)
+        look_again(p, readers[k], l);
+    return HONE_OK;
+}
+
 hone_status hone_rule__auto_inline(hone_sched *s, hone_error *err)
 {
-    bool changed = true;
-    while (changed) {
-        changed = false;
-        hone_program *p = &s->prog;
-        for (hone_stmt b = p->root; b.i && !changed; b = hone_next(p, p->root, b)) {
-            if (!hone_is_block(p, b) || !hone_stmt_at(p, b)->out.i ||
-                !hone_prim__can_inline(p, b) || !worth_inlining(p, b))
-                continue;
-            char name[256];
-            snprintf(name, sizeof name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
-            hone_rv rv;
-            HONE_TRY(hone_get_block(s, name, &rv, err));
-            HONE_TRY(hone_compute_inline(s, rv, err));
-            changed = true;
-        }
-    }
-    return HONE_OK;
+    looks l = {.stays = hone_xcalloc(s->prog.stmts.n, sizeof *l.stays)};
+    hone_status st = HONE_OK;
+    for (hone_stmt b; st == HONE_OK && (b = next_to_inline(&s->prog, &l)).i;)
+        st = inline_block(s, b, &l, err);
+    free(l.stays);
+    return st;
 }
