@@ -112,4 +112,5 @@ void hone_rt__spread_check(struct spread *s, struct seat *seats)
 void hone_rt__spread_free(struct spread *s)
 {
     free(s->at);
+    s->at = NULL;
 }

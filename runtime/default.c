@@ -12,10 +12,14 @@ struct shared {
     int32_t limit;
     _Atomic int32_t usable;    /* threads that exist */
     _Atomic int32_t attempted; /* threads that were asked for; more is pointless to retry */
+    struct shared *older;      /* in `inherited` */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(struct shared *) current;
+/* Of processes that forked this one. Without threads; kernels that have their api run on the
+ * caller. */
+static struct shared *inherited;
 
 static int32_t run_serial(const hone_rt_api *rt, int64_t n, hone_rt_task task, void *closure)
 {
@@ -44,7 +48,7 @@ static struct shared *make_shared(void)
     if (!s)
         return NULL;
     s->limit = thread_limit();
-    s->pool = hone_rt__pool_make(s->limit, false, true);
+    s->pool = hone_rt__pool_make(s->limit, false);
     if (!s->pool) {
         free(s);
         return NULL;
@@ -68,7 +72,7 @@ const hone_rt_api *hone_rt_default(int32_t threads)
     if (!s) {
         pthread_mutex_lock(&lock);
         s = atomic_load_explicit(&current, memory_order_relaxed);
-        if (!s && (s = make_shared()))
+        if (!s && !hone_rt__ended() && (s = make_shared()))
             atomic_store_explicit(&current, s, memory_order_release);
         pthread_mutex_unlock(&lock);
         if (!s)
@@ -86,16 +90,43 @@ const hone_rt_api *hone_rt_default(int32_t threads)
     return hone_rt__pool_view(s->pool, threads < usable ? threads : usable);
 }
 
-/* The child of a fork has none of the threads: it starts over at its first call. What the parent
- * had is left alone there, since a thread that no longer exists may hold its locks. */
-void hone_rt__before_fork(void)
+static void free_shared(struct shared *s)
+{
+    hone_rt_pool_free(s->pool);
+    free(s);
+}
+
+void hone_rt__default_end(bool unloaded)
+{
+    if (pthread_mutex_trylock(&lock) != 0)
+        return;
+    struct shared *s = atomic_load_explicit(&current, memory_order_relaxed);
+    if (s && hone_rt__pool_stop(s->pool) && unloaded) {
+        atomic_store_explicit(&current, NULL, memory_order_relaxed);
+        free_shared(s);
+    }
+    while (unloaded && inherited) {
+        s = inherited;
+        inherited = s->older;
+        free_shared(s);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void hone_rt__default_hold(void)
 {
     pthread_mutex_lock(&lock);
 }
 
-void hone_rt__after_fork(bool child)
+/* The child of a fork starts over at its first call. What the parent had is left alone, since a
+ * thread that no longer exists may hold its locks. */
+void hone_rt__default_release(bool child)
 {
-    if (child)
+    struct shared *s = atomic_load_explicit(&current, memory_order_relaxed);
+    if (child && s) {
+        s->older = inherited;
+        inherited = s;
         atomic_store_explicit(&current, NULL, memory_order_relaxed);
+    }
     pthread_mutex_unlock(&lock);
 }

@@ -39,13 +39,18 @@ typedef int32_t (*hone_rt_kernel)(void *const *args, const hone_rt_api *rt);
  * number used is min(threads, HONE_NUM_THREADS if set, processors allowed to this process).
  * Never NULL: when threads cannot be created the api runs everything on the caller. Thread safe;
  * concurrent kernels take turns in `parallel`. The threads it starts stay within the processors of
- * the first caller and move out of a caller's way; the caller's own affinity is never changed. */
+ * the first caller and move out of a caller's way; the caller's own affinity is never changed.
+ *
+ * A shared object with kernels and this library in it can be unloaded when none of its kernels runs
+ * nor will: dlclose() ends the pool's threads and gives all memory back. A process may end while
+ * kernels run. The child of a fork() has a pool of its own. */
 const hone_rt_api *hone_rt_default(int32_t threads);
 
 /* A pool of one's own. Threads are pinned to the allowed processors in order, the caller's first,
  * when `pin` is nonzero, and kept apart as those of the default pool otherwise. They spin for a
  * while after each loop, then sleep on a futex. Do not call before fork() if the child is to use
- * it. NULL, with errno, when threads cannot be created. */
+ * it, and free it before the object that holds this library is unloaded. NULL, with errno,
+ * when threads cannot be created. */
 typedef struct hone_rt_pool hone_rt_pool;
 hone_rt_pool *hone_rt_pool_new(int32_t threads, int pin);
 const hone_rt_api *hone_rt_pool_api(hone_rt_pool *pool);

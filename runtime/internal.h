@@ -9,12 +9,14 @@
 
 #define HONE_RT__MAX_THREADS 4096
 
-/* A pool with room for `capacity` threads of which only the caller exists yet. Detached threads
- * are never joined: such a pool lives as long as the process. NULL without memory. */
-hone_rt_pool *hone_rt__pool_make(int32_t capacity, bool pin, bool detached);
+/* A pool with room for `capacity` threads of which only the caller exists yet. NULL without memory.
+ */
+hone_rt_pool *hone_rt__pool_make(int32_t capacity, bool pin);
 /* Starts threads until `threads` (the caller counted) take part, as far as that is possible.
  * Returns how many do. Waits for a loop that runs. */
 int32_t hone_rt__pool_grow(hone_rt_pool *pool, int32_t threads);
+/* Ends the threads; loops run on the caller then. False when a loop runs: nothing is changed. */
+bool hone_rt__pool_stop(hone_rt_pool *pool);
 /* The api for kernels that want `threads` of them; at most what pool_grow returned. */
 const hone_rt_api *hone_rt__pool_view(hone_rt_pool *pool, int32_t threads);
 
@@ -29,8 +31,22 @@ bool hone_rt__in_task(void);
 
 void *hone_rt__scratch(const hone_rt_api *rt, int32_t slot, int64_t bytes);
 
-/* Called around fork() by the handlers that the first pool installs (default.c). */
-void hone_rt__before_fork(void);
-void hone_rt__after_fork(bool child);
+/* ---- unload.c: the end of the object that holds this library, or of the process ---- */
+
+/* Whether the end has begun: nothing new is started, and what is asked for is done without. */
+bool hone_rt__ended(void);
+/* `unloaded`: no thread is inside a kernel, nor will be, so memory is given back. Otherwise the
+ * process ends, perhaps with kernels that run. */
+void hone_rt__default_end(bool unloaded);
+void hone_rt__scratch_end(bool unloaded);
+
+/* Called before anything is made that fork() has to heed: locks are taken before it and released
+ * after it, and the child has none of the threads. */
+void hone_rt__watch_forks(void);
+void hone_rt__default_hold(void);
+void hone_rt__default_release(bool child);
+void hone_rt__scratch_hold(void);
+void hone_rt__scratch_release(void);
+void hone_rt__pool_forked(void); /* in the child */
 
 #endif

@@ -65,7 +65,8 @@ struct hone_rt_pool {
     _Alignas(LINE) pthread_mutex_t turn;
     unsigned epoch; /* of the process that made it */
     int32_t capacity, threads;
-    bool pin, detached;
+    pid_t pid; /* the same, and where fork() was not called by its name */
+    bool pin;
     pid_t pinned_tid;
     cpu_set_t caller_set; /* what the caller had before it was pinned */
     struct lane *lanes;
@@ -77,7 +78,6 @@ struct hone_rt_pool {
 
 /* Counts forks: a pool of another epoch has no threads here and runs loops on the caller. */
 static _Atomic unsigned fork_epoch;
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static _Thread_local bool in_task;
 
 bool hone_rt__in_task(void)
@@ -85,20 +85,9 @@ bool hone_rt__in_task(void)
     return in_task;
 }
 
-static void parent_after_fork(void)
-{
-    hone_rt__after_fork(false);
-}
-
-static void child_after_fork(void)
+void hone_rt__pool_forked(void)
 {
     atomic_fetch_add(&fork_epoch, 1);
-    hone_rt__after_fork(true);
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(hone_rt__before_fork, parent_after_fork, child_after_fork);
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */
@@ -353,8 +342,6 @@ static bool start_thread(hone_rt_pool *p, int32_t index, const int32_t *cpus, in
         CPU_SET(cpus[index % n_cpus], &one);
         good = pthread_attr_setaffinity_np(&attr, sizeof one, &one) == 0;
     }
-    if (p->detached)
-        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigset_t old;
     block_signals(&old);
     int e = good ? pthread_create(&t->id, &attr, thread_main, t) : EINVAL;
@@ -394,9 +381,9 @@ int32_t hone_rt__pool_grow(hone_rt_pool *p, int32_t threads)
     return got;
 }
 
-hone_rt_pool *hone_rt__pool_make(int32_t capacity, bool pin, bool detached)
+hone_rt_pool *hone_rt__pool_make(int32_t capacity, bool pin)
 {
-    pthread_once(&fork_once, watch_forks);
+    hone_rt__watch_forks();
     hone_rt_pool *p = aligned_alloc(LINE, sizeof *p);
     if (!p)
         return NULL;
@@ -421,7 +408,7 @@ hone_rt_pool *hone_rt__pool_make(int32_t capacity, bool pin, bool detached)
     p->capacity = capacity;
     p->threads = 1;
     p->pin = pin;
-    p->detached = detached;
+    p->pid = getpid();
     p->epoch = fork_epoch;
     return p;
 }
@@ -452,7 +439,7 @@ hone_rt_pool *hone_rt_pool_new(int32_t threads, int pin)
         threads = 1;
     if (threads > HONE_RT__MAX_THREADS)
         return NULL;
-    hone_rt_pool *p = hone_rt__pool_make(threads, pin != 0, false);
+    hone_rt_pool *p = hone_rt__pool_make(threads, pin != 0);
     if (!p)
         return NULL;
     if (hone_rt__pool_grow(p, threads) < threads) {
@@ -471,16 +458,41 @@ const hone_rt_api *hone_rt_pool_api(hone_rt_pool *pool)
     return hone_rt__pool_view(pool, pool->threads);
 }
 
+/* Whether its threads are of this process. fork() is noticed, and what makes a process without it.
+ */
+static bool has_threads(const hone_rt_pool *p)
+{
+    return p->epoch == fork_epoch && p->pid == getpid();
+}
+
+static void stop(hone_rt_pool *p)
+{
+    if (atomic_exchange(&p->stop, true))
+        return;
+    atomic_fetch_add(&p->generation, 1);
+    futex_wake(&p->generation, INT_MAX);
+    for (int32_t k = 1; k < p->threads; k++)
+        pthread_join(p->started[k].id, NULL);
+    hone_rt__spread_free(&p->spread); /* nobody is left to be seated */
+}
+
+bool hone_rt__pool_stop(hone_rt_pool *p)
+{
+    if (!has_threads(p))
+        return true;
+    if (in_task || pthread_mutex_trylock(&p->turn) != 0)
+        return false;
+    stop(p);
+    pthread_mutex_unlock(&p->turn);
+    return true;
+}
+
 void hone_rt_pool_free(hone_rt_pool *p)
 {
     if (!p)
         return;
-    if (p->epoch == fork_epoch) {
-        atomic_store(&p->stop, true);
-        atomic_fetch_add(&p->generation, 1);
-        futex_wake(&p->generation, INT_MAX);
-        for (int32_t k = 1; k < p->threads; k++)
-            pthread_join(p->started[k].id, NULL);
+    if (has_threads(p)) {
+        stop(p);
         if (p->pinned_tid != 0 && p->pinned_tid == gettid())
             sched_setaffinity(0, sizeof p->caller_set, &p->caller_set);
         pthread_mutex_destroy(&p->turn);
