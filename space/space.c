@@ -2,14 +2,22 @@
 #include "space/rule/rule.h"
 #include "targets/preset.h"
 
-typedef enum treatment { CONTRACT, REDUCE, ELEMENTWISE, LEAVE } treatment;
+#define MAX_RULES 16
+#define MAX_WAYS 4 /* rules that share a stage */
+
+typedef struct way {
+    const hone_rule__row *rule;
+    unsigned variants;
+} way;
 
 typedef struct stage {
     char name[256];
-    treatment how;
-    unsigned variants, intrin_variants; /* the latter come first */
-    bool no_rows;                       /* the rule for rows failed on it */
-    bool done;                          /* in the candidate at hand: by a custom rule */
+    hone_rule__kind kind; /* for custom rules */
+    way ways[MAX_WAYS];   /* their variants are numbered one after the other */
+    unsigned n_ways;
+    const hone_rule__row *turn; /* when its turn comes: that of the last way; NULL: never */
+    bool no_chain;              /* a rule for chains failed on it */
+    bool done;                  /* in the candidate at hand: by a custom rule */
 } stage;
 
 typedef HONE_VEC(stage) stages;
@@ -22,18 +30,56 @@ typedef struct custom {
     bool warned; /* a rule somebody wrote should not vanish without a word, nor with many */
 } custom;
 
-static treatment treatment_of(hone_program *p, hone_stmt b)
+/* The rules of the target's preset. */
+typedef struct ruleset {
+    const hone_rule__row *v[MAX_RULES];
+    unsigned n;
+} ruleset;
+
+static ruleset rules_of(const hone_target *t)
 {
-    const hone_stmt_row *r = hone_stmt_at(p, b);
-    if (r->n_iters == 0 || hone_rule__is_ahead(p, b))
-        return LEAVE;
-    if (hone_rule__is_contraction(p, b))
-        return CONTRACT;
-    return r->init.i ? REDUCE : ELEMENTWISE;
+    ruleset ret = {0};
+    for (const char *const *name = hone_preset_of(t)->rules; *name; name++) {
+        HONE_ASSERT(ret.n < MAX_RULES);
+        ret.v[ret.n] = hone_rule__find(*name);
+        HONE_ASSERT(ret.v[ret.n]);
+        ret.n++;
+    }
+    return ret;
 }
 
-static hone_status find_stages(hone_sched *s, const hone_rule__ctx *ctx, stages *ret,
-                               hone_error *err)
+static void find_ways(hone_program *p, hone_stmt b, const ruleset *rules, const hone_rule__ctx *ctx,
+                      stage *st)
+{
+    for (unsigned k = 0; k < rules->n && st->n_ways < MAX_WAYS; k++) {
+        const hone_rule__row *r = rules->v[k];
+        unsigned n = r->variants ? r->variants(p, b, ctx) : 0;
+        if (n == 0)
+            continue;
+        st->ways[st->n_ways++] = (way){r, n};
+        st->turn = r;
+        if (!r->leaves_others)
+            return;
+    }
+}
+
+static unsigned variants_of(const stage *st)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; k < st->n_ways; k++)
+        n += st->ways[k].variants;
+    return n;
+}
+
+static hone_rule__kind kind_of(hone_program *p, hone_stmt b)
+{
+    return hone_rule__is_contraction(p, b) ? HONE_RULE__CONTRACTION
+           : hone_stmt_at(p, b)->init.i    ? HONE_RULE__REDUCTION
+                                           : HONE_RULE__ELEMENTWISE;
+}
+
+static hone_status find_stages(hone_sched *s, const ruleset *rules, const hone_rule__ctx *ctx,
+                               stages *ret, hone_error *err)
 {
     hone_program *p = &s->prog;
     for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b)) {
@@ -41,13 +87,12 @@ static hone_status find_stages(hone_sched *s, const hone_rule__ctx *ctx, stages 
             continue;
         if (hone_space__stopped(s))
             return hone_fail(err, HONE_E_INTERRUPTED, "interrupted while looking at the stages");
-        stage st = {.how = treatment_of(p, b)};
+        stage st = {.kind = HONE_RULE__ANY};
         snprintf(st.name, sizeof st.name, "%s", hone_sym_text(p, hone_stmt_at(p, b)->name));
-        st.intrin_variants = hone_rule__intrin_variants(p, b, ctx);
-        st.variants = st.how == CONTRACT ? hone_rule__contraction_variants(p, b, ctx)
-                      : st.how == REDUCE ? hone_rule__reduce_variants(p, b)
-                                         : 1;
-        st.variants += st.intrin_variants;
+        if (hone_stmt_at(p, b)->n_iters > 0 && !hone_rule__is_ahead(p, b)) {
+            st.kind = kind_of(p, b);
+            find_ways(p, b, rules, ctx, &st);
+        }
         hone_vec_push(ret, st);
     }
     return HONE_OK;
@@ -65,10 +110,8 @@ bool hone_rule__untouched(const hone_program *p, hone_stmt b)
 
 static bool takes(const hone_rule__custom *r, hone_program *p, const stage *st)
 {
-    static const hone_rule__kind kind[] = {HONE_RULE__CONTRACTION, HONE_RULE__REDUCTION,
-                                           HONE_RULE__ELEMENTWISE, HONE_RULE__ANY};
     hone_stmt b = hone_block_find(p, st->name);
-    return b.i && hone_rule__custom_takes(r, p, b, kind[st->how]);
+    return b.i && hone_rule__custom_takes(r, p, b, st->kind);
 }
 
 static hone_status say_which(const hone_rule__custom *r, const char *block, hone_status st,
@@ -104,51 +147,47 @@ static hone_status apply_custom(hone_sched *s, stages *all, custom *cu, const ho
     return HONE_OK;
 }
 
-static hone_status apply_to_rows(hone_sched *s, const stages *all, const hone_rule__ctx *ctx,
-                                 char **ret_failed, hone_error *err)
+static hone_status apply_to_chains(const hone_rule__row *r, hone_sched *s, const stages *all,
+                                   const hone_rule__ctx *ctx, char **ret_failed, hone_error *err)
 {
     bool *skip = hone_xcalloc(HONE_MAX_STMTS + 1, sizeof *skip);
     for (uint32_t k = 0; k < all->n; k++) {
         hone_stmt b = hone_block_find(&s->prog, all->v[k].name);
-        skip[b.i] = all->v[k].done || all->v[k].no_rows;
+        skip[b.i] = all->v[k].done || all->v[k].no_chain;
     }
-    hone_status st = hone_rule__rows(s, skip, ctx, ret_failed, err);
+    hone_status st = r->chains(s, skip, ctx, ret_failed, err);
     free(skip);
     return st;
 }
 
-static hone_status apply_rules(hone_sched *s, stages *all, custom *cu, const hone_rule__ctx *ctx,
-                               char **ret_failed, hone_error *err)
+/* The way of the stage that this variant is, and which variant of it. */
+static hone_status apply_to_stage(const stage *st, hone_sched *s, const hone_rule__ctx *ctx,
+                                  hone_error *err)
 {
-    static const treatment order[] = {CONTRACT, REDUCE, ELEMENTWISE};
+    hone_rule__ctx c = *ctx;
+    const way *w = st->ways;
+    c.variant %= variants_of(st);
+    for (; c.variant >= w->variants; w++)
+        c.variant -= w->variants;
+    return w->rule->apply(s, st->name, &c, err);
+}
+
+static hone_status apply_rules(hone_sched *s, const ruleset *rules, stages *all, custom *cu,
+                               const hone_rule__ctx *ctx, char **ret_failed, hone_error *err)
+{
     for (uint32_t k = 0; k < all->n; k++)
         all->v[k].done = false;
-    HONE_TRY(apply_custom(s, all, cu, ctx, err));
-    for (unsigned o = 0; o < HONE_LEN(order); o++) {
-        if (order[o] == REDUCE)
-            HONE_TRY(apply_to_rows(s, all, ctx, ret_failed, err));
+    for (unsigned o = 0; o < rules->n; o++) {
+        const hone_rule__row *r = rules->v[o];
+        if (r->is_custom)
+            HONE_TRY(apply_custom(s, all, cu, ctx, err));
+        if (r->chains)
+            HONE_TRY(apply_to_chains(r, s, all, ctx, ret_failed, err));
         for (uint32_t k = all->n; k-- > 0;) { /* last stage first */
             const stage *one = &all->v[k];
             hone_stmt b = hone_block_find(&s->prog, one->name);
-            if (one->how != order[o] || one->done || !b.i || !hone_rule__untouched(&s->prog, b))
-                continue;
-            hone_rule__ctx c = *ctx;
-            c.variant = one->variants ? ctx->variant % one->variants : 0;
-            if (c.variant < one->intrin_variants) {
-                HONE_TRY(hone_rule__intrin(s, one->name, &c, err));
-                continue;
-            }
-            c.variant -= one->intrin_variants;
-            switch (order[o]) {
-            case CONTRACT:
-                HONE_TRY(hone_rule__contraction_nest(s, one->name, &c, err));
-                break;
-            case REDUCE:
-                HONE_TRY(hone_rule__reduce(s, one->name, &c, err));
-                break;
-            default:
-                HONE_TRY(hone_rule__elementwise(s, one->name, &c, err));
-            }
+            if (one->turn == r && !one->done && b.i && hone_rule__untouched(&s->prog, b))
+                HONE_TRY(apply_to_stage(one, s, ctx, err));
         }
     }
     return HONE_OK;
@@ -178,6 +217,7 @@ typedef struct maker {
     hone_space *sp;
     hone_rng rng;
     hone_sched s;
+    ruleset rules;
     stages all;
     hone_rule__ctx ctx;
     hone_rule__policy policies[16];
@@ -202,30 +242,32 @@ static void keep(maker *m, bool first)
 }
 
 /* What comes before the rules that look at single stages. */
-static hone_status prepare(hone_sched *s, hone_error *err)
+static hone_status prepare(hone_sched *s, const ruleset *rules, hone_error *err)
 {
-    HONE_TRY(hone_rule__const(s, err));
-    return hone_rule__auto_inline(s, err);
+    for (unsigned k = 0; k < rules->n; k++)
+        if (rules->v[k]->prepare)
+            HONE_TRY(rules->v[k]->prepare(s, err));
+    return HONE_OK;
 }
 
-/* The rule for rows leaves the stage to the rules for single stages. */
+/* A rule for chains leaves the stage to the rules for single stages. */
 static bool leave_to_others(maker *m, const char *name)
 {
     for (uint32_t k = 0; k < m->all.n; k++)
-        if (!m->all.v[k].no_rows && strcmp(m->all.v[k].name, name) == 0)
-            return m->all.v[k].no_rows = true;
+        if (!m->all.v[k].no_chain && strcmp(m->all.v[k].name, name) == 0)
+            return m->all.v[k].no_chain = true;
     return false;
 }
 
-/* One candidate. With `insist` what the rule for rows cannot do is left to other rules. */
+/* One candidate. With `insist` what a rule for chains cannot do is left to other rules. */
 static hone_status build(maker *m, custom *cu, bool insist, hone_error *err)
 {
     for (;;) {
         char *failed = NULL;
         hone_sched_start(&m->s, &m->sp->base, &m->rng);
-        hone_status st = prepare(&m->s, err);
+        hone_status st = prepare(&m->s, &m->rules, err);
         if (st == HONE_OK)
-            st = apply_rules(&m->s, &m->all, cu, &m->ctx, &failed, err);
+            st = apply_rules(&m->s, &m->rules, &m->all, cu, &m->ctx, &failed, err);
         bool again = insist && failed && hone_status_is_reject(st) && leave_to_others(m, failed);
         free(failed);
         if (!again)
@@ -244,7 +286,7 @@ static hone_status design(maker *m, unsigned variant, custom *cu, bool insist, b
         m->ctx.policy = m->policies[q];
         hone_status st = build(m, cu, insist, err);
         for (uint32_t k = 0; k < m->all.n; k++)
-            m->all.v[k].no_rows = false;
+            m->all.v[k].no_chain = false;
         if (st == HONE_OK) {
             *ret_any = true;
             keep(m, first);
@@ -260,7 +302,7 @@ static hone_status design(maker *m, unsigned variant, custom *cu, bool insist, b
 }
 
 /* Rows too short for a vector, sums over what is no row, and the like: when no policy gets a design
- * space past the rule for rows, the other rules take those stages. */
+ * space past the rule for chains, the other rules take those stages. */
 static hone_status design_any(maker *m, unsigned variant, custom *cu, hone_error *err)
 {
     bool any;
@@ -276,18 +318,30 @@ static bool takes_any(maker *m, const hone_rule__custom *r)
     return false;
 }
 
+/* Design spaces worth making: as many as the stage, or the rule for chains, with the most variants.
+ */
+static unsigned variants_of_all(maker *m)
+{
+    unsigned most = 1;
+    for (unsigned k = 0; k < m->rules.n; k++) {
+        const hone_rule__row *r = m->rules.v[k];
+        unsigned n = r->chain_variants ? r->chain_variants(&m->s.prog, &m->ctx) : 0;
+        most = n > most ? n : most;
+    }
+    for (uint32_t k = 0; k < m->all.n; k++)
+        most = variants_of(&m->all.v[k]) > most ? variants_of(&m->all.v[k]) : most;
+    return most;
+}
+
 static hone_status make(maker *m, const hone_custom_rules *rules, hone_error *err)
 {
-    unsigned variants = 1;
     bool chosen[64] = {false};
     unsigned n_rules = hone_custom_rules_count(rules);
     n_rules = n_rules < HONE_LEN(chosen) ? n_rules : HONE_LEN(chosen);
     hone_sched_start(&m->s, &m->sp->base, &m->rng);
-    HONE_TRY(prepare(&m->s, err));
-    HONE_TRY(find_stages(&m->s, &m->ctx, &m->all, err));
-    variants = hone_rule__rows_variants(&m->s.prog, &m->ctx);
-    for (uint32_t k = 0; k < m->all.n; k++)
-        variants = m->all.v[k].variants > variants ? m->all.v[k].variants : variants;
+    HONE_TRY(prepare(&m->s, &m->rules, err));
+    HONE_TRY(find_stages(&m->s, &m->rules, &m->ctx, &m->all, err));
+    unsigned variants = variants_of_all(m);
     for (unsigned k = 0; k < n_rules; k++) {
         const hone_rule__custom *r = hone_rule__custom_at(rules, k);
         bool any = takes_any(m, r);
@@ -319,6 +373,7 @@ hone_status hone_space_new(const hone_program *base, const hone_space_options *o
     sp->stop_ctx = o->stop_ctx;
 
     maker m = {.sp = sp,
+               .rules = rules_of(o->target),
                .ctx = {.target = o->target, .intrins = sp->intrins, .threads = o->threads}};
     hone_error why = {0};
     hone_rng_seed(&m.rng, 1);

@@ -25,6 +25,34 @@ typedef struct hone_rule__ctx {
     hone_rule__policy policy;
 } hone_rule__ctx;
 
+/* ---- the table (table.c) -----------------------------------------------------------------------
+ *
+ * A target's preset names rules in their order (targets/preset.h). A row is of one of four kinds:
+ * it prepares the program before stages are looked at; it schedules one stage; it schedules chains
+ * of stages; or it stands for the rules a user brings. */
+typedef struct hone_rule__row {
+    const char *name;
+    hone_status (*prepare)(hone_sched *s, hone_error *err);
+    /* One stage: in how many ways; 0: not this one. The first rule that takes a stage has it,
+     * unless it leaves others their ways with it, which are then tried after its own. */
+    unsigned (*variants)(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx);
+    hone_status (*apply)(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
+                         hone_error *err);
+    bool leaves_others;
+    /* Chains: skip[id] are blocks to leave alone, by statement. *ret_failed, the caller's to free,
+     * is the name of a stage that is to be left to the rules after this one. */
+    unsigned (*chain_variants)(hone_program *p, const hone_rule__ctx *ctx);
+    hone_status (*chains)(hone_sched *s, const bool *skip, const hone_rule__ctx *ctx,
+                          char **ret_failed, hone_error *err);
+    bool is_custom;
+} hone_rule__row;
+
+/* NULL: there is none of that name. */
+const hone_rule__row *hone_rule__find(const char *name);
+
+/* ---- the rules ---------------------------------------------------------------------------------
+ */
+
 /* A sum of products worth register tiles (contraction_analysis.h). */
 bool hone_rule__is_contraction(hone_program *p, hone_stmt block);
 
