@@ -1,0 +1,536 @@
+/* Shadows of expressions: the value in f64, and a bound on what rounding may do to it.
+ *
+ *   shorthand     of expressions, where a bound that is none is 0
+ *   rounding      what one rounding costs in each dtype
+ *   operations    a function for each family: arithmetic, elementary functions, conditions, casts
+ *   translation   an expression of p as a shadow, each node once
+ *
+ * Three quantities. v: the value, f64 for floats, else of the dtype itself. e: the bound, f64, none
+ * where it is 0 for certain; of a bool, whether it may come out the other way. q: the value is a
+ * whole multiple of q provided that e is 0, and q does not depend on the element; none: not known.
+ * A sum of multiples of q whose absolute values add up to less than 2^24 q is exact in f32 in any
+ * order, so that on small whole numbers the bound is 0 and a result must be equal. */
+#include "ir/oracle_internal.h"
+
+#include <float.h>
+#include <math.h>
+
+/* ---- precisions ------------------------------------------------------------------------------ */
+
+static const precision in_f64 = {0x1p-53, 0x1p-1074, DBL_MAX, 0x1p53};
+static const precision in_f32 = {0x1p-24, 0x1p-150, FLT_MAX, 0x1p24};
+static const precision in_f16 = {0x1p-11, 0x1p-25, 65504, 0x1p11};
+static const precision in_bf16 = {0x1p-8, 0x1p-134, 0x1.fep127, 0x1p8};
+
+/* Of what is stored. */
+precision hone_oracle__stored_as(hone_dtype t)
+{
+    return t == HONE_F64 ? in_f64 : t == HONE_F32 ? in_f32 : t == HONE_F16 ? in_f16 : in_bf16;
+}
+
+/* Of an operation: 16 bits are computed in f32. */
+static precision computed_as(hone_dtype t)
+{
+    return t == HONE_F64 ? in_f64 : in_f32;
+}
+
+/* ---- shorthand ------------------------------------------------------------------------------- */
+
+static hone_expr num(oracle *c, double x)
+{
+    return hone_const(c->o, HONE_F64, x);
+}
+
+static hone_expr op2(oracle *c, hone_op op, hone_expr a, hone_expr b)
+{
+    return hone_binary(c->o, op, a, b);
+}
+
+static hone_expr mul(oracle *c, hone_expr a, hone_expr b)
+{
+    return op2(c, HONE_OP_MUL, a, b);
+}
+
+static hone_expr absolute(oracle *c, hone_expr a)
+{
+    return hone_unary(c->o, HONE_OP_ABS, a);
+}
+
+static hone_expr greatest(oracle *c, hone_expr a, hone_expr b)
+{
+    return op2(c, HONE_OP_MAX, a, b);
+}
+
+/* Bounds, of which none is 0. */
+hone_expr hone_oracle__plus(oracle *c, hone_expr a, hone_expr b)
+{
+    return !a.i ? b : !b.i ? a : op2(c, HONE_OP_ADD, a, b);
+}
+
+static hone_expr larger(oracle *c, hone_expr a, hone_expr b)
+{
+    return !a.i ? b : !b.i ? a : greatest(c, a, b);
+}
+
+static hone_expr scaled(oracle *c, hone_expr e, hone_expr by)
+{
+    return e.i ? mul(c, e, by) : e;
+}
+
+hone_expr hone_oracle__or_zero(oracle *c, hone_expr e)
+{
+    return e.i ? e : num(c, 0);
+}
+
+static hone_expr either(oracle *c, hone_expr a, hone_expr b)
+{
+    return !a.i ? b : !b.i ? a : op2(c, HONE_OP_OR, a, b);
+}
+
+static bool is_float(const oracle *c, hone_expr e)
+{
+    return hone_dtype_is_float(hone_expr_dtype(c->p, e));
+}
+
+/* As f64, whatever it is. */
+static hone_expr wide(oracle *c, hone_expr v)
+{
+    return hone_expr_dtype(c->o, v) == HONE_F64 ? v : hone_cast(c->o, HONE_F64, v);
+}
+
+/* ---- rounding -------------------------------------------------------------------------------- */
+
+/* What rounding v once costs: units of relative error, unless v is a multiple of q below the span.
+ * e: what it has already, none or all that matters for whether it is exact. */
+static hone_expr rounding(oracle *c, hone_expr v, hone_expr e, hone_expr q, double units,
+                          double least, precision p)
+{
+    hone_expr size = absolute(c, v);
+    hone_expr finite = op2(c, HONE_OP_LE, size, num(c, DBL_MAX)); /* nor is it when NaN */
+    hone_expr cost = mul(c, size, num(c, units * p.unit));
+    if (least > 0)
+        cost = op2(c, HONE_OP_ADD, cost, num(c, least));
+    hone_expr pays = finite;
+    if (q.i) {
+        hone_expr inexact = op2(c, HONE_OP_LT, mul(c, q, num(c, p.span)), size);
+        if (e.i)
+            inexact = op2(c, HONE_OP_OR, inexact, op2(c, HONE_OP_LT, num(c, 0), e));
+        pays = op2(c, HONE_OP_AND, pays, inexact);
+    }
+    return hone_select(c->o, pays, cost, num(c, 0));
+}
+
+static shadow rounded(oracle *c, hone_expr v, hone_expr e, hone_expr q, double units, double least,
+                      precision p)
+{
+    return (shadow){
+        .v = v, .e = hone_oracle__plus(c, e, rounding(c, v, e, q, units, least, p)), .q = q};
+}
+
+/* Beyond the largest number there is infinity; near it either is right. */
+shadow hone_oracle__bounded(oracle *c, shadow s, precision p)
+{
+    hone_expr most = num(c, p.most), size = absolute(c, s.v);
+    /* NaN and infinities stay: times infinity */
+    hone_expr v =
+        hone_select(c->o, op2(c, HONE_OP_LE, size, most), s.v, mul(c, s.v, num(c, INFINITY)));
+    if (s.e.i) {
+        hone_expr lowest = op2(c, HONE_OP_SUB, size, s.e), highest = op2(c, HONE_OP_ADD, size, s.e);
+        hone_expr unsure = op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, lowest, most),
+                               op2(c, HONE_OP_LT, most, highest));
+        s.e = hone_select(c->o, unsure, num(c, INFINITY), s.e);
+    }
+    s.v = v;
+    return s;
+}
+
+/* A value that is exact is rounded as the dtype says; any other could be rounded either way. */
+shadow hone_oracle__as_stored(oracle *c, shadow s, hone_dtype t)
+{
+    precision p = hone_oracle__stored_as(t);
+    if (t == HONE_F64)
+        return s;
+    hone_expr once = hone_cast(c->o, HONE_F64, hone_cast(c->o, t, s.v));
+    if (!s.e.i)
+        return (shadow){.v = once, .q = s.q};
+    hone_expr exact = op2(c, HONE_OP_EQ, s.e, num(c, 0));
+    shadow r = hone_oracle__bounded(c, rounded(c, s.v, s.e, HONE_NO_EXPR, 1, p.tiny, p), p);
+    return (shadow){.v = hone_select(c->o, exact, once, r.v),
+                    .e = hone_select(c->o, exact, num(c, 0), r.e),
+                    .q = HONE_NO_EXPR};
+}
+
+/* ---- arithmetic ------------------------------------------------------------------------------ */
+
+/* A multiple of both. */
+static hone_expr common_quantum(oracle *c, hone_expr a, hone_expr b)
+{
+    return a.i && b.i ? op2(c, HONE_OP_MIN, a, b) : HONE_NO_EXPR;
+}
+
+static shadow sum_of(oracle *c, hone_op op, shadow a, shadow b, precision p)
+{
+    return rounded(c, op2(c, op, a.v, b.v), hone_oracle__plus(c, a.e, b.e),
+                   common_quantum(c, a.q, b.q), 1, 0, p);
+}
+
+static shadow product_of(oracle *c, shadow a, shadow b, precision p)
+{
+    hone_expr q = a.q.i && b.q.i ? mul(c, a.q, b.q) : HONE_NO_EXPR;
+    hone_expr e =
+        hone_oracle__plus(c, scaled(c, b.e, absolute(c, a.v)), scaled(c, a.e, absolute(c, b.v)));
+    if (a.e.i && b.e.i)
+        e = hone_oracle__plus(c, e, mul(c, a.e, b.e));
+    return rounded(c, mul(c, a.v, b.v), e, q, 1, p.tiny, p);
+}
+
+/* |a/b - (a + da)/(b + db)| <= (ea + |a/b| eb) / (|b| - eb) */
+static shadow quotient_of(oracle *c, shadow a, shadow b, precision p)
+{
+    hone_expr z = op2(c, HONE_OP_DIV, a.v, b.v), e = HONE_NO_EXPR, size = absolute(c, b.v);
+    if (a.e.i || b.e.i) {
+        hone_expr room = b.e.i ? op2(c, HONE_OP_SUB, size, b.e) : size;
+        e = hone_oracle__plus(c, a.e, scaled(c, b.e, absolute(c, z)));
+        e = hone_select(
+            c->o, op2(c, HONE_OP_LT, num(c, 0), room), op2(c, HONE_OP_DIV, e, room),
+            hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), e), num(c, INFINITY), num(c, 0)));
+    }
+    return hone_oracle__bounded(c, rounded(c, z, e, HONE_NO_EXPR, 2, p.tiny, p), p);
+}
+
+static shadow extreme_of(oracle *c, hone_op op, shadow a, shadow b)
+{
+    return (shadow){
+        .v = op2(c, op, a.v, b.v), .e = larger(c, a.e, b.e), .q = common_quantum(c, a.q, b.q)};
+}
+
+/* ---- elementary functions --------------------------------------------------------------------
+ */
+
+/* Half the distance of f at v - e and at v + e bounds nothing, but for a monotone f the whole does.
+ */
+static hone_expr spread(oracle *c, hone_op op, shadow a)
+{
+    hone_expr lo = hone_unary(c->o, op, op2(c, HONE_OP_SUB, a.v, a.e));
+    hone_expr hi = hone_unary(c->o, op, op2(c, HONE_OP_ADD, a.v, a.e));
+    return op2(c, HONE_OP_SUB, hi, lo);
+}
+
+/* Errors in the argument as large as it is, below 0 for log and sqrt: anything may come out. */
+static hone_expr spread_above(oracle *c, hone_op op, shadow a)
+{
+    hone_expr in = op2(c, HONE_OP_LT, num(c, 0), op2(c, HONE_OP_SUB, a.v, a.e));
+    hone_expr exact = op2(c, HONE_OP_EQ, a.e, num(c, 0));
+    return hone_select(c->o, exact, num(c, 0),
+                       hone_select(c->o, in, spread(c, op, a), num(c, INFINITY)));
+}
+
+/* Units of the last place, twice the unit of rounding, that an implementation may be off by. What
+ * codegen states (codegen/emit/math.c), as any implementation of good repute keeps it. */
+static double units_of(hone_op op)
+{
+    switch (op) {
+    case HONE_OP_EXP:
+    case HONE_OP_LOG:
+        return 2 * 2;
+    case HONE_OP_SQRT:
+        return 1;
+    case HONE_OP_POW:
+        return 2 * 2;
+    default: /* tanh, sigmoid, erf */
+        return 2 * 4;
+    }
+}
+
+static shadow function_of(oracle *c, hone_op op, shadow a, precision p)
+{
+    hone_expr z = hone_unary(c->o, op, a.v), e = HONE_NO_EXPR;
+    if (op == HONE_OP_ABS)
+        return (shadow){.v = z, .e = a.e, .q = a.q};
+    if (op == HONE_OP_FLOOR || op == HONE_OP_CEIL || op == HONE_OP_ROUND) {
+        hone_expr q = a.q.i ? greatest(c, a.q, num(c, 1)) : num(c, 1);
+        return (shadow){.v = z, .e = a.e.i ? spread(c, op, a) : a.e, .q = q};
+    }
+    if (a.e.i)
+        e = op == HONE_OP_LOG || op == HONE_OP_SQRT ? spread_above(c, op, a) : spread(c, op, a);
+    /* f64 functions of the oracle itself are good to 1e-15: of f64 no more can be told */
+    double units = p.unit == in_f64.unit ? 64 : units_of(op);
+    /* below the smallest normal number results lose places, or are flushed to 0 */
+    double least = op == HONE_OP_SQRT ? 0 : p.unit == in_f64.unit ? DBL_MIN : FLT_MIN;
+    return hone_oracle__bounded(
+        c, rounded(c, z, e, HONE_NO_EXPR, units, op == HONE_OP_LOG ? p.unit * 2 : least, p), p);
+}
+
+/* exp(b log a), for a > 0; elsewhere an error in the arguments leaves nothing certain. */
+static shadow power_of(oracle *c, shadow a, shadow b, precision p)
+{
+    hone_expr z = op2(c, HONE_OP_POW, a.v, b.v), e = HONE_NO_EXPR;
+    if (a.e.i || b.e.i) {
+        hone_expr ea = hone_oracle__or_zero(c, a.e), eb = hone_oracle__or_zero(c, b.e);
+        hone_expr lo = op2(c, HONE_OP_SUB, a.v, ea), hi = op2(c, HONE_OP_ADD, a.v, ea);
+        hone_expr least = op2(c, HONE_OP_SUB, b.v, eb), most = op2(c, HONE_OP_ADD, b.v, eb);
+        hone_expr far = num(c, 0);
+        const hone_expr base[2] = {lo, hi}, exponent[2] = {least, most};
+        for (int k = 0; k < 4; k++) { /* monotone in each: the corners */
+            hone_expr at = op2(c, HONE_OP_POW, base[k / 2], exponent[k % 2]);
+            far = greatest(c, far, absolute(c, op2(c, HONE_OP_SUB, at, z)));
+        }
+        hone_expr moved = op2(c, HONE_OP_LT, num(c, 0), op2(c, HONE_OP_ADD, ea, eb));
+        hone_expr in = op2(c, HONE_OP_LT, num(c, 0), lo);
+        e = hone_select(c->o, moved, hone_select(c->o, in, far, num(c, INFINITY)), num(c, 0));
+    }
+    /* 1 ulp, and in f64 1e-15 |b log a| */
+    double units = p.unit == in_f64.unit ? 4096 : units_of(HONE_OP_POW);
+    double least = p.unit == in_f64.unit ? DBL_MIN : FLT_MIN;
+    return hone_oracle__bounded(c, rounded(c, z, e, HONE_NO_EXPR, units, least, p), p);
+}
+
+/* ---- conditions ------------------------------------------------------------------------------ */
+
+/* May a comparison of values that are off by ea and eb come out the other way? */
+static hone_expr unsure(oracle *c, shadow a, shadow b)
+{
+    hone_expr e = hone_oracle__plus(c, a.e, b.e);
+    if (!e.i)
+        return e;
+    hone_expr apart = absolute(c, op2(c, HONE_OP_SUB, wide(c, a.v), wide(c, b.v)));
+    return op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, apart, e), op2(c, HONE_OP_LT, num(c, 0), e));
+}
+
+static shadow choice_of(oracle *c, shadow cond, shadow a, shadow b)
+{
+    shadow s = {.v = hone_select(c->o, cond.v, a.v, b.v), .q = common_quantum(c, a.q, b.q)};
+    if (hone_expr_dtype(c->o, s.v) == HONE_BOOL) {
+        if (a.e.i || b.e.i || cond.e.i) {
+            hone_expr no = hone_bool(c->o, false);
+            s.e = hone_select(c->o, cond.v, a.e.i ? a.e : no, b.e.i ? b.e : no);
+            s.e = either(c, s.e, cond.e);
+        }
+        return s;
+    }
+    if (a.e.i || b.e.i)
+        s.e = hone_select(c->o, cond.v, hone_oracle__or_zero(c, a.e), hone_oracle__or_zero(c, b.e));
+    if (cond.e.i) { /* the other arm is looked at only where it might be taken */
+        hone_expr apart = absolute(c, op2(c, HONE_OP_SUB, wide(c, a.v), wide(c, b.v)));
+        /* equal infinities are no distance apart */
+        apart = hone_select(c->o, op2(c, HONE_OP_EQ, a.v, b.v), num(c, 0), apart);
+        s.e = hone_select(c->o, cond.e, hone_oracle__plus(c, apart, larger(c, a.e, b.e)),
+                          hone_oracle__or_zero(c, s.e));
+    }
+    return s;
+}
+
+/* ---- integers and casts ---------------------------------------------------------------------- */
+
+/* Where an integer may be off, it is because a float was; what follows from that exactly is not
+ * worth working out but for the operations that quantised kernels use. */
+static hone_expr integer_error(oracle *c, hone_op op, shadow a, shadow b, hone_expr z)
+{
+    hone_expr e = hone_oracle__plus(c, a.e, b.e);
+    if (!e.i)
+        return e;
+    if (op == HONE_OP_ADD || op == HONE_OP_SUB)
+        return e;
+    if (op == HONE_OP_MIN || op == HONE_OP_MAX)
+        return larger(c, a.e, b.e);
+    if (op == HONE_OP_MUL) {
+        hone_expr x = hone_oracle__plus(c, scaled(c, b.e, absolute(c, wide(c, a.v))),
+                                        scaled(c, a.e, absolute(c, wide(c, b.v))));
+        return a.e.i && b.e.i ? hone_oracle__plus(c, x, mul(c, a.e, b.e)) : x;
+    }
+    (void)z;
+    return hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), e), num(c, INFINITY), num(c, 0));
+}
+
+static void range_of(hone_dtype t, double *lo, double *hi)
+{
+    int bits = 8 * hone_dtype_bytes(t);
+    bool is_signed = t != HONE_U8 && t != HONE_BOOL;
+    *lo = is_signed ? -ldexp(1, bits - 1) : 0;
+    *hi = t == HONE_BOOL ? 1 : ldexp(1, is_signed ? bits - 1 : bits) - 1;
+}
+
+static shadow cast_to_float(oracle *c, hone_dtype t, shadow a, hone_dtype from)
+{
+    shadow s = {.v = wide(c, a.v), .e = a.e, .q = a.q};
+    if (from == HONE_BOOL && a.e.i)
+        s.e = hone_select(c->o, a.e, num(c, 1), num(c, 0));
+    if (!hone_dtype_is_float(from)) {
+        s.q = num(c, 1);
+        precision p = computed_as(t); /* 16 bits go by way of f32 */
+        if (hone_dtype_bytes(from) * 8 > (t == HONE_F64 ? 53 : 24))
+            s = rounded(c, s.v, s.e, s.q, 1, 0, p);
+    }
+    if (hone_dtype_is_float(from) && hone_dtype_bytes(t) >= hone_dtype_bytes(from) &&
+        t != HONE_F16 && t != HONE_BF16)
+        return s; /* widening */
+    return hone_oracle__as_stored(c, s, t);
+}
+
+static shadow cast_to_integer(oracle *c, hone_dtype t, shadow a, hone_dtype from)
+{
+    shadow s = {.v = hone_cast(c->o, t, a.v)};
+    if (!a.e.i)
+        return s;
+    if (t == HONE_BOOL) {
+        if (from == HONE_BOOL)
+            s.e = a.e;
+        else
+            s.e = op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, absolute(c, wide(c, a.v)), a.e),
+                      op2(c, HONE_OP_LT, num(c, 0), a.e));
+        return s;
+    }
+    if (from == HONE_BOOL) {
+        s.e = hone_select(c->o, a.e, num(c, 1), num(c, 0));
+        return s;
+    }
+    if (hone_dtype_is_float(from)) { /* towards zero, saturating: monotone */
+        hone_expr lo = hone_cast(c->o, t, op2(c, HONE_OP_SUB, a.v, a.e));
+        hone_expr hi = hone_cast(c->o, t, op2(c, HONE_OP_ADD, a.v, a.e));
+        s.e = op2(c, HONE_OP_SUB, wide(c, hi), wide(c, lo));
+        return s;
+    }
+    double lo, hi; /* between integers: the low bits are kept, which wraps around */
+    range_of(t, &lo, &hi);
+    hone_expr x = wide(c, a.v);
+    hone_expr stays =
+        op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, num(c, lo), op2(c, HONE_OP_SUB, x, a.e)),
+            op2(c, HONE_OP_LE, op2(c, HONE_OP_ADD, x, a.e), num(c, hi)));
+    hone_expr wraps =
+        hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), a.e), num(c, INFINITY), num(c, 0));
+    s.e = hone_select(c->o, stays, a.e, wraps);
+    return s;
+}
+
+static shadow constant_of(oracle *c, hone_expr e)
+{
+    const hone_expr_row *r = hone_expr_at(c->p, e);
+    if (r->op == HONE_OP_INT)
+        return (shadow){.v = r->dtype == HONE_BOOL ? hone_bool(c->o, r->imm.i != 0)
+                             : r->dtype == HONE_I64
+                                 ? hone_int(c->o, r->imm.i)
+                                 : hone_const(c->o, (hone_dtype)r->dtype, (double)r->imm.i)};
+    double x = r->imm.f, step = INFINITY; /* 0 is a multiple of anything */
+    if (x != 0 && isfinite(x)) {
+        int exponent;
+        double m = frexp(fabs(x), &exponent);
+        int places = 0;
+        while (m != floor(m)) {
+            m *= 2;
+            places++;
+        }
+        step = ldexp(1, exponent - places);
+        while (fmod(m, 2) == 0) {
+            m /= 2;
+            step *= 2;
+        }
+    }
+    return (shadow){.v = num(c, x), .q = isnan(x) || isinf(x) ? HONE_NO_EXPR : num(c, step)};
+}
+
+/* ---- translation ----------------------------------------------------------------------------- */
+
+static shadow load_of(oracle *c, hone_expr e)
+{
+    const hone_expr_row r = *hone_expr_at(c->p, e);
+    hone_buffer b = {r.sym};
+    hone_expr index[HONE_MAX_DIMS], moved = HONE_NO_EXPR;
+    for (unsigned k = 0; k < r.n_args; k++) {
+        shadow s = hone_oracle__translate(c, hone_expr_arg(c->p, e, k));
+        index[k] = s.v;
+        moved = hone_oracle__plus(c, moved, s.e);
+    }
+    shadow s = {.v = hone_load(c->o, c->value[b.i], index, r.n_args), .q = c->quantum[b.i]};
+    if (hone_dtype_is_float((hone_dtype)r.dtype))
+        s.v = wide(c, s.v);
+    if (c->error[b.i].i) {
+        s.e = hone_load(c->o, c->error[b.i], index, r.n_args);
+        if (r.dtype == HONE_BOOL)
+            s.e = op2(c, HONE_OP_LT, num(c, 0), s.e);
+    }
+    if (moved.i && r.dtype != HONE_BOOL)
+        s.e = hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), moved), num(c, INFINITY),
+                          hone_oracle__or_zero(c, s.e));
+    return s;
+}
+
+static shadow float_operation(oracle *c, hone_expr e, hone_op op)
+{
+    precision p = computed_as(hone_expr_dtype(c->p, e));
+    shadow a = hone_oracle__translate(c, hone_expr_arg(c->p, e, 0)), b = {0};
+    if (hone_op_arity(op) == 2)
+        b = hone_oracle__translate(c, hone_expr_arg(c->p, e, 1));
+    switch (op) {
+    case HONE_OP_ADD:
+    case HONE_OP_SUB:
+        return sum_of(c, op, a, b, p);
+    case HONE_OP_MUL:
+        return product_of(c, a, b, p);
+    case HONE_OP_DIV:
+        return quotient_of(c, a, b, p);
+    case HONE_OP_MIN:
+    case HONE_OP_MAX:
+        return extreme_of(c, op, a, b);
+    case HONE_OP_POW:
+        return power_of(c, a, b, p);
+    default:
+        return function_of(c, op, a, p);
+    }
+}
+
+static shadow other_operation(oracle *c, hone_expr e, hone_op op)
+{
+    shadow a = hone_oracle__translate(c, hone_expr_arg(c->p, e, 0)), b = {0};
+    if (hone_op_arity(op) == 1) { /* not, abs, popcount */
+        shadow s = {.v = hone_unary(c->o, op, a.v)};
+        if (op == HONE_OP_POPCOUNT)
+            s.e = integer_error(c, op, a, b, s.v);
+        else
+            s.e = a.e;
+        return s;
+    }
+    b = hone_oracle__translate(c, hone_expr_arg(c->p, e, 1));
+    shadow s = {.v = op2(c, op, a.v, b.v)};
+    if (op == HONE_OP_AND || op == HONE_OP_OR)
+        s.e = either(c, a.e, b.e);
+    else if (op == HONE_OP_EQ || op == HONE_OP_NE || op == HONE_OP_LT || op == HONE_OP_LE)
+        s.e = hone_expr_dtype(c->o, a.v) == HONE_BOOL ? either(c, a.e, b.e) : unsure(c, a, b);
+    else
+        s.e = integer_error(c, op, a, b, s.v);
+    return s;
+}
+
+static shadow translate_new(oracle *c, hone_expr e)
+{
+    const hone_expr_row r = *hone_expr_at(c->p, e);
+    hone_op op = (hone_op)r.op;
+    if (op == HONE_OP_INT || op == HONE_OP_FLOAT)
+        return constant_of(c, e);
+    if (op == HONE_OP_VAR)
+        return (shadow){.v = c->vars[r.sym]};
+    if (op == HONE_OP_LOAD)
+        return load_of(c, e);
+    if (op == HONE_OP_SELECT) {
+        shadow cond = hone_oracle__translate(c, hone_expr_arg(c->p, e, 0));
+        shadow a = hone_oracle__translate(c, hone_expr_arg(c->p, e, 1));
+        return choice_of(c, cond, a, hone_oracle__translate(c, hone_expr_arg(c->p, e, 2)));
+    }
+    if (op == HONE_OP_CAST) {
+        hone_expr arg = hone_expr_arg(c->p, e, 0);
+        hone_dtype from = hone_expr_dtype(c->p, arg), to = (hone_dtype)r.dtype;
+        shadow a = hone_oracle__translate(c, arg);
+        return hone_dtype_is_float(to) ? cast_to_float(c, to, a, from)
+                                       : cast_to_integer(c, to, a, from);
+    }
+    return is_float(c, e) ? float_operation(c, e, op) : other_operation(c, e, op);
+}
+
+shadow hone_oracle__translate(oracle *c, hone_expr e)
+{
+    if (!c->memo[e.i].done) {
+        shadow s = translate_new(c, e);
+        s.done = true;
+        c->memo[e.i] = s;
+    }
+    return c->memo[e.i];
+}
