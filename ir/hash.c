@@ -22,6 +22,10 @@ static uint64_t hash_buffer_row(uint64_t h, const hone_buffer_row *b)
                              (uint64_t)b->is_const << 24 | (uint64_t)b->n_dims << 32);
     for (unsigned k = 0; k < b->n_dims; k++)
         h = hone_hash_mix(h, (uint64_t)b->shape[k]);
+    if (b->ranged) { /* other inputs may be timed otherwise: a table, say, on other rows */
+        h = hone_hash_bytes(h, &b->lo, sizeof b->lo);
+        h = hone_hash_bytes(h, &b->hi, sizeof b->hi);
+    }
     return h;
 }
 

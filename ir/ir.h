@@ -142,7 +142,9 @@ hone_scope hone_scope_parse(const char *name, size_t n);
 typedef struct hone_buffer_row {
     hone_sym name; /* unique in the program */
     uint8_t dtype, role, scope, is_const, n_dims;
+    uint8_t ranged; /* an input whose values are said to be at least lo and less than hi */
     int64_t shape[HONE_MAX_DIMS];
+    double lo, hi;
 } hone_buffer_row;
 
 typedef struct hone_ann {
@@ -391,6 +393,11 @@ void hone_ann_set_text(hone_program *p, hone_stmt s, const char *key, const char
 bool hone_ann_remove(hone_program *p, hone_stmt s, const char *key); /* false: was not there */
 /* NULL: not there. Borrowed. */
 const hone_ann *hone_ann_get(const hone_program *p, hone_stmt s, const char *key);
+
+/* Values an input may be tried with, at least *ret_lo and less than *ret_hi: as the program says,
+ * or as its use asks for (ir/ranges.c): an index stays in what it indexes, a divisor is not 0, a
+ * logarithm or square root has a positive argument. False: any. */
+bool hone_input_range(const hone_program *p, hone_buffer input, double *ret_lo, double *ret_hi);
 
 #define HONE_ANN_ALIGN "buffer_dim_align"
 #define HONE_MAX_ALIGN (1 << 20)

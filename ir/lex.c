@@ -178,7 +178,7 @@ static void scan_number(hone_lex *lx)
         whole = false;
         for (n++; digit(peek(lx, n));)
             n++;
-    } else if (peek(lx, n) == '.') {
+    } else if (peek(lx, n) == '.' && peek(lx, n + 1) != '.') {
         whole = false;
         n++;
     }
@@ -238,7 +238,7 @@ static void scan_quoted(hone_lex *lx, char quote)
 
 static void scan_punct(hone_lex *lx)
 {
-    static const char *const pairs[] = {"//", "==", "!=", "<=", ">=", "<<", ">>"};
+    static const char *const pairs[] = {"//", "==", "!=", "<=", ">=", "<<", ">>", ".."};
     int a = peek(lx, 0), b = peek(lx, 1);
     lx->tok.kind = T_PUNCT;
     for (size_t k = 0; k < HONE_LEN(pairs); k++)

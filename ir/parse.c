@@ -87,6 +87,18 @@ static hone_expr parse_expr(parser *ps, hone_dtype want)
 
 /* ---- buffers, annotations -------------------------------------------------------------------- */
 
+/* A number of a range. */
+static bool parse_limit(parser *ps, double *ret)
+{
+    hone_lex *lx = &ps->lx;
+    double sign = hone_lex__accept(lx, '-') ? -1 : 1;
+    if (lx->tok.kind != T_FLOAT && lx->tok.kind != T_INT)
+        return hone_lex__expected(lx, "a number");
+    *ret = sign * (lx->tok.kind == T_FLOAT ? lx->tok.f : (double)lx->tok.i);
+    hone_lex__next(lx);
+    return good(ps);
+}
+
 static void parse_buffer(parser *ps)
 {
     hone_lex *lx = &ps->lx;
@@ -144,7 +156,15 @@ static void parse_buffer(parser *ps)
     if (!good(ps))
         return;
     hone_buffer b = hone_buffer_new(ps->p, name, t, shape, n, role, scope);
-    hone_buffer_at(ps->p, b)->is_const = is_const;
+    hone_buffer_row *row = hone_buffer_at(ps->p, b);
+    row->is_const = is_const;
+    at = lx->tok.s;
+    if (!hone_lex__accept_word(lx, "in"))
+        return;
+    row->ranged = parse_limit(ps, &row->lo) && hone_lex__expect(lx, HONE_PAIR('.', '.')) &&
+                  parse_limit(ps, &row->hi);
+    if (good(ps) && !(row->lo < row->hi && role == HONE_INPUT))
+        hone_lex__fail_at(lx, at, "a range is for inputs, and its first number is the smaller one");
 }
 
 static void parse_anns(parser *ps, hone_stmt s)

@@ -399,7 +399,14 @@ static void put_buffer(const printer *pr, const hone_buffer_row *b)
     hone_buf_printf(pr->out, "]%s", roles[b->role]);
     if (b->scope != HONE_GLOBAL)
         hone_buf_printf(pr->out, " %s", hone_scope_name((hone_scope)b->scope));
-    hone_buf_puts(pr->out, b->is_const ? " const\n" : "\n");
+    hone_buf_puts(pr->out, b->is_const ? " const" : "");
+    if (b->ranged) {
+        hone_buf_puts(pr->out, " in ");
+        put_float(pr->out, HONE_F64, b->lo);
+        hone_buf_puts(pr->out, " .. ");
+        put_float(pr->out, HONE_F64, b->hi);
+    }
+    hone_buf_puts(pr->out, "\n");
 }
 
 /* By key, so that the order they were set in does not show. */

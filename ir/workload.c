@@ -80,6 +80,16 @@ static void read_buffer(reader *rd, hone_wl_kernel *k, hone_role role, bool is_c
     hone_lex__next(lx);
     hone_lex__expect(lx, '[');
     b.n_dims = hone_ast__list(&rd->ast, ']', b.dims, HONE_MAX_DIMS);
+    const char *at = lx->tok.s;
+    if (hone_lex__accept_word(lx, "in")) {
+        if (role != HONE_INPUT) {
+            hone_lex__fail_at(lx, at, "only an input can have a range: it says what is given");
+            return;
+        }
+        b.lo = hone_ast__expr(&rd->ast);
+        hone_lex__expect(lx, HONE_PAIR('.', '.'));
+        b.hi = hone_ast__expr(&rd->ast);
+    }
     hone_vec_push(&k->buffers, b);
 }
 

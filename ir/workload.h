@@ -28,6 +28,7 @@ typedef struct hone_wl_buffer {
     bool is_const;
     unsigned n_dims;
     hone_ast_id dims[HONE_MAX_DIMS];
+    hone_ast_id lo, hi; /* 0: no range is stated */
     const char *at;
 } hone_wl_buffer;
 

@@ -189,6 +189,44 @@ static hone_buffer new_buffer(lowering *w, const char *name, hone_dtype t, const
     return b;
 }
 
+/* A limit of a range: a number, or an expression of sizes. */
+static bool limit_of(lowering *w, hone_ast_id n, double *ret)
+{
+    const hone_ast_node *node = hone_ast__at(w->ast, n);
+    int64_t i;
+    if (node->kind == AST_FLOAT) {
+        *ret = node->f;
+        return true;
+    }
+    if (node->kind == AST_NEG &&
+        hone_ast__at(w->ast, hone_ast__arg(w->ast, n, 0))->kind == AST_FLOAT) {
+        *ret = -hone_ast__at(w->ast, hone_ast__arg(w->ast, n, 0))->f;
+        return true;
+    }
+    if (!hone_elab__int(&w->elab, n, &i))
+        return false;
+    *ret = (double)i;
+    return true;
+}
+
+static void lower_range(lowering *w, const hone_wl_buffer *b, hone_buffer id)
+{
+    double lo, hi;
+    if (!b->lo || !limit_of(w, b->lo, &lo) || !limit_of(w, b->hi, &hi))
+        return;
+    if (!(lo < hi)) {
+        hone_lex__fail_at(w->lx, b->at,
+                          "the range of '%s' is empty: it goes from its first number up "
+                          "to, and without, its second",
+                          text_of(w, b->name));
+        return;
+    }
+    hone_buffer_row *r = hone_buffer_at(w->p, id);
+    r->ranged = true;
+    r->lo = lo;
+    r->hi = hi;
+}
+
 static void lower_buffers(lowering *w, bool temps)
 {
     for (uint32_t i = 0; i < w->k->buffers.n && good(w); i++) {
@@ -201,8 +239,10 @@ static void lower_buffers(lowering *w, bool temps)
                 return;
         hone_buffer id =
             new_buffer(w, text_of(w, b->name), b->dtype, shape, b->n_dims, b->role, b->at);
-        if (good(w))
-            hone_buffer_at(w->p, id)->is_const = b->is_const;
+        if (!good(w))
+            return;
+        hone_buffer_at(w->p, id)->is_const = b->is_const;
+        lower_range(w, b, id);
     }
 }
 
