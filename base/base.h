@@ -223,7 +223,8 @@ bool hone_fault(const char *site);
 /* What one room makes or takes, all others take. Texts are counted with the 0 that ends them. */
 #define HONE_MAX_TRACE_BYTES (4 << 20)     /* of a trace's text */
 #define HONE_MAX_ARTIFACT_BYTES (24 << 20) /* of a built candidate */
-#define HONE_MAX_ARGS 32                   /* of a kernel */
+#define HONE_MAX_KERNEL_ARGS 32            /* of a kernel */
+#define HONE_MAX_ARGS 128                  /* of an artifact: an oracle has more than its kernel */
 #define HONE_MAX_THREADS 1024              /* of a kernel */
 
 /* ---- version ------------------------------------------------------------------------------- */

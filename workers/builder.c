@@ -1,6 +1,7 @@
 #include "workers/builder.h"
 
 #include "codegen/codegen.h"
+#include "ir/oracle.h"
 #include "space/space.h"
 #include "workers/sandbox/sandbox.h"
 
@@ -16,7 +17,7 @@ struct hone_builder {
     hone_codegen_intrin *codegen_intrins;
     unsigned n_intrins;
     hone_codegen *codegen;
-    hone_program base;
+    hone_program base, oracle;
     hone_sched sched;
     hone_codegen_linker *linker; /* NULL: linkers are started from here */
 };
@@ -33,6 +34,7 @@ void hone_builder_free(hone_builder *b)
     hone_codegen_linker_stop(b->linker);
     hone_codegen_free(b->codegen);
     hone_program_fini(&b->base);
+    hone_program_fini(&b->oracle);
     hone_sched_fini(&b->sched);
     hone_intrin_set_free(b->intrins);
     free(b->codegen_intrins);
@@ -120,19 +122,34 @@ static hone_status use_intrins(hone_builder *b, const char *text, hone_error *er
     return HONE_OK;
 }
 
-static void fill_manifest(hone_program *p, const hone_code *code, hone_manifest *ret)
+/* The names of an oracle's arguments end in what they are; the rest may be cut. */
+static void fill_name(char *ret, size_t size, const char *name)
 {
-    *ret = (hone_manifest){.flops = hone_program_flops(p), .has_pack = code->has_pack};
+    const char *dot = strrchr(name, '.');
+    int tail = dot ? (int)strlen(dot) : 0, head = (int)size - 1 - tail;
+    if (head < 0 || !dot)
+        snprintf(ret, size, "%s", name);
+    else
+        snprintf(ret, size, "%.*s%s", (int)(dot - name) < head ? (int)(dot - name) : head, name,
+                 dot);
+}
+
+static void fill_manifest(const hone_program *p, const hone_code *code, int64_t flops,
+                          hone_manifest *ret)
+{
+    *ret = (hone_manifest){.flops = flops, .has_pack = code->has_pack};
     ret->n_args = hone_program_n_args(p);
     for (unsigned k = 0; k < ret->n_args; k++) {
         hone_buffer buf = {k + 1};
         const hone_buffer_row *r = hone_buffer_at(p, buf);
         hone_arg *a = &ret->args[k];
-        snprintf(a->name, sizeof a->name, "%s", hone_sym_text(p, r->name));
+        fill_name(a->name, sizeof a->name, hone_sym_text(p, r->name));
         a->elem = r->dtype;
         a->is_output = r->role == HONE_OUTPUT;
         a->count = hone_buffer_count(p, buf);
         a->pack_bytes = code->pack_bytes[k];
+        if (r->role != HONE_INPUT || !hone_input_range(p, buf, &a->lo, &a->hi))
+            a->lo = a->hi = 0;
     }
 }
 
@@ -146,13 +163,20 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
         st = use_workload(b, job->workload, err);
     if (st == HONE_OK)
         st = use_intrins(b, job->intrins, err);
-    if (st == HONE_OK && hone_program_n_args(&b->base) > HONE_MAX_ARGS)
-        st = hone_fail(err, HONE_E_LIMIT, "a kernel has at most %d arguments", HONE_MAX_ARGS);
+    if (st == HONE_OK && hone_program_n_args(&b->base) > HONE_MAX_KERNEL_ARGS)
+        st =
+            hone_fail(err, HONE_E_LIMIT, "a kernel has at most %d arguments", HONE_MAX_KERNEL_ARGS);
     if (st != HONE_OK)
         return st;
 
-    hone_program *p = &b->base;
+    const hone_program *p = &b->base, *whose = &b->base; /* whose arguments the artifact takes */
     bool as_written = job->reference;
+    if (job->reference) {
+        st = hone_oracle_make(&b->base, &b->oracle, err);
+        if (st != HONE_OK)
+            return st;
+        p = whose = &b->oracle;
+    }
     if (!job->reference && job->trace && job->trace[0]) {
         hone_trace t = {0};
         b->sched.intrins = b->intrins;
@@ -174,7 +198,7 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
                                                    .plain = as_written},
                            &code, err);
     if (st == HONE_OK) {
-        fill_manifest(&b->base, &code, &ret->manifest);
+        fill_manifest(whose, &code, hone_program_flops(&b->base), &ret->manifest);
         st = b->linker ? hone_codegen_linker_link(b->linker, code.bytes, code.n, &ret->bytes,
                                                   &ret->n, err)
                        : hone_codegen_link(code.bytes, code.n, &ret->bytes, &ret->n, err);

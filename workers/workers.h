@@ -40,6 +40,7 @@ typedef struct hone_arg {
     uint8_t is_output;  /* 1: written by the kernel and compared; 0: read only */
     int64_t count;      /* elements */
     int64_t pack_bytes; /* 0, or: the kernel takes this const input packed, made by hone_pack */
+    double lo, hi;      /* inputs are given lo <= x < hi; lo >= hi: any value */
 } hone_arg;
 
 /* What a device must know to run an artifact. */
@@ -81,12 +82,13 @@ typedef struct hone_measure_job {
     const char *target; /* text of the target the artifacts were built for: only a machine that can
                            run it gets the job (hone_pool_able). NULL: any may */
     const hone_artifact *candidate;
-    const hone_artifact
-        *reference; /* computes the expected outputs; cached by hash on the device */
+    const hone_artifact *reference; /* the oracle (ir/oracle.h): values, and how far from them is
+                                       right. Its results are kept on the device, by hash. One with
+                                       the candidate's own arguments allows no difference. */
     const hone_artifact *incumbent; /* timed against the candidate in turns; NULL: timed alone */
     int32_t threads;
     uint64_t data_seed;       /* inputs are generated on the device from it */
-    double tolerance;         /* largest allowed error, see hone_measure_result.max_error */
+    double tolerance;         /* largest allowed error, in units of the oracle's bound */
     double peak_gflops;       /* faster than 1.1 x this is impossible; 0: unknown */
     int64_t check_ms, run_ms; /* deadlines of the check and of the timing */
     int32_t min_samples;      /* at least this many (pairs), unless hopelessly slower; 1 without an
@@ -94,6 +96,9 @@ typedef struct hone_measure_job {
     int32_t max_samples;      /* at most; a clear loser stops early, a challenger goes on */
     int64_t sample_ns;        /* a sample repeats the call until it lasts about this long */
 } hone_measure_job;
+
+/* What a hone_measure_job allows, where nothing else is asked for: bounds are of first order. */
+#define HONE_TOLERANCE 2.0
 
 #define HONE_MAX_SAMPLES 64
 
@@ -104,7 +109,8 @@ typedef struct hone_measure_result {
     int32_t n_samples;
     double sample_ns[HONE_MAX_SAMPLES];    /* candidate, per call */
     double incumbent_ns[HONE_MAX_SAMPLES]; /* incumbent in the same turn, or 0 */
-    double max_error; /* max over outputs of |got-want| / max(1, |want|); exact for integers */
+    double max_error; /* largest error of an output in units of the oracle's bound of that element;
+                         infinite where there is no room and a difference */
     int64_t check_ns, run_ns; /* wall time the check and the timing took */
     char env[256];            /* what the device says of itself: cpu model, mitigations, ... */
 } hone_measure_result;

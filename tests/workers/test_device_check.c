@@ -1,4 +1,4 @@
-/* Elements: conversions, generated inputs, comparison. No process is forked here. */
+/* Elements: conversions, what inputs are filled with, comparison. No process is forked here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,78 +63,186 @@ static void half_floats(void **state)
     }
 }
 
-static void inputs_depend_on_the_seed_alone(void **state)
+static hone_arg arg_of(uint8_t elem, double lo, double hi)
+{
+    return (hone_arg){.elem = elem, .count = 1000, .lo = lo, .hi = hi};
+}
+
+static void inputs_depend_on_kind_seed_and_range_alone(void **state)
 {
     (void)state;
     for (uint8_t e = 0; e < HONE_ELEM_COUNT; e++) {
-        _Alignas(8) uint8_t a[1000 * 8], b[1000 * 8], c[1000 * 8];
-        size_t bytes = 1000 * hone_device__elem_size(e);
-        hone_device__generate(e, a, 1000, 5);
-        hone_device__generate(e, b, 1000, 5);
-        hone_device__generate(e, c, 1000, 6);
-        assert_memory_equal(a, b, bytes);
-        assert_memory_not_equal(a, c, bytes);
-        hone_device__poison(e, b, 1000);
-        assert_memory_not_equal(a, b, bytes);
-        double low = INFINITY, high = -INFINITY;
-        for (int i = 0; i < 1000; i++) {
-            double x = hone_device__elem_get(e, a, i);
-            low = fmin(low, x);
-            high = fmax(high, x);
-            assert_true(x * 8 == nearbyint(x * 8));
+        for (hone_device__kind k = 0; k < HONE_DEVICE__KINDS; k++) {
+            _Alignas(8) uint8_t a[1000 * 8], b[1000 * 8], c[1000 * 8];
+            size_t bytes = 1000 * hone_device__elem_size(e);
+            hone_arg any = arg_of(e, 0, 0);
+            hone_device__fill(k, &any, a, 5);
+            hone_device__fill(k, &any, b, 5);
+            hone_device__fill(k, &any, c, 6);
+            assert_memory_equal(a, b, bytes);
+            assert_memory_not_equal(a, c, bytes);
+            hone_device__poison(e, b, 1000);
+            assert_memory_not_equal(a, b, bytes);
         }
-        static const double lows[] = {-1, -1, -1, -1, -4, -4, -4, -4, 0, 0};
-        static const double highs[] = {1, 1, 1, 1, 4, 4, 4, 4, 4, 1};
-        assert_true(low == lows[e]);
-        assert_true(high == highs[e]);
     }
+}
+
+static void extremes(hone_device__kind k, uint8_t e, double lo, double hi, double *low,
+                     double *high)
+{
+    _Alignas(8) uint8_t a[1000 * 8];
+    hone_arg arg = arg_of(e, lo, hi);
+    hone_device__fill(k, &arg, a, 5);
+    *low = INFINITY;
+    *high = -INFINITY;
+    for (int i = 0; i < 1000; i++) {
+        *low = fmin(*low, hone_device__elem_get(e, a, i));
+        *high = fmax(*high, hone_device__elem_get(e, a, i));
+    }
+}
+
+static void small_data_are_small(void **state)
+{
+    (void)state;
+    static const double lows[] = {-1, -1, -1, -1, -4, -4, -4, -4, 0, 0};
+    static const double highs[] = {1, 1, 1, 1, 4, 4, 4, 4, 4, 1};
+    for (uint8_t e = 0; e < HONE_ELEM_COUNT; e++) {
+        double low, high;
+        extremes(HONE_DEVICE__SMALL, e, 0, 0, &low, &high);
+        assert_true(low == lows[e] && high == highs[e]);
+    }
+}
+
+static void ranges_are_kept_and_used(void **state)
+{
+    (void)state;
+    for (uint8_t e = 0; e < HONE_ELEM_COUNT; e++) {
+        if (e == HONE_ELEM_BOOL)
+            continue;
+        for (hone_device__kind k = 0; k < HONE_DEVICE__KINDS; k++) {
+            double low, high;
+            extremes(k, e, 3, 120, &low, &high);
+            assert_true(low >= 3 && high < 120);
+            if (e >= HONE_ELEM_I64) /* an index goes over the whole table */
+                assert_true(low < 6 && high > 116);
+        }
+    }
+    double low, high;
+    extremes(HONE_DEVICE__FULL, HONE_ELEM_U8, 0, 0, &low, &high);
+    assert_true(low < 3 && high > 252);
+    extremes(HONE_DEVICE__EDGES, HONE_ELEM_I8, 0, 0, &low, &high);
+    assert_true(low == -128 && high == 127);
+    extremes(HONE_DEVICE__SMALL, HONE_ELEM_F32, 0.01, 0.02, &low, &high);
+    assert_true(low >= 0.0099 && high <= 0.0201);
+}
+
+static void quanta(void **state)
+{
+    (void)state;
+    hone_manifest m = {.n_args = 2,
+                       .args = {arg_of(HONE_ELEM_F32, 0, 0), arg_of(HONE_ELEM_I8, 0, 0)}};
+    assert_true(hone_device__quantum(HONE_DEVICE__SMALL, &m) == 0.125);
+    assert_true(hone_device__quantum(HONE_DEVICE__SPARSE, &m) == 1);
+    assert_true(hone_device__quantum(HONE_DEVICE__FULL, &m) == 0);
+    m.args[0] = arg_of(HONE_ELEM_F32, 0.01, 0.02); /* no eighth is in it */
+    assert_true(hone_device__quantum(HONE_DEVICE__SMALL, &m) == 0);
+}
+
+/* ---- comparing ------------------------------------------------------------------------------- */
+
+static hone_device__diff differ(float got, double want, double bound, double tolerance)
+{
+    hone_device__expected e = {.elem = HONE_ELEM_F64, .value = &want, .error = &bound};
+    return hone_device__compare(HONE_ELEM_F32, &got, &e, 1, tolerance);
 }
 
 static void comparison(void **state)
 {
     (void)state;
-    float want[2000], got[2000];
-    hone_device__generate(HONE_ELEM_F32, want, 2000, 1);
-    want[1999] = 100;
-    memcpy(got, want, sizeof want);
-    hone_device__diff d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 0);
+    hone_device__diff d = differ(100, 100, 0, 2);
     assert_true(d.max_error == 0 && d.first_bad == -1);
-    got[1999] = 101; /* relative for what is larger than 1 */
-    d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 0.02);
-    assert_true(fabs(d.max_error - 0.01) < 1e-9 && d.first_bad == -1);
-    d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 0.005);
-    assert_true(d.first_bad == 1999 && d.got == 101 && d.want == 100);
-    want[7] = 0; /* absolute for what is smaller */
-    got[7] = 0.25f;
-    d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 0.1);
-    assert_true(d.max_error == 0.25 && d.first_bad == 7);
-    got[3] = NAN;
-    d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 1e30);
-    assert_true(isinf(d.max_error) && d.first_bad == 3);
-    want[3] = -NAN;
-    d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 1e30);
-    assert_true(d.max_error == 0.25 && d.first_bad == -1);
-    got[4] = INFINITY;
-    want[4] = INFINITY;
-    d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 1e30);
-    assert_int_equal(d.first_bad, -1);
-    want[4] = -INFINITY;
-    d = hone_device__compare(HONE_ELEM_F32, got, want, 2000, 1e30);
-    assert_int_equal(d.first_bad, 4);
+    d = differ(101, 100, 0.5, 2); /* in units of the bound */
+    assert_true(d.max_error == 2 && d.first_bad == -1);
+    d = differ(101.5f, 100, 0.5, 2);
+    assert_true(d.max_error == 3 && d.first_bad == 0 && d.got == 101.5 && d.bound == 1);
+    d = differ(0x1p-149f, 0, 0, 2); /* no room at all */
+    assert_true(isinf(d.max_error) && d.first_bad == 0);
+    assert_int_equal(differ(-0.0f, 0, 0, 2).first_bad, -1);
+    assert_int_equal(differ(NAN, 1, 0.5, 2).first_bad, 0);
+    assert_int_equal(differ(NAN, -NAN, 0, 2).first_bad, -1);
+    assert_int_equal(differ(1, NAN, 0, 2).first_bad, 0);
+    assert_int_equal(differ(INFINITY, INFINITY, 0.1, 2).first_bad, -1);
+    assert_int_equal(differ(INFINITY, -INFINITY, 0.1, 2).first_bad, 0);
+    assert_int_equal(differ(703, INFINITY, 0.1, 2).first_bad, 0);
+    assert_int_equal(differ(INFINITY, 703, 0.1, 2).first_bad, 0);
+    assert_int_equal(differ(NAN, 5, INFINITY, 2).first_bad, -1); /* anything is right */
+}
+
+/* The pass that is made vectors says the same as the careful one, wherever the bad one lies. */
+static void long_arrays(void **state)
+{
+    (void)state;
+    enum { N = 1500 };
+    static float got[N];
+    static double want[N], bound[N];
+    hone_device__expected e = {.elem = HONE_ELEM_F64, .value = want, .error = bound};
+    for (int i = 0; i < N; i++) {
+        want[i] = got[i] = (float)i;
+        bound[i] = 0.25;
+    }
+    for (int at = 0; at < N; at += 7) {
+        got[at] += 0.375f;
+        hone_device__diff d = hone_device__compare(HONE_ELEM_F32, got, &e, N, 2);
+        assert_true(d.first_bad == -1 && d.max_error == 1.5);
+        d = hone_device__compare(HONE_ELEM_F32, got, &e, N, 1.25);
+        assert_int_equal(d.first_bad, at);
+        got[at] = NAN;
+        assert_int_equal(hone_device__compare(HONE_ELEM_F32, got, &e, N, 2).first_bad, at);
+        got[at] = (float)at;
+    }
 }
 
 static void integers_are_exact(void **state)
 {
     (void)state;
     int64_t want[3] = {1, (1ll << 60), 3}, got[3] = {1, (1ll << 60) + 1, 3};
-    hone_device__diff d = hone_device__compare(HONE_ELEM_I64, got, want, 3, 1e30);
-    assert_int_equal(d.first_bad, 1);
+    hone_device__expected e = {.elem = HONE_ELEM_I64, .value = want};
+    assert_int_equal(hone_device__compare(HONE_ELEM_I64, got, &e, 3, 1e30).first_bad, 1);
     uint8_t yes = 1, other = 255;
-    d = hone_device__compare(HONE_ELEM_BOOL, &other, &yes, 1, 1e30);
-    assert_int_equal(d.first_bad, 0);
-    d = hone_device__compare(HONE_ELEM_U8, &yes, &yes, 1, 0);
-    assert_int_equal(d.first_bad, -1);
+    e = (hone_device__expected){.elem = HONE_ELEM_U8, .value = &yes};
+    assert_int_equal(hone_device__compare(HONE_ELEM_U8, &other, &e, 1, 1e30).first_bad, 0);
+    assert_int_equal(hone_device__compare(HONE_ELEM_U8, &yes, &e, 1, 0).first_bad, -1);
+    /* unless floats made them: then they may be off by what the oracle says */
+    double bound = 1;
+    uint8_t two = 2;
+    e.error = &bound;
+    assert_int_equal(hone_device__compare(HONE_ELEM_U8, &two, &e, 1, 1).first_bad, -1);
+    assert_int_equal(hone_device__compare(HONE_ELEM_U8, &other, &e, 1, 1).first_bad, 0);
 }
+
+/* Where the analysis says nothing, what the program as written is off says how much. */
+static void vague_bounds(void **state)
+{
+    (void)state;
+    double want[4] = {1, 2, 3, 0}, bound[4] = {INFINITY, 0.001, NAN, 0};
+    uint16_t written[4];
+    static const double off[4] = {1.125, 2, 3, 0};
+    for (int i = 0; i < 4; i++)
+        hone_device__elem_put(HONE_ELEM_BF16, written, i, off[i]);
+    hone_device__expected e = {.elem = HONE_ELEM_F64, .value = want, .error = bound};
+    hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, 4);
+    assert_true(bound[0] > 0.5 && bound[0] < 0.51);
+    assert_true(bound[1] == 0.001);
+    assert_true(bound[2] > 0.5 && bound[2] < 0.52);
+    assert_int_equal(e.telling, 2);
+    double alone[2] = {INFINITY, 0};
+    e = (hone_device__expected){.elem = HONE_ELEM_F64, .value = (double[2]){5, 0}, .error = alone};
+    hone_device__settle_bounds(HONE_ELEM_F32, &e, NULL, 2);
+    assert_true(isinf(alone[0]));
+    assert_int_equal(e.telling, 0);
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void canaries(void **state)
 {
@@ -143,10 +251,14 @@ static void canaries(void **state)
     for (size_t i = 0; i < HONE_LEN(sizes); i++) {
         hone_device__buffer b;
         int64_t at = 0;
-        assert_int_equal(hone_device__buffer_new(sizes[i], &b, NULL), HONE_OK);
+        assert_int_equal(
+            hone_device__buffer_new(sizes[i], i % 2 ? HONE_DEVICE__AT_START : HONE_DEVICE__AT_END,
+                                    &b, NULL),
+            HONE_OK);
         assert_int_equal((uintptr_t)b.data % 64, 0);
         uint8_t *end = b.body + b.body_bytes;
-        assert_true(end >= b.data + sizes[i] && end - (b.data + sizes[i]) <= 64);
+        assert_true(end >= b.data + sizes[i]);
+        assert_true(i % 2 ? b.data == b.body : end - (b.data + sizes[i]) <= 64);
         hone_device__buffer_set_canary(&b);
         memset(b.data, 0, sizes[i]);
         assert_false(hone_device__buffer_overrun(&b, &at));
@@ -271,7 +383,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_floats),
-        cmocka_unit_test(inputs_depend_on_the_seed_alone),
+        cmocka_unit_test(inputs_depend_on_kind_seed_and_range_alone),
+        cmocka_unit_test(small_data_are_small),
+        cmocka_unit_test(ranges_are_kept_and_used),
+        cmocka_unit_test(quanta),
+        cmocka_unit_test(long_arrays),
+        cmocka_unit_test(vague_bounds),
         cmocka_unit_test(comparison),
         cmocka_unit_test(integers_are_exact),
         cmocka_unit_test(canaries),

@@ -127,8 +127,13 @@ hone_device__need hone_device__need_of(const hone_manifest *candidate,
         const hone_arg *a = &candidate->args[i];
         uint64_t bytes = (uint64_t)a->count * hone_device__elem_size(a->elem);
         need.args += bytes;
-        need.expected += a->is_output ? bytes : 0;
         need.largest = bytes > need.largest ? bytes : need.largest;
+    }
+    for (uint32_t i = 0; i < reference->n_args; i++) { /* in a file of its own, then kept */
+        const hone_arg *a = &reference->args[i];
+        uint64_t bytes = (uint64_t)a->count * hone_device__elem_size(a->elem);
+        need.expected += a->is_output ? 2 * bytes : 0;
+        need.largest = a->is_output && bytes > need.largest ? bytes : need.largest;
     }
     uint64_t alone = packed_bytes(reference, &need.largest); /* gone when the others come */
     need.packed = packed_bytes(candidate, &need.largest) + packed_bytes(incumbent, &need.largest);

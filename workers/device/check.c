@@ -1,4 +1,4 @@
-/* Elements: what a device knows about each type, the inputs it makes and how it compares. */
+/* Elements: what a device knows about each type, and how it compares them. */
 #include "workers/device/internal.h"
 
 #include <math.h>
@@ -139,33 +139,7 @@ void hone_device__elem_put(uint8_t elem, void *array, int64_t i, double x)
     }
 }
 
-/* ---- inputs -------------------------------------------------------------------------------- */
-
-/* Every type has at most 17 values, so they are converted once and then copied by index. */
-void hone_device__generate(uint8_t elem, void *array, int64_t n, uint64_t seed)
-{
-    static const struct {
-        int low, high;
-        double scale;
-    } ranges[] = {[FLOATS] = {-8, 8, 0.125},
-                  [SIGNED] = {-4, 4, 1},
-                  [UNSIGNED] = {0, 4, 1},
-                  [TRUTH] = {0, 1, 1}};
-    enum kind k = elems[elem].kind;
-    size_t size = elems[elem].size;
-    unsigned values = (unsigned)(ranges[k].high - ranges[k].low + 1);
-    _Alignas(8) uint8_t table[17 * 8];
-    for (unsigned v = 0; v < values; v++)
-        hone_device__elem_put(elem, table, v, (ranges[k].low + (int)v) * ranges[k].scale);
-    hone_rng rng;
-    hone_rng_seed(&rng, seed);
-    uint8_t *to = array;
-    for (int64_t i = 0; i < n;) {
-        uint64_t bits = hone_rng_u64(&rng);
-        for (int b = 0; b < 4 && i < n; b++, i++, bits >>= 16)
-            memcpy(to + (size_t)i * size, table + ((bits & 0xffff) * values >> 16) * size, size);
-    }
-}
+/* ---- outputs -------------------------------------------------------------------------------- */
 
 void hone_device__poison(uint8_t elem, void *array, int64_t n)
 {
@@ -176,41 +150,117 @@ void hone_device__poison(uint8_t elem, void *array, int64_t n)
 
 /* ---- comparing ----------------------------------------------------------------------------- */
 
-static double error_of(double got, double want)
+static double number(double x)
 {
-    if (isnan(got) || isnan(want))
-        return isnan(got) && isnan(want) ? 0 : INFINITY;
-    if (isinf(got) || isinf(want))
-        return got == want ? 0 : INFINITY;
-    return fabs(got - want) / fmax(1, fabs(want));
+    return isnan(x) ? NAN : x; /* of either sign */
 }
 
-hone_device__diff hone_device__compare(uint8_t elem, const void *got, const void *want, int64_t n,
+/* In units of the bound, which is 0 or positive: 0 when they are equal. */
+static double distance(double got, double want, double bound)
+{
+    if (got == want || bound == INFINITY || (isnan(got) && isnan(want)))
+        return 0;
+    double off = fabs(got - want);
+    if (isnan(off) || isinf(want) || bound == 0) /* a number is expected, or one infinity */
+        return INFINITY;
+    return off / bound;
+}
+
+static void compare_one(uint8_t elem, const void *got, const hone_device__expected *want, int64_t i,
+                        double tolerance, hone_device__diff *d)
+{
+    double g = hone_device__elem_get(elem, got, i);
+    double w = hone_device__elem_get(want->elem, want->value, i);
+    double bound = want->error ? want->error[i] : 0, off = distance(g, w, bound);
+    if (off > d->max_error)
+        d->max_error = off;
+    if (d->first_bad < 0 && off > tolerance) {
+        d->first_bad = i;
+        d->got = number(g);
+        d->want = number(w);
+        d->bound = bound * tolerance;
+    }
+}
+
+/* Most results of f32 lie well inside: then one pass that the compiler makes vectors of tells. */
+static bool is_within(const float *got, const double *want, const double *error, int64_t n,
+                      double limit, double *ret_worst)
+{
+    double worst = 0;
+    int bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double off = fabs((double)got[i] - want[i]);
+        bad |= !(off <= error[i] * limit); /* NaN, or infinities: looked at one by one */
+        double share = off / (error[i] + 0x1p-1000);
+        worst = share > worst ? share : worst;
+    }
+    *ret_worst = worst;
+    return !bad;
+}
+
+hone_device__diff hone_device__compare(uint8_t elem, const void *got,
+                                       const hone_device__expected *want, int64_t n,
                                        double tolerance)
 {
     enum { BLOCK = 512 };
     hone_device__diff d = {.first_bad = -1};
     size_t size = elems[elem].size;
-    bool exact = elems[elem].kind != FLOATS;
     for (int64_t at = 0; at < n; at += BLOCK) {
         int64_t m = n - at < BLOCK ? n - at : BLOCK;
-        const uint8_t *g = (const uint8_t *)got + (size_t)at * size;
-        const uint8_t *w = (const uint8_t *)want + (size_t)at * size;
-        if (memcmp(g, w, (size_t)m * size) == 0)
+        double worst;
+        if (elem == HONE_ELEM_F32 && want->elem == HONE_ELEM_F64 && want->error &&
+            is_within((const float *)got + at, (const double *)want->value + at, want->error + at,
+                      m, fmin(1, tolerance), &worst)) {
+            d.max_error = fmax(d.max_error, worst);
             continue;
-        for (int64_t i = 0; i < m; i++) {
-            if (exact && memcmp(g + (size_t)i * size, w + (size_t)i * size, size) == 0)
-                continue;
-            double gx = hone_device__elem_get(elem, g, i), wx = hone_device__elem_get(elem, w, i);
-            double e = error_of(gx, wx);
-            if (e > d.max_error)
-                d.max_error = e;
-            if (d.first_bad < 0 && (exact || e > tolerance)) {
-                d.first_bad = at + i;
-                d.got = isnan(gx) ? NAN : gx; /* of either sign */
-                d.want = isnan(wx) ? NAN : wx;
-            }
         }
+        if (elem == want->elem && elems[elem].kind != FLOATS && !want->error) {
+            /* whole numbers, also those a double does not hold */
+            const uint8_t *g = (const uint8_t *)got + (size_t)at * size;
+            const uint8_t *w = (const uint8_t *)want->value + (size_t)at * size;
+            for (int64_t i = 0; i < m && memcmp(g, w, (size_t)m * size) != 0; i++) {
+                if (memcmp(g + (size_t)i * size, w + (size_t)i * size, size) == 0)
+                    continue;
+                d.max_error = INFINITY;
+                if (d.first_bad < 0) {
+                    d.first_bad = at + i;
+                    d.got = hone_device__elem_get(elem, got, at + i);
+                    d.want = hone_device__elem_get(elem, want->value, at + i);
+                }
+            }
+            continue;
+        }
+        for (int64_t i = at; i < at + m; i++)
+            compare_one(elem, got, want, i, tolerance, &d);
     }
     return d;
+}
+
+/* Half of a last place of x. */
+static double rounding_of(uint8_t elem, double x)
+{
+    return fabs(x) * (elem == HONE_ELEM_F16 ? 0x1p-11 : elem == HONE_ELEM_BF16 ? 0x1p-8 : 0x1p-24);
+}
+
+void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const void *written,
+                                int64_t n)
+{
+    const double vague = 0.25;
+    double most = 0;
+    for (int64_t i = 0; e->error && i < n; i++) {
+        double v = hone_device__elem_get(e->elem, e->value, i);
+        if (isnan(e->error[i]))
+            e->error[i] = isnan(v) ? 0 : INFINITY;
+        if (written) {
+            double off = fabs(hone_device__elem_get(elem, written, i) - v);
+            most = isfinite(off) ? fmax(most, off) : most;
+        }
+    }
+    e->telling = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double v = hone_device__elem_get(e->elem, e->value, i);
+        if (e->error && written && isfinite(v) && e->error[i] > vague * fabs(v))
+            e->error[i] = fmin(e->error[i], 4 * most + rounding_of(elem, v));
+        e->telling += isfinite(v) && v != 0 && (!e->error || e->error[i] < 0.5 * fabs(v));
+    }
 }

@@ -9,7 +9,9 @@
  *   child.c     one child as it sees itself: threads, loading, calls
  *   timing.c    the timing loop inside the child
  *   verdict.c   the nursery's opinion on the numbers a child reports
- *   check.c     elements: generating, poisoning, comparing
+ *   check.c     elements: poisoning, comparing with what the oracle says
+ *   data.c      what inputs are filled with
+ *   expect.c    asking the oracle, and checking a kernel's results
  *   elf.c       what an artifact may contain
  *   sandbox.c   seccomp filters, limits, namespaces
  *
@@ -39,20 +41,47 @@ size_t hone_device__elem_size(uint8_t elem);
 double hone_device__elem_get(uint8_t elem, const void *array, int64_t i);
 void hone_device__elem_put(uint8_t elem, void *array, int64_t i, double x);
 
-/* Values that depend on seed and element type alone: floats are multiples of 1/8 in [-1, 1] (a sum
- * of up to 2^18 products is exact in f32), integers -4..4, unsigned 0..4, bool 0 and 1. */
-void hone_device__generate(uint8_t elem, void *array, int64_t n, uint64_t seed);
 /* NaN for floats, 0xa5 for the rest: what a kernel forgot to write shows. */
 void hone_device__poison(uint8_t elem, void *array, int64_t n);
 
+/* What the oracle says of one output. */
+typedef struct hone_device__expected {
+    uint8_t elem;  /* of the values: the output's own, or f64 */
+    void *value;   /* absent from children, as the next */
+    double *error; /* how far from it is right; infinite: anything. NULL: results must be equal */
+    int64_t
+        telling; /* elements where a wrong result could be told from a right one that is not 0 */
+} hone_device__expected;
+
 typedef struct hone_device__diff {
-    double max_error;  /* |got-want| / max(1, |want|); infinite for NaN against a number */
-    int64_t first_bad; /* index of the first element over the tolerance, or -1 */
-    double got, want;  /* there */
+    double max_error;        /* largest |got - want| in units of the element's bound */
+    int64_t first_bad;       /* index of the first element over its bound, or -1 */
+    double got, want, bound; /* there; the bound times the tolerance */
 } hone_device__diff;
-/* Integers and bool must be equal, whatever the tolerance. */
-hone_device__diff hone_device__compare(uint8_t elem, const void *got, const void *want, int64_t n,
+/* NaN is right where NaN is expected, an infinity where that one is; zeros of both signs are equal.
+ * tolerance: the bounds are taken times so much. */
+hone_device__diff hone_device__compare(uint8_t elem, const void *got,
+                                       const hone_device__expected *want, int64_t n,
                                        double tolerance);
+/* Makes the oracle's bounds fit for use and counts what is telling. Where they say nothing (they
+ * exceed a quarter of the value), a result may be off by four times what the program as written is
+ * off at most, if `written` (of type `elem`) says what that computes; NULL: not known. */
+void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const void *written,
+                                int64_t n);
+
+/* ---- data sets (data.c) ---------------------------------------------------------------------- */
+
+typedef enum hone_device__kind {
+#define DATASET(NAME, text, doc) HONE_DEVICE__##NAME,
+#include "workers/device/datasets.def"
+#undef DATASET
+    HONE_DEVICE__KINDS
+} hone_device__kind;
+const char *hone_device__kind_name(hone_device__kind k);
+/* Fills an input, of a->count elements. */
+void hone_device__fill(hone_device__kind kind, const hone_arg *a, void *array, uint64_t seed);
+/* What every float input is a multiple of; 0: nothing. */
+double hone_device__quantum(hone_device__kind kind, const hone_manifest *m);
 
 /* ---- how much memory (budget.c) ------------------------------------------------------------- */
 
@@ -100,7 +129,11 @@ hone_status hone_device__fits(const hone_device__need *need, const hone_device__
 
 #define HONE_DEVICE__CANARY 0xc3
 
-/* guard | canary | data ... | canary (<= 63 bytes) | guard. The data is 64-byte aligned. */
+/* guard | canary | data ... | canary | guard. The data is 64-byte aligned and lies at one end of
+ * the accessible pages, so that an access beyond it faults: at most 63 bytes of canary are between
+ * the data and the guard behind it (AT_END), none between it and the guard before it (AT_START). */
+typedef enum hone_device__side { HONE_DEVICE__AT_END, HONE_DEVICE__AT_START } hone_device__side;
+
 typedef struct hone_device__buffer {
     uint8_t *map; /* guards included */
     size_t map_bytes;
@@ -112,44 +145,67 @@ typedef struct hone_device__buffer {
 
 /* Zeroed memory shared with the children forked later, backed at once. HONE_E_NOMEM, HONE_E_LIMIT.
  */
-hone_status hone_device__buffer_new(size_t bytes, hone_device__buffer *ret, hone_error *err);
+hone_status hone_device__buffer_new(size_t bytes, hone_device__side side, hone_device__buffer *ret,
+                                    hone_error *err);
 /* Generated contents that nobody can change: not this process, and no child whatever it maps. */
-hone_status hone_device__buffer_new_input(uint8_t elem, int64_t n, uint64_t seed,
-                                          hone_device__buffer *ret, hone_error *err);
+hone_status hone_device__buffer_new_input(hone_device__kind kind, const hone_arg *a, uint64_t seed,
+                                          hone_device__side side, hone_device__buffer *ret,
+                                          hone_error *err);
 void hone_device__buffer_free(hone_device__buffer *b);
 void hone_device__buffer_set_canary(hone_device__buffer *b);
 /* Offset of the first byte overwritten, relative to data; false when none was. */
 bool hone_device__buffer_overrun(const hone_device__buffer *b, int64_t *ret);
 
+/* Where an oracle has what it says of a kernel's arguments: indices of its own arguments, -1 none.
+ */
+typedef struct hone_device__layout {
+    struct {
+        int value, error, written; /* of an output; of an input only the first: itself */
+    } args[HONE_MAX_KERNEL_ARGS];
+    int quantum;
+} hone_device__layout;
+/* By order and name (ir/oracle.h). HONE_E_INPUT: it is no oracle of this kernel. */
+hone_status hone_device__layout_of(const hone_manifest *kernel, const hone_manifest *oracle,
+                                   hone_device__layout *ret, hone_error *err);
+
 typedef struct hone_device__dataset {
-    uint64_t key; /* of argument types, sizes and the seed */
+    uint64_t key; /* of argument types, sizes and ranges, seed and kind */
     uint64_t used;
     uint64_t bytes;
+    hone_device__kind kind;
+    hone_device__side side;
     uint32_t n_args;
     hone_device__buffer args[HONE_MAX_ARGS];
-    void *expected[HONE_MAX_ARGS]; /* outputs of the reference, absent from children */
-    uint64_t reference;            /* which reference they are from, or 0 */
+    hone_device__expected expected[HONE_MAX_KERNEL_ARGS]; /* of outputs */
+    uint64_t reference;                                   /* which oracle says so, or 0 */
+    int64_t reference_ns;                                 /* time that took */
     void *expected_map;
     size_t expected_bytes;
 } hone_device__dataset;
 
-enum { HONE_DEVICE__DATASETS = 4 };
+enum { HONE_DEVICE__DATASETS = 4 * HONE_DEVICE__KINDS };
 
 typedef struct hone_device__cache {
     hone_device__dataset sets[HONE_DEVICE__DATASETS];
     uint64_t clock;
 } hone_device__cache;
 
-/* The data set of these arguments and this seed, made when it is not there, with all together below
- * `most_bytes` or this one alone. Borrowed until the next call. HONE_E_NOMEM, HONE_E_LIMIT. */
-hone_status hone_device__cache_get(hone_device__cache *c, const hone_manifest *m, uint64_t seed,
+/* Which data set: of a kernel's arguments, with room for what this oracle says of its outputs. */
+typedef struct hone_device__data_id {
+    const hone_manifest *kernel, *oracle;
+    uint64_t seed;
+    hone_device__kind kind;
+} hone_device__data_id;
+/* The data set, made when it is not there, with all together below `most_bytes` or this one alone;
+ * the oracle is not asked yet. Borrowed until the next call. HONE_E_NOMEM, HONE_E_LIMIT,
+ * HONE_E_INPUT. */
+hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__data_id *id,
                                    uint64_t most_bytes, hone_device__dataset **ret,
                                    hone_error *err);
-bool hone_device__cache_has(const hone_device__cache *c, const hone_manifest *m, uint64_t seed);
+bool hone_device__cache_has(const hone_device__cache *c, const hone_device__data_id *id);
 /* Bytes of the other sets, which are gone after drop_others. */
-uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_manifest *m,
-                                   uint64_t seed);
-void hone_device__cache_drop_others(hone_device__cache *c, const hone_manifest *m, uint64_t seed);
+uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_device__data_id *id);
+void hone_device__cache_drop_others(hone_device__cache *c, const hone_device__data_id *id);
 bool hone_device__same_args(const hone_manifest *a, const hone_manifest *b);
 
 /* ---- sandbox (sandbox.c) ------------------------------------------------------------ */
@@ -283,6 +339,21 @@ _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int 
  * as whole pairs allow. */
 int32_t hone_device__time(const hone_device__run *r, const hone_rt_kernel kernels[],
                           void *const *args[], const hone_rt_api *rt);
+
+/* ---- expected results (expect.c) --------------------------------------------------------------
+ */
+
+/* Runs the oracle on like->data in a child of its own and keeps what it says there.
+ * HONE_E_REFERENCE: the kernel as written fails, and how. As run_start and run_do. */
+hone_status hone_device__ask_oracle(const hone_device__run *like, const hone_manifest *kernel,
+                                    const hone_manifest *oracle, int fd, uint64_t hash,
+                                    hone_error *err);
+void hone_device__reset_outputs(const hone_manifest *m, hone_device__dataset *d);
+/* HONE_REJECT_OUT_OF_BOUNDS. */
+hone_status hone_device__check_canaries(const hone_device__run *r, hone_error *err);
+/* HONE_REJECT_WRONG_RESULT. `when` is for the message. *max_error is raised. */
+hone_status hone_device__compare_outputs(const hone_device__run *r, const char *when,
+                                         double *max_error, hone_error *err);
 
 /* ---- numbers (verdict.c) -------------------------------------------------------------- */
 

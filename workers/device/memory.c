@@ -23,7 +23,8 @@ static size_t round_up(size_t n, size_t to)
 
 /* Addresses for the buffer, and a file with its memory. fallocate rather than MAP_POPULATE: it says
  * so when there is not enough, where a map would raise SIGBUS at some later access. */
-static hone_status reserve(size_t bytes, hone_device__buffer *ret, int *ret_fd, hone_error *err)
+static hone_status reserve(size_t bytes, hone_device__side side, hone_device__buffer *ret,
+                           int *ret_fd, hone_error *err)
 {
     hone_device__buffer b = {.bytes = bytes};
     size_t rounded = round_up(bytes ? bytes : 1, 64);
@@ -43,7 +44,7 @@ static hone_status reserve(size_t bytes, hone_device__buffer *ret, int *ret_fd, 
         return s;
     }
     b.body = b.map + GUARD;
-    b.data = b.body + b.body_bytes - rounded;
+    b.data = side == HONE_DEVICE__AT_START ? b.body : b.body + b.body_bytes - rounded;
     *ret = b;
     *ret_fd = fd;
     return HONE_OK;
@@ -62,18 +63,21 @@ static hone_status map_body(hone_device__buffer *b, int fd, int protection, int 
     return s;
 }
 
-hone_status hone_device__buffer_new(size_t bytes, hone_device__buffer *ret, hone_error *err)
+hone_status hone_device__buffer_new(size_t bytes, hone_device__side side, hone_device__buffer *ret,
+                                    hone_error *err)
 {
     int fd;
-    hone_status s = reserve(bytes, ret, &fd, err);
+    hone_status s = reserve(bytes, side, ret, &fd, err);
     return s == HONE_OK ? map_body(ret, fd, PROT_READ | PROT_WRITE, MAP_SHARED, err) : s;
 }
 
-hone_status hone_device__buffer_new_input(uint8_t elem, int64_t n, uint64_t seed,
-                                          hone_device__buffer *ret, hone_error *err)
+hone_status hone_device__buffer_new_input(hone_device__kind kind, const hone_arg *a, uint64_t seed,
+                                          hone_device__side side, hone_device__buffer *ret,
+                                          hone_error *err)
 {
     int fd;
-    hone_status s = reserve((size_t)n * hone_device__elem_size(elem), ret, &fd, err);
+    hone_status s =
+        reserve((size_t)a->count * hone_device__elem_size(a->elem), side, ret, &fd, err);
     if (s != HONE_OK)
         return s;
     uint8_t *p = mmap(NULL, ret->body_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -83,7 +87,7 @@ hone_status hone_device__buffer_new_input(uint8_t elem, int64_t n, uint64_t seed
         close(fd);
         return s;
     }
-    hone_device__generate(elem, p + (ret->data - ret->body), n, seed);
+    hone_device__fill(kind, a, p + (ret->data - ret->body), seed);
     munmap(p, ret->body_bytes);
     return map_body(ret, fd, PROT_READ, MAP_PRIVATE, err);
 }
@@ -150,13 +154,27 @@ static size_t arg_bytes(const hone_arg *a)
     return (size_t)a->count * hone_device__elem_size(a->elem);
 }
 
-/* The copies of the outputs, in one map that forks leave out. */
-static hone_status make_expected(hone_device__dataset *d, const hone_manifest *m, hone_error *err)
+/* Bytes of what the oracle says, each part on a cache line of its own. */
+static size_t expected_bytes(const hone_manifest *oracle, const hone_manifest *kernel,
+                             const hone_device__layout *l)
 {
-    for (uint32_t i = 0; i < m->n_args; i++)
-        if (m->args[i].is_output)
-            d->expected_bytes += round_up(arg_bytes(&m->args[i]), 64);
-    d->expected_bytes += 64;
+    size_t bytes = 64;
+    for (uint32_t i = 0; i < kernel->n_args; i++) {
+        if (!kernel->args[i].is_output)
+            continue;
+        bytes += round_up(arg_bytes(&oracle->args[l->args[i].value]), 64);
+        if (l->args[i].error >= 0)
+            bytes += round_up(arg_bytes(&oracle->args[l->args[i].error]), 64);
+    }
+    return bytes;
+}
+
+/* Room for what the oracle says, in one map that forks leave out. */
+static hone_status make_expected(hone_device__dataset *d, const hone_manifest *kernel,
+                                 const hone_manifest *oracle, const hone_device__layout *l,
+                                 hone_error *err)
+{
+    d->expected_bytes = expected_bytes(oracle, kernel, l);
     void *p =
         mmap(NULL, d->expected_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
@@ -166,11 +184,16 @@ static hone_status make_expected(hone_device__dataset *d, const hone_manifest *m
     if (madvise(p, d->expected_bytes, MADV_DONTFORK) != 0)
         return hone_fail_errno(err, HONE_E_SANDBOX, "cannot hide the expected outputs");
     uint8_t *at = p;
-    for (uint32_t i = 0; i < m->n_args; i++) {
-        if (!m->args[i].is_output)
+    for (uint32_t i = 0; i < kernel->n_args; i++) {
+        if (!kernel->args[i].is_output)
             continue;
-        d->expected[i] = at;
-        at += round_up(arg_bytes(&m->args[i]), 64);
+        const hone_arg *value = &oracle->args[l->args[i].value];
+        d->expected[i] = (hone_device__expected){.elem = value->elem, .value = at};
+        at += round_up(arg_bytes(value), 64);
+        if (l->args[i].error < 0)
+            continue;
+        d->expected[i].error = (double *)(void *)at;
+        at += round_up(arg_bytes(&oracle->args[l->args[i].error]), 64);
     }
     return HONE_OK;
 }
@@ -178,18 +201,15 @@ static hone_status make_expected(hone_device__dataset *d, const hone_manifest *m
 static hone_status make(hone_device__dataset *d, const hone_manifest *m, uint64_t seed,
                         hone_error *err)
 {
-    d->n_args = m->n_args;
-    hone_status s = make_expected(d, m, err);
+    hone_status s = HONE_OK;
     for (uint32_t i = 0; i < m->n_args && s == HONE_OK; i++) {
         const hone_arg *a = &m->args[i];
         if (a->is_output)
-            s = hone_device__buffer_new(arg_bytes(a), &d->args[i], err);
+            s = hone_device__buffer_new(arg_bytes(a), d->side, &d->args[i], err);
         else
-            s = hone_device__buffer_new_input(a->elem, a->count, hone_hash_mix(seed, i),
+            s = hone_device__buffer_new_input(d->kind, a, hone_hash_mix(seed, i), d->side,
                                               &d->args[i], err);
     }
-    if (s != HONE_OK)
-        drop(d);
     return s;
 }
 
@@ -213,66 +233,81 @@ static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes, ui
     }
 }
 
-static uint64_t key_of(const hone_manifest *m, uint64_t seed)
+static uint64_t key_of(const hone_device__data_id *id)
 {
-    uint64_t key = hone_hash_mix(seed, m->n_args);
+    const hone_manifest *m = id->kernel, *o = id->oracle;
+    uint64_t key = hone_hash_mix(hone_hash_mix(id->seed, m->n_args), (uint64_t)id->kind);
     for (uint32_t i = 0; i < m->n_args; i++) {
         key = hone_hash_mix(key, (uint64_t)m->args[i].elem << 8 | m->args[i].is_output);
         key = hone_hash_mix(key, (uint64_t)m->args[i].count);
+        key = hone_hash_bytes(key, &m->args[i].lo, sizeof m->args[i].lo);
+        key = hone_hash_bytes(key, &m->args[i].hi, sizeof m->args[i].hi);
     }
+    for (uint32_t i = 0; i < o->n_args; i++) /* the room for what it says */
+        key = hone_hash_mix(key, (uint64_t)o->args[i].count << 8 | o->args[i].elem);
     return key;
 }
 
-static bool is_set(const hone_device__dataset *d, const hone_manifest *m, uint64_t seed)
+static bool is_set(const hone_device__dataset *d, const hone_device__data_id *id)
 {
-    return d->n_args == m->n_args && d->key == key_of(m, seed);
+    return d->n_args == id->kernel->n_args && d->key == key_of(id);
 }
 
-bool hone_device__cache_has(const hone_device__cache *c, const hone_manifest *m, uint64_t seed)
+bool hone_device__cache_has(const hone_device__cache *c, const hone_device__data_id *id)
 {
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        if (is_set(&c->sets[i], m, seed))
+        if (is_set(&c->sets[i], id))
             return true;
     return false;
 }
 
-uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_manifest *m,
-                                   uint64_t seed)
+uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_device__data_id *id)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        sum += is_set(&c->sets[i], m, seed) ? 0 : c->sets[i].bytes;
+        sum += is_set(&c->sets[i], id) ? 0 : c->sets[i].bytes;
     return sum;
 }
 
-void hone_device__cache_drop_others(hone_device__cache *c, const hone_manifest *m, uint64_t seed)
+void hone_device__cache_drop_others(hone_device__cache *c, const hone_device__data_id *id)
 {
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        if (!is_set(&c->sets[i], m, seed))
+        if (!is_set(&c->sets[i], id))
             drop(&c->sets[i]);
 }
 
-hone_status hone_device__cache_get(hone_device__cache *c, const hone_manifest *m, uint64_t seed,
+hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__data_id *id,
                                    uint64_t most_bytes, hone_device__dataset **ret, hone_error *err)
 {
-    uint64_t bytes = 0;
+    hone_device__layout l;
+    hone_status s = hone_device__layout_of(id->kernel, id->oracle, &l, err);
+    if (s != HONE_OK)
+        return s;
     c->clock++;
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
-        if (is_set(&c->sets[i], m, seed)) {
+        if (is_set(&c->sets[i], id)) {
             c->sets[i].used = c->clock;
             *ret = &c->sets[i];
             return HONE_OK;
         }
     }
-    for (uint32_t i = 0; i < m->n_args; i++)
-        bytes += arg_bytes(&m->args[i]) * (m->args[i].is_output ? 2 : 1);
+    uint64_t bytes = expected_bytes(id->oracle, id->kernel, &l);
+    for (uint32_t i = 0; i < id->kernel->n_args; i++)
+        bytes += arg_bytes(&id->kernel->args[i]);
     hone_device__dataset *d = make_room(c, bytes, most_bytes);
-    hone_status s = make(d, m, seed, err);
-    if (s != HONE_OK)
+    *d = (hone_device__dataset){.key = key_of(id),
+                                .used = c->clock,
+                                .bytes = bytes,
+                                .kind = id->kind,
+                                .side = id->kind % 2 ? HONE_DEVICE__AT_START : HONE_DEVICE__AT_END,
+                                .n_args = id->kernel->n_args};
+    s = make_expected(d, id->kernel, id->oracle, &l, err);
+    if (s == HONE_OK)
+        s = make(d, id->kernel, id->seed, err);
+    if (s != HONE_OK) {
+        drop(d);
         return s;
-    d->key = key_of(m, seed);
-    d->bytes = bytes;
-    d->used = c->clock;
+    }
     *ret = d;
     return HONE_OK;
 }

@@ -19,13 +19,13 @@
 
 /* ---- start and end ------------------------------------------------------------------------- */
 
-static hone_status make_packed(hone_device__kernel *k, hone_error *err)
+static hone_status make_packed(hone_device__kernel *k, hone_device__side side, hone_error *err)
 {
     for (uint32_t i = 0; k->manifest && i < k->manifest->n_args; i++) {
         if (!k->manifest->args[i].pack_bytes)
             continue;
-        hone_status s =
-            hone_device__buffer_new((size_t)k->manifest->args[i].pack_bytes, &k->packed[i], err);
+        hone_status s = hone_device__buffer_new((size_t)k->manifest->args[i].pack_bytes, side,
+                                                &k->packed[i], err);
         if (s != HONE_OK)
             return s;
         hone_device__buffer_set_canary(&k->packed[i]);
@@ -42,7 +42,7 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
     r->control = (hone_device__control *)r->control_page.data;
     memset(r->control, 0, sizeof *r->control);
     for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
-        hone_status s = make_packed(&r->kernels[k], err);
+        hone_status s = make_packed(&r->kernels[k], r->data->side, err);
         if (s != HONE_OK)
             return s;
     }

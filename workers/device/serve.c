@@ -13,8 +13,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* The reference is compiled plainly and may be a hundred times slower than a candidate. */
-#define REFERENCE_MS 120000
+/* Data sets beyond the first two are left out when the first took the oracle longer than this, and
+ * all together get this share of the memory that is free. */
+#define ORACLE_SLOW_NS INT64_C(4000000000)
+#define DATA_SHARE 4
+/* A candidate that is slower than this will not win, and is tried with the first two data sets
+ * only. */
+#define CONTENDER_RATIO 1.1
 /* What temporaries of kernels may take besides twice the size of their data, memory permitting. */
 #define TEMPORARIES ((uint64_t)2 << 30)
 
@@ -39,6 +44,8 @@ typedef struct work {
     hone_device__available available; /* memory, when the job came */
     uint64_t temporaries;             /* what is left of it for those of the kernels, */
     bool scarce;                      /* which is less than they may have */
+    uint64_t most_bytes, set_bytes;   /* all data sets may have; the first has */
+    int64_t oracle_ns;                /* the oracle took for the first */
 } work;
 
 /* ---- what the device says of itself -------------------------------------------------------- */
@@ -114,7 +121,7 @@ static hone_status check_job(hone_device__request *q, hone_error *err)
         hone_status s = check_manifest(&q->manifests[i], roles[i], err);
         if (s != HONE_OK)
             return s;
-        if (!hone_device__same_args(&q->manifests[0], &q->manifests[i]))
+        if (i == INCUMBENT && !hone_device__same_args(&q->manifests[0], &q->manifests[i]))
             return hone_fail(err, HONE_E_INPUT, "candidate and %s take different arguments",
                              roles[i]);
     }
@@ -170,62 +177,6 @@ static hone_status check_artifact(work *w, int which, hone_error *err)
                      roles[which], why.message);
 }
 
-/* ---- checking ------------------------------------------------------------------------------ */
-
-static void reset_outputs(const hone_manifest *m, hone_device__dataset *d)
-{
-    for (uint32_t i = 0; i < m->n_args; i++) {
-        if (!m->args[i].is_output)
-            continue;
-        hone_device__poison(m->args[i].elem, d->args[i].data, m->args[i].count);
-        hone_device__buffer_set_canary(&d->args[i]);
-    }
-}
-
-static hone_status check_canaries(const hone_device__run *r, hone_error *err)
-{
-    int64_t at;
-    for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
-        const hone_manifest *m = r->kernels[k].manifest;
-        for (uint32_t i = 0; m && i < m->n_args; i++) {
-            const hone_arg *a = &m->args[i];
-            if (a->is_output && hone_device__buffer_overrun(&r->data->args[i], &at))
-                return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS,
-                                 "the kernel wrote at byte %" PRId64 " of output '%s', which has "
-                                 "%zu",
-                                 at, a->name, r->data->args[i].bytes);
-            const hone_device__buffer *p = &r->kernels[k].packed[i];
-            if (p->map && hone_device__buffer_overrun(p, &at))
-                return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS,
-                                 "the pack function wrote at byte %" PRId64 " of packed input "
-                                 "'%s', which has %zu",
-                                 at, a->name, p->bytes);
-        }
-    }
-    return HONE_OK;
-}
-
-static hone_status compare_outputs(const hone_device__run *r, const char *when, double *max_error,
-                                   hone_error *err)
-{
-    const hone_manifest *m = r->kernels[0].manifest;
-    for (uint32_t i = 0; i < m->n_args; i++) {
-        const hone_arg *a = &m->args[i];
-        if (!a->is_output)
-            continue;
-        hone_device__diff d = hone_device__compare(
-            a->elem, r->data->args[i].data, r->data->expected[i], a->count, r->job->tolerance);
-        *max_error = fmax(*max_error, d.max_error);
-        if (d.first_bad >= 0)
-            return hone_fail(err, HONE_REJECT_WRONG_RESULT,
-                             "output '%s'%s: element %" PRId64 " is %.9g, expected %.9g (largest "
-                             "error %.3g, allowed %.3g)",
-                             a->name, when, d.first_bad, d.got, d.want, d.max_error,
-                             r->job->tolerance);
-    }
-    return HONE_OK;
-}
-
 static int64_t deadline(int64_t ms)
 {
     return hone_clock_ns() + ms * 1000000;
@@ -243,61 +194,17 @@ static hone_device__run new_run(nursery *n, work *w)
                               .worker = n->socket};
 }
 
-/* Runs the reference once and keeps what it computes. What it does wrong, the kernel as written
- * does; that it cannot even be loaded is the machine's fault. */
-static hone_status make_reference(nursery *n, work *w, hone_error *err)
-{
-    const hone_manifest *m = &w->request->manifests[REFERENCE];
-    hone_device__run r = new_run(n, w);
-    hone_measure_job job = w->request->job;
-    job.check_ms =
-        job.check_ms + job.run_ms > REFERENCE_MS ? job.check_ms + job.run_ms : REFERENCE_MS;
-    r.job = &job;
-    r.kernels[0].manifest = m;
-    r.kernels[0].fd = w->fds[REFERENCE];
-    hone_error why = {0};
-    reset_outputs(m, w->data);
-    w->data->reference = 0;
-    int64_t until = deadline(job.check_ms);
-    hone_status s = hone_device__run_start(&r, &why);
-    if (s == HONE_OK)
-        s = hone_device__run_do(&r, 0, HONE_DEVICE__READY, until, &why);
-    if (s == HONE_OK)
-        s = hone_device__run_do(&r, HONE_DEVICE__DO_CALL, HONE_DEVICE__CALLED, until, &why);
-    if (s == HONE_OK)
-        s = check_canaries(&r, &why);
-    hone_device__run_end(&r);
-    if (s == HONE_REJECT_RUN_TIMEOUT)
-        return hone_fail(err, HONE_E_REFERENCE,
-                         "the kernel as written fails: it did not end within %" PRId64
-                         " s, the most it is given here",
-                         job.check_ms / 1000);
-    if (hone_status_is_reject(s))
-        return hone_fail(err, s == HONE_REJECT_ARTIFACT ? HONE_E_SANDBOX : HONE_E_REFERENCE,
-                         "the kernel as written fails: %s", why.message);
-    if (s != HONE_OK) {
-        if (err)
-            *err = why;
-        return s;
-    }
-    for (uint32_t i = 0; i < m->n_args; i++)
-        if (m->args[i].is_output)
-            memcpy(w->data->expected[i], w->data->args[i].data, w->data->args[i].bytes);
-    w->data->reference = w->hashes[REFERENCE];
-    return HONE_OK;
-}
-
 /* ---- measuring ----------------------------------------------------------------------------- */
 
 /* Poisons, calls, compares. The child is loaded and waits for commands. */
 static hone_status checked_call(hone_device__run *r, const char *when, int64_t until,
                                 double *max_error, hone_error *err)
 {
-    reset_outputs(r->kernels[0].manifest, r->data);
+    hone_device__reset_outputs(r->kernels[0].manifest, r->data);
     hone_status s = hone_device__run_do(r, HONE_DEVICE__DO_CALL, HONE_DEVICE__CALLED, until, err);
     if (s == HONE_OK)
-        s = check_canaries(r, err);
-    return s == HONE_OK ? compare_outputs(r, when, max_error, err) : s;
+        s = hone_device__check_canaries(r, err);
+    return s == HONE_OK ? hone_device__compare_outputs(r, when, max_error, err) : s;
 }
 
 static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_measure_result *ret,
@@ -311,10 +218,8 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
     if (s != HONE_OK)
         return s;
     describe_speculation(n, r->pid);
-    snprintf(ret->env, sizeof ret->env, "%s; ssb=%s; sandbox=%s", n->system, n->speculation,
-             n->sandbox.on ? "on" : "off");
     s = checked_call(r, "", until, &ret->max_error, err);
-    ret->check_ns = hone_clock_ns() - start;
+    ret->check_ns += hone_clock_ns() - start;
     if (s != HONE_OK)
         return s;
     start = hone_clock_ns();
@@ -324,37 +229,42 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
     if (s != HONE_OK)
         return s;
     hone_device__timing timing = r->control->timing;
-    s = check_canaries(r, err);
+    s = hone_device__check_canaries(r, err);
     if (s != HONE_OK)
         return s;
     /* Once more on fresh outputs: right the first time is not enough, and a kernel that does
      * nothing must not live off what the incumbent wrote. */
+    start = hone_clock_ns();
     s = checked_call(r, " after many calls", deadline(job->check_ms), &ret->max_error, err);
+    ret->check_ns += hone_clock_ns() - start;
     if (s != HONE_OK)
         return s;
     return hone_device__judge(job, w->request->manifests[REFERENCE].flops, &timing, ret->run_ns,
                               ret, err);
 }
 
-/* The data set of the job, if there is memory for everything it takes. Other sets make room. */
-static hone_status get_data(nursery *n, work *w, hone_error *err)
+/* The data set of this kind, if there is memory for everything the job takes with it, and what the
+ * oracle says of it. Other sets make room. */
+static hone_status use_data(nursery *n, work *w, hone_device__kind kind, hone_error *err)
 {
     const hone_device__request *q = w->request;
     const hone_manifest *m = q->manifests;
-    uint64_t seed = q->job.data_seed, others = hone_device__cache_others(&n->cache, m, seed);
+    hone_device__data_id id = {&m[CANDIDATE], &m[REFERENCE], q->job.data_seed, kind};
+    uint64_t others = hone_device__cache_others(&n->cache, &id);
     hone_device__need need =
         hone_device__need_of(&m[CANDIDATE], &m[REFERENCE], q->has_incumbent ? &m[INCUMBENT] : NULL,
-                             q->job.threads, hone_device__cache_has(&n->cache, m, seed));
+                             q->job.threads, hone_device__cache_has(&n->cache, &id));
     hone_device__available_now(&n->limits, &w->available);
     hone_status s = hone_device__fits(&need, &w->available, others, &n->limits, err);
     if (s != HONE_OK)
         return s;
     uint64_t total = hone_device__need_total(&need), there = w->available.bytes;
     if (hone_device__fits(&need, &w->available, 0, &n->limits, NULL) != HONE_OK) {
-        hone_device__cache_drop_others(&n->cache, m, seed);
+        hone_device__cache_drop_others(&n->cache, &id);
         there += others;
     }
-    s = hone_device__cache_get(&n->cache, m, seed, there / 4, &w->data, err);
+    w->most_bytes = there / DATA_SHARE;
+    s = hone_device__cache_get(&n->cache, &id, w->most_bytes, &w->data, err);
     if (s != HONE_OK)
         return s;
     w->temporaries = TEMPORARIES + 2 * w->data->bytes;
@@ -363,7 +273,73 @@ static hone_status get_data(nursery *n, work *w, hone_error *err)
         w->temporaries = there - total;
     if (!n->sandbox.on) /* then only the machine refuses memory */
         w->scarce = true;
+    if (w->data->reference == w->hashes[REFERENCE])
+        return HONE_OK;
+    hone_device__run r = new_run(n, w);
+    return hone_device__ask_oracle(&r, &m[CANDIDATE], &m[REFERENCE], w->fds[REFERENCE],
+                                   w->hashes[REFERENCE], err);
+}
+
+/* Is this kind of data worth what it costs here? Those before it are kept. */
+static bool affords(const work *w, hone_device__kind kind)
+{
+    return (kind <= HONE_DEVICE__FULL || w->oracle_ns <= ORACLE_SLOW_NS) &&
+           w->set_bytes <= w->most_bytes / ((uint64_t)kind + 1);
+}
+
+/* A child of its own that loads, is called once and checked. */
+static hone_status check_child(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
+{
+    const hone_device__request *q = w->request;
+    int64_t start = hone_clock_ns(), until = start + q->job.check_ms * 1000000;
+    hone_device__run r = new_run(n, w);
+    r.kernels[0].manifest = &q->manifests[CANDIDATE];
+    r.kernels[0].fd = w->fds[CANDIDATE];
+    hone_status s = hone_device__run_start(&r, err);
+    if (s == HONE_OK)
+        s = hone_device__run_do(&r, 0, HONE_DEVICE__READY, until, err);
+    if (s == HONE_OK)
+        s = checked_call(&r, "", until, &ret->max_error, err);
+    hone_device__run_end(&r);
+    ret->check_ns += hone_clock_ns() - start;
+    return s;
+}
+
+/* An output of which every expected value is 0, not finite or uncertain proves nothing. */
+static hone_status check_telling(const hone_manifest *m, const int64_t *telling, hone_error *err)
+{
+    for (uint32_t i = 0; i < m->n_args; i++)
+        if (m->args[i].is_output && m->args[i].count > 0 && telling[i] == 0)
+            return hone_fail(
+                err, HONE_E_REFERENCE,
+                "the check shows nothing: whatever it is tried with, output '%s' is 0, "
+                "not finite, or anything because of rounding; state ranges of the inputs "
+                "where it is not, as in `input x: f32[N] in 0 .. 1`",
+                m->args[i].name);
     return HONE_OK;
+}
+
+/* The kinds of data beyond the first two, for a candidate that may win. */
+static hone_status check_thoroughly(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
+{
+    const hone_manifest *m = &w->request->manifests[CANDIDATE];
+    int64_t telling[HONE_MAX_KERNEL_ARGS] = {0};
+    hone_status s = HONE_OK;
+    size_t at = strlen(ret->env);
+    for (hone_device__kind k = 0; k < HONE_DEVICE__KINDS && s == HONE_OK; k++) {
+        if (k > 0 && !affords(w, k))
+            continue;
+        if (k > 0)
+            s = use_data(n, w, k, err);
+        if (s == HONE_OK && k > HONE_DEVICE__FULL)
+            s = check_child(n, w, ret, err);
+        for (uint32_t i = 0; i < m->n_args && s == HONE_OK; i++)
+            telling[i] += m->args[i].is_output ? w->data->expected[i].telling : 0;
+        int more = snprintf(ret->env + at, sizeof ret->env - at, "%s%s",
+                            k ? "," : "; data=", hone_device__kind_name(k));
+        at += more > 0 && at + (size_t)more < sizeof ret->env ? (size_t)more : 0;
+    }
+    return s == HONE_OK ? check_telling(m, telling, err) : s;
 }
 
 static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
@@ -374,9 +350,18 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
         if (w->fds[i] >= 0)
             s = check_artifact(w, i, err);
     if (s == HONE_OK)
-        s = get_data(n, w, err);
-    if (s == HONE_OK && w->data->reference != w->hashes[REFERENCE])
-        s = make_reference(n, w, err);
+        s = use_data(n, w, HONE_DEVICE__SMALL, err);
+    if (s != HONE_OK)
+        return s;
+    w->set_bytes = w->data->bytes;
+    w->oracle_ns = w->data->reference_ns;
+    if (affords(w, HONE_DEVICE__FULL)) {
+        s = use_data(n, w, HONE_DEVICE__FULL, err);
+        if (s == HONE_OK)
+            s = check_child(n, w, ret, err);
+        if (s == HONE_OK)
+            s = use_data(n, w, HONE_DEVICE__SMALL, err);
+    }
     if (s != HONE_OK)
         return s;
     hone_device__run r = new_run(n, w);
@@ -388,6 +373,10 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
     }
     s = measure_child(n, w, &r, ret, err);
     hone_device__run_end(&r);
+    snprintf(ret->env, sizeof ret->env, "%s; ssb=%s; sandbox=%s", n->system, n->speculation,
+             n->sandbox.on ? "on" : "off");
+    if (s == HONE_OK && (!q->has_incumbent || ret->log_ratio < log(CONTENDER_RATIO)))
+        s = check_thoroughly(n, w, ret, err);
     return s;
 }
 
@@ -422,8 +411,8 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     hone_device__sandbox_enter(sandbox);
     r->status = hone_device__sandbox_init(sandbox, &n.sandbox, &r->error);
     if (r->status == HONE_OK)
-        r->status =
-            hone_device__buffer_new(sizeof(hone_device__control), &n.control_page, &r->error);
+        r->status = hone_device__buffer_new(sizeof(hone_device__control), HONE_DEVICE__AT_END,
+                                            &n.control_page, &r->error);
     describe_system(&n);
     answer(socket, r);
     bool serving = r->status == HONE_OK;

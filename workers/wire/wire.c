@@ -2,6 +2,8 @@
  * checked against its limit and against the bytes that are left before it is used. */
 #include "workers/wire/wire.h"
 
+#include <math.h>
+
 /* ---- writing -------------------------------------------------------------------------------- */
 
 typedef struct writer {
@@ -56,6 +58,8 @@ static void put_manifest(writer *w, const char *field, const hone_manifest *m)
         put_le(w, a->is_output, 1);
         put_le(w, (uint64_t)a->count, 8);
         put_le(w, (uint64_t)a->pack_bytes, 8);
+        put_f64(w, a->lo);
+        put_f64(w, a->hi);
     }
     put_le(w, (uint64_t)m->flops, 8);
     put_le(w, m->has_pack, 1);
@@ -232,9 +236,11 @@ static bool get_manifest(reader *r, hone_manifest *ret)
     for (uint32_t i = 0; i < ret->n_args; i++) {
         hone_arg *a = &ret->args[i];
         if (!get_chars(r, a->name, sizeof a->name) || !get_u8(r, &a->elem) ||
-            !get_u8(r, &a->is_output) || !get_i64(r, &a->count) || !get_i64(r, &a->pack_bytes))
+            !get_u8(r, &a->is_output) || !get_i64(r, &a->count) || !get_i64(r, &a->pack_bytes) ||
+            !get_f64(r, &a->lo) || !get_f64(r, &a->hi))
             return false;
-        if (a->elem >= HONE_ELEM_COUNT || a->is_output > 1 || a->count < 0 || a->pack_bytes < 0)
+        if (a->elem >= HONE_ELEM_COUNT || a->is_output > 1 || a->count < 0 || a->pack_bytes < 0 ||
+            isnan(a->lo) || isnan(a->hi))
             return false;
     }
     return get_i64(r, &ret->flops) && get_u8(r, &ret->has_pack) && ret->has_pack <= 1;
