@@ -122,8 +122,9 @@ static void print_answer(const cli_answer *a, const cli_kernel *k, const hone_ta
     }
     cli_format_ns((double)a->record.time_ns, time);
     hone_hash_format(a->record.trace_hash, hash);
-    printf("exact, %s, %.1f GFLOP/s, trace %s, checked against the %s (largest error %.2g)\n", time,
-           a->gflops, hash, a->record.checked, a->record.max_error);
+    printf("exact, %s, %.1f GFLOP/s, trace %s, checked against the %s: errors up to %.2g of what "
+           "rounding may do\n",
+           time, a->gflops, hash, a->record.checked, a->record.max_error);
 }
 
 static int run(int argc, char **argv, const cli_command *self)

@@ -156,7 +156,7 @@ static void summary_text(const cli_kernel *k, const hone_target *t, int64_t thre
     printf("%s on %s, %" PRId64 " thread%s\n", k->title, t->cpu, threads, threads == 1 ? "" : "s");
     if (r->best_ns) {
         cli_format_ns((double)r->best_ns, best);
-        printf("  best     %s, %.1f GFLOP/s, checked against the reference (largest error %.2g)\n",
+        printf("  best     %s, %.1f GFLOP/s, checked: errors up to %.2g of what rounding may do\n",
                best, r->gflops, r->max_error);
     } else {
         puts("  best     none: no candidate gave a right result");

@@ -108,7 +108,8 @@ typedef struct hone_db_record {
     int64_t time_ns;     /* median time of one call, as measured; > 0 when HONE_OK, else 0 */
     double log_ratio;    /* what decided: ln(lower quartile / that of the incumbent) */
     int32_t n_samples;   /* samples time_ns rests on. Set by put from its argument */
-    double max_error, tolerance; /* worst error seen, and the largest allowed */
+    double max_error, tolerance; /* worst error seen, and the largest allowed; in units of the
+                                    oracle's bound of the element (docs/ORACLE.md) */
     const char *checked;         /* how correctness was checked: "reference", "" if it was not */
     uint64_t data_seed;          /* inputs were generated from it */
     int64_t build_ns, run_ns;    /* spent on it */

@@ -139,7 +139,7 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
                               .incumbent = with ? &with->artifact : NULL,
                               .threads = s->o.threads,
                               .data_seed = DATA_SEED,
-                              .tolerance = s->tolerance,
+                              .tolerance = HONE_TOLERANCE,
                               .peak_gflops = s->peak_gflops,
                               .check_ms = plain ? 120000 : 30000,
                               .run_ms = (int64_t)fmin(limit_ms, 60000),

@@ -101,7 +101,7 @@ struct hone_session {
     char *program_text, *target_text, *state_text;
     uint64_t workload_hash;
     int64_t flops, workload_id, target_id;
-    double peak_gflops, tolerance;
+    double peak_gflops;
     hone_db_session row;
 
     variant *reference; /* built, or NULL */

@@ -254,19 +254,6 @@ bool hone_tuner__is_as_written(const char *trace)
     return yes;
 }
 
-/* Largest error a result may have: of f32, what fast algorithms cost (the reference sums in f64);
- * where 16 bits are stored, two of their last places. */
-static double tolerance_of(const hone_program *p)
-{
-    double most = 1e-3;
-    for (uint32_t b = 1; b < p->buffers.n; b++) {
-        const hone_buffer_row *r = &p->buffers.v[b];
-        double places = r->dtype == HONE_F16 ? 0x1p-9 : r->dtype == HONE_BF16 ? 0x1p-6 : 0;
-        most = r->role != HONE_INPUT && places > most ? places : most;
-    }
-    return most;
-}
-
 /* A bound: 6 GHz, every lane a byte; matrix units do 2048 operations of bytes a cycle and more. */
 static double peak_gflops(const hone_target *t, int32_t threads)
 {
@@ -289,7 +276,6 @@ static hone_status open_session(session *s, hone_error *err)
     s->flops = hone_program_flops(&copy);
     hone_program_fini(&copy);
     s->peak_gflops = peak_gflops(o->target, o->threads);
-    s->tolerance = tolerance_of(o->program);
     HONE_TRY(hone_tuner__log_open(s, err));
     const hone_space_options space = {.target = o->target,
                                       .threads = o->threads,

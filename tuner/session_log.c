@@ -166,7 +166,7 @@ static hone_status put(session *s, const errand *j, const hone_pool_event *e, co
                         .time_ns = good ? m->time_ns : 0,
                         .log_ratio = paired ? c->ratio : 0,
                         .max_error = isfinite(m->max_error) ? m->max_error : 1e308,
-                        .tolerance = s->tolerance,
+                        .tolerance = HONE_TOLERANCE,
                         .checked = good ? "reference" : "",
                         .data_seed = DATA_SEED,
                         .build_ns = e->kind == HONE_POOL_BUILT ? e->spent_ns : j->v->build_ns,

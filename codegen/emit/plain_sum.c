@@ -1,6 +1,6 @@
-/* Sums of the plain code. The oracle's own error must not show: a sum of f32 is kept in f64 and
- * rounded once, when it is complete. In f32 and in program order 2^20 terms are off by 0.3 %. (Sums
- * of bf16 and f16 are what the program says: rounded at each step, which is most of their value.)
+/* Sums of the plain code, which the oracle is made of. A sum of f32 is kept in f64 and rounded
+ * once, when it is complete: in f32 and in program order 2^20 terms are off by 0.3 %. (Sums of bf16
+ * and f16 are what the program says: rounded at each step, which is most of their value.)
  *
  * Done for a perfect nest of loops around one block that sums: the loops over elements go outside,
  * those of the sum inside; of the output's rows TILE elements at a time are summed, in memory that
@@ -16,6 +16,7 @@ typedef struct sum {
     hone_stmt elems[CG_MAX_SCOPES]; /* loops over elements, outermost first, without the row's */
     hone_stmt steps[CG_MAX_SCOPES]; /* loops of the sum */
     hone_stmt row;                  /* loop along the output's rows, or none */
+    hone_dtype dtype;               /* of the output: f32 or f64 */
     cg_idx lo, hi;                  /* its part at hand */
     LLVMValueRef acc;               /* f64, one for each of the part */
 } sum;
@@ -72,8 +73,9 @@ static bool all_steps_inside(const cg *e, const cg_leaf *leaf)
 
 static bool is_sum(const cg *e, const cg_leaf *leaf)
 {
+    int t = hone_buffer_at(&e->q, leaf->out)->dtype;
     if (!leaf->init.i || leaf->op != HONE_OP_ADD || leaf->self_read || !leaf->n_index ||
-        hone_buffer_at(&e->q, leaf->out)->dtype != HONE_F32) {
+        (t != HONE_F32 && t != HONE_F64)) {
         return false;
     }
     for (unsigned k = 0; k < leaf->n_conds; k++) {
@@ -99,6 +101,7 @@ static bool find_sum(cg *e, hone_stmt nest, sum *ret)
     if (!ret->leaf || !is_sum(e, ret->leaf)) {
         return false;
     }
+    ret->dtype = (hone_dtype)hone_buffer_at(&e->q, ret->leaf->out)->dtype;
     for (s = nest; hone_is_loop(&e->q, s); s = hone_stmt_at(&e->q, s)->first) {
         bool step = is_step(e, ret->leaf, var_of(e, s));
         if (step == is_element(e, ret->leaf, var_of(e, s)) && hone_loop_extent(&e->q, s) > 1) {
@@ -168,13 +171,13 @@ static LLVMValueRef place(cg *e, const sum *x)
 static void begin_one(cg *e, sum *x)
 {
     LLVMValueRef v = hone_cg__value(e, x->leaf->init).v;
-    LLVMBuildStore(e->b, hone_cg__cast(e, HONE_F32, HONE_F64, v), place(e, x));
+    LLVMBuildStore(e->b, hone_cg__cast(e, x->dtype, HONE_F64, v), place(e, x));
 }
 
 static void add_one(cg *e, sum *x)
 {
     LLVMValueRef p = place(e, x), v = hone_cg__value(e, x->leaf->operand).v;
-    v = hone_cg__cast(e, HONE_F32, HONE_F64, v);
+    v = hone_cg__cast(e, x->dtype, HONE_F64, v);
     v = LLVMBuildFAdd(e->b, LLVMBuildLoad2(e->b, e->f64, p, ""), v, "");
     if (LLVMIsAInstruction(v)) {
         LLVMSetFastMathFlags(v, LLVMFastMathAllowReassoc);
@@ -185,7 +188,7 @@ static void add_one(cg *e, sum *x)
 static void end_one(cg *e, sum *x)
 {
     LLVMValueRef v = LLVMBuildLoad2(e->b, e->f64, place(e, x), "");
-    v = hone_cg__cast(e, HONE_F64, HONE_F32, v);
+    v = hone_cg__cast(e, HONE_F64, x->dtype, v);
     hone_cg__store(e, x->leaf, (cg_val){v, false});
 }
 

@@ -19,7 +19,7 @@ run 0 "$HONE" tune matmul $small --threads 1 --trials 12 --db m.db
 # ---- the answer in words
 run 0 "$HONE" query matmul $small --threads 1 --db m.db
 says "exact, "
-says "checked against the reference"
+says "checked against the reference: errors up to"
 run 0 "$HONE" query matmul -D M=5 -D N=5 -D K=5 --threads 1 --db m.db
 says "default schedule"
 run 0 "$HONE" query matmul $small --threads 2 --db m.db
