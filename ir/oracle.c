@@ -138,7 +138,7 @@ typedef struct reduction {
     hone_expr operand;
     double steps;
     hone_buffer value, size, error; /* size, error: none where not needed */
-    hone_expr quantum;              /* of the operand */
+    quantum quantum;                /* of the operand */
 } reduction;
 
 typedef enum part { VALUE, SIZE, ERROR, MOST } part;
@@ -176,13 +176,8 @@ static shadow concluded_sum(oracle *c, hone_stmt from, const void *ctx)
     hone_expr carried = r->error.i ? load(c, from, r->error) : HONE_NO_EXPR;
     hone_expr most = hone_oracle__plus(c, size, carried);
     hone_expr pays = op2(c, HONE_OP_LE, hone_unary(c->o, HONE_OP_ABS, v), num(c, DBL_MAX));
-    if (r->quantum.i) {
-        hone_expr span = op2(c, HONE_OP_MUL, r->quantum, num(c, p.span));
-        hone_expr inexact = op2(c, HONE_OP_LT, span, size);
-        if (carried.i)
-            inexact = op2(c, HONE_OP_OR, inexact, op2(c, HONE_OP_LT, zero, carried));
-        pays = op2(c, HONE_OP_AND, pays, inexact);
-    }
+    if (r->quantum.known)
+        pays = op2(c, HONE_OP_AND, pays, hone_oracle__exceeds(c, most, r->quantum, p));
     hone_expr cost = op2(c, HONE_OP_MUL, most, num(c, relative_cost(r)));
     /* an order may pass the largest number on its way to a sum below it */
     cost = hone_select(c->o, op2(c, HONE_OP_LE, most, num(c, p.most)), cost, num(c, INFINITY));
@@ -375,11 +370,10 @@ static void make_arguments(oracle *c, hone_buffer *written)
     }
     c->step = hone_buffer_new(c->o, HONE_ORACLE_QUANTUM, HONE_F64, &(int64_t){1}, 1, HONE_INPUT,
                               HONE_GLOBAL);
-    hone_expr first = hone_int(c->o, 0), step = hone_load(c->o, c->step, &first, 1);
     for (uint32_t b = 1; b < p->buffers.n; b++) {
         const hone_buffer_row *r = &p->buffers.v[b];
         if (r->role == HONE_INPUT && hone_dtype_is_float((hone_dtype)r->dtype))
-            c->quantum[b] = step;
+            c->quantum[b] = (quantum){.known = true, .degree = 1};
         if (r->role != HONE_OUTPUT)
             continue;
         hone_dtype t = (hone_dtype)r->dtype;

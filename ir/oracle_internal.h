@@ -11,8 +11,16 @@ typedef struct precision {
     double span; /* whole numbers up to it are exact */
 } precision;
 
+/* hone.quantum^degree 2^exponent, of which a value is a whole multiple. hone.quantum is at most 1,
+ * so that a higher degree is finer. */
+typedef struct quantum {
+    bool known;
+    int degree, exponent;
+} quantum;
+
 typedef struct shadow {
-    hone_expr v, e, q;
+    hone_expr v, e;
+    quantum q;
     bool done;
 } shadow;
 
@@ -20,7 +28,7 @@ typedef struct oracle {
     const hone_program *p;
     hone_program *o;
     hone_buffer *value, *error; /* by buffer of p; error none: exact */
-    hone_expr *quantum;         /* by buffer of p */
+    quantum *quantum;           /* by buffer of p */
     hone_buffer step;           /* hone.quantum */
     /* of the block at hand */
     shadow *memo;    /* by expression of p */
@@ -36,6 +44,9 @@ shadow hone_oracle__bounded(oracle *c, shadow s, precision p);
 shadow hone_oracle__as_stored(oracle *c, shadow s, hone_dtype t);
 /* Of an expression of p within the block at hand. */
 shadow hone_oracle__translate(oracle *c, hone_expr e);
+/* Is a value of this size more than the span of p in units of q, so that it may be rounded? q is
+ * known. */
+hone_expr hone_oracle__exceeds(oracle *c, hone_expr size, quantum q, precision p);
 /* Bounds, of which none is 0. */
 hone_expr hone_oracle__plus(oracle *c, hone_expr a, hone_expr b);
 hone_expr hone_oracle__or_zero(oracle *c, hone_expr e);

@@ -6,14 +6,16 @@
  *   translation   an expression of p as a shadow, each node once
  *
  * Three quantities. v: the value, f64 for floats, else of the dtype itself. e: the bound, f64, none
- * where it is 0 for certain; of a bool, whether it may come out the other way. q: the value is a
- * whole multiple of q provided that e is 0, and q does not depend on the element; none: not known.
- * A sum of multiples of q whose absolute values add up to less than 2^24 q is exact in f32 in any
- * order, so that on small whole numbers the bound is 0 and a result must be equal. */
+ * where it is 0 for certain; of a bool, whether it may come out the other way. q: what is computed
+ * is a whole multiple of q, which does not depend on the element. A sum of
+ * multiples of q whose absolute values add up to less than 2^24 q is exact in f32 in any order, so
+ * that on small whole numbers the bound is 0 and a result must be equal. */
 #include "ir/oracle_internal.h"
 
 #include <float.h>
 #include <math.h>
+
+#define MOST_DEGREE 16 /* of a quantum */
 
 /* ---- precisions ------------------------------------------------------------------------------ */
 
@@ -100,10 +102,30 @@ static hone_expr wide(oracle *c, hone_expr v)
 
 /* ---- rounding -------------------------------------------------------------------------------- */
 
+static const quantum any_value = {.known = false}, whole_numbers = {.known = true};
+
+/* Both are multiples of it. */
+static quantum finer(quantum a, quantum b)
+{
+    return (quantum){.known = a.known && b.known,
+                     .degree = a.degree > b.degree ? a.degree : b.degree,
+                     .exponent = a.exponent < b.exponent ? a.exponent : b.exponent};
+}
+
+hone_expr hone_oracle__exceeds(oracle *c, hone_expr size, quantum q, precision p)
+{
+    hone_expr first = hone_int(c->o, 0), step = hone_load(c->o, c->step, &first, 1);
+    hone_expr span = num(c, ldexp(p.span, q.exponent));
+    for (int k = 0; k < q.degree; k++)
+        span = mul(c, span, step);
+    return op2(c, HONE_OP_LT, span, size);
+}
+
 /* What rounding v once costs: units of relative error, unless v is a multiple of q below the span.
- * e: what it has already, none or all that matters for whether it is exact. */
-static hone_expr rounding(oracle *c, hone_expr v, hone_expr e, hone_expr q, double units,
-                          double least, precision p)
+ * That holds also for values that were rounded before: what is rounded to a grid coarser than q
+ * still is a multiple of q. */
+static hone_expr rounding(oracle *c, hone_expr v, quantum q, double units, double least,
+                          precision p)
 {
     hone_expr size = absolute(c, v);
     hone_expr finite = op2(c, HONE_OP_LE, size, num(c, DBL_MAX)); /* nor is it when NaN */
@@ -111,20 +133,16 @@ static hone_expr rounding(oracle *c, hone_expr v, hone_expr e, hone_expr q, doub
     if (least > 0)
         cost = op2(c, HONE_OP_ADD, cost, num(c, least));
     hone_expr pays = finite;
-    if (q.i) {
-        hone_expr inexact = op2(c, HONE_OP_LT, mul(c, q, num(c, p.span)), size);
-        if (e.i)
-            inexact = op2(c, HONE_OP_OR, inexact, op2(c, HONE_OP_LT, num(c, 0), e));
-        pays = op2(c, HONE_OP_AND, pays, inexact);
-    }
+    if (q.known)
+        pays = op2(c, HONE_OP_AND, pays, hone_oracle__exceeds(c, size, q, p));
     return hone_select(c->o, pays, cost, num(c, 0));
 }
 
-static shadow rounded(oracle *c, hone_expr v, hone_expr e, hone_expr q, double units, double least,
+static shadow rounded(oracle *c, hone_expr v, hone_expr e, quantum q, double units, double least,
                       precision p)
 {
     return (shadow){
-        .v = v, .e = hone_oracle__plus(c, e, rounding(c, v, e, q, units, least, p)), .q = q};
+        .v = v, .e = hone_oracle__plus(c, e, rounding(c, v, q, units, least, p)), .q = q};
 }
 
 /* Beyond the largest number there is infinity; near it either is right. */
@@ -154,29 +172,25 @@ shadow hone_oracle__as_stored(oracle *c, shadow s, hone_dtype t)
     if (!s.e.i)
         return (shadow){.v = once, .q = s.q};
     hone_expr exact = op2(c, HONE_OP_EQ, s.e, num(c, 0));
-    shadow r = hone_oracle__bounded(c, rounded(c, s.v, s.e, HONE_NO_EXPR, 1, p.tiny, p), p);
+    shadow r = hone_oracle__bounded(c, rounded(c, s.v, s.e, s.q, 1, p.tiny, p), p);
     return (shadow){.v = hone_select(c->o, exact, once, r.v),
                     .e = hone_select(c->o, exact, num(c, 0), r.e),
-                    .q = HONE_NO_EXPR};
+                    .q = s.q};
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-/* A multiple of both. */
-static hone_expr common_quantum(oracle *c, hone_expr a, hone_expr b)
-{
-    return a.i && b.i ? op2(c, HONE_OP_MIN, a, b) : HONE_NO_EXPR;
-}
-
 static shadow sum_of(oracle *c, hone_op op, shadow a, shadow b, precision p)
 {
-    return rounded(c, op2(c, op, a.v, b.v), hone_oracle__plus(c, a.e, b.e),
-                   common_quantum(c, a.q, b.q), 1, 0, p);
+    return rounded(c, op2(c, op, a.v, b.v), hone_oracle__plus(c, a.e, b.e), finer(a.q, b.q), 1, 0,
+                   p);
 }
 
 static shadow product_of(oracle *c, shadow a, shadow b, precision p)
 {
-    hone_expr q = a.q.i && b.q.i ? mul(c, a.q, b.q) : HONE_NO_EXPR;
+    quantum q = {.known = a.q.known && b.q.known && a.q.degree + b.q.degree <= MOST_DEGREE,
+                 .degree = a.q.degree + b.q.degree,
+                 .exponent = a.q.exponent + b.q.exponent};
     hone_expr e =
         hone_oracle__plus(c, scaled(c, b.e, absolute(c, a.v)), scaled(c, a.e, absolute(c, b.v)));
     if (a.e.i && b.e.i)
@@ -195,13 +209,12 @@ static shadow quotient_of(oracle *c, shadow a, shadow b, precision p)
             c->o, op2(c, HONE_OP_LT, num(c, 0), room), op2(c, HONE_OP_DIV, e, room),
             hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), e), num(c, INFINITY), num(c, 0)));
     }
-    return hone_oracle__bounded(c, rounded(c, z, e, HONE_NO_EXPR, 2, p.tiny, p), p);
+    return hone_oracle__bounded(c, rounded(c, z, e, any_value, 2, p.tiny, p), p);
 }
 
 static shadow extreme_of(oracle *c, hone_op op, shadow a, shadow b)
 {
-    return (shadow){
-        .v = op2(c, op, a.v, b.v), .e = larger(c, a.e, b.e), .q = common_quantum(c, a.q, b.q)};
+    return (shadow){.v = op2(c, op, a.v, b.v), .e = larger(c, a.e, b.e), .q = finer(a.q, b.q)};
 }
 
 /* ---- elementary functions --------------------------------------------------------------------
@@ -248,8 +261,7 @@ static shadow function_of(oracle *c, hone_op op, shadow a, precision p)
     if (op == HONE_OP_ABS)
         return (shadow){.v = z, .e = a.e, .q = a.q};
     if (op == HONE_OP_FLOOR || op == HONE_OP_CEIL || op == HONE_OP_ROUND) {
-        hone_expr q = a.q.i ? greatest(c, a.q, num(c, 1)) : num(c, 1);
-        return (shadow){.v = z, .e = a.e.i ? spread(c, op, a) : a.e, .q = q};
+        return (shadow){.v = z, .e = a.e.i ? spread(c, op, a) : a.e, .q = whole_numbers};
     }
     if (a.e.i)
         e = op == HONE_OP_LOG || op == HONE_OP_SQRT ? spread_above(c, op, a) : spread(c, op, a);
@@ -258,7 +270,7 @@ static shadow function_of(oracle *c, hone_op op, shadow a, precision p)
     /* below the smallest normal number results lose places, or are flushed to 0 */
     double least = op == HONE_OP_SQRT ? 0 : p.unit == in_f64.unit ? DBL_MIN : FLT_MIN;
     return hone_oracle__bounded(
-        c, rounded(c, z, e, HONE_NO_EXPR, units, op == HONE_OP_LOG ? p.unit * 2 : least, p), p);
+        c, rounded(c, z, e, any_value, units, op == HONE_OP_LOG ? p.unit * 2 : least, p), p);
 }
 
 /* exp(b log a), for a > 0; elsewhere an error in the arguments leaves nothing certain. */
@@ -282,7 +294,7 @@ static shadow power_of(oracle *c, shadow a, shadow b, precision p)
     /* 1 ulp, and in f64 1e-15 |b log a| */
     double units = p.unit == in_f64.unit ? 4096 : units_of(HONE_OP_POW);
     double least = p.unit == in_f64.unit ? DBL_MIN : FLT_MIN;
-    return hone_oracle__bounded(c, rounded(c, z, e, HONE_NO_EXPR, units, least, p), p);
+    return hone_oracle__bounded(c, rounded(c, z, e, any_value, units, least, p), p);
 }
 
 /* ---- conditions ------------------------------------------------------------------------------ */
@@ -299,7 +311,7 @@ static hone_expr unsure(oracle *c, shadow a, shadow b)
 
 static shadow choice_of(oracle *c, shadow cond, shadow a, shadow b)
 {
-    shadow s = {.v = hone_select(c->o, cond.v, a.v, b.v), .q = common_quantum(c, a.q, b.q)};
+    shadow s = {.v = hone_select(c->o, cond.v, a.v, b.v), .q = finer(a.q, b.q)};
     if (hone_expr_dtype(c->o, s.v) == HONE_BOOL) {
         if (a.e.i || b.e.i || cond.e.i) {
             hone_expr no = hone_bool(c->o, false);
@@ -356,7 +368,7 @@ static shadow cast_to_float(oracle *c, hone_dtype t, shadow a, hone_dtype from)
     if (from == HONE_BOOL && a.e.i)
         s.e = hone_select(c->o, a.e, num(c, 1), num(c, 0));
     if (!hone_dtype_is_float(from)) {
-        s.q = num(c, 1);
+        s.q = whole_numbers;
         precision p = computed_as(t); /* 16 bits go by way of f32 */
         if (hone_dtype_bytes(from) * 8 > (t == HONE_F64 ? 53 : 24))
             s = rounded(c, s.v, s.e, s.q, 1, 0, p);
@@ -410,22 +422,16 @@ static shadow constant_of(oracle *c, hone_expr e)
                              : r->dtype == HONE_I64
                                  ? hone_int(c->o, r->imm.i)
                                  : hone_const(c->o, (hone_dtype)r->dtype, (double)r->imm.i)};
-    double x = r->imm.f, step = INFINITY; /* 0 is a multiple of anything */
+    double x = r->imm.f;
+    quantum q = {.known = isfinite(x), .exponent = 1000}; /* 0 is a multiple of anything */
     if (x != 0 && isfinite(x)) {
-        int exponent;
-        double m = frexp(fabs(x), &exponent);
-        int places = 0;
-        while (m != floor(m)) {
+        double m = frexp(fabs(x), &q.exponent);
+        for (; m != floor(m); q.exponent--)
             m *= 2;
-            places++;
-        }
-        step = ldexp(1, exponent - places);
-        while (fmod(m, 2) == 0) {
+        for (; fmod(m, 2) == 0; q.exponent++)
             m /= 2;
-            step *= 2;
-        }
     }
-    return (shadow){.v = num(c, x), .q = isnan(x) || isinf(x) ? HONE_NO_EXPR : num(c, step)};
+    return (shadow){.v = num(c, x), .q = q};
 }
 
 /* ---- translation ----------------------------------------------------------------------------- */
