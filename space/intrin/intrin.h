@@ -33,7 +33,7 @@ typedef struct hone_intrin {
     int64_t stride[HONE_INTRIN_MAX_ARGS][HONE_INTRIN_MAX_LOOPS];
 } hone_intrin;
 
-/* Names are unique in a set. Every set has those that come with hone (space/intrin/). */
+/* Names are unique in a set. Every set has those that come with hone (targets/). */
 typedef struct hone_intrin_set hone_intrin_set;
 hone_intrin_set *hone_intrin_set_new(void);
 void hone_intrin_set_free(hone_intrin_set *s); /* NULL is fine */

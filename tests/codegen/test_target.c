@@ -1,5 +1,5 @@
 /* What targets/ says about processors, against LLVM; code for processors other than this one. */
-#include "targets/internal.h"
+#include "targets/preset.h"
 #include "tests/codegen/codegen_test.h"
 
 #include <llvm-c/Core.h>

@@ -18,7 +18,7 @@ device() {
 background env HONE_FAULT=link.fail/6,build.die/11 "$HONE" tune $kernel --trials 60 --json \
     --listen ipc://$T/pool
 device one device.kill/5,worker.die:9
-device two device.setup/4,device.kill/7
+device two device.setup/17,device.kill/7
 wait $bg
 ok "exit code 0" [ $? = 0 ]
 touch over

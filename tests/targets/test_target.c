@@ -171,7 +171,7 @@ static void peaks(void **state)
     t.vector_bytes = 64;
     t.fma_per_cycle = 2;
     double f32 = hone_target_peak_gops(&t, 1, 4, ""), u8 = hone_target_peak_gops(&t, 1, 1, "");
-    assert_true(f32 > 2 * 2 * 16 * 5.0 && f32 < 20 * 2 * 2 * 16);
+    assert_true(f32 > 2 * 2 * 16 * 5.0 && f32 < 24 * 2 * 2 * 16);
     assert_true(u8 > 3.99 * f32 && u8 < 4.01 * f32);
     /* 512 products and sums of bf16 in a cycle at 4 GHz */
     double amx = hone_target_peak_gops(&t, 1, 2, "+amx-tile,+amx-bf16");

@@ -148,7 +148,7 @@ static void on_trial(rig *r, const hone_trial *t)
         snprintf(r->why_first, sizeof r->why_first, "%s", t->why);
     if (t->status == HONE_OK) {
         assert_true(t->time_ns > 0 && t->compare_ns > 0 && t->device[0]);
-        assert_true(t->max_error >= 0 && t->max_error <= 1e-3);
+        assert_true(t->max_error >= 0 && t->max_error <= HONE_TOLERANCE);
     } else {
         assert_true(hone_status_is_reject(t->status) && t->reason[0] && !t->best);
         print_message("%s: %s\n", hone_status_name(t->status), t->reason);
@@ -220,7 +220,7 @@ static void check_best(const rig *r, const hone_session_result *got)
     must(hone_trace_parse(got->best_trace, strlen(got->best_trace), &t, &err), &err);
     must(hone_trace_replay(&t, &r->program, &s, NULL, false, &err), &err);
     assert_true(got->best_ns > 0 && got->gflops > 0);
-    assert_true(got->max_error <= 1e-3);
+    assert_true(got->max_error <= HONE_TOLERANCE);
     hone_trace_free(&t);
     hone_sched_fini(&s);
 }
