@@ -1,3 +1,10 @@
+/* hone tune: what a session says on its way and at its end, where its workers are, and its options.
+ *
+ *   signals           the first one stops the session, which loses nothing
+ *   trials, summary   as lines of JSON, or as text
+ *   workers           those started here, those that are reached or waited for, keys
+ *   target            this host, a text, or the description of the device that came
+ *   run               options, then everything opened in turn and closed again */
 #include "cli/cli.h"
 #include "codegen/codegen.h"
 #include "tuner/tuner.h"
