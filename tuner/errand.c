@@ -141,6 +141,7 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
                               .data_seed = DATA_SEED,
                               .tolerance = HONE_TOLERANCE,
                               .peak_gflops = s->peak_gflops,
+                              .reference_ms = 240000,
                               .check_ms = plain ? 120000 : 30000,
                               .run_ms = (int64_t)fmin(limit_ms, 60000),
                               .min_samples = often   ? most + 1

@@ -90,6 +90,8 @@ typedef struct hone_measure_job {
     uint64_t data_seed;       /* inputs are generated on the device from it */
     double tolerance;         /* largest allowed error, in units of the oracle's bound */
     double peak_gflops;       /* faster than 1.1 x this is impossible; 0: unknown */
+    int64_t reference_ms;     /* for what the reference has still to compute; 0: as the device
+                                 thinks, which is more than the pool waits for */
     int64_t check_ms, run_ms; /* deadlines of the check and of the timing */
     int32_t min_samples;      /* at least this many (pairs), unless hopelessly slower; 1 without an
                                  incumbent: once is enough for a call of over 100 ms */

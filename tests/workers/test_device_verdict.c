@@ -7,6 +7,8 @@
 
 #include "tests/workers/device_kernels.h"
 
+#include <elf.h>
+
 /* out[i] = 2 a[i] + 1, N elements; N is no multiple of 16, so a canary follows the output. */
 #define N 1001
 #define RIGHT "for (int i = 0; i < 1001; i++) F32(1)[i] = 2 * F32(0)[i] + 1;"
@@ -399,6 +401,43 @@ static void reference_that_faults(void **state)
     }
 }
 
+static void reference_that_takes_too_long(void **state)
+{
+    (void)state;
+    hone_measure_result r;
+    hone_error err;
+    hone_artifact a = artifact(&manifest, "KERNEL { for (volatile int i = 1; i;) { } return 0; }");
+    hone_measure_job job = plain_job(&reference, &a);
+    job.reference_ms = 4000; /* for two sets of data */
+    assert_status(run_job(nursery, &job, &r, &err), HONE_E_REFERENCE, &err);
+    assert_says(&err, "the kernel as written fails: it did not end within 2 s");
+    free(a.bytes);
+}
+
+static void built_for_another_machine(void **state)
+{
+    (void)state;
+    hone_measure_result r;
+    hone_error err;
+    hone_artifact a = reference;
+    a.bytes = hone_xmalloc(a.n);
+    memcpy(a.bytes, reference.bytes, a.n);
+    Elf64_Half machine = EM_SPARC;
+    memcpy(a.bytes + offsetof(Elf64_Ehdr, e_machine), &machine, sizeof machine);
+    for (int which = 0; which < 3; which++) {
+        hone_measure_job job = plain_job(&reference, &reference);
+        if (which == 0)
+            job.candidate = &a;
+        else if (which == 1)
+            job.reference = &a;
+        else
+            job.incumbent = &a;
+        assert_status(run_job(nursery, &job, &r, &err), HONE_E_INPUT, &err);
+        assert_says(&err, "built for another machine");
+    }
+    free(a.bytes);
+}
+
 static void bad_jobs(void **state)
 {
     (void)state;
@@ -457,6 +496,8 @@ int main(void)
         cmocka_unit_test(impossible_speed),
         cmocka_unit_test(bad_artifacts),
         cmocka_unit_test(reference_that_faults),
+        cmocka_unit_test(reference_that_takes_too_long),
+        cmocka_unit_test(built_for_another_machine),
         cmocka_unit_test(bad_jobs),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -83,8 +83,10 @@ static hone_status check_header(image *im)
         REFUSE("is not a shared object (type %u)", h->e_type);
     const hone_preset *preset = hone_preset_host();
     if (!preset || h->e_machine != preset->elf_machine)
-        REFUSE("is for machine %u, this device is %u; build it for this device's target",
-               h->e_machine, preset ? preset->elf_machine : 0u);
+        return hone_fail(im->err, HONE_E_INPUT,
+                         "artifact is built for another machine (%u, and this device is %u); build "
+                         "it for this device's target",
+                         h->e_machine, preset ? preset->elf_machine : 0u);
     if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum > MAX_HEADERS ||
         !inside(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), im->n))
         REFUSE("has a bad program header table");

@@ -200,7 +200,11 @@ hone_status hone_device__ask_oracle(const hone_device__run *like, const hone_man
     r.data = o;
     r.kernels[0] = (hone_device__kernel){.manifest = oracle, .fd = fd};
     r.kernels[1] = (hone_device__kernel){0};
-    job.check_ms = job.check_ms + job.run_ms > ORACLE_MS ? job.check_ms + job.run_ms : ORACLE_MS;
+    if (job.reference_ms > 0) /* two sets of data are used always, more only if that is quick */
+        job.check_ms = job.reference_ms / 2;
+    else
+        job.check_ms =
+            job.check_ms + job.run_ms > ORACLE_MS ? job.check_ms + job.run_ms : ORACLE_MS;
     d->reference = 0;
     int64_t start = hone_clock_ns(), until = start + job.check_ms * 1000000;
     hone_error why = {0};

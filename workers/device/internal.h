@@ -30,7 +30,8 @@
 
 /* What dlopen would do with these bytes is harmless: right machine, no dependencies, no code that
  * runs at load time, no undefined symbols, relocations only into its own data, and hone_kernel (and
- * hone_pack) are functions in it. HONE_REJECT_ARTIFACT with the reason. */
+ * hone_pack) are functions in it. HONE_REJECT_ARTIFACT with the reason; HONE_E_INPUT: it is an
+ * artifact for another machine. */
 hone_status hone_device__elf_check(const uint8_t *bytes, size_t n, bool has_pack, hone_error *err);
 
 /* ---- elements (check.c) ------------------------------------------------------------- */

@@ -130,7 +130,8 @@ static hone_status check_job(hone_device__request *q, hone_error *err)
                          HONE_MAX_THREADS);
     const int64_t most_ms = INT64_MAX / 4000000;
     if (job->check_ms < 1 || job->run_ms < 1 || job->check_ms > most_ms || job->run_ms > most_ms ||
-        !(job->tolerance >= 0) || !(job->peak_gflops >= 0) || job->sample_ns < 0)
+        job->reference_ms < 0 || job->reference_ms > most_ms || !(job->tolerance >= 0) ||
+        !(job->peak_gflops >= 0) || job->sample_ns < 0)
         return hone_fail(err, HONE_E_INPUT, "deadlines, tolerance or sample time out of range");
     if (job->min_samples < 1)
         job->min_samples = 1;
@@ -173,8 +174,9 @@ static hone_status check_artifact(work *w, int which, hone_error *err)
             *err = why;
         return s;
     }
-    return hone_fail(err, which == INCUMBENT ? HONE_E_INCUMBENT : HONE_E_INPUT, "the %s's %s",
-                     roles[which], why.message);
+    bool fault = which == INCUMBENT && s != HONE_E_INPUT; /* else of who sent it here */
+    return hone_fail(err, fault ? HONE_E_INCUMBENT : HONE_E_INPUT, "the %s's %s", roles[which],
+                     why.message);
 }
 
 static int64_t deadline(int64_t ms)

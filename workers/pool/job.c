@@ -227,7 +227,9 @@ hone_workers__job *hone_workers__job_find(hone_pool *p, const hone_workers__peer
 
 static int64_t limit_ms(const hone_workers__job *j)
 {
-    int64_t ms = j->role ? j->measure.check_ms + j->measure.run_ms : j->build.deadline_ms;
+    const hone_measure_job *m = &j->measure;
+    /* It is checked before the timing and after it. */
+    int64_t ms = j->role ? m->reference_ms + 2 * m->check_ms + m->run_ms : j->build.deadline_ms;
     return ms > 0 ? ms : 0;
 }
 

@@ -9,7 +9,7 @@
     X(workload) X(trace) X(target) X(threads) X(reference) X(deadline_ms) X(intrins)
 #define MEASURE_FIELDS(X) \
     X(threads) X(data_seed) X(tolerance) X(peak_gflops) X(check_ms) X(run_ms) X(min_samples) \
-    X(max_samples) X(sample_ns) X(target)
+    X(max_samples) X(sample_ns) X(target) X(reference_ms)
 #define RESULT_FIELDS(X) X(time_ns) X(log_ratio) X(max_error) X(check_ns) X(run_ns)
 /* clang-format on */
 

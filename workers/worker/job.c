@@ -279,6 +279,7 @@ void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m
     hone_status s = check_measure(w, j, &err);
     w->measure = *j;
     w->measure.target = NULL; /* lies in the message */
+    w->measure.reference_ms = at_most(j->reference_ms, MOST_MS);
     w->measure.check_ms = at_most(j->check_ms, MOST_MS);
     w->measure.run_ms = at_most(j->run_ms, MOST_MS);
     if (s != HONE_OK) {
