@@ -106,7 +106,8 @@ static hone_status look(const char *path, pending *ret, hone_error *err)
 {
     struct stat sb;
     *ret = (pending){.path = path, .place = resolve(path)};
-    if (stat(ret->place, &sb) != 0)
+    /* of the path, so that the kernel may forbid to follow a link of others in /tmp */
+    if (stat(path, &sb) != 0)
         return errno == ENOENT ? HONE_OK
                                : hone_fail_errno(err, HONE_E_IO, "cannot write '%s'", path);
     if (!S_ISREG(sb.st_mode))
@@ -273,7 +274,7 @@ hone_status hone_file_write(const char *path, const void *bytes, size_t n, hone_
     struct stat sb;
     char *place = resolve(path);
     bool stream = own_descriptor(place) >= 0 ||
-                  (stat(place, &sb) == 0 && !S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode));
+                  (stat(path, &sb) == 0 && !S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode));
     hone_status s = stream ? write_through(path, place, bytes, n, err)
                            : hone_file_write_set(&(hone_file){path, bytes, n}, 1, err);
     free(place);
