@@ -47,7 +47,7 @@ quietly() {
 
 quietly "installing what is missing" sh cmake/install-deps.sh bench
 quietly "configuring" cmake --preset release
-quietly "building (a minute or two)" cmake --build --preset release --target hone runtime bench_versus
+quietly "building (a minute or two)" cmake --build --preset release --target programs bench_versus
 bench_need_build
 
 set -- matmul -D M=512 -D N=512 -D K=512

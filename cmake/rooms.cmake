@@ -27,6 +27,7 @@ function(hone_room name)
 endfunction()
 
 # hone: every cli/*.c but the device worker's main. hone-device: that main and the workers room.
+# The target `programs` builds what is installed.
 function(hone_programs)
     file(GLOB cli CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cli/*.c)
     list(REMOVE_ITEM cli ${CMAKE_SOURCE_DIR}/cli/hone_device.c)
@@ -35,6 +36,7 @@ function(hone_programs)
     set_target_properties(hone PROPERTIES ENABLE_EXPORTS ON)
     add_executable(hone-device cli/hone_device.c)
     target_link_libraries(hone-device PRIVATE workers)
+    add_custom_target(programs DEPENDS hone hone-device runtime)
     install(TARGETS hone hone-device runtime)
     install(FILES runtime/hone_rt.h DESTINATION include)
     install(FILES docs/man/hone.1 docs/man/hone-device.1 DESTINATION share/man/man1)

@@ -11,6 +11,17 @@ run 2 "$suite" --threads none
 run 2 "$suite" --list /nowhere
 run 0 sh -n "$SRC/bench/demo.sh"
 
+# what is built for the demonstration can be installed
+ok "demo.sh builds the programs" grep -q -e '--target programs' "$SRC/bench/demo.sh"
+run 0 cmake --install "$BUILD" --prefix "$T/root"
+run 0 ninja -C "$BUILD" -t query programs
+for f in root/bin/* root/lib/*.a; do
+    ok "${f##*/} is one of them" grep -qx "    ${f##*/}" out
+done
+run 0 root/bin/hone --version
+run 2 root/bin/hone-device
+ok "the header" grep -q hone_rt_default root/include/hone_rt.h
+
 # label kernel NAME=VALUE... : who...; every kernel is built in, with just these sizes
 for list in "$SRC"/bench/*.list; do
     while read -r label kernel rest; do
