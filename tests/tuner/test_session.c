@@ -85,28 +85,39 @@ static void must(hone_status st, const hone_error *err)
         fail_msg("%s: %s", hone_status_name(st), err->message);
 }
 
-static void open_rig(rig *r, const char *db)
+static void open_kernel(rig *r, const char *db, int64_t size)
 {
     hone_error err = {0};
-    *r = (rig){.worker = -1};
-    snprintf(r->endpoint, sizeof r->endpoint, "ipc://%s/%u", folder, n_tests++);
-    snprintf(r->path, sizeof r->path, "%s/%s", folder, db);
-    start_worker(r);
     size_t n;
     const char *text = hone_builtin_text(&n);
-    const hone_size sizes[] = {{"M", 32}, {"N", 32}, {"K", 32}};
+    const hone_size sizes[] = {{"M", size}, {"N", size}, {"K", size}};
+    snprintf(r->path, sizeof r->path, "%s/%s", folder, db);
     must(hone_workload_parse("built-in", text, n, "matmul", sizes, 3, &r->program, &err), &err);
     must(hone_target_native(&r->target, &err), &err);
     must(hone_db_open(r->path, HONE_DB_WRITE | HONE_DB_CREATE, &r->db, &err), &err);
+}
+
+static void open_pool(rig *r)
+{
+    hone_error err = {0};
     must(hone_pool_new(&(hone_pool_options){0}, &r->pool, &err), &err);
     must(hone_pool_listen(r->pool, r->endpoint, &err), &err);
+}
+
+static void open_rig(rig *r, const char *db, int64_t size)
+{
+    *r = (rig){.worker = -1};
+    snprintf(r->endpoint, sizeof r->endpoint, "ipc://%s/%u", folder, n_tests++);
+    start_worker(r);
+    open_kernel(r, db, size);
+    open_pool(r);
 }
 
 /* Returns the worker's exit code: a pool that says goodbye ends it. */
 static int close_rig(rig *r)
 {
     int st = -1;
-    hone_pool_free(r->pool);
+    hone_pool_free(r->pool); /* NULL: it used another's */
     hone_db_close(r->db);
     hone_program_fini(&r->program);
     for (int k = 0; k < 800; k++) {
@@ -184,12 +195,10 @@ static bool should_stop(void *ctx)
     return ((rig *)ctx)->stop;
 }
 
-/* The session is the caller's to free. */
-static hone_session *run(rig *r, uint64_t trials, hone_session_result *ret)
+static hone_session *begin(rig *r, uint64_t trials, hone_driver *d)
 {
     hone_error err = {0};
     hone_session *s = NULL;
-    hone_driver d = {.pool = r->pool, .stop = should_stop, .on_action = on_action, .ctx = r};
     must(hone_session_new(&(hone_session_options){.program = &r->program,
                                                   .sizes = "{\"M\":32,\"N\":32,\"K\":32}",
                                                   .target = &r->target,
@@ -198,10 +207,18 @@ static hone_session *run(rig *r, uint64_t trials, hone_session_result *ret)
                                                   .trials = trials,
                                                   .seed = 5,
                                                   .db = r->db,
-                                                  .port = hone_driver_port(&d),
+                                                  .port = hone_driver_port(d),
                                                   .exclusive = true},
                           hone_clock_ns(), &s, &err),
          &err);
+    return s;
+}
+
+/* The session is the caller's to free. */
+static hone_session *run(rig *r, uint64_t trials, hone_session_result *ret)
+{
+    hone_driver d = {.pool = r->pool, .stop = should_stop, .on_action = on_action, .ctx = r};
+    hone_session *s = begin(r, trials, &d);
     hone_drive(&d, &s, 1);
     assert_true(d.step_ns > 0);
     *ret = *hone_session_get_result(s);
@@ -230,7 +247,7 @@ static void tunes_and_goes_on(void **state)
     (void)state;
     rig r, log;
     hone_session_result got;
-    open_rig(&r, "tune.db");
+    open_rig(&r, "tune.db", 32);
     hone_session *s = run(&r, 12, &got);
     assert_int_equal(got.trials, 12);
     assert_int_equal(got.known, 0);
@@ -254,7 +271,7 @@ static void tunes_and_goes_on(void **state)
     assert_int_equal(close_rig(&r), HONE_OK);
 
     /* the same again, with another worker: nothing is measured twice, the best is remembered */
-    open_rig(&r, "tune.db");
+    open_rig(&r, "tune.db", 32);
     s = run(&r, 6, &got);
     assert_int_equal(got.known, 12);
     assert_int_equal(got.trials, 6);
@@ -274,7 +291,7 @@ static void stops_when_told(void **state)
     (void)state;
     rig r, log;
     hone_session_result got;
-    open_rig(&r, "stop.db");
+    open_rig(&r, "stop.db", 32);
     r.stop_after = 3;
     hone_session *s = run(&r, 200, &got);
     assert_true(got.interrupted);
@@ -291,7 +308,7 @@ static void stopped_from_the_start(void **state)
     (void)state;
     rig r, log;
     hone_session_result got;
-    open_rig(&r, "never.db");
+    open_rig(&r, "never.db", 32);
     r.stop = 1;
     hone_session *s = run(&r, 200, &got);
     assert_true(got.interrupted);
@@ -303,12 +320,67 @@ static void stopped_from_the_start(void **state)
     close_rig(&r);
 }
 
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Which candidates are in the log, in an order of their own; all are good. */
+static void candidates(const rig *r, rig *ret)
+{
+    assert_int_equal(records(r->db, ret), 12);
+    assert_int_equal(ret->ok, 12);
+    qsort(ret->hashes, 12, sizeof ret->hashes[0], by_value);
+}
+
+/* Two sessions on a pool of two devices in one process: each ends as it does alone. */
+static void two_share_two_devices(void **state)
+{
+    (void)state;
+    const int64_t sizes[2] = {32, 48};
+    const char *const names[2][2] = {{"alone-0.db", "alone-1.db"}, {"both-0.db", "both-1.db"}};
+    rig alone[2], log, r[2];
+    for (unsigned k = 0; k < 2; k++) {
+        hone_session_result got;
+        open_rig(&r[k], names[0][k], sizes[k]);
+        hone_session_free(run(&r[k], 12, &got));
+        candidates(&r[k], &alone[k]);
+        assert_int_equal(close_rig(&r[k]), HONE_OK);
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        r[k] = (rig){0};
+        snprintf(r[k].endpoint, sizeof r[k].endpoint, "ipc://%s/both", folder);
+        start_worker(&r[k]);
+    }
+    open_pool(&r[0]);
+    hone_driver d = {.pool = r[0].pool};
+    hone_session *s[2];
+    for (unsigned k = 0; k < 2; k++) {
+        open_kernel(&r[k], names[1][k], sizes[k]);
+        s[k] = begin(&r[k], 12, &d);
+    }
+    hone_drive(&d, s, 2);
+    for (unsigned k = 0; k < 2; k++) {
+        const hone_session_result *got = hone_session_get_result(s[k]);
+        must(got->status, &got->error);
+        assert_int_equal(got->failed, 0);
+        assert_non_null(got->best_trace);
+        candidates(&r[k], &log);
+        assert_memory_equal(log.hashes, alone[k].hashes, 12 * sizeof log.hashes[0]);
+        hone_session_free(s[k]);
+    }
+    for (unsigned k = 0; k < 2; k++)
+        assert_int_equal(close_rig(&r[k]), HONE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tunes_and_goes_on),
         cmocka_unit_test(stops_when_told),
         cmocka_unit_test(stopped_from_the_start),
+        cmocka_unit_test(two_share_two_devices),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
