@@ -82,10 +82,6 @@ hone_status hone_db_workload_find(hone_db *db, uint64_t hash, hone_db_workload *
                                   hone_error *err) HONE_NODISCARD;
 hone_status hone_db_target_find(hone_db *db, const char *text, int32_t threads, hone_db_target *ret,
                                 hone_error *err) HONE_NODISCARD;
-hone_status hone_db_workload_get(hone_db *db, int64_t id, hone_db_workload *ret,
-                                 hone_error *err) HONE_NODISCARD;
-hone_status hone_db_target_get(hone_db *db, int64_t id, hone_db_target *ret,
-                               hone_error *err) HONE_NODISCARD;
 void hone_db_workload_free(hone_db_workload *w);
 void hone_db_target_free(hone_db_target *t);
 
@@ -146,9 +142,6 @@ hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_
 #define HONE_DB_MAX_TEXT (64 << 10) /* bytes of a reason, name, class, target text, env */
 #define HONE_DB_MAX_BODY (4 << 20)  /* bytes of a program, session state */
 
-/* Was it tried already? */
-hone_status hone_db_record_exists(hone_db *db, int64_t workload_id, int64_t target_id,
-                                  uint64_t trace_hash, bool *ret, hone_error *err) HONE_NODISCARD;
 /* HONE_E_NOTFOUND. */
 hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret,
                                hone_error *err) HONE_NODISCARD;
@@ -160,9 +153,6 @@ hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret,
  * that says whether workload, target or only a result is missing. */
 hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
                          int32_t threads, hone_db_record *ret, hone_error *err) HONE_NODISCARD;
-/* Samples of all measurements of a record in order; *ret is the caller's to free(). */
-hone_status hone_db_samples(hone_db *db, int64_t record_id, hone_db_sample **ret, uint32_t *ret_n,
-                            hone_error *err) HONE_NODISCARD;
 void hone_db_record_free(hone_db_record *r);
 
 /* ---- enumeration --------------------------------------------------------------------------- */
@@ -193,11 +183,6 @@ hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t targe
  * same class"; {workload_class, target_id} is "other shapes on this target". */
 hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
                               hone_error *err) HONE_NODISCARD;
-/* By id. fn gets the other two arguments NULL. */
-hone_status hone_db_each_workload(hone_db *db, hone_db_row_fn fn, void *ctx,
-                                  hone_error *err) HONE_NODISCARD;
-hone_status hone_db_each_target(hone_db *db, hone_db_row_fn fn, void *ctx,
-                                hone_error *err) HONE_NODISCARD;
 
 /* ---- sessions ------------------------------------------------------------------------------ */
 
@@ -224,9 +209,6 @@ hone_status hone_db_session_save(hone_db *db, const hone_db_session *s, int64_t 
 /* HONE_E_NOTFOUND. */
 hone_status hone_db_session_load(hone_db *db, int64_t id, hone_db_session *ret,
                                  hone_error *err) HONE_NODISCARD;
-/* The latest of this workload and target. HONE_E_NOTFOUND. */
-hone_status hone_db_session_last(hone_db *db, int64_t workload_id, int64_t target_id,
-                                 hone_db_session *ret, hone_error *err) HONE_NODISCARD;
 void hone_db_session_free(hone_db_session *s);
 
 /* ---- upkeep -------------------------------------------------------------------------------- */
@@ -269,10 +251,6 @@ hone_status hone_db_forget(hone_db *db, const hone_db_choice *c, bool dry_run, j
  * "records":n, "removals":n, "lost":n}, lost being rows seen but not saved. HONE_E_INPUT: `to`
  * exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
 hone_status hone_db_salvage(const char *from, const char *to, json_t **ret,
-                            hone_error *err) HONE_NODISCARD;
-/* Plan SQLite has for one of hone's own queries, named as in db/sql.def, one step per line. Shows
- * whether an index is used. HONE_E_INPUT: no such query. */
-hone_status hone_db_explain(hone_db *db, const char *query, hone_buf *ret,
                             hone_error *err) HONE_NODISCARD;
 
 #endif

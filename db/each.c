@@ -88,9 +88,7 @@ hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t targe
                                  hone_db_record_fn fn, void *ctx, hone_error *err)
 {
     sqlite3_stmt *stmt;
-    hone_status s = hone_db__prepare(db, hone_db__sql_text(HONE_DB__RECORD_FASTEST), &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__prepare(db, hone_db__sql_text(HONE_DB__RECORD_FASTEST), &stmt, err));
     hone_db__bind(stmt, "iii", workload_id, target_id, (int64_t)n);
     return visit_records(db, stmt, fn, ctx, err);
 }
@@ -120,9 +118,8 @@ hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_r
     if (w->after_id)
         hone_buf_printf(&b, " AND r.id > ?%d", P_AFTER);
     hone_buf_puts(&b, " ORDER BY w.id, t.id");
-    hone_status s = prepare_where(db, &b, w, &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    hone_status s;
+    HONE_TRY(prepare_where(db, &b, w, &stmt, err));
     bool row;
     while ((s = hone_db__step(db, stmt, "reading records", &row, err)) == HONE_OK && row) {
         hone_db_workload wl;
@@ -137,42 +134,6 @@ hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_r
         if (s == HONE_OK)
             s = hone_db__row_read(db, &hone_db__record_table, stmt, at, &r, err);
         if (s != HONE_OK || !fn(ctx, &wl, &t, &r.pub))
-            break;
-    }
-    sqlite3_finalize(stmt);
-    return s;
-}
-
-/* ---- workloads and targets ----------------------------------------------------------------- */
-
-hone_status hone_db_each_workload(hone_db *db, hone_db_row_fn fn, void *ctx, hone_error *err)
-{
-    sqlite3_stmt *stmt;
-    bool row;
-    hone_status s = hone_db__prepare(db, "SELECT @w FROM workload w ORDER BY w.id", &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    while ((s = hone_db__step(db, stmt, "reading workloads", &row, err)) == HONE_OK && row) {
-        hone_db_workload w;
-        s = hone_db__row_read(db, &hone_db__workload_table, stmt, 0, &w, err);
-        if (s != HONE_OK || !fn(ctx, &w, NULL, NULL))
-            break;
-    }
-    sqlite3_finalize(stmt);
-    return s;
-}
-
-hone_status hone_db_each_target(hone_db *db, hone_db_row_fn fn, void *ctx, hone_error *err)
-{
-    sqlite3_stmt *stmt;
-    bool row;
-    hone_status s = hone_db__prepare(db, "SELECT @t FROM target t ORDER BY t.id", &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    while ((s = hone_db__step(db, stmt, "reading targets", &row, err)) == HONE_OK && row) {
-        hone_db_target t;
-        s = hone_db__row_read(db, &hone_db__target_table, stmt, 0, &t, err);
-        if (s != HONE_OK || !fn(ctx, NULL, &t, NULL))
             break;
     }
     sqlite3_finalize(stmt);

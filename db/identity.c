@@ -52,20 +52,13 @@ static const char * or (const char *s, const char *otherwise)
     return s && *s ? s : otherwise;
 }
 
-static hone_status missing(hone_error *err, const char *what, int64_t id)
-{
-    return hone_fail(err, HONE_E_NOTFOUND, "the database has no %s %" PRId64, what, id);
-}
-
 /* ---- workloads and targets ----------------------------------------------------------------- */
 
 static hone_status find_workload(hone_db *db, uint64_t hash, hone_db_workload *ret, bool *ret_found,
                                  hone_error *err)
 {
     sqlite3_stmt *stmt;
-    hone_status s = hone_db__sql(db, HONE_DB__WORKLOAD_BY_HASH, &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__sql(db, HONE_DB__WORKLOAD_BY_HASH, &stmt, err));
     hone_db__bind(stmt, "h", hash);
     return hone_db__row_one(db, &hone_db__workload_table, stmt, ret, ret_found, err);
 }
@@ -74,92 +67,65 @@ static hone_status find_target(hone_db *db, const char *text, int32_t threads, h
                                bool *ret_found, hone_error *err)
 {
     sqlite3_stmt *stmt;
-    hone_status s = hone_db__sql(db, HONE_DB__TARGET_BY_TEXT, &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__sql(db, HONE_DB__TARGET_BY_TEXT, &stmt, err));
     hone_db__bind(stmt, "ti", text, (int64_t)threads);
-    s = hone_db__row_one(db, &hone_db__target_table, stmt, ret, ret_found, err);
+    hone_status s = hone_db__row_one(db, &hone_db__target_table, stmt, ret, ret_found, err);
     sqlite3_clear_bindings(stmt);
     return s;
 }
 
-/* Reads the row with this id into *row. */
-static hone_status get(hone_db *db, hone_db__sql_id id_query, const hone_db__table *t, int64_t id,
-                       void *row, hone_error *err)
+/* A new row, and its id. */
+static hone_status add(hone_db *db, const hone_db__table *t, const void *row, int64_t *ret_id,
+                       hone_error *err)
 {
-    sqlite3_stmt *stmt;
-    bool found;
-    hone_status s = hone_db__sql(db, id_query, &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    hone_db__bind(stmt, "i", id);
-    s = hone_db__row_one(db, t, stmt, row, &found, err);
-    return s == HONE_OK && !found ? missing(err, t->name, id) : s;
+    HONE_TRY(hone_db__enter(db, err));
+    hone_status s = hone_db__row_write(db, t->add, t, row, err);
+    if (ret_id)
+        *ret_id = sqlite3_last_insert_rowid(db->sqlite);
+    return hone_db__leave(db, s, err);
 }
 
 hone_status hone_db_workload_put(hone_db *db, const hone_db_workload *w, int64_t *ret_id,
                                  hone_error *err)
 {
     hone_db_workload row = *w, old;
+    bool found;
     row.id = 0;
     row.sizes = or (w->sizes, "{}");
     row.created_ms = w->created_ms ? w->created_ms : hone_clock_wall_ms();
-    hone_status s = hone_db__text_check("the workload's name", w->name, HONE_DB_MAX_TEXT, err);
-    if (s == HONE_OK)
-        s = hone_db__text_check("the workload's class", w->class, HONE_DB_MAX_TEXT, err);
-    if (s == HONE_OK)
-        s = hone_db__text_check("the workload's program", w->program, HONE_DB_MAX_BODY, err);
-    if (s == HONE_OK && !* or (w->program, ""))
-        s = hone_fail(err, HONE_E_INPUT, "a workload needs its program");
-    if (s == HONE_OK)
-        s = hone_db__json_check("the workload's sizes", row.sizes, HONE_DB_MAX_BODY, err);
-    bool found = false;
-    if (s == HONE_OK)
-        s = find_workload(db, w->hash, &old, &found, err);
-    if (s != HONE_OK)
-        return s;
-    if (found) {
-        *ret_id = old.id;
-        hone_db_workload_free(&old);
-        return HONE_OK;
-    }
-    s = hone_db__enter(db, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db__row_write(db, HONE_DB__WORKLOAD_ADD, &hone_db__workload_table, &row, err);
-    *ret_id = sqlite3_last_insert_rowid(db->sqlite);
-    return hone_db__leave(db, s, err);
+    HONE_TRY(hone_db__text_check("the workload's name", w->name, HONE_DB_MAX_TEXT, err));
+    HONE_TRY(hone_db__text_check("the workload's class", w->class, HONE_DB_MAX_TEXT, err));
+    HONE_TRY(hone_db__text_check("the workload's program", w->program, HONE_DB_MAX_BODY, err));
+    if (!* or (w->program, ""))
+        return hone_fail(err, HONE_E_INPUT, "a workload needs its program");
+    HONE_TRY(hone_db__json_check("the workload's sizes", row.sizes, HONE_DB_MAX_BODY, err));
+    HONE_TRY(find_workload(db, w->hash, &old, &found, err));
+    if (!found)
+        return add(db, &hone_db__workload_table, &row, ret_id, err);
+    *ret_id = old.id;
+    hone_db_workload_free(&old);
+    return HONE_OK;
 }
 
 hone_status hone_db_target_put(hone_db *db, const hone_db_target *t, int64_t *ret_id,
                                hone_error *err)
 {
     hone_db_target row = *t, old;
+    bool found;
     row.id = 0;
     row.created_ms = t->created_ms ? t->created_ms : hone_clock_wall_ms();
-    hone_status s = hone_db__text_check("the target", t->text, HONE_DB_MAX_TEXT, err);
-    if (s == HONE_OK)
-        s = hone_db__text_check("the target's class", t->class, HONE_DB_MAX_TEXT, err);
-    if (s == HONE_OK && !* or (t->text, ""))
-        s = hone_fail(err, HONE_E_INPUT, "a target needs its text");
-    if (s == HONE_OK && t->threads < 1)
-        s = hone_fail(err, HONE_E_INPUT, "a target has at least one thread, not %d", t->threads);
-    bool found = false;
-    if (s == HONE_OK)
-        s = find_target(db, t->text, t->threads, &old, &found, err);
-    if (s != HONE_OK)
-        return s;
-    if (found) {
-        *ret_id = old.id;
-        hone_db_target_free(&old);
-        return HONE_OK;
-    }
-    s = hone_db__enter(db, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db__row_write(db, HONE_DB__TARGET_ADD, &hone_db__target_table, &row, err);
-    *ret_id = sqlite3_last_insert_rowid(db->sqlite);
-    return hone_db__leave(db, s, err);
+    HONE_TRY(hone_db__text_check("the target", t->text, HONE_DB_MAX_TEXT, err));
+    HONE_TRY(hone_db__text_check("the target's class", t->class, HONE_DB_MAX_TEXT, err));
+    if (!* or (t->text, ""))
+        return hone_fail(err, HONE_E_INPUT, "a target needs its text");
+    if (t->threads < 1)
+        return hone_fail(err, HONE_E_INPUT, "a target has at least one thread, not %d", t->threads);
+    HONE_TRY(find_target(db, t->text, t->threads, &old, &found, err));
+    if (!found)
+        return add(db, &hone_db__target_table, &row, ret_id, err);
+    *ret_id = old.id;
+    hone_db_target_free(&old);
+    return HONE_OK;
 }
 
 hone_status hone_db_workload_find(hone_db *db, uint64_t hash, hone_db_workload *ret,
@@ -185,16 +151,6 @@ hone_status hone_db_target_find(hone_db *db, const char *text, int32_t threads, 
                      text, threads, threads == 1 ? "" : "s");
 }
 
-hone_status hone_db_workload_get(hone_db *db, int64_t id, hone_db_workload *ret, hone_error *err)
-{
-    return get(db, HONE_DB__WORKLOAD_BY_ID, &hone_db__workload_table, id, ret, err);
-}
-
-hone_status hone_db_target_get(hone_db *db, int64_t id, hone_db_target *ret, hone_error *err)
-{
-    return get(db, HONE_DB__TARGET_BY_ID, &hone_db__target_table, id, ret, err);
-}
-
 void hone_db_workload_free(hone_db_workload *w)
 {
     hone_db__row_free(&hone_db__workload_table, w);
@@ -207,70 +163,57 @@ void hone_db_target_free(hone_db_target *t)
 
 /* ---- sessions ------------------------------------------------------------------------------ */
 
-hone_status hone_db_session_save(hone_db *db, const hone_db_session *x, int64_t *ret_id,
-                                 hone_error *err)
+static hone_status session_add(hone_db *db, const hone_db_session *x, const char *state,
+                               int64_t *ret_id, hone_error *err)
 {
-    const char *state = or (x->state, "{}");
-    hone_status s = hone_db__json_check("the session's state", state, HONE_DB_MAX_BODY, err);
-    if (s != HONE_OK)
-        return s;
-    if (x->id == 0) {
-        hone_db_session row = *x;
-        row.state = state;
-        row.started_ms = x->started_ms ? x->started_ms : hone_clock_wall_ms();
-        row.hone_version = or (x->hone_version, HONE_VERSION);
-        s = hone_db__enter(db, err);
-        if (s != HONE_OK)
-            return s;
-        s = hone_db__row_write(db, HONE_DB__SESSION_ADD, &hone_db__session_table, &row, err);
-        if (ret_id)
-            *ret_id = sqlite3_last_insert_rowid(db->sqlite);
-        return hone_db__leave(db, s, err);
-    }
+    hone_db_session row = *x;
+    row.state = state;
+    row.started_ms = x->started_ms ? x->started_ms : hone_clock_wall_ms();
+    row.hone_version = or (x->hone_version, HONE_VERSION);
+    return add(db, &hone_db__session_table, &row, ret_id, err);
+}
+
+static hone_status session_set(hone_db *db, const hone_db_session *x, const char *state,
+                               hone_error *err)
+{
     hone_db_session old;
-    s = hone_db_session_load(db, x->id, &old, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db_session_load(db, x->id, &old, err));
     hone_db_session row = old;
     row.rng = x->rng;
     row.trials = x->trials;
     row.state = state;
     row.ended_ms = x->ended_ms;
     row.best_hash = x->best_hash;
-    s = hone_db__enter(db, err);
+    hone_status s = hone_db__enter(db, err);
     if (s == HONE_OK) {
         s = hone_db__row_write(db, HONE_DB__SESSION_SET, &hone_db__session_table, &row, err);
         s = hone_db__leave(db, s, err);
     }
-    if (ret_id)
-        *ret_id = x->id;
     hone_db_session_free(&old);
     return s;
 }
 
-hone_status hone_db_session_load(hone_db *db, int64_t id, hone_db_session *ret, hone_error *err)
+hone_status hone_db_session_save(hone_db *db, const hone_db_session *x, int64_t *ret_id,
+                                 hone_error *err)
 {
-    return get(db, HONE_DB__SESSION_BY_ID, &hone_db__session_table, id, ret, err);
+    const char *state = or (x->state, "{}");
+    HONE_TRY(hone_db__json_check("the session's state", state, HONE_DB_MAX_BODY, err));
+    if (x->id == 0)
+        return session_add(db, x, state, ret_id, err);
+    if (ret_id)
+        *ret_id = x->id;
+    return session_set(db, x, state, err);
 }
 
-hone_status hone_db_session_last(hone_db *db, int64_t workload_id, int64_t target_id,
-                                 hone_db_session *ret, hone_error *err)
+hone_status hone_db_session_load(hone_db *db, int64_t id, hone_db_session *ret, hone_error *err)
 {
     sqlite3_stmt *stmt;
     bool found;
-    hone_status s = hone_db__sql(db, HONE_DB__SESSION_LAST, &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    sqlite3_clear_bindings(stmt); /* NULL stands for "several" */
-    if (workload_id)
-        sqlite3_bind_int64(stmt, 1, workload_id);
-    if (target_id)
-        sqlite3_bind_int64(stmt, 2, target_id);
-    s = hone_db__row_one(db, &hone_db__session_table, stmt, ret, &found, err);
-    if (s != HONE_OK || found)
-        return s;
-    return hone_fail(err, HONE_E_NOTFOUND, "'%s' has no session of this workload and target",
-                     db->path);
+    HONE_TRY(hone_db__sql(db, HONE_DB__SESSION_BY_ID, &stmt, err));
+    hone_db__bind(stmt, "i", id);
+    HONE_TRY(hone_db__row_one(db, &hone_db__session_table, stmt, ret, &found, err));
+    return found ? HONE_OK
+                 : hone_fail(err, HONE_E_NOTFOUND, "the database has no session %" PRId64, id);
 }
 
 void hone_db_session_free(hone_db_session *s)

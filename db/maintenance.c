@@ -18,10 +18,9 @@ static hone_status count_by_status(hone_db *db, json_t *j, hone_error *err)
 {
     sqlite3_stmt *stmt;
     bool row;
-    hone_status s = hone_db__prepare(
-        db, "SELECT status, count(*) FROM record GROUP BY status ORDER BY status", &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    hone_status s;
+    HONE_TRY(hone_db__prepare(
+        db, "SELECT status, count(*) FROM record GROUP BY status ORDER BY status", &stmt, err));
     int64_t ok = 0, all = 0;
     json_t *rejected = json_object();
     while ((s = hone_db__step(db, stmt, "counting", &row, err)) == HONE_OK && row) {

@@ -127,9 +127,8 @@ static const step seen_as[] = {
 
 static hone_status migrate(hone_db *db, int64_t from, hone_error *err)
 {
-    hone_status s = hone_db__exec(db, "BEGIN EXCLUSIVE", "making the schema", err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__exec(db, "BEGIN EXCLUSIVE", "making the schema", err));
+    hone_status s = HONE_OK;
     for (size_t i = 0; i < HONE_LEN(steps) && s == HONE_OK; i++)
         if (steps[i].version > from)
             s = hone_db__exec(db, steps[i].sql, "making the schema", err);
@@ -186,40 +185,38 @@ static hone_status become_reader(hone_db *db, hone_error *err)
     return found == HONE_DB_SCHEMA ? HONE_OK : see_as_ours(db, found, err);
 }
 
+static hone_status use_wal(hone_db *db, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    bool row;
+    HONE_TRY(hone_db__prepare(db, "PRAGMA journal_mode = WAL", &stmt, err));
+    hone_status s = hone_db__step(db, stmt, "opening", &row, err);
+    if (s == HONE_OK && (!row || strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0))
+        s = hone_fail(err, HONE_E_IO,
+                      "the file system of '%s' cannot hold a write-ahead log: use a local disk",
+                      db->path);
+    sqlite3_finalize(stmt);
+    return s;
+}
+
 static hone_status become_writer(hone_db *db, hone_error *err)
 {
     int64_t found;
     /* EXTRA is FULL for a WAL. But the file is made before it has one, with a rollback journal
      * whose removal only EXTRA makes durable: a journal that came back would undo the schema under
      * a WAL full of results. */
-    hone_status s =
-        hone_db__exec(db, "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;", "opening", err);
-    if (s == HONE_OK)
-        s = version(db, &found, err);
-    if (s == HONE_OK && found < HONE_DB_SCHEMA)
-        s = migrate(db, found, err);
-    if (s != HONE_OK)
-        return s;
-    sqlite3_stmt *stmt;
-    bool row;
-    s = hone_db__prepare(db, "PRAGMA journal_mode = WAL", &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db__step(db, stmt, "opening", &row, err);
-    if (s == HONE_OK && (!row || strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0))
-        s = hone_fail(err, HONE_E_IO,
-                      "the file system of '%s' cannot hold a write-ahead log: use a local disk",
-                      db->path);
-    sqlite3_finalize(stmt);
-    if (s == HONE_OK)
-        s = hone_db__exec(db, "PRAGMA journal_size_limit = 67108864", "opening", err);
-    if (s == HONE_OK) /* the first look into it makes the WAL */
-        s = hone_db__number(db, "SELECT count(*) FROM meta", &found, err);
-    if (s == HONE_OK)
-        s = hone_db__file_is_there(db, err);
-    if (s == HONE_OK)
-        hone_db__watch_wal(db);
-    return s;
+    HONE_TRY(
+        hone_db__exec(db, "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON;", "opening", err));
+    HONE_TRY(version(db, &found, err));
+    if (found < HONE_DB_SCHEMA)
+        HONE_TRY(migrate(db, found, err));
+    HONE_TRY(use_wal(db, err));
+    HONE_TRY(hone_db__exec(db, "PRAGMA journal_size_limit = 67108864", "opening", err));
+    /* The first look into it makes the WAL. */
+    HONE_TRY(hone_db__number(db, "SELECT count(*) FROM meta", &found, err));
+    HONE_TRY(hone_db__file_is_there(db, err));
+    hone_db__watch_wal(db);
+    return HONE_OK;
 }
 
 /* ---- open and close ------------------------------------------------------------------------ */
@@ -228,10 +225,8 @@ static hone_status verify(hone_db *db, hone_error *err)
 {
     sqlite3_stmt *stmt;
     bool row;
-    hone_status s = hone_db__prepare(db, "PRAGMA quick_check(1)", &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db__step(db, stmt, "verifying", &row, err);
+    HONE_TRY(hone_db__prepare(db, "PRAGMA quick_check(1)", &stmt, err));
+    hone_status s = hone_db__step(db, stmt, "verifying", &row, err);
     if (s == HONE_OK && row && strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") != 0)
         s = hone_db__fail(db, SQLITE_CORRUPT, "verifying", err);
     sqlite3_finalize(stmt);
@@ -275,13 +270,11 @@ hone_status hone_db_open(const char *path, unsigned flags, hone_db **ret, hone_e
 {
     HONE_ASSERT(flags & (HONE_DB_READ | HONE_DB_WRITE));
     char *real;
-    hone_status s = hone_db__file_resolve(path, &real, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__file_resolve(path, &real, err));
     hone_db *db = hone_xcalloc(1, sizeof *db);
     db->path = real;
     db->write = flags & HONE_DB_WRITE;
-    s = open_file(db, flags, err);
+    hone_status s = open_file(db, flags, err);
     if (s != HONE_OK) {
         hone_db_close(db);
         return s;

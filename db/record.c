@@ -28,16 +28,11 @@ static hone_status complete(const hone_db_record *r, const hone_db_sample *sampl
               samples[i].incumbent_ns >= 0 && isfinite(samples[i].incumbent_ns)))
             return hone_fail(err, HONE_E_INPUT, "sample %" PRIu32 " is not a time: %g and %g ns", i,
                              samples[i].candidate_ns, samples[i].incumbent_ns);
-    hone_status s =
-        hone_db__json_check("the trace", r->trace ? r->trace : "", HONE_MAX_TRACE_BYTES - 1, err);
-    if (s == HONE_OK)
-        s = hone_db__text_check("checked", r->checked, HONE_DB_MAX_TEXT, err);
-    if (s == HONE_OK)
-        s = hone_db__text_check("the LLVM version", r->llvm_version, HONE_DB_MAX_TEXT, err);
-    if (s == HONE_OK)
-        s = hone_db__text_check("the hone version", r->hone_version, HONE_DB_MAX_TEXT, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(
+        hone_db__json_check("the trace", r->trace ? r->trace : "", HONE_MAX_TRACE_BYTES - 1, err));
+    HONE_TRY(hone_db__text_check("checked", r->checked, HONE_DB_MAX_TEXT, err));
+    HONE_TRY(hone_db__text_check("the LLVM version", r->llvm_version, HONE_DB_MAX_TEXT, err));
+    HONE_TRY(hone_db__text_check("the hone version", r->hone_version, HONE_DB_MAX_TEXT, err));
     *ret = (hone_db__record){.pub = *r};
     hone_db_record *p = &ret->pub;
     p->id = 0;
@@ -72,9 +67,8 @@ static hone_status find_run(hone_db *db, int64_t id, const hone_db_sample *sampl
     *ret_known = false;
     *ret_next = 0;
     sqlite3_stmt *stmt;
-    hone_status s = hone_db__sql(db, HONE_DB__SAMPLES, &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    hone_status s;
+    HONE_TRY(hone_db__sql(db, HONE_DB__SAMPLES, &stmt, err));
     hone_db__bind(stmt, "i", id);
     uint32_t turn = 0;
     bool same = false, row;
@@ -115,9 +109,7 @@ static hone_status find_by_key(hone_db *db, const hone_db_record *key, hone_db__
                                bool *ret_found, hone_error *err)
 {
     sqlite3_stmt *stmt;
-    hone_status s = hone_db__sql(db, HONE_DB__RECORD_BY_KEY, &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__sql(db, HONE_DB__RECORD_BY_KEY, &stmt, err));
     hone_db__bind(stmt, "iih", key->workload_id, key->target_id, key->trace_hash);
     return hone_db__row_one(db, &hone_db__record_table, stmt, ret, ret_found, err);
 }
@@ -166,10 +158,8 @@ hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_
     hone_db__record fresh;
     int64_t id = 0;
     bool existed = false;
-    hone_status s = complete(r, samples, n_samples, &fresh, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db__enter(db, err);
+    HONE_TRY(complete(r, samples, n_samples, &fresh, err));
+    hone_status s = hone_db__enter(db, err);
     if (s == HONE_OK) {
         s = put(db, &fresh, samples, n_samples, &id, &existed, err);
         s = hone_db__leave(db, s, err);
@@ -186,34 +176,18 @@ hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_
 
 /* ---- get ----------------------------------------------------------------------------------- */
 
-hone_status hone_db_record_exists(hone_db *db, int64_t workload_id, int64_t target_id,
-                                  uint64_t trace_hash, bool *ret, hone_error *err)
-{
-    sqlite3_stmt *stmt;
-    hone_status s = hone_db__sql(db, HONE_DB__RECORD_EXISTS, &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    hone_db__bind(stmt, "iih", workload_id, target_id, trace_hash);
-    s = hone_db__step(db, stmt, "reading", ret, err);
-    sqlite3_reset(stmt);
-    return s;
-}
-
 hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret, hone_error *err)
 {
     sqlite3_stmt *stmt;
     hone_db__record row;
     bool found;
-    hone_status s = hone_db__sql(db, HONE_DB__RECORD_BY_ID, &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__sql(db, HONE_DB__RECORD_BY_ID, &stmt, err));
     hone_db__bind(stmt, "i", id);
-    s = hone_db__row_one(db, &hone_db__record_table, stmt, &row, &found, err);
-    if (s == HONE_OK && !found)
+    HONE_TRY(hone_db__row_one(db, &hone_db__record_table, stmt, &row, &found, err));
+    if (!found)
         return hone_fail(err, HONE_E_NOTFOUND, "'%s' has no record %" PRId64, db->path, id);
-    if (s == HONE_OK)
-        *ret = row.pub;
-    return s;
+    *ret = row.pub;
+    return HONE_OK;
 }
 
 /* Why there is no best: the first of workload, target and result that is missing. */
@@ -222,10 +196,8 @@ static hone_status explain_miss(hone_db *db, uint64_t workload_hash, const char 
 {
     hone_db_workload w;
     hone_db_target t;
-    hone_status s = hone_db_workload_find(db, workload_hash, &w, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db_target_find(db, target_text, threads, &t, err);
+    HONE_TRY(hone_db_workload_find(db, workload_hash, &w, err));
+    hone_status s = hone_db_target_find(db, target_text, threads, &t, err);
     if (s == HONE_OK) {
         s = hone_fail(err, HONE_E_NOTFOUND,
                       "'%s' has no good result of '%s' on '%.80s', %d thread%s", db->path, w.name,
@@ -295,28 +267,6 @@ hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target
     if (!found)
         return explain_miss(db, workload_hash, target_text, threads, err);
     *ret = row.pub;
-    return HONE_OK;
-}
-
-hone_status hone_db_samples(hone_db *db, int64_t record_id, hone_db_sample **ret, uint32_t *ret_n,
-                            hone_error *err)
-{
-    sqlite3_stmt *stmt;
-    HONE_VEC(hone_db_sample) v = {0};
-    bool row;
-    hone_status s = hone_db__sql(db, HONE_DB__SAMPLES, &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    hone_db__bind(stmt, "i", record_id);
-    while ((s = hone_db__step(db, stmt, "reading samples", &row, err)) == HONE_OK && row)
-        hone_vec_push(&v, (hone_db_sample){.candidate_ns = sqlite3_column_double(stmt, 1),
-                                           .incumbent_ns = sqlite3_column_double(stmt, 2)});
-    if (s != HONE_OK) {
-        hone_vec_free(&v);
-        return s;
-    }
-    *ret = v.v;
-    *ret_n = v.n;
     return HONE_OK;
 }
 

@@ -269,9 +269,7 @@ hone_status hone_db__row_write(hone_db *db, hone_db__sql_id id, const hone_db__t
                                const void *row, hone_error *err)
 {
     sqlite3_stmt *stmt;
-    hone_status s = hone_db__sql(db, id, &stmt, err);
-    if (s != HONE_OK)
-        return s;
+    HONE_TRY(hone_db__sql(db, id, &stmt, err));
     int64_t row_id = *(const int64_t *)row;
     int rc = row_id ? sqlite3_bind_int64(stmt, 1, row_id) : sqlite3_bind_null(stmt, 1);
     for (uint32_t i = 0; i < t->n && rc == SQLITE_OK; i++)
@@ -281,8 +279,8 @@ hone_status hone_db__row_write(hone_db *db, hone_db__sql_id id, const hone_db__t
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_text(stmt, (int)t->n + 2, hex, 16, SQLITE_TRANSIENT);
     bool got;
-    s = rc == SQLITE_OK ? hone_db__step(db, stmt, "storing a row", &got, err)
-                        : hone_db__fail(db, rc, "storing a row", err);
+    hone_status s = rc == SQLITE_OK ? hone_db__step(db, stmt, "storing a row", &got, err)
+                                    : hone_db__fail(db, rc, "storing a row", err);
     sqlite3_clear_bindings(stmt); /* the strings are the caller's */
     return s;
 }

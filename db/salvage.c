@@ -131,10 +131,8 @@ hone_status hone_db_salvage(const char *from, const char *to, json_t **ret, hone
     salvage x = {0};
     if (access(to, F_OK) == 0)
         return hone_fail(err, HONE_E_INPUT, "'%s' exists already: name a new file", to);
-    hone_status s = hone_db_open(from, HONE_DB_READ | HONE_DB__DAMAGED, &x.from, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db_open(to, HONE_DB_WRITE | HONE_DB_CREATE, &x.to, err);
+    HONE_TRY(hone_db_open(from, HONE_DB_READ | HONE_DB__DAMAGED, &x.from, err));
+    hone_status s = hone_db_open(to, HONE_DB_WRITE | HONE_DB_CREATE, &x.to, err);
     if (s == HONE_OK)
         s = hone_db_begin(x.to, err);
     for (uint32_t i = 0; i < HONE_LEN(hone_db__tables) && s == HONE_OK; i++)

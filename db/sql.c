@@ -239,36 +239,10 @@ hone_status hone_db__number(hone_db *db, const char *text, int64_t *ret, hone_er
     sqlite3_stmt *stmt;
     bool row;
     *ret = 0;
-    hone_status s = hone_db__prepare(db, text, &stmt, err);
-    if (s != HONE_OK)
-        return s;
-    s = hone_db__step(db, stmt, "reading", &row, err);
+    HONE_TRY(hone_db__prepare(db, text, &stmt, err));
+    hone_status s = hone_db__step(db, stmt, "reading", &row, err);
     if (s == HONE_OK && row)
         *ret = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
     return s;
-}
-
-hone_status hone_db_explain(hone_db *db, const char *query, hone_buf *ret, hone_error *err)
-{
-    static const char *const names[] = {
-#define HONE_DB_SQL(name, text) #name,
-#include "db/sql.def"
-#undef HONE_DB_SQL
-    };
-    for (size_t i = 0; i < HONE_LEN(names); i++) {
-        if (strcmp(names[i], query) != 0)
-            continue;
-        char *text = hone_xasprintf("EXPLAIN QUERY PLAN %s", sql_text[i]);
-        sqlite3_stmt *stmt;
-        hone_status s = hone_db__prepare(db, text, &stmt, err);
-        free(text);
-        if (s != HONE_OK)
-            return s;
-        for (bool row; (s = hone_db__step(db, stmt, "explaining", &row, err)) == HONE_OK && row;)
-            hone_buf_printf(ret, "%s\n", (const char *)sqlite3_column_text(stmt, 3));
-        sqlite3_finalize(stmt);
-        return s;
-    }
-    return hone_fail(err, HONE_E_INPUT, "the database room has no query '%s'", query);
 }

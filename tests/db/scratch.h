@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "db/db.h"
+#include "db/internal.h"
 
 /* Set in a forked child, which must end where it fails instead of running the tests that follow; it
  * uses CHECK and HONE_ASSERT only. */
@@ -130,6 +130,36 @@ __attribute__((unused)) static int64_t put(hone_db *db, hone_db_record r)
     int64_t id = 0;
     CHECK(hone_db_record_put(db, &r, NULL, 0, &id, NULL, err));
     return id;
+}
+
+__attribute__((unused)) static bool is_stored(hone_db *db, int64_t w, int64_t t,
+                                              uint64_t trace_hash)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool there = false;
+    CHECK(hone_db__sql(db, HONE_DB__RECORD_BY_KEY, &stmt, err));
+    hone_db__bind(stmt, "iih", w, t, trace_hash);
+    CHECK(hone_db__step(db, stmt, "reading", &there, err));
+    sqlite3_reset(stmt);
+    return there;
+}
+
+/* The samples of all measurements of a record in order, at most max; returns how many there are. */
+__attribute__((unused)) static uint32_t samples_of(hone_db *db, int64_t id, hone_db_sample *ret,
+                                                   uint32_t max)
+{
+    sqlite3_stmt *stmt = NULL;
+    uint32_t n = 0;
+    CHECK(hone_db__sql(db, HONE_DB__SAMPLES, &stmt, err));
+    hone_db__bind(stmt, "i", id);
+    for (bool row = true; row;) {
+        CHECK(hone_db__step(db, stmt, "reading", &row, err));
+        if (row && n < max)
+            ret[n] =
+                (hone_db_sample){sqlite3_column_double(stmt, 1), sqlite3_column_double(stmt, 2)};
+        n += row;
+    }
+    return n;
 }
 
 __attribute__((unused)) static int64_t count(hone_db *db, const char *key)

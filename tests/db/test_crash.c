@@ -13,9 +13,7 @@ enum { GROUP = 8 };
 
 static bool exists(hone_db *db, uint64_t trace_hash)
 {
-    bool there = false;
-    CHECK(hone_db_record_exists(db, 1, 1, trace_hash, &there, err));
-    return there;
+    return is_stored(db, 1, 1, trace_hash);
 }
 
 static hone_status try_put(hone_db *db, uint64_t trace_hash, hone_error *err)

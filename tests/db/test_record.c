@@ -1,8 +1,6 @@
 /* Records, workloads, targets: what goes in comes out, once. */
 #include "scratch.h"
 
-#include "db/internal.h"
-
 #include <math.h>
 
 static void round_trip(void **state)
@@ -82,14 +80,11 @@ static void round_trip(void **state)
     assert_string_equal(g.hone_version, "0.9");
     assert_string_equal(g.llvm_version, "19.1.7");
     hone_db_record_free(&g);
-    hone_db_sample *got;
-    uint32_t n;
-    CHECK(hone_db_samples(db, rid, &got, &n, err));
-    assert_int_equal(n, 3);
-    for (uint32_t i = 0; i < n; i++)
+    hone_db_sample got[3];
+    assert_int_equal(samples_of(db, rid, got, 3), 3);
+    for (uint32_t i = 0; i < 3; i++)
         assert_true(got[i].candidate_ns == samples[i].candidate_ns &&
                     got[i].incumbent_ns == samples[i].incumbent_ns);
-    free(got);
     hone_db_close(db);
 }
 
@@ -204,10 +199,10 @@ static void names_are_unique(void **state)
     hone_error e;
     assert_int_equal(hone_db_target_find(db, "x", 3, &t, &e), HONE_E_NOTFOUND);
     hone_db_workload got;
-    CHECK(hone_db_workload_get(db, w, &got, err));
+    CHECK(hone_db_workload_find(db, 1, &got, err));
     assert_string_equal(got.class, "c");
     hone_db_workload_free(&got);
-    assert_int_equal(hone_db_workload_get(db, 99, &got, &e), HONE_E_NOTFOUND);
+    assert_int_equal(hone_db_workload_find(db, 99, &got, &e), HONE_E_NOTFOUND);
     hone_db_close(db);
 }
 
@@ -237,11 +232,7 @@ static hone_db_record after_both(hone_db_record old, uint32_t n_old, hone_db_rec
     CHECK(hone_db_record_put(dup_db, &fresh, s, n_fresh, &second, &existed, err));
     assert_true(existed);
     assert_int_equal(first, second);
-    hone_db_sample *got;
-    uint32_t n;
-    CHECK(hone_db_samples(dup_db, first, &got, &n, err));
-    free(got);
-    assert_int_equal(n, n_old + n_fresh);
+    assert_int_equal(samples_of(dup_db, first, NULL, 0), n_old + n_fresh);
     hone_db_record r;
     CHECK(hone_db_record_get(dup_db, first, &r, err));
     hone_db_record_free(&r); /* the numbers are what is looked at */
@@ -417,11 +408,8 @@ static void best_is_the_fastest_good_one(void **state)
     assert_true(r.trace_hash == 4);
     hone_db_record_free(&r);
 
-    bool there = false;
-    CHECK(hone_db_record_exists(db, w, t, 1, &there, err));
-    assert_true(there);
-    CHECK(hone_db_record_exists(db, w, t, 6, &there, err));
-    assert_false(there);
+    assert_true(is_stored(db, w, t, 1));
+    assert_false(is_stored(db, w, t, 6));
     hone_db_close(db);
 }
 

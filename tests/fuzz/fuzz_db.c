@@ -42,8 +42,6 @@ static void ask(hone_db *db)
     json_t *j;
     hone_db_record r;
     hone_db_session s;
-    hone_db_sample *samples;
-    uint32_t n_samples;
     hone_error e;
     hone_status st = hone_db_check(db, &j, &e);
     HONE_ASSERT(st == HONE_OK || st == HONE_E_CORRUPT);
@@ -52,18 +50,15 @@ static void ask(hone_db *db)
         json_decref(j);
     if (hone_db_best(db, 1, "x", 1, &r, &e) == HONE_OK)
         hone_db_record_free(&r);
-    if (hone_db_session_last(db, 1, 1, &s, &e) == HONE_OK)
+    if (hone_db_session_load(db, 1, &s, &e) == HONE_OK)
         hone_db_session_free(&s);
-    if (hone_db_samples(db, 1, &samples, &n_samples, &e) == HONE_OK)
-        free(samples);
     hone_db_where where = {.workload_id = 1, .target_id = 1}, class = {.workload_class = "c"};
     (void)!hone_db_each_record(db, NULL, read_all, &n, &e);
     (void)!hone_db_each_record(db, &where, read_all, &n, &e);
     (void)!hone_db_each_record(db, &class, read_all, &n, &e);
     (void)!hone_db_each_fastest(db, 1, 1, 5, read_all, &n, &e);
     (void)!hone_db_each_best(db, &class, read_row, &n, &e);
-    (void)!hone_db_each_workload(db, read_row, &n, &e);
-    (void)!hone_db_each_target(db, read_row, &n, &e);
+    (void)!hone_db_each_best(db, NULL, read_row, &n, &e);
 }
 
 static void tell(hone_db *db)
