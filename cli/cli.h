@@ -93,11 +93,15 @@ void cli_progress_start(const char *title);
 void cli_progress_draw(const struct hone_progress *p);
 void cli_progress_end(void);
 
-/* The target that the devices of a pool are: waits until `wanted` of them (at least one) are there,
- * a second longer when more may come, and ten at most. `turn` is called while it waits, and true of
- * it ends the waiting (HONE_E_INTERRUPTED). HONE_E_PEER: none came. HONE_E_INPUT: they differ, or
- * one does not say what it is. */
-hone_status cli_target_of_devices(hone_pool *pool, unsigned wanted, bool more,
+/* Listens and connects for workers; the address of any interface among `workers` is one to listen
+ * at. As hone_pool_listen. */
+hone_status cli_reach_workers(hone_pool *pool, const cli_list *listen, const cli_list *workers,
+                              hone_error *err) HONE_NODISCARD;
+/* The target that the devices of a pool are: waits until those that were named are there (at least
+ * one), a second longer when more may come, and ten at most. `turn` is called while it waits, and
+ * true of it ends the waiting (HONE_E_INTERRUPTED). HONE_E_PEER: none came. HONE_E_INPUT: they
+ * differ, or one does not say what it is. */
+hone_status cli_target_of_devices(hone_pool *pool, const cli_list *listen, const cli_list *workers,
                                   bool (*turn)(void *ctx), void *ctx, hone_target *ret,
                                   hone_error *err) HONE_NODISCARD;
 

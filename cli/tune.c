@@ -191,37 +191,6 @@ static void summary_text(const cli_kernel *k, const hone_target *t, int64_t thre
     printf("  log      %s\n", db_path);
 }
 
-/* The address of any interface cannot be gone to: it is one to wait at. */
-static bool is_wildcard(const char *endpoint)
-{
-    static const char *const any[] = {"tcp://*:", "tcp://0.0.0.0:", "tcp://[::]:"};
-    for (unsigned k = 0; k < HONE_LEN(any); k++)
-        if (strncmp(endpoint, any[k], strlen(any[k])) == 0)
-            return true;
-    return false;
-}
-
-/* How many are gone to. */
-static unsigned named(const cli_list *workers)
-{
-    unsigned n = 0;
-    for (unsigned k = 0; k < workers->n; k++)
-        n += !is_wildcard(workers->v[k]);
-    return n;
-}
-
-static hone_status reach_workers(hone_pool *pool, const cli_list *listen, const cli_list *workers,
-                                 hone_error *err)
-{
-    hone_status st = HONE_OK;
-    for (unsigned k = 0; k < listen->n && st == HONE_OK; k++)
-        st = hone_pool_listen(pool, listen->v[k], err);
-    for (unsigned k = 0; k < workers->n && st == HONE_OK; k++)
-        st = is_wildcard(workers->v[k]) ? hone_pool_listen(pool, workers->v[k], err)
-                                        : hone_pool_connect(pool, workers->v[k], err);
-    return st;
-}
-
 /* For --help: the strategies and what they do, a line each. */
 static void list_strategies(char *ret, size_t room)
 {
@@ -341,12 +310,11 @@ static int run(int argc, char **argv, const cli_command *self)
     if (st == HONE_OK)
         st = hone_pool_listen(pool, cli_local_endpoint(u.local), &err);
     if (st == HONE_OK)
-        st = reach_workers(pool, &listen, &workers, &err);
+        st = cli_reach_workers(pool, &listen, &workers, &err);
     if (st == HONE_OK)
         catch_signals();
     if (st == HONE_OK && ask_devices)
-        st = cli_target_of_devices(pool, here ? 1 : named(&workers),
-                                   listen.n + workers.n > named(&workers), turn, &u, &target, &err);
+        st = cli_target_of_devices(pool, &listen, &workers, turn, &u, &target, &err);
     if (st == HONE_OK && ask_devices)
         st = cli_intrins_check(intrins, &target, &err);
     if (!threads)
