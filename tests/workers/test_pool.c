@@ -230,9 +230,8 @@ static void job_too_long_for_the_protocol(void **state)
     assert_int_equal(join(&w), HONE_OK);
 }
 
-static void worker_says_goodbye_at_sigterm(void **state)
+static void says_goodbye_at(int sig)
 {
-    (void)state;
     hone_worker_options o = builder_at(endpoint);
     child w = start_worker(&o, false);
     hone_pool *p = listening_pool(0);
@@ -241,13 +240,25 @@ static void worker_says_goodbye_at_sigterm(void **state)
     submit(p, 4, "sleep", NULL);
     hone_pool_event e;
     hone_pool_next(p, 0, &e);
-    kill(w.pid, SIGTERM);
+    kill(w.pid, sig);
     e = await(p, HONE_POOL_PEER_LOST);
     assert_non_null(strstr(e.text, "the worker stops"));
     e = await(p, HONE_POOL_BUILT);
     assert_int_equal(e.status, HONE_E_PEER);
     assert_int_equal(join(&w), HONE_OK);
     hone_pool_free(p);
+}
+
+static void worker_says_goodbye_at_sigterm(void **state)
+{
+    (void)state;
+    says_goodbye_at(SIGTERM);
+}
+
+static void worker_says_goodbye_at_sighup(void **state)
+{
+    (void)state;
+    says_goodbye_at(SIGHUP);
 }
 
 static void listening_worker_serves_one_at_a_time(void **state)
@@ -355,6 +366,7 @@ int main(int argc, char **argv)
         TEST(bad_builds_cost_one_job),
         TEST(job_too_long_for_the_protocol),
         TEST(worker_says_goodbye_at_sigterm),
+        TEST(worker_says_goodbye_at_sighup),
         TEST(listening_worker_serves_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

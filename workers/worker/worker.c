@@ -471,6 +471,7 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, &before); /* ahead of ZeroMQ's threads, which inherit it */
     if (s == HONE_OK && (w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
         s = hone_fail_errno(w->err, HONE_E_IO, "cannot receive signals");
