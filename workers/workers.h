@@ -10,8 +10,9 @@
  *
  * Threads: a pool and a nursery belong to the thread that made them; different ones may be used by
  * different threads. hone_worker_run is for one thread of a process, since it takes the process's
- * SIGTERM, SIGINT and SIGHUP. Pools and workers set the process's soft limit of descriptors, to 4096 or
- * what is allowed, and keep some of them from connections. The rest may be called by any thread. */
+ * SIGTERM, SIGINT and SIGHUP. Pools and workers set the process's soft limit of descriptors, to
+ * 4096 or what is allowed, and keep some of them from connections. The rest may be called by any
+ * thread. */
 #ifndef HONE_WORKERS_H
 #define HONE_WORKERS_H
 
@@ -218,10 +219,9 @@ typedef struct hone_worker_options {
     const char *sandbox;     /* "on" (default, NULL) or "off" for debugging under sanitizers */
 } hone_worker_options;
 
-/* Serves until told GOODBYE by its only local coordinator, SIGTERM, SIGINT or SIGHUP. The nursery is
- * started first, before any ZeroMQ context or key exists in the process.
- * HONE_OK, HONE_E_INPUT, HONE_E_DENIED (turned away: says by whom and why), HONE_E_PEER,
- * HONE_E_SANDBOX. */
+/* Serves until told GOODBYE by its only local coordinator, SIGTERM, SIGINT or SIGHUP. The nursery
+ * is started first, before any ZeroMQ context or key exists in the process. HONE_OK, HONE_E_INPUT,
+ * HONE_E_DENIED (turned away: says by whom and why), HONE_E_PEER, HONE_E_SANDBOX. */
 hone_status hone_worker_run(const hone_worker_options *o, hone_error *err) HONE_NODISCARD;
 
 /* ---- device: the nursery and its children -------------------------------------------------- */

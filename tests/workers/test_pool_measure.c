@@ -168,6 +168,43 @@ static void left_behind(void **state)
     assert_int_equal(join(&w), HONE_OK);
 }
 
+/* The same when the coordinator is killed, and another takes its place at the socket. */
+static void coordinator_killed(void **state)
+{
+    (void)state;
+    hone_worker_options o = runner();
+    child w = start_worker(&o, false);
+    hone_measure_job job = plain_job(&endless, &reference);
+    job.check_ms = job.run_ms = 3600 * 1000;
+    int done[2];
+    assert_int_equal(pipe(done), 0);
+    fflush(NULL);
+    pid_t first = fork();
+    if (first == 0) {
+        hone_pool *p = listening_pool(0);
+        hone_pool_event e;
+        await_credit(p, HONE_ROLE_RUN);
+        hone_pool_measure(p, &job);
+        hone_pool_next(p, 200, &e);
+        if (write(done[1], "x", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    char c;
+    assert_int_equal(read(done[0], &c, 1), 1);
+    kill(first, SIGKILL);
+    waitpid(first, NULL, 0);
+    close(done[0]);
+    close(done[1]);
+    hone_pool *p = listening_pool(0);
+    job.candidate = &other;
+    hone_pool_measure(p, &job);
+    hone_pool_event e = await(p, HONE_POOL_MEASURED);
+    assert_status(e.status, HONE_OK, &e.error);
+    hone_pool_free(p);
+    assert_int_equal(join(&w), HONE_OK);
+}
+
 /* A job nobody can run is told to its author, not tried. */
 static void badly_described(void **state)
 {
@@ -193,7 +230,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(outcomes),    TEST(killed_in_the_middle), TEST(cancelled),
-        TEST(left_behind), TEST(badly_described),
+        TEST(left_behind), TEST(coordinator_killed),   TEST(badly_described),
     };
     return cmocka_run_group_tests(tests, compile_all, free_all);
 }

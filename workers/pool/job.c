@@ -310,24 +310,23 @@ static bool send_job(hone_pool *p, hone_workers__peer *peer, hone_workers__job *
     return hone_workers__pool_tell(p, peer, &m);
 }
 
-static bool has_credit(const hone_pool *p, unsigned role)
+static void count_credit(const hone_pool *p, uint32_t ret[HONE_WORKERS__ROLES])
 {
-    for (uint32_t i = 0; i < p->peers.n; i++)
-        if (p->peers.v[i]->credit[role] > 0)
-            return true;
-    return false;
+    for (unsigned r = 0; r < HONE_WORKERS__ROLES; r++) {
+        ret[r] = 0;
+        for (uint32_t i = 0; i < p->peers.n; i++)
+            ret[r] += p->peers.v[i]->credit[r];
+    }
 }
 
 void hone_workers__pool_assign(hone_pool *p)
 {
-    bool open[HONE_WORKERS__ROLES] = {true, true};
-    for (uint32_t i = 0; i < p->waiting.n;) {
+    uint32_t credit[HONE_WORKERS__ROLES];
+    count_credit(p, credit);
+    for (uint32_t i = 0; i < p->waiting.n && (credit[0] || credit[1]);) {
         hone_workers__job *j = p->waiting.v[i];
-        open[j->role] = open[j->role] && has_credit(p, j->role);
-        hone_workers__peer *peer = open[j->role] ? choose(p, j) : NULL;
+        hone_workers__peer *peer = credit[j->role] ? choose(p, j) : NULL;
         if (!peer) { /* one behind it may need another machine */
-            if (!open[0] && !open[1])
-                return;
             i++;
             continue;
         }
@@ -335,5 +334,6 @@ void hone_workers__pool_assign(hone_pool *p)
                 (p->waiting.n - i - 1) * sizeof *p->waiting.v);
         p->waiting.n--;
         send_job(p, peer, j);
+        count_credit(p, credit);
     }
 }

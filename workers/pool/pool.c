@@ -227,10 +227,14 @@ static void judge_deadlines(hone_pool *p, int64_t now)
  * nothing of this role in hand. Or -1. */
 static int left_lying(const hone_pool *p, const hone_workers__peer *peer)
 {
-    for (uint32_t i = 0; i < p->waiting.n; i++) {
+    bool idle[HONE_WORKERS__ROLES], any = false;
+    for (unsigned r = 0; r < HONE_WORKERS__ROLES; r++) {
+        idle[r] = peer->credit[r] == 0 && peer->busy[r] == 0;
+        any = any || (idle[r] && (peer->roles & hone_workers__role_bit[r]));
+    }
+    for (uint32_t i = 0; any && i < p->waiting.n; i++) {
         const hone_workers__job *j = p->waiting.v[i];
-        if (hone_workers__job_suits(p, j, peer) && peer->credit[j->role] == 0 &&
-            peer->busy[j->role] == 0)
+        if (idle[j->role] && hone_workers__job_suits(p, j, peer))
             return (int)j->role;
     }
     return -1;

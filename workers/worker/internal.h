@@ -32,6 +32,7 @@ typedef struct hone_workers__worker {
     void *zmq;
     hone_workers__identity identity;
     hone_workers__zap zap;
+    hone_workers__denials bad; /* messages that make no sense, told lately */
     hone_workers__link link;
 
     /* The coordinator. */

@@ -254,9 +254,12 @@ static void on_message(hone_workers__worker *w, const hone_workers__incoming *in
     char text[256];
     if (s == HONE_E_VERSION && mine)
         hone_workers__worker_nack(w, m, HONE_NACK_TYPE, err.message);
-    else if (s != HONE_OK)
-        hone_log(HONE_LOG_WARN, "bad message at %s: %s", w->link.endpoint.uri, err.message);
-    else if (m->type == HONE_WIRE_WHO)
+    else if (s != HONE_OK) {
+        snprintf(text, sizeof text, "bad message at %.80s: %.140s", w->link.endpoint.uri,
+                 err.message);
+        if (hone_workers__denials_tell(&w->bad, text, sizeof text))
+            hone_log(HONE_LOG_WARN, "%s", text);
+    } else if (m->type == HONE_WIRE_WHO)
         on_who(w, in, m);
     else if (m->type == HONE_WIRE_WELCOME)
         on_welcome(w, in, m);
@@ -286,6 +289,8 @@ static void on_change(hone_workers__worker *w, hone_workers__change c, int fd, c
         w->up = false;
         if (bound && w->link.endpoint.local)
             end_session(w);
+        else if (w->link.endpoint.local) /* its process has ended; it may have said goodbye */
+            hone_workers__worker_abandon(w);
     } else if (c == HONE_WORKERS__CHANGE_DENIED && bound) {
         hone_log(HONE_LOG_WARN, "%s", text);
     } else if (c == HONE_WORKERS__CHANGE_DENIED) {
@@ -310,6 +315,9 @@ static void on_timers(hone_workers__worker *w)
             hone_log(HONE_LOG_INFO, "the coordinator is silent; free for another");
             end_session(w);
         }
+    } else if (!w->up && w->registered && silent) {
+        hone_log(HONE_LOG_INFO, "the coordinator is gone; what it wanted ends");
+        end_session(w);
     } else if (w->up) {
         if ((!w->registered || silent) && now - w->hello_ns > HELLO_AGAIN_MS * MS)
             say_hello(w);
