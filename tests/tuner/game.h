@@ -6,6 +6,9 @@
 #include "tuner/tuner.h"
 
 #define GAME_MAX 256
+#ifndef GAME_POPULATION /* of the searches; what need not be found may be looked for by fewer */
+#define GAME_POPULATION 48
+#endif
 
 typedef struct game {
     hone_space *space;
@@ -28,8 +31,8 @@ static inline hone_space *small_matmul(void)
 static inline void game_start(game *g, const hone_strategy *strategy, hone_space *sp, uint64_t seed)
 {
     *g = (game){.space = sp, .noise = seed, .best_ns = INFINITY};
-    g->search =
-        hone_search_new(strategy, sp, &(hone_search_options){.seed = seed, .population = 48});
+    g->search = hone_search_new(
+        strategy, sp, &(hone_search_options){.seed = seed, .population = GAME_POPULATION});
 }
 
 static inline void game_end(game *g)

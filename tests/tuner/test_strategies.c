@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#define GAME_POPULATION 16
 #include "tests/tuner/fake_pool.h"
 #include "tests/tuner/game.h"
 
@@ -321,7 +322,8 @@ static void a_stop_is_heeded(void **state)
         hone_search_free(g.search);
         g.search = hone_search_new(
             *state, sp,
-            &(hone_search_options){.seed = 13, .population = 16, .stop = pressed, .stop_ctx = &b});
+            &(hone_search_options){
+                .seed = 13, .population = GAME_POPULATION, .stop = pressed, .stop_ctx = &b});
         b.search = g.search;
         hone_search_suggest(g.search, other.asked[14].trace);
         hone_search_suggest(g.search, other.asked[15].trace);
