@@ -3,7 +3,9 @@
  *
  * Memory: an allocation that fails ends the process with one line on stderr and exit code 1
  * (docs/RATIONALE.md, "Out of memory"). Everything acknowledged is durable in the database by then.
- */
+ *
+ * Threads: what is handed in (arrays, texts, generators, error records) belongs to one thread at a
+ * time; log, clocks and fault injection may be used by all at once. */
 #ifndef HONE_BASE_H
 #define HONE_BASE_H
 
@@ -118,6 +120,23 @@ char *hone_text_clean(const char *s);
 /* Bytes of the UTF-8 sequence that begins at s, or 0. */
 size_t hone_utf8_length(const char *s);
 
+/* ---- numbers -------------------------------------------------------------------------------- */
+
+/* Division that rounds down, and what it leaves, by d > 0. */
+static inline int64_t hone_floor_div(int64_t a, int64_t d)
+{
+    return a / d - (a % d < 0);
+}
+static inline int64_t hone_floor_mod(int64_t a, int64_t d)
+{
+    int64_t m = a % d;
+    return m < 0 ? m + d : m;
+}
+/* The greatest common divisor of their magnitudes, which are below 2^63; that of 0 and a is a's. */
+int64_t hone_gcd(int64_t a, int64_t b);
+/* Ascending; none is NaN. */
+void hone_sort(double *v, uint32_t n);
+
 /* ---- random numbers ------------------------------------------------------------------------ */
 
 /* xoshiro256** (Blackman and Vigna, 2018), seeded by splitmix64. The state is plain data. */
@@ -130,8 +149,6 @@ uint64_t hone_rng_u64(hone_rng *r);
 uint64_t hone_rng_below(hone_rng *r, uint64_t n);
 /* Uniform in [0, 1). */
 double hone_rng_double(hone_rng *r);
-/* An independent generator drawn from this one. */
-hone_rng hone_rng_fork(hone_rng *r);
 
 /* ---- hash ---------------------------------------------------------------------------------- */
 
@@ -150,7 +167,7 @@ typedef enum hone_log_level {
     HONE_LOG_INFO,
     HONE_LOG_DEBUG,
 } hone_log_level;
-/* To stderr, one line, "hone: " first. Default level WARN. Thread safe. */
+/* To stderr, one line, "hone: " first. Default level WARN. */
 void hone_log(hone_log_level level, const char *fmt, ...) HONE_PRINTF(2, 3);
 void hone_log_set_level(hone_log_level level);
 /* Called before and after each line, to clear and redraw a progress line. May be NULL. */
@@ -186,6 +203,8 @@ hone_status hone_file_write_set(const hone_file *files, unsigned n, hone_error *
 /* A new file of mode 0600; refuses to replace one, or what a link points to (HONE_E_INPUT). */
 hone_status hone_file_write_secret(const char *path, const void *bytes, size_t n,
                                    hone_error *err) HONE_NODISCARD;
+/* All of it to an open descriptor, however often it takes; false with errno: not all. */
+bool hone_write_all(int fd, const void *bytes, size_t n) HONE_NODISCARD;
 /* mkdir -p. HONE_E_IO. */
 hone_status hone_dir_make(const char *path, hone_error *err) HONE_NODISCARD;
 

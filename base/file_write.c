@@ -24,7 +24,7 @@ static bool fault(const char *site, int as)
 
 /* ---- bytes to a descriptor ------------------------------------------------------------------ */
 
-static hone_status write_all(int fd, const char *path, const void *bytes, size_t n, hone_error *err)
+bool hone_write_all(int fd, const void *bytes, size_t n)
 {
     const char *p = bytes;
     while (n > 0) {
@@ -32,11 +32,18 @@ static hone_status write_all(int fd, const char *path, const void *bytes, size_t
         if (k < 0 && errno == EINTR)
             continue;
         if (k < 0)
-            return hone_fail_errno(err, HONE_E_IO, "cannot write '%s'", path);
+            return false;
         p += k;
         n -= (size_t)k;
     }
-    return HONE_OK;
+    return true;
+}
+
+static hone_status write_all(int fd, const char *path, const void *bytes, size_t n, hone_error *err)
+{
+    return hone_write_all(fd, bytes, n)
+               ? HONE_OK
+               : hone_fail_errno(err, HONE_E_IO, "cannot write '%s'", path);
 }
 
 /* Closes it in any case; of a file so far good, what is written must be on the disk. */

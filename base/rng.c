@@ -1,3 +1,4 @@
+/* xoshiro256**, seeded by splitmix64. */
 #include "base/base.h"
 
 static uint64_t rotl(uint64_t x, int k)
@@ -44,11 +45,4 @@ uint64_t hone_rng_below(hone_rng *r, uint64_t n)
 double hone_rng_double(hone_rng *r)
 {
     return (double)(hone_rng_u64(r) >> 11) * 0x1p-53;
-}
-
-hone_rng hone_rng_fork(hone_rng *r)
-{
-    hone_rng f;
-    hone_rng_seed(&f, hone_rng_u64(r));
-    return f;
 }

@@ -39,32 +39,9 @@ int hone_ir__compare(const hone_program *p, hone_expr a, hone_expr b)
     return x->n_args < y->n_args ? -1 : 1;
 }
 
-int64_t hone_ir__gcd(int64_t a, int64_t b)
-{
-    a = a < 0 ? -a : a;
-    b = b < 0 ? -b : b;
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
-static int64_t floor_div(int64_t a, int64_t d)
-{
-    return a / d - (a % d < 0);
-}
-
-static int64_t floor_mod(int64_t a, int64_t d)
-{
-    int64_t m = a % d;
-    return m < 0 ? m + d : m;
-}
-
 static int64_t end_div(int64_t end, int64_t d)
 {
-    return d == 1 || end == LOW || end == HIGH ? end : floor_div(end, d);
+    return d == 1 || end == LOW || end == HIGH ? end : hone_floor_div(end, d);
 }
 
 /* [*lo, *hi] += c * [a, b] */
@@ -88,9 +65,9 @@ static void digit_range(const hone_ir__term *t, int64_t *lo, int64_t *hi)
 {
     int64_t a = end_div(t->lo, t->l), b = end_div(t->hi, t->l);
     if (t->m) {
-        if (hone_ir__known(a, b) && floor_div(a, t->m) == floor_div(b, t->m)) {
-            a = floor_mod(a, t->m);
-            b = floor_mod(b, t->m);
+        if (hone_ir__known(a, b) && hone_floor_div(a, t->m) == hone_floor_div(b, t->m)) {
+            a = hone_floor_mod(a, t->m);
+            b = hone_floor_mod(b, t->m);
         } else {
             a = 0;
             b = t->m - 1;
@@ -204,8 +181,9 @@ static bool add_quotient(hone_ir__env *env, hone_ir__sum *s, const hone_ir__term
             return false;
         return hone_ir__divide(env, &x, l, scale, s, HONE_NO_EXPR);
     }
-    if (l > 1 && hone_ir__known(of->lo, of->hi) && floor_div(of->lo, l) == floor_div(of->hi, l))
-        return hone_ir__sum_const(s, floor_div(of->lo, l), scale);
+    if (l > 1 && hone_ir__known(of->lo, of->hi) &&
+        hone_floor_div(of->lo, l) == hone_floor_div(of->hi, l))
+        return hone_ir__sum_const(s, hone_floor_div(of->lo, l), scale);
     hone_ir__term t = *of;
     t.l = l;
     t.m = 0;
@@ -379,9 +357,9 @@ static bool one_quotient(const hone_ir__sum *r, int64_t d, int64_t *ret)
 {
     int64_t lo, hi;
     hone_ir__digits_range(r, &lo, &hi);
-    if (!hone_ir__known(lo, hi) || floor_div(lo, d) != floor_div(hi, d))
+    if (!hone_ir__known(lo, hi) || hone_floor_div(lo, d) != hone_floor_div(hi, d))
         return false;
-    *ret = floor_div(lo, d);
+    *ret = hone_floor_div(lo, d);
     return true;
 }
 
@@ -391,12 +369,12 @@ static bool drop_low_part(hone_ir__sum *r, int64_t *d)
 {
     int64_t best = 1, best_t = 0;
     for (int k = 0; k < r->n; k++) {
-        int64_t g = hone_ir__gcd(r->t[k].c, *d), t;
+        int64_t g = hone_gcd(r->t[k].c, *d), t;
         if (g <= best)
             continue;
         hone_ir__sum b;
         hone_ir__sum_clear(&b);
-        b.base = floor_mod(r->base, g);
+        b.base = hone_floor_mod(r->base, g);
         for (int j = 0; j < r->n; j++)
             if (r->t[j].c % g)
                 b.t[b.n++] = r->t[j];
@@ -414,7 +392,7 @@ static bool drop_low_part(hone_ir__sum *r, int64_t *d)
             r->t[n++].c /= best;
         }
     r->n = n;
-    r->base = floor_div(r->base, best) + best_t;
+    r->base = hone_floor_div(r->base, best) + best_t;
     *d /= best;
     return true;
 }
@@ -489,9 +467,9 @@ static bool take_multiples(hone_ir__env *env, const hone_ir__sum *digits, int64_
 {
     hone_ir__sum_clear(ret);
     *ret_changed = digits->base < 0 || digits->base >= d;
-    if (!hone_ir__sum_const(out, floor_div(digits->base, d), scale))
+    if (!hone_ir__sum_const(out, hone_floor_div(digits->base, d), scale))
         return false;
-    ret->base = floor_mod(digits->base, d);
+    ret->base = hone_floor_mod(digits->base, d);
     for (int k = 0; k < digits->n; k++) {
         hone_ir__term t = digits->t[k];
         int64_t rest = t.c % d, c = t.c / d;
@@ -514,12 +492,12 @@ static bool take_gcd(hone_ir__sum *r, int64_t *d)
 {
     int64_t g = *d;
     for (int k = 0; k < r->n && g > 1; k++)
-        g = hone_ir__gcd(r->t[k].c, g);
+        g = hone_gcd(r->t[k].c, g);
     if (g == 1)
         return false;
     for (int k = 0; k < r->n; k++)
         r->t[k].c /= g;
-    r->base = floor_div(r->base, g);
+    r->base = hone_floor_div(r->base, g);
     *d /= g;
     return true;
 }

@@ -86,7 +86,6 @@ static inline bool hone_ir__known(int64_t lo, int64_t hi)
 {
     return lo != HONE_IR__LOW && hi != HONE_IR__HIGH;
 }
-int64_t hone_ir__gcd(int64_t a, int64_t b);
 /* The canonical expression. env->w is set. */
 hone_expr hone_ir__emit(hone_ir__env *env, const hone_ir__sum *s);
 

@@ -210,7 +210,7 @@ static bool quotient_interval(const mover *m, const interval *x, int64_t l, inte
 {
     int64_t h = l, rest;
     for (int k = 0; k < x->start.n; k++)
-        h = hone_ir__gcd(h, x->start.t[k].c);
+        h = hone_gcd(h, x->start.t[k].c);
     rest = x->start.base % h;
     rest = l - h + (rest < 0 ? rest + h : rest);
     if (__builtin_add_overflow(rest, x->width - 1, &rest))

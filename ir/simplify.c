@@ -122,12 +122,6 @@ bool hone_ir__sum_other(hone_ir__env *env, hone_expr e, int64_t scale, hone_ir__
 
 /* ---- comparisons ----------------------------------------------------------------------------- */
 
-/* d >= 1 */
-static int64_t floor_to(int64_t a, int64_t d)
-{
-    return a / d - (a % d < 0);
-}
-
 /* The digits say: their sum + base < 0. Splitting them into g*a + b, with c = -1 - base, that is
  * a <= floor((c - b) / g); when this is one number for every b in its range, b is of no matter and
  * the digits become a's. */
@@ -142,7 +136,7 @@ static bool tighten_by(hone_ir__sum *digits, int64_t g)
     hone_ir__digits_range(&b, &lo, &hi);
     if (!hone_ir__known(lo, hi) || __builtin_sub_overflow(-1, digits->base, &c) ||
         __builtin_sub_overflow(c, lo, &x) || __builtin_sub_overflow(c, hi, &y) ||
-        floor_to(x, g) != floor_to(y, g))
+        hone_floor_div(x, g) != hone_floor_div(y, g))
         return false;
     int n = 0;
     for (int k = 0; k < digits->n; k++)
@@ -151,7 +145,7 @@ static bool tighten_by(hone_ir__sum *digits, int64_t g)
             digits->t[n++].c /= g;
         }
     digits->n = n;
-    digits->base = -1 - floor_to(x, g);
+    digits->base = -1 - hone_floor_div(x, g);
     return true;
 }
 
@@ -160,7 +154,7 @@ static bool tighten(hone_ir__sum *digits)
 {
     int64_t g = 0, below = INT64_MAX;
     for (int k = 0; k < digits->n; k++)
-        g = hone_ir__gcd(g, digits->t[k].c);
+        g = hone_gcd(g, digits->t[k].c);
     if (g > 1)
         return tighten_by(digits, g);
     for (;;) {
@@ -229,7 +223,7 @@ static hone_expr compare_zero(hone_ir__env *env, hone_op op, hone_ir__sum *s)
     if (op != HONE_OP_LT) {
         int64_t g = 0;
         for (int k = 0; k < s->n; k++)
-            g = hone_ir__gcd(g, s->t[k].c);
+            g = hone_gcd(g, s->t[k].c);
         if (s->base % g)
             return hone_bool(env->w, op == HONE_OP_NE);
         for (int k = 0; k < s->n; k++)

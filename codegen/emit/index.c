@@ -1,3 +1,5 @@
+/* Integer arithmetic with ranges, put into the outermost scope it can be computed in and shared
+ * there. */
 #include "codegen/internal.h"
 
 /* Ranges are kept within +-2^60, so that sums and products of two of them cannot overflow after
@@ -142,16 +144,10 @@ cg_idx hone_cg__mul(cg *e, cg_idx a, int64_t c)
     return op2(e, OP_MUL, a, hone_cg__const(c), x < y ? x : y, x < y ? y : x);
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-    return a % b && (a % b < 0) != (b < 0) ? q - 1 : q;
-}
-
 cg_idx hone_cg__floordiv(cg *e, cg_idx a, int64_t c)
 {
     HONE_ASSERT(c > 0);
-    int64_t lo = floor_div(a.lo, c), hi = floor_div(a.hi, c);
+    int64_t lo = hone_floor_div(a.lo, c), hi = hone_floor_div(a.hi, c);
     if (c == 1) {
         return a;
     }
@@ -181,8 +177,8 @@ cg_idx hone_cg__floordiv(cg *e, cg_idx a, int64_t c)
 cg_idx hone_cg__floormod(cg *e, cg_idx a, int64_t c)
 {
     HONE_ASSERT(c > 0);
-    if (floor_div(a.lo, c) == floor_div(a.hi, c)) {
-        return hone_cg__sub(e, a, hone_cg__const(floor_div(a.lo, c) * c));
+    if (hone_floor_div(a.lo, c) == hone_floor_div(a.hi, c)) {
+        return hone_cg__sub(e, a, hone_cg__const(hone_floor_div(a.lo, c) * c));
     }
     if (!(c & (c - 1))) {
         return op2(e, OP_AND, a, hone_cg__const(c - 1), 0, c - 1);

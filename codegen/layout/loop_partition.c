@@ -41,16 +41,6 @@ typedef struct cuts {
     cut v[MAX_CUTS];
 } cuts;
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a < 0 ? -a : a;
-}
-
 static bool is_bound(const cg *e, hone_expr x)
 {
     for (uint32_t v = 1; v < e->q.vars.n; v++) {
@@ -115,7 +105,7 @@ static bool analyse(cg *e, hone_var v, hone_expr cond, cut *ret)
             ret->coeff = t.coeff;
         }
         bool is_const = t.var.i && e->bound[t.var.i] && e->env[t.var.i].lo == e->env[t.var.i].hi;
-        ret->divisor = is_const ? ret->divisor : gcd(ret->divisor, t.coeff);
+        ret->divisor = is_const ? ret->divisor : hone_gcd(ret->divisor, t.coeff);
     }
     return ret->coeff != 0 && step <= span;
 }
@@ -230,11 +220,6 @@ static void emit_true(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, 
     e->facts.n = known;
 }
 
-static int64_t floor_to(int64_t x, int64_t by)
-{
-    return x - ((x % by) + by) % by;
-}
-
 /* The part where the condition is neither true nor (if `bounded`) false for all I. */
 static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, cg_idx r,
                       int64_t consts, bool bounded)
@@ -246,7 +231,7 @@ static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, 
     int64_t last = c->coeff * (c->coeff > 0 ? hi.hi - 1 : lo.lo) + r.hi - consts;
     from = first > from ? first : from;
     to = last < to ? last : to;
-    int64_t x = -floor_to(-from, c->divisor);
+    int64_t x = -hone_floor_div(-from, c->divisor) * c->divisor;
     bool unique = bounded && x + c->divisor > to;
     if (bounded && x > to) {
         return;

@@ -1,3 +1,4 @@
+/* Objects to shared objects, by the system's linker. */
 #include "codegen/codegen.h"
 
 #include <errno.h>
@@ -13,22 +14,6 @@
 static int memory_file(const char *name)
 {
     return memfd_create(name, 0); /* inherited by the linker on purpose */
-}
-
-static bool write_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n) {
-        ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR) {
-            continue;
-        }
-        if (k <= 0) {
-            return false;
-        }
-        p += k;
-        n -= (size_t)k;
-    }
-    return true;
 }
 
 /* Whole memory file with a NUL after it; NULL when it cannot be read. */
@@ -191,7 +176,7 @@ hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, si
     int sys, status = 0;
     if (fd[0] < 0 || fd[1] < 0 || fd[2] < 0) {
         s = hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
-    } else if (!write_all(fd[0], object, n)) {
+    } else if (!hone_write_all(fd[0], object, n)) {
         s = errno == EFBIG
                 ? too_large(err)
                 : hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");

@@ -305,20 +305,10 @@ hone_status hone_space__apply_SamplePerfectTile(hone_sched *s, hone_inst *in, ho
     return HONE_OK;
 }
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
 void hone_space__fit_perfect(int64_t extent, int64_t *f, unsigned n)
 {
     for (unsigned k = n - 1; k > 0; k--) {
-        f[k] = gcd(extent, f[k]);
+        f[k] = hone_gcd(extent, f[k]);
         extent /= f[k];
     }
     f[0] = extent;
@@ -329,7 +319,7 @@ void hone_space__fit_perfect(int64_t extent, int64_t *f, unsigned n)
 bool hone_space__is_partitioned(const int64_t *f, unsigned n, unsigned pos, int64_t inner)
 {
     for (unsigned k = pos; k < n; k++)
-        inner /= gcd(inner, f[k]);
+        inner /= hone_gcd(inner, f[k]);
     return inner == 1;
 }
 

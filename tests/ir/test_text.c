@@ -332,7 +332,7 @@ static void random_stmts(maker *m, hone_stmt parent, unsigned depth)
                 hone_block_add_iter(p, b, "v", roll(m, 3) ? HONE_SPATIAL : HONE_REDUCE, 4, bind);
         }
         hone_stmt_append(p, parent, b);
-        inner.rng = hone_rng_fork(&m->rng);
+        hone_rng_seed(&inner.rng, hone_rng_u64(&m->rng));
         inner.vars[0] = own[0];
         inner.vars[1] = own[1];
         inner.n_vars = 2;

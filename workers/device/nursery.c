@@ -102,17 +102,9 @@ static int artifact_fd(const hone_artifact *a)
         fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -1;
-    for (size_t at = 0; at < a->n;) {
-        ssize_t n = write(fd, a->bytes + at, a->n - at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            goto failed;
-        at += (size_t)n;
-    }
-    if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+    if (hone_write_all(fd, a->bytes, a->n) &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
         return fd;
-failed:
     close(fd);
     return -1;
 }
