@@ -5,7 +5,11 @@
  * gives the scheduled one. The program is a by-product; traces are mutated, hashed, stored, sent.
  *
  * Two layers: primitives change a program (space/prim/prim.h); a schedule applies instructions
- * through the table of space/trace/inst.def and records them. */
+ * through the table of space/trace/inst.def and records them.
+ *
+ * Threads: a schedule, a trace under change and a set of custom rules belong to one thread at a
+ * time. A finished space is only read: several threads may sample and finish candidates of it, each
+ * with its own schedule and generator, if what it asks whether to stop may be asked by them. */
 #ifndef HONE_SPACE_H
 #define HONE_SPACE_H
 
@@ -229,7 +233,20 @@ typedef struct hone_rule_info {
     int32_t threads;
 } hone_rule_info;
 
-#define HONE_RULE_ABI 1
+/* What a shared object was compiled for: the version, raised when a declaration changes its
+ * meaning, and a number made of the layout of what rules get to see, which changes by itself. */
+#define HONE_RULE_VERSION 2
+#define HONE_RULE_ABI ((uint32_t)(HONE_RULE_VERSION << 16 | (HONE_RULE_LAYOUT & 0xffff)))
+#define HONE_RULE_LAYOUT                                                                      \
+    (sizeof(hone_program) * 3 + sizeof(hone_expr_row) * 5 + sizeof(hone_var_row) * 7 +        \
+     sizeof(hone_stmt_row) * 11 + sizeof(hone_buffer_row) * 13 + sizeof(hone_iter) * 17 +     \
+     sizeof(hone_ann) * 19 + sizeof(hone_sched) * 23 + sizeof(hone_trace) * 29 +              \
+     sizeof(hone_inst) * 31 + sizeof(hone_value) * 37 + sizeof(hone_rv_row) * 41 +            \
+     sizeof(hone_target) * 43 + sizeof(hone_rule_info) * 47 + sizeof(hone_rule_plugin) * 53 + \
+     sizeof(hone_error) * 59 + offsetof(hone_expr_row, imm) * 61 +                            \
+     offsetof(hone_stmt_row, value) * 67 + offsetof(hone_program, anns) * 71 +                \
+     offsetof(hone_sched, target) * 73 + HONE_OP_COUNT * 79 + HONE_DTYPE_COUNT * 83 +         \
+     HONE_INST_COUNT * 89 + HONE_STATUS_COUNT * 97)
 typedef struct hone_rule_plugin {
     const char *name;
     bool only; /* the built-in rules leave the blocks it takes alone */
@@ -255,7 +272,6 @@ hone_status hone_custom_rules_parse(hone_custom_rules *r, const char *file, cons
 hone_status hone_custom_rules_load(hone_custom_rules *r, const char *path,
                                    hone_error *err) HONE_NODISCARD;
 unsigned hone_custom_rules_count(const hone_custom_rules *r);
-const char *hone_custom_rules_name(const hone_custom_rules *r, unsigned k); /* borrowed from r */
 
 /* ---- the search space
  * ---------------------------------------------------------------------------- */

@@ -81,6 +81,12 @@ static hone_status rewrite_marked(hone_sched *s, const hone_rule_info *info, hon
     }
 }
 
+/* Of two numbers >= 1; anything above the limit is as good as another. */
+static int64_t times(int64_t a, int64_t b)
+{
+    return a > MAX_UNROLLED / b ? MAX_UNROLLED + 1 : a * b;
+}
+
 static hone_status check_unrolling(hone_sched *s, const hone_rule_info *info, hone_error *err)
 {
     (void)info;
@@ -92,7 +98,7 @@ static hone_status check_unrolling(hone_sched *s, const hone_rule_info *info, ho
         int64_t copies = 1;
         for (hone_stmt l = hone_stmt_at(p, b)->parent; l.i; l = hone_stmt_at(p, l)->parent)
             if (hone_is_loop(p, l) && hone_stmt_at(p, l)->loop_kind == HONE_UNROLLED)
-                copies *= hone_loop_extent(p, l);
+                copies = times(copies, hone_loop_extent(p, l));
         total += copies;
         if (total > MAX_UNROLLED)
             return hone_fail(err, HONE_REJECT_TOO_BIG, "more than %d unrolled statements",

@@ -43,11 +43,6 @@ unsigned hone_custom_rules_count(const hone_custom_rules *r)
     return r ? r->rules.n : 0;
 }
 
-const char *hone_custom_rules_name(const hone_custom_rules *r, unsigned k)
-{
-    return r->rules.v[k].name;
-}
-
 /* ---- text ------------------------------------------------------------------------------------ */
 
 static hone_status read_rule(const json_t *j, unsigned at, hone_rule__custom *ret, hone_error *err)
@@ -169,9 +164,10 @@ static hone_status load_library(hone_custom_rules *r, const char *path, hone_err
     if (!list || abi != HONE_RULE_ABI) {
         dlclose(lib);
         return list ? hone_fail(err, HONE_E_INPUT,
-                                "%s was compiled for rule interface %u; this hone has %u: compile "
-                                "it again",
-                                path, abi, HONE_RULE_ABI)
+                                "%s was compiled for rule interface %u.%u; this hone has %u.%u: "
+                                "compile it again",
+                                path, abi >> 16, abi & 0xffff, HONE_RULE_ABI >> 16,
+                                HONE_RULE_ABI & 0xffff)
                     : hone_fail(err, HONE_E_INPUT, "%s does not export hone_rule_plugins", path);
     }
     hone_vec_push(&r->libraries, lib);

@@ -26,5 +26,9 @@ refuse 2 "bad.json:" "$HONE" tune matmul $small --db w.db --rule bad.json
 refuse 3 "nowhere.json" "$HONE" tune matmul $small --db w.db --rule nowhere.json
 run 0 "$cc" -shared -fPIC -x c -o empty.so /dev/null
 refuse 2 "hone_rule_plugins" "$HONE" tune matmul $small --db w.db --rule empty.so
+# compiled for a hone whose structures are laid out in another way
+sed 's/HONE_RULE_ABI/65537/' "$SRC/examples/rules/column_strips.c" >old.c
+run 0 "$cc" -std=gnu17 -shared -fPIC -I "$SRC" -o old.so old.c
+refuse 2 "compiled for rule interface 1.1" "$HONE" tune matmul $small --db w.db --rule old.so
 ok "no log was made" test ! -e w.db
 all_done

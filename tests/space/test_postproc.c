@@ -172,12 +172,41 @@ static void layout_kept(void **state)
     hone_program_fini(&p);
 }
 
+/* 2^64 copies are too many, though that number is 0 in 64 bits. */
+static void too_many_copies(void **state)
+{
+    (void)state;
+    hone_program p = load_program("program many {\n"
+                                  "  buffer C: f32[1] output\n"
+                                  "  for i in 4294967296 unrolled {\n"
+                                  "    for j in 4294967296 unrolled {\n"
+                                  "      block C(v: 1 = 0) {\n"
+                                  "        C[v] = 1.0\n"
+                                  "      }\n"
+                                  "    }\n"
+                                  "  }\n"
+                                  "}\n");
+    hone_trace t = trace_of("[[[\"GetBlock\",[],[\"C\",\"main\"],[\"b0\"]]],[]]");
+    hone_space sp = {.base = p, .target = some_cpu, .threads = 2};
+    hone_sched s = {0};
+    hone_error err;
+    assert_int_equal(hone_space_finish(&sp, &t, &s, &err), HONE_REJECT_TOO_BIG);
+    assert_non_null(strstr(err.message, "unrolled"));
+    hone_trace_free(&t);
+    hone_sched_fini(&s);
+    hone_program_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reduction_starts_before), cmocka_unit_test(as_written),
-        cmocka_unit_test(reduction_unrolled),      cmocka_unit_test(reduction_outside),
-        cmocka_unit_test(layout_by_loops),         cmocka_unit_test(layout_kept),
+        cmocka_unit_test(reduction_starts_before),
+        cmocka_unit_test(as_written),
+        cmocka_unit_test(reduction_unrolled),
+        cmocka_unit_test(reduction_outside),
+        cmocka_unit_test(too_many_copies),
+        cmocka_unit_test(layout_by_loops),
+        cmocka_unit_test(layout_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
