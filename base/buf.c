@@ -1,3 +1,4 @@
+/* Growable text. */
 #include "base/base.h"
 
 static void reserve(hone_buf *b, size_t extra)

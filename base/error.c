@@ -1,3 +1,4 @@
+/* The error record, and the end of a program that has a bug. */
 #include "base/base.h"
 
 #include <errno.h>

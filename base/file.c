@@ -1,3 +1,4 @@
+/* Whole files: read with a limit; folders made. */
 #include "base/base.h"
 
 #include <errno.h>

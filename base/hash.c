@@ -1,3 +1,4 @@
+/* The hash that names rows of the log, and its text. */
 #include "base/base.h"
 
 uint64_t hone_hash_mix(uint64_t h, uint64_t x)

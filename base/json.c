@@ -1,3 +1,4 @@
+/* jansson with this project's errors and limits. */
 #include "base/base.h"
 
 hone_status hone_json_parse(const char *text, size_t n, json_t **ret, hone_error *err)

@@ -1,3 +1,4 @@
+/* Lines for people on stderr, and the two clocks. */
 #include "base/base.h"
 
 #include <stdatomic.h>

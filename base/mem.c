@@ -1,3 +1,4 @@
+/* Allocation that does not fail, and the growing of arrays. */
 #include "base/base.h"
 
 #include <unistd.h>

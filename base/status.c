@@ -1,3 +1,4 @@
+/* The table of statuses as names, texts and exit codes. */
 #include "base/base.h"
 
 static const struct {

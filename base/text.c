@@ -1,3 +1,4 @@
+/* Bytes that may be anything, as text that others can take. */
 #include "base/base.h"
 
 size_t hone_utf8_length(const char *text)

@@ -1,3 +1,4 @@
+/* The table of a comparison, as text and as JSON. */
 #include "bench/versus.h"
 
 static double gflops(const contestant *c, double ns)

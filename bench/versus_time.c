@@ -1,3 +1,4 @@
+/* Taking turns on the same processors, and waiting for other threads to be quiet. */
 #include "bench/versus.h"
 
 #include <dirent.h>

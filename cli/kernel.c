@@ -1,3 +1,5 @@
+/* What commands take as arguments: a kernel by name or file, a target, and numbers shown to
+ * people. */
 #include "cli/cli.h"
 
 #include "codegen/codegen.h"

@@ -1,3 +1,4 @@
+/* hone keygen. */
 #include "cli/cli.h"
 #include "workers/workers.h"
 

@@ -1,3 +1,4 @@
+/* hone: finds the command and runs it. */
 #include "cli/cli.h"
 
 #include "codegen/codegen.h"

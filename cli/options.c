@@ -1,3 +1,4 @@
+/* Options by table: parsing, help, and how a command ends with an error. */
 #include "cli/cli.h"
 
 #include <errno.h>

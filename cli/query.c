@@ -1,3 +1,4 @@
+/* hone query: the best kernel known, as what was asked for. */
 #include "cli/lookup.h"
 #include "codegen/codegen.h"
 #include "workers/builder.h"

@@ -1,3 +1,4 @@
+/* hone show: a kernel's program as text. */
 #include "cli/cli.h"
 #include "space/space.h"
 

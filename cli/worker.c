@@ -1,3 +1,4 @@
+/* hone worker. */
 #include "cli/cli.h"
 #include "workers/builder.h"
 

@@ -1,3 +1,4 @@
+/* The entry points: one program through layout, emission and LLVM's passes to code. */
 #include "codegen/internal.h"
 
 #include <llvm-c/Analysis.h>

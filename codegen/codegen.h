@@ -2,7 +2,10 @@
  *
  * The program's loops are emitted as they stand: serial loops as loops, unrolled ones as copies,
  * vectorised ones as vector operations, parallel ones as calls of the runtime with an outlined
- * body. The kernel's interface is hone_rt_kernel (runtime/hone_rt.h). */
+ * body. The kernel's interface is hone_rt_kernel (runtime/hone_rt.h).
+ *
+ * Threads: a hone_codegen belongs to one thread at a time; the first is made before there is a
+ * second, for LLVM's options are the process's. */
 #ifndef HONE_CODEGEN_H
 #define HONE_CODEGEN_H
 
@@ -13,7 +16,7 @@
  * HONE_E_LLVM. */
 hone_status hone_target_native(hone_target *ret, hone_error *err) HONE_NODISCARD;
 
-/* One per process and target: owns the target machine. Not thread safe. */
+/* One per process and target: owns the target machine. */
 typedef struct hone_codegen hone_codegen;
 /* HONE_E_INPUT (unknown cpu or triple), HONE_E_LLVM. */
 hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret,

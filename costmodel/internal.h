@@ -1,3 +1,4 @@
+/* costmodel: shared inside this folder only. */
 #ifndef HONE_COSTMODEL_INTERNAL_H
 #define HONE_COSTMODEL_INTERNAL_H
 

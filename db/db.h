@@ -65,7 +65,7 @@ typedef struct hone_db_workload {
 
 typedef struct hone_db_target {
     int64_t id;
-    const char *text;  /* canonical target text (codegen/target.h) */
+    const char *text;  /* canonical target text (targets/target.h) */
     int32_t threads;   /* >= 1 */
     const char *class; /* targets that may stand in for one another in a lookup */
     int64_t created_ms;

@@ -1,3 +1,4 @@
+/* The kernels that come with hone, as text in the program. */
 #include "ir/builtin.h"
 
 /* One text of all files. The assembler looks for them in the include folders, of which the source

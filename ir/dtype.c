@@ -1,3 +1,4 @@
+/* Element types: names, ranges, rounding and conversion of single elements; operations' names. */
 #include "ir/internal.h"
 
 #include <float.h>

@@ -1,4 +1,5 @@
-/* The interpreter's code: made by interp_compile.c, run by interp.c. */
+/* The interpreter's code: made by interp_compile.c, run by interp.c. Threads: as ir.h; what is
+ * compiled belongs to whoever runs it. */
 #ifndef HONE_IR_INTERP_H
 #define HONE_IR_INTERP_H
 

@@ -14,10 +14,13 @@
  * around it; its body refers to nothing but its own iteration variables. hone's leaf block stores
  * one element: `out[index] = value`, after `out[index] = init` when it is a reduction block at the
  * first step of all its reduction variables. Its read and write regions are derived from the body,
- * never stored (ir/region.h). A block without a store holds other statements (the root does). A
+ * never stored (ir/region.c). A block without a store holds other statements (the root does). A
  * block's `where` predicate is over loop variables; when false the instance does not run.
  *
- * Rows may be read directly; they are changed through the functions below. */
+ * Rows may be read directly; they are changed through the functions below.
+ *
+ * Threads: a program belongs to one thread at a time, also where it is only asked something, unless
+ * it is `const`: then several may ask at once. There is no other state. */
 #ifndef HONE_IR_H
 #define HONE_IR_H
 
@@ -371,8 +374,6 @@ hone_stmt hone_block_find(const hone_program *p, const char *name);
 /* Replaces variables in every binding and predicate at and below top. */
 void hone_stmt_substitute(hone_program *p, hone_stmt top, const hone_var *from, const hone_expr *to,
                           unsigned n);
-/* Replaces loads of and stores to a buffer at and below top (indices unchanged). */
-void hone_stmt_replace_buffer(hone_program *p, hone_stmt top, hone_buffer from, hone_buffer to);
 
 /* Dissolves every block of statements below the root: its iterators become their bindings, its
  * predicate that of the blocks in it, its annotations are lost. The program computes the same.
@@ -474,6 +475,17 @@ typedef struct hone_size {
 hone_status hone_workload_parse(const char *file, const char *text, size_t n, const char *kernel,
                                 const hone_size *sizes, unsigned n_sizes, hone_program *p,
                                 hone_error *err) HONE_NODISCARD;
+
+typedef struct hone_kernel_info {
+    char *name; /* "matmul" */
+    char *head; /* "matmul(M, N, K)" */
+} hone_kernel_info;
+typedef HONE_VEC(hone_kernel_info) hone_kernel_list;
+/* The kernels of a text, in its order, appended to *ret (zeroed by the caller at first; freed with
+ * hone_kernel_list_free, also after an error). HONE_E_INPUT as hone_workload_parse. */
+hone_status hone_workload_list(const char *file, const char *text, size_t n, hone_kernel_list *ret,
+                               hone_error *err) HONE_NODISCARD;
+void hone_kernel_list_free(hone_kernel_list *l);
 
 /* ---- interpreter (ir/interp.c): the oracle ------------------------------------------------------
  */

@@ -1,6 +1,7 @@
 /* What of a program can be computed ahead of time: top-level statements whose results depend on one
  * `const` input and on nothing else, such as a weight transform. They can leave the kernel for a
- * function that is called once, when just one buffer passes between the two. */
+ * function that is called once, when just one buffer passes between the two.
+ * Threads: as ir.h. */
 #ifndef HONE_IR_PREPACK_H
 #define HONE_IR_PREPACK_H
 

@@ -1,3 +1,4 @@
+/* Programs as rows in arrays: life, names, variables, buffers, annotations. */
 #include "ir/internal.h"
 
 #define FIRST_TABLE 1024

@@ -1,3 +1,4 @@
+/* Names of memory scopes. */
 #include "ir/ir.h"
 
 static const char *const names[] = {

@@ -1,3 +1,4 @@
+/* Which processors the pool's threads keep to (affinity.h). */
 #include "runtime/affinity.h"
 
 #include "runtime/internal.h"

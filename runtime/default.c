@@ -1,3 +1,4 @@
+/* The pool of kernels called from C: one for the process, as large as was asked for. */
 #include "runtime/internal.h"
 
 #include <pthread.h>

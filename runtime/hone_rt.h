@@ -4,7 +4,10 @@
  * A kernel is one function,  int32_t kernel(void *const *args, const hone_rt_api *rt),
  * with args in the order of the workload's inputs and outputs, each a dense row-major buffer
  * aligned to 64 bytes. It returns 0, or HONE_RT_NOMEM when scratch memory could not be had.
- * It refers to no symbol outside itself: everything it needs comes through `rt`. */
+ * It refers to no symbol outside itself: everything it needs comes through `rt`.
+ *
+ * Threads: several may call kernels at once, also on one pool, which then does one after the other;
+ * each declaration says what else holds. */
 #ifndef HONE_RT_H
 #define HONE_RT_H
 

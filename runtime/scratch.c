@@ -1,3 +1,4 @@
+/* Scratch memory, by thread and slot, kept from call to call. */
 #include "runtime/internal.h"
 
 #include <pthread.h>

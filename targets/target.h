@@ -1,7 +1,9 @@
-/* What a kernel is made for: plain data that rules, cost model and code generator read. All
- * functions may be called by any thread. Text form (stored, sent, compared): compact JSON with
- * sorted keys, names as in TVM's Target where TVM has them:
- * {"kind":"llvm","mattr":"+avx2,...","mcpu":"znver4","mtriple":"...","num-cores":2,...}. */
+/* What a kernel is made for: plain data that rules, cost model and code generator read. Text
+ * form (stored, sent, compared): compact JSON with sorted keys, names as in TVM's Target where TVM
+ * has them:
+ * {"kind":"llvm","mattr":"+avx2,...","mcpu":"znver4","mtriple":"...","num-cores":2,...}.
+ *
+ * Threads: all functions may be called by any. */
 #ifndef HONE_TARGET_H
 #define HONE_TARGET_H
 

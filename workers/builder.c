@@ -1,3 +1,4 @@
+/* The builder: a trace replayed on its workload, and the code of what comes out. */
 #include "workers/builder.h"
 
 #include "codegen/codegen.h"

@@ -1,5 +1,5 @@
 /* The builder: workload, trace and target in, artifact out. Needs LLVM; the device worker does
- * without. */
+ * without. Threads: a builder belongs to one thread at a time (codegen.h). */
 #ifndef HONE_BUILDER_H
 #define HONE_BUILDER_H
 

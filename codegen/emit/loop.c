@@ -1,3 +1,4 @@
+/* Serial and vectorised loops, and the statements in them. */
 #include "codegen/internal.h"
 
 #include <llvm-c/DebugInfo.h>

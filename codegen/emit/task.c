@@ -1,3 +1,4 @@
+/* A parallel loop as a function of its own, which the runtime calls for each part. */
 #include "codegen/internal.h"
 #include "runtime/hone_rt.h"
 

@@ -1,3 +1,4 @@
+/* Index expressions and conditions as sums, and what is decided by ranges and facts. */
 #include "codegen/internal.h"
 
 #define FAR ((int64_t)1 << 60)

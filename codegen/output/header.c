@@ -1,3 +1,4 @@
+/* The C header of a kernel. */
 #include "codegen/internal.h"
 
 static const char *c_type(uint8_t dtype)

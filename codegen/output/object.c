@@ -1,3 +1,4 @@
+/* What is read from an object that was made: its size, and symbols it lacks. */
 #include "codegen/internal.h"
 
 #include <elf.h>

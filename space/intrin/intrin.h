@@ -4,7 +4,9 @@
  * and an implementation, which is a function in LLVM IR. Tensorize finds the description in a
  * program; the program keeps its loops, so that it still says what it means, and an annotation on
  * the block around them, "hone.intrin", makes the code generator call the implementation instead.
- */
+ *
+ * Threads: a set belongs to one thread while it is filled; after that it is only read, by any. That
+ * of hone itself is made by the first to ask for it. */
 #ifndef HONE_SPACE_INTRIN_H
 #define HONE_SPACE_INTRIN_H
 

@@ -1,3 +1,4 @@
+/* Traces as data: copies, hash, operands that move from one to another. */
 #include "space/trace/internal.h"
 
 void hone_trace_copy(hone_trace *dst, const hone_trace *src)

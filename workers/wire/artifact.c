@@ -1,3 +1,4 @@
+/* Artifacts: their memory, and those a peer has seen already. */
 #include "workers/wire/internal.h"
 
 #define CACHE_BYTES ((size_t)256 << 20)

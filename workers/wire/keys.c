@@ -1,3 +1,4 @@
+/* Key files and lists of allowed keys. */
 #include "workers/wire/keys.h"
 
 #include <ctype.h>
