@@ -177,7 +177,7 @@ typedef struct hone_program {
 } hone_program;
 
 #define HONE_MAX_EXPRS 200000
-#define HONE_MAX_HEIGHT 2000 /* of an expression: what walks one needs as much stack */
+#define HONE_MAX_HEIGHT 4000 /* of an expression: what walks one needs as much stack */
 #define HONE_MAX_STMTS 4000
 
 /* ---- life ----------------------------------------------------------------------------------- */

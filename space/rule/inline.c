@@ -12,7 +12,7 @@
  * as one block that nobody can read, and that takes for ever to treat where somebody walks it path
  * by path. */
 #define MAX_WRITTEN 1000
-#define MAX_HEIGHT (HONE_MAX_HEIGHT / 2)
+#define MAX_HEIGHT 1000
 #define GUARD_COST 4 /* of a select: its condition, and what its arms keep from being merged */
 
 typedef struct cost {

@@ -155,7 +155,7 @@ static void high(void **state)
     text = graph_text(&tower, HONE_MAX_HEIGHT / 2 + 1);
     hone_error err;
     assert_int_equal(hone_program_parse(text, strlen(text), &p, &err), HONE_E_LIMIT);
-    assert_non_null(strstr(err.message, "2000 of these within one another"));
+    assert_non_null(strstr(err.message, "4000 of these within one another"));
     free(text);
 }
 
