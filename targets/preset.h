@@ -1,6 +1,7 @@
 /* What hone knows about an architecture: constant data, in one file each, of which
- * targets/presets.def is the list. docs/TARGETS.md says how to add one. A preset may be read by any
- * thread.
+ * targets/presets.def is the list. docs/TARGETS.md says how to add one.
+ *
+ * Threads: presets are constants, which any may read.
  *
  * Tables end with a row of zeros; lists of names with NULL. */
 #ifndef HONE_PRESET_H

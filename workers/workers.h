@@ -69,7 +69,7 @@ typedef struct hone_build_job {
     uint64_t id;          /* of hone_pool_new_id; comes back with the result */
     const char *workload; /* program text of the unscheduled program (ir/print) */
     const char *trace;    /* trace text (JSON), or NULL for the program as written */
-    const char *target;   /* target text (codegen/target.h) */
+    const char *target;   /* target text (targets/target.h) */
     int32_t threads;      /* threads the kernel is meant for */
     uint8_t reference;    /* 1: build plainly, as the oracle */
     int64_t deadline_ms;  /* for the build itself, from its start */

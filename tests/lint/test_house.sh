@@ -21,11 +21,15 @@ rooms='base|runtime|targets|ir|space|codegen|costmodel|db|workers|tuner|cli'
 mapfile -t product < <(printf '%s\n' "${all[@]}" | grep -E "^($rooms|bench)/.*\.[ch]$")
 [ "${#product[@]}" -gt 100 ] || report "is this the source folder?" "${#product[@]} files"
 
-# The headers that rooms have for each other, as in test_rooms.sh, and those that folders of a room, or
-# its plug-ins, have for one another.
-public="base/base.h runtime/hone_rt.h targets/target.h ir/ir.h ir/prepack.h ir/interp.h ir/builtin.h
-    space/space.h space/intrin/intrin.h codegen/codegen.h costmodel/costmodel.h db/db.h workers/workers.h
-    workers/builder.h tuner/tuner.h"
+# The headers that rooms have for each other, and those that folders of a room, or its plug-ins, have for
+# one another.
+declare -A of_room=()
+eval "$(sed -n 's/^declare -A public=(/declare -A of_room=(/; /^declare -A of_room=(/,/^)/p' tests/lint/test_rooms.sh)"
+public=$(for room in "${!of_room[@]}"; do
+    for name in ${of_room[$room]}; do
+        [[ $name == *.h ]] && echo "$room/$name"
+    done
+done | sort)
 faces="workers/wire/wire.h workers/wire/keys.h tuner/strategy.h"
 
 # ---- files that are named ------------------------------------------------------------------------
@@ -43,18 +47,18 @@ report "there is no such file" "$(
     printf '%s\n' "${all[@]}" | grep -E "^($rooms|bench|tests|examples|docs|cmake)/.*\.([ch]|def|sh|md|cmake)$|^[A-Z]+\.md$" |
         grep -v '^tests/lint/' | xargs grep -noE \
         "(^|[^A-Za-z0-9_./<-])($folders)/[A-Za-z0-9_/*-]+\.(c|h|def|md|sh|cmake|hone|intrin)\b" |
-        while IFS=: read -r file line match; do
-            name=$(sed -E 's|^[^a-z]*||' <<<"$match")
+        grep -vE '/(NAME|ARCHITECTURE)\.' | # what the reader puts in
+        sed -E 's|^([^:]+):([0-9]+):[^a-z]*|\1 \2 |' | sort -u -k3,3 -k1,1 | while read -r file line name; do
             exists "$file" "$name" || echo "$file:$line names $name"
         done
 )"
-# Without one, in a comment of the product: a file of that room.
-report "the room has no such file" "$(
-    grep -nE '^ ?(/\*| \*|.*/\*)' "${product[@]}" | grep -oE '^[^:]+:[0-9]+:|\b[a-z_]+\.[ch]\b' |
-        awk '/:$/ { at = $0; next } { print at $0 }' | sort -u |
+# Without one, in a comment of the product: a file of some room, or a header of the system's in use.
+report "there is no such file in any room" "$(
+    grep -nE '^ ?(/\*| \*|.*/\*)' "${product[@]}" | grep -oP '^[^:]+:[0-9]+:|(?<![\w/.])[a-z_]+\.[ch]\b' |
+        awk '/:$/ { at = $0; next } { print at $0 }' | sort -u -t: -k3,3 |
         while IFS=: read -r file line name; do
-            printf '%s\n' "${all[@]}" | grep -qE "^(${file%%/*}|tests)/(.*/)?$name$" ||
-                echo "$file:$line names $name"
+            printf '%s\n' "${all[@]}" | grep -qE "(^|/)$name$" ||
+                grep -qE "^#include <(.*/)?$name>" "${product[@]}" || echo "$file:$line names $name"
         done
 )"
 
@@ -80,20 +84,28 @@ report "private names say whose they are: hone_<module>__x" "$(
 # What has another reason to be public than the rooms above.
 declare -A because=(
     [hone_expr_print]="one expression of a program's text; tests say with it what they found"
-    [hone_interp_run]="the oracle: what a program means"
+    [hone_interp_run]="what a program means; everything else is compared with it"
+    [hone_feature_name]="a row of features, told to people"
+    [hone_pool_credit]="jobs that peers would take: what tests wait for"
+    [hone_model_load]="what a session learned, for the next"
+    [hone_model_save]="what a session learned, for the next"
 )
 # The instructions of a trace, a function each, are an interface: rules of one's own call them.
 plugins=$(sed -n '/^#define HONE_S /,/^#undef HONE_S/p' space/space.h)
+# Names in use: all but those that a definition or declaration begins with, in the first column.
+mapfile -t users < <(printf '%s\n' "${product[@]}"; printf '%s\n' "${all[@]}" | grep '^examples/.*\.c$')
+used=$({
+    grep -hv '^[A-Za-z]' "${users[@]}"
+    grep -h '^[A-Za-z]' "${users[@]}" | sed -E 's/\bhone_[a-z0-9_]+\(//g'
+} | grep -oE '\bhone_[a-z0-9_]+' | sort -u)
 report "public, and nobody but a test calls it: use it, or let it go" "$(
     for h in $public; do
         [ "$h" = runtime/hone_rt.h ] && continue # for the programs of others
-        grep -oE '\bhone_[a-z0-9_]+\(' "$h" | tr -d '(' | sort -u | while read -r f; do
+        grep -oE '^[A-Za-z].*\bhone_[a-z0-9_]+\(' "$h" | grep -oE 'hone_[a-z0-9_]+\($' | tr -d '(' | sort -u |
+            comm -23 - <(printf '%s\n' "$used") | while read -r f; do
             [ -n "${because[$f]-}" ] && continue
             [[ $h == space/space.h ]] && grep -qw "$f" <<<"$plugins" && continue
-            grep -qE "^ *\(.*\b$f\(|^#define.*\b$f\(|[:=] .*\b$f\(.*\\\\$|\(x\)->v = $f\(" "$h" && continue
-            # calls, not its own definition and declaration, which begin in the first column
-            grep -hwE "$f" "${product[@]}" examples/*/*.c 2>/dev/null | grep -vE "^[A-Za-z].*\b$f\(" |
-                grep -qw "$f" || echo "$h: $f"
+            echo "$h: $f"
         done
     done
 )"
