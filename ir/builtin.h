@@ -2,7 +2,7 @@
 #ifndef HONE_IR_BUILTIN_H
 #define HONE_IR_BUILTIN_H
 
-#include "base/base.h"
+#include "ir/ir.h"
 
 /* The texts of workloads/ products.hone, convolutions.hone and rows.hone in a row, as they were
  * when hone was built. Static storage, *ret_n bytes, NUL-terminated. For messages its file name is
