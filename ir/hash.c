@@ -107,6 +107,8 @@ static uint64_t hash_stmts(hasher *hs, uint64_t h)
         h = hone_hash_mix(h, hash_anns(p, row->anns));
         if (row->kind == HONE_LOOP) {
             h = hone_hash_mix(h, row->loop_kind);
+            if (row->loop_kind == HONE_BOUND)
+                h = hone_hash_mix(h, row->axis);
             h = hone_hash_mix(h, (uint64_t)hone_loop_extent(p, s));
         } else {
             h = hash_block(hs, h, s);

@@ -103,8 +103,20 @@ typedef enum hone_loop_kind { /* printed as the word after the extent */
                               HONE_SERIAL,
                               HONE_PARALLEL,
                               HONE_VECTORIZED,
-                              HONE_UNROLLED
+                              HONE_UNROLLED,
+                              HONE_BOUND /* to an axis: "bind blockIdx.x"; serial where there is
+                                            none */
 } hone_loop_kind;
+typedef enum hone_axis {
+    HONE_AXIS_NONE,
+#define HONE_AXIS(NAME, text) HONE_AXIS_##NAME,
+#include "ir/axes.def"
+#undef HONE_AXIS
+    HONE_AXIS_COUNT
+} hone_axis;
+const char *hone_axis_name(hone_axis a); /* "blockIdx.x"; "" for none */
+/* HONE_AXIS_NONE when there is none of that name. */
+hone_axis hone_axis_parse(const char *name);
 typedef enum hone_iter_kind { HONE_SPATIAL, HONE_REDUCE } hone_iter_kind;
 
 typedef struct hone_iter {
@@ -117,6 +129,7 @@ typedef struct hone_stmt_row {
     uint8_t kind;      /* hone_stmt_kind */
     uint8_t loop_kind; /* hone_loop_kind */
     uint8_t n_iters, n_index;
+    uint8_t axis; /* hone_axis, of a loop that is HONE_BOUND */
     hone_stmt parent, first, last, prev, next;
     hone_sym name; /* blocks: unique in the program; loops: a hint for printing */
     uint32_t anns; /* first annotation, 0: none */
@@ -400,6 +413,8 @@ const hone_ann *hone_ann_get(const hone_program *p, hone_stmt s, const char *key
  * logarithm or square root has a positive argument. False: any. */
 bool hone_input_range(const hone_program *p, hone_buffer input, double *ret_lo, double *ret_hi);
 
+/* How the text of programs had a bound loop's axis before there was the kind: read as that. */
+#define HONE_ANN_OLD_AXIS "thread_binding"
 #define HONE_ANN_ALIGN "buffer_dim_align"
 #define HONE_MAX_ALIGN (1 << 20)
 /* What storage_align asked for, by axis of the buffer the block writes: in memory the distance

@@ -229,6 +229,37 @@ static bool parse_new_name(parser *ps, const char *what, uint32_t from, uint32_t
     return true;
 }
 
+static void bind(parser *ps, hone_stmt loop, hone_axis axis)
+{
+    hone_stmt_at(ps->p, loop)->loop_kind = HONE_BOUND;
+    hone_stmt_at(ps->p, loop)->axis = (uint8_t)axis;
+}
+
+static void parse_axis(parser *ps, hone_stmt loop)
+{
+    char name[HONE_LEX_MAX_NAME + 1];
+    const char *at = ps->lx.tok.s;
+    if (!hone_lex__name(&ps->lx, "an axis such as blockIdx.x", name))
+        return;
+    hone_axis axis = hone_axis_parse(name);
+    if (axis == HONE_AXIS_NONE)
+        hone_lex__fail_at(
+            &ps->lx, at,
+            "there is no axis '%s'; blockIdx, threadIdx and vthread have .x, .y and .z", name);
+    bind(ps, loop, axis);
+}
+
+/* Axes were annotations once. */
+static void read_old_axis(parser *ps, hone_stmt loop)
+{
+    const hone_ann *old = hone_ann_get(ps->p, loop, HONE_ANN_OLD_AXIS);
+    hone_axis axis = old ? hone_axis_parse(hone_sym_text(ps->p, old->text)) : HONE_AXIS_NONE;
+    if (axis == HONE_AXIS_NONE || hone_stmt_at(ps->p, loop)->loop_kind != HONE_SERIAL)
+        return;
+    hone_ann_remove(ps->p, loop, HONE_ANN_OLD_AXIS);
+    bind(ps, loop, axis);
+}
+
 static void parse_loop(parser *ps, hone_stmt parent)
 {
     static const char *const kinds[] = {NULL, "parallel", "vectorized", "unrolled"};
@@ -248,7 +279,10 @@ static void parse_loop(parser *ps, hone_stmt parent)
             hone_stmt_at(ps->p, loop)->loop_kind = (uint8_t)k;
             break;
         }
+    if (hone_lex__accept_word(lx, "bind"))
+        parse_axis(ps, loop);
     parse_anns(ps, loop);
+    read_old_axis(ps, loop);
     hone_lex__expect(lx, '{');
     hone_stmt_append(ps->p, parent, loop);
     hone_vec_push(&ps->scope, (scoped){hone_stmt_at(ps->p, loop)->var, name, HONE_NO_EXPR});

@@ -482,15 +482,15 @@ static void put_block_head(printer *pr, hone_stmt s)
 
 static void put_stmt(printer *pr, hone_stmt s, unsigned depth)
 {
-    static const char *const kinds[] = {"", " parallel", " vectorized", " unrolled"};
+    static const char *const kinds[] = {"", " parallel", " vectorized", " unrolled", " bind "};
     const hone_program *p = pr->p;
     const hone_stmt_row *row = hone_stmt_at(p, s);
     put_indent(pr, depth);
     if (row->kind == HONE_LOOP) {
         hone_buf_puts(pr->out, "for ");
         put_name_of(pr, row->var);
-        hone_buf_printf(pr->out, " in %" PRId64 "%s", hone_var_at(p, row->var)->extent,
-                        kinds[row->loop_kind]);
+        hone_buf_printf(pr->out, " in %" PRId64 "%s%s", hone_var_at(p, row->var)->extent,
+                        kinds[row->loop_kind], hone_axis_name((hone_axis)row->axis));
     } else {
         put_block_head(pr, s);
     }

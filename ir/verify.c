@@ -162,7 +162,9 @@ static hone_status check_loop(const verifier *v, hone_stmt s)
 {
     const hone_program *p = v->p;
     const hone_stmt_row *row = hone_stmt_at(p, s);
-    if (row->loop_kind > HONE_UNROLLED || !row->var.i || row->var.i >= p->vars.n ||
+    bool bound = row->loop_kind == HONE_BOUND;
+    if (row->loop_kind > HONE_BOUND || row->axis >= HONE_AXIS_COUNT ||
+        bound != (row->axis != HONE_AXIS_NONE) || !row->var.i || row->var.i >= p->vars.n ||
         !HONE_SAME(hone_var_at(p, row->var)->owner, s) || row->n_iters || row->out.i)
         return bad(v, "loop %u is damaged", s.i);
     if (row->name.i >= p->syms.n)
@@ -172,6 +174,10 @@ static hone_status check_loop(const verifier *v, hone_stmt s)
                    stmt_name(p, s), hone_var_at(p, row->var)->extent);
     if (!row->first.i)
         return bad(v, "loop '%.80s' is empty", stmt_name(p, s));
+    for (hone_stmt up = row->parent; bound && up.i; up = hone_stmt_at(p, up)->parent)
+        if (hone_is_loop(p, up) && hone_stmt_at(p, up)->axis == row->axis)
+            return bad(v, "loop '%.80s' has the axis %s, which a loop around it has already",
+                       stmt_name(p, s), hone_axis_name((hone_axis)row->axis));
     return HONE_OK;
 }
 

@@ -44,8 +44,8 @@ static bool has_loop_inside(cg *e, hone_stmt s)
 static hone_loop_kind kind_for(cg *e, hone_stmt s)
 {
     hone_loop_kind kind = (hone_loop_kind)row(e, s)->loop_kind;
-    if (e->o->plain || hone_loop_extent(&e->q, s) == 1) {
-        return HONE_SERIAL;
+    if (e->o->plain || hone_loop_extent(&e->q, s) == 1 || kind == HONE_BOUND) {
+        return HONE_SERIAL; /* a CPU has no axes to bind to */
     }
     if (kind == HONE_VECTORIZED) {
         if (has_loop_inside(e, s)) {

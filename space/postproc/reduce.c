@@ -23,10 +23,10 @@ static int first_reduce_loop(const hone_program *p, hone_stmt block)
     unsigned n = hone_loops_of(p, block, loops, 32);
     for (unsigned k = 0; k < n && n <= 32; k++)
         if (is_reduce_loop(p, block, loops[k]))
-            return hone_stmt_at(p, loops[k])->loop_kind == HONE_SERIAL ||
-                           hone_stmt_at(p, loops[k])->loop_kind == HONE_PARALLEL
-                       ? (int)k
-                       : -1;
+            return hone_stmt_at(p, loops[k])->loop_kind == HONE_UNROLLED ||
+                           hone_stmt_at(p, loops[k])->loop_kind == HONE_VECTORIZED
+                       ? -1
+                       : (int)k;
     return -1;
 }
 

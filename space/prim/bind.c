@@ -2,37 +2,22 @@
 #include "space/prim/prim.h"
 #include "space/prim/util.h"
 
-static bool is_axis(const char *axis)
+static bool has_axis(const hone_program *p, hone_stmt s, hone_axis axis)
 {
-    static const char *const kinds[] = {"blockIdx", "threadIdx", "vthread"};
-    if (strcmp(axis, "vthread") == 0)
-        return true;
-    for (unsigned k = 0; k < HONE_LEN(kinds); k++) {
-        size_t n = strlen(kinds[k]);
-        if (strncmp(axis, kinds[k], n) == 0 && axis[n] == '.' && axis[n + 1] >= 'x' &&
-            axis[n + 1] <= 'z' && !axis[n + 2])
-            return true;
-    }
-    return false;
+    return hone_is_loop(p, s) && hone_stmt_at(p, s)->axis == axis;
 }
 
-static bool has_axis(const hone_program *p, hone_stmt s, const char *axis)
+hone_status hone_prim__bind(hone_program *p, hone_stmt loop, const char *name, hone_error *err)
 {
-    const hone_ann *a = hone_is_loop(p, s) ? hone_ann_get(p, s, HONE_PRIM__THREAD_BINDING) : NULL;
-    return a && strcmp(hone_sym_text(p, a->text), axis) == 0;
-}
-
-hone_status hone_prim__bind(hone_program *p, hone_stmt loop, const char *axis, hone_error *err)
-{
+    hone_axis axis = hone_axis_parse(name);
     if (!hone_is_loop(p, loop))
         return hone_fail(err, HONE_REJECT_ARG, "bind: not a loop");
-    if (!is_axis(axis))
+    if (axis == HONE_AXIS_NONE)
         return hone_fail(err, HONE_REJECT_ARG,
                          "bind: there is no axis '%.40s'; blockIdx, threadIdx and vthread have .x, "
                          ".y and .z",
-                         axis);
-    if (hone_stmt_at(p, loop)->loop_kind != HONE_SERIAL ||
-        hone_ann_get(p, loop, HONE_PRIM__THREAD_BINDING))
+                         name);
+    if (hone_stmt_at(p, loop)->loop_kind != HONE_SERIAL)
         return hone_fail(err, HONE_REJECT_ARG, "bind: loop '%s' has a kind or an axis already",
                          hone_sym_text(p, hone_stmt_at(p, loop)->name));
     bool taken = false;
@@ -42,9 +27,10 @@ hone_status hone_prim__bind(hone_program *p, hone_stmt loop, const char *axis, h
         taken = taken || has_axis(p, s, axis);
     if (taken)
         return hone_fail(err, HONE_REJECT_ARG,
-                         "bind: a loop around or below has the axis '%.40s' already", axis);
+                         "bind: a loop around or below has the axis '%.40s' already", name);
     HONE_TRY(hone_prim__check_no_race(p, loop, HONE_PARALLEL, err));
-    hone_ann_set_text(p, loop, HONE_PRIM__THREAD_BINDING, axis);
+    hone_stmt_at(p, loop)->loop_kind = HONE_BOUND;
+    hone_stmt_at(p, loop)->axis = (uint8_t)axis;
     return HONE_OK;
 }
 

@@ -130,7 +130,7 @@ static hone_stmt fill_nest(hone_program *p, hone_stmt block, const padding *d, h
         hone_stmt l = d->loops[d->at + k];
         old[k] = hone_stmt_at(p, l)->var;
         fresh[k] = hone_prim__nest_loop(p, &nest, hone_loop_extent(p, l));
-        hone_stmt_at(p, nest.last)->loop_kind = hone_stmt_at(p, l)->loop_kind;
+        hone_prim__take_kind(p, nest.last, l);
     }
     for (unsigned k = 0; k < row.n_iters; k++) {
         char v[16];

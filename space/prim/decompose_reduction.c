@@ -94,7 +94,7 @@ hone_status hone_prim__decompose_reduction(hone_program *p, hone_stmt block, hon
             continue;
         old[n_fresh] = v;
         fresh[n_fresh++] = hone_prim__nest_loop(p, &nest, hone_loop_extent(p, loops[k]));
-        hone_stmt_at(p, nest.last)->loop_kind = hone_stmt_at(p, loops[k])->loop_kind;
+        hone_prim__take_kind(p, nest.last, loops[k]);
     }
     hone_iter iters[HONE_MAX_ITERS];
     hone_var from[HONE_MAX_ITERS];

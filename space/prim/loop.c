@@ -478,7 +478,7 @@ hone_status hone_prim__set_loop_kind(hone_program *p, hone_stmt loop, hone_loop_
             if (!hone_is_block(p, s) || !hone_stmt_at(p, s)->out.i)
                 return hone_fail(err, HONE_REJECT_ARG, "vectorize: loop '%s' is not innermost",
                                  hone_sym_text(p, hone_stmt_at(p, loop)->name));
-    if (kind != HONE_SERIAL && hone_ann_get(p, loop, HONE_PRIM__THREAD_BINDING))
+    if (hone_stmt_at(p, loop)->loop_kind == HONE_BOUND)
         return hone_fail(err, HONE_REJECT_ARG, "set_loop_kind: loop '%s' is bound to a thread axis",
                          hone_sym_text(p, hone_stmt_at(p, loop)->name));
     if (kind == HONE_PARALLEL || kind == HONE_VECTORIZED)

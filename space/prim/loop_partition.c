@@ -38,7 +38,7 @@ static hone_stmt copy_loop(hone_program *p, hone_stmt s, renaming *r)
     char name[NAME_BYTES];
     hone_stmt_row row = *hone_stmt_at(p, s);
     hone_stmt t = hone_loop_new(p, name_of(p, row.name, name), hone_loop_extent(p, s));
-    hone_stmt_at(p, t)->loop_kind = row.loop_kind;
+    hone_prim__take_kind(p, t, s);
     rename_var(r, row.var, hone_var_expr(p, hone_stmt_at(p, t)->var));
     return t;
 }

@@ -79,11 +79,10 @@ hone_status hone_prim__loop_partition(hone_program *p, hone_stmt loop, const int
  * iteration would need what a later one of an earlier nest computes. */
 hone_status hone_prim__merge(hone_program *p, const hone_stmt *loops, unsigned n, hone_stmt *ret,
                              hone_error *err) HONE_NODISCARD;
-/* The annotation that binds a loop to an axis of a GPU's grid; on CPUs it is a serial loop. */
-#define HONE_PRIM__THREAD_BINDING "thread_binding"
-/* blockIdx, threadIdx or vthread with .x, .y or .z, or vthread alone. Legal where PARALLEL is.
- * REJECT_ARG: another axis, one that a loop around or below has, or a loop with a kind. */
-hone_status hone_prim__bind(hone_program *p, hone_stmt loop, const char *axis,
+/* The loop is bound to an axis of a GPU's grid (HONE_BOUND): blockIdx, threadIdx or vthread with
+ * .x, .y or .z, or vthread alone. On CPUs it runs serially. Legal where PARALLEL is. REJECT_ARG:
+ * another axis, one that a loop around or below has, or a loop with a kind. */
+hone_status hone_prim__bind(hone_program *p, hone_stmt loop, const char *name,
                             hone_error *err) HONE_NODISCARD;
 /* Iterator order[k] becomes the k-th. REJECT_ARG: no permutation of the block's iterators. */
 hone_status hone_prim__reorder_block_iter_var(hone_program *p, hone_stmt block,

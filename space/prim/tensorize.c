@@ -156,7 +156,8 @@ static bool same_loops(matcher *m, hone_stmt top)
     for (; hone_is_loop(m->p, s); s = hone_stmt_at(m->p, s)->first) {
         const hone_stmt_row *row = hone_stmt_at(m->p, s);
         int64_t extent = hone_loop_extent(m->p, s);
-        if (!HONE_SAME(row->first, row->last) || row->loop_kind == HONE_PARALLEL)
+        if (!HONE_SAME(row->first, row->last) || row->loop_kind == HONE_PARALLEL ||
+            row->loop_kind == HONE_BOUND)
             return false;
         if (extent == 1)
             continue;

@@ -123,6 +123,12 @@ void hone_prim__rewrite_below(hone_program *p, hone_stmt top, const hone_var *fr
                               const hone_expr *to, unsigned n, hone_expr cond);
 void hone_prim__move_children(hone_program *p, hone_stmt from, hone_stmt to);
 bool hone_prim__only_child(const hone_program *p, hone_stmt parent, hone_stmt child);
+/* `to` gets the kind, and the axis, of `from`. */
+static inline void hone_prim__take_kind(hone_program *p, hone_stmt to, hone_stmt from)
+{
+    hone_stmt_at(p, to)->loop_kind = hone_stmt_at(p, from)->loop_kind;
+    hone_stmt_at(p, to)->axis = hone_stmt_at(p, from)->axis;
+}
 /* REJECT_ARG: no loop, or one with a kind or annotations, which would be left without a meaning
  * when the loop is split, fused or merged. `what` begins the message. */
 hone_status hone_prim__check_plain(const hone_program *p, hone_stmt loop, const char *what,

@@ -399,6 +399,8 @@ hone_status hone_space__apply_Annotate(hone_sched *s, hone_inst *in, hone_error 
     const hone_value *v = hone_space__input(s, in, 1);
     HONE_TRY(hone_space__stmt(s, in, 0, &at, err));
     HONE_TRY(hone_space__attr_text(s, in, 0, &key, err));
+    if (hone_is_loop(&s->prog, at) && strcmp(key, HONE_ANN_OLD_AXIS) == 0)
+        return hone_fail(err, HONE_REJECT_ARG, "Annotate: '%s' is for Bind to say", key);
     if (v->kind == HONE_VALUE_TEXT) {
         hone_ann_set_text(&s->prog, at, key, hone_space__chars(&s->trace, v));
     } else {

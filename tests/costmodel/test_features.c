@@ -400,6 +400,18 @@ static void random_candidates(void **state)
     hone_features_free(&again);
 }
 
+/* A CPU runs a bound loop one turn after the other. */
+static void bound_is_serial(void **state)
+{
+    (void)state;
+    hone_features bound = features_of_text(SCALED(" bind blockIdx.x", " vectorized"), 2);
+    hone_features serial = features_of_text(SCALED("", " vectorized"), 2);
+    assert_int_equal(bound.v.n, serial.v.n);
+    assert_memory_equal(bound.v.v, serial.v.v, bound.v.n * sizeof *bound.v.v);
+    hone_features_free(&bound);
+    hone_features_free(&serial);
+}
+
 static void a_program_of_nothing(void **state)
 {
     (void)state;
@@ -552,6 +564,7 @@ int main(void)
         cmocka_unit_test(doing_it_again_is_no_waste_to_be_skipped),
         cmocka_unit_test(random_candidates),
         cmocka_unit_test(a_program_of_nothing),
+        cmocka_unit_test(bound_is_serial),
         cmocka_unit_test(more_work_is_more),
         cmocka_unit_test(vectors_and_threads_pay),
         cmocka_unit_test(rows_before_columns),

@@ -43,6 +43,8 @@ static const struct {
       {"f32[8] input const", "f32[8] input"},
       {"for i in 4 parallel", "for i in 4"},
       {"for i in 4 parallel", "for i in 4 unrolled"},
+      {"for i in 4 parallel", "for i in 4 bind blockIdx.x"},
+      {"for i in 4 parallel", "for i in 4 bind threadIdx.x"},
       {"@a=1", "@a=2"},
       {"@a=1", "@c=1"},
       {" @b=2", ""},

@@ -78,6 +78,46 @@ static void test_golden(void **state)
     hone_program_fini(&p);
 }
 
+/* Axes of loops, and the form they once had. A loop may be called bind. */
+static void test_axes(void **state)
+{
+    (void)state;
+    static const char text[] = "program f {\n"
+                               "  buffer C: f32[8] output\n"
+                               "  for bind in 4 bind blockIdx.y {\n"
+                               "    for j in 2 bind vthread @a=1 {\n"
+                               "      block c(v: 8 = bind*2 + j) {\n"
+                               "        C[v] = 0.0\n"
+                               "      }\n"
+                               "    }\n"
+                               "  }\n"
+                               "}\n";
+    static const char old[] =
+        "program f { buffer C: f32[8] output for bind in 4 @thread_binding=\"blockIdx.y\" {\n"
+        "for j in 2 @a=1 @thread_binding=\"vthread\" { block c(v: 8 = bind*2 + j) { C[v] = 0.0 } } "
+        "} }";
+    hone_program p = parse(text), q = parse(old);
+    hone_stmt outer = hone_stmt_at(&p, p.root)->first;
+    assert_int_equal(hone_stmt_at(&p, outer)->loop_kind, HONE_BOUND);
+    assert_int_equal(hone_stmt_at(&p, outer)->axis, HONE_AXIS_BLOCK_Y);
+    char *printed = print(&p), *of_old = print(&q);
+    assert_string_equal(printed, text);
+    assert_string_equal(of_old, text);
+    assert_true(hone_program_hash(&p) == hone_program_hash(&q));
+    free(printed);
+    free(of_old);
+    hone_program_fini(&p);
+    hone_program_fini(&q);
+    /* what it never meant stays an annotation */
+    p = parse(
+        "program f { buffer C: f32[8] output for i in 8 parallel @thread_binding=\"vthread\" {\n"
+        "block c(v: 8 = i) @thread_binding=\"vthread\" { C[v] = 0.0 } } }");
+    printed = print(&p);
+    assert_non_null(strstr(printed, "parallel @thread_binding"));
+    free(printed);
+    hone_program_fini(&p);
+}
+
 /* What is written by hand may be looser than what is printed. */
 static void test_reads_loosely(void **state)
 {
@@ -312,7 +352,9 @@ static void random_stmts(maker *m, hone_stmt parent, unsigned depth)
     for (unsigned n = 1 + roll(m, 2); n > 0; n--) {
         if (depth < 3 && roll(m, 3)) {
             hone_stmt l = hone_loop_new(p, roll(m, 2) ? "i" : "f32", 1 + roll(m, 9));
-            hone_stmt_at(p, l)->loop_kind = (uint8_t)roll(m, 4);
+            hone_stmt_at(p, l)->loop_kind = (uint8_t)roll(m, HONE_BOUND + 1);
+            if (hone_stmt_at(p, l)->loop_kind == HONE_BOUND)
+                hone_stmt_at(p, l)->axis = (uint8_t)(1 + roll(m, HONE_AXIS_COUNT - 1));
             hone_stmt_append(p, parent, l);
             if (roll(m, 3) == 0)
                 hone_ann_set(p, l, roll(m, 2) ? "a" : "b.c", (int64_t)roll(m, 9) - 4);
@@ -420,6 +462,9 @@ static const char *const wrong[][2] = {
      "'not' takes parentheses"},
     {"program x { buffer A: i64[4] block b(v: 4 = 0) { A[v] = min(1) } }",
      "min takes 2 arguments, here are 1"},
+    {"program x { for i in 4 bind { } }", "an axis such as blockIdx.x"},
+    {"program x { for i in 4 bind blockIdx.w { } }", "there is no axis 'blockIdx.w'"},
+    {"program x { for i in 4 bind vthread parallel { } }", "expected '{'"},
     {"program x { block b() @a=1 @a=2 { } }", "there are two annotations 'a'"},
     {"program x { block b() @a=\"\" { } }", "an annotation's text cannot be empty"},
     {"program x { block b() @a=\"x\n\" { } }", "the closing \" is missing"},
@@ -506,11 +551,12 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),          cmocka_unit_test(test_reads_loosely),
-        cmocka_unit_test(test_constants),       cmocka_unit_test(test_names),
-        cmocka_unit_test(test_builtins),        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_error_form),      cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_hostile_message), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_golden), cmocka_unit_test(test_reads_loosely),
+        cmocka_unit_test(test_axes),   cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_builtins),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_error_form),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_hostile_message),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

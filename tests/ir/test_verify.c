@@ -61,6 +61,13 @@ static const struct {
      "the index stored to (reduction variables do not count) uses variable 'r'"},
     {"for i in 4 { block b(v: 4 = 0, reduce r: 4 = i) { init f32(r) X[v] = X[v] + 1 } }",
      "init (reduction variables do not count) uses variable 'r'"},
+    {"for i in 2 bind blockIdx.x { for j in 2 bind threadIdx.x { block b(v: 4 = i*2 + j) { X[v] = "
+     "0 } "
+     "} }",
+     NULL},
+    {"for i in 2 bind vthread { for j in 2 { for k in 1 bind vthread { block b(v: 4 = i*2 + j) { "
+     "X[v] = 0 } } } }",
+     "loop 'k' has the axis vthread, which a loop around it has already"},
     {"block o(w: 4 = 3) { for i in 4 { block b(v: 4 = min(i, w)) { X[v] = 0 } } }", NULL},
 };
 
@@ -115,6 +122,10 @@ static void test_row_damage(void **state)
     DAMAGED("tree is damaged", hone_stmt_at(&q, loop)->first = loop);
     DAMAGED("was removed but is still linked", hone_stmt_at(&q, t)->kind = HONE_STMT_FREE);
     DAMAGED("loop 2 is damaged", hone_stmt_at(&q, loop)->var.i = 99999);
+    DAMAGED("loop 2 is damaged", hone_stmt_at(&q, loop)->loop_kind = HONE_BOUND);
+    DAMAGED("loop 2 is damaged", hone_stmt_at(&q, loop)->axis = HONE_AXIS_VTHREAD);
+    DAMAGED("loop 2 is damaged", hone_stmt_at(&q, loop)->loop_kind = HONE_BOUND;
+            hone_stmt_at(&q, loop)->axis = HONE_AXIS_COUNT);
     DAMAGED("runs 0 times", q.vars.v[hone_stmt_at(&q, loop)->var.i].extent = 0);
     DAMAGED("there are two blocks of this name", hone_stmt_at(&q, t)->name = hone_sym_of(&q, "x"));
     DAMAGED("there are two buffers 'A'", hone_buffer_at(&q, (hone_buffer){2})->name =

@@ -296,8 +296,8 @@ static void bind_effect(void **state)
                         "  buffer A: f32[6, 3] input\n"
                         "  buffer B: f32[3, 4] input\n"
                         "  buffer C: f32[6, 4] output\n"
-                        "  for i in 6 @thread_binding=\"blockIdx.x\" {\n"
-                        "    for j in 4 @thread_binding=\"vthread\" {\n"
+                        "  for i in 6 bind blockIdx.x {\n"
+                        "    for j in 4 bind vthread {\n"
                         "      for k in 3 {\n"
                         "        block C(vi: 6 = i, vj: 4 = j, reduce vk: 3 = k) {\n"
                         "          init 0.0\n"
@@ -326,10 +326,43 @@ static void bind_rejected(void **state)
     CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__bind(&p, i, "threadIdx.x", err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__bind(&p, j, "threadIdx.y", err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__set_loop_kind(&p, j, HONE_PARALLEL, err));
+    CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__set_loop_kind(&p, j, HONE_SERIAL, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__split(&p, j, (int64_t[]){2, 2}, 2, two, err));
     APPLY(hone_prim__set_loop_kind(&p, i, HONE_PARALLEL, err));
     CHECK_REJECTED(&p, HONE_REJECT_ARG, hone_prim__bind(&p, i, "blockIdx.x", err));
     hone_program_fini(&p);
+}
+
+/* Copies of a bound loop are bound to the same axis, side by side. */
+static void bound_copies(void **state)
+{
+    (void)state;
+    hone_program base = load_program(MATMUL(6, 4, 3)), p = copy_program(&base);
+    hone_stmt init;
+    REORDER(&p, "C", 2, 0, 1);
+    APPLY(hone_prim__bind(&p, loop_of(&p, "C", 2), "threadIdx.x", err));
+    APPLY(hone_prim__decompose_reduction(&p, block_of(&p, "C"), loop_of(&p, "C", 0), &init, err));
+    assert_int_equal(hone_stmt_at(&p, loop_of(&p, "C_init", 1))->axis, HONE_AXIS_THREAD_X);
+    check_same(&base, &p);
+    hone_program_fini(&p);
+    hone_sched s = {0};
+    replay_text(&base,
+                "[[" GET("C", 0) ",[\"GetLoops\",[\"b0\"],[],[\"l1\",\"l2\",\"l3\"]],"
+                                 "[\"Bind\",[\"l2\"],[\"threadIdx.x\"],[]],"
+                                 "[\"LoopPartition\",[\"l1\",2,4],[1],[\"l4\",\"l5\"]]],[]]",
+                &s);
+    unsigned bound = 0;
+    for (hone_stmt l = s.prog.root; l.i; l = hone_next(&s.prog, s.prog.root, l))
+        bound += hone_is_loop(&s.prog, l) && hone_stmt_at(&s.prog, l)->axis == HONE_AXIS_THREAD_X;
+    assert_int_equal(bound, 2);
+    check_same(&base, &s.prog);
+    replay_refused(
+        &base,
+        "[[" GET("C", 0) ",[\"GetLoops\",[\"b0\"],[],[\"l1\",\"l2\",\"l3\"]],"
+                         "[\"Annotate\",[\"l1\",\"\\\"vthread\\\"\"],[\"thread_binding\"],[]]],[]]",
+        HONE_REJECT_ARG);
+    hone_sched_fini(&s);
+    hone_program_fini(&base);
 }
 
 static void reorder_block_iter_var(void **state)
@@ -447,14 +480,14 @@ static void partitioned_tile_search(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(partition_effect),        cmocka_unit_test(partition_and_its_consumer),
-        cmocka_unit_test(partition_of_a_sum),      cmocka_unit_test(partition_keeps_meaning),
-        cmocka_unit_test(partition_rejected),      cmocka_unit_test(merge_effect),
-        cmocka_unit_test(merge_asks_for_order),    cmocka_unit_test(merge_with_a_sum),
-        cmocka_unit_test(merge_rejected),          cmocka_unit_test(bind_effect),
-        cmocka_unit_test(bind_rejected),           cmocka_unit_test(reorder_block_iter_var),
-        cmocka_unit_test(output_blocks),           cmocka_unit_test(partitioned_tile),
-        cmocka_unit_test(partitioned_tile_search),
+        cmocka_unit_test(partition_effect),     cmocka_unit_test(partition_and_its_consumer),
+        cmocka_unit_test(partition_of_a_sum),   cmocka_unit_test(partition_keeps_meaning),
+        cmocka_unit_test(partition_rejected),   cmocka_unit_test(merge_effect),
+        cmocka_unit_test(merge_asks_for_order), cmocka_unit_test(merge_with_a_sum),
+        cmocka_unit_test(merge_rejected),       cmocka_unit_test(bind_effect),
+        cmocka_unit_test(bind_rejected),        cmocka_unit_test(reorder_block_iter_var),
+        cmocka_unit_test(bound_copies),         cmocka_unit_test(output_blocks),
+        cmocka_unit_test(partitioned_tile),     cmocka_unit_test(partitioned_tile_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
