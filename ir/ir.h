@@ -457,8 +457,11 @@ bool hone_access_box(hone_program *p, hone_buffer b, const hone_expr *index, hon
                      hone_stmt below, hone_box *ret);
 
 /* Arithmetic operations of the program as written: one per float or integer arithmetic op on values
- * (not on indices) and per reduction step, times the iterations. */
+ * (not on indices) and per reduction step, times the iterations (ir/work.c). */
 int64_t hone_program_flops(hone_program *p);
+/* Of these, those that no schedule of it can do without; of a program as written. A bound from
+ * below. */
+int64_t hone_program_least_ops(hone_program *p);
 
 /* ---- whole programs ----------------------------------------------------------------------------
  */

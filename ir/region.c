@@ -1,9 +1,8 @@
-/* What blocks read, write, and how much they compute.
+/* What blocks read and write.
  *
  * Reader's map
  *   loads, reductions, readers, writers
- *   boxes      hone_access_box: an index as a start that stands still plus a constant width
- *   work       hone_program_flops */
+ *   boxes      hone_access_box: an index as a start that stands still plus a constant width */
 #include "ir/affine_sum.h"
 
 #include <math.h>
@@ -365,69 +364,4 @@ bool hone_access_box(hone_program *p, hone_buffer b, const hone_expr *index, hon
         ret->start[k] = hone_int(p, 0);
     }
     return ok;
-}
-
-/* ---- work ------------------------------------------------------------------------------------ */
-
-static bool is_arithmetic(hone_op op)
-{
-    switch (op) {
-    case HONE_OP_NONE:
-    case HONE_OP_INT:
-    case HONE_OP_FLOAT:
-    case HONE_OP_VAR:
-    case HONE_OP_LOAD:
-    case HONE_OP_CAST:
-    case HONE_OP_EQ:
-    case HONE_OP_NE:
-    case HONE_OP_LT:
-    case HONE_OP_LE:
-    case HONE_OP_AND:
-    case HONE_OP_OR:
-    case HONE_OP_NOT:
-    case HONE_OP_SELECT:
-        return false;
-    default:
-        return true;
-    }
-}
-
-/* As written, where what is used twice stands twice. Counts above 2^32 - 1 are that. */
-static uint32_t count_ops(const hone_program *p, hone_expr e, hone_memo *known)
-{
-    const hone_expr_row *r = hone_expr_at(p, e);
-    uint32_t n;
-    if (r->n_args == 0 || r->op == HONE_OP_LOAD || (r->dtype == HONE_I64 && !hone_has_load(p, e)))
-        return 0; /* index arithmetic */
-    if (hone_memo_find(known, e.i, &n))
-        return n;
-    n = is_arithmetic((hone_op)r->op);
-    for (unsigned k = 0; k < r->n_args; k++)
-        if (__builtin_add_overflow(n, count_ops(p, hone_expr_arg(p, e, k), known), &n))
-            n = UINT32_MAX;
-    hone_memo_add(known, e.i, n);
-    return n;
-}
-
-static int64_t times(int64_t a, int64_t b)
-{
-    return __builtin_mul_overflow(a, b, &a) ? INT64_MAX : a;
-}
-
-int64_t hone_program_flops(hone_program *p)
-{
-    int64_t total = 0;
-    for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s)) {
-        if (!hone_is_block(p, s) || !hone_stmt_at(p, s)->out.i)
-            continue;
-        hone_memo known = {0};
-        int64_t n = count_ops(p, hone_stmt_at(p, s)->value, &known);
-        hone_memo_free(&known);
-        for (hone_stmt b = s; b.i; b = hone_stmt_at(p, b)->parent)
-            for (unsigned k = 0; hone_is_block(p, b) && k < hone_stmt_at(p, b)->n_iters; k++)
-                n = times(n, hone_var_at(p, hone_iter_at(p, b, k)->var)->extent);
-        if (__builtin_add_overflow(total, n, &total))
-            total = INT64_MAX;
-    }
-    return total;
 }

@@ -254,13 +254,30 @@ bool hone_tuner__is_as_written(const char *trace)
     return yes;
 }
 
-/* A bound: 6 GHz, every lane a byte; matrix units do 2048 operations of bytes a cycle and more. */
-static double peak_gflops(const hone_target *t, int32_t threads)
+static int narrowest(const hone_program *p)
 {
-    double cycle = (double)t->vector_bytes * 2 * t->fma_per_cycle;
-    if (hone_target_has(t, "+amx-tile") || hone_target_has(t, "+sme"))
-        cycle += 16384;
-    return 6.0 * cycle * threads;
+    int bytes = 8;
+    for (uint32_t b = 1; b < p->buffers.n; b++) {
+        int of = hone_dtype_bytes((hone_dtype)p->buffers.v[b].dtype);
+        bytes = of < bytes ? of : bytes;
+    }
+    return bytes;
+}
+
+/* Matrix units count where there is an intrinsic that a candidate could use them by. */
+static double peak_gflops(const hone_session_options *o)
+{
+    const hone_intrin_set *set = o->intrins ? o->intrins : hone_intrin_shipped();
+    hone_buf features = {0};
+    hone_buf_puts(&features, "");
+    for (unsigned k = 0; k < hone_intrin_count(set); k++) {
+        const hone_intrin *in = hone_intrin_at(set, k);
+        if (hone_target_has(o->target, in->features))
+            hone_buf_printf(&features, "%s,", in->features);
+    }
+    double peak = hone_target_peak_gops(o->target, o->threads, narrowest(o->program), features.s);
+    hone_buf_free(&features);
+    return peak;
 }
 
 static hone_status open_session(session *s, hone_error *err)
@@ -275,7 +292,7 @@ static hone_status open_session(session *s, hone_error *err)
     hone_program_copy(&copy, o->program);
     s->flops = hone_program_flops(&copy);
     hone_program_fini(&copy);
-    s->peak_gflops = peak_gflops(o->target, o->threads);
+    s->peak_gflops = peak_gflops(o);
     HONE_TRY(hone_tuner__log_open(s, err));
     const hone_space_options space = {.target = o->target,
                                       .threads = o->threads,

@@ -135,10 +135,10 @@ static void fill_name(char *ret, size_t size, const char *name)
                  dot);
 }
 
-static void fill_manifest(const hone_program *p, const hone_code *code, int64_t flops,
+static void fill_manifest(const hone_program *p, const hone_code *code, int64_t ops,
                           hone_manifest *ret)
 {
-    *ret = (hone_manifest){.flops = flops, .has_pack = code->has_pack};
+    *ret = (hone_manifest){.flops = ops, .has_pack = code->has_pack};
     ret->n_args = hone_program_n_args(p);
     for (unsigned k = 0; k < ret->n_args; k++) {
         hone_buffer buf = {k + 1};
@@ -199,7 +199,7 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
                                                    .plain = as_written},
                            &code, err);
     if (st == HONE_OK) {
-        fill_manifest(whose, &code, hone_program_flops(&b->base), &ret->manifest);
+        fill_manifest(whose, &code, hone_program_least_ops(&b->base), &ret->manifest);
         st = b->linker ? hone_codegen_linker_link(b->linker, code.bytes, code.n, &ret->bytes,
                                                   &ret->n, err)
                        : hone_codegen_link(code.bytes, code.n, &ret->bytes, &ret->n, err);

@@ -48,7 +48,7 @@ typedef struct hone_arg {
 typedef struct hone_manifest {
     uint32_t n_args;
     hone_arg args[HONE_MAX_ARGS];
-    int64_t flops; /* arithmetic operations of one call of the workload, for GFLOP/s and sanity */
+    int64_t flops;    /* arithmetic operations that one call of the workload cannot do without */
     uint8_t has_pack; /* the object also defines hone_pack */
 } hone_manifest;
 

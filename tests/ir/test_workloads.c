@@ -477,6 +477,10 @@ static void test_suite(void **state)
         if (flops != suite[k].flops)
             fail_msg("%s (%u): %lld operations, want %lld", suite[k].kernel, k, (long long)flops,
                      (long long)suite[k].flops);
+        int64_t least = hone_program_least_ops(&p);
+        if (least < 0 || least > flops)
+            fail_msg("%s (%u): at least %lld of %lld operations", suite[k].kernel, k,
+                     (long long)least, (long long)flops);
         hone_program_fini(&p);
     }
 }
