@@ -228,5 +228,8 @@ bool hone_tuner__log_store(session *s, const errand *j, const hone_pool_event *e
                            const comparison *c);
 /* The session's row as it ends. */
 hone_status hone_tuner__log_close(session *s, hone_error *err) HONE_NODISCARD;
+/* The time of the winner as the closed log tells it to all who ask: of several measurements the
+ * best founded one, which need not be the last. The last, when the log cannot be read. */
+int64_t hone_tuner__log_time(session *s, const variant *v);
 
 #endif

@@ -28,19 +28,19 @@ static void finish(session *s)
         return;
     hone_tuner__give_up(s, NULL);
     s->phase = DONE;
-    if (best) {
-        r->best_ns = best->time_ns;
-        r->gflops = (double)s->flops / (double)best->time_ns;
-        r->max_error = best->max_error;
-        r->best_trace = best->trace;
-        r->best_hash = best->hash;
-        r->default_ns = (int64_t)(s->default_clock_ns * ((double)best->time_ns / best->clock_ns));
-    }
     hone_error err = {0};
     hone_status st = hone_tuner__log_close(s, &err);
     if (st != HONE_OK && r->status == HONE_OK) {
         r->status = st;
         r->error = err;
+    }
+    if (best) {
+        r->best_ns = hone_tuner__log_time(s, best);
+        r->gflops = (double)s->flops / (double)r->best_ns;
+        r->max_error = best->max_error;
+        r->best_trace = best->trace;
+        r->best_hash = best->hash;
+        r->default_ns = (int64_t)(s->default_clock_ns * ((double)r->best_ns / best->clock_ns));
     }
     hone_search_get_stats(s->search, &r->search);
     r->wall_ns = s->now_ns - s->started_ns;

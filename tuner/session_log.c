@@ -209,3 +209,16 @@ hone_status hone_tuner__log_close(session *s, hone_error *err)
     s->row.best_hash = best ? best->hash : 0;
     return hone_db_session_save(s->o.db, &s->row, NULL, err);
 }
+
+int64_t hone_tuner__log_time(session *s, const variant *v)
+{
+    hone_db_record best;
+    int64_t ns = v->time_ns;
+    if (hone_db_best(s->o.db, s->workload_hash, s->target_text, s->o.threads, &best, NULL) !=
+        HONE_OK)
+        return ns;
+    if (best.trace_hash == v->hash && best.time_ns > 0)
+        ns = best.time_ns;
+    hone_db_record_free(&best);
+    return ns;
+}

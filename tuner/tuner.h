@@ -105,7 +105,7 @@ typedef struct hone_session_result {
     uint64_t rejected[HONE_STATUS_COUNT];
     uint64_t failed;        /* attempts that failed through no fault of a candidate */
     uint64_t set_aside;     /* candidates given up in this session, without a verdict */
-    int64_t best_ns;        /* median time of one call, of the last measurement of the best */
+    int64_t best_ns;        /* median time of one call of the best, as the log tells it */
     double gflops;          /* of that */
     double max_error;       /* of the best */
     const char *best_trace; /* the session's; NULL: none */

@@ -32,8 +32,8 @@ ok "one workload" [ "$(number workloads)" = 1 ]
 ok "two targets" [ "$(number targets)" = 2 ]
 
 # ---- the same seed gives the same candidates in an empty file
-hashes() { # of the candidates in the output of the last tune
-    sed -n 's/.*"trace_hash":"\([0-9a-f]*\)".*"trial":.*/\1/p' out | sort
+hashes() { # of the candidates in the output of the last tune; hashes WHY: of those so proposed
+    sed -n 's/.*"trace_hash":"\([0-9a-f]*\)".*"trial":.*"why":"'"$1"'.*/\1/p' out | sort
 }
 for f in a b c; do
     seed=5
@@ -41,13 +41,13 @@ for f in a b c; do
     run 0 "$HONE" tune $kernel --trials 16 --seed $seed --db $f.db --json
     hashes >$f.first
     run 0 "$HONE" tune $kernel --trials 24 --seed $seed --strategy random --db $f.random.db --json
-    hashes >$f.random
+    hashes random >$f.random
 done
 ok "the first batch of the search is the same" cmp -s a.first b.first
 ok "it has 16 candidates" [ "$(sort -u a.first | wc -l)" = 16 ]
 ok "all random candidates are the same" cmp -s a.random b.random
-ok "they are 24" [ "$(sort -u a.random | wc -l)" = 24 ]
-ok "with another seed they are others" [ "$(comm -12 a.random c.random | wc -l)" -lt 12 ]
+ok "there are some behind the seeds" [ "$(sort -u a.random | wc -l)" -ge 7 ]
+ok "with another seed they are others" [ "$(comm -12 a.random c.random | wc -l)" -le 2 ]
 
 # ---- Ctrl-C
 for signal in INT TERM; do

@@ -33,6 +33,7 @@ static void *as_nobody(void)
 {
     if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)
         _exit(98);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* another user's process forgets it */
     return NULL;
 }
 
@@ -45,7 +46,6 @@ static pid_t strange_pool(int *ret_fd)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         as_nobody();
         hone_pool *p = listening_pool(0);
         chmod(endpoint + strlen("ipc://"), 0777);
@@ -87,7 +87,6 @@ static void coordinator_does_not_believe_another_user(void **state)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         as_nobody();
         umask(0);
         hone_worker_options o = {.listen = endpoint, .roles = HONE_ROLE_BUILD, .build = build};

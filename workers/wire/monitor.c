@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static bool set_int(void *sock, int option, int value)
@@ -86,6 +87,28 @@ static hone_workers__trust trust_of(int fd, uid_t *ret)
     return c.uid == geteuid() ? HONE_WORKERS__TRUST_YES : HONE_WORKERS__TRUST_NO;
 }
 
+/* A connection that the other user's side ends at once tells nothing of it any more: one more is
+ * made, to ask. */
+static hone_workers__trust trust_of_listener(const hone_workers__link *l, uid_t *ret)
+{
+    const char *path = l->endpoint.uri + strlen("ipc://");
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    size_t n = strlen(path);
+    if (!l->endpoint.ipc || n >= sizeof a.sun_path)
+        return HONE_WORKERS__TRUST_UNKNOWN;
+    memcpy(a.sun_path, path, n + 1);
+    if (path[0] == '@') /* without a file */
+        a.sun_path[0] = '\0';
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (path[0] != '@'));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    hone_workers__trust trust = HONE_WORKERS__TRUST_UNKNOWN;
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, len) == 0)
+        trust = trust_of(fd, ret);
+    if (fd >= 0)
+        close(fd);
+    return trust;
+}
+
 hone_workers__trust hone_workers__link_heard(hone_workers__link *l, int fd)
 {
     uid_t uid;
@@ -141,6 +164,14 @@ static bool tell_denied(hone_workers__link *l, char *text, size_t n)
     return hone_workers__denials_tell(&l->denials, text, n);
 }
 
+static hone_workers__change deny_other_user(const hone_workers__link *l, uid_t uid, char *ret_text,
+                                            size_t n)
+{
+    snprintf(ret_text, n, "the socket at %s belongs to another user (%u)", l->endpoint.uri,
+             (unsigned)uid);
+    return HONE_WORKERS__CHANGE_DENIED;
+}
+
 hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_fd, char *ret_text,
                                                size_t n)
 {
@@ -164,9 +195,7 @@ hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_f
         case ZMQ_EVENT_CONNECTED:
             if (!l->endpoint.ipc || trust_of((int)value, &uid) != HONE_WORKERS__TRUST_NO)
                 break;
-            snprintf(ret_text, n, "the socket at %s belongs to another user (%u)", l->endpoint.uri,
-                     (unsigned)uid);
-            return HONE_WORKERS__CHANGE_DENIED;
+            return deny_other_user(l, uid, ret_text, n);
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
             return HONE_WORKERS__CHANGE_UP;
         case ZMQ_EVENT_DISCONNECTED:
@@ -185,6 +214,8 @@ hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_f
                 break;
             return HONE_WORKERS__CHANGE_DENIED;
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            if (!l->bound && trust_of_listener(l, &uid) == HONE_WORKERS__TRUST_NO)
+                return deny_other_user(l, uid, ret_text, n);
             if (!l->bound || !l->curve)
                 return HONE_WORKERS__CHANGE_BROKEN;
             /* When keys are missing, either side may be the first to see it and hang up. */
