@@ -241,7 +241,7 @@ static LLVMValueRef float_to_int(cg *e, hone_dtype to, LLVMValueRef v)
 
 LLVMValueRef hone_cg__cast(cg *e, hone_dtype from, hone_dtype to, LLVMValueRef v)
 {
-    if (from == to) {
+    if (from == to && to != HONE_F16 && to != HONE_BF16) { /* these are wider until now */
         return v;
     }
     bool ff = hone_dtype_is_float(from), tf = hone_dtype_is_float(to);

@@ -15,6 +15,38 @@ typedef struct inline_ctx {
     bool simplify; /* what was put in, alone */
 } inline_ctx;
 
+/* Values of 16 bits are wider while they are computed. Has this one been rounded, as far as a short
+ * look can tell? */
+static bool is_rounded(const hone_program *p, hone_expr e, unsigned depth)
+{
+    const hone_expr_row *row = hone_expr_at(p, e);
+    switch (depth > 0 ? row->op : HONE_OP_NONE) {
+    case HONE_OP_LOAD:
+    case HONE_OP_FLOAT:
+    case HONE_OP_CAST:
+        return true;
+    case HONE_OP_ABS:
+        return is_rounded(p, hone_expr_arg(p, e, 0), depth - 1);
+    case HONE_OP_MIN:
+    case HONE_OP_MAX:
+        return is_rounded(p, hone_expr_arg(p, e, 0), depth - 1) &&
+               is_rounded(p, hone_expr_arg(p, e, 1), depth - 1);
+    case HONE_OP_SELECT:
+        return is_rounded(p, hone_expr_arg(p, e, 1), depth - 1) &&
+               is_rounded(p, hone_expr_arg(p, e, 2), depth - 1);
+    default:
+        return false;
+    }
+}
+
+/* The value as it would be read back from memory: a store rounds. */
+static hone_expr as_stored(hone_program *p, hone_expr value)
+{
+    hone_dtype t = hone_expr_dtype(p, value);
+    bool wider = t == HONE_F16 || t == HONE_BF16;
+    return wider && !is_rounded(p, value, 5) ? hone_cast(p, t, value) : value;
+}
+
 /* A load of the buffer becomes the value at the load's indices. */
 static hone_expr inline_node(void *ctx, hone_program *p, hone_expr e)
 {
@@ -114,7 +146,7 @@ hone_status hone_prim__compute_inline(hone_program *p, hone_stmt block, hone_err
         if (!index)
             value = hone_substitute(p, value, &v, &zero, 1);
     }
-    ctx.value = value;
+    ctx.value = as_stored(p, value);
     HONE_PRIM__EACH_LEAF(p, p->root, s)
     {
         if (HONE_SAME(s, block) || !hone_prim__reads(p, s, ctx.from))
@@ -254,7 +286,7 @@ hone_status hone_prim__reverse_compute_inline(hone_program *p, hone_stmt block, 
     hone_expr value = hone_substitute(p, cons.value, from, to, n);
     value = without_unit_iters(p, block, value);
     /* What is left of the load has the producer's own indices. */
-    inline_ctx whole = {.from = ctx.from, .value = prod.value};
+    inline_ctx whole = {.from = ctx.from, .value = as_stored(p, prod.value)};
     value = inlined(p, value, &whole);
     hone_block_set_store(p, producer, cons.out, index, cons.n_index, value, HONE_NO_EXPR);
     hone_stmt_at(p, producer)->where = where;

@@ -1,5 +1,7 @@
 #include "tests/space/prim_test.h"
 
+#include <math.h>
+
 static void compute_inline_effect(void **state)
 {
     (void)state;
@@ -31,6 +33,32 @@ static void compute_inline_of_split_nest(void **state)
     APPLY(hone_prim__compute_inline(&p, block_of(&p, "S"), err));
     assert_false(hone_block_find(&p, "S").i);
     end_same(&before, &p);
+}
+
+/* A store in 16 bits rounds, also when nothing is stored any more. */
+static void compute_inline_rounds(void **state)
+{
+    (void)state;
+    for (int reverse = 0; reverse < 2; reverse++) {
+        hone_program p = load_program(
+            "program over { buffer X: f16[4] input buffer Y: f16[4] output buffer T: f16[4]\n"
+            "for i in 4 { block T(v: 4 = i) { T[v] = X[v] * X[v] } }\n"
+            "for i in 4 { block Y(v: 4 = i) { Y[v] = T[v] * 0.0078125 } } }");
+        hone_program before = copy_program(&p);
+        if (reverse)
+            APPLY(hone_prim__reverse_compute_inline(&p, block_of(&p, "Y"), err));
+        else
+            APPLY(hone_prim__compute_inline(&p, block_of(&p, "T"), err));
+        assert_non_null(strstr(program_text(&p), "Y[v] = f16(X[v] * X[v]) * "));
+        uint16_t x[4], y[4];
+        for (int k = 0; k < 4; k++) /* 300 * 300 is beyond f16 */
+            hone_elem_set(HONE_F16, x, k, k ? 300 : 2);
+        void *args[] = {x, y};
+        assert_int_equal(hone_interp_run(&p, args, NULL), HONE_OK);
+        assert_true(isinf(hone_elem_get(HONE_F16, y, 1)));
+        assert_true(hone_elem_get(HONE_F16, y, 0) == 0.03125);
+        end_same(&before, &p);
+    }
 }
 
 static void compute_inline_rejected(void **state)
@@ -217,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(compute_inline_effect),
         cmocka_unit_test(compute_inline_of_split_nest),
+        cmocka_unit_test(compute_inline_rounds),
         cmocka_unit_test(compute_inline_rejected),
         cmocka_unit_test(reverse_inline_effect),
         cmocka_unit_test(reverse_inline_into_store),
