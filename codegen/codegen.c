@@ -109,6 +109,8 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
     g->has_fma = !p->fma || hone_target_has(t, p->fma);
     g->has_half = !p->half || hone_target_has(t, p->half);
     g->has_avx512 = hone_target_has(t, "avx512f");
+    g->has_range = hone_target_has(t, "avx512dq") && hone_target_has(t, "avx512vl");
+    g->has_maxnum = p->maxnum && hone_target_has(t, p->maxnum);
     *ret = g;
     return HONE_OK;
 }

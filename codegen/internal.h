@@ -54,6 +54,7 @@ struct hone_codegen {
     char *layout;
     const char *half; /* the feature f16 needs, NULL: none */
     bool has_fma, has_half, has_avx512;
+    bool has_range, has_maxnum; /* instructions for minimumNumber: AVX-512DQ's, or llvm.minnum's */
 };
 
 typedef enum cg_tri { CG_NO, CG_MAYBE, CG_YES } cg_tri;
@@ -103,6 +104,7 @@ typedef struct cg_leaf {
      * may be put together first; op none: not of that form. `neutral` changes nothing. */
     hone_op op;
     hone_expr operand, neutral;
+    bool own_is_number; /* a float that cannot be NaN before it */
 } cg_leaf;
 
 /* A block that calls an intrinsic. */
@@ -344,6 +346,8 @@ cg_val hone_cg__value(cg *e, hone_expr x);
 cg_val hone_cg__cond(cg *e, hone_expr cond); /* i1 or <n x i1> */
 /* `a op b` for an operation of two operands on dtype t, scalars or vectors alike. */
 LLVMValueRef hone_cg__binary(cg *e, hone_op op, hone_dtype t, LLVMValueRef a, LLVMValueRef b);
+/* emit/extreme.c: MIN or MAX of floats, as LANGUAGE.md says. */
+LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b, bool b_is_number);
 /* The value can be computed with e->lane_var as the lane. */
 bool hone_cg__can_vectorise(cg *e, hone_expr x, cg_run run);
 /* Computing it where it is not wanted does no harm. */

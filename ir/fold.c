@@ -105,6 +105,14 @@ static bool fold_bits(hone_op op, hone_dtype t, int64_t a, int64_t b, int64_t *r
     }
 }
 
+double hone_ir__extreme(hone_op op, double a, double b)
+{
+    bool a_first = a < b || (a == b && signbit(a)); /* -0 is less than +0 */
+    if (isnan(a) || isnan(b))
+        return isnan(a) ? b : a;
+    return a_first == (op == HONE_OP_MIN) ? a : b;
+}
+
 /* In the precision the operation runs in: f64, or f32 for everything narrower. */
 static bool fold_float2(hone_op op, bool wide, double a, double b, double *ret)
 {
@@ -124,9 +132,7 @@ static bool fold_float2(hone_op op, bool wide, double a, double b, double *ret)
         return true;
     case HONE_OP_MIN:
     case HONE_OP_MAX:
-        if (!(a < b || b < a)) /* NaN, or zeros of two signs */
-            return false;
-        *ret = (op == HONE_OP_MIN) == (a < b) ? a : b;
+        *ret = hone_ir__extreme(op, a, b);
         return true;
     default:
         return false;

@@ -174,9 +174,9 @@ static bool divide(machine *m, hone_interp_code code, int64_t a, int64_t b, int6
     BINARY(IC_##OP##_D, i, A_D op B_D) \
     BINARY(IC_##OP##_F, i, A_F op B_F) \
     BINARY(IC_##OP##_I, i, A_I op B_I)
-#define PICK(OP, op)                               \
-    BINARY(IC_##OP##_D, d, A_D op B_D ? A_D : B_D) \
-    BINARY(IC_##OP##_F, f, A_F op B_F ? A_F : B_F) \
+#define PICK(OP, op)                                                                        \
+    BINARY(IC_##OP##_D, d, hone_ir__extreme(HONE_OP_##OP, A_D, B_D))                        \
+    BINARY(IC_##OP##_F, f, (float)hone_ir__extreme(HONE_OP_##OP, (double)A_F, (double)B_F)) \
     BINARY(IC_##OP##_I, i, A_I op B_I ? A_I : B_I)
 /* Memory may be the caller's, at any alignment. */
 #define MEMORY(NAME, T, field)                                            \

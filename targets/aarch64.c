@@ -221,6 +221,7 @@ const hone_preset hone_targets__aarch64 = {
     .triple = "aarch64-unknown-linux-gnu",
     .features = features,
     .cpus = cpus,
+    .maxnum = "neon",
     .vectors = vectors,
     .fma_latency = 4,
     .fma_per_cycle = 2,

@@ -82,6 +82,9 @@ typedef struct hone_preset {
     const char
         *fma; /* the feature that brings multiply-add with one rounding; NULL: always there */
     const char *half; /* the one that converts between f16 and f32 */
+    /* The one whose minima and maxima are IEEE 754-2019's minimumNumber and maximumNumber, and what
+     * LLVM makes of llvm.minnum; NULL: none is. */
+    const char *maxnum;
     const hone_preset_vectors *vectors;
     int32_t fma_latency, fma_per_cycle; /* cycles; of the widest vectors */
     const hone_preset_class *classes;

@@ -151,6 +151,7 @@ const hone_preset hone_targets__riscv64 = {
     .cpus = cpus,
     .fma = "f",
     .half = "zfhmin",
+    .maxnum = "f",
     .vectors = vectors,
     .fma_latency = 4,
     .fma_per_cycle = 1,

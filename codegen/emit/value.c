@@ -288,11 +288,8 @@ static LLVMValueRef float_binary(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef
     case HONE_OP_DIV:
         return LLVMBuildFDiv(e->b, a, b, "");
     case HONE_OP_MIN:
-    case HONE_OP_MAX: {
-        /* a < b ? a : b, which is one instruction on x86 */
-        LLVMRealPredicate p = op == HONE_OP_MIN ? LLVMRealOLT : LLVMRealOGT;
-        return LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, p, a, b, ""), a, b, "");
-    }
+    case HONE_OP_MAX:
+        return hone_cg__extreme(e, op, a, b, false);
     default:
         return hone_cg__math(e, op, a, b);
     }
@@ -326,6 +323,9 @@ static cg_val binary(cg *e, hone_expr x)
     }
     cg_val a = hone_cg__value(e, xa), b = hone_cg__value(e, xb);
     bool vec = match(e, &a, &b);
+    if (is_float && op == e->leaf->op && e->leaf->own_is_number && HONE_SAME(xa, e->own)) {
+        return (cg_val){hone_cg__extreme(e, op, b.v, a.v, true), vec};
+    }
     return (cg_val){hone_cg__binary(e, op, t, a.v, b.v), vec};
 }
 

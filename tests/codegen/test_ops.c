@@ -396,6 +396,89 @@ static void operations(void **state)
     printf("%u rows, %zu shapes each, %d pairs of operands\n", n, HONE_LEN(shapes), N_EXACT);
 }
 
+/* ---- minima and maxima ----------------------------------------------------------------------- */
+
+/* Of each row, whose elements are all edges from another one on: by steps, by lanes of rows, and by
+ * lanes of one row, through a copy. The order must not show. */
+static const char extremes_text[] =
+    "program extremes {\n"
+    "  buffer A: %s[64, 33] input\n"
+    "  buffer C: %s[6, 64] output\n"
+    "  buffer T: %s[64] local\n"
+    "  for i in 64 { for k in 33 { block a(vi: 64 = i, reduce vk: 33 = k) {\n"
+    "    init %s(-inf) C[0, vi] = max(C[0, vi], A[vi, vk]) } } }\n"
+    "  for i in 64 { for k in 33 { block b(vi: 64 = i, reduce vk: 33 = k) {\n"
+    "    init %s(inf) C[1, vi] = min(C[1, vi], A[vi, 32 - vk]) } } }\n"
+    "  for i in 4 { for k in 33 { for v in 16 vectorized {\n"
+    "    block c(vi: 64 = i*16 + v, reduce vk: 33 = k) {\n"
+    "      init %s(inf) C[2, vi] = min(C[2, vi], A[vi, vk]) } } } }\n"
+    "  for i in 64 { for k in 33 vectorized { block d(vi: 64 = i, reduce vk: 33 = k) {\n"
+    "    init %s(-inf) C[3, vi] = max(C[3, vi], A[vi, vk]) } } }\n"
+    "  for i in 4 { for k in 2 { for v in 16 vectorized {\n"
+    "      block e(vi: 64 = i*16 + v, vk: 2 = k) {\n"
+    "        T[vi] = select(vk == 0, %s(-inf), C[4, vi]) } }\n"
+    "    for s in 17 { for v in 16 vectorized {\n"
+    "      block f(vi: 64 = i*16 + v, reduce vk: 33 = k*17 + s) where k*17 + s < 33 {\n"
+    "        T[vi] = max(T[vi], A[vi, vk]) } } }\n"
+    "    for v in 16 vectorized { block g(vi: 64 = i*16 + v) { C[4, vi] = T[vi] } } } }\n"
+    "  for i in 64 { block h(vi: 64 = i) { C[5, vi] = max(min(A[vi, 1], 0), 0.5) } }\n"
+    "}\n";
+
+static void check_extremes(hone_dtype t)
+{
+    const char *d = dtype_names[t];
+    char *text = hone_xasprintf(extremes_text, d, d, d, d, d, d, d, d);
+    hone_program p = parse_text(text);
+    memory want = memory_of(&p), got = memory_of(&p);
+    size_t bytes = (size_t)hone_dtype_bytes(t);
+    for (int64_t k = 0; k < 64 * 33; k++) /* many NaN, and zeros of both signs */
+        for (int m = 0; m < 2; m++)
+            set_edge(t, (m ? got : want).args[0], k,
+                     (unsigned)(k / 33 < 32 ? k % 33 % 3 : (k / 33 + k % 33)) % EDGES, false);
+    assert_int_equal(hone_interp_run(&p, want.args, NULL), HONE_OK);
+    for (int plain = 0; plain < 2; plain++) {
+        run(&p, plain, &got);
+        for (int64_t k = 0; k < 6 * 64; k++)
+            if (memcmp((char *)want.args[1] + (size_t)k * bytes,
+                       (char *)got.args[1] + (size_t)k * bytes, bytes) != 0)
+                fail_msg("%s, row %d, element %d%s: interpreter %g, compiled %g", d, (int)k / 64,
+                         (int)k % 64, plain ? ", plain" : "", hone_elem_get(t, want.args[1], k),
+                         hone_elem_get(t, got.args[1], k));
+    }
+    for (int64_t k = 0; k < 64; k++) /* 0, -0 and NaN */
+        if (k < 32 && (signbit(hone_elem_get(t, want.args[1], k)) ||
+                       !signbit(hone_elem_get(t, want.args[1], 64 + k))))
+            fail_msg("%s: row %d: which zero? %g %g", d, (int)k, hone_elem_get(t, want.args[1], k),
+                     hone_elem_get(t, want.args[1], 64 + k));
+    memory_free(&want);
+    memory_free(&got);
+    hone_program_fini(&p);
+    free(text);
+}
+
+/* With the instruction that does it where there is one, and by comparisons. */
+static void extremes(void **state)
+{
+    (void)state;
+    hone_target t;
+    hone_codegen *native = test_codegen;
+    assert_int_equal(hone_target_native(&t, NULL), HONE_OK);
+    char *f = strstr(t.features, "+avx512dq");
+    for (int without = 0; without < (f ? 2 : 1); without++) {
+        if (without) {
+            *f = '-';
+            assert_int_equal(hone_codegen_new(&t, &test_codegen, NULL), HONE_OK);
+        }
+        check_extremes(HONE_F32);
+        check_extremes(HONE_F64);
+        check_extremes(HONE_F16);
+        check_extremes(HONE_BF16);
+        if (without)
+            hone_codegen_free(test_codegen);
+        test_codegen = native;
+    }
+}
+
 /* ---- casts ----------------------------------------------------------------------------------- */
 
 static void casts_to(hone_dtype t, const shape *s)
@@ -574,9 +657,9 @@ static void division_by_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations),       cmocka_unit_test(casts),
-        cmocka_unit_test(constants),        cmocka_unit_test(others_are_refused),
-        cmocka_unit_test(division_by_zero),
+        cmocka_unit_test(operations),         cmocka_unit_test(casts),
+        cmocka_unit_test(extremes),           cmocka_unit_test(constants),
+        cmocka_unit_test(others_are_refused), cmocka_unit_test(division_by_zero),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }

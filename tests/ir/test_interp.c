@@ -67,9 +67,11 @@ static const struct {
     {"bool", "bool(F[v] - 0.5)", {1, 0, 1, 1}},
     {"bool", "F[v] == F[v]", {1, 1, 1, 0}},
     {"bool", "F[v] != F[v] or F[v] < 0", {1, 0, 0, 1}},
-    /* min(a, b) is a < b ? a : b, so that NaN gives b */
+    /* of NaN and a number the number; -0 is less than +0 */
     {"f32", "min(F[v], 1)", {-2.5, 0.5, 1, 1}},
-    {"f32", "max(F[v], 1)", {1, 1, 1.5, 1}},
+    {"f32", "max(1, F[v])", {1, 1, 1.5, 1}},
+    {"f64", "1 / min(f64(A[v])*0, -f64(0))", {-INFINITY, -INFINITY, -INFINITY, -INFINITY}},
+    {"f64", "1 / max(-f64(0), f64(A[v]*0))", {INFINITY, INFINITY, INFINITY, INFINITY}},
     {"f32", "round(F[v])", {-2, 0, 2, NAN}},
     {"f32", "floor(F[v])", {-3, 0, 1, NAN}},
     {"f32", "ceil(F[v])", {-2, 1, 2, NAN}},
