@@ -428,6 +428,10 @@ void hone_aligns_of(const hone_program *p, hone_stmt block, hone_align ret[HONE_
 /* ---- questions about blocks (ir/region.c) -----------------------------------------------------
  */
 
+/* By buffer number (ret[0] is not used): does what is stored there depend on the values of any
+ * input? `ret` has room for all buffers. */
+void hone_find_varying(const hone_program *p, bool *ret);
+
 /* The distinct LOAD expressions of the block's value, in order of appearance, except the load of
  * its own output element in a reduction. Returns how many; writes at most max. */
 unsigned hone_block_loads(const hone_program *p, hone_stmt block, hone_expr *ret, unsigned max);

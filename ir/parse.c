@@ -130,9 +130,9 @@ static void parse_buffer(parser *ps)
             }
             if (!hone_lex__int(lx, "a dimension", &shape[n]))
                 return;
-            if (shape[n] < 1 || shape[n] > MAX_ELEMENTS / elements) {
+            if (shape[n] < 0 || (elements && shape[n] > MAX_ELEMENTS / elements)) {
                 hone_lex__fail_at(lx, here,
-                                  "dimensions are at least 1 and a buffer has at most "
+                                  "dimensions are not negative and a buffer has at most "
                                   "2^40 elements");
                 return;
             }

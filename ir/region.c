@@ -2,6 +2,7 @@
  *
  * Reader's map
  *   loads, reductions, readers, writers
+ *   dependence on inputs
  *   boxes      hone_access_box: an index as a start that stands still plus a constant width */
 #include "ir/affine_sum.h"
 
@@ -150,6 +151,43 @@ hone_expr hone_bind(hone_program *p, hone_stmt block, hone_expr e)
         to[k] = hone_iter_at(p, block, k)->binding;
     }
     return hone_substitute(p, e, from, to, n);
+}
+
+/* ---- dependence on inputs -------------------------------------------------------------------- */
+
+typedef struct dependence {
+    const bool *varies;
+    bool found;
+} dependence;
+
+static bool look_for_varying(void *ctx, const hone_program *p, hone_expr e)
+{
+    dependence *d = ctx;
+    if (hone_expr_op(p, e) == HONE_OP_LOAD)
+        d->found = d->found || d->varies[hone_expr_at(p, e)->sym];
+    return !d->found;
+}
+
+void hone_find_varying(const hone_program *p, bool *ret)
+{
+    for (uint32_t b = 1; b < p->buffers.n; b++)
+        ret[b] = p->buffers.v[b].role == HONE_INPUT && hone_buffer_count(p, (hone_buffer){b}) > 0;
+    for (bool more = true; more;) {
+        more = false;
+        for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s)) {
+            const hone_stmt_row *r = hone_stmt_at(p, s);
+            if (r->kind != HONE_BLOCK || !r->out.i || ret[r->out.i])
+                continue;
+            dependence d = {ret, false};
+            hone_walk(p, r->value, look_for_varying, &d);
+            hone_walk(p, r->init, look_for_varying, &d);
+            hone_walk(p, r->where, look_for_varying, &d);
+            for (unsigned k = 0; k < r->n_index; k++)
+                hone_walk(p, hone_store_index(p, s, k), look_for_varying, &d);
+            ret[r->out.i] = d.found;
+            more = more || d.found;
+        }
+    }
 }
 
 /* ---- boxes ----------------------------------------------------------------------------------- */

@@ -102,10 +102,10 @@ static hone_status check_buffers(const verifier *v)
             return bad(v, "buffer '%.80s' is damaged", name);
         int64_t n = 1;
         for (unsigned d = 0; d < b->n_dims; d++) {
-            if (b->shape[d] < 1 || b->shape[d] > MAX_ELEMENTS / n)
+            if (b->shape[d] < 0 || (n && b->shape[d] > MAX_ELEMENTS / n))
                 return bad(v,
-                           "buffer '%.80s': dimension %u is %" PRId64 "; dimensions are at least "
-                           "1 and a buffer has at most 2^40 elements",
+                           "buffer '%.80s': dimension %u is %" PRId64 "; dimensions are not "
+                           "negative and a buffer has at most 2^40 elements",
                            name, d, b->shape[d]);
             n *= b->shape[d];
         }
@@ -613,7 +613,8 @@ static hone_status check_outputs(const verifier *v)
 {
     const hone_program *p = v->p;
     for (uint32_t b = 1; b < p->buffers.n; b++) {
-        bool written = p->buffers.v[b].role != HONE_OUTPUT;
+        bool written =
+            p->buffers.v[b].role != HONE_OUTPUT || hone_buffer_count(p, (hone_buffer){b}) == 0;
         for (uint32_t k = 0; !written && k < v->writers.n; k++)
             written = hone_stmt_at(p, v->writers.v[k])->out.i == b;
         if (!written)

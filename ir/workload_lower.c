@@ -172,10 +172,10 @@ static hone_buffer new_buffer(lowering *w, const char *name, hone_dtype t, const
 {
     int64_t elements = 1;
     for (unsigned d = 0; d < n; d++) {
-        if (shape[d] < 1 || shape[d] > HONE_WL_MAX_ELEMENTS / elements) {
+        if (shape[d] < 0 || (elements && shape[d] > HONE_WL_MAX_ELEMENTS / elements)) {
             hone_lex__fail_at(w->lx, at,
-                              shape[d] < 1
-                                  ? "dimension %u of '%.80s' is %" PRId64 "; it must be at least 1"
+                              shape[d] < 0
+                                  ? "dimension %u of '%.80s' is %" PRId64 "; it must be at least 0"
                                   : "with dimension %u '%.80s' has more than 2^40 elements "
                                     "(it is %" PRId64 ")",
                               d + 1, name, shape[d]);
@@ -271,19 +271,33 @@ static bool check_stage(lowering *w, const stage *s)
     for (unsigned k = 0; k < s->n_spatial + s->n_reduce; k++) {
         int64_t extent =
             w->names.v[k < s->n_spatial ? s->spatial[k] : s->reduce[k - s->n_spatial]].value;
-        if (extent > HONE_WL_MAX_STEPS / steps)
+        if (steps && extent > HONE_WL_MAX_STEPS / steps)
             return hone_lex__fail_at(w->lx, s->at, "this statement takes more than 2^56 steps");
         steps *= extent;
     }
     return true;
 }
 
+static bool is_empty(const lowering *w, const uint32_t *names, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++)
+        if (w->names.v[names[k]].value == 0)
+            return true;
+    return false;
+}
+
+/* Nothing is done for no elements; a reduction over nothing is its start. */
 static void emit_stage(lowering *w, const stage *s)
 {
     hone_program *p = w->p;
     if (!good(w) || !check_stage(w, s))
         return;
-    unsigned n = s->n_spatial + s->n_reduce;
+    if (is_empty(w, s->spatial, s->n_spatial)) {
+        w->assigned.v[s->out.i] = true;
+        return;
+    }
+    bool nothing = is_empty(w, s->reduce, s->n_reduce);
+    unsigned n = s->n_spatial + (nothing ? 0 : s->n_reduce);
     hone_stmt outer = HONE_NO_STMT, inner = HONE_NO_STMT, loops[HONE_MAX_ITERS];
     for (unsigned k = 0; k < n; k++) {
         const binding *b =
@@ -310,16 +324,16 @@ static void emit_stage(lowering *w, const stage *s)
             index[k] = hone_var_expr(p, b->var);
     }
     hone_dtype t = (hone_dtype)hone_buffer_at(p, s->out)->dtype;
-    hone_expr value = hone_elab__build(&w->elab, s->value, t), init = HONE_NO_EXPR;
+    hone_expr init = s->op ? hone_identity_of(p, s->op, t) : HONE_NO_EXPR;
+    hone_expr value = nothing ? init : hone_elab__build(&w->elab, s->value, t);
     if (p->overflow)
         hone_lex__fail_as(w->lx, HONE_E_LIMIT, s->at, "the kernel is too large");
     if (!good(w))
         return;
-    if (s->op) {
-        init = hone_identity_of(p, s->op, t);
+    if (s->op && !nothing)
         value = hone_binary(p, s->op, hone_load(p, s->out, index, s->n_spatial), value);
-    }
-    hone_block_set_store(p, block, s->out, index, s->n_spatial, value, init);
+    hone_block_set_store(p, block, s->out, index, s->n_spatial, value,
+                         nothing ? HONE_NO_EXPR : init);
     hone_stmt_append(p, outer.i ? inner : p->root, block);
     if (outer.i)
         hone_stmt_append(p, p->root, outer);
@@ -344,11 +358,10 @@ static bool enter_reduction(lowering *w, hone_ast_id n, stage *s)
             return hone_lex__fail_at(w->lx, at, "'%s' is taken; this index needs a new name", text);
         if (!hone_elab__int(&w->elab, extent, &value))
             return false;
-        if (value < 1 || value > HONE_WL_MAX_ELEMENTS)
+        if (value < 0 || value > HONE_WL_MAX_ELEMENTS)
             return hone_lex__fail_at(w->lx, hone_ast__at(w->ast, extent)->at,
                                      "'%s' runs %" PRId64
-                                     " times; it must run at least once and at "
-                                     "most 2^40 times",
+                                     " times; it must run at least 0 and at most 2^40 times",
                                      text, value);
         s->reduce[s->n_reduce++] = w->names.n;
         hone_vec_push(
@@ -439,8 +452,10 @@ static void extract_nested(lowering *w, uint32_t out, hone_ast_id n)
 /* ---- statements --------------------------------------------------------------------------------
  */
 
-/* The extent of the dimensions that are indexed with just this name; 0: there are none, -1: they
- * differ (reported). */
+#define NONE_SEEN (-1)
+#define DIFFERS (-2)
+
+/* The extent of the dimensions that are indexed with just this name. DIFFERS was reported. */
 static int64_t extent_of(lowering *w, hone_ast_id n, uint32_t name, int64_t so_far)
 {
     const hone_ast_node *node = hone_ast__at(w->ast, n);
@@ -448,9 +463,9 @@ static int64_t extent_of(lowering *w, hone_ast_id n, uint32_t name, int64_t so_f
     if (node->kind == AST_INDEX) {
         b = buffer_of(w, n);
         if (!b.i)
-            return -1;
+            return DIFFERS;
     }
-    for (unsigned k = 0; k < node->n_args && so_far >= 0; k++) {
+    for (unsigned k = 0; k < node->n_args && so_far != DIFFERS; k++) {
         hone_ast_id arg = hone_ast__arg(w->ast, n, k);
         const hone_ast_node *a = hone_ast__at(w->ast, arg);
         bool same = a->kind == AST_NAME && strcmp(text_of(w, a->name), text_of(w, name)) == 0;
@@ -459,12 +474,12 @@ static int64_t extent_of(lowering *w, hone_ast_id n, uint32_t name, int64_t so_f
             continue;
         }
         int64_t extent = hone_buffer_at(w->p, b)->shape[k];
-        if (so_far && so_far != extent) {
+        if (so_far != NONE_SEEN && so_far != extent) {
             hone_lex__fail_at(w->lx, a->at,
                               "'%s' runs over dimensions of %" PRId64 " and of %" PRId64
                               "; declare what is assigned, as in: temp T: f32[...]",
                               text_of(w, name), so_far, extent);
-            return -1;
+            return DIFFERS;
         }
         so_far = extent;
     }
@@ -478,8 +493,8 @@ static void find_extents(lowering *w, const hone_wl_stmt *st, hone_buffer declar
             ret[k] = hone_buffer_at(w->p, declared)->shape[k];
             continue;
         }
-        ret[k] = extent_of(w, st->value, st->index[k], 0);
-        if (ret[k] == 0)
+        ret[k] = extent_of(w, st->value, st->index[k], NONE_SEEN);
+        if (ret[k] == NONE_SEEN)
             hone_lex__fail_at(w->lx, st->index_at[k],
                               "how far '%s' runs cannot be seen on the right; declare the buffer "
                               "above, as in: temp %s: f32[...]",

@@ -140,18 +140,23 @@ static void fill_manifest(const hone_program *p, const hone_code *code, int64_t 
 {
     *ret = (hone_manifest){.flops = ops, .has_pack = code->has_pack};
     ret->n_args = hone_program_n_args(p);
+    bool *varies = hone_xcalloc(p->buffers.n, sizeof *varies);
+    hone_find_varying(p, varies);
     for (unsigned k = 0; k < ret->n_args; k++) {
         hone_buffer buf = {k + 1};
         const hone_buffer_row *r = hone_buffer_at(p, buf);
         hone_arg *a = &ret->args[k];
         fill_name(a->name, sizeof a->name, hone_sym_text(p, r->name));
         a->elem = r->dtype;
-        a->is_output = r->role == HONE_OUTPUT;
+        a->is_output = r->role != HONE_OUTPUT ? 0
+                       : varies[buf.i]        ? HONE_ARG_VARIES
+                                              : HONE_ARG_CONSTANT;
         a->count = hone_buffer_count(p, buf);
         a->pack_bytes = code->pack_bytes[k];
         if (r->role != HONE_INPUT || !hone_input_range(p, buf, &a->lo, &a->hi))
             a->lo = a->hi = 0;
     }
+    free(varies);
 }
 
 hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifact *ret,

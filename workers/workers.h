@@ -35,10 +35,13 @@ typedef enum hone_elem { /* element types, in the order of ir/dtypes */
                          HONE_ELEM_COUNT
 } hone_elem;
 
+/* An output whose values no input changes is right when it holds them, whatever they are. */
+enum { HONE_ARG_VARIES = 1, HONE_ARG_CONSTANT = 2 };
+
 typedef struct hone_arg {
     char name[64];
     uint8_t elem;       /* hone_elem */
-    uint8_t is_output;  /* 1: written by the kernel and compared; 0: read only */
+    uint8_t is_output;  /* 0: read only; HONE_ARG_VARIES, _CONSTANT: written and compared */
     int64_t count;      /* elements */
     int64_t pack_bytes; /* 0, or: the kernel takes this const input packed, made by hone_pack */
     double lo, hi;      /* inputs are given lo <= x < hi; lo >= hi: any value */

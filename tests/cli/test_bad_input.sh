@@ -30,7 +30,8 @@ refuse 2 "large.hone" "$HONE" show large.hone
 refuse 2 "the size 'N' has no default" "$HONE" tune matmul -D M=64
 refuse 2 "matmul: the size 'M' has no default" "$HONE" query matmul
 refuse 2 "size 'M=-1' must not be negative" "$HONE" tune matmul -D M=-1 -D N=1 -D K=1
-refuse 2 "dimension 1 of 'A' is 0; it must be at least 1" "$HONE" tune matmul -D M=0 -D N=1 -D K=1
+run 2 "$HONE" show conv2d_nhwc -D N=1 -D H=1 -D W=4 -D CI=2 -D CO=2 -D R=5 -D pad=0
+says "dimension 2 of 'Y' is -3; it must be at least 0" err
 run 0 "$HONE" show conv2d_nhwc -D N=1 -D H=4 -D W=4 -D CI=2 -D CO=2 -D pad=0
 refuse 2 "takes NAME=INT, not 'M=6x'" "$HONE" show matmul -D M=6x
 refuse 2 "takes NAME=INT, not 'M='" "$HONE" show matmul -D M=

@@ -432,7 +432,7 @@ static const char *const wrong[][2] = {
     {"program for { }", "'for' is a word of the language"},
     {"program x { if }", "expected 'for', 'block' or '}', found 'if'"},
     {"program x { buffer A: f33[4] }", "expected a dtype such as f32, found 'f33'"},
-    {"program x { buffer A: f32[0] }", "dimensions are at least 1"},
+    {"program x { buffer A: f32[-1] }", "dimensions are not negative"},
     {"program x { buffer A: f32[2097152, 2097152] }", "at most 2^40 elements"},
     {"program x { buffer A: f32[1] buffer A: f32[1] }", "there are two buffers 'A'"},
     {"program x { for i in 0 { } }", "an extent lies between 1 and 2^48"},

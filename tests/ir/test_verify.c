@@ -136,7 +136,7 @@ static void test_row_damage(void **state)
             hone_buffer_at(&q, (hone_buffer){3})->scope = HONE_GLOBAL);
     DAMAGED("is const but no input", hone_buffer_at(&q, (hone_buffer){2})->is_const = 1);
     DAMAGED("cannot be local", hone_buffer_at(&q, (hone_buffer){2})->scope = HONE_LOCAL);
-    DAMAGED("dimension 0 is 0", hone_buffer_at(&q, (hone_buffer){1})->shape[0] = 0);
+    DAMAGED("dimension 0 is -1", hone_buffer_at(&q, (hone_buffer){1})->shape[0] = -1);
     DAMAGED("its iteration variables are damaged", hone_stmt_at(&q, t)->iters = 77777);
     DAMAGED("its store is damaged", hone_stmt_at(&q, t)->out.i = 4);
     DAMAGED("annotations are damaged", q.anns.v[1].next = 1);

@@ -42,7 +42,7 @@ hone_status hone_device__layout_of(const hone_manifest *kernel, const hone_manif
         uint32_t *next = !apart ? &in : a->is_output ? &out : &in;
         uint32_t at = (*next)++;
         const hone_arg *o = at < oracle->n_args ? &oracle->args[at] : NULL;
-        if (!o || o->is_output != a->is_output || o->count != a->count ||
+        if (!o || !o->is_output != !a->is_output || o->count != a->count ||
             (o->elem != a->elem && !(a->is_output && o->elem == HONE_ELEM_F64)))
             return hone_fail(err, HONE_E_INPUT, none);
         ret->args[i].value = (int)at;

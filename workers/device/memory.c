@@ -134,7 +134,7 @@ bool hone_device__same_args(const hone_manifest *a, const hone_manifest *b)
     if (a->n_args != b->n_args)
         return false;
     for (uint32_t i = 0; i < a->n_args; i++)
-        if (a->args[i].elem != b->args[i].elem || a->args[i].is_output != b->args[i].is_output ||
+        if (a->args[i].elem != b->args[i].elem || !a->args[i].is_output != !b->args[i].is_output ||
             a->args[i].count != b->args[i].count)
             return false;
     return true;

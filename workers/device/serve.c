@@ -104,8 +104,9 @@ static hone_status check_manifest(const hone_manifest *m, const char *role, hone
         return hone_fail(err, HONE_E_INPUT, "the %s has %u arguments", role, m->n_args);
     for (uint32_t i = 0; i < m->n_args; i++) {
         const hone_arg *a = &m->args[i];
-        if (a->elem >= HONE_ELEM_COUNT || a->is_output > 1 || a->count < 0 || a->pack_bytes < 0 ||
-            a->pack_bytes > (int64_t)1 << 40 || !memchr(a->name, '\0', sizeof a->name) ||
+        if (a->elem >= HONE_ELEM_COUNT || a->is_output > HONE_ARG_CONSTANT || a->count < 0 ||
+            a->pack_bytes < 0 || a->pack_bytes > (int64_t)1 << 40 ||
+            !memchr(a->name, '\0', sizeof a->name) ||
             (a->pack_bytes && (a->is_output || !m->has_pack)))
             return hone_fail(err, HONE_E_INPUT, "argument %u of the %s makes no sense", i, role);
         if (a->count > HONE_DEVICE__MOST_ELEMENTS)
@@ -311,7 +312,7 @@ static hone_status check_child(nursery *n, work *w, hone_measure_result *ret, ho
 static hone_status check_telling(const hone_manifest *m, const int64_t *telling, hone_error *err)
 {
     for (uint32_t i = 0; i < m->n_args; i++)
-        if (m->args[i].is_output && m->args[i].count > 0 && telling[i] == 0)
+        if (m->args[i].is_output == HONE_ARG_VARIES && m->args[i].count > 0 && telling[i] == 0)
             return hone_fail(
                 err, HONE_E_REFERENCE,
                 "the check shows nothing: whatever it is tried with, output '%s' is 0, "

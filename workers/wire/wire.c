@@ -239,8 +239,8 @@ static bool get_manifest(reader *r, hone_manifest *ret)
             !get_u8(r, &a->is_output) || !get_i64(r, &a->count) || !get_i64(r, &a->pack_bytes) ||
             !get_f64(r, &a->lo) || !get_f64(r, &a->hi))
             return false;
-        if (a->elem >= HONE_ELEM_COUNT || a->is_output > 1 || a->count < 0 || a->pack_bytes < 0 ||
-            isnan(a->lo) || isnan(a->hi))
+        if (a->elem >= HONE_ELEM_COUNT || a->is_output > HONE_ARG_CONSTANT || a->count < 0 ||
+            a->pack_bytes < 0 || isnan(a->lo) || isnan(a->hi))
             return false;
     }
     return get_i64(r, &ret->flops) && get_u8(r, &ret->has_pack) && ret->has_pack <= 1;
