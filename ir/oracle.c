@@ -126,8 +126,12 @@ static shadow in_its_dtype(oracle *c, shadow s, hone_dtype t)
 static shadow its_shadow(oracle *c, hone_stmt from, const void *ctx)
 {
     (void)ctx;
-    hone_dtype t = (hone_dtype)hone_buffer_at(c->p, hone_stmt_at(c->p, from)->out)->dtype;
-    return in_its_dtype(c, hone_oracle__translate(c, hone_stmt_at(c->p, from)->value), t);
+    hone_expr value = hone_stmt_at(c->p, from)->value;
+    shadow s = hone_oracle__translate(c, value);
+    hone_op op = (hone_op)hone_expr_at(c->p, value)->op;
+    if (op == HONE_OP_CAST || op == HONE_OP_LOAD) /* rounded already, and once is enough */
+        return s;
+    return in_its_dtype(c, s, (hone_dtype)hone_expr_at(c->p, value)->dtype);
 }
 
 /* ---- reductions ------------------------------------------------------------------------------ */

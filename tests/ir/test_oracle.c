@@ -207,6 +207,15 @@ static void test_rounding_of_what_is_stored(void **state)
     o = run_text("kernel k(N = 16) { input X: f32[N]\n output C: bf16[N]\n C[i] = bf16(X[i]) }",
                  MANTISSAS);
     assert_int_equal(o.exact, o.elements);
+    /* what was cast is not rounded again by its store: one rounding uses up most of the bound */
+    o = run_text("kernel k(N = 64) { input X: f32[N]\n output C: f16[N]\n"
+                 "C[i] = f16(X[i] * 1.7) }",
+                 MANTISSAS);
+    assert_true(o.worst > 0.7);
+    o = run_text("kernel k(N = 64) { input X: f32[N]\n temp T: f16[N]\n output C: f16[N]\n"
+                 "T[i] = f16(X[i] * 1.7)\n C[i] = T[i] }",
+                 MANTISSAS);
+    assert_true(o.worst > 0.7);
 }
 
 static void test_cancellation_is_seen(void **state)

@@ -178,6 +178,37 @@ static void comparison(void **state)
     assert_int_equal(differ(NAN, 5, INFINITY, 2).first_bad, -1); /* anything is right */
 }
 
+static int64_t bad16(uint8_t elem, double got, double want, double bound)
+{
+    uint16_t h = put16(elem, got);
+    hone_device__expected e = {.elem = HONE_ELEM_F64, .value = &want, .error = &bound};
+    return hone_device__compare(elem, &h, &e, 1, 2).first_bad;
+}
+
+/* The rounding of a store is in the bound, and is not taken twice. */
+static void cutting_is_not_rounding(void **state)
+{
+    (void)state;
+    double want = 1 + 0x1.8p-8, before = 0x1p-20; /* three quarters of the way to the next */
+    double bound = before + 0x1p-8 * want + 0x1p-134;
+    assert_int_equal(bad16(HONE_ELEM_BF16, 1 + 0x1p-7, want, bound), -1);
+    assert_int_equal(bad16(HONE_ELEM_BF16, 1, want, bound), 0);
+    assert_int_equal(bad16(HONE_ELEM_BF16, 1 + 0x1p-6, want, bound), 0);
+    want = 1 + 0x1.0001p-8; /* as good as halfway: either */
+    assert_int_equal(bad16(HONE_ELEM_BF16, 1, want, bound), -1);
+    assert_int_equal(bad16(HONE_ELEM_BF16, 1 + 0x1p-7, want, bound), -1);
+    want = -(2 - 0x1p-12); /* below a power of two places are nearer */
+    bound = before + 0x1p-11 * 2 + 0x1p-25;
+    assert_int_equal(bad16(HONE_ELEM_F16, -2, want, bound), -1);
+    assert_int_equal(bad16(HONE_ELEM_F16, -(2 - 0x1p-10), want, bound), 0);
+    want = 0x1.8p-25; /* of the smallest number */
+    bound = 0x1p-40 + 0x1p-25;
+    assert_int_equal(bad16(HONE_ELEM_F16, 0x1p-24, want, bound), -1);
+    assert_int_equal(bad16(HONE_ELEM_F16, 0, want, bound), 0);
+    /* whole numbers that may be off by one have no rounding in their bounds */
+    assert_int_equal(bad16(HONE_ELEM_BF16, 201, 200, 1), -1);
+}
+
 /* The pass that is made vectors says the same as the careful one, wherever the bad one lies. */
 static void long_arrays(void **state)
 {
@@ -390,6 +421,7 @@ int main(void)
         cmocka_unit_test(long_arrays),
         cmocka_unit_test(vague_bounds),
         cmocka_unit_test(comparison),
+        cmocka_unit_test(cutting_is_not_rounding),
         cmocka_unit_test(integers_are_exact),
         cmocka_unit_test(canaries),
         cmocka_unit_test(honest_times),

@@ -166,6 +166,48 @@ static double distance(double got, double want, double bound)
     return off / bound;
 }
 
+/* What a 16-bit float takes in below the last place of its smallest numbers. */
+static double least_rounding(uint8_t elem)
+{
+    return elem == HONE_ELEM_F16 ? 0x1p-25 : 0x1p-134;
+}
+
+/* Half of a last place of x. */
+static double rounding_of(uint8_t elem, double x)
+{
+    return fabs(x) * (elem == HONE_ELEM_F16 ? 0x1p-11 : elem == HONE_ELEM_BF16 ? 0x1p-8 : 0x1p-24);
+}
+
+/* The number of a 16-bit type that comes after g on the way to x. */
+static double next_to(uint8_t elem, double g, double x)
+{
+    uint16_t h;
+    hone_device__elem_put(elem, &h, 0, g);
+    if (g == 0)
+        h = x < 0 ? 0x8001 : 1;
+    else
+        h = (uint16_t)((x > g) == (g > 0) ? h + 1 : h - 1);
+    return hone_device__elem_get(elem, &h, 0);
+}
+
+/* Bounds of 16-bit results have the rounding of their store in them. That is to nearest, whatever
+ * was computed before, and so there must be something to round to g: within the rest of the bound,
+ * which alone is taken `tolerance` times. Else cutting instead of rounding would do. Where w is of
+ * the type itself the bound may have no rounding in it. */
+static bool is_rounded(uint8_t elem, double g, double w, double bound, double tolerance)
+{
+    bool is_short = elem == HONE_ELEM_F16 || elem == HONE_ELEM_BF16;
+    double off = fabs(w - g);
+    if (!is_short || !isfinite(off) || !isfinite(bound) || off <= rounding_of(elem, w) / 2)
+        return true;
+    double before = fmax(0, bound - rounding_of(elem, w) - least_rounding(elem));
+    if (off <= fabs(next_to(elem, g, w) - g) / 2 + before * tolerance)
+        return true;
+    uint16_t h;
+    hone_device__elem_put(elem, &h, 0, w);
+    return hone_device__elem_get(elem, &h, 0) == w;
+}
+
 static void compare_one(uint8_t elem, const void *got, const hone_device__expected *want, int64_t i,
                         double tolerance, hone_device__diff *d)
 {
@@ -174,7 +216,7 @@ static void compare_one(uint8_t elem, const void *got, const hone_device__expect
     double bound = want->error ? want->error[i] : 0, off = distance(g, w, bound);
     if (off > d->max_error)
         d->max_error = off;
-    if (d->first_bad < 0 && off > tolerance) {
+    if (d->first_bad < 0 && (off > tolerance || !is_rounded(elem, g, w, bound, tolerance))) {
         d->first_bad = i;
         d->got = number(g);
         d->want = number(w);
@@ -234,12 +276,6 @@ hone_device__diff hone_device__compare(uint8_t elem, const void *got,
             compare_one(elem, got, want, i, tolerance, &d);
     }
     return d;
-}
-
-/* Half of a last place of x. */
-static double rounding_of(uint8_t elem, double x)
-{
-    return fabs(x) * (elem == HONE_ELEM_F16 ? 0x1p-11 : elem == HONE_ELEM_BF16 ? 0x1p-8 : 0x1p-24);
 }
 
 void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const void *written,
