@@ -81,9 +81,26 @@ static void inputs_depend_on_kind_seed_and_range_alone(void **state)
             hone_device__fill(k, &any, c, 6);
             assert_memory_equal(a, b, bytes);
             assert_memory_not_equal(a, c, bytes);
-            hone_device__poison(e, b, 1000);
+            hone_device__poison(k, e, b, 1000);
             assert_memory_not_equal(a, b, bytes);
         }
+    }
+}
+
+/* What is there before a call is larger than any result with some data, and less with other. */
+static void poison_is_of_either_sign(void **state)
+{
+    (void)state;
+    for (uint8_t e = 0; e < HONE_ELEM_BOOL; e++) {
+        _Alignas(8) uint8_t a[8];
+        hone_device__poison(HONE_DEVICE__SPARSE, e, a, 1);
+        double high = hone_device__elem_get(e, a, 0);
+        hone_device__poison(HONE_DEVICE__EDGES, e, a, 1);
+        double low = hone_device__elem_get(e, a, 0);
+        assert_true(high > 100 && (e == HONE_ELEM_U8 || low <= -128));
+        assert_true(e > HONE_ELEM_BF16 || (high > 60000 && low < -60000));
+        hone_device__poison(HONE_DEVICE__SMALL, e, a, 1);
+        assert_true(e > HONE_ELEM_BF16 || isnan(hone_device__elem_get(e, a, 0)));
     }
 }
 
@@ -415,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_floats),
         cmocka_unit_test(inputs_depend_on_kind_seed_and_range_alone),
+        cmocka_unit_test(poison_is_of_either_sign),
         cmocka_unit_test(small_data_are_small),
         cmocka_unit_test(ranges_are_kept_and_used),
         cmocka_unit_test(quanta),

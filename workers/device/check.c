@@ -141,11 +141,16 @@ void hone_device__elem_put(uint8_t elem, void *array, int64_t i, double x)
 
 /* ---- outputs -------------------------------------------------------------------------------- */
 
-void hone_device__poison(uint8_t elem, void *array, int64_t n)
+void hone_device__poison(hone_device__kind kind, uint8_t elem, void *array, int64_t n)
 {
-    /* All ones is a NaN in every float format. */
+    /* All ones is a NaN in every float format, with which a kernel that keeps the larger of what
+     * was there and what it computes is right: so there are large numbers of either sign, too. */
+    static const uint8_t bytes[HONE_DEVICE__KINDS][2] = {[HONE_DEVICE__SMALL] = {0xff, 0xa5},
+                                                         [HONE_DEVICE__FULL] = {0xff, 0xa5},
+                                                         [HONE_DEVICE__SPARSE] = {0x7b, 0x7b},
+                                                         [HONE_DEVICE__EDGES] = {0xfb, 0x80}};
     if (n > 0)
-        memset(array, elems[elem].kind == FLOATS ? 0xff : 0xa5, (size_t)n * elems[elem].size);
+        memset(array, bytes[kind][elems[elem].kind != FLOATS], (size_t)n * elems[elem].size);
 }
 
 /* ---- comparing ----------------------------------------------------------------------------- */

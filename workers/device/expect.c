@@ -71,7 +71,7 @@ void hone_device__reset_outputs(const hone_manifest *m, hone_device__dataset *d)
     for (uint32_t i = 0; i < m->n_args; i++) {
         if (!m->args[i].is_output)
             continue;
-        hone_device__poison(m->args[i].elem, d->args[i].data, m->args[i].count);
+        hone_device__poison(d->kind, m->args[i].elem, d->args[i].data, m->args[i].count);
         hone_device__buffer_set_canary(&d->args[i]);
     }
 }
@@ -198,6 +198,7 @@ hone_status hone_device__ask_oracle(const hone_device__run *like, const hone_man
     hone_device__run r = *like;
     r.job = &job;
     r.data = o;
+    o->kind = d->kind;
     r.kernels[0] = (hone_device__kernel){.manifest = oracle, .fd = fd};
     r.kernels[1] = (hone_device__kernel){0};
     if (job.reference_ms > 0) /* two sets of data are used always, more only if that is quick */

@@ -42,9 +42,6 @@ size_t hone_device__elem_size(uint8_t elem);
 double hone_device__elem_get(uint8_t elem, const void *array, int64_t i);
 void hone_device__elem_put(uint8_t elem, void *array, int64_t i, double x);
 
-/* NaN for floats, 0xa5 for the rest: what a kernel forgot to write shows. */
-void hone_device__poison(uint8_t elem, void *array, int64_t n);
-
 /* What the oracle says of one output. */
 typedef struct hone_device__expected {
     uint8_t elem;  /* of the values: the output's own, or f64 */
@@ -79,6 +76,9 @@ typedef enum hone_device__kind {
     HONE_DEVICE__KINDS
 } hone_device__kind;
 const char *hone_device__kind_name(hone_device__kind k);
+/* What a kernel forgot to write shows: NaN for floats and 0xa5 for the rest, or, with the kinds
+ * beyond the first two, numbers that are large or small. */
+void hone_device__poison(hone_device__kind k, uint8_t elem, void *array, int64_t n); /* check.c */
 /* Fills an input, of a->count elements. */
 void hone_device__fill(hone_device__kind kind, const hone_arg *a, void *array, uint64_t seed);
 /* What every float input is a multiple of; 0: nothing. */
