@@ -283,6 +283,11 @@ static void vague_bounds(void **state)
     assert_true(bound[1] == 0.001);
     assert_true(bound[2] > 0.5 && bound[2] < 0.52);
     assert_int_equal(e.telling, 2);
+    /* what overflowed as written may be anything */
+    bound[0] = bound[2] = INFINITY;
+    hone_device__elem_put(HONE_ELEM_BF16, written, 0, -INFINITY);
+    hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, 4);
+    assert_true(isinf(bound[0]) && bound[2] < 0.52);
     double alone[2] = {INFINITY, 0};
     e = (hone_device__expected){.elem = HONE_ELEM_F64, .value = (double[2]){5, 0}, .error = alone};
     hone_device__settle_bounds(HONE_ELEM_F32, &e, NULL, 2);

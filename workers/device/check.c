@@ -300,7 +300,9 @@ void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const vo
     e->telling = 0;
     for (int64_t i = 0; i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);
-        if (e->error && written && isfinite(v) && e->error[i] > vague * fabs(v))
+        /* sums that pass the largest number on their way are infinite of either sign, or not */
+        bool passed = written && !isfinite(hone_device__elem_get(elem, written, i));
+        if (e->error && written && !passed && isfinite(v) && e->error[i] > vague * fabs(v))
             e->error[i] = fmin(e->error[i], 4 * most + rounding_of(elem, v));
         e->telling += isfinite(v) && v != 0 && (!e->error || e->error[i] < 0.5 * fabs(v));
     }
