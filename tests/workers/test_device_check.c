@@ -149,6 +149,8 @@ static void ranges_are_kept_and_used(void **state)
     assert_true(low < 3 && high > 252);
     extremes(HONE_DEVICE__EDGES, HONE_ELEM_I8, 0, 0, &low, &high);
     assert_true(low == -128 && high == 127);
+    extremes(HONE_DEVICE__EDGES, HONE_ELEM_F16, 0, 0, &low, &high);
+    assert_true(low == -1000 && high == 1000); /* exp of it is infinite */
     extremes(HONE_DEVICE__SMALL, HONE_ELEM_F32, 0.01, 0.02, &low, &high);
     assert_true(low >= 0.0099 && high <= 0.0201);
 }

@@ -129,7 +129,7 @@ static double a_real_edge(filler *f)
                  : f->elem == HONE_ELEM_F16 ? 0x1p-10
                                             : 0x1p-7;
     const double edges[] = {0,       0,           1,   1, least, normal, normal - least,
-                            1 + ulp, 1 - ulp / 2, 0.5, 2, 3};
+                            1 + ulp, 1 - ulp / 2, 0.5, 2, 3,     1000};
     return sign(f) * edges[hone_rng_below(&f->rng, HONE_LEN(edges))];
 }
 
