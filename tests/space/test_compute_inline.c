@@ -49,7 +49,9 @@ static void compute_inline_rounds(void **state)
             APPLY(hone_prim__reverse_compute_inline(&p, block_of(&p, "Y"), err));
         else
             APPLY(hone_prim__compute_inline(&p, block_of(&p, "T"), err));
-        assert_non_null(strstr(program_text(&p), "Y[v] = f16(X[v] * X[v]) * "));
+        char *text = program_text(&p);
+        assert_non_null(strstr(text, "Y[v] = f16(X[v] * X[v]) * "));
+        free(text);
         uint16_t x[4], y[4];
         for (int k = 0; k < 4; k++) /* 300 * 300 is beyond f16 */
             hone_elem_set(HONE_F16, x, k, k ? 300 : 2);
