@@ -67,6 +67,22 @@ typedef struct cli_kernel {
 hone_status cli_kernel_load(const char *arg, const cli_sizes *sizes, cli_kernel *ret,
                             hone_error *err) HONE_NODISCARD;
 void cli_kernel_free(cli_kernel *k);
+
+/* The kernels of a network, each once, and how often it runs them. (tasks.c) */
+typedef struct cli_task {
+    cli_kernel kernel;
+    double weight;
+} cli_task;
+typedef struct cli_task_list {
+    cli_task *v; /* a vector of base's */
+    uint32_t n, cap;
+    char *name;
+} cli_task_list;
+/* "-": standard input. HONE_E_INPUT, HONE_E_NOTFOUND, HONE_E_IO, HONE_E_LIMIT. */
+hone_status cli_task_list_load(const char *path, cli_task_list *ret,
+                               hone_error *err) HONE_NODISCARD;
+void cli_task_list_free(cli_task_list *l);
+
 /* "native", a JSON target text, or a file that holds one. */
 hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err) HONE_NODISCARD;
 struct hone_db;
@@ -91,6 +107,7 @@ void cli_format_ns(double ns, char ret[32]);
 struct hone_progress;
 void cli_progress_start(const char *title);
 void cli_progress_draw(const struct hone_progress *p);
+void cli_progress_say(const char *fmt, ...) HONE_PRINTF(1, 2);
 void cli_progress_end(void);
 
 /* Listens and connects for workers; the address of any interface among `workers` is one to listen
@@ -115,9 +132,34 @@ const char *cli_local_endpoint(const cli_local *l);
 void cli_local_mind(cli_local *l, const hone_pool *pool);
 void cli_local_stop(cli_local *l);
 
+/* ---- what a tune says (tune.c, tune_list.c) ----------------------------------------------------
+ */
+
+struct hone_trial;
+struct hone_driver;
+struct hone_session_options;
+/* A line of JSON on standard output; j is released. False: it could not be written, and *cli_stop
+ * is set. */
+bool cli_print_json(json_t *j);
+/* One trial, of this task (NULL: there is one kernel only). */
+void cli_print_trial(const struct hone_trial *t, const char *task);
+/* Tunes the kernels of a list together. `each`: what all sessions have. What is said on the way and
+ * at the end is said. *ret_found: every kernel has a schedule. Returns what ended it early. */
+typedef struct cli_tune_list_options {
+    const struct hone_session_options *each;
+    int64_t trials, seconds, start_ns; /* 0: no limit */
+    const char *db_path;
+    bool json;
+    bool (*stop)(void *ctx);
+    void (*on_turn)(void *ctx);
+    void *ctx;
+} cli_tune_list_options;
+hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o,
+                          struct hone_driver *d, bool *ret_found, hone_error *err) HONE_NODISCARD;
+
 /* ---- commands
  * ------------------------------------------------------------------------------------ */
 
-extern const cli_command cli_tune, cli_query, cli_show, cli_worker, cli_keygen, cli_db;
+extern const cli_command cli_tune, cli_tasks, cli_query, cli_show, cli_worker, cli_keygen, cli_db;
 
 #endif

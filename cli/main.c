@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 
-static const cli_command *const commands[] = {&cli_tune,   &cli_query,  &cli_show,
+static const cli_command *const commands[] = {&cli_tune,   &cli_tasks,  &cli_query, &cli_show,
                                               &cli_worker, &cli_keygen, &cli_db};
 
 static void usage(FILE *to)

@@ -26,6 +26,15 @@ void cli_progress_start(const char *title)
     hone_log_set_hook(hook);
 }
 
+/* As much of the line as there is room for. */
+static void show(void)
+{
+    struct winsize w;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 && w.ws_col < sizeof line)
+        line[w.ws_col - 1] = '\0';
+    fprintf(stderr, "\r\033[K%s", line);
+}
+
 void cli_progress_draw(const hone_progress *p)
 {
     if (!live)
@@ -50,10 +59,18 @@ void cli_progress_draw(const hone_progress *p)
         n += snprintf(line + n, sizeof line - (size_t)n, ", %" PRIu64 " rejected (most: %s)",
                       rejected, hone_status_text(most));
     snprintf(line + n, sizeof line - (size_t)n, "%s", left);
-    struct winsize w;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 && w.ws_col < sizeof line)
-        line[w.ws_col - 1] = '\0';
-    fprintf(stderr, "\r\033[K%s", line);
+    show();
+}
+
+void cli_progress_say(const char *fmt, ...)
+{
+    va_list ap;
+    if (!live)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    show();
 }
 
 void cli_progress_end(void)

@@ -30,15 +30,17 @@ typedef struct tune {
     hone_pool *pool;
 } tune;
 
-static void print_json(json_t *j)
+bool cli_print_json(json_t *j)
 {
     char *text = hone_json_text(j);
-    if (puts(text) < 0 || fflush(stdout) != 0) {
+    bool good = puts(text) >= 0 && fflush(stdout) == 0;
+    if (!good) {
         reader_gone |= errno == EPIPE;
         stop = 1; /* main says why */
     }
     free(text);
     json_decref(j);
+    return good;
 }
 
 static json_t *hash_json(uint64_t h)
@@ -48,10 +50,8 @@ static json_t *hash_json(uint64_t h)
     return json_string(text);
 }
 
-static void on_trial(const tune *u, const hone_trial *t)
+void cli_print_trial(const hone_trial *t, const char *task)
 {
-    if (!u->json)
-        return;
     json_t *j =
         json_pack("{s:I, s:s, s:s, s:s, s:b}", "trial", (json_int_t)t->number, "status",
                   hone_status_name(t->status), "why", t->why, "device", t->device, "best", t->best);
@@ -63,14 +63,16 @@ static void on_trial(const tune *u, const hone_trial *t)
     } else {
         json_object_set_new(j, "reason", hone_json_string(t->reason));
     }
-    print_json(j);
+    if (task)
+        json_object_set_new(j, "task", hone_json_string(task));
+    cli_print_json(j);
 }
 
 static void on_action(void *ctx, unsigned k, const hone_session_action *a)
 {
     (void)k;
-    if (a->kind == HONE_SESSION_TRIAL)
-        on_trial(ctx, &a->trial);
+    if (a->kind == HONE_SESSION_TRIAL && ((tune *)ctx)->json)
+        cli_print_trial(&a->trial, NULL);
     else if (a->kind == HONE_SESSION_PROGRESS)
         cli_progress_draw(&a->progress);
     else if (a->kind == HONE_SESSION_NOTICE)
@@ -153,7 +155,7 @@ static void summary_json(const hone_strategy *strategy, const hone_session_resul
         json_object_set_new(j, "best_trace", hash_json(r->best_hash));
     if (st != HONE_OK)
         json_object_set_new(j, "error", hone_json_string(err->message));
-    print_json(j);
+    cli_print_json(j);
 }
 
 static void summary_text(const cli_kernel *k, const hone_target *t, int64_t threads,
@@ -228,6 +230,33 @@ static void catch_signals(void)
         sigaction(signals[k], &sa, NULL);
 }
 
+static hone_status tune_one(tune *u, const cli_kernel *kernel, const hone_session_options *o,
+                            hone_driver *driver, const char *db_path, int64_t start,
+                            bool *ret_found, hone_error *err)
+{
+    hone_session *session = NULL;
+    hone_session_result result = {.interrupted = true};
+    cli_progress_start(kernel->title);
+    hone_status st = hone_session_new(o, start, &session, err);
+    driver->step_ns = hone_clock_ns() - start;
+    if (st == HONE_OK) {
+        hone_drive(driver, &session, 1);
+        result = *hone_session_get_result(session);
+        st = result.status;
+        *err = result.error;
+    } else if (st == HONE_E_INTERRUPTED) {
+        st = HONE_OK;
+    }
+    cli_progress_end();
+    if (u->json)
+        summary_json(o->strategy, &result, driver->step_ns, st, err);
+    else if (st == HONE_OK || result.trials)
+        summary_text(kernel, o->target, o->threads, db_path, &result, driver->step_ns);
+    *ret_found = result.best_ns > 0;
+    hone_session_free(session);
+    return st;
+}
+
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
@@ -237,16 +266,20 @@ static int run(int argc, char **argv, const cli_command *self)
     char strategy_help[4096];
     list_strategies(strategy_help, sizeof strategy_help);
     int64_t threads = 0, trials = 0, seconds = 0, seed = 1;
+    const char *tasks_path = NULL;
     bool insecure = false;
     tune u = {0};
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
+        {"--tasks", CLI_TEXT, "FILE", &tasks_path,
+         "instead of KERNEL: all kernels of a task list (hone tasks), with one budget", 0},
         {"--db", CLI_TEXT, "FILE", &db_path, "the log of everything tried (default hone.db)", 0},
         {"--target", CLI_TEXT, "T", &target_arg,
          "native (default), device (what the workers are), target JSON, or a file", 0},
         {"--threads", CLI_INT, "N", &threads,
          "threads the kernel may use (default: all of the target's)", 1},
-        {"--trials", CLI_INT, "N", &trials, "stop after so many (default 256 without --time)", 1},
+        {"--trials", CLI_INT, "N", &trials,
+         "stop after so many (default without --time: 256, 64 for each of a list)", 1},
         {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
         {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
         {"--strategy", CLI_TEXT, "NAME", &strategy_arg, strategy_help, 0},
@@ -267,8 +300,10 @@ static int run(int argc, char **argv, const cli_command *self)
     int code;
     if (!CLI_PARSE(self, argc, argv, options, pos, &n, &code))
         return code;
-    if (n != 1)
+    if (n != 1 && !tasks_path)
         return cli_usage(self, "which kernel? a built-in's name or FILE.hone[:name]");
+    if (tasks_path && (n != 0 || sizes.n != 0))
+        return cli_usage(self, "--tasks has the kernels and their sizes: no KERNEL, no -D");
     if (threads > HONE_MAX_THREADS)
         return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
     if (seconds > 1000000000)
@@ -276,20 +311,20 @@ static int run(int argc, char **argv, const cli_command *self)
     const hone_strategy *strategy = hone_strategy_find(strategy_arg);
     if (!strategy)
         return unknown_strategy(self, strategy_arg);
-    if (!trials && !seconds)
-        trials = 256;
-
     bool here = workers.n + listen.n == 0; /* measure on this machine */
     bool found = false;
     hone_error err = {0};
     cli_kernel kernel = {0};
+    cli_task_list list = {0};
     hone_target target;
     hone_db *db = NULL;
     hone_pool *pool = NULL;
-    hone_session *session = NULL;
     hone_custom_rules *rules = hone_custom_rules_new();
     bool ask_devices = strcmp(target_arg, "device") == 0;
-    hone_status st = cli_kernel_load(pos[0], &sizes, &kernel, &err);
+    hone_status st = tasks_path ? cli_task_list_load(tasks_path, &list, &err)
+                                : cli_kernel_load(pos[0], &sizes, &kernel, &err);
+    if (!trials && !seconds)
+        trials = tasks_path ? 64 * (int64_t)list.n : 256;
     for (unsigned k = 0; k < rule_files.n && st == HONE_OK; k++)
         st = hone_custom_rules_load(rules, rule_files.v[k], &err);
     hone_intrin_set *intrins = hone_intrin_set_new();
@@ -320,7 +355,6 @@ static int run(int argc, char **argv, const cli_command *self)
     if (!threads)
         threads = st == HONE_OK && ask_devices ? target.cores : cli_processors();
     if (st == HONE_OK) {
-        cli_progress_start(kernel.title);
         hone_driver driver = {.pool = pool,
                               .stop = is_stopped,
                               .on_turn = on_turn,
@@ -329,48 +363,42 @@ static int run(int argc, char **argv, const cli_command *self)
                               .ctx = &u};
         int64_t start = hone_clock_ns();
         u.deadline_ns = seconds ? start + seconds * 1000000000 : 0;
-        st = hone_session_new(
-            &(hone_session_options){.program = &kernel.program,
-                                    .sizes = kernel.sizes,
-                                    .target = &target,
-                                    .llvm_version = hone_codegen_version(),
-                                    .threads = (int32_t)threads,
-                                    .rules = rules,
-                                    .intrins = intrins,
-                                    .trials = (uint64_t)trials,
-                                    .time_ms = seconds * 1000,
-                                    .seed = (uint64_t)seed,
-                                    .strategy = strategy,
-                                    .db = db,
-                                    .port = hone_driver_port(&driver),
-                                    .exclusive = here && threads >= cli_processors(),
-                                    .stop = is_over,
-                                    .stop_ctx = &u},
-            start, &session, &err);
-        driver.step_ns = hone_clock_ns() - start;
-        hone_session_result result = {.interrupted = true};
-        if (st == HONE_OK) {
-            hone_drive(&driver, &session, 1);
-            result = *hone_session_get_result(session);
-            st = result.status;
-            err = result.error;
-        } else if (st == HONE_E_INTERRUPTED) {
-            st = HONE_OK;
-        }
-        cli_progress_end();
-        if (u.json)
-            summary_json(strategy, &result, driver.step_ns, st, &err);
-        else if (st == HONE_OK || result.trials)
-            summary_text(&kernel, &target, threads, db_path, &result, driver.step_ns);
-        found = result.best_ns > 0;
+        hone_session_options each = {.program = &kernel.program,
+                                     .sizes = kernel.sizes,
+                                     .target = &target,
+                                     .llvm_version = hone_codegen_version(),
+                                     .threads = (int32_t)threads,
+                                     .rules = rules,
+                                     .intrins = intrins,
+                                     .trials = (uint64_t)trials,
+                                     .time_ms = seconds * 1000,
+                                     .seed = (uint64_t)seed,
+                                     .strategy = strategy,
+                                     .db = db,
+                                     .port = hone_driver_port(&driver),
+                                     .exclusive = here && threads >= cli_processors(),
+                                     .stop = is_over,
+                                     .stop_ctx = &u};
+        st = tasks_path ? cli_tune_list(&list,
+                                        &(cli_tune_list_options){.each = &each,
+                                                                 .trials = trials,
+                                                                 .seconds = seconds,
+                                                                 .start_ns = start,
+                                                                 .db_path = db_path,
+                                                                 .json = u.json,
+                                                                 .stop = is_stopped,
+                                                                 .on_turn = on_turn,
+                                                                 .ctx = &u},
+                                        &driver, &found, &err)
+                        : tune_one(&u, &kernel, &each, &driver, db_path, start, &found, &err);
     }
-    hone_session_free(session);
     hone_pool_free(pool);
     cli_local_stop(u.local);
     hone_db_close(db);
     hone_custom_rules_free(rules);
     hone_intrin_set_free(intrins);
     cli_kernel_free(&kernel);
+    cli_task_list_free(&list);
     if (st != HONE_OK)
         return cli_fail(st, &err);
     return found && !reader_gone ? 0 : 1;
@@ -378,7 +406,7 @@ static int run(int argc, char **argv, const cli_command *self)
 
 const cli_command cli_tune = {
     .name = "tune",
-    .synopsis = "KERNEL [-D NAME=INT]... [options]",
+    .synopsis = "KERNEL [-D NAME=INT]... | --tasks FILE [options]",
     .summary = "find the fastest correct version of a kernel and log everything tried",
     .text =
         "KERNEL is a built-in (matmul, batch_matmul, matmul_bias_relu, conv2d_nhwc, ...) or\n"
@@ -388,6 +416,7 @@ const cli_command cli_tune = {
         "a lost worker the same command goes on, and nothing is measured twice.\n\n"
         "  hone tune matmul -D M=512 -D N=512 -D K=512 --threads 1 --trials 128\n"
         "  hone tune my.hone:attention -D N=77 --time 60 --json\n"
+        "  hone tune --tasks resnet50.json --time 1800 --threads 1\n"
         "  hone tune matmul -D M=64 -D N=64 -D K=64 --worker tcp://*:5555 --key me --allow "
         "boards\n\n"
         "exit codes: 0 found one, 1 failed or none was right, 2 bad input\n",

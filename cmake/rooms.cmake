@@ -31,6 +31,9 @@ endfunction()
 function(hone_programs)
     file(GLOB cli CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cli/*.c)
     list(REMOVE_ITEM cli ${CMAKE_SOURCE_DIR}/cli/hone_device.c)
+    file(GLOB task_lists CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/workloads/tasks/*.json)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/cli/tasks.c PROPERTIES OBJECT_DEPENDS
+                                "${task_lists}") # .incbin
     add_executable(hone ${cli})
     target_link_libraries(hone PRIVATE tuner builder)
     set_target_properties(hone PROPERTIES ENABLE_EXPORTS ON)

@@ -47,7 +47,7 @@ void hone_tuner__progress(session *s, bool now)
     s->progress_ns = s->now_ns;
     const variant *best = hone_tuner__incumbent(s);
     hone_progress p = {.trials = s->r.trials,
-                       .budget = s->o.trials,
+                       .budget = hone_tuner__budget(s),
                        .ok = s->r.ok,
                        .failed = s->r.failed,
                        .best_ns = best ? (int64_t)best->clock_ns : 0,

@@ -19,7 +19,7 @@ static uint32_t in_hand(void *ctx, unsigned role)
     const hone_driver *d = ctx;
     uint32_t n = 0;
     for (unsigned k = 0; k < d->n; k++)
-        n += hone_session_in_hand(d->sessions[k], role);
+        n += d->sessions[k] ? hone_session_in_hand(d->sessions[k], role) : 0;
     return n;
 }
 
@@ -62,9 +62,9 @@ static void step(hone_driver *d, unsigned k, hone_pool_event *e)
 static bool all_done(const hone_driver *d)
 {
     for (unsigned k = 0; k < d->n; k++)
-        if (!hone_session_get_result(d->sessions[k])->done)
+        if (d->sessions[k] && !hone_session_get_result(d->sessions[k])->done)
             return false;
-    return true;
+    return !(d->more && d->more(d->ctx));
 }
 
 void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n)
@@ -81,6 +81,8 @@ void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n)
             d->on_turn(d->ctx);
         bool stop = d->stop && d->stop(d->ctx);
         for (unsigned k = 0; k < n; k++) {
+            if (!sessions[k])
+                continue;
             bool mine = of_job && hone_session_owns(sessions[k], e.id);
             if (stop)
                 hone_session_stop(sessions[k]);

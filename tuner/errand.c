@@ -205,10 +205,11 @@ static void feed_search(session *s)
 {
     uint64_t committed = s->r.trials + count_trials(s);
     bool quiet = !s->o.exclusive || (s->errands.n == 0 && in_hand(s, HONE_ROLE_RUN) == 0);
-    if (s->phase != TUNING || s->r.exhausted || hone_tuner__count(s, TO_BUILD) > 0 || !quiet ||
-        (s->o.trials && committed >= s->o.trials))
+    uint64_t budget = hone_tuner__budget(s);
+    if (s->phase != TUNING || s->r.exhausted || s->finishing ||
+        hone_tuner__count(s, TO_BUILD) > 0 || !quiet || (budget && committed >= budget))
         return;
-    uint64_t left = s->o.trials ? s->o.trials - committed : BATCH;
+    uint64_t left = budget ? budget - committed : BATCH;
     ask(s, left < BATCH ? (uint32_t)left : BATCH);
 }
 

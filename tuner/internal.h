@@ -95,6 +95,8 @@ struct hone_session {
     int64_t heard_ns;                        /* when a job last came back, or none was in hand */
     int64_t progress_ns;                     /* when progress was last told */
     bool stepped, stop_asked;
+    uint64_t granted; /* trials of a session that is held */
+    bool finishing;   /* it is held no more */
 
     hone_space *space;
     hone_search *search;
@@ -110,6 +112,7 @@ struct hone_session {
     HONE_VEC(uint64_t) met;   /* traces of the log that were looked at in this session */
     HONE_VEC(device_clock) clocks;
     double default_clock_ns;
+    double known_ns;        /* comparable time of the fastest that the log has; 0: none */
     int failed_in_a_row[2]; /* builds, measurements */
     uint64_t went_well[2];
     bool log_given_up; /* no incumbent is taken from the log (any more) */
@@ -130,6 +133,8 @@ void hone_tuner__end(session *s, hone_status status, const char *fmt, ...) HONE_
 /* Ends it when st is a failure of the log or the search; true: it goes on. */
 bool hone_tuner__goes_on(session *s, hone_status st, const hone_error *err);
 bool hone_tuner__is_as_written(const char *trace);
+/* Trials it may make, as of now; 0: no limit, or for one that is held: none yet. */
+uint64_t hone_tuner__budget(const session *s);
 
 /* ---- action.c ----------------------------------------------------------------------------------
  */

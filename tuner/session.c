@@ -122,8 +122,20 @@ static void watch_answers(session *s)
                         (int)(WAIT_FOR_ANSWERS_NS / (60000 * MS)));
 }
 
+/* Nothing more is to be tried, as of now. */
+static bool is_used_up(const session *s)
+{
+    uint64_t budget = hone_tuner__budget(s);
+    return s->finishing || s->r.exhausted || (budget && s->r.trials >= budget);
+}
+
 static void wait_step(session *s)
 {
+    if (s->o.held && !s->granted) {
+        if (s->finishing)
+            finish(s);
+        return;
+    }
     if (!is_able(s, HONE_ROLE_BUILD) || !is_able(s, HONE_ROLE_RUN))
         return;
     hone_tuner__errand(s, FOR_REFERENCE, NULL);
@@ -156,8 +168,8 @@ static int64_t race_ns(const session *s)
 static void tune_step(session *s)
 {
     bool out_of_time = s->deadline_ns && s->now_ns >= s->deadline_ns - race_ns(s);
-    bool no_more = s->r.exhausted || (s->o.trials && s->r.trials >= s->o.trials);
-    if (!out_of_time && !(no_more && s->errands.n == 0))
+    bool is_over = is_used_up(s) && s->errands.n == 0 && (!s->o.held || s->finishing);
+    if (!out_of_time && !is_over)
         return;
     hone_tuner__give_up(s, NULL);
     const variant *first = hone_tuner__incumbent(s);
@@ -228,6 +240,35 @@ void hone_session_step(hone_session *s, hone_pool_event *e, int64_t now_ns)
 void hone_session_stop(hone_session *s)
 {
     s->stop_asked = true;
+}
+
+uint64_t hone_tuner__budget(const session *s)
+{
+    return s->o.held ? s->granted : s->o.trials;
+}
+
+void hone_session_grant(hone_session *s, uint64_t trials)
+{
+    HONE_ASSERT(s->o.held);
+    s->granted += trials;
+}
+
+void hone_session_finish(hone_session *s)
+{
+    s->finishing = true;
+}
+
+bool hone_session_rests(const hone_session *s)
+{
+    bool unasked = s->phase == WAITING && !s->granted;
+    return s->phase == DONE || unasked ||
+           (s->phase == TUNING && s->errands.n == 0 && is_used_up(s));
+}
+
+double hone_session_best_ns(const hone_session *s)
+{
+    const variant *best = hone_tuner__incumbent(s);
+    return best ? best->clock_ns : s->known_ns;
 }
 
 bool hone_session_owns(const hone_session *s, uint64_t id)

@@ -62,6 +62,8 @@ static bool recall(void *ctx, const hone_db_record *r)
         return true;
     if (r->status == HONE_OK && hone_tuner__is_as_written(r->trace))
         s->default_clock_ns = clock_of(r);
+    if (r->status == HONE_OK && (s->known_ns == 0 || clock_of(r) < s->known_ns))
+        s->known_ns = clock_of(r);
     hone_search_tell(s->search, &(hone_outcome){.id = HONE_NOT_ASKED,
                                                 .trace = r->trace,
                                                 .hash = r->trace_hash,

@@ -45,6 +45,7 @@ typedef struct hone_session_options {
     hone_db *db;                   /* open for writing */
     hone_session_port port;
     bool exclusive; /* builds and measurements share all processors: never at the same time */
+    bool held;      /* the trials are granted in parts, by hone_session_grant; `trials` is 0 */
     /* Looked at within long computations; true ends them early. Whoever sets it calls
      * hone_session_stop too. May be NULL. */
     bool (*stop)(void *ctx);
@@ -126,6 +127,15 @@ void hone_session_free(hone_session *s);
  * its event, HONE_POOL_BUILT or HONE_POOL_MEASURED, whose artifact is taken. Wanted at least ten
  * times a second. now_ns never goes back. */
 void hone_session_step(hone_session *s, hone_pool_event *e, int64_t now_ns);
+/* A session that is held does nothing before its first grant, and rests when what was granted is
+ * used up: hone_session_rests then. hone_session_finish lets it come to its end, as one whose
+ * trials are used up does. */
+void hone_session_grant(hone_session *s, uint64_t trials);
+void hone_session_finish(hone_session *s);
+bool hone_session_rests(const hone_session *s);
+/* Comparable time of the incumbent, or before the first measurement of what the log has; 0: none.
+ */
+double hone_session_best_ns(const hone_session *s);
 /* The user has had enough: the next step cancels what is in hand and ends the session. */
 void hone_session_stop(hone_session *s);
 /* The next thing to do, or false. To be called until then after each step, and after the last;
@@ -153,6 +163,8 @@ typedef struct hone_driver {
     /* Trials, progress and notices of session k. */
     void (*on_action)(void *ctx, unsigned k, const hone_session_action *a);
     void *ctx;
+    /* Further sessions may come: not over, though all are done. NULL: none will. */
+    bool (*more)(void *ctx);
     int64_t step_ns;               /* out: spent inside of sessions, which is search and log */
     hone_session *const *sessions; /* set by hone_drive */
     unsigned n;
@@ -160,7 +172,69 @@ typedef struct hone_driver {
 
 /* The port for sessions that d will drive. d must outlive them. */
 hone_session_port hone_driver_port(hone_driver *d);
-/* Drives the sessions on the pool until all are done. */
+/* Drives the sessions on the pool until all are done. One that is NULL is not there yet. */
 void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n);
+
+/* ---- tasks: several kernels, one budget (tuner/tasks.c, tuner/task_list.c) --------------------
+ */
+
+/* What is known of one kernel of a network. Times in ns, best_ns 0: nothing right yet. */
+typedef struct hone_task {
+    double weight;              /* how often the network runs it */
+    double ops;                 /* of one call, for speeds */
+    uint64_t group;             /* kernels of a group reach similar speeds */
+    double best_ns, past_ns[3]; /* now, and after the rounds before the last one */
+    uint32_t rounds;
+    bool busy, over; /* a round is under way; there is nothing more to try */
+} hone_task;
+
+#define HONE_NO_TASK UINT32_MAX
+/* The task that a round is expected to gain most for, of those neither busy nor over. Pure. */
+uint32_t hone_task_next(const hone_task *t, uint32_t n);
+/* Weighted time in ns that one more round of t[at] may take away. Pure. */
+double hone_task_gain(const hone_task *t, uint32_t n, uint32_t at);
+/* A round of t has ended with this best. */
+void hone_task_round(hone_task *t, double best_ns);
+
+/* One kernel of a list. The program must outlive the list. */
+typedef struct hone_task_kernel {
+    const hone_program *program;
+    const char *sizes; /* JSON object, for the log */
+    double weight;
+} hone_task_kernel;
+
+typedef struct hone_task_list_options {
+    hone_session_options
+        each;         /* of every session: what is not the kernel's, trials and time apart */
+    uint64_t trials;  /* of all together; 0: no limit */
+    int64_t time_ms;  /* of all together; 0: no limit */
+    unsigned at_once; /* tasks worked on at a time: one is built while another is timed */
+} hone_task_list_options;
+
+typedef struct hone_task_list hone_task_list;
+hone_task_list *hone_task_list_new(const hone_task_list_options *o, const hone_task_kernel *k,
+                                   uint32_t n, int64_t now_ns);
+void hone_task_list_free(hone_task_list *l);
+/* Opens sessions, hands out rounds and ends the list. Wanted between turns of the driver of its
+ * sessions, which are at *hone_task_list_sessions. */
+void hone_task_list_step(hone_task_list *l, int64_t now_ns);
+hone_session *const *hone_task_list_sessions(const hone_task_list *l);
+/* There is something left to be done. */
+bool hone_task_list_more(const hone_task_list *l);
+/* The user has had enough. */
+void hone_task_list_stop(hone_task_list *l);
+
+typedef struct hone_task_list_state {
+    double total_ns;  /* weights times best times, of the tasks that have one */
+    uint32_t without; /* tasks that have none */
+    uint64_t trials;
+    uint32_t busy;      /* the first task that is worked on; HONE_NO_TASK: none */
+    hone_status status; /* of the first session that failed; the others go on */
+    hone_error error;
+    bool interrupted;
+} hone_task_list_state;
+/* Time of the best of task k, of this run or of the log; 0: none. */
+double hone_task_list_best_ns(const hone_task_list *l, uint32_t k);
+void hone_task_list_get_state(const hone_task_list *l, hone_task_list_state *ret);
 
 #endif

@@ -6,7 +6,8 @@
 
 man=$SRC/docs/man/hone.1
 declare -A takes=(
-    [tune]="-D --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
+    [tune]="-D --tasks --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
+    [tasks]=""
     [query]="-D --db --target --threads --emit -o --name --require --trace --intrin --json"
     [show]="-D --trace --intrin"
     [worker]="--connect --listen --key --allow --insecure-loopback --role"
