@@ -4,7 +4,8 @@
  * (`val`): whatever would not be is cut to small whole numbers first. So the order in which a
  * schedule adds, and whether it contracts to a fused multiply-add, cannot change a result, and
  * results are compared exactly. Elementary functions stand only outermost in results; the
- * comparison then allows for rounding. Integers wrap around, which any order agrees on.
+ * comparison then allows for rounding. Integers wrap around, which any order agrees on. Loose
+ * workloads do without all that: they are for whoever knows what rounding may do.
  *
  * Sizes have names and defaults, and what depends on them is written in terms of them, so that a
  * failure gets smaller by editing numbers (shrink.c). */
@@ -43,6 +44,7 @@ typedef struct buf {
 
 typedef struct maker {
     hone_rng *rng;
+    bool loose; /* nothing is kept exact */
     dim sizes[4];
     buf bufs[MAX_BUFS];
     unsigned n_bufs, n_inputs;
@@ -78,9 +80,9 @@ static int computed_bits(hone_dtype t)
     return t == HONE_F64 ? 48 : 22;
 }
 
-static bool fits(val v, int bits)
+static bool fits(const maker *m, val v, int bits)
 {
-    return v.max * exp2(v.frac) <= exp2(bits) && v.max < 1e4;
+    return m->loose || (v.max * exp2(v.frac) <= exp2(bits) && v.max < 1e4);
 }
 
 static void wrap(hone_buf *b, const char *before, const char *after)
@@ -229,7 +231,8 @@ static val load(maker *m, hone_dtype want, hone_buf *out)
         return v;
     if (b->t == HONE_BOOL)
         return (val){1, 0};
-    if (!hone_dtype_is_float(b->t) || (cast && !fits(v, bits_of(want)))) {
+    if (!m->loose &&
+        (!hone_dtype_is_float(b->t) || (cast && !fits(m, v, bits_of(want))))) {
         wrap(out, "max(min(floor(", "), 2.0), -2.0)");
         v = (val){2, 0};
     }
@@ -265,6 +268,31 @@ static void condition(maker *m, hone_dtype t, unsigned depth, hone_buf *out)
     expr(m, t, depth, out);
     hone_buf_printf(out, " %s ", compare[below(m, HONE_LEN(compare))]);
     expr(m, t, depth, out);
+}
+
+static val two(maker *m, hone_dtype t, unsigned depth, const char *open, const char *between,
+               hone_buf *out, val *ret_b);
+
+/* What has no place among exact numbers, or is of no use to schedules. */
+static val loose_expr(maker *m, hone_dtype t, unsigned depth, hone_buf *out)
+{
+    static const char *const fns[] = {"exp(", "log(", "sqrt(", "tanh(", "sigmoid(", "erf("};
+    static const char *const bits[] = {" & ", " | ", " ^ ", " << ", " >> "};
+    val v = {0}, w;
+    if (!hone_dtype_is_float(t) && chance(m, 15)) {
+        hone_buf_puts(out, "popcount(");
+        v = expr(m, t, depth - 1, out);
+        hone_buf_puts(out, ")");
+    } else if (!hone_dtype_is_float(t)) {
+        v = two(m, t, depth - 1, "(", bits[below(m, HONE_LEN(bits))], out, &w);
+    } else if (chance(m, 50)) {
+        v = two(m, t, depth - 1, "(", " / ", out, &w);
+    } else {
+        hone_buf_puts(out, fns[below(m, HONE_LEN(fns))]);
+        v = expr(m, t, depth - 1, out);
+        hone_buf_puts(out, ")");
+    }
+    return v;
 }
 
 static void int_expr(maker *m, hone_dtype t, unsigned depth, hone_buf *out)
@@ -377,11 +405,13 @@ static val expr(maker *m, hone_dtype t, unsigned depth, hone_buf *out)
         v = load(m, t, &part);
     else if (t == HONE_BOOL)
         condition(m, chance(m, 50) ? HONE_BOOL : HONE_F32, depth - 1, &part);
+    else if (m->loose && chance(m, 12))
+        v = loose_expr(m, t, depth, &part);
     else if (!hone_dtype_is_float(t))
         int_expr(m, t, depth, &part);
     else
         v = float_expr(m, t, depth, &part);
-    if (hone_dtype_is_float(t) && !fits(v, computed_bits(t)))
+    if (hone_dtype_is_float(t) && !fits(m, v, computed_bits(t)))
         cut(&part, &v);
     hone_buf_add(out, part.s, part.n);
     hone_buf_free(&part);
@@ -440,7 +470,7 @@ static val reduction(maker *m, hone_buf *out)
     hone_buf_puts(out, ") ");
     hone_buf part = {0};
     val v;
-    if (is_float && kind[0] == 'p') {
+    if (is_float && kind[0] == 'p' && !m->loose) {
         hone_buf_puts(&part, "select(");
         condition(m, m->t, 0, &part);
         hone_buf_puts(&part, ", 1.0, -1.0)");
@@ -452,7 +482,7 @@ static val reduction(maker *m, hone_buf *out)
         hone_buf_puts(&part, ")");
     }
     val total = {kind[0] == 's' ? v.max * n : v.max, v.frac};
-    if (is_float && !fits(total, bits_of(m->t))) {
+    if (is_float && !fits(m, total, bits_of(m->t))) {
         /* whole numbers small enough for this many terms, or only -1, 0 and 1 */
         if (n > exp2(bits_of(m->t)) && kind[0] == 's') {
             wrap(&part, "select(", " < 0.5, 0.0, 0.0)");
@@ -512,7 +542,7 @@ static val product(maker *m, hone_buf *out)
     double n = (double)k->d.n;
     hone_buf_printf(out, "sum(%s < %s) ", k->name, k->d.text);
     val v = {1, 0};
-    bool small = hone_dtype_is_float(m->t) && 4 * n > exp2(bits_of(m->t));
+    bool small = !m->loose && hone_dtype_is_float(m->t) && 4 * n > exp2(bits_of(m->t));
     for (unsigned q = 0; q < 2; q++) {
         hone_dtype t = chance(m, 80)               ? m->t
                        : hone_dtype_is_float(m->t) ? (hone_dtype)below(m, HONE_I64)
@@ -539,7 +569,7 @@ static val product(maker *m, hone_buf *out)
         val w = small ? (val){1, 0} : b->v;
         v = (val){v.max * w.max, v.frac + w.frac};
     }
-    if (hone_dtype_is_float(m->t) && !fits((val){v.max * n, v.frac}, bits_of(m->t))) {
+    if (hone_dtype_is_float(m->t) && !fits(m, (val){v.max * n, v.frac}, bits_of(m->t))) {
         wrap(out, "", " * 0.0");
         v = (val){0, 0};
     }
@@ -567,7 +597,7 @@ static void stage(maker *m, bool last)
         v = padding(m, &value);
     else
         v = expr(m, m->t, 1 + below(m, 3), &value), plain = true;
-    if (hone_dtype_is_float(m->t) && !fits(v, bits_of(m->t)) && plain)
+    if (hone_dtype_is_float(m->t) && !fits(m, v, bits_of(m->t)) && plain)
         cut(&value, &v);
     bool rounds = last && plain && hone_dtype_is_float(m->t) && chance(m, 8);
     if (rounds) {
@@ -600,12 +630,13 @@ static void declare(maker *m, hone_buf *out)
     }
 }
 
-char *pair_workload(hone_rng *rng)
+static char *make(hone_rng *rng, bool loose)
 {
     static const unsigned extents[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 11, 13, 16, 17, 19, 23, 31, 37};
     maker *m = hone_xcalloc(1, sizeof *m);
     hone_buf out = {0};
     m->rng = rng;
+    m->loose = loose;
     hone_buf_puts(&out, "kernel pair(");
     for (unsigned k = 0; k < HONE_LEN(m->sizes); k++) {
         dim *d = &m->sizes[k];
@@ -622,4 +653,14 @@ char *pair_workload(hone_rng *rng)
     hone_buf_free(&m->body);
     free(m);
     return hone_buf_take(&out);
+}
+
+char *pair_workload(hone_rng *rng)
+{
+    return make(rng, false);
+}
+
+char *pair_workload_loose(hone_rng *rng)
+{
+    return make(rng, true);
 }

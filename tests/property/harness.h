@@ -132,6 +132,8 @@ int64_t pair_work(const hone_program *p);
 
 /* A random workload, as text; the caller frees. */
 char *pair_workload(hone_rng *rng);
+/* The same with every operation of the language and with results that rounding touches. */
+char *pair_workload_loose(hone_rng *rng);
 /* A workload and a trace that lead up to the instruction (settings.c); NULL: none is needed, or, at
  * times, none this time. The caller frees the workload. */
 char *pair_setting(hone_rng *rng, hone_inst_kind focus, const char **ret_trace);
