@@ -231,8 +231,7 @@ static val load(maker *m, hone_dtype want, hone_buf *out)
         return v;
     if (b->t == HONE_BOOL)
         return (val){1, 0};
-    if (!m->loose &&
-        (!hone_dtype_is_float(b->t) || (cast && !fits(m, v, bits_of(want))))) {
+    if (!m->loose && (!hone_dtype_is_float(b->t) || (cast && !fits(m, v, bits_of(want))))) {
         wrap(out, "max(min(floor(", "), 2.0), -2.0)");
         v = (val){2, 0};
     }
