@@ -141,23 +141,26 @@ typedef struct reduction {
     hone_dtype dtype;
     hone_expr operand;
     double steps;
-    hone_buffer value, size, error; /* size, error: none where not needed */
-    quantum quantum;                /* of the operand */
+    hone_buffer value, size, error, grown; /* but for value: none where not needed */
+    quantum quantum;                       /* of the operand */
 } reduction;
 
-typedef enum part { VALUE, SIZE, ERROR, MOST } part;
+typedef enum part { VALUE, SIZE, ERROR, MOST, GROWN } part;
 
 /* One part of the operand reduced by op into `out`; returns the operand's shadow. */
 static shadow reduce(oracle *c, hone_stmt from, const reduction *r, hone_buffer out, hone_op op,
                      hone_expr init, part which)
 {
     hone_stmt block = begin(c, from, true, out);
-    shadow s = hone_oracle__translate(c, r->operand);
+    shadow s = r->op == HONE_OP_ADD ? hone_oracle__translate_term(c, r->operand)
+                                    : hone_oracle__translate(c, r->operand);
     hone_expr term = s.v;
-    if (which == SIZE || which == MOST)
+    if (which == SIZE || which == MOST || which == GROWN)
         term = hone_unary(c->o, HONE_OP_ABS, s.v);
-    if (which == MOST)
+    if (which == MOST || which == GROWN)
         term = hone_oracle__plus(c, term, s.e);
+    if (which == GROWN)
+        term = op2(c, HONE_OP_MAX, term, num(c, 1));
     if (which == ERROR)
         term = as_number(c, s.e);
     store(c, block, from, out, op2(c, op, load(c, from, out), term), init);
@@ -183,14 +186,18 @@ static shadow concluded_sum(oracle *c, hone_stmt from, const void *ctx)
     if (r->quantum.known)
         pays = op2(c, HONE_OP_AND, pays, hone_oracle__exceeds(c, most, r->quantum, p));
     hone_expr cost = op2(c, HONE_OP_MUL, most, num(c, relative_cost(r)));
-    /* an order may pass the largest number on its way to a sum below it */
-    cost = hone_select(c->o, op2(c, HONE_OP_LE, most, num(c, p.most)), cost, num(c, INFINITY));
+    if (r->dtype == HONE_F16 || r->dtype == HONE_BF16) /* terms have places that denormals lack */
+        cost = op2(c, HONE_OP_ADD, cost, num(c, r->steps * p.tiny));
     cost = hone_select(c->o, pays, cost, zero);
+    /* an order may pass the largest number on its way, and meet infinity or NaN */
+    cost = hone_select(c->o, op2(c, HONE_OP_LT, num(c, p.most), most), num(c, INFINITY), cost);
     shadow s = {.v = v, .e = hone_oracle__plus(c, carried, cost), .q = r->quantum};
     return r->dtype == HONE_F64 ? s : hone_oracle__bounded(c, s, p);
 }
 
-/* | prod x - prod (x + e) (1 + u)^n | with r->size the product of |x| + e. */
+/* | prod x - prod (x + e) (1 + u)^n | with r->size the product of |x| + e. What factors make of a
+ * part that was as small as can be, or as large, is at most r->grown, the product of those above 1.
+ */
 static shadow concluded_product(oracle *c, hone_stmt from, const void *ctx)
 {
     const reduction *r = ctx;
@@ -198,10 +205,13 @@ static shadow concluded_product(oracle *c, hone_stmt from, const void *ctx)
     hone_expr v = load(c, from, r->value), most = load(c, from, r->size);
     hone_expr size = hone_unary(c->o, HONE_OP_ABS, v);
     hone_expr cost = op2(c, HONE_OP_MUL, most, num(c, 2 * relative_cost(r)));
-    cost = op2(c, HONE_OP_ADD, cost, num(c, r->steps * p.tiny));
+    hone_expr grown = load(c, from, r->grown);
+    cost = op2(c, HONE_OP_ADD, cost, op2(c, HONE_OP_MUL, grown, num(c, r->steps * p.tiny)));
     cost = op2(c, HONE_OP_ADD, cost, op2(c, HONE_OP_SUB, most, size));
     hone_expr pays = op2(c, HONE_OP_LE, size, num(c, DBL_MAX));
-    shadow s = {.v = v, .e = hone_select(c->o, pays, cost, num(c, 0))};
+    hone_expr over = op2(c, HONE_OP_LT, num(c, p.most), grown);
+    cost = hone_select(c->o, pays, cost, num(c, 0));
+    shadow s = {.v = v, .e = hone_select(c->o, over, num(c, INFINITY), cost)};
     return r->dtype == HONE_F64 ? s : hone_oracle__bounded(c, s, p);
 }
 
@@ -222,6 +232,8 @@ static shadow concluded_integers(oracle *c, hone_stmt from, const void *ctx)
     if (!r->error.i)
         return s;
     s.e = load(c, from, r->error);
+    if (r->op == HONE_OP_ADD)
+        s.e = hone_oracle__wrapping(c, r->dtype, s.v, s.e);
     if (r->op == HONE_OP_MUL)
         s.e = hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), s.e), num(c, INFINITY), num(c, 0));
     return s;
@@ -249,6 +261,10 @@ static hone_status reduction_stage(oracle *c, hone_stmt from, hone_error *err)
         r.size = like(c, out, ".size", HONE_F64, HONE_TEMP);
         reduce(c, from, &r, r.size, r.op, hone_identity_of(c->o, r.op, HONE_F64),
                sum ? SIZE : MOST);
+        if (!sum) {
+            r.grown = like(c, out, ".grown", HONE_F64, HONE_TEMP);
+            reduce(c, from, &r, r.grown, r.op, num(c, 1), GROWN);
+        }
     }
     if (s.e.i && (extreme || !real || r.op == HONE_OP_ADD)) {
         r.error = like(c, out, ".carried", HONE_F64, HONE_TEMP);

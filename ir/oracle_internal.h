@@ -44,9 +44,13 @@ shadow hone_oracle__bounded(oracle *c, shadow s, precision p);
 shadow hone_oracle__as_stored(oracle *c, shadow s, hone_dtype t);
 /* Of an expression of p within the block at hand. */
 shadow hone_oracle__translate(oracle *c, hone_expr e);
+/* The same, of a term of a sum. */
+shadow hone_oracle__translate_term(oracle *c, hone_expr e);
 /* Is a value of this size more than the span of p in units of q, so that it may be rounded? q is
  * known. */
 hone_expr hone_oracle__exceeds(oracle *c, hone_expr size, quantum q, precision p);
+/* The bound of an integer v of dtype t, off by e before it was cut to its bits. */
+hone_expr hone_oracle__wrapping(oracle *c, hone_dtype t, hone_expr v, hone_expr e);
 /* Bounds, of which none is 0. */
 hone_expr hone_oracle__plus(oracle *c, hone_expr a, hone_expr b);
 hone_expr hone_oracle__or_zero(oracle *c, hone_expr e);

@@ -84,6 +84,13 @@ hone_expr hone_oracle__or_zero(oracle *c, hone_expr e)
     return e.i ? e : num(c, 0);
 }
 
+/* A bound that is NaN, as that of what is not certain times infinity, says nothing. */
+static hone_expr at_most_infinite(oracle *c, hone_expr e)
+{
+    hone_expr most = num(c, INFINITY);
+    return e.i ? hone_select(c->o, op2(c, HONE_OP_LE, e, most), e, most) : e;
+}
+
 static hone_expr either(oracle *c, hone_expr a, hone_expr b)
 {
     return !a.i ? b : !b.i ? a : op2(c, HONE_OP_OR, a, b);
@@ -180,10 +187,23 @@ shadow hone_oracle__as_stored(oracle *c, shadow s, hone_dtype t)
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
+/* Is it infinite, and perhaps only because it was rounded by itself? */
+static hone_expr overflowed(oracle *c, shadow a)
+{
+    return a.e.i ? op2(c, HONE_OP_EQ, absolute(c, a.v), num(c, INFINITY)) : HONE_NO_EXPR;
+}
+
+/* What is added to a product may be added before that is rounded (a fused multiply-add): then the
+ * product's own overflow does not happen. */
 static shadow sum_of(oracle *c, hone_op op, shadow a, shadow b, precision p)
 {
-    return rounded(c, op2(c, op, a.v, b.v), hone_oracle__plus(c, a.e, b.e), finer(a.q, b.q), 1, 0,
-                   p);
+    shadow s =
+        rounded(c, op2(c, op, a.v, b.v), hone_oracle__plus(c, a.e, b.e), finer(a.q, b.q), 1, 0, p);
+    hone_expr over = either(c, overflowed(c, a), overflowed(c, b));
+    s = hone_oracle__bounded(c, s, p);
+    if (over.i)
+        s.e = hone_select(c->o, over, num(c, INFINITY), s.e);
+    return s;
 }
 
 static shadow product_of(oracle *c, shadow a, shadow b, precision p)
@@ -195,7 +215,7 @@ static shadow product_of(oracle *c, shadow a, shadow b, precision p)
         hone_oracle__plus(c, scaled(c, b.e, absolute(c, a.v)), scaled(c, a.e, absolute(c, b.v)));
     if (a.e.i && b.e.i)
         e = hone_oracle__plus(c, e, mul(c, a.e, b.e));
-    return rounded(c, mul(c, a.v, b.v), e, q, 1, p.tiny, p);
+    return rounded(c, mul(c, a.v, b.v), at_most_infinite(c, e), q, 1, p.tiny, p);
 }
 
 /* |a/b - (a + da)/(b + db)| <= (ea + |a/b| eb) / (|b| - eb) */
@@ -209,7 +229,8 @@ static shadow quotient_of(oracle *c, shadow a, shadow b, precision p)
             c->o, op2(c, HONE_OP_LT, num(c, 0), room), op2(c, HONE_OP_DIV, e, room),
             hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), e), num(c, INFINITY), num(c, 0)));
     }
-    return hone_oracle__bounded(c, rounded(c, z, e, any_value, 2, p.tiny, p), p);
+    return hone_oracle__bounded(c, rounded(c, z, at_most_infinite(c, e), any_value, 2, p.tiny, p),
+                                p);
 }
 
 static shadow extreme_of(oracle *c, hone_op op, shadow a, shadow b)
@@ -226,7 +247,7 @@ static hone_expr spread(oracle *c, hone_op op, shadow a)
 {
     hone_expr lo = hone_unary(c->o, op, op2(c, HONE_OP_SUB, a.v, a.e));
     hone_expr hi = hone_unary(c->o, op, op2(c, HONE_OP_ADD, a.v, a.e));
-    return op2(c, HONE_OP_SUB, hi, lo);
+    return at_most_infinite(c, op2(c, HONE_OP_SUB, hi, lo));
 }
 
 /* Errors in the argument as large as it is, below 0 for log and sqrt: anything may come out. */
@@ -285,7 +306,8 @@ static shadow power_of(oracle *c, shadow a, shadow b, precision p)
         const hone_expr base[2] = {lo, hi}, exponent[2] = {least, most};
         for (int k = 0; k < 4; k++) { /* monotone in each: the corners */
             hone_expr at = op2(c, HONE_OP_POW, base[k / 2], exponent[k % 2]);
-            far = greatest(c, far, absolute(c, op2(c, HONE_OP_SUB, at, z)));
+            at = at_most_infinite(c, absolute(c, op2(c, HONE_OP_SUB, at, z)));
+            far = greatest(c, far, at);
         }
         hone_expr moved = op2(c, HONE_OP_LT, num(c, 0), op2(c, HONE_OP_ADD, ea, eb));
         hone_expr in = op2(c, HONE_OP_LT, num(c, 0), lo);
@@ -299,6 +321,15 @@ static shadow power_of(oracle *c, shadow a, shadow b, precision p)
 
 /* ---- conditions ------------------------------------------------------------------------------ */
 
+/* Is there a bound, and the distance not for certain above it? It may be NaN: between infinities.
+ */
+static hone_expr reaches(oracle *c, hone_expr e, hone_expr distance)
+{
+    hone_expr beyond = op2(c, HONE_OP_LT, e, distance);
+    return op2(c, HONE_OP_AND, hone_unary(c->o, HONE_OP_NOT, beyond),
+               op2(c, HONE_OP_LT, num(c, 0), e));
+}
+
 /* May a comparison of values that are off by ea and eb come out the other way? */
 static hone_expr unsure(oracle *c, shadow a, shadow b)
 {
@@ -306,7 +337,7 @@ static hone_expr unsure(oracle *c, shadow a, shadow b)
     if (!e.i)
         return e;
     hone_expr apart = absolute(c, op2(c, HONE_OP_SUB, wide(c, a.v), wide(c, b.v)));
-    return op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, apart, e), op2(c, HONE_OP_LT, num(c, 0), e));
+    return reaches(c, e, apart);
 }
 
 static shadow choice_of(oracle *c, shadow cond, shadow a, shadow b)
@@ -325,7 +356,8 @@ static shadow choice_of(oracle *c, shadow cond, shadow a, shadow b)
     if (cond.e.i) { /* the other arm is looked at only where it might be taken */
         hone_expr apart = absolute(c, op2(c, HONE_OP_SUB, wide(c, a.v), wide(c, b.v)));
         /* equal infinities are no distance apart */
-        apart = hone_select(c->o, op2(c, HONE_OP_EQ, a.v, b.v), num(c, 0), apart);
+        apart =
+            hone_select(c->o, op2(c, HONE_OP_EQ, a.v, b.v), num(c, 0), at_most_infinite(c, apart));
         s.e = hone_select(c->o, cond.e, hone_oracle__plus(c, apart, larger(c, a.e, b.e)),
                           hone_oracle__or_zero(c, s.e));
     }
@@ -334,32 +366,47 @@ static shadow choice_of(oracle *c, shadow cond, shadow a, shadow b)
 
 /* ---- integers and casts ---------------------------------------------------------------------- */
 
-/* Where an integer may be off, it is because a float was; what follows from that exactly is not
- * worth working out but for the operations that quantised kernels use. */
-static hone_expr integer_error(oracle *c, hone_op op, shadow a, shadow b, hone_expr z)
-{
-    hone_expr e = hone_oracle__plus(c, a.e, b.e);
-    if (!e.i)
-        return e;
-    if (op == HONE_OP_ADD || op == HONE_OP_SUB)
-        return e;
-    if (op == HONE_OP_MIN || op == HONE_OP_MAX)
-        return larger(c, a.e, b.e);
-    if (op == HONE_OP_MUL) {
-        hone_expr x = hone_oracle__plus(c, scaled(c, b.e, absolute(c, wide(c, a.v))),
-                                        scaled(c, a.e, absolute(c, wide(c, b.v))));
-        return a.e.i && b.e.i ? hone_oracle__plus(c, x, mul(c, a.e, b.e)) : x;
-    }
-    (void)z;
-    return hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), e), num(c, INFINITY), num(c, 0));
-}
-
 static void range_of(hone_dtype t, double *lo, double *hi)
 {
     int bits = 8 * hone_dtype_bytes(t);
     bool is_signed = t != HONE_U8 && t != HONE_BOOL;
     *lo = is_signed ? -ldexp(1, bits - 1) : 0;
     *hi = t == HONE_BOOL ? 1 : ldexp(1, is_signed ? bits - 1 : bits) - 1;
+}
+
+/* What is off by e before it is cut to an integer's bits may come out at the other end. */
+hone_expr hone_oracle__wrapping(oracle *c, hone_dtype t, hone_expr v, hone_expr e)
+{
+    double lo, hi;
+    range_of(t, &lo, &hi);
+    hone_expr x = wide(c, v);
+    hone_expr stays = op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, num(c, lo), op2(c, HONE_OP_SUB, x, e)),
+                          op2(c, HONE_OP_LE, op2(c, HONE_OP_ADD, x, e), num(c, hi)));
+    hone_expr wraps =
+        hone_select(c->o, op2(c, HONE_OP_LE, e, num(c, 0)), num(c, 0), num(c, INFINITY));
+    return hone_select(c->o, stays, e, wraps);
+}
+
+/* Where an integer may be off, it is because a float was; what follows from that exactly is not
+ * worth working out but for the operations that quantised kernels use. */
+static hone_expr integer_error(oracle *c, hone_op op, shadow a, shadow b, hone_expr z)
+{
+    hone_expr e = hone_oracle__plus(c, a.e, b.e);
+    hone_dtype t = hone_expr_dtype(c->o, z);
+    if (!e.i)
+        return e;
+    if (op == HONE_OP_ADD || op == HONE_OP_SUB)
+        return hone_oracle__wrapping(c, t, z, e);
+    if (op == HONE_OP_MIN || op == HONE_OP_MAX)
+        return larger(c, a.e, b.e);
+    if (op == HONE_OP_MUL) {
+        hone_expr x = hone_oracle__plus(c, scaled(c, b.e, absolute(c, wide(c, a.v))),
+                                        scaled(c, a.e, absolute(c, wide(c, b.v))));
+        if (a.e.i && b.e.i)
+            x = hone_oracle__plus(c, x, mul(c, a.e, b.e));
+        return hone_oracle__wrapping(c, t, z, at_most_infinite(c, x));
+    }
+    return hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), e), num(c, INFINITY), num(c, 0));
 }
 
 static shadow cast_to_float(oracle *c, hone_dtype t, shadow a, hone_dtype from)
@@ -388,8 +435,7 @@ static shadow cast_to_integer(oracle *c, hone_dtype t, shadow a, hone_dtype from
         if (from == HONE_BOOL)
             s.e = a.e;
         else
-            s.e = op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, absolute(c, wide(c, a.v)), a.e),
-                      op2(c, HONE_OP_LT, num(c, 0), a.e));
+            s.e = reaches(c, a.e, absolute(c, wide(c, a.v)));
         return s;
     }
     if (from == HONE_BOOL) {
@@ -399,18 +445,13 @@ static shadow cast_to_integer(oracle *c, hone_dtype t, shadow a, hone_dtype from
     if (hone_dtype_is_float(from)) { /* towards zero, saturating: monotone */
         hone_expr lo = hone_cast(c->o, t, op2(c, HONE_OP_SUB, a.v, a.e));
         hone_expr hi = hone_cast(c->o, t, op2(c, HONE_OP_ADD, a.v, a.e));
-        s.e = op2(c, HONE_OP_SUB, wide(c, hi), wide(c, lo));
+        s.e = hone_select(c->o, op2(c, HONE_OP_LE, a.e, num(c, DBL_MAX)),
+                          op2(c, HONE_OP_SUB, wide(c, hi), wide(c, lo)), num(c, INFINITY));
         return s;
     }
-    double lo, hi; /* between integers: the low bits are kept, which wraps around */
-    range_of(t, &lo, &hi);
-    hone_expr x = wide(c, a.v);
-    hone_expr stays =
-        op2(c, HONE_OP_AND, op2(c, HONE_OP_LE, num(c, lo), op2(c, HONE_OP_SUB, x, a.e)),
-            op2(c, HONE_OP_LE, op2(c, HONE_OP_ADD, x, a.e), num(c, hi)));
-    hone_expr wraps =
-        hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), a.e), num(c, INFINITY), num(c, 0));
-    s.e = hone_select(c->o, stays, a.e, wraps);
+    /* between integers the low bits are kept: what is cut differs by no more than it did before,
+     * but may be elsewhere */
+    s.e = hone_oracle__wrapping(c, t, a.v, a.e);
     return s;
 }
 
@@ -471,7 +512,7 @@ static shadow float_operation(oracle *c, hone_expr e, hone_op op)
     case HONE_OP_SUB:
         return sum_of(c, op, a, b, p);
     case HONE_OP_MUL:
-        return product_of(c, a, b, p);
+        return hone_oracle__bounded(c, product_of(c, a, b, p), p);
     case HONE_OP_DIV:
         return quotient_of(c, a, b, p);
     case HONE_OP_MIN:
@@ -539,4 +580,15 @@ shadow hone_oracle__translate(oracle *c, hone_expr e)
         c->memo[e.i] = s;
     }
     return c->memo[e.i];
+}
+
+/* A product among the terms may overflow by itself or not: the sum of absolute values shows that.
+ */
+shadow hone_oracle__translate_term(oracle *c, hone_expr e)
+{
+    if (!is_float(c, e) || hone_expr_op(c->p, e) != HONE_OP_MUL)
+        return hone_oracle__translate(c, e);
+    return product_of(c, hone_oracle__translate(c, hone_expr_arg(c->p, e, 0)),
+                      hone_oracle__translate(c, hone_expr_arg(c->p, e, 1)),
+                      computed_as(hone_expr_dtype(c->p, e)));
 }

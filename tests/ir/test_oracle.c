@@ -238,6 +238,42 @@ static void test_choices_near_the_edge(void **state)
     assert_true(o.sharp > o.elements / 2);
 }
 
+/* What happens on the way to a result: the program as written meets infinity, or denormals. */
+static void test_overflow_and_underflow_on_the_way(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        /* in an expression: as written it is infinite, then 0, and NaN */
+        "C[i] = X[i, 0] * 1e30 * 1e30 * 1e-30",
+        "C[i] = X[i, 0] / (X[i, 1] * 1e30 * 1e30)",
+        "C[i] = X[i, 0] * 1e30 * 1e30 * 0.0",
+        /* in a product */
+        "C[i] = prod(k < 8) (k < 4 ? X[i, k] * 1e15 : X[i, k] * 1e-15)",
+        "C[i] = prod(k < 8) (k < 4 ? X[i, k] * 1e-11 : X[i, k] * 1e11)",
+        /* in a sum, also one that is infinite in any order, or either infinity */
+        "C[i] = sum(k < 8) (k < 4 ? X[i, k] * 1e38 * 10 : X[i, k] * -1e38 * 10)",
+        "C[i] = sum(k < 8) (k == 7 ? X[i, k] / 0.0 : X[i, k] * 1e38 * 10)",
+    };
+    for (size_t k = 0; k < HONE_LEN(texts); k++) {
+        char *text = hone_xasprintf("kernel k(N = 64) { input X: f32[N, 8]\n output C: f32[N]\n"
+                                    "%s }",
+                                    texts[k]);
+        run_text(text, MANTISSAS);
+        free(text);
+    }
+    /* denormals of 16 bits have fewer places than what is added */
+    run_text("kernel k(N = 64) { input X: f16[N, 4]\n output C: f16[N]\n"
+             "C[i] = sum(k < 4) X[i, k] * 1e-3 * X[i, 0] * 1e-4 }",
+             MANTISSAS);
+    /* what is not certain stays so when it is compared, cut to an integer, and cut to its bits */
+    outcome o = run_text("kernel k(N = 64) { input X: f32[N, 8]\n output B: bool[N]\n"
+                         "output C: i32[N]\n output D: i8[N]\n"
+                         "S[i] = sum(k < 8) X[i, k] * 1e38 * 10\n B[i] = S[i] == S[0]\n"
+                         "C[i] = i32(S[i]) + 1\n D[i] = i8(C[i]) * 3 }",
+                         MANTISSAS);
+    assert_int_equal(o.sharp, o.exact);
+}
+
 /* ---- those that come with hone ---------------------------------------------------------------
  */
 
@@ -316,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_rounding_of_what_is_stored),
         cmocka_unit_test(test_cancellation_is_seen),
         cmocka_unit_test(test_choices_near_the_edge),
+        cmocka_unit_test(test_overflow_and_underflow_on_the_way),
         cmocka_unit_test(test_builtins),
         cmocka_unit_test(test_sixteen_bit_rows),
     };

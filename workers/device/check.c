@@ -288,21 +288,24 @@ void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const vo
 {
     const double vague = 0.25;
     double most = 0;
+    bool overflows = false; /* the program as written, where the exact result is finite */
     for (int64_t i = 0; e->error && i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);
-        if (isnan(e->error[i]))
-            e->error[i] = isnan(v) ? 0 : INFINITY;
+        if (isnan(e->error[i])) /* a value that is not certain, times infinity, or less infinity */
+            e->error[i] = INFINITY;
         if (written) {
             double off = fabs(hone_device__elem_get(elem, written, i) - v);
             most = isfinite(off) ? fmax(most, off) : most;
+            overflows |= isfinite(v) && !isfinite(off);
         }
     }
     e->telling = 0;
     for (int64_t i = 0; i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);
-        /* sums that pass the largest number on their way are infinite of either sign, or not */
+/* sums that pass the largest number on their way are infinite of either sign, or not */
         bool passed = written && !isfinite(hone_device__elem_get(elem, written, i));
-        if (e->error && written && !passed && isfinite(v) && e->error[i] > vague * fabs(v))
+        if (e->error && written && elems[elem].kind == FLOATS && !passed && isfinite(v) &&
+            e->error[i] > vague * fabs(v) && !(overflows && isinf(e->error[i])))
             e->error[i] = fmin(e->error[i], 4 * most + rounding_of(elem, v));
         e->telling += isfinite(v) && v != 0 && (!e->error || e->error[i] < 0.5 * fabs(v));
     }
