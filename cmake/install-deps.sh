@@ -3,7 +3,8 @@
 # compared with. Needs root (or sudo), a shell and apt; does nothing when all is there.
 set -eu
 need="cmake ninja-build gcc g++ libc6-dev binutils pkg-config llvm-19-dev libxgboost-dev libzmq3-dev
-libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libcmocka-dev iproute2"
+libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libcmocka-dev iproute2
+python3-numpy"
 [ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread
 libblis4-openmp clang"
 missing=

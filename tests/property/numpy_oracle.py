@@ -263,7 +263,8 @@ def extreme(largest, a, b):
     """IEEE 754-2019 maximumNumber, minimumNumber: a number before NaN, -0 before +0."""
     if a.dtype.kind != "f":
         return np.maximum(a, b) if largest else np.minimum(a, b)
-    r = np.fmax(a, b) if largest else np.fmin(a, b)
+    r = np.maximum(a, b) if largest else np.minimum(a, b)
+    r = np.where(np.isnan(a), b, np.where(np.isnan(b), a, r))  # also for signalling NaN
     zeros = (a == 0) & (b == 0)
     minus = np.signbit(a) & np.signbit(b) if largest else np.signbit(a) | np.signbit(b)
     return np.where(zeros, np.where(minus, -r * 0 - 0.0, abs(r)).astype(r.dtype), r)

@@ -97,8 +97,8 @@ static void set_float(hone_dtype t, data d, void *array, int64_t i, hone_rng *rn
 
 static void set_int(hone_dtype t, data d, void *array, int64_t i, hone_rng *rng)
 {
-    static const int64_t ends[] = {0, 1, -1, 2, 127, 128, -128, 32767, -32768, INT32_MAX, INT32_MIN,
-                                   INT64_MAX, INT64_MIN};
+    static const int64_t ends[] = {0,     1,      -1,        2,         127,       128,      -128,
+                                   32767, -32768, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
     size_t bytes = (size_t)hone_dtype_bytes(t);
     int64_t x = (int64_t)hone_rng_u64(rng);
     if (d == MODERATE || d == MAGNITUDES)
@@ -133,7 +133,8 @@ static void take_inputs(const hone_program *p, const pair_args *to, const pair_a
             memset(to->at[k], 0xa5, to->bytes[k]);
 }
 
-/* ---- what goes to the script ------------------------------------------------------------------ */
+/* ---- what goes to the script ------------------------------------------------------------------
+ */
 
 static void put_array(FILE *f, const char *what, const char *name, hone_dtype t, const void *array,
                       int64_t n)
@@ -218,8 +219,7 @@ static bool put_code(FILE *f, const char *what, pair *p, bool plain, const pair_
     hone_error err = {0};
     pair_code c;
     hone_codegen_options o = {.emit = HONE_EMIT_OBJECT, .threads = 2, .plain = plain};
-    hone_status st =
-        pair_code_new(p->env->codegen, plain ? &p->base : &p->s.prog, &o, &c, &err);
+    hone_status st = pair_code_new(p->env->codegen, plain ? &p->base : &p->s.prog, &o, &c, &err);
     if (hone_status_is_reject(st))
         return false;
     if (st != HONE_OK)
@@ -291,7 +291,8 @@ static void random_kernels(void **state)
     assert_true(pair_env_init(&env, true));
     env.each = false;
     /* Debian's own interpreter: its numpy is for that one */
-    char *command = hone_xasprintf("/usr/bin/python3 '%s/tests/property/numpy_oracle.py'", HONE_SOURCE_DIR);
+    char *command =
+        hone_xasprintf("/usr/bin/python3 '%s/tests/property/numpy_oracle.py'", HONE_SOURCE_DIR);
     FILE *f = popen(command, "w");
     assert_non_null(f);
     for (uint64_t k = first; k < end; k++)
