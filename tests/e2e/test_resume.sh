@@ -33,7 +33,7 @@ ok "two targets" [ "$(number targets)" = 2 ]
 
 # ---- the same seed gives the same candidates in an empty file
 hashes() { # of the candidates in the output of the last tune; hashes WHY: of those so proposed
-    sed -n 's/.*"trace_hash":"\([0-9a-f]*\)".*"trial":.*"why":"'"$1"'.*/\1/p' out | sort
+    sed -n 's/.*"trace_hash":"\([0-9a-f]*\)".*"trial":.*"why":"'"${1-}"'.*/\1/p' out | sort
 }
 for f in a b c; do
     seed=5

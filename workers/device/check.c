@@ -302,7 +302,7 @@ void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const vo
     e->telling = 0;
     for (int64_t i = 0; i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);
-/* sums that pass the largest number on their way are infinite of either sign, or not */
+        /* sums that pass the largest number on their way are infinite of either sign, or not */
         bool passed = written && !isfinite(hone_device__elem_get(elem, written, i));
         if (e->error && written && elems[elem].kind == FLOATS && !passed && isfinite(v) &&
             e->error[i] > vague * fabs(v) && !(overflows && isinf(e->error[i])))
