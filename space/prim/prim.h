@@ -58,6 +58,10 @@ hone_status hone_prim__tensorize(hone_program *p, hone_stmt at, const hone_intri
                                  bool preserve_unit_iters, hone_stmt *ret,
                                  hone_error *err) HONE_NODISCARD;
 
+/* Do all blocks with that annotation still do what the descriptions say? REJECT_TENSORIZE: one does
+ * not, for what it reads was inlined or its loops were changed since. */
+hone_status hone_prim__check_intrins(hone_program *p, const hone_intrin_set *set,
+                                     hone_error *err) HONE_NODISCARD;
 /* Does the leaf block compute the description's value, whatever its loops? ret_args: the loads that
  * are the description's buffers, in their order. */
 bool hone_prim__intrin_matches(hone_program *p, hone_stmt block, const hone_intrin *in,

@@ -270,3 +270,23 @@ hone_status hone_prim__tensorize(hone_program *p, hone_stmt at, const hone_intri
     *ret = outer;
     return HONE_OK;
 }
+
+/* What came after may have changed what the block reads, where it lies, or the loops around it. */
+hone_status hone_prim__check_intrins(hone_program *p, const hone_intrin_set *set, hone_error *err)
+{
+    for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s)) {
+        const hone_ann *a = hone_is_block(p, s) ? hone_ann_get(p, s, "hone.intrin") : NULL;
+        const hone_intrin *in = a ? hone_intrin_find(set, hone_sym_text(p, a->text)) : NULL;
+        hone_stmt top = a ? only_loop(p, s) : HONE_NO_STMT;
+        unsigned steps = MAX_STEPS;
+        hone_expr value;
+        if (!a)
+            continue;
+        if (!in || !top.i)
+            return hone_fail(err, HONE_REJECT_TENSORIZE,
+                             "block '%s' is not what its intrinsic takes",
+                             hone_sym_text(p, hone_stmt_at(p, s)->name));
+        HONE_TRY(plan(&(matcher){.p = p, .in = in, .steps = &steps}, top, &value, err));
+    }
+    return HONE_OK;
+}

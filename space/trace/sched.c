@@ -244,7 +244,7 @@ hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hon
         }
     }
     own->n_rvs = s->rvs.n - 1;
-    return HONE_OK;
+    return hone_prim__check_intrins(&s->prog, s->intrins ? s->intrins : hone_intrin_shipped(), err);
 }
 
 /* ---- one call per instruction ---------------------------------------------------------------- */

@@ -324,6 +324,44 @@ static void tensorize_own(void **state)
     hone_intrin_set_free(set);
 }
 
+/* What an intrinsic reads must stay where it was: a stage that is inlined afterwards, as padding
+ * is, leaves an expression in its place, of which the implementation knows nothing. */
+static void tensorize_then_inline(void **state)
+{
+    (void)state;
+    hone_error e;
+    hone_intrin_set *set = hone_intrin_set_new();
+    assert_int_equal(add(set, "intrin my.fma {" DESC IMPL "}", &e), HONE_OK);
+    hone_program base = load_program(
+        "program padded {\n"
+        "  buffer X: f32[4, 5] input\n  buffer B: f32[5, 4] input\n  buffer C: f32[6, 4] output\n"
+        "  buffer P: f32[6, 5]\n"
+        "  for i in 6 { for k in 5 { block P(vi: 6 = i, vk: 5 = k) {\n"
+        "    P[vi, vk] = select(1 <= vi and vi < 5, X[vi - 1, vk], 0.0) } } }\n"
+        "  for i in 6 { for j in 4 { for k in 5 {\n"
+        "    block C(vi: 6 = i, vj: 4 = j, reduce vk: 5 = k) {\n"
+        "      init 0.0 C[vi, vj] = C[vi, vj] + P[vi, vk] * B[vk, vj] } } } }\n}\n");
+    hone_sched s = {.intrins = set}, again = {.intrins = set};
+    hone_rv b, pad, l[4], init;
+    unsigned n;
+    hone_sched_start(&s, &base, NULL);
+    APPLY(hone_get_block(&s, "C", &b, err));
+    APPLY(hone_get_block(&s, "P", &pad, err));
+    APPLY(hone_get_loops(&s, b, l, 4, &n, err));
+    APPLY(hone_reorder(&s, (hone_rv[]){l[2], l[1]}, 2, err));
+    APPLY(hone_decompose_reduction(&s, b, l[2], &init, err));
+    APPLY(hone_tensorize(&s, l[1], "my.fma", err));
+    APPLY(hone_trace_replay(&s.trace, &base, &again, NULL, false, err));
+    APPLY(hone_compute_inline(&s, pad, err));
+    assert_int_equal(hone_trace_replay(&s.trace, &base, &again, NULL, false, &e),
+                     HONE_REJECT_TENSORIZE);
+    assert_non_null(strstr(e.message, "does not compute what 'my.fma' describes"));
+    hone_sched_fini(&s);
+    hone_sched_fini(&again);
+    hone_program_fini(&base);
+    hone_intrin_set_free(set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +373,7 @@ int main(void)
         cmocka_unit_test(tensorize_rejected),
         cmocka_unit_test(tensorize_round_trip),
         cmocka_unit_test(tensorize_own),
+        cmocka_unit_test(tensorize_then_inline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
