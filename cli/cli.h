@@ -144,7 +144,7 @@ bool cli_print_json(json_t *j);
 /* One trial, of this task (NULL: there is one kernel only). */
 void cli_print_trial(const struct hone_trial *t, const char *task);
 /* Tunes the kernels of a list together. `each`: what all sessions have. What is said on the way and
- * at the end is said. *ret_found: every kernel has a schedule. Returns what ended it early. */
+ * at the end is said. *ret_found: some kernel has a schedule. Returns what ended it early. */
 typedef struct cli_tune_list_options {
     const struct hone_session_options *each;
     int64_t trials, seconds, start_ns; /* 0: no limit */

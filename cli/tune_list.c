@@ -157,7 +157,7 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
     hone_task_list_get_state(u.tasks, &s);
     double wall_s = (double)(hone_clock_ns() - o->start_ns) / 1e9;
     (o->json ? summary_json : summary_text)(&u, &s, wall_s);
-    *ret_found = s.without == 0;
+    *ret_found = s.without < l->n;
     if (s.status != HONE_OK)
         *err = s.error;
     hone_task_list_free(u.tasks);
