@@ -109,6 +109,9 @@ static void list_close(listed *l)
     for (unsigned k = 0; k < 2; k++)
         l->f.user[k].session = NULL;
     hone_task_list_free(l->list);
+    for (uint32_t k = 0; k < l->f.jobs.n; k++) /* in hand when it was stopped */
+        fake_job_free(&l->f.jobs.v[k]);
+    l->f.jobs.n = 0;
     hone_db_close(l->db);
     for (int i = 0; i < 2; i++)
         hone_program_fini(&l->program[i]);
