@@ -40,7 +40,12 @@ void hone_features_extract(hone_program *p, const hone_target *t, int32_t thread
                            hone_features *ret);
 
 typedef struct hone_model hone_model;
+typedef enum hone_model_kind {
+    HONE_MODEL_ON_DRAFT, /* hone's own: what the draft gets wrong, in logarithms of time */
+    HONE_MODEL_PACK_SUM /* MetaSchedule's as published: throughput, from nothing; to compare with */
+} hone_model_kind;
 typedef struct hone_model_options {
+    hone_model_kind kind;
     uint64_t seed;
     int32_t threads; /* XGBoost's; 1 keeps measurements undisturbed */
     /* Looked at every few milliseconds of training; true ends it. NULL: never. */
@@ -62,7 +67,8 @@ void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double
  * HONE_E_INTERRUPTED (`stop` said so); the model then predicts as before. */
 hone_status hone_model_train(hone_model *m, hone_error *err) HONE_NODISCARD;
 /* ret_cost[k]: predicted ln(time) of f[k] up to a constant of the task; without training data, ln
- * of the draft. HONE_E_MODEL. */
+ * of the draft. Of PACK_SUM: less the share of the best throughput, and 0 without data.
+ * HONE_E_MODEL. */
 hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
                                double *ret_cost, hone_error *err) HONE_NODISCARD;
 /* Versioned text/bytes of the trained booster. save: HONE_E_NOTFOUND (not trained), HONE_E_IO,

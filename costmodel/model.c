@@ -7,7 +7,10 @@
  * every row j of candidate i gets  grad_j = w_i (s_i - y_i),  hess_j = w_i,
  * where w_i = (fastest / time_i)^(1/4), so that telling good candidates apart matters most. A
  * rejected candidate counts as twice the slowest time with a small weight: the model learns to
- * avoid it. At no data s = 0, and the model is the draft. */
+ * avoid it. At no data s = 0, and the model is the draft.
+ *
+ * The other kind is the objective as MetaSchedule has it: y_i = fastest / time_i, 0 when rejected,
+ * all weights 1, deep trees, and the cost -s_i (TVM 0.20, tune_context and xgb_model). */
 #include "costmodel/costmodel.h"
 
 #include <errno.h>
@@ -111,6 +114,12 @@ void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double
 
 /* ---- training -------------------------------------------------------------------------------- */
 
+static void set_throughput(sample *s, double fastest)
+{
+    s->target = s->time_ns > 0 ? fastest / s->time_ns : 0;
+    s->weight = 1;
+}
+
 /* Targets and weights of one task's samples. False: it has no two times to compare. */
 static bool set_targets_of(hone_model *m, uint64_t task)
 {
@@ -129,6 +138,10 @@ static bool set_targets_of(hone_model *m, uint64_t task)
         sample *s = &m->samples.v[k];
         if (s->task != task)
             continue;
+        if (m->o.kind == HONE_MODEL_PACK_SUM) {
+            set_throughput(s, fastest);
+            continue;
+        }
         double t = s->time_ns > 0 ? s->time_ns : 2 * slowest;
         double target = n ? log(t) - s->ln_draft - sum / n : 0;
         /* One outlier must not teach that some corner is e^4 faster than the draft says. */
@@ -147,6 +160,25 @@ static bool set_targets(hone_model *m)
     return any;
 }
 
+typedef const char *setting[2];
+
+static const setting shallow[] = {
+    {"tree_method", "hist"},
+    {"max_bin", "32"},
+    {"max_depth", "3"},
+    {"eta", "0.1"},
+    {"subsample", "0.8"},
+    {"colsample_bytree", "0.5"},
+    {"min_child_weight", "1"},
+    {"lambda", "1"},
+    {NULL, NULL},
+};
+
+static const setting published[] = {
+    {"tree_method", "hist"}, {"max_depth", "10"},       {"gamma", "0.001"},
+    {"eta", "0.2"},          {"min_child_weight", "0"}, {NULL, NULL},
+};
+
 /* Shallow trees: on a few hundred candidates they rank as well as deep ones, and cost a third. */
 static hone_status new_booster(hone_model *m, DMatrixHandle data, BoosterHandle *ret,
                                hone_error *err)
@@ -154,23 +186,15 @@ static hone_status new_booster(hone_model *m, DMatrixHandle data, BoosterHandle 
     char seed[32], threads[32];
     snprintf(seed, sizeof seed, "%u", (unsigned)(m->o.seed & 0x7fffffff));
     snprintf(threads, sizeof threads, "%d", m->o.threads > 0 ? m->o.threads : 1);
+    const setting *own = m->o.kind == HONE_MODEL_PACK_SUM ? published : shallow;
     const char *const params[][2] = {
-        {"tree_method", "hist"},
-        {"max_bin", "32"},
-        {"max_depth", "3"},
-        {"eta", "0.1"},
-        {"subsample", "0.8"},
-        {"colsample_bytree", "0.5"},
-        {"min_child_weight", "1"},
-        {"lambda", "1"},
-        {"base_score", "0"},
-        {"objective", "reg:squarederror"},
-        {"verbosity", "0"},
-        {"disable_default_eval_metric", "1"},
-        {"seed", seed},
-        {"nthread", threads},
+        {"base_score", "0"}, {"objective", "reg:squarederror"},
+        {"verbosity", "0"},  {"disable_default_eval_metric", "1"},
+        {"seed", seed},      {"nthread", threads},
     };
     hone_status st = xgb(XGBoosterCreate(&data, 1, ret), err);
+    for (; (*own)[0] && st == HONE_OK; own++)
+        st = xgb(XGBoosterSetParam(*ret, (*own)[0], (*own)[1]), err);
     for (unsigned k = 0; k < HONE_LEN(params) && st == HONE_OK; k++)
         st = xgb(XGBoosterSetParam(*ret, params[k][0], params[k][1]), err);
     return st;
@@ -246,13 +270,14 @@ static hone_status evaluate(hone_model *m, hone_error *err)
         const sample *s = &m->samples.v[k];
         if (!s->held_out || s->time_ns <= 0)
             continue;
-        judged x = {.s = s, .cost = s->ln_draft};
+        bool drafts = m->o.kind == HONE_MODEL_ON_DRAFT;
+        judged x = {.s = s, .cost = drafts ? s->ln_draft : 0};
         const float *out = NULL;
         if (s->rows > 0)
             st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows,
                               &out, err);
         for (uint32_t q = 0; q < s->rows && st == HONE_OK; q++)
-            x.cost += (double)out[q];
+            x.cost += drafts ? (double)out[q] : -(double)out[q];
         hone_vec_push(&held, x);
     }
     for (uint32_t a = 0; a < held.n; a++)
@@ -318,8 +343,9 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
 hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
                                double *ret_cost, hone_error *err)
 {
+    bool drafts = m->o.kind == HONE_MODEL_ON_DRAFT;
     for (uint32_t k = 0; k < n; k++)
-        ret_cost[k] = log(f[k]->draft_ns);
+        ret_cost[k] = drafts ? log(f[k]->draft_ns) : 0;
     if (!m->booster)
         return HONE_OK;
     m->batch.n = 0;
@@ -336,7 +362,7 @@ hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uin
     hone_status st = predict_rows(m->booster, m->batch.v, rows, &out, err);
     for (uint32_t k = 0; k < n && st == HONE_OK; k++)
         for (uint32_t q = 0; q < f[k]->rows; q++)
-            ret_cost[k] += (double)out[row++];
+            ret_cost[k] += (drafts ? 1 : -1) * (double)out[row++];
     return st;
 }
 

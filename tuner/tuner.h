@@ -175,6 +175,30 @@ hone_session_port hone_driver_port(hone_driver *d);
 /* Drives the sessions on the pool until all are done. One that is NULL is not there yet. */
 void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n);
 
+/* ---- replay: a search against recorded results (tuner/replay.c) -------------------------------
+ */
+
+typedef struct hone_replay_options {
+    const hone_space *space;
+    const hone_strategy *strategy; /* NULL: the default */
+    uint64_t seed, trials;
+    /* What became of the candidate of this hash; false: it is not recorded. */
+    bool (*look)(void *ctx, uint64_t hash, hone_status *ret, double *ret_ns);
+    void *ctx;
+    double *curve; /* room for `trials`: the best after each, 0: none right yet. May be NULL */
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
+} hone_replay_options;
+typedef struct hone_replay_result {
+    uint64_t trials;  /* candidates that are recorded */
+    uint64_t unknown; /* others that were proposed: they cost no trial and teach nothing */
+    double best_ns;   /* 0: none */
+} hone_replay_result;
+/* Ends after o->trials, or when the strategy proposes nothing that is recorded any more. The same
+ * record, strategy and seed give the same result. HONE_E_MODEL, HONE_E_INTERRUPTED. */
+hone_status hone_replay(const hone_replay_options *o, hone_replay_result *ret,
+                        hone_error *err) HONE_NODISCARD;
+
 /* ---- tasks: several kernels, one budget (tuner/tasks.c, tuner/task_list.c) --------------------
  */
 
