@@ -34,10 +34,11 @@ int main(void)
 END
 
 # ---- tuned, and used
+san=$(sed -n 's/^HONE_SANITIZE:.*=//p' "$BUILD/CMakeCache.txt")
 run 0 "$HONE" tune empty.hone -D M=2 -D N=3 -D K=0 --threads 1 --trials 4
 says "ok, 0 rejected"
 run 0 "$HONE" query empty.hone -D M=2 -D N=3 -D K=0 --threads 1 --emit library -o lib --name f
-run 0 cc -pthread -o use use.c lib/f.o "$BUILD/libhone_rt.a" -lm
+run 0 cc ${san:+-fsanitize=$san} -pthread -o use use.c lib/f.o "$BUILD/libhone_rt.a" -lm
 run 0 ./use
 for sizes in "-D M=0 -D N=3 -D K=4" "-D M=2 -D N=0 -D K=4" "-D M=0 -D N=0 -D K=0"; do
     run 0 "$HONE" tune empty.hone $sizes --threads 1 --trials 2
