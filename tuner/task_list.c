@@ -104,9 +104,19 @@ hone_session *const *hone_task_list_sessions(const hone_task_list *l)
 
 /* ---- rounds ---------------------------------------------------------------------------------- */
 
+/* What one kernel cannot be helped with; anything else would befall the next one as well. */
+static bool is_the_kernels(hone_status st)
+{
+    return hone_status_is_reject(st) || st == HONE_E_REFERENCE || st == HONE_E_NOMEM ||
+           st == HONE_E_LIMIT;
+}
+
 static void note_failure(hone_task_list *l, hone_status st, const hone_error *err)
 {
-    if (st == HONE_OK || st == HONE_E_INTERRUPTED || l->status != HONE_OK)
+    if (st == HONE_OK || st == HONE_E_INTERRUPTED)
+        return;
+    l->ending = l->ending || !is_the_kernels(st);
+    if (l->status != HONE_OK)
         return;
     l->status = st;
     l->error = *err;

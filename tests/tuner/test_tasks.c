@@ -79,7 +79,7 @@ typedef struct listed {
     hone_db *db;
 } listed;
 
-static void list_open(listed *l, uint64_t trials, int64_t time_ms)
+static void list_open(listed *l, uint64_t trials, int64_t time_ms, unsigned at_once)
 {
     hone_error err;
     fake_open(&l->f);
@@ -100,7 +100,8 @@ static void list_open(listed *l, uint64_t trials, int64_t time_ms)
                                  .db = l->db,
                                  .port = {&l->f, fake_new_id, fake_able, fake_in_hand}};
     l->list = hone_task_list_new(
-        &(hone_task_list_options){.each = each, .trials = trials, .time_ms = time_ms, .at_once = 2},
+        &(hone_task_list_options){
+            .each = each, .trials = trials, .time_ms = time_ms, .at_once = at_once},
         k, 2, l->f.now_ns);
 }
 
@@ -150,7 +151,7 @@ static void the_budget_is_kept(void **state)
     (void)state;
     listed l = {0};
     hone_task_list_state s;
-    list_open(&l, 43, 0);
+    list_open(&l, 43, 0, 2);
     assert_true(to_the_end(&l));
     hone_task_list_get_state(l.list, &s);
     assert_int_equal(s.status, HONE_OK);
@@ -180,7 +181,7 @@ static void one_fails_the_other_goes_on(void **state)
     (void)state;
     listed l = {0};
     hone_task_list_state s;
-    list_open(&l, 30, 0);
+    list_open(&l, 30, 0, 2);
     l.f.hook = fail_the_first;
     assert_true(to_the_end(&l));
     hone_task_list_get_state(l.list, &s);
@@ -190,12 +191,28 @@ static void one_fails_the_other_goes_on(void **state)
     list_close(&l);
 }
 
+/* Without workers there is no waiting for each kernel in turn. */
+static void no_workers_for_any(void **state)
+{
+    (void)state;
+    listed l = {0};
+    hone_task_list_state s;
+    list_open(&l, 30, 0, 1);
+    l.f.devices = 0;
+    int64_t begin = l.f.now_ns;
+    assert_true(to_the_end(&l));
+    assert_true(l.f.now_ns - begin < 12000 * MS);
+    hone_task_list_get_state(l.list, &s);
+    assert_int_equal(s.status, HONE_E_PEER);
+    list_close(&l);
+}
+
 static void time_is_kept_too(void **state)
 {
     (void)state;
     listed l = {0};
     hone_task_list_state s;
-    list_open(&l, 0, 4000);
+    list_open(&l, 0, 4000, 2);
     int64_t begin = l.f.now_ns;
     assert_true(to_the_end(&l));
     assert_true(l.f.now_ns - begin <= 4200 * MS);
@@ -208,7 +225,7 @@ static void stopped_it_ends(void **state)
 {
     (void)state;
     listed l = {0};
-    list_open(&l, 100, 0);
+    list_open(&l, 100, 0, 2);
     for (int k = 0; k < 30; k++)
         turn(&l);
     hone_task_list_stop(l.list);
@@ -226,6 +243,7 @@ int main(void)
         cmocka_unit_test(rounds_are_remembered),
         cmocka_unit_test(the_budget_is_kept),
         cmocka_unit_test(one_fails_the_other_goes_on),
+        cmocka_unit_test(no_workers_for_any),
         cmocka_unit_test(time_is_kept_too),
         cmocka_unit_test(stopped_it_ends),
     };
