@@ -160,7 +160,7 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
 /* ---- commands
  * ------------------------------------------------------------------------------------ */
 
-extern const cli_command cli_tune, cli_tasks, cli_replay, cli_query, cli_show, cli_worker,
-    cli_keygen, cli_db;
+extern const cli_command cli_tune, cli_tasks, cli_replay, cli_explain, cli_query, cli_show,
+    cli_worker, cli_keygen, cli_db;
 
 #endif

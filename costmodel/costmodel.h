@@ -77,6 +77,10 @@ hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uin
 hone_status hone_model_save(hone_model *m, const char *path, hone_error *err) HONE_NODISCARD;
 hone_status hone_model_load(hone_model *m, const char *path, hone_error *err) HONE_NODISCARD;
 
+/* What splits by each feature have gained in all, of a trained booster. False: it is not trained.
+ */
+bool hone_model_gains(const hone_model *m, double ret[HONE_N_FEATURES]);
+
 typedef struct hone_model_metrics {
     uint32_t candidates;  /* at the last hone_model_train */
     uint32_t trained_on;  /* of those, when the trees were made; 0: not yet, the draft predicts */

@@ -437,3 +437,22 @@ void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret)
 {
     *ret = m->metrics;
 }
+
+bool hone_model_gains(const hone_model *m, double ret[HONE_N_FEATURES])
+{
+    static const char config[] = "{\"importance_type\": \"total_gain\"}";
+    bst_ulong n, dims;
+    const char **name;
+    const bst_ulong *shape;
+    const float *score;
+    memset(ret, 0, HONE_N_FEATURES * sizeof *ret);
+    if (!m->booster ||
+        XGBoosterFeatureScore(m->booster, config, &n, &name, &dims, &shape, &score) != 0)
+        return false;
+    for (bst_ulong k = 0; k < n; k++) { /* names are "f12", for those that were split by */
+        unsigned long at = name[k][0] == 'f' ? strtoul(name[k] + 1, NULL, 10) : HONE_N_FEATURES;
+        if (at < HONE_N_FEATURES)
+            ret[at] = (double)score[k];
+    }
+    return true;
+}

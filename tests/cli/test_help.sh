@@ -8,6 +8,7 @@ man=$SRC/docs/man/hone.1
 declare -A takes=(
     [tune]="-D --tasks --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
     [tasks]=""
+    [explain]="-D --db --target --threads --json"
     [replay]="--strategy --seeds --trials --json"
     [query]="-D --db --target --threads --emit -o --name --require --trace --intrin --json"
     [show]="-D --trace --intrin"
