@@ -127,8 +127,9 @@ hone_status hone_sched_apply(hone_sched *s, hone_inst_kind kind, const hone_trac
                              hone_rv *ret_first, uint32_t *ret_n, hone_error *err) HONE_NODISCARD;
 
 /* Replays t on base into s. Decisions of t are used as they are; where one is missing it is sampled
- * with rng. `resample`: ignore all decisions and sample anew. HONE_REJECT_*, HONE_E_INPUT,
- * HONE_E_INTERRUPTED. */
+ * with rng. `resample`: ignore all decisions and sample anew. HONE_REJECT_* (TENSORIZE also when
+ * the whole trace has changed what an intrinsic reads, which no single instruction sees),
+ * HONE_E_INPUT, HONE_E_INTERRUPTED. */
 hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hone_sched *s,
                               hone_rng *rng, bool resample, hone_error *err) HONE_NODISCARD;
 

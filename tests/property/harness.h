@@ -77,7 +77,7 @@ const char *pair_code_watch(const pair_code *c, const hone_program *p, const pai
 
 typedef struct pair_stats {
     uint64_t pairs, agreed; /* agreed: whose final program was compared */
-    uint64_t compiled, watched, unbuilt, too_long, bad_workloads, spaces, candidates;
+    uint64_t compiled, watched, unbuilt, too_long, spoiled, bad_workloads, spaces, candidates;
     uint64_t applied[HONE_INST_COUNT], rejected[HONE_INST_COUNT], malformed[HONE_INST_COUNT];
 } pair_stats;
 

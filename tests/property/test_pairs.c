@@ -97,9 +97,9 @@ static void random_pairs(void **state)
     print_table(s);
     printf("%" PRIu64 " pairs from seed %" PRIu64 ": %" PRIu64 " programs compared, %" PRIu64
            " compiled, %" PRIu64 " watched, %" PRIu64 " not buildable, %" PRIu64
-           " too long, %" PRIu64 " illegal workloads; %" PRIu64 " candidates of %" PRIu64
-           " design spaces\n",
-           s->pairs, first, s->agreed, s->compiled, s->watched, s->unbuilt, s->too_long,
+           " too long, %" PRIu64 " spoiled an intrinsic, %" PRIu64 " illegal workloads; %" PRIu64
+           " candidates of %" PRIu64 " design spaces\n",
+           s->pairs, first, s->agreed, s->compiled, s->watched, s->unbuilt, s->too_long, s->spoiled,
            s->bad_workloads, s->candidates, s->spaces);
     assert_int_equal(failures, 0);
     assert_true(s->bad_workloads * 20 <= s->pairs);
