@@ -158,10 +158,22 @@ static LLVMValueRef to_bf16(cg *e, LLVMValueRef v)
     return LLVMBuildTrunc(e->b, LLVMBuildSelect(e->b, nan, quiet, near, ""), i16, "");
 }
 
+/* A choice between numbers is made in f32: narrowed to half, as LLVM does when it sees the cast, it
+ * becomes a call of fmaxf. */
+static LLVMValueRef chosen_to_f16(cg *e, LLVMValueRef v)
+{
+    LLVMTypeRef f32 = LLVMTypeOf(v);
+    LLVMValueRef bits = hone_cg__intrinsic(e, "llvm.convert.to.fp16", f32, &v, 1);
+    return LLVMBuildBitCast(e->b, bits, e->f16, "");
+}
+
 LLVMValueRef hone_cg__to_mem(cg *e, hone_dtype t, LLVMValueRef v)
 {
     switch (t) {
     case HONE_F16:
+        if (!is_vector(LLVMTypeOf(v)) && LLVMIsASelectInst(v)) {
+            return chosen_to_f16(e, v);
+        }
         return LLVMBuildFPTrunc(e->b, v, hone_cg__like(e->f16, LLVMTypeOf(v)), "");
     case HONE_BF16:
         return to_bf16(e, v);

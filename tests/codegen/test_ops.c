@@ -403,7 +403,7 @@ static void operations(void **state)
 static const char extremes_text[] =
     "program extremes {\n"
     "  buffer A: %s[64, 33] input\n"
-    "  buffer C: %s[6, 64] output\n"
+    "  buffer C: %s[8, 64] output\n"
     "  buffer T: %s[64] local\n"
     "  for i in 64 { for k in 33 { block a(vi: 64 = i, reduce vk: 33 = k) {\n"
     "    init %s(-inf) C[0, vi] = max(C[0, vi], A[vi, vk]) } } }\n"
@@ -422,6 +422,9 @@ static const char extremes_text[] =
     "        T[vi] = max(T[vi], A[vi, vk]) } } }\n"
     "    for v in 16 vectorized { block g(vi: 64 = i*16 + v) { C[4, vi] = T[vi] } } } }\n"
     "  for i in 64 { block h(vi: 64 = i) { C[5, vi] = max(min(A[vi, 1], 0), 0.5) } }\n"
+    "  for i in 64 { block m(vi: 64 = i) { C[6, vi] = max(A[vi, 1], 0) } }\n"
+    "  for i in 4 { for v in 16 vectorized { block n(vi: 64 = i*16 + v) {\n"
+    "    C[7, vi] = min(A[vi, 2], 3) } } }\n"
     "}\n";
 
 static void check_extremes(hone_dtype t)
@@ -438,7 +441,7 @@ static void check_extremes(hone_dtype t)
     assert_int_equal(hone_interp_run(&p, want.args, NULL), HONE_OK);
     for (int plain = 0; plain < 2; plain++) {
         run(&p, plain, &got);
-        for (int64_t k = 0; k < 6 * 64; k++)
+        for (int64_t k = 0; k < 8 * 64; k++)
             if (memcmp((char *)want.args[1] + (size_t)k * bytes,
                        (char *)got.args[1] + (size_t)k * bytes, bytes) != 0)
                 fail_msg("%s, row %d, element %d%s: interpreter %g, compiled %g", d, (int)k / 64,
