@@ -69,6 +69,21 @@ static bool merge(cli_task_list *l, cli_kernel *k, double weight)
     return false;
 }
 
+static hone_status check_keys(const char *path, const json_t *j, size_t k, hone_error *err)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)j, key, value)
+    {
+        if (strcmp(key, "kernel") != 0 && strcmp(key, "sizes") != 0 && strcmp(key, "weight") != 0)
+            return hone_fail(err, HONE_E_INPUT,
+                             "%.200s: task %zu: there is no \"%.60s\"; a task has kernel, sizes "
+                             "and weight",
+                             path, k + 1, key);
+    }
+    return HONE_OK;
+}
+
 static hone_status read_task(const char *path, const json_t *j, size_t k, cli_task_list *l,
                              hone_error *err)
 {
@@ -82,6 +97,7 @@ static hone_status read_task(const char *path, const json_t *j, size_t k, cli_ta
         return bad(err, path, k, "\"sizes\" is an object of integers, \"weight\" a number");
     if (!(t.weight > 0) || t.weight > 1e9)
         return bad(err, path, k, "a weight is greater than 0 and at most 1e9");
+    HONE_TRY(check_keys(path, j, k, err));
     HONE_TRY(read_sizes(sizes, &s, err, path, k));
     char *arg = kernel_path(path, json_string_value(kernel));
     hone_error why = {0};

@@ -159,7 +159,7 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
     (o->json ? summary_json : summary_text)(&u, &s, wall_s);
     *ret_found = s.without < l->n;
     if (s.status != HONE_OK)
-        *err = s.error;
+        hone_fail(err, s.status, "%.200s: %s", l->v[s.failed].kernel.title, s.error.message);
     hone_task_list_free(u.tasks);
     free(kernels);
     return s.status;

@@ -40,7 +40,10 @@ static void finish(session *s)
         r->max_error = best->max_error;
         r->best_trace = best->trace;
         r->best_hash = best->hash;
-        r->default_ns = (int64_t)(s->default_clock_ns * ((double)r->best_ns / best->clock_ns));
+        r->default_ns =
+            best->as_written
+                ? r->best_ns
+                : (int64_t)(s->default_clock_ns * ((double)r->best_ns / best->clock_ns));
     }
     hone_search_get_stats(s->search, &r->search);
     r->wall_ns = s->now_ns - s->started_ns;

@@ -23,6 +23,7 @@ struct hone_task_list {
     int64_t now_ns, started_ns;
     bool ending, stopped;
     hone_status status;
+    uint32_t failed; /* the task it is of */
     hone_error error;
 };
 
@@ -78,9 +79,13 @@ hone_task_list *hone_task_list_new(const hone_task_list_options *o, const hone_t
     for (uint32_t i = 0; i < n; i++) {
         const char *name = hone_sym_text(k[i].program, k[i].program->name);
         l->v[i] = (entry){.kernel = k[i], .known_ns = best_in_log(&o->each, k[i].program)};
+        double ns = l->v[i].known_ns;
         l->tasks[i] = (hone_task){.weight = k[i].weight,
                                   .ops = ops_of(k[i].program),
-                                  .group = hone_hash_bytes(0, name, strlen(name))};
+                                  .group = hone_hash_bytes(0, name, strlen(name)),
+                                  .best_ns = ns,
+                                  .past_ns = {ns, ns, ns},
+                                  .rounds = ns > 0}; /* who has nothing yet goes first */
     }
     return l;
 }
@@ -111,7 +116,7 @@ static bool is_the_kernels(hone_status st)
            st == HONE_E_LIMIT;
 }
 
-static void note_failure(hone_task_list *l, hone_status st, const hone_error *err)
+static void note_failure(hone_task_list *l, uint32_t k, hone_status st, const hone_error *err)
 {
     if (st == HONE_OK || st == HONE_E_INTERRUPTED)
         return;
@@ -119,6 +124,7 @@ static void note_failure(hone_task_list *l, hone_status st, const hone_error *er
     if (l->status != HONE_OK)
         return;
     l->status = st;
+    l->failed = k;
     l->error = *err;
 }
 
@@ -136,7 +142,7 @@ static void open_session(hone_task_list *l, uint32_t k)
         o.time_ms = left > 1 ? left : 1;
     }
     hone_status st = hone_session_new(&o, l->now_ns, &l->sessions[k], &err);
-    note_failure(l, st, &err);
+    note_failure(l, k, st, &err);
     l->tasks[k].over = st != HONE_OK;
 }
 
@@ -150,7 +156,7 @@ static void take_back(hone_task_list *l, uint32_t k)
     hone_task_round(t, hone_session_best_ns(l->sessions[k]));
     t->over = t->over || r->done || r->exhausted || r->trials == l->v[k].before;
     if (r->done)
-        note_failure(l, r->status, &r->error);
+        note_failure(l, k, r->status, &r->error);
 }
 
 static uint64_t spent(const hone_task_list *l)
@@ -267,6 +273,7 @@ void hone_task_list_get_state(const hone_task_list *l, hone_task_list_state *ret
             ret->busy = k;
         if (r && r->done && r->status != HONE_OK && ret->status == HONE_OK) {
             ret->status = r->status;
+            ret->failed = k;
             ret->error = r->error;
         }
     }

@@ -254,6 +254,7 @@ typedef struct hone_task_list_state {
     uint64_t trials;
     uint32_t busy;      /* the first task that is worked on; HONE_NO_TASK: none */
     hone_status status; /* of the first session that failed; the others go on */
+    uint32_t failed;    /* its task; HONE_NO_TASK: none */
     hone_error error;
     bool interrupted;
 } hone_task_list_state;
