@@ -157,6 +157,8 @@ static int run(int argc, char **argv, const cli_command *self)
         return code;
     if (n != 1)
         return cli_usage(self, "which kernel? a built-in's name or FILE.hone[:name]");
+    if (!emit && (out || name))
+        return cli_usage(self, "%s goes with --emit", out ? "-o" : "--name");
     if (require && strcmp(require, "exact") != 0)
         return cli_usage(self, "--require knows only 'exact'");
     if (require && trace)

@@ -168,7 +168,8 @@ static void summary_text(const cli_kernel *k, const hone_target *t, int64_t thre
         printf("  best     %s, %.1f GFLOP/s, checked: errors up to %.2g of what rounding may do\n",
                best, r->gflops, r->max_error);
     } else {
-        puts("  best     none: no candidate gave a right result");
+        printf("  best     none: %s\n",
+               r->trials ? "no candidate gave a right result" : "nothing was tried");
     }
     if (r->default_ns) {
         cli_format_ns((double)r->default_ns, first);
@@ -226,8 +227,11 @@ static void catch_signals(void)
 {
     const struct sigaction sa = {.sa_handler = on_signal};
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    for (unsigned k = 0; k < HONE_LEN(signals); k++)
-        sigaction(signals[k], &sa, NULL);
+    for (unsigned k = 0; k < HONE_LEN(signals); k++) {
+        struct sigaction was; /* what nohup, or a shell in the background, ignores stays so */
+        if (sigaction(signals[k], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+            sigaction(signals[k], &sa, NULL);
+    }
 }
 
 static hone_status tune_one(tune *u, const cli_kernel *kernel, const hone_session_options *o,
@@ -419,6 +423,7 @@ const cli_command cli_tune = {
         "  hone tune --tasks resnet50.json --time 1800 --threads 1\n"
         "  hone tune matmul -D M=64 -D N=64 -D K=64 --worker tcp://*:5555 --key me --allow "
         "boards\n\n"
-        "exit codes: 0 found one, 1 failed or none was right, 2 bad input\n",
+        "exit codes: 0 found one, also when interrupted; 1 failed or none was right; 2 bad input;\n"
+        "3 a file is not there\n",
     .run = run,
 };
