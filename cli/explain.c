@@ -68,7 +68,7 @@ static bool add_record(void *ctx, const hone_db_record *r)
         note_rejection(s, r);
     candidate c = {.status = r->status, .hash = r->trace_hash};
     if (r->status == HONE_OK)
-        c.ns = (double)(r->compare_ns > 0 ? r->compare_ns : r->time_ns);
+        c.ns = (double)hone_db_record_clock(r);
     if (s->v.n < MAX_RECORDS &&
         hone_trace_parse(r->trace, strlen(r->trace), &c.trace, NULL) == HONE_OK)
         hone_vec_push(&s->v, c);

@@ -63,7 +63,7 @@ static bool add_record(void *ctx, const hone_db_record *r)
         return true;
     known x = {.hash = r->trace_hash, .status = r->status};
     if (r->status == HONE_OK) {
-        x.ns = (double)(r->compare_ns > 0 ? r->compare_ns : r->time_ns);
+        x.ns = (double)hone_db_record_clock(r);
         k->best_ns = k->best_ns == 0 ? x.ns : fmin(k->best_ns, x.ns);
     }
     hone_vec_push(&k->records, x);

@@ -362,6 +362,8 @@ void hone_cg__use_emit(cg *e, const cg_use *u);
 
 /* emit/block.c, emit/loop.c, emit/plain_sum.c, layout/loop_partition.c, emit/task.c */
 void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
+/* n lanes of a vector, the first of them `from`; of one the element. */
+LLVMValueRef hone_cg__lanes(cg *e, LLVMValueRef v, unsigned from, unsigned n);
 /* Stores the leaf's element. */
 void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value);
 /* Enters the code that runs where the leaf's conditions, none of which depends on lanes or on

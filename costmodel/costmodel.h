@@ -33,6 +33,7 @@ typedef struct hone_features {
     double draft_ns; /* the analytical estimate for the whole program */
 } hone_features;
 void hone_features_free(hone_features *f);
+void hone_features_copy(hone_features *dst, const hone_features *src); /* dst's memory is reused */
 
 /* Fills ret (its memory is reused). Cannot fail. Scratch expressions may be added to p; its meaning
  * does not change. Budget: 20 microseconds for a scheduled matmul. */

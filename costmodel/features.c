@@ -29,6 +29,13 @@ void hone_features_free(hone_features *f)
     hone_vec_free(&f->v);
 }
 
+void hone_features_copy(hone_features *dst, const hone_features *src)
+{
+    hone_vec_copy(&dst->v, &src->v);
+    dst->rows = src->rows;
+    dst->draft_ns = src->draft_ns;
+}
+
 static float slog(double x)
 {
     return (float)log2(fabs(x) + 1);

@@ -154,6 +154,8 @@ hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret,
 hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
                          int32_t threads, hone_db_record *ret, hone_error *err) HONE_NODISCARD;
 void hone_db_record_free(hone_db_record *r);
+/* compare_ns, or what stands for it in records of a hone that had none: time_ns. */
+int64_t hone_db_record_clock(const hone_db_record *r);
 
 /* ---- enumeration --------------------------------------------------------------------------- */
 

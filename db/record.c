@@ -208,9 +208,9 @@ static hone_status explain_miss(hone_db *db, uint64_t workload_hash, const char 
     return s;
 }
 
-static int64_t clock_of(const hone_db_record *r)
+int64_t hone_db_record_clock(const hone_db_record *r)
 {
-    return r->compare_ns ? r->compare_ns : r->time_ns;
+    return r->compare_ns > 0 ? r->compare_ns : r->time_ns;
 }
 
 /* The winner a session named, or what a later session stored that is faster. */
@@ -237,8 +237,8 @@ static hone_status named(hone_db *db, uint64_t workload_hash, const char *target
         return s;
     s = hone_db__sql(db, HONE_DB__RECORD_SINCE, &stmt, err);
     if (s == HONE_OK) {
-        hone_db__bind(stmt, "iiiii", ret->pub.workload_id, ret->pub.target_id, clock_of(&ret->pub),
-                      session, space_version);
+        hone_db__bind(stmt, "iiiii", ret->pub.workload_id, ret->pub.target_id,
+                      hone_db_record_clock(&ret->pub), session, space_version);
         s = hone_db__row_one(db, &hone_db__record_table, stmt, &since, &beaten, err);
     }
     if (s != HONE_OK || beaten)

@@ -47,10 +47,9 @@ hone_status hone_tuner__log_open(session *s, hone_error *err)
 
 /* ---- what is there --------------------------------------------------------------------------- */
 
-/* Its time on the clock that all results share; logs of old had none. */
 static double clock_of(const hone_db_record *r)
 {
-    return (double)(r->compare_ns > 0 ? r->compare_ns : r->time_ns);
+    return (double)hone_db_record_clock(r);
 }
 
 /* What another version of the space measured or rejected is not known: its traces may be asked for

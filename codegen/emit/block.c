@@ -197,7 +197,7 @@ static bool can_reduce(cg *e, const cg_leaf *leaf, cg_run run)
     return steps_by_lane && !(leaf->init.i && hone_cg__by_lane(e, leaf->init));
 }
 
-static LLVMValueRef lanes_of(cg *e, LLVMValueRef v, unsigned from, unsigned n)
+LLVMValueRef hone_cg__lanes(cg *e, LLVMValueRef v, unsigned from, unsigned n)
 {
     LLVMValueRef at[CG_MAX_LANES];
     for (unsigned k = 0; k < n; k++) {
@@ -216,10 +216,10 @@ static LLVMValueRef combine_lanes(cg *e, const cg_leaf *leaf, hone_dtype t, LLVM
     LLVMValueRef odd = NULL;
     for (unsigned n = e->lanes; n > 1; n /= 2) {
         if (n % 2) {
-            LLVMValueRef last = lanes_of(e, v, n - 1, 1);
+            LLVMValueRef last = hone_cg__lanes(e, v, n - 1, 1);
             odd = odd ? hone_cg__binary(e, leaf->op, t, odd, last) : last;
         }
-        LLVMValueRef a = lanes_of(e, v, 0, n / 2), b = lanes_of(e, v, n / 2, n / 2);
+        LLVMValueRef a = hone_cg__lanes(e, v, 0, n / 2), b = hone_cg__lanes(e, v, n / 2, n / 2);
         v = hone_cg__binary(e, leaf->op, t, a, b);
     }
     return odd ? hone_cg__binary(e, leaf->op, t, v, odd) : v;

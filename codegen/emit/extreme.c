@@ -41,16 +41,6 @@ static facts look(LLVMValueRef v)
 
 /* ---- by one instruction ---------------------------------------------------------------------- */
 
-static LLVMValueRef part_of(cg *e, LLVMValueRef v, unsigned from, unsigned n)
-{
-    LLVMValueRef at[CG_MAX_LANES];
-    for (unsigned k = 0; k < n; k++) {
-        at[k] = LLVMConstInt(e->i32, from + k, false);
-    }
-    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(at, n),
-                                  "");
-}
-
 static LLVMValueRef joined(cg *e, LLVMValueRef a, LLVMValueRef b)
 {
     LLVMValueRef at[CG_MAX_LANES];
@@ -71,9 +61,11 @@ static LLVMValueRef range(cg *e, bool min, LLVMValueRef a, LLVMValueRef b)
     bool d = LLVMGetTypeKind(LLVMGetElementType(type)) == LLVMDoubleTypeKind;
     unsigned n = lanes_of(a), bits = n * (d ? 64 : 32);
     if (bits > 512 && n % 2 == 0) {
-        LLVMValueRef lo = range(e, min, part_of(e, a, 0, n / 2), part_of(e, b, 0, n / 2));
-        LLVMValueRef hi =
-            lo ? range(e, min, part_of(e, a, n / 2, n / 2), part_of(e, b, n / 2, n / 2)) : NULL;
+        LLVMValueRef lo =
+            range(e, min, hone_cg__lanes(e, a, 0, n / 2), hone_cg__lanes(e, b, 0, n / 2));
+        LLVMValueRef hi = lo ? range(e, min, hone_cg__lanes(e, a, n / 2, n / 2),
+                                     hone_cg__lanes(e, b, n / 2, n / 2))
+                             : NULL;
         return hi ? joined(e, lo, hi) : NULL;
     }
     if (bits != 512 && bits != 256 && bits != 128) {

@@ -66,17 +66,10 @@ static void population_free(population *p)
     hone_vec_free(p);
 }
 
-static void features_copy(hone_features *dst, const hone_features *src)
-{
-    hone_vec_copy(&dst->v, &src->v);
-    dst->rows = src->rows;
-    dst->draft_ns = src->draft_ns;
-}
-
 static void individual_copy(individual *dst, const individual *src)
 {
     hone_trace_copy(&dst->trace, &src->trace);
-    features_copy(&dst->features, &src->features);
+    hone_features_copy(&dst->features, &src->features);
     dst->key = src->key;
     dst->cost = src->cost;
     dst->why = src->why;
@@ -117,7 +110,7 @@ static void admit_elites(evolution *e, population *p)
     for (uint32_t k = 0; k < e->good.n; k++) {
         individual *x = slot(p);
         hone_trace_copy(&x->trace, &e->good.v[k].trace);
-        features_copy(&x->features, &e->good.v[k].features);
+        hone_features_copy(&x->features, &e->good.v[k].features);
         x->key = e->good.v[k].key;
         x->why = "model";
     }
@@ -346,7 +339,7 @@ static void keep_good(evolution *e, const hone_lesson *l)
 {
     measured m = {.key = l->key, .time_ns = l->time_ns};
     hone_trace_copy(&m.trace, l->trace);
-    features_copy(&m.features, l->features);
+    hone_features_copy(&m.features, l->features);
     uint32_t at = e->good.n;
     hone_vec_push(&e->good, m);
     for (; at > 0 && e->good.v[at - 1].time_ns > m.time_ns; at--)

@@ -60,9 +60,7 @@ static void members_free(members *p)
 static void copy(member *dst, const member *src)
 {
     hone_trace_copy(&dst->trace, &src->trace);
-    hone_vec_copy(&dst->features.v, &src->features.v);
-    dst->features.rows = src->features.rows;
-    dst->features.draft_ns = src->features.draft_ns;
+    hone_features_copy(&dst->features, &src->features);
     dst->key = src->key;
     dst->cost = src->cost;
 }
@@ -225,9 +223,7 @@ static void tell(void *self, const hone_lesson *lesson)
         return;
     member x = {.key = lesson->key, .cost = lesson->time_ns};
     hone_trace_copy(&x.trace, lesson->trace);
-    hone_vec_copy(&x.features.v, &lesson->features->v);
-    x.features.rows = lesson->features->rows;
-    x.features.draft_ns = lesson->features->draft_ns;
+    hone_features_copy(&x.features, lesson->features);
     insert(&m->measured, &x, m->population);
     hone_trace_free(&x.trace);
     hone_features_free(&x.features);
