@@ -118,13 +118,13 @@ static void need_is_a_sum(void **state)
     hone_manifest plain = of_size(1 << 20), packed = plain;
     packed.has_pack = 1;
     packed.args[0].pack_bytes = 5 << 20;
-    hone_device__need n = hone_device__need_of(&plain, &plain, NULL, 4, false);
+    hone_device__need n = hone_device__need_of(&plain, &plain, NULL, 4, 1, false);
     assert_true(n.args == 12 * MIB && n.expected == 16 * MIB && n.packed == 0);
     assert_true(n.largest == 8 * MIB);
     assert_true(n.processes >= 1 * MIB && n.processes < 2 * MIB);
-    n = hone_device__need_of(&packed, &plain, &packed, 4, true);
+    n = hone_device__need_of(&packed, &plain, &packed, 4, 1, true);
     assert_true(n.args == 0 && n.expected == 0 && n.packed == 10 * MIB);
-    n = hone_device__need_of(&plain, &packed, NULL, 4, true);
+    n = hone_device__need_of(&plain, &packed, NULL, 4, 1, true);
     assert_true(n.packed == 5 * MIB);
     /* as large as a job may be */
     hone_manifest most = {0};
@@ -132,7 +132,7 @@ static void need_is_a_sum(void **state)
         add_arg(&most, "x", HONE_ELEM_F64, true, HONE_DEVICE__MOST_ELEMENTS);
         most.args[i].pack_bytes = (int64_t)1 << 40;
     }
-    n = hone_device__need_of(&most, &most, &most, 1024, false);
+    n = hone_device__need_of(&most, &most, &most, 1024, 1, false);
     assert_true(n.args == (uint64_t)HONE_MAX_ARGS << 40);
     assert_true(hone_device__need_total(&n) > n.args + n.expected);
 }

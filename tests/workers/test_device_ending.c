@@ -18,7 +18,7 @@ static hone_device__dataset data;
 static hone_status explain(hone_device__control c, hone_device__ending e,
                            const hone_sandbox__limits *l, hone_error *err)
 {
-    hone_device__run r = {.data = &data, .limits = l, .cpu_seconds = 100};
+    hone_device__run r = {.data = {&data}, .n_data = 1, .limits = l, .cpu_seconds = 100};
     if (l->cpu_seconds < r.cpu_seconds)
         r.cpu_seconds = l->cpu_seconds;
     hone_error_clear(err);

@@ -94,9 +94,12 @@ static void right_only_the_first_time(void **state)
 {
     (void)state;
     expect("static int calls; KERNEL { " RIGHT " if (calls++) F32(1)[3] = 9; return 0; }",
+           HONE_REJECT_WRONG_RESULT, "element 3 is 9");
+    /* the first call of each of the first two data sets is right */
+    expect("static int calls; KERNEL { " RIGHT " if (calls++ > 1) F32(1)[3] = 9; return 0; }",
            HONE_REJECT_WRONG_RESULT, "after many calls: element 3 is 9");
-    /* does nothing from the second call on */
-    expect("static int calls; KERNEL { if (calls++) return 0; " RIGHT " return 0; }",
+    /* does nothing from then on */
+    expect("static int calls; KERNEL { if (calls++ > 1) return 0; " RIGHT " return 0; }",
            HONE_REJECT_WRONG_RESULT, "after many calls: element 0 is nan");
 }
 
@@ -212,7 +215,7 @@ static void never_ends(void **state)
     assert_says(&err, "the kernel did not end in time");
     free(a.bytes);
     a = artifact(&manifest, "static int calls; KERNEL { " RIGHT
-                            " for (volatile int i = calls++; i;) { } return 0; }");
+                            " for (volatile int i = calls++ > 1; i;) { } return 0; }");
     job = plain_job(&a, &reference);
     job.run_ms = 300;
     assert_status(run_job(nursery, &job, &r, &err), HONE_REJECT_RUN_TIMEOUT, &err);

@@ -120,7 +120,7 @@ static uint64_t packed_bytes(const hone_manifest *m, uint64_t *largest)
 hone_device__need hone_device__need_of(const hone_manifest *candidate,
                                        const hone_manifest *reference,
                                        const hone_manifest *incumbent, int32_t threads,
-                                       bool data_there)
+                                       uint32_t sets, bool data_there)
 {
     hone_device__need need = {0};
     for (uint32_t i = 0; i < candidate->n_args; i++) {
@@ -136,10 +136,11 @@ hone_device__need hone_device__need_of(const hone_manifest *candidate,
         need.largest = a->is_output && bytes > need.largest ? bytes : need.largest;
     }
     uint64_t alone = packed_bytes(reference, &need.largest); /* gone when the others come */
-    need.packed = packed_bytes(candidate, &need.largest) + packed_bytes(incumbent, &need.largest);
+    need.packed =
+        sets * packed_bytes(candidate, &need.largest) + packed_bytes(incumbent, &need.largest);
     need.packed = alone > need.packed ? alone : need.packed;
     /* A page of 4 KiB takes 8 bytes of tables in each process; a thread some stack and heap. */
-    need.processes = (need.args + need.packed) / 256 + ((uint64_t)threads << 18);
+    need.processes = (sets * need.args + need.packed) / 256 + ((uint64_t)threads << 18);
     if (data_there)
         need.args = need.expected = 0;
     return need;

@@ -97,7 +97,7 @@ static void arrange_descriptors(const hone_device__run *r, int command, int even
 }
 
 /* Page tables are not copied for shared maps, so the first touch of each page is a fault: have them
- * all now. Linux before 5.14 refuses, and the check call does it then. */
+ * all before a call. Linux before 5.14 refuses, and the check call does it then. */
 static void populate(const hone_device__buffer *b, bool write)
 {
 #ifdef MADV_POPULATE_READ
@@ -108,12 +108,13 @@ static void populate(const hone_device__buffer *b, bool write)
 #endif
 }
 
-static void populate_all(const hone_device__run *r)
+static void populate_set(const hone_device__run *r, uint32_t set)
 {
-    for (uint32_t i = 0; i < r->data->n_args; i++) {
-        populate(&r->data->args[i], r->kernels[0].manifest->args[i].is_output);
+    const hone_device__dataset *d = r->data[set];
+    for (uint32_t i = 0; i < d->n_args; i++) {
+        populate(&d->args[i], r->kernels[0].manifest->args[i].is_output);
         for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
-            populate(&r->kernels[k].packed[i], true);
+            populate(&r->kernels[k].packed[set][i], true);
     }
 }
 
@@ -126,7 +127,7 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
     hone_sandbox__goes_first(1000);
     arrange_descriptors(r, command, event);
     handle_faults();
-    populate_all(r);
+    populate_set(r, 0);
     /* Fixed, or malloc looks up the number of processors once many threads have asked it. */
     mallopt(M_ARENA_MAX, r->job->threads + 1);
     hone_rt_pool *pool = hone_rt_pool_new(r->job->threads, 1);
@@ -147,7 +148,8 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
 typedef struct loaded {
     hone_rt_kernel kernel;
     pack_function pack;
-    void *args[HONE_MAX_ARGS];
+    bool ready[HONE_DEVICE__KINDS]; /* packed for the data set, and args filled in */
+    void *args[HONE_DEVICE__KINDS][HONE_MAX_ARGS];
 } loaded;
 
 static void load(const hone_device__run *r, int who, loaded *ret)
@@ -168,16 +170,18 @@ static void load(const hone_device__run *r, int who, loaded *ret)
 }
 
 /* Packs the constant inputs; from then on they are read-only like the others. */
-static void pack(const hone_device__run *r, int who, loaded *l, const hone_rt_api *rt)
+static void pack(const hone_device__run *r, uint32_t set, int who, loaded *l, const hone_rt_api *rt)
 {
     void *from[HONE_MAX_ARGS] = {0}, *to[HONE_MAX_ARGS] = {0};
-    const hone_device__buffer *packed = r->kernels[who].packed;
-    for (uint32_t i = 0; i < r->data->n_args; i++) {
-        l->args[i] = r->data->args[i].data;
+    const hone_device__buffer *packed = r->kernels[who].packed[set];
+    const hone_device__dataset *d = r->data[set];
+    l->ready[set] = true;
+    for (uint32_t i = 0; i < d->n_args; i++) {
+        l->args[set][i] = d->args[i].data;
         if (!packed[i].map)
             continue;
-        from[i] = r->data->args[i].data;
-        to[i] = l->args[i] = packed[i].data;
+        from[i] = d->args[i].data;
+        to[i] = l->args[set][i] = packed[i].data;
     }
     if (!l->pack)
         return;
@@ -185,12 +189,22 @@ static void pack(const hone_device__run *r, int who, loaded *l, const hone_rt_ap
     control->returned = l->pack(from, to, rt);
     if (control->returned != 0)
         give_up(HONE_DEVICE__NONZERO, 0, "");
-    for (uint32_t i = 0; i < r->data->n_args; i++)
+    for (uint32_t i = 0; i < d->n_args; i++)
         if (packed[i].map && mprotect(packed[i].body, packed[i].body_bytes, PROT_READ) != 0)
             give_up(HONE_DEVICE__TROUBLE, errno, "cannot protect packed inputs");
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
+
+static void call(const hone_device__run *r, uint32_t set, loaded *l, const hone_rt_api *rt)
+{
+    if (!l->ready[set]) {
+        populate_set(r, set);
+        pack(r, set, HONE_DEVICE__CANDIDATE, l, rt);
+    }
+    go_to(HONE_DEVICE__CALL, HONE_DEVICE__CANDIDATE);
+    control->returned = l->kernel(l->args[set], rt);
+}
 
 _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event)
 {
@@ -207,9 +221,9 @@ _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int 
         give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the run filter");
     for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
         if (r->kernels[who].manifest)
-            pack(r, who, &loads[who], rt);
+            pack(r, 0, who, &loads[who], rt);
         kernels[who] = loads[who].kernel;
-        args[who] = loads[who].args;
+        args[who] = loads[who].args[0];
     }
     send_event(HONE_DEVICE__READY);
     for (;;) {
@@ -219,15 +233,15 @@ _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int 
             continue;
         if (n != 1)
             _exit(0);
-        if (what == HONE_DEVICE__DO_CALL) {
-            go_to(HONE_DEVICE__CALL, HONE_DEVICE__CANDIDATE);
-            control->returned = kernels[0](args[0], rt);
+        uint32_t set = (uint32_t)(what - HONE_DEVICE__DO_CALL);
+        if (what != HONE_DEVICE__DO_TIME && set < r->n_data) {
+            call(r, set, &loads[0], rt);
         } else {
             go_to(HONE_DEVICE__TIME, HONE_DEVICE__CANDIDATE);
             control->returned = hone_device__time(r, kernels, args, rt);
         }
         if (control->returned != 0)
             give_up(HONE_DEVICE__NONZERO, 0, "");
-        send_event(what == HONE_DEVICE__DO_CALL ? HONE_DEVICE__CALLED : HONE_DEVICE__TIMED);
+        send_event(what == HONE_DEVICE__DO_TIME ? HONE_DEVICE__TIMED : HONE_DEVICE__CALLED);
     }
 }

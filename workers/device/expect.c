@@ -76,46 +76,54 @@ void hone_device__reset_outputs(const hone_manifest *m, hone_device__dataset *d)
     }
 }
 
-hone_status hone_device__check_canaries(const hone_device__run *r, hone_error *err)
+static hone_status check_canary(const hone_device__buffer *b, const char *who, const char *kind,
+                                const char *name, hone_error *err)
 {
     int64_t at;
-    for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
-        const hone_manifest *m = r->kernels[k].manifest;
-        for (uint32_t i = 0; m && i < m->n_args; i++) {
-            const hone_arg *a = &m->args[i];
-            if (a->is_output && hone_device__buffer_overrun(&r->data->args[i], &at))
-                return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS,
-                                 "the kernel wrote at byte %" PRId64 " of output '%s', which has "
-                                 "%zu",
-                                 at, a->name, r->data->args[i].bytes);
-            const hone_device__buffer *p = &r->kernels[k].packed[i];
-            if (p->map && hone_device__buffer_overrun(p, &at))
-                return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS,
-                                 "the pack function wrote at byte %" PRId64 " of packed input "
-                                 "'%s', which has %zu",
-                                 at, a->name, p->bytes);
-        }
-    }
-    return HONE_OK;
+    if (!b->map || !hone_device__buffer_overrun(b, &at))
+        return HONE_OK;
+    return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS,
+                     "%s wrote at byte %" PRId64 " of %s '%s', which has %zu", who, at, kind, name,
+                     b->bytes);
 }
 
-hone_status hone_device__compare_outputs(const hone_device__run *r, const char *when,
+hone_status hone_device__check_canaries(const hone_device__run *r, hone_error *err)
+{
+    hone_status s = HONE_OK;
+    for (uint32_t set = 0; set < r->n_data; set++) {
+        for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
+            const hone_manifest *m = r->kernels[k].manifest;
+            for (uint32_t i = 0; m && i < m->n_args && s == HONE_OK; i++) {
+                if (m->args[i].is_output)
+                    s = check_canary(&r->data[set]->args[i], "the kernel", "output",
+                                     m->args[i].name, err);
+                if (s == HONE_OK)
+                    s = check_canary(&r->kernels[k].packed[set][i], "the pack function",
+                                     "packed input", m->args[i].name, err);
+            }
+        }
+    }
+    return s;
+}
+
+hone_status hone_device__compare_outputs(const hone_device__run *r, uint32_t set, const char *when,
                                          double *max_error, hone_error *err)
 {
     const hone_manifest *m = r->kernels[0].manifest;
+    const hone_device__dataset *data = r->data[set];
     for (uint32_t i = 0; i < m->n_args; i++) {
         const hone_arg *a = &m->args[i];
         if (!a->is_output)
             continue;
-        hone_device__diff d = hone_device__compare(
-            a->elem, r->data->args[i].data, &r->data->expected[i], a->count, r->job->tolerance);
+        hone_device__diff d = hone_device__compare(a->elem, data->args[i].data, &data->expected[i],
+                                                   a->count, r->job->tolerance);
         *max_error = fmax(*max_error, d.max_error);
         if (d.first_bad >= 0)
             return hone_fail(err, HONE_REJECT_WRONG_RESULT,
                              "output '%s'%s: element %" PRId64 " is %.9g, expected %.9g, which "
                              "rounding may move by %.3g (%s data)",
                              a->name, when, d.first_bad, d.got, d.want, d.bound,
-                             hone_device__kind_name(r->data->kind));
+                             hone_device__kind_name(data->kind));
     }
     return HONE_OK;
 }
@@ -188,16 +196,17 @@ static hone_status as_written(hone_status s, const hone_error *why, hone_device_
     return s;
 }
 
-hone_status hone_device__ask_oracle(const hone_device__run *like, const hone_manifest *kernel,
-                                    const hone_manifest *oracle, int fd, uint64_t hash,
-                                    hone_error *err)
+hone_status hone_device__ask_oracle(const hone_device__run *like, hone_device__dataset *d,
+                                    const hone_manifest *kernel, const hone_manifest *oracle,
+                                    int fd, uint64_t hash, hone_error *err)
 {
-    hone_device__dataset *d = like->data, *o = hone_xcalloc(1, sizeof *o);
+    hone_device__dataset *o = hone_xcalloc(1, sizeof *o);
     hone_device__layout l;
     hone_measure_job job = *like->job;
     hone_device__run r = *like;
     r.job = &job;
-    r.data = o;
+    r.data[0] = o;
+    r.n_data = 1;
     o->kind = d->kind;
     r.kernels[0] = (hone_device__kernel){.manifest = oracle, .fd = fd};
     r.kernels[1] = (hone_device__kernel){0};

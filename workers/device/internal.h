@@ -112,11 +112,12 @@ typedef struct hone_device__need {
     uint64_t packed, processes;
     uint64_t largest; /* of arguments and packed inputs, each of which is a file */
 } hone_device__need;
-/* `incumbent` may be NULL. */
+/* With `sets` data sets, of which all but one are there already, and with data_there that one too.
+ * `incumbent` may be NULL. */
 hone_device__need hone_device__need_of(const hone_manifest *candidate,
                                        const hone_manifest *reference,
                                        const hone_manifest *incumbent, int32_t threads,
-                                       bool data_there);
+                                       uint32_t sets, bool data_there);
 uint64_t hone_device__need_total(const hone_device__need *need);
 /* `droppable`: bytes of data sets that nobody uses now. HONE_E_NOMEM with both numbers,
  * HONE_E_LIMIT.
@@ -184,11 +185,11 @@ typedef struct hone_device__dataset {
     size_t expected_bytes;
 } hone_device__dataset;
 
-enum { HONE_DEVICE__DATASETS = 4 * HONE_DEVICE__KINDS };
+enum { HONE_DEVICE__DATASETS = 8 * HONE_DEVICE__KINDS };
 
 typedef struct hone_device__cache {
     hone_device__dataset sets[HONE_DEVICE__DATASETS];
-    uint64_t clock;
+    uint64_t job; /* the one in hand; its sets stay */
 } hone_device__cache;
 
 /* Which data set: of a kernel's arguments, with room for what this oracle says of its outputs. */
@@ -197,14 +198,15 @@ typedef struct hone_device__data_id {
     uint64_t seed;
     hone_device__kind kind;
 } hone_device__data_id;
-/* The data set, made when it is not there, with all together below `most_bytes` or this one alone;
- * the oracle is not asked yet. Borrowed until the next call. HONE_E_NOMEM, HONE_E_LIMIT,
- * HONE_E_INPUT. */
+/* A job begins: what it gets from here on is borrowed until the next one begins. */
+void hone_device__cache_begin(hone_device__cache *c);
+/* The data set, made when it is not there, with all together below `most_bytes` as far as sets of
+ * other jobs can go; the oracle is not asked yet. HONE_E_NOMEM, HONE_E_LIMIT, HONE_E_INPUT. */
 hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__data_id *id,
                                    uint64_t most_bytes, hone_device__dataset **ret,
                                    hone_error *err);
 bool hone_device__cache_has(const hone_device__cache *c, const hone_device__data_id *id);
-/* Bytes of the other sets, which are gone after drop_others. */
+/* Bytes of the sets that are neither this one nor the job's; they are gone after drop_others. */
 uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_device__data_id *id);
 void hone_device__cache_drop_others(hone_device__cache *c, const hone_device__data_id *id);
 bool hone_device__same_args(const hone_manifest *a, const hone_manifest *b);
@@ -266,11 +268,11 @@ typedef struct hone_device__control {
 
 /* Commands to a child, and its events. */
 enum {
-    HONE_DEVICE__DO_CALL = 'c',
+    HONE_DEVICE__DO_CALL = '0', /* and the place of the data set */
     HONE_DEVICE__DO_TIME = 't',
     HONE_DEVICE__CALLED = 'C',
     HONE_DEVICE__TIMED = 'T',
-    HONE_DEVICE__READY = 'R',   /* loaded and packed */
+    HONE_DEVICE__READY = 'R',   /* loaded, and packed for the first data set */
     HONE_DEVICE__FAULT = 'F',   /* a signal: control says which, and where */
     HONE_DEVICE__NONZERO = 'N', /* a kernel or pack returned an error */
     HONE_DEVICE__UNLOADABLE = 'A' /* dlopen refused */,
@@ -280,16 +282,18 @@ enum {
 /* ---- one child (run.c) --------------------------------------------------------------------- */
 
 typedef struct hone_device__kernel {
-    const hone_manifest *manifest; /* NULL: there is none */
-    int fd;                        /* the artifact */
-    hone_device__buffer packed[HONE_MAX_ARGS];
+    const hone_manifest *manifest;                                 /* NULL: there is none */
+    int fd;                                                        /* the artifact */
+    hone_device__buffer packed[HONE_DEVICE__KINDS][HONE_MAX_ARGS]; /* for each data set */
 } hone_device__kernel;
 
 typedef struct hone_device__run {
     /* set by the caller */
     const hone_device__sandbox *sandbox;
     const hone_measure_job *job;
-    hone_device__dataset *data;
+    /* The first one is also timed, and the only one that an incumbent is packed for. */
+    hone_device__dataset *data[HONE_DEVICE__KINDS];
+    uint32_t n_data;
     hone_device__kernel kernels[HONE_DEVICE__KERNELS];
     hone_device__buffer control_page;
     const hone_sandbox__limits *limits;
@@ -344,16 +348,17 @@ int32_t hone_device__time(const hone_device__run *r, const hone_rt_kernel kernel
 /* ---- expected results (expect.c) --------------------------------------------------------------
  */
 
-/* Runs the oracle on like->data in a child of its own and keeps what it says there.
+/* Runs the oracle on d in a child of its own and keeps what it says there.
  * HONE_E_REFERENCE: the kernel as written fails, and how. As run_start and run_do. */
-hone_status hone_device__ask_oracle(const hone_device__run *like, const hone_manifest *kernel,
-                                    const hone_manifest *oracle, int fd, uint64_t hash,
-                                    hone_error *err);
+hone_status hone_device__ask_oracle(const hone_device__run *like, hone_device__dataset *d,
+                                    const hone_manifest *kernel, const hone_manifest *oracle,
+                                    int fd, uint64_t hash, hone_error *err);
 void hone_device__reset_outputs(const hone_manifest *m, hone_device__dataset *d);
-/* HONE_REJECT_OUT_OF_BOUNDS. */
+/* Of all data sets. HONE_REJECT_OUT_OF_BOUNDS. */
 hone_status hone_device__check_canaries(const hone_device__run *r, hone_error *err);
-/* HONE_REJECT_WRONG_RESULT. `when` is for the message. *max_error is raised. */
-hone_status hone_device__compare_outputs(const hone_device__run *r, const char *when,
+/* Outputs of r->data[set]. HONE_REJECT_WRONG_RESULT. `when` is for the message. *max_error is
+ * raised. */
+hone_status hone_device__compare_outputs(const hone_device__run *r, uint32_t set, const char *when,
                                          double *max_error, hone_error *err);
 
 /* ---- numbers (verdict.c) -------------------------------------------------------------- */

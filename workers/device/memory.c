@@ -213,7 +213,7 @@ static hone_status make(hone_device__dataset *d, const hone_manifest *m, uint64_
     return s;
 }
 
-/* Frees the oldest sets until a slot is free and all together stay below `most`. */
+/* Frees the oldest sets of other jobs until a slot is free and all together stay below `most`. */
 static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes, uint64_t most)
 {
     for (;;) {
@@ -224,7 +224,7 @@ static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes, ui
             total += d->bytes;
             if (d->n_args == 0)
                 free_slot = d;
-            else if (!oldest || d->used < oldest->used)
+            else if (d->used != c->job && (!oldest || d->used < oldest->used))
                 oldest = d;
         }
         if (free_slot && (total <= most || !oldest))
@@ -253,6 +253,11 @@ static bool is_set(const hone_device__dataset *d, const hone_device__data_id *id
     return d->n_args == id->kernel->n_args && d->key == key_of(id);
 }
 
+void hone_device__cache_begin(hone_device__cache *c)
+{
+    c->job++;
+}
+
 bool hone_device__cache_has(const hone_device__cache *c, const hone_device__data_id *id)
 {
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
@@ -265,14 +270,14 @@ uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_devic
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        sum += is_set(&c->sets[i], id) ? 0 : c->sets[i].bytes;
+        sum += is_set(&c->sets[i], id) || c->sets[i].used == c->job ? 0 : c->sets[i].bytes;
     return sum;
 }
 
 void hone_device__cache_drop_others(hone_device__cache *c, const hone_device__data_id *id)
 {
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        if (!is_set(&c->sets[i], id))
+        if (!is_set(&c->sets[i], id) && c->sets[i].used != c->job)
             drop(&c->sets[i]);
 }
 
@@ -283,10 +288,9 @@ hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__dat
     hone_status s = hone_device__layout_of(id->kernel, id->oracle, &l, err);
     if (s != HONE_OK)
         return s;
-    c->clock++;
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
         if (is_set(&c->sets[i], id)) {
-            c->sets[i].used = c->clock;
+            c->sets[i].used = c->job;
             *ret = &c->sets[i];
             return HONE_OK;
         }
@@ -296,7 +300,7 @@ hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__dat
         bytes += arg_bytes(&id->kernel->args[i]);
     hone_device__dataset *d = make_room(c, bytes, most_bytes);
     *d = (hone_device__dataset){.key = key_of(id),
-                                .used = c->clock,
+                                .used = c->job,
                                 .bytes = bytes,
                                 .kind = id->kind,
                                 .side = id->kind % 2 ? HONE_DEVICE__AT_START : HONE_DEVICE__AT_END,

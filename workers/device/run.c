@@ -19,18 +19,19 @@
 
 /* ---- start and end ------------------------------------------------------------------------- */
 
-static hone_status make_packed(hone_device__kernel *k, hone_device__side side, hone_error *err)
+static hone_status make_packed(hone_device__kernel *k, uint32_t set, hone_device__side side,
+                               hone_error *err)
 {
     for (uint32_t i = 0; k->manifest && i < k->manifest->n_args; i++) {
         if (!k->manifest->args[i].pack_bytes)
             continue;
         hone_status s = hone_device__buffer_new((size_t)k->manifest->args[i].pack_bytes, side,
-                                                &k->packed[i], err);
+                                                &k->packed[set][i], err);
         if (s != HONE_OK)
             return s;
-        hone_device__buffer_set_canary(&k->packed[i]);
+        hone_device__buffer_set_canary(&k->packed[set][i]);
         /* Padding that pack leaves unwritten should not look like zeros. */
-        memset(k->packed[i].data, 0xff, k->packed[i].bytes);
+        memset(k->packed[set][i].data, 0xff, k->packed[set][i].bytes);
     }
     return HONE_OK;
 }
@@ -41,11 +42,17 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
     r->command = r->event = -1;
     r->control = (hone_device__control *)r->control_page.data;
     memset(r->control, 0, sizeof *r->control);
-    for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
-        hone_status s = make_packed(&r->kernels[k], r->data->side, err);
-        if (s != HONE_OK)
-            return s;
+    hone_status s = HONE_OK;
+    for (uint32_t set = 0; set < r->n_data && s == HONE_OK; set++) {
+        hone_device__dataset *d = r->data[set];
+        for (uint32_t i = 0; i < d->n_args; i++)
+            if (r->kernels[0].manifest->args[i].is_output)
+                hone_device__buffer_set_canary(&d->args[i]);
+        for (int k = 0; k < (set == 0 ? HONE_DEVICE__KERNELS : 1) && s == HONE_OK; k++)
+            s = make_packed(&r->kernels[k], set, d->side, err);
     }
+    if (s != HONE_OK)
+        return s;
     /* Enough for the check, the timing and the check after it. */
     uint64_t most_s =
         (uint64_t)((2 * r->job->check_ms + r->job->run_ms) / 1000 + 5) * (uint64_t)r->job->threads;
@@ -59,7 +66,7 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
     if (pipe2(command, O_CLOEXEC) != 0)
         return hone_fail_errno(err, HONE_E_SANDBOX, "cannot make a pipe");
     if (pipe2(event, O_CLOEXEC) != 0) {
-        hone_status s = hone_fail_errno(err, HONE_E_SANDBOX, "cannot make a pipe");
+        s = hone_fail_errno(err, HONE_E_SANDBOX, "cannot make a pipe");
         close(command[0]);
         close(command[1]);
         return s;
@@ -115,8 +122,9 @@ void hone_device__run_end(hone_device__run *r)
         close(r->event);
     r->command = r->event = -1;
     for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
-        for (uint32_t i = 0; i < HONE_MAX_ARGS; i++)
-            hone_device__buffer_free(&r->kernels[k].packed[i]);
+        for (uint32_t set = 0; set < r->n_data; set++)
+            for (uint32_t i = 0; i < HONE_MAX_ARGS; i++)
+                hone_device__buffer_free(&r->kernels[k].packed[set][i]);
 }
 
 /* What the worker says meanwhile: that the job is given up, or nothing more for ever. */

@@ -40,12 +40,12 @@ typedef struct work {
     hone_device__request *request;
     int fds[ARTIFACTS]; /* -1: none */
     uint64_t hashes[ARTIFACTS];
-    hone_device__dataset *data;
-    hone_device__available available; /* memory, when the job came */
+    hone_device__dataset *data[HONE_DEVICE__KINDS]; /* by kind, as far as there is use for them */
+    uint32_t n_data;
+    hone_device__available available; /* memory, when the last of them was got */
     uint64_t temporaries;             /* what is left of it for those of the kernels, */
     bool scarce;                      /* which is less than they may have */
-    uint64_t most_bytes, set_bytes;   /* all data sets may have; the first has */
-    int64_t oracle_ns;                /* the oracle took for the first */
+    uint64_t most_bytes;              /* all data sets may have */
 } work;
 
 /* ---- what the device says of itself -------------------------------------------------------- */
@@ -187,42 +187,158 @@ static int64_t deadline(int64_t ms)
 
 static hone_device__run new_run(nursery *n, work *w)
 {
-    return (hone_device__run){.sandbox = &n->sandbox,
-                              .job = &w->request->job,
-                              .data = w->data,
-                              .control_page = n->control_page,
-                              .limits = &n->limits,
-                              .temporaries = w->temporaries,
-                              .scarce = w->scarce ? &w->available : NULL,
-                              .worker = n->socket};
+    hone_device__run r = {.sandbox = &n->sandbox,
+                          .job = &w->request->job,
+                          .n_data = w->n_data,
+                          .control_page = n->control_page,
+                          .limits = &n->limits,
+                          .temporaries = w->temporaries,
+                          .scarce = w->scarce ? &w->available : NULL,
+                          .worker = n->socket};
+    memcpy(r.data, w->data, sizeof r.data);
+    return r;
+}
+
+/* ---- data ---------------------------------------------------------------------------------- */
+
+/* Gets the next kind of data, with room for everything the job takes with it and what the oracle
+ * says of it. Sets of other jobs make room. */
+static hone_status add_data(nursery *n, work *w, hone_error *err)
+{
+    const hone_device__request *q = w->request;
+    const hone_manifest *m = q->manifests;
+    hone_device__kind kind = (hone_device__kind)w->n_data;
+    hone_device__data_id id = {&m[CANDIDATE], &m[REFERENCE], q->job.data_seed, kind};
+    uint64_t others = hone_device__cache_others(&n->cache, &id);
+    hone_device__need need =
+        hone_device__need_of(&m[CANDIDATE], &m[REFERENCE], q->has_incumbent ? &m[INCUMBENT] : NULL,
+                             q->job.threads, w->n_data + 1, hone_device__cache_has(&n->cache, &id));
+    hone_device__available_now(&n->limits, &w->available);
+    hone_status s = hone_device__fits(&need, &w->available, others, &n->limits, err);
+    if (s != HONE_OK)
+        return s;
+    uint64_t total = hone_device__need_total(&need), there = w->available.bytes;
+    if (hone_device__fits(&need, &w->available, 0, &n->limits, NULL) != HONE_OK) {
+        hone_device__cache_drop_others(&n->cache, &id);
+        there += others;
+    }
+    if (kind == 0)
+        w->most_bytes = there / DATA_SHARE;
+    hone_device__dataset *d;
+    s = hone_device__cache_get(&n->cache, &id, w->most_bytes, &d, err);
+    if (s != HONE_OK)
+        return s;
+    w->temporaries = TEMPORARIES + 2 * d->bytes;
+    w->scarce = there - total < w->temporaries;
+    if (w->scarce)
+        w->temporaries = there - total;
+    if (!n->sandbox.on) /* then only the machine refuses memory */
+        w->scarce = true;
+    if (d->reference != w->hashes[REFERENCE]) {
+        hone_device__run r = new_run(n, w);
+        s = hone_device__ask_oracle(&r, d, &m[CANDIDATE], &m[REFERENCE], w->fds[REFERENCE],
+                                    w->hashes[REFERENCE], err);
+    }
+    if (s == HONE_OK)
+        w->data[w->n_data++] = d;
+    return s;
+}
+
+/* Is one more kind of data worth what it costs here? */
+static bool affords_more(const work *w)
+{
+    return (w->n_data <= HONE_DEVICE__FULL || w->data[0]->reference_ns <= ORACLE_SLOW_NS) &&
+           w->data[0]->bytes <= w->most_bytes / (w->n_data + 1);
+}
+
+static hone_status get_data(nursery *n, work *w, hone_error *err)
+{
+    hone_device__cache_begin(&n->cache);
+    hone_status s = HONE_OK;
+    do
+        s = add_data(n, w, err);
+    while (s == HONE_OK && w->n_data < HONE_DEVICE__KINDS && affords_more(w));
+    if ((s == HONE_E_NOMEM || s == HONE_E_LIMIT) && w->n_data > 0)
+        s = HONE_OK; /* as if it were not worth it */
+    return s;
 }
 
 /* ---- measuring ----------------------------------------------------------------------------- */
 
-/* Poisons, calls, compares. The child is loaded and waits for commands. */
-static hone_status checked_call(hone_device__run *r, const char *when, int64_t until,
-                                double *max_error, hone_error *err)
+/* Poisons the outputs of a data set, calls, compares. The child is loaded and waits for commands.
+ */
+static hone_status checked_call(hone_device__run *r, uint32_t set, const char *when, int64_t until,
+                                hone_measure_result *ret, hone_error *err)
 {
-    hone_device__reset_outputs(r->kernels[0].manifest, r->data);
-    hone_status s = hone_device__run_do(r, HONE_DEVICE__DO_CALL, HONE_DEVICE__CALLED, until, err);
+    int64_t start = hone_clock_ns();
+    hone_device__reset_outputs(r->kernels[0].manifest, r->data[set]);
+    hone_status s = hone_device__run_do(r, (char)(HONE_DEVICE__DO_CALL + (int)set),
+                                        HONE_DEVICE__CALLED, until, err);
     if (s == HONE_OK)
         s = hone_device__check_canaries(r, err);
-    return s == HONE_OK ? hone_device__compare_outputs(r, when, max_error, err) : s;
+    if (s == HONE_OK)
+        s = hone_device__compare_outputs(r, set, when, &ret->max_error, err);
+    ret->check_ns += hone_clock_ns() - start;
+    return s;
 }
 
+/* An output of which every expected value is 0, not finite or uncertain proves nothing. */
+static hone_status check_telling(const hone_device__run *r, hone_error *err)
+{
+    const hone_manifest *m = r->kernels[0].manifest;
+    for (uint32_t i = 0; i < m->n_args; i++) {
+        int64_t telling = 0;
+        for (uint32_t set = 0; set < r->n_data; set++)
+            telling += r->data[set]->expected[i].telling;
+        if (m->args[i].is_output == HONE_ARG_VARIES && m->args[i].count > 0 && telling == 0)
+            return hone_fail(
+                err, HONE_E_REFERENCE,
+                "the check shows nothing: whatever it is tried with, output '%s' is 0, "
+                "not finite, or anything because of rounding; state ranges of the inputs "
+                "where it is not, as in `input x: f32[N] in 0 .. 1`",
+                m->args[i].name);
+    }
+    return HONE_OK;
+}
+
+/* The kinds of data beyond the first two, for a candidate that may win. */
+static hone_status check_thoroughly(hone_device__run *r, int64_t until, hone_measure_result *ret,
+                                    hone_error *err)
+{
+    hone_status s = HONE_OK;
+    for (uint32_t set = HONE_DEVICE__FULL + 1; set < r->n_data && s == HONE_OK; set++)
+        s = checked_call(r, set, "", until, ret, err);
+    return s == HONE_OK ? check_telling(r, err) : s;
+}
+
+/* What was measured where; `sets`: data that was used. */
+static void describe(const nursery *n, const hone_device__run *r, uint32_t sets,
+                     hone_measure_result *ret)
+{
+    int at = snprintf(ret->env, sizeof ret->env, "%s; ssb=%s; sandbox=%s", n->system,
+                      n->speculation, n->sandbox.on ? "on" : "off");
+    for (uint32_t set = 0; set < sets && at > 0 && (size_t)at < sizeof ret->env; set++)
+        at += snprintf(ret->env + at, sizeof ret->env - (size_t)at, "%s%s",
+                       set ? "," : "; data=", hone_device__kind_name(r->data[set]->kind));
+}
+
+/* All that one child does: the check, the timing, the check again. */
 static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_measure_result *ret,
                                  hone_error *err)
 {
     const hone_measure_job *job = r->job;
-    int64_t start = hone_clock_ns(), until = start + job->check_ms * 1000000;
+    int64_t start = hone_clock_ns(), until = deadline(job->check_ms);
     hone_status s = hone_device__run_start(r, err);
     if (s == HONE_OK)
         s = hone_device__run_do(r, 0, HONE_DEVICE__READY, until, err);
     if (s != HONE_OK)
         return s;
     describe_speculation(n, r->pid);
-    s = checked_call(r, "", until, &ret->max_error, err);
     ret->check_ns += hone_clock_ns() - start;
+    if (r->n_data > HONE_DEVICE__FULL)
+        s = checked_call(r, HONE_DEVICE__FULL, "", until, ret, err);
+    if (s == HONE_OK)
+        s = checked_call(r, HONE_DEVICE__SMALL, "", until, ret, err);
     if (s != HONE_OK)
         return s;
     start = hone_clock_ns();
@@ -237,112 +353,16 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
         return s;
     /* Once more on fresh outputs: right the first time is not enough, and a kernel that does
      * nothing must not live off what the incumbent wrote. */
-    start = hone_clock_ns();
-    s = checked_call(r, " after many calls", deadline(job->check_ms), &ret->max_error, err);
-    ret->check_ns += hone_clock_ns() - start;
-    if (s != HONE_OK)
-        return s;
-    return hone_device__judge(job, w->request->manifests[REFERENCE].flops, &timing, ret->run_ns,
-                              ret, err);
-}
-
-/* The data set of this kind, if there is memory for everything the job takes with it, and what the
- * oracle says of it. Other sets make room. */
-static hone_status use_data(nursery *n, work *w, hone_device__kind kind, hone_error *err)
-{
-    const hone_device__request *q = w->request;
-    const hone_manifest *m = q->manifests;
-    hone_device__data_id id = {&m[CANDIDATE], &m[REFERENCE], q->job.data_seed, kind};
-    uint64_t others = hone_device__cache_others(&n->cache, &id);
-    hone_device__need need =
-        hone_device__need_of(&m[CANDIDATE], &m[REFERENCE], q->has_incumbent ? &m[INCUMBENT] : NULL,
-                             q->job.threads, hone_device__cache_has(&n->cache, &id));
-    hone_device__available_now(&n->limits, &w->available);
-    hone_status s = hone_device__fits(&need, &w->available, others, &n->limits, err);
-    if (s != HONE_OK)
-        return s;
-    uint64_t total = hone_device__need_total(&need), there = w->available.bytes;
-    if (hone_device__fits(&need, &w->available, 0, &n->limits, NULL) != HONE_OK) {
-        hone_device__cache_drop_others(&n->cache, &id);
-        there += others;
-    }
-    w->most_bytes = there / DATA_SHARE;
-    s = hone_device__cache_get(&n->cache, &id, w->most_bytes, &w->data, err);
-    if (s != HONE_OK)
-        return s;
-    w->temporaries = TEMPORARIES + 2 * w->data->bytes;
-    w->scarce = there - total < w->temporaries;
-    if (w->scarce)
-        w->temporaries = there - total;
-    if (!n->sandbox.on) /* then only the machine refuses memory */
-        w->scarce = true;
-    if (w->data->reference == w->hashes[REFERENCE])
-        return HONE_OK;
-    hone_device__run r = new_run(n, w);
-    return hone_device__ask_oracle(&r, &m[CANDIDATE], &m[REFERENCE], w->fds[REFERENCE],
-                                   w->hashes[REFERENCE], err);
-}
-
-/* Is this kind of data worth what it costs here? Those before it are kept. */
-static bool affords(const work *w, hone_device__kind kind)
-{
-    return (kind <= HONE_DEVICE__FULL || w->oracle_ns <= ORACLE_SLOW_NS) &&
-           w->set_bytes <= w->most_bytes / ((uint64_t)kind + 1);
-}
-
-/* A child of its own that loads, is called once and checked. */
-static hone_status check_child(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
-{
-    const hone_device__request *q = w->request;
-    int64_t start = hone_clock_ns(), until = start + q->job.check_ms * 1000000;
-    hone_device__run r = new_run(n, w);
-    r.kernels[0].manifest = &q->manifests[CANDIDATE];
-    r.kernels[0].fd = w->fds[CANDIDATE];
-    hone_status s = hone_device__run_start(&r, err);
+    until = deadline(job->check_ms);
+    s = checked_call(r, HONE_DEVICE__SMALL, " after many calls", until, ret, err);
     if (s == HONE_OK)
-        s = hone_device__run_do(&r, 0, HONE_DEVICE__READY, until, err);
-    if (s == HONE_OK)
-        s = checked_call(&r, "", until, &ret->max_error, err);
-    hone_device__run_end(&r);
-    ret->check_ns += hone_clock_ns() - start;
+        s = hone_device__judge(job, w->request->manifests[REFERENCE].flops, &timing, ret->run_ns,
+                               ret, err);
+    bool may_win = !w->request->has_incumbent || ret->log_ratio < log(CONTENDER_RATIO);
+    if (s == HONE_OK && may_win)
+        s = check_thoroughly(r, until, ret, err);
+    describe(n, r, may_win ? r->n_data : 0, ret);
     return s;
-}
-
-/* An output of which every expected value is 0, not finite or uncertain proves nothing. */
-static hone_status check_telling(const hone_manifest *m, const int64_t *telling, hone_error *err)
-{
-    for (uint32_t i = 0; i < m->n_args; i++)
-        if (m->args[i].is_output == HONE_ARG_VARIES && m->args[i].count > 0 && telling[i] == 0)
-            return hone_fail(
-                err, HONE_E_REFERENCE,
-                "the check shows nothing: whatever it is tried with, output '%s' is 0, "
-                "not finite, or anything because of rounding; state ranges of the inputs "
-                "where it is not, as in `input x: f32[N] in 0 .. 1`",
-                m->args[i].name);
-    return HONE_OK;
-}
-
-/* The kinds of data beyond the first two, for a candidate that may win. */
-static hone_status check_thoroughly(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
-{
-    const hone_manifest *m = &w->request->manifests[CANDIDATE];
-    int64_t telling[HONE_MAX_KERNEL_ARGS] = {0};
-    hone_status s = HONE_OK;
-    size_t at = strlen(ret->env);
-    for (hone_device__kind k = 0; k < HONE_DEVICE__KINDS && s == HONE_OK; k++) {
-        if (k > 0 && !affords(w, k))
-            continue;
-        if (k > 0)
-            s = use_data(n, w, k, err);
-        if (s == HONE_OK && k > HONE_DEVICE__FULL)
-            s = check_child(n, w, ret, err);
-        for (uint32_t i = 0; i < m->n_args && s == HONE_OK; i++)
-            telling[i] += m->args[i].is_output ? w->data->expected[i].telling : 0;
-        int more = snprintf(ret->env + at, sizeof ret->env - at, "%s%s",
-                            k ? "," : "; data=", hone_device__kind_name(k));
-        at += more > 0 && at + (size_t)more < sizeof ret->env ? (size_t)more : 0;
-    }
-    return s == HONE_OK ? check_telling(m, telling, err) : s;
 }
 
 static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
@@ -353,18 +373,7 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
         if (w->fds[i] >= 0)
             s = check_artifact(w, i, err);
     if (s == HONE_OK)
-        s = use_data(n, w, HONE_DEVICE__SMALL, err);
-    if (s != HONE_OK)
-        return s;
-    w->set_bytes = w->data->bytes;
-    w->oracle_ns = w->data->reference_ns;
-    if (affords(w, HONE_DEVICE__FULL)) {
-        s = use_data(n, w, HONE_DEVICE__FULL, err);
-        if (s == HONE_OK)
-            s = check_child(n, w, ret, err);
-        if (s == HONE_OK)
-            s = use_data(n, w, HONE_DEVICE__SMALL, err);
-    }
+        s = get_data(n, w, err);
     if (s != HONE_OK)
         return s;
     hone_device__run r = new_run(n, w);
@@ -374,12 +383,9 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
         r.kernels[HONE_DEVICE__INCUMBENT].manifest = &q->manifests[INCUMBENT];
         r.kernels[HONE_DEVICE__INCUMBENT].fd = w->fds[INCUMBENT];
     }
+    describe(n, &r, 0, ret);
     s = measure_child(n, w, &r, ret, err);
     hone_device__run_end(&r);
-    snprintf(ret->env, sizeof ret->env, "%s; ssb=%s; sandbox=%s", n->system, n->speculation,
-             n->sandbox.on ? "on" : "off");
-    if (s == HONE_OK && (!q->has_incumbent || ret->log_ratio < log(CONTENDER_RATIO)))
-        s = check_thoroughly(n, w, ret, err);
     return s;
 }
 

@@ -63,11 +63,11 @@ static int64_t elapsed(timer *t, int who, int64_t calls)
 static int64_t elapsed_fresh(timer *t, int who, int64_t calls)
 {
     const hone_manifest *m = t->run->kernels[who].manifest;
+    const hone_device__dataset *data = t->run->data[0];
     double *least = &t->run->control->timing.fresh_ns;
     for (uint32_t i = 0; i < m->n_args; i++)
         if (m->args[i].is_output)
-            hone_device__poison(t->run->data->kind, m->args[i].elem, t->run->data->args[i].data,
-                                m->args[i].count);
+            hone_device__poison(data->kind, m->args[i].elem, data->args[i].data, m->args[i].count);
     int64_t first = elapsed(t, who, 1);
     if (who == HONE_DEVICE__CANDIDATE && (*least == 0 || (double)first < *least))
         *least = (double)first;
