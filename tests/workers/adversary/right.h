@@ -121,6 +121,11 @@ K(transpose_by_tiles)
 }
 
 #if REAL
+K(flushes_bf16)
+{
+    EACH (i, LEN)
+        PUT(2, i, CAT(flushed, T)(CAT(flushed, T)(GET(0, i)) + CAT(flushed, T)(GET(1, i))));
+}
 
 /* ---- reals ----------------------------------------------------------------------------------- */
 
