@@ -10,9 +10,13 @@
  * clock, that of what was measured first.
  *
  * Who takes the lead was selected for a lucky ratio, and luck would add up from one to the next
- * (the winner's curse). So when it is first seen as the incumbent of another, which is no
- * selection, its comparable time is set anew, by the clock of the device: what incumbents took
- * there, smoothed over the last few measurements. That clock also converts what was measured alone.
+ * (the winner's curse). So it needs a ratio beyond the noise, and then is measured once more with
+ * the one it took the lead from: by that ratio, which nothing was selected by, goes its comparable
+ * time (tuner/verdict.c).
+ *
+ * What was measured alone is converted by the clock of the device: what incumbents took there,
+ * smoothed over the last few measurements. No time that was measured in turns goes through it: a
+ * device that is shared runs at half its speed for a while, and at all of it again.
  */
 #include "tuner/internal.h"
 
@@ -21,6 +25,7 @@
 /* Two comparable times are never known better than so. */
 #define LEAST_NOISE 0.01
 #define NOISE_OF_FEW 0.05 /* of ratios from one or two pairs */
+#define FEW 8             /* pairs that have no middle half */
 #define SMOOTHING 0.15    /* share of the latest measurement in a device's clock */
 
 static int by_value(const void *a, const void *b)
@@ -37,19 +42,19 @@ double hone_tuner__lower_quartile(const double *v, int32_t n)
     return sorted[(n - 1) / 4];
 }
 
-/* Twice the standard error of the mean ratio. */
+/* Twice the standard error of the ratio, by the middle half of the ratios of pairs, or by all of
+ * few: a single pair that was disturbed says nothing of the others. (Of normal ones that half
+ * is 1.35 standard deviations wide, and the error of their median 1.25 over the root of n.) */
 static double noise_of(const hone_measure_result *m)
 {
-    double sum = 0, squares = 0, n = m->n_samples;
-    if (m->n_samples < 3)
+    double r[HONE_MAX_SAMPLES];
+    int32_t n = m->n_samples, cut = n < FEW ? 0 : (n - 1) / 4;
+    if (n < 3)
         return NOISE_OF_FEW;
-    for (int32_t k = 0; k < m->n_samples; k++) {
-        double r = log(m->sample_ns[k] / m->incumbent_ns[k]);
-        sum += r;
-        squares += r * r;
-    }
-    double variance = (squares - sum * sum / n) / (n - 1);
-    return fmax(2 * sqrt(fmax(variance, 0) / n), LEAST_NOISE);
+    for (int32_t k = 0; k < n; k++)
+        r[k] = log(m->sample_ns[k] / m->incumbent_ns[k]);
+    qsort(r, (size_t)n, sizeof *r, by_value);
+    return fmax(2 * 1.25 / 1.35 * (r[n - 1 - cut] - r[cut]) / sqrt(n), LEAST_NOISE);
 }
 
 static device_clock *clock_of(session *s, const char *device)
@@ -81,17 +86,11 @@ static double convert(const device_clock *c, double raw_ns)
 static comparison compare_paired(session *s, const errand *j, const hone_pool_event *e)
 {
     const hone_measure_result *m = &e->result;
-    variant *with = j->against;
+    const variant *with = j->against;
     double own_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples),
            with_ns = hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples);
     comparison c = {.paired = true, .comparable = true, .noise = noise_of(m)};
-    const device_clock *clock = clock_of(s, e->device);
-    if (with->lucky && clock) {
-        with->clock_ns = convert(clock, with_ns);
-        with->lucky = false;
-    } else {
-        note_clock(s, e->device, with->clock_ns, with_ns);
-    }
+    note_clock(s, e->device, with->clock_ns, with_ns);
     c.ratio = with == j->v ? 0 : log(own_ns / with_ns);
     c.clock_ns = with->clock_ns * exp(c.ratio);
     return c;

@@ -53,6 +53,7 @@ static void errand_free(errand *j)
 {
     hone_tuner__drop(j->v);
     hone_tuner__drop(j->against);
+    hone_tuner__drop(j->rival);
     free(j);
 }
 
@@ -91,7 +92,7 @@ void hone_tuner__give_up(session *s, const variant *v)
 {
     for (uint32_t k = 0; k < s->errands.n; k++) {
         errand *j = s->errands.v[k];
-        if (v && j->v != v)
+        if (v && j->v != v && j->rival != v)
             continue;
         if (j->stage == BUILDING || j->stage == MEASURING)
             hone_tuner__queue_job(s, HONE_SESSION_CANCEL, j->id);
@@ -130,7 +131,8 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
     double limit_ms = with ? 2000 + with->clock_ns * 20 * 25 / 1e6 : 60000;
     /* As a finalist it is sampled more often than in any trial, so that the log takes this result
      * over the earlier one. */
-    bool often = j->purpose == FOR_CHALLENGE || j->purpose == FOR_RACE || j->purpose == FOR_CONFIRM;
+    bool often =
+        j->purpose != FOR_TRIAL && j->purpose != FOR_INCUMBENT && j->purpose != FOR_RECHECK;
     int most = most_samples(hone_tuner__incumbent(s));
     *ret = (hone_measure_job){.id = j->id,
                               .target = s->target_text,
@@ -165,6 +167,8 @@ static uint32_t in_hand(const session *s, unsigned role)
 static variant *opponent(const session *s, const errand *j)
 {
     variant *first = hone_tuner__incumbent(s);
+    if (j->purpose == FOR_SETTLE)
+        return j->rival;
     if (!first || j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK)
         return NULL;
     if (j->purpose != FOR_TRIAL || j->must_pair)

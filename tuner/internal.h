@@ -36,8 +36,6 @@ typedef struct variant {
     bool condemned; /* rejected or set aside in this session: neither measured nor compared again */
     bool suspect;   /* an incumbent that was blamed; it is run alone to find out */
     bool raced;
-    bool
-        lucky; /* it leads by a measurement that was selected for being fast: clock_ns is too low */
     hone_artifact artifact; /* bytes NULL: not built yet */
     int64_t build_ns, time_ns;
     double clock_ns; /* comparable time; 0: not measured */
@@ -51,6 +49,7 @@ typedef enum purpose {
     FOR_TRIAL,     /* a candidate of the search */
     FOR_RECHECK,   /* an incumbent that was blamed, alone */
     FOR_CHALLENGE, /* as good as the incumbent, as far as comparable times can tell */
+    FOR_SETTLE,    /* took the lead by little: how far it is ahead of the one it took it from */
     FOR_RACE,      /* a finalist, with more samples */
     FOR_CONFIRM    /* a record of the log that claims to be faster than the winner */
 } purpose;
@@ -62,6 +61,7 @@ typedef struct errand {
     stage stage;
     variant *v;       /* held */
     variant *against; /* held: what it is or was measured with; NULL: alone */
+    variant *rival;   /* held: what it is to be measured with, FOR_SETTLE */
     uint64_t id;      /* of the job in hand: another one at each attempt */
     int failures;
     uint64_t went_well; /* jobs of the kind that failed, when it first did */

@@ -6,6 +6,8 @@
 
 /* Devices differ by less: who is further behind on one that was not seen before is slower. */
 #define UNSEEN_SPAN 4
+/* Who takes the lead by this much, in logarithms of time, was not selected for its luck. */
+#define FAR_AHEAD 0.5
 
 static void tell(session *s, const variant *v, hone_status status)
 {
@@ -26,42 +28,38 @@ static void take_result(variant *v, const hone_measure_result *m, const comparis
     v->max_error = m->max_error;
 }
 
-/* Is it faster than the incumbent of now? Measured with that one: the ratio tells. Measured with an
- * earlier one, or alone: the chain of ratios tells, as far as it is certain. */
-static bool leads(const session *s, const errand *j, const comparison *c, bool *close)
-{
-    const variant *first = hone_tuner__incumbent(s);
-    *close = false;
-    if (!first)
-        return true;
-    if (c->paired && j->against == first)
-        return c->ratio < 0;
-    if (!c->comparable) {
-        *close = c->clock_ns < UNSEEN_SPAN * first->clock_ns;
-        return false;
-    }
-    double d = log(c->clock_ns / first->clock_ns), noise = hypot(c->noise, first->noise);
-    *close = fabs(d) <= noise;
-    return d < -noise;
-}
-
-/* v, just measured, takes its place among the fastest. True: it is the first of them now. */
+/* v, just measured, takes its place among the fastest. True: it is the first of them now.
+ *
+ * Measured with the incumbent of now: the ratio tells. Measured with an earlier one, or alone: the
+ * chain of ratios does, as far as it is certain. */
 static bool place(session *s, const errand *j, const comparison *c)
 {
-    variant *v = j->v;
-    bool close, first = leads(s, j, c, &close);
-    v->lucky = first && s->best.n > 0;
-    hone_tuner__enter_finals(s, v, first);
+    variant *v = j->v, *first = hone_tuner__incumbent(s);
+    bool close = false, leads = !first, direct = first && c->paired && j->against == first;
+    double ahead = 0;
+    if (first && !c->comparable) {
+        close = c->clock_ns < UNSEEN_SPAN * first->clock_ns;
+    } else if (first) {
+        double noise = direct ? c->noise : hypot(c->noise, first->noise);
+        ahead = direct ? -c->ratio : log(first->clock_ns / c->clock_ns);
+        leads = ahead > (direct && j->purpose != FOR_TRIAL ? 0 : noise);
+        close = !direct && fabs(ahead) <= noise;
+    }
+    if (leads && first && ahead < FAR_AHEAD && s->phase == TUNING)
+        hone_tuner__errand(s, FOR_SETTLE, v)->rival = hone_tuner__hold(first);
+    hone_tuner__enter_finals(s, v, leads);
     if (close && j->purpose == FOR_TRIAL)
         hone_tuner__errand(s, FOR_CHALLENGE, v);
-    return first;
+    return leads;
 }
 
-/* The incumbent's comparable time was set anew: is the second one faster after all? */
-static void reconsider(session *s, const variant *was_lucky)
+/* How far v, which took the lead, is ahead of the one it took it from, by a measurement that
+ * nothing was selected by. It keeps the lead; what is faster by its new time has another go. */
+static void settle(session *s, variant *v)
 {
-    if (s->phase == TUNING && s->best.n > 1 && s->best.v[0] == was_lucky && !was_lucky->lucky &&
-        s->best.v[1]->clock_ns < was_lucky->clock_ns)
+    if (hone_tuner__incumbent(s) != v)
+        hone_tuner__enter_finals(s, v, false);
+    else if (s->phase == TUNING && s->best.n > 1 && s->best.v[1]->clock_ns < v->clock_ns)
         hone_tuner__errand(s, FOR_CHALLENGE, s->best.v[1]);
 }
 
@@ -94,10 +92,7 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
 {
     variant *v = j->v;
     bool again = j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK;
-    const variant *lucky = j->against && j->against->lucky ? j->against : NULL;
     comparison c = hone_tuner__compare(s, j, e, again ? v->clock_ns : 0);
-    if (lucky)
-        reconsider(s, lucky);
     if (!c.comparable && hone_tuner__incumbent(s) && !j->must_pair && !v->as_written) {
         /* alone on a device that was not seen yet, while others were measured elsewhere */
         j->must_pair = true;
@@ -120,6 +115,7 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
             hone_tuner__enter_finals(s, v, true);
         break;
     case FOR_CHALLENGE:
+    case FOR_SETTLE:
     case FOR_RACE:
     case FOR_CONFIRM:
         take_result(v, &e->result, &c);
@@ -127,7 +123,9 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
             break;
         v->raced = true;
         hone_tuner__meet(s, v->hash);
-        if (j->purpose != FOR_RACE) /* a race has its end when all have run */
+        if (j->purpose == FOR_SETTLE)
+            settle(s, v);
+        else if (j->purpose != FOR_RACE) /* a race has its end when all have run */
             place(s, j, &c);
         break;
     }
@@ -203,6 +201,7 @@ void hone_tuner__set_aside(session *s, errand *j, hone_status status)
         break;
     case FOR_REFERENCE:
     case FOR_CHALLENGE:
+    case FOR_SETTLE:
     case FOR_RACE: /* it stays what it was, behind those that were raced */
     case FOR_CONFIRM:
         break;
