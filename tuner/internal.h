@@ -49,7 +49,7 @@ typedef enum purpose {
     FOR_TRIAL,     /* a candidate of the search */
     FOR_RECHECK,   /* an incumbent that was blamed, alone */
     FOR_CHALLENGE, /* as good as the incumbent, as far as comparable times can tell */
-    FOR_SETTLE,    /* took the lead by little: how far it is ahead of the one it took it from */
+    FOR_SETTLE,    /* took the lead: how far it is ahead of the one it took it from */
     FOR_RACE,      /* a finalist, with more samples */
     FOR_CONFIRM    /* a record of the log that claims to be faster than the winner */
 } purpose;

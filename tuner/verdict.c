@@ -6,8 +6,6 @@
 
 /* Devices differ by less: who is further behind on one that was not seen before is slower. */
 #define UNSEEN_SPAN 4
-/* Who takes the lead by this much, in logarithms of time, was not selected for its luck. */
-#define FAR_AHEAD 0.5
 
 static void tell(session *s, const variant *v, hone_status status)
 {
@@ -31,7 +29,8 @@ static void take_result(variant *v, const hone_measure_result *m, const comparis
 /* v, just measured, takes its place among the fastest. True: it is the first of them now.
  *
  * Measured with the incumbent of now: the ratio tells. Measured with an earlier one, or alone: the
- * chain of ratios does, as far as it is certain. */
+ * chain of ratios does, as far as it is certain. The program as written is so slow that nobody is
+ * ahead of it by luck. */
 static bool place(session *s, const errand *j, const comparison *c)
 {
     variant *v = j->v, *first = hone_tuner__incumbent(s);
@@ -45,7 +44,7 @@ static bool place(session *s, const errand *j, const comparison *c)
         leads = ahead > (direct && j->purpose != FOR_TRIAL ? 0 : noise);
         close = !direct && fabs(ahead) <= noise;
     }
-    if (leads && first && ahead < FAR_AHEAD && s->phase == TUNING)
+    if (leads && first && !first->as_written && s->phase == TUNING)
         hone_tuner__errand(s, FOR_SETTLE, v)->rival = hone_tuner__hold(first);
     hone_tuner__enter_finals(s, v, leads);
     if (close && j->purpose == FOR_TRIAL)

@@ -1,8 +1,10 @@
 /* The timing loop, inside the child.
  *
- * Candidate and incumbent take turns, and the order within a pair alternates, so that drift of the
- * machine and what one leaves in the caches fall on both. A sample repeats the call until it lasts
- * about job->sample_ns; caches stay as the calls leave them.
+ * Candidate and incumbent take turns, so that drift of the machine falls on both. Who begins is
+ * drawn for every two pairs, and the other begins the second of them: what one leaves in the caches
+ * falls on both, and nothing that comes and goes in a rhythm of its own falls on one of them alone.
+ * A sample repeats the call until it lasts about job->sample_ns; caches stay as the calls leave
+ * them.
  *
  * Now and then, before a pair and outside of the clock, the outputs are poisoned: a kernel that
  * finds its work done already has it to do again, and what that takes is compared with what it
@@ -168,13 +170,16 @@ int32_t hone_device__time(const hone_device__run *run, const hone_rt_kernel kern
         r->n = 1;
         return t.returned;
     }
+    bool turned = false; /* the incumbent begins */
     bool hopeless = r->paired && first[0] > HOPELESS_RATIO * first[1];
     while (!t.returned && !enough(job, r, hopeless)) {
         int64_t pair_start = hone_clock_ns();
         int kinds = r->paired ? 2 : 1;
         bool fresh = hone_rng_below(&t.rng, FRESH_ONE_IN) == 0;
+        if (r->paired)
+            turned = r->n % 2 ? !turned : hone_rng_below(&t.rng, 2) == 1;
         for (int k = 0; k < kinds; k++) {
-            int who = r->n % 2 && r->paired ? 1 - k : k;
+            int who = turned ? 1 - k : k;
             int64_t calls = r->calls[who];
             int64_t ns = fresh ? elapsed_fresh(&t, who, calls) : elapsed(&t, who, calls);
             (who == 0 ? r->candidate_ns : r->incumbent_ns)[r->n] = (double)ns / (double)calls;
