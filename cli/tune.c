@@ -142,14 +142,15 @@ static void summary_json(const hone_strategy *strategy, const hone_session_resul
                          int64_t search_ns, hone_status st, const hone_error *err)
 {
     json_t *j = json_pack(
-        "{s:b, s:I, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b}",
+        "{s:b, s:I, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b, "
+        "s:b}",
         "summary", 1, "best_ns", (json_int_t)r->best_ns, "gflops", r->gflops, "trials",
         (json_int_t)r->trials, "ok", (json_int_t)r->ok, "rejected", (json_int_t)r->rejected_total,
         "rejected_by", rejections(r), "failed", (json_int_t)r->failed, "set_aside",
         (json_int_t)r->set_aside, "wall_s", (double)r->wall_ns / 1e9, "search_s",
         (double)search_ns / 1e9, "build_s", (double)r->build_ns / 1e9, "run_s",
         (double)r->run_ns / 1e9, "max_error", r->max_error, "default_ns", (json_int_t)r->default_ns,
-        "known", (json_int_t)r->known, "interrupted", r->interrupted);
+        "known", (json_int_t)r->known, "interrupted", r->interrupted, "exhausted", r->exhausted);
     json_object_set_new(j, "search", search_json(strategy, &r->search));
     if (r->best_trace)
         json_object_set_new(j, "best_trace", hash_json(r->best_hash));
@@ -269,7 +270,7 @@ static int run(int argc, char **argv, const cli_command *self)
                *strategy_arg = hone_strategy_at(0)->name;
     char strategy_help[4096];
     list_strategies(strategy_help, sizeof strategy_help);
-    int64_t threads = 0, trials = 0, seconds = 0, seed = 1;
+    int64_t threads = 0, trials = -1, seconds = 0, seed = 1;
     const char *tasks_path = NULL;
     bool insecure = false;
     tune u = {0};
@@ -283,7 +284,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--threads", CLI_INT, "N", &threads,
          "threads the kernel may use (default: all of the target's)", 1},
         {"--trials", CLI_INT, "N", &trials,
-         "stop after so many (default without --time: 256, 64 for each of a list)", 1},
+         "stop after so many, 0: no limit (default without --time: 256, 64 for each of a list)", 0},
         {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
         {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
         {"--strategy", CLI_TEXT, "NAME", &strategy_arg, strategy_help, 0},
@@ -327,8 +328,8 @@ static int run(int argc, char **argv, const cli_command *self)
     bool ask_devices = strcmp(target_arg, "device") == 0;
     hone_status st = tasks_path ? cli_task_list_load(tasks_path, &list, &err)
                                 : cli_kernel_load(pos[0], &sizes, &kernel, &err);
-    if (!trials && !seconds)
-        trials = tasks_path ? 64 * (int64_t)list.n : 256;
+    if (trials < 0)
+        trials = seconds ? 0 : tasks_path ? 64 * (int64_t)list.n : 256;
     for (unsigned k = 0; k < rule_files.n && st == HONE_OK; k++)
         st = hone_custom_rules_load(rules, rule_files.v[k], &err);
     hone_intrin_set *intrins = hone_intrin_set_new();

@@ -317,11 +317,12 @@ static bool mutate_imperfect_tile(const ctx *c, uint32_t at)
 }
 
 /* Another candidate by probability among those allowed. */
-static bool mutate_choice(const ctx *c, const hone_inst *in, const bool *allowed, uint32_t n,
-                          bool near)
+static bool mutate_choice(const ctx *c, const hone_inst *in, bool *allowed, uint32_t n, bool near)
 {
     int64_t *d = decision_of(c, in), pick = -1;
     const hone_value *probs = &c->t->values.v[attr(c, in, 1)->first];
+    for (uint32_t k = 0; k < n; k++)
+        allowed[k] = allowed[k] && hone_space__weight(&probs[k]) > 0;
     if (near) {
         int64_t down = d[0] - 1, up = d[0] + 1;
         bool has_down = down >= 0 && allowed[down], has_up = up < n && allowed[up];
@@ -333,8 +334,8 @@ static bool mutate_choice(const ctx *c, const hone_inst *in, const bool *allowed
     if (pick < 0) {
         double sum = 0;
         for (uint32_t k = 0; k < n; k++) {
-            double p = probs[k].kind == HONE_VALUE_FLOAT ? probs[k].u.f : (double)probs[k].u.i;
-            if (k == d[0] || !allowed[k] || !(p > 0))
+            double p = hone_space__weight(&probs[k]);
+            if (k == d[0] || !allowed[k])
                 continue;
             sum += p;
             if (hone_rng_double(c->rng) * sum < p)

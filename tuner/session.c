@@ -18,6 +18,8 @@
     6 /* records of the log that may turn out bad before the session goes on alone \
        */
 
+#define COUNTED 4096 /* traces, of a space that is told the size of: a second or two at most */
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static void finish(session *s)
@@ -324,6 +326,18 @@ static double peak_gflops(const hone_session_options *o)
     return peak;
 }
 
+/* Whoever asks for the whole space wants to know how much that is. */
+static hone_status tell_size(session *s, hone_error *err)
+{
+    hone_space_size z;
+    if (!s->o.strategy || !s->o.strategy->whole)
+        return HONE_OK;
+    HONE_TRY(hone_space_count(s->space, COUNTED, &z, err));
+    hone_tuner__notice(s, "the space has %s%" PRIu64 " candidates", z.more ? "at least " : "",
+                       z.candidates);
+    return HONE_OK;
+}
+
 static hone_status open_session(session *s, hone_error *err)
 {
     const hone_session_options *o = &s->o;
@@ -348,6 +362,7 @@ static hone_status open_session(session *s, hone_error *err)
     s->search = hone_search_new(
         o->strategy, s->space,
         &(hone_search_options){.seed = o->seed, .stop = o->stop, .stop_ctx = o->stop_ctx});
+    HONE_TRY(tell_size(s, err));
     return hone_tuner__log_recall(s, err);
 }
 

@@ -114,10 +114,13 @@ struct hone_strategy {
     /* Offers candidates until hone_strategy_wanted is 0; none when it has no other. Offers beyond
      * that are kept for the next time. It ends by itself after a bounded number of tries; once a
      * stop is requested, nothing can be finished, sampled, mutated or offered any more, and what it
-     * returns does not count. HONE_OK, HONE_E_MODEL. */
+     * returns does not count. HONE_OK, HONE_E_MODEL; HONE_E_INTERRUPTED: by a stop, the space's own
+     * among them. */
     hone_status (*ask)(void *self, hone_error *err);
     /* Learns; also of candidates it never offered. */
     void (*tell)(void *self, const hone_lesson *lesson);
+    /* It offers all that hone_enum has, in its own order: neither seed nor results have a say. */
+    bool whole;
 };
 
 /* What names a candidate: the search part of t (postprocessing is a function of it), hashed. */

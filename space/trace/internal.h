@@ -106,6 +106,24 @@ uint32_t hone_space__put(hone_trace *t, const hone_trace *pool, const hone_value
 
 /* ---- sampling (sample.c) --------------------------------------------------------------------- */
 
+/* Takes the decision d, of n numbers, at `in`, which lies in the schedule's trace. */
+void hone_space__decide(hone_sched *s, hone_inst *in, const int64_t *d, uint32_t n);
+/* Attributes 0 (candidates) and 1 (probabilities) of a choice, of equal length. HONE_E_INPUT. */
+hone_status hone_space__choices(const hone_sched *s, const hone_inst *in,
+                                hone_value *ret_candidates, hone_value *ret_probs,
+                                hone_error *err) HONE_NODISCARD;
+/* A probability. What is not above 0 is never drawn. */
+double hone_space__weight(const hone_value *v);
+/* Attributes of a tile: the number of factors, from 1 to HONE_SPACE_MAX_FACTORS, and the limit of
+ * the last (INT64_MAX: none). HONE_E_INPUT. */
+hone_status hone_space__tile_attrs(const hone_sched *s, const hone_inst *in, unsigned *ret_n,
+                                   int64_t *ret_max, hone_error *err) HONE_NODISCARD;
+/* Of a partitioned one: likewise, and what the factors from *ret_pos on multiply to a multiple of.
+ */
+hone_status hone_space__partition_attrs(const hone_sched *s, const hone_inst *in, unsigned *ret_n,
+                                        unsigned *ret_pos, int64_t *ret_inner,
+                                        hone_error *err) HONE_NODISCARD;
+
 /* Prime factors of e >= 1 in ascending order with their exponents; returns how many (at most 15).
  * A part without a factor below 2^20 counts as prime. */
 unsigned hone_space__factorise(int64_t e, int64_t primes[16], unsigned exponents[16]);
@@ -129,6 +147,26 @@ bool hone_space__register_tile_fits(const hone_trace *t, const hone_value *candi
 /* Decisions open to SampleComputeLocation of this block, in ascending order; at least root. */
 unsigned hone_space__compute_locations(hone_program *p, hone_stmt block, int64_t *ret,
                                        unsigned max);
+
+/* ---- one decision after the other (decisions.c) ---------------------------------------------- */
+
+/* The decisions of the sampling instruction `in` on s as it is right before it: exactly those that
+ * can be drawn, each once, in an order that is a function of the instruction and the program. d has
+ * room for HONE_SPACE_MAX_FACTORS numbers and holds the decision before, of *n numbers, or nothing
+ * (*n 0), and gets the next; *n 0: there is no other. HONE_E_INPUT, HONE_REJECT_ARG: as when it is
+ * drawn. */
+hone_status hone_space__next_decision(hone_sched *s, const hone_inst *in, int64_t *d, uint32_t *n,
+                                      hone_error *err) HONE_NODISCARD;
+
+/* ---- replay in steps (sched.c) --------------------------------------------------------------- */
+
+/* Copies t (which may be a view of s's own trace) and base into s; no instruction has run. */
+void hone_space__rewind(hone_sched *s, const hone_trace *t, const hone_program *base,
+                        hone_rng *rng);
+/* Runs instruction `at` of s's trace; those before it have run. On failure the variables are as
+ * before. HONE_REJECT_*, HONE_E_INPUT; HONE_E_INTERRUPTED: nothing was done, it may be run later.
+ */
+hone_status hone_space__replay_one(hone_sched *s, uint32_t at, hone_error *err) HONE_NODISCARD;
 
 /* ---- spaces (space.c) ------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* Instructions that sample: the domains of their decisions, drawing from them, and fitting a
- * decision to another extent.
+ * decision to another extent. decisions.c goes through the same domains one by one.
  *
  *   perfect tile     ordered factorisations of the extent
  *   imperfect tile   inner factors from divisors, 2^k and 3 * 2^k; the outermost covers the rest
@@ -14,7 +14,7 @@
 
 /* ---- decisions ------------------------------------------------------------------------------- */
 
-static void decide(hone_sched *s, hone_inst *in, const int64_t *d, uint32_t n)
+void hone_space__decide(hone_sched *s, hone_inst *in, const int64_t *d, uint32_t n)
 {
     if (in->n_decision != n) {
         in->decision = s->trace.ints.n;
@@ -37,14 +37,13 @@ static hone_status outside(hone_error *err, const hone_inst *in, const char *wha
 
 /* ---- choices --------------------------------------------------------------------------------- */
 
-static double number(const hone_value *v)
+double hone_space__weight(const hone_value *v)
 {
     return v->kind == HONE_VALUE_FLOAT ? v->u.f : v->kind == HONE_VALUE_INT ? (double)v->u.i : -1;
 }
 
-/* Attributes 0 (candidates) and 1 (probabilities). */
-static hone_status choices(const hone_sched *s, const hone_inst *in, hone_value *ret_candidates,
-                           hone_value *ret_probs, hone_error *err)
+hone_status hone_space__choices(const hone_sched *s, const hone_inst *in,
+                                hone_value *ret_candidates, hone_value *ret_probs, hone_error *err)
 {
     *ret_candidates = *hone_space__attr(s, in, 0);
     *ret_probs = *hone_space__attr(s, in, 1);
@@ -63,12 +62,12 @@ static bool draw(const hone_trace *t, const hone_value *probs, const bool *allow
     double sum = 0;
     for (uint32_t k = 0; k < probs->n; k++)
         if (!allowed || allowed[k])
-            sum += number(&p[k]) > 0 ? number(&p[k]) : 0;
+            sum += hone_space__weight(&p[k]) > 0 ? hone_space__weight(&p[k]) : 0;
     if (!(sum > 0))
         return false;
     double x = hone_rng_double(rng) * sum;
     for (uint32_t k = 0; k < probs->n; k++) {
-        double w = number(&p[k]);
+        double w = hone_space__weight(&p[k]);
         if ((allowed && !allowed[k]) || !(w > 0))
             continue;
         *ret = k; /* rounding may leave x a little above the last one */
@@ -82,7 +81,7 @@ static bool draw(const hone_trace *t, const hone_value *probs, const bool *allow
 hone_status hone_space__apply_SampleCategorical(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_value c, p;
-    HONE_TRY(choices(s, in, &c, &p, err));
+    HONE_TRY(hone_space__choices(s, in, &c, &p, err));
     int64_t d;
     if (in->n_decision) {
         d = s->trace.ints.v[in->decision];
@@ -91,7 +90,7 @@ hone_status hone_space__apply_SampleCategorical(hone_sched *s, hone_inst *in, ho
             return no_rng(err, in);
         if (!draw(&s->trace, &p, NULL, s->rng, &d))
             return hone_fail(err, HONE_E_INPUT, "SampleCategorical: no probability is above 0");
-        decide(s, in, &d, 1);
+        hone_space__decide(s, in, &d, 1);
     }
     if (in->n_decision != 1 || d < 0 || d >= c.n)
         return outside(err, in, "not the number of a candidate");
@@ -132,7 +131,7 @@ hone_status hone_space__apply_SampleRegisterTile(hone_sched *s, hone_inst *in, h
     hone_stmt row, column;
     HONE_TRY(hone_space__stmt(s, in, 0, &row, err));
     HONE_TRY(hone_space__stmt(s, in, 1, &column, err));
-    HONE_TRY(choices(s, in, &c, &p, err));
+    HONE_TRY(hone_space__choices(s, in, &c, &p, err));
     int64_t extent = hone_loop_extent(&s->prog, row), d, tile[2];
     if (in->n_decision) {
         d = s->trace.ints.v[in->decision];
@@ -147,7 +146,7 @@ hone_status hone_space__apply_SampleRegisterTile(hone_sched *s, hone_inst *in, h
             allowed[k] = hone_space__register_tile_fits(&s->trace, &c, k, extent);
         if (!draw(&s->trace, &p, allowed, s->rng, &d))
             return outside(err, in, "no candidate fits the loops");
-        decide(s, in, &d, 1);
+        hone_space__decide(s, in, &d, 1);
     }
     if (in->n_decision != 1 || d < 0 || d >= c.n)
         return outside(err, in, "not the number of a candidate");
@@ -258,8 +257,8 @@ static void draw_perfect(int64_t extent, unsigned n, int64_t max, hone_rng *rng,
         distribute(rng, primes[k], total[k] - last[k], f, n - 1);
 }
 
-static hone_status tile_attrs(const hone_sched *s, const hone_inst *in, unsigned *ret_n,
-                              int64_t *ret_max, hone_error *err)
+hone_status hone_space__tile_attrs(const hone_sched *s, const hone_inst *in, unsigned *ret_n,
+                                   int64_t *ret_max, hone_error *err)
 {
     const hone_value *n = hone_space__attr(s, in, 0), *max = hone_space__attr(s, in, 1);
     if (n->kind != HONE_VALUE_INT || n->u.i < 1 || n->u.i > HONE_SPACE_MAX_FACTORS ||
@@ -279,7 +278,7 @@ hone_status hone_space__apply_SamplePerfectTile(hone_sched *s, hone_inst *in, ho
     unsigned n;
     int64_t max, f[HONE_SPACE_MAX_FACTORS], product = 1;
     HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
-    HONE_TRY(tile_attrs(s, in, &n, &max, err));
+    HONE_TRY(hone_space__tile_attrs(s, in, &n, &max, err));
     int64_t extent = hone_loop_extent(&s->prog, loop);
     if (in->n_decision) {
         if (in->n_decision != n)
@@ -291,7 +290,7 @@ hone_status hone_space__apply_SamplePerfectTile(hone_sched *s, hone_inst *in, ho
         if (n == 1 && extent > max)
             return outside(err, in, "the only factor would be above its limit");
         draw_perfect(extent, n, max, s->rng, f);
-        decide(s, in, f, n);
+        hone_space__decide(s, in, f, n);
     }
     for (unsigned k = 0; k < n; k++)
         if (f[k] < 1 || __builtin_mul_overflow(product, f[k], &product))
@@ -335,44 +334,55 @@ void hone_space__fit_partitioned(int64_t extent, int64_t *f, unsigned n, unsigne
     f[0] *= extent / inner;
 }
 
-/* Decision: n factors. The inner part gets innerpart_factor, and all get a share of the rest. */
-hone_status hone_space__apply_SamplePartitionedTile(hone_sched *s, hone_inst *in, hone_error *err)
+hone_status hone_space__partition_attrs(const hone_sched *s, const hone_inst *in, unsigned *ret_n,
+                                        unsigned *ret_pos, int64_t *ret_inner, hone_error *err)
 {
-    hone_stmt loop;
-    int64_t n, pos, inner, f[HONE_SPACE_MAX_FACTORS], g[HONE_SPACE_MAX_FACTORS], product = 1;
-    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
+    int64_t n, pos;
     HONE_TRY(hone_space__attr_int(s, in, 0, &n, err));
     HONE_TRY(hone_space__attr_int(s, in, 1, &pos, err));
-    HONE_TRY(hone_space__attr_int(s, in, 2, &inner, err));
-    if (n < 1 || n > HONE_SPACE_MAX_FACTORS || pos < 0 || pos >= n || inner < 1)
+    HONE_TRY(hone_space__attr_int(s, in, 2, ret_inner, err));
+    if (n < 1 || n > HONE_SPACE_MAX_FACTORS || pos < 0 || pos >= n || *ret_inner < 1)
         return hone_fail(err, HONE_E_INPUT,
                          "SamplePartitionedTile: needs a number of factors from 1 to %d, the "
                          "position of one of them, and a factor",
                          HONE_SPACE_MAX_FACTORS);
+    *ret_n = (unsigned)n;
+    *ret_pos = (unsigned)pos;
+    return HONE_OK;
+}
+
+/* Decision: n factors. The inner part gets innerpart_factor, and all get a share of the rest. */
+hone_status hone_space__apply_SamplePartitionedTile(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt loop;
+    unsigned n, pos;
+    int64_t inner, f[HONE_SPACE_MAX_FACTORS], g[HONE_SPACE_MAX_FACTORS], product = 1;
+    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
+    HONE_TRY(hone_space__partition_attrs(s, in, &n, &pos, &inner, err));
     int64_t extent = hone_loop_extent(&s->prog, loop);
     if (extent % inner)
         return outside(err, in, "innerpart_factor does not divide the extent");
     if (in->n_decision) {
         if (in->n_decision != n)
             return outside(err, in, "not as many factors as the instruction asks for");
-        memcpy(f, s->trace.ints.v + in->decision, (size_t)n * sizeof f[0]);
+        memcpy(f, s->trace.ints.v + in->decision, n * sizeof f[0]);
     } else {
         if (!s->rng)
             return no_rng(err, in);
-        draw_perfect(extent / inner, (unsigned)n, INT64_MAX, s->rng, f);
-        draw_perfect(inner, (unsigned)(n - pos), INT64_MAX, s->rng, g);
-        for (int64_t k = pos; k < n; k++)
+        draw_perfect(extent / inner, n, INT64_MAX, s->rng, f);
+        draw_perfect(inner, n - pos, INT64_MAX, s->rng, g);
+        for (unsigned k = pos; k < n; k++)
             f[k] *= g[k - pos];
-        decide(s, in, f, (unsigned)n);
+        hone_space__decide(s, in, f, n);
     }
-    for (int64_t k = 0; k < n; k++)
+    for (unsigned k = 0; k < n; k++)
         if (f[k] < 1 || __builtin_mul_overflow(product, f[k], &product))
             return outside(err, in, "a factor is below 1 or too large");
     if (product != extent)
         return outside(err, in, "the factors do not multiply to the extent");
-    if (!hone_space__is_partitioned(f, (unsigned)n, (unsigned)pos, inner))
+    if (!hone_space__is_partitioned(f, n, pos, inner))
         return outside(err, in, "the inner factors are no multiple of innerpart_factor");
-    for (int64_t k = 0; k < n; k++)
+    for (unsigned k = 0; k < n; k++)
         hone_space__out_int(s, f[k]);
     return HONE_OK;
 }
@@ -483,7 +493,7 @@ hone_status hone_space__apply_SampleImperfectTile(hone_sched *s, hone_inst *in, 
     unsigned n;
     int64_t max, f[HONE_SPACE_MAX_FACTORS];
     HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
-    HONE_TRY(tile_attrs(s, in, &n, &max, err));
+    HONE_TRY(hone_space__tile_attrs(s, in, &n, &max, err));
     int64_t extent = hone_loop_extent(&s->prog, loop);
     if (in->n_decision) {
         if (in->n_decision != n)
@@ -501,7 +511,7 @@ hone_status hone_space__apply_SampleImperfectTile(hone_sched *s, hone_inst *in, 
         draw_imperfect(extent, n, max, s->rng, f);
     }
     cover(extent, f, n);
-    decide(s, in, f, n);
+    hone_space__decide(s, in, f, n);
     for (unsigned k = 0; k < n; k++)
         hone_space__out_int(s, f[k]);
     return HONE_OK;

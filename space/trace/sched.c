@@ -205,8 +205,7 @@ static void trim(hone_trace *t)
     t->ints.n = ints;
 }
 
-hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hone_sched *s,
-                              hone_rng *rng, bool resample, hone_error *err)
+void hone_space__rewind(hone_sched *s, const hone_trace *t, const hone_program *base, hone_rng *rng)
 {
     hone_trace *own = &s->trace;
     if (t->insts.v != own->insts.v || !own->insts.v)
@@ -219,24 +218,38 @@ hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hon
     hone_vec_reserve(&s->rvs, own->n_rvs + 1);
     hone_vec_push(&s->rvs, (hone_rv_row){0});
     s->rng = rng;
+}
+
+/* Operands need no check: what made the trace (apply, parse) did that. The number of outputs is the
+ * program's, and variables keep their numbers only while it is the recorded one. */
+hone_status hone_space__replay_one(hone_sched *s, uint32_t at, hone_error *err)
+{
+    const hone_inst want = s->trace.insts.v[at];
+    HONE_TRY(run(s, at, err));
+    hone_inst *in = &s->trace.insts.v[at];
+    uint32_t gives = in->n_outputs;
+    if (gives == want.n_outputs)
+        return HONE_OK;
+    s->rvs.n = in->outputs;
+    in->n_outputs = want.n_outputs;
+    return hone_fail(err, HONE_REJECT_ARG,
+                     "instruction %u (%s) gives %u variables here and %u in the trace: it was made "
+                     "for another program",
+                     at, hone_inst_name(want.kind), gives, want.n_outputs);
+}
+
+hone_status hone_trace_replay(const hone_trace *t, const hone_program *base, hone_sched *s,
+                              hone_rng *rng, bool resample, hone_error *err)
+{
+    hone_trace *own = &s->trace;
+    hone_space__rewind(s, t, base, rng);
     if (resample) {
         own->ints.n = 0;
         for (uint32_t k = 0; k < own->insts.n; k++)
             own->insts.v[k].n_decision = 0;
     }
-    /* Operands need no check: what made the trace (apply, parse) did that. The number of outputs is
-     * the program's, and variables keep their numbers only while it is the recorded one. */
     for (uint32_t k = 0; k < own->insts.n; k++) {
-        const hone_inst want = own->insts.v[k];
-        hone_status st = run(s, k, err);
-        if (st == HONE_OK && own->insts.v[k].n_outputs != want.n_outputs) {
-            s->rvs.n = want.outputs;
-            st =
-                hone_fail(err, HONE_REJECT_ARG,
-                          "instruction %u (%s) gives %u variables here and %u in the trace: it was "
-                          "made for another program",
-                          k, hone_inst_name(want.kind), own->insts.v[k].n_outputs, want.n_outputs);
-        }
+        hone_status st = hone_space__replay_one(s, k, err);
         if (st != HONE_OK) {
             own->insts.n = k;
             own->n_rvs = s->rvs.n - 1;
