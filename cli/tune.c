@@ -152,6 +152,10 @@ static void summary_json(const hone_strategy *strategy, const hone_session_resul
         (double)r->run_ns / 1e9, "max_error", r->max_error, "default_ns", (json_int_t)r->default_ns,
         "known", (json_int_t)r->known, "interrupted", r->interrupted, "exhausted", r->exhausted);
     json_object_set_new(j, "search", search_json(strategy, &r->search));
+    if (strategy->whole)
+        json_object_set_new(j, "space",
+                            json_pack("{s:I, s:b}", "candidates", (json_int_t)r->space.candidates,
+                                      "more", r->space.more));
     if (r->best_trace)
         json_object_set_new(j, "best_trace", hash_json(r->best_hash));
     if (st != HONE_OK)
@@ -235,6 +239,14 @@ static void catch_signals(void)
     }
 }
 
+/* Before the first of them. */
+static void announce(const cli_kernel *k, const hone_space_size *z)
+{
+    printf("%s: the space has %s%" PRIu64 " candidates\n", k->title, z->more ? "at least " : "",
+           z->candidates);
+    fflush(stdout); /* main sees whether it failed */
+}
+
 static hone_status tune_one(tune *u, const cli_kernel *kernel, const hone_session_options *o,
                             hone_driver *driver, const char *db_path, int64_t start,
                             bool *ret_found, hone_error *err)
@@ -244,6 +256,11 @@ static hone_status tune_one(tune *u, const cli_kernel *kernel, const hone_sessio
     cli_progress_start(kernel->title);
     hone_status st = hone_session_new(o, start, &session, err);
     driver->step_ns = hone_clock_ns() - start;
+    if (st == HONE_OK && o->strategy->whole && !u->json) {
+        cli_progress_end();
+        announce(kernel, &hone_session_get_result(session)->space);
+        cli_progress_start(kernel->title);
+    }
     if (st == HONE_OK) {
         hone_drive(driver, &session, 1);
         result = *hone_session_get_result(session);

@@ -327,14 +327,14 @@ static double peak_gflops(const hone_session_options *o)
 }
 
 /* Whoever asks for the whole space wants to know how much that is. */
-static hone_status tell_size(session *s, hone_error *err)
+static hone_status count_space(session *s, hone_error *err)
 {
-    hone_space_size z;
+    hone_space_size *z = &s->r.space;
     if (!s->o.strategy || !s->o.strategy->whole)
         return HONE_OK;
-    HONE_TRY(hone_space_count(s->space, COUNTED, &z, err));
-    hone_tuner__notice(s, "the space has %s%" PRIu64 " candidates", z.more ? "at least " : "",
-                       z.candidates);
+    HONE_TRY(hone_space_count(s->space, COUNTED, z, err));
+    hone_tuner__notice(s, "the space has %s%" PRIu64 " candidates", z->more ? "at least " : "",
+                       z->candidates);
     return HONE_OK;
 }
 
@@ -362,7 +362,7 @@ static hone_status open_session(session *s, hone_error *err)
     s->search = hone_search_new(
         o->strategy, s->space,
         &(hone_search_options){.seed = o->seed, .stop = o->stop, .stop_ctx = o->stop_ctx});
-    HONE_TRY(tell_size(s, err));
+    HONE_TRY(count_space(s, err));
     return hone_tuner__log_recall(s, err);
 }
 

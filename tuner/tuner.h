@@ -114,6 +114,7 @@ typedef struct hone_session_result {
     int64_t default_ns;     /* what the program as written would take then and there; 0: unknown */
     int64_t wall_ns, build_ns, run_ns;
     hone_search_stats search; /* when it is done */
+    hone_space_size space;    /* from the start, when the strategy is for the whole; else 0 */
     bool interrupted, exhausted;
 } hone_session_result;
 
