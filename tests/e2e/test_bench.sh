@@ -11,6 +11,23 @@ run 2 "$suite" --threads none
 run 2 "$suite" --list /nowhere
 run 0 sh -n "$SRC/bench/demo.sh"
 
+# every candidate of a tiny kernel, as a log that a replay knows all of
+exhaustive=$SRC/bench/exhaustive.sh
+run 0 "$exhaustive" --help
+says "usage: bench/exhaustive.sh"
+run 2 "$exhaustive" --nothing
+run 2 "$exhaustive" --out /nowhere
+run 1 "$exhaustive" --out . --build "$BUILD" --db none.db nobody M=16
+for again in first second; do
+    run 0 "$exhaustive" --name tiny --out . --build "$BUILD" --db all.db row_sum M=16 N=64
+    says "row_sum M=16 N=64"
+    says "5 candidates"
+    gzip -dc tiny.db.gz >"$again.db"
+    run 0 "$HONE" db check "$again.db"
+    run 0 "$HONE" replay "$again.db" --strategy random --seeds 2 --json
+    ok "$again: the best is found" [ "$(grep -c '"unknown":0' out)" = 2 ]
+done
+
 # what is built for the demonstration can be installed
 ok "demo.sh builds the programs" grep -q -e '--target programs' "$SRC/bench/demo.sh"
 run 0 cmake --install "$BUILD" --prefix "$T/root"
