@@ -301,7 +301,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--threads", CLI_INT, "N", &threads,
          "threads the kernel may use (default: all of the target's)", 1},
         {"--trials", CLI_INT, "N", &trials,
-         "stop after so many, 0: no limit (default without --time: 256, 64 for each of a list)", 0},
+         "how many, 0: no limit (default 256, 64 for each of a list, 0 with --time)", 0},
         {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
         {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
         {"--strategy", CLI_TEXT, "NAME", &strategy_arg, strategy_help, 0},

@@ -318,17 +318,18 @@ bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng);
 hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
 
-/* Every trace that could be sampled, one after the other and each once (space/enumerate.c): the first
- * design space from its first decisions to its last, then the next. The order is a function of the
- * space. Memory is bounded by the decisions of one trace. Belongs to one thread at a time. */
+/* Every trace that could be sampled, one after the other and each once (space/enumerate.c): the
+ * first design space from its first decisions to its last, then the next. The order is a function
+ * of the space. Memory is bounded by the decisions of one trace. Belongs to one thread at a time.
+ */
 typedef struct hone_enum hone_enum;
 /* The space must outlive it. `stop` (NULL: never) is asked like the space's own, and beside it. */
 hone_enum *hone_enum_new(const hone_space *sp, bool (*stop)(void *ctx), void *ctx);
 void hone_enum_free(hone_enum *e); /* NULL is fine */
-/* *ret: the search part of the next trace, which is e's until the next call; NULL: there is no other.
- * What was found illegal up to the last decision is left out; whether the rest is legal, and what the
- * postprocessors say, is for hone_space_finish. HONE_E_INTERRUPTED: nothing is lost, the next call
- * goes on. */
+/* *ret: the search part of the next trace, which is e's until the next call; NULL: there is no
+ * other. What was found illegal up to the last decision is left out; whether the rest is legal, and
+ * what the postprocessors say, is for hone_space_finish. HONE_E_INTERRUPTED: nothing is lost, the
+ * next call goes on. */
 hone_status hone_enum_next(hone_enum *e, const hone_trace **ret, hone_error *err) HONE_NODISCARD;
 
 typedef struct hone_space_size {
