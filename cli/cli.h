@@ -98,6 +98,11 @@ hone_status cli_intrins_recall(struct hone_db *db, int64_t session_id, struct ho
                                hone_error *err) HONE_NODISCARD;
 /* Processors this process may use. */
 int32_t cli_processors(void);
+/* As hone_file_write; without a path to standard output, whose failures main tells. (output.c) */
+hone_status cli_write_out(const char *path, const void *bytes, size_t n,
+                          hone_error *err) HONE_NODISCARD;
+/* Whether standard output and the path are one, as /dev/stdout is. */
+bool cli_is_stdout(const char *path);
 /* "2.41 ms" */
 void cli_format_ns(double ns, char ret[32]);
 
@@ -161,6 +166,6 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
  * ------------------------------------------------------------------------------------ */
 
 extern const cli_command cli_tune, cli_tasks, cli_replay, cli_explain, cli_query, cli_show,
-    cli_worker, cli_keygen, cli_db;
+    cli_worker, cli_keygen, cli_db, cli_report;
 
 #endif

@@ -69,8 +69,7 @@ typedef struct others {
     unsigned n;
 } others;
 
-/* "M=64 N=32" */
-static void put_sizes(const char *text, hone_buf *ret)
+void cli_put_sizes(const char *text, hone_buf *ret)
 {
     json_t *sizes = json_loads(text, 0, NULL), *value;
     const char *name;
@@ -89,7 +88,7 @@ static bool note_other(void *ctx, const hone_db_workload *w, const hone_db_targe
     hone_buf sizes = {0};
     hone_target target;
     if (w->hash != o->hash)
-        put_sizes(w->sizes, &sizes);
+        cli_put_sizes(w->sizes, &sizes);
     bool changed = w->hash != o->hash && strcmp(w->sizes, o->kernel->sizes) == 0;
     hone_buf_printf(&o->names, "%s%s%s%d thread%s on %s%s", o->names.n ? "; " : "",
                     sizes.n ? sizes.s : "", sizes.n ? ", " : "", t->threads,

@@ -27,5 +27,7 @@ hone_status cli_look_up(const char *db_path, const cli_kernel *k, const hone_tar
 hone_status cli_read_trace(const char *path, const cli_kernel *k, cli_answer *ret,
                            hone_error *err) HONE_NODISCARD;
 void cli_answer_free(cli_answer *a);
+/* Adds "M=64 N=32", of the log's JSON. */
+void cli_put_sizes(const char *json, hone_buf *ret);
 
 #endif

@@ -3,9 +3,6 @@
 #include "codegen/codegen.h"
 #include "workers/builder.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 static json_t *describe(const cli_answer *a, const cli_kernel *k, const char *target_text,
                         int32_t threads)
 {
@@ -38,14 +35,6 @@ static json_t *describe(const cli_answer *a, const cli_kernel *k, const char *ta
                                       r->llvm_version, "space_version", r->space_version));
     }
     return j;
-}
-
-static hone_status write_out(const char *path, const void *bytes, size_t n, hone_error *err)
-{
-    if (path)
-        return hone_file_write(path, bytes, n, err);
-    fwrite(bytes, 1, n, stdout);
-    return HONE_OK;
 }
 
 static hone_status compile(const cli_answer *a, const hone_target *t, hone_emit emit,
@@ -98,14 +87,6 @@ static hone_status emit_library(const cli_answer *a, const cli_kernel *k, const 
     hone_buf_free(&header);
     free(text);
     return st;
-}
-
-/* Whether standard output and the path are one, as /dev/stdout is. */
-static bool is_stdout(const char *path)
-{
-    struct stat a, b;
-    return stat(path, &a) == 0 && fstat(STDOUT_FILENO, &b) == 0 && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
 }
 
 static void print_answer(const cli_answer *a, const cli_kernel *k, const hone_target *t,
@@ -224,21 +205,21 @@ static int run(int argc, char **argv, const cli_command *self)
                                      : HONE_EMIT_LLVM,
                          name, nt, &c, &err);
             if (st == HONE_OK)
-                st = write_out(out, c.bytes, c.n, &err);
+                st = cli_write_out(out, c.bytes, c.n, &err);
             break;
         case 4:
             hone_program_print(a.program, &text);
-            st = write_out(out, text.s, text.n, &err);
+            st = cli_write_out(out, text.s, text.n, &err);
             break;
         default:
             hone_buf_printf(&text, "%s\n", a.record.trace ? a.record.trace : "[[],[]]");
-            st = write_out(out, text.s, text.n, &err);
+            st = cli_write_out(out, text.s, text.n, &err);
         }
         hone_code_free(&c);
         hone_buf_free(&text);
     }
     /* then nothing else goes there */
-    bool to_stdout = emit && kind != 0 && (!out || is_stdout(out));
+    bool to_stdout = emit && kind != 0 && (!out || cli_is_stdout(out));
     if (st == HONE_OK && json && !to_stdout) {
         json_t *j = describe(&a, &k, target_text, nt);
         char *text = hone_json_text(j);

@@ -26,16 +26,19 @@ function(hone_room name)
     target_link_libraries(${name} PUBLIC ${R_DEPS})
 endfunction()
 
-# hone: every cli/*.c but the device worker's main. hone-device: that main and the workers room.
-# The target `programs` builds what is installed.
+# hone: its main, and the commands, which are a library, so that tests can link them. hone-device: its
+# main and the workers room. The target `programs` builds what is installed.
 function(hone_programs)
-    file(GLOB cli CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cli/*.c)
-    list(REMOVE_ITEM cli ${CMAKE_SOURCE_DIR}/cli/hone_device.c)
     file(GLOB task_lists CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/workloads/tasks/*.json)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/cli/tasks.c PROPERTIES OBJECT_DEPENDS
                                 "${task_lists}") # .incbin
-    add_executable(hone ${cli})
-    target_link_libraries(hone PRIVATE tuner builder)
+    file(GLOB page CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cli/report/page.*
+         ${CMAKE_SOURCE_DIR}/cli/report/uPlot.*)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/cli/report/page.c PROPERTIES OBJECT_DEPENDS
+                                "${page}") # .incbin
+    hone_room(cli EXCLUDE main.c hone_device.c DEPS tuner builder m)
+    add_executable(hone cli/main.c)
+    target_link_libraries(hone PRIVATE cli)
     set_target_properties(hone PROPERTIES ENABLE_EXPORTS ON)
     add_executable(hone-device cli/hone_device.c)
     target_link_libraries(hone-device PRIVATE workers)

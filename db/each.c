@@ -93,18 +93,20 @@ hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t targe
     return visit_records(db, stmt, fn, ctx, err);
 }
 
-hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
-                              hone_error *err)
+/* One record, which `which` selects with w.id and t.id, for each workload and target that pass. */
+static hone_status visit_pairs(hone_db *db, const hone_db_where *where, const char *which,
+                               hone_db_row_fn fn, void *ctx, hone_error *err)
 {
     static const hone_db_where any = {0};
     const hone_db_where *w = where ? where : &any;
     hone_buf b = {0};
     sqlite3_stmt *stmt;
-    /* One seek in record_best per pair; CROSS JOIN keeps the order of the loops. */
-    hone_buf_puts(&b, "SELECT @w, @t, @r FROM workload w CROSS JOIN target t CROSS JOIN record r"
-                      " WHERE r.id = (SELECT b.id FROM record b WHERE b.workload_id = w.id"
-                      " AND b.target_id = t.id AND b.status = 'OK'"
-                      " ORDER BY iif(b.compare_ns, b.compare_ns, b.time_ns), b.id LIMIT 1)");
+    /* One seek per pair; CROSS JOIN keeps the order of the loops. */
+    hone_buf_printf(&b,
+                    "SELECT @w, @t, @r FROM workload w CROSS JOIN target t CROSS JOIN record r"
+                    " WHERE r.id = (SELECT b.id FROM record b WHERE b.workload_id = w.id"
+                    " AND b.target_id = t.id %s LIMIT 1)",
+                    which);
     if (w->workload_id)
         hone_buf_printf(&b, " AND w.id = ?%d", P_WORKLOAD);
     if (w->target_id)
@@ -138,4 +140,19 @@ hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_r
     }
     sqlite3_finalize(stmt);
     return s;
+}
+
+hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
+                              hone_error *err)
+{
+    return visit_pairs(db, where,
+                       "AND b.status = 'OK'"
+                       " ORDER BY iif(b.compare_ns, b.compare_ns, b.time_ns), b.id",
+                       fn, ctx, err);
+}
+
+hone_status hone_db_each_first(hone_db *db, const hone_db_where *where, hone_db_row_fn fn,
+                               void *ctx, hone_error *err)
+{
+    return visit_pairs(db, where, "ORDER BY b.id", fn, ctx, err);
 }

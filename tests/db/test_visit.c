@@ -138,6 +138,24 @@ static void best_of_each_pair(void **state)
     hone_db_close(db);
 }
 
+/* What was never measured well is there too. */
+static void first_of_each_pair(void **state)
+{
+    (void)state;
+    hone_db *db = filled("first.db");
+    seen s = {0};
+    CHECK(hone_db_each_first(db, NULL, note_row, &s, err));
+    assert_int_equal(s.n, 6);
+    static const int64_t want[] = {300, 80, 90, 0, 60, 50};
+    for (uint32_t i = 0; i < s.n; i++)
+        assert_int_equal(s.times[i], want[i]);
+    s = (seen){0};
+    CHECK(hone_db_each_first(db, &(hone_db_where){.target_id = u4}, note_row, &s, err));
+    assert_int_equal(s.n, 2);
+    assert_true(s.workloads[0] == 2 && s.workloads[1] == 3);
+    hone_db_close(db);
+}
+
 static bool look_again(void *ctx, const hone_db_record *r)
 {
     seen *s = ctx;
@@ -240,8 +258,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_by_id_and_filter), cmocka_unit_test(fastest_first),
-        cmocka_unit_test(best_of_each_pair),        cmocka_unit_test(a_callback_may_read),
-        cmocka_unit_test(questions_use_an_index),
+        cmocka_unit_test(best_of_each_pair),        cmocka_unit_test(first_of_each_pair),
+        cmocka_unit_test(a_callback_may_read),      cmocka_unit_test(questions_use_an_index),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -1,0 +1,20 @@
+/* Where -o leads: a file, whole or not at all, or standard output. */
+#include "cli/cli.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+hone_status cli_write_out(const char *path, const void *bytes, size_t n, hone_error *err)
+{
+    if (path)
+        return hone_file_write(path, bytes, n, err);
+    fwrite(bytes, 1, n, stdout);
+    return HONE_OK;
+}
+
+bool cli_is_stdout(const char *path)
+{
+    struct stat a, b;
+    return stat(path, &a) == 0 && fstat(STDOUT_FILENO, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}

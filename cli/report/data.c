@@ -1,0 +1,344 @@
+/* What a report says, as JSON: a function of the log's rows and of the time it is made.
+ *
+ *   shares    how much of the page each kernel gets
+ *   numbers   as many digits as can be seen
+ *   a kernel  curve, points, rejections, schedule
+ *   the log   versions, targets, devices */
+#include "cli/lookup.h"
+#include "cli/report/task.h"
+
+#include <math.h>
+
+/* So a page of any log stays below 150 KB, if it has less than some hundred kernels. */
+#define POINTS 1400
+#define STEPS 1200
+#define SCHEDULE_BYTES (40 << 10)
+#define REASONS_SHOWN 3
+#define REASON_BYTES 240
+#define ENV_BYTES 300
+
+/* ---- shares ---------------------------------------------------------------------------------- */
+
+uint64_t report_share(const uint64_t *want, uint32_t n, uint64_t total)
+{
+    uint64_t low = 0, high = total;
+    while (low < high) {
+        uint64_t most = low + (high - low + 1) / 2, sum = 0;
+        for (uint32_t k = 0; k < n && sum <= total; k++)
+            sum += want[k] < most ? want[k] : most;
+        if (sum <= total)
+            low = most;
+        else
+            high = most - 1;
+    }
+    return low;
+}
+
+void report_choose_points(report_log *l, uint32_t most)
+{
+    uint64_t *want = hone_xcalloc(l->tasks.n + 1, sizeof *want);
+    for (uint32_t k = 0; k < l->tasks.n; k++)
+        want[k] = l->tasks.v[k].ok;
+    uint64_t share = report_share(want, l->tasks.n, most);
+    free(want);
+    for (uint32_t k = 0; k < l->tasks.n; k++) {
+        report_task *t = &l->tasks.v[k];
+        uint64_t n = t->ok < share ? t->ok : share, seen = 0;
+        for (uint32_t i = 0; i < t->trials.n; i++) {
+            if (t->trials.v[i].ns <= 0)
+                continue;
+            if (n && seen * n / t->ok != (seen + 1) * n / t->ok) { /* n of them, evenly */
+                report_point p = {
+                    .id = t->trials.v[i].id, .trial = i + 1, .ns = t->trials.v[i].ns};
+                hone_vec_push(&t->points, p);
+            }
+            seen++;
+        }
+    }
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+/* Rounded to so many significant digits, at least to a whole one. */
+static json_t *whole(double x, int digits)
+{
+    double unit = x > 0 && x < 9e18 ? pow(10, floor(log10(x)) + 1 - digits) : 1;
+    unit = unit > 1 ? unit : 1;
+    return json_integer(x > 0 && x < 9e18 ? (json_int_t)(round(x / unit) * unit) : 0);
+}
+
+static json_t *real(double x, int digits)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*g", digits, isfinite(x) ? x : 0);
+    return json_real(strtod(text, NULL));
+}
+
+/* At most n bytes of it, at the end of a character. */
+static json_t *short_text(const char *text, size_t n)
+{
+    if (strlen(text) <= n)
+        return hone_json_string(text);
+    while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    char *part = hone_xasprintf("%.*s ...", (int)n, text);
+    json_t *j = hone_json_string(part);
+    free(part);
+    return j;
+}
+
+/* ---- a kernel -------------------------------------------------------------------------------- */
+
+typedef HONE_VEC(uint32_t) indices;
+
+/* Trials that are better than all before by more than eps, and the best. */
+static void find_steps(const report_task *t, double eps, indices *ret)
+{
+    double best = HUGE_VAL, shown = HUGE_VAL;
+    uint32_t at = 0;
+    ret->n = 0;
+    for (uint32_t k = 0; k < t->trials.n; k++) {
+        double ns = t->trials.v[k].ns;
+        if (ns <= 0 || ns >= best)
+            continue;
+        best = ns;
+        at = k;
+        if (ns < shown * (1 - eps)) {
+            shown = ns;
+            hone_vec_push(ret, k);
+        }
+    }
+    if (ret->n && ret->v[ret->n - 1] != at)
+        hone_vec_push(ret, at);
+}
+
+static json_t *step(uint32_t trial, double seconds, double ns)
+{
+    json_t *j = json_array();
+    json_array_append_new(j, json_integer(trial));
+    json_array_append_new(j, real(seconds, 4));
+    json_array_append_new(j, whole(ns, 4));
+    return j;
+}
+
+static json_t *steps_of(const report_task *t, uint32_t most)
+{
+    json_t *j = json_array();
+    indices at = {0};
+    for (double eps = 0; find_steps(t, eps, &at), at.n > most && eps < 1;)
+        eps = eps > 0 ? eps * 2 : 0.0005;
+    double seconds = 0;
+    for (uint32_t k = 0, next = 0; k < t->trials.n; k++) {
+        seconds += t->trials.v[k].spent_s;
+        if (next < at.n && at.v[next] == k) {
+            json_array_append_new(j, step(k + 1, seconds, t->trials.v[k].ns));
+            next++;
+        }
+    }
+    if (at.n)
+        json_array_append_new(j, step(t->trials.n, seconds, t->trials.v[at.v[at.n - 1]].ns));
+    hone_vec_free(&at);
+    return j;
+}
+
+/* Pairs whose times differ by less are as fast. */
+#define NOISE 0.02
+static json_t *pairs_of(const report_task *t)
+{
+    uint64_t right = 0, all = 0;
+    for (uint32_t a = 0; a < t->points.n; a++)
+        for (uint32_t b = 0; b < a; b++) {
+            const report_point *x = &t->points.v[a], *y = &t->points.v[b];
+            if (x->draft_ns <= 0 || y->draft_ns <= 0 || fabs(log(x->ns / y->ns)) < NOISE)
+                continue;
+            all++;
+            right += (x->ns < y->ns) == (x->draft_ns < y->draft_ns);
+        }
+    return all >= 10 ? real((double)right / (double)all, 3) : json_null();
+}
+
+static json_t *points_of(const report_task *t)
+{
+    json_t *trial = json_array(), *measured = json_array(), *draft = json_array();
+    for (uint32_t k = 0; k < t->points.n; k++) {
+        json_array_append_new(trial, json_integer(t->points.v[k].trial));
+        json_array_append_new(measured, whole(t->points.v[k].ns, 3));
+        json_array_append_new(draft, whole(t->points.v[k].draft_ns, 3));
+    }
+    return json_pack("{s:o, s:o, s:o}", "trial", trial, "measured", measured, "draft", draft);
+}
+
+static int by_reason(const void *a, const void *b)
+{
+    const report_reason *x = a, *y = b;
+    return x->n != y->n ? (x->n < y->n) - (x->n > y->n) : strcmp(x->text, y->text);
+}
+
+static int by_rejection(const void *a, const void *b)
+{
+    const report_rejection *x = a, *y = b;
+    return x->n != y->n ? (x->n < y->n) - (x->n > y->n)
+                        : (x->status > y->status) - (x->status < y->status);
+}
+
+static json_t *rejected_of(report_task *t)
+{
+    json_t *all = json_array();
+    if (t->rejections.n)
+        qsort(t->rejections.v, t->rejections.n, sizeof *t->rejections.v, by_rejection);
+    for (uint32_t k = 0; k < t->rejections.n; k++) {
+        report_rejection *x = &t->rejections.v[k];
+        json_t *reasons = json_array();
+        qsort(x->reasons.v, x->reasons.n, sizeof *x->reasons.v, by_reason);
+        for (uint32_t i = 0; i < x->reasons.n && i < REASONS_SHOWN; i++)
+            json_array_append_new(reasons,
+                                  json_pack("{s:o, s:I}", "text",
+                                            short_text(x->reasons.v[i].text, REASON_BYTES), "n",
+                                            (json_int_t)x->reasons.v[i].n));
+        bool known = x->status < HONE_STATUS_COUNT;
+        json_array_append_new(
+            all, json_pack("{s:s, s:s, s:I, s:i, s:o}", "status",
+                           known ? hone_status_name(x->status) : "REJECT_?", "means",
+                           known ? hone_status_text(x->status) : "known to a newer hone", "n",
+                           (json_int_t)x->n, "kinds", (int)x->reasons.n, "reasons", reasons));
+    }
+    return all;
+}
+
+/* Lines without their indentation, which braces tell. *ret_lines: all there are; what is beyond
+ * `most` bytes is left out by whole lines, and *ret_cut says how many. */
+static json_t *schedule_of(const report_task *t, uint64_t most, int *ret_cut)
+{
+    hone_buf b = {0};
+    *ret_cut = 0;
+    for (const char *s = t->schedule ? t->schedule : ""; *s;) {
+        s += strspn(s, " ");
+        size_t n = strcspn(s, "\n");
+        if (*ret_cut || b.n + n + 1 > most)
+            ++*ret_cut;
+        else
+            hone_buf_printf(&b, "%.*s\n", (int)n, s);
+        s += n + (s[n] == '\n');
+    }
+    json_t *j = hone_json_string(b.s ? b.s : "");
+    hone_buf_free(&b);
+    return j;
+}
+
+static json_t *names_of(char *const *v, uint32_t n)
+{
+    json_t *j = json_array();
+    for (uint32_t k = 0; k < n; k++)
+        json_array_append_new(j, short_text(v[k], REASON_BYTES));
+    return j;
+}
+
+typedef struct shares {
+    uint32_t steps;
+    uint64_t schedule; /* bytes */
+} shares;
+
+static json_t *kernel_of(report_task *t, int target, const shares *share)
+{
+    char hash[17] = "";
+    int cut;
+    hone_buf sizes = {0};
+    if (t->best_hash)
+        hone_hash_format(t->best_hash, hash);
+    cli_put_sizes(t->sizes, &sizes);
+    json_t *schedule = schedule_of(t, share->schedule, &cut);
+    json_t *j = json_pack(
+        "{s:o, s:o, s:i, s:i, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:i, s:o}",
+        "name", short_text(t->name, REASON_BYTES), "sizes",
+        short_text(sizes.s ? sizes.s : "", REASON_BYTES), "target", target, "threads",
+        (int)t->threads, "trials", (json_int_t)t->trials.n, "ok", (json_int_t)t->ok, "build_s",
+        real(t->build_s, 4), "run_s", real(t->run_s, 4), "ops", (json_int_t)t->ops, "bytes",
+        whole(t->bytes, 6), "best_ns", whole(t->best_ns, 5), "trace_hash", hash, "written_ns",
+        whole(t->written_ns, 5), "strategies", names_of(t->strategies.v, t->strategies.n), "steps",
+        steps_of(t, share->steps), "points", points_of(t), "pairs", pairs_of(t), "rejected",
+        rejected_of(t), "schedule", schedule, "cut", cut, "no_schedule",
+        short_text(t->no_schedule ? t->no_schedule : "", REASON_BYTES));
+    hone_buf_free(&sizes);
+    return j;
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static json_t *target_of(const char *text)
+{
+    hone_target t;
+    if (hone_target_parse(text, &t, NULL) != HONE_OK)
+        return json_pack("{s:s}", "cpu", "unknown");
+    return json_pack("{s:o, s:o, s:i, s:i, s:I, s:I, s:I}", "cpu", hone_json_string(t.cpu),
+                     "triple", hone_json_string(t.triple), "cores", (int)t.cores, "vector_bytes",
+                     (int)t.vector_bytes, "l1", (json_int_t)t.l1_bytes, "l2",
+                     (json_int_t)t.l2_bytes, "l3", (json_int_t)t.l3_bytes);
+}
+
+/* Its place among those of tasks up to k, each text once. */
+static int target_index(const report_log *l, uint32_t k, json_t *targets)
+{
+    int n = 0;
+    for (uint32_t i = 0; i <= k; i++) {
+        bool first = true;
+        for (uint32_t q = 0; q < i && first; q++)
+            first = strcmp(l->tasks.v[q].target_text, l->tasks.v[i].target_text) != 0;
+        if (strcmp(l->tasks.v[i].target_text, l->tasks.v[k].target_text) == 0) {
+            if (i == k)
+                json_array_append_new(targets, target_of(l->tasks.v[k].target_text));
+            return n;
+        }
+        n += first;
+    }
+    return n;
+}
+
+static json_t *kernels_of(report_log *l, json_t *targets)
+{
+    uint64_t *want = hone_xcalloc(l->tasks.n + 1, sizeof *want);
+    for (uint32_t k = 0; k < l->tasks.n; k++)
+        want[k] = l->tasks.v[k].schedule ? strlen(l->tasks.v[k].schedule) : 0;
+    shares s = {.steps = STEPS / (l->tasks.n ? l->tasks.n : 1),
+                .schedule = report_share(want, l->tasks.n, SCHEDULE_BYTES)};
+    s.steps = s.steps > 8 ? s.steps : 8;
+    free(want);
+    json_t *all = json_array();
+    for (uint32_t k = 0; k < l->tasks.n; k++)
+        json_array_append_new(all, kernel_of(&l->tasks.v[k], target_index(l, k, targets), &s));
+    return all;
+}
+
+static json_t *devices_of(const report_log *l)
+{
+    json_t *all = json_array();
+    for (uint32_t k = 0; k + 1 < l->devices.n; k += 2)
+        json_array_append_new(
+            all, json_pack("{s:o, s:o}", "name", short_text(l->devices.v[k], REASON_BYTES), "env",
+                           short_text(l->devices.v[k + 1], ENV_BYTES)));
+    return all;
+}
+
+hone_status cli_report_data(hone_db *db, int64_t now_ms, json_t **ret, hone_error *err)
+{
+    report_log l = {0};
+    *ret = NULL;
+    hone_status st = report_read(db, &l, err);
+    if (st == HONE_OK && l.tasks.n == 0)
+        st = hone_fail(err, HONE_E_NOTFOUND, "'%s' has no result to report", hone_db_path(db));
+    if (st == HONE_OK) {
+        report_choose_points(&l, POINTS);
+        st = report_replay(db, &l, err);
+    }
+    if (st == HONE_OK) {
+        const char *path = hone_db_path(db), *slash = strrchr(path, '/');
+        json_t *targets = json_array(), *kernels = kernels_of(&l, targets);
+        *ret = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:o}", "file",
+                         short_text(slash ? slash + 1 : path, REASON_BYTES), "made_ms",
+                         (json_int_t)now_ms, "hone", HONE_VERSION, "versions",
+                         names_of(l.versions.v, l.versions.n), "targets", targets, "devices",
+                         devices_of(&l), "kernels", kernels);
+    }
+    report_free(&l);
+    return st;
+}
