@@ -62,7 +62,8 @@ const cli_command cli_report = {
     .synopsis = "FILE.db [-o report.html]",
     .summary = "a log as one page with charts, to be looked at in a browser",
     .text =
-        "For each kernel: the best time so far against trials and seconds, what the draft expected\n"
+        "For each kernel: the best time so far against trials and seconds, what the draft "
+        "expected\n"
         "against what was measured, rejections by reason, and the winning schedule; for all of\n"
         "them the budget and a roofline. The page is one file that needs no network.\n\n"
         "  hone report hone.db -o report.html\n\n"

@@ -185,7 +185,8 @@ hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t targe
  * same class"; {workload_class, target_id} is "other shapes on this target". */
 hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
                               hone_error *err) HONE_NODISCARD;
-/* The same with its first record, good or rejected: every pair that was ever tried is among them. */
+/* The same with its first record, good or rejected: every pair that was ever tried is among them.
+ */
 hone_status hone_db_each_first(hone_db *db, const hone_db_where *where, hone_db_row_fn fn,
                                void *ctx, hone_error *err) HONE_NODISCARD;
 

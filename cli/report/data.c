@@ -1,18 +1,21 @@
 /* What a report says, as JSON: a function of the log's rows and of the time it is made.
  *
- *   shares    how much of the page each kernel gets
- *   numbers   as many digits as can be seen
- *   a kernel  curve, points, rejections, schedule
- *   the log   versions, targets, devices */
+ *   shares     how much of the page each kernel gets
+ *   numbers    as many digits as can be seen
+ *   a kernel   curve, points, rejections
+ *   the log    versions, targets, devices
+ *   schedules  in what is left of the page */
 #include "cli/lookup.h"
 #include "cli/report/task.h"
 
 #include <math.h>
 
-/* So a page of any log stays below 150 KB, if it has less than some hundred kernels. */
-#define POINTS 1400
-#define STEPS 1200
-#define SCHEDULE_BYTES (40 << 10)
+/* So much of the page are the data at most, where a log has less than a hundred kernels: the whole
+ * page then is below 150 KB. What other data leave is for the schedules. */
+#define DATA_BYTES (58 << 10)
+#define SCHEDULES_AT_LEAST (8 << 10)
+#define POINTS 1600
+#define STEPS 1000
 #define REASONS_SHOWN 3
 #define REASON_BYTES 240
 #define ENV_BYTES 300
@@ -48,8 +51,7 @@ void report_choose_points(report_log *l, uint32_t most)
             if (t->trials.v[i].ns <= 0)
                 continue;
             if (n && seen * n / t->ok != (seen + 1) * n / t->ok) { /* n of them, evenly */
-                report_point p = {
-                    .id = t->trials.v[i].id, .trial = i + 1, .ns = t->trials.v[i].ns};
+                report_point p = {.id = t->trials.v[i].id, .trial = i + 1, .ns = t->trials.v[i].ns};
                 hone_vec_push(&t->points, p);
             }
             seen++;
@@ -157,15 +159,32 @@ static json_t *pairs_of(const report_task *t)
     return all >= 10 ? real((double)right / (double)all, 3) : json_null();
 }
 
+/* Three digits of the least are enough: in that unit all are short. */
+static double unit_of(const report_task *t)
+{
+    double least = HUGE_VAL;
+    for (uint32_t k = 0; k < t->points.n; k++) {
+        const report_point *p = &t->points.v[k];
+        least = fmin(least, p->draft_ns > 0 ? fmin(p->ns, p->draft_ns) : p->ns);
+    }
+    return least >= 1000 && least < 9e18 ? pow(10, floor(log10(least)) - 2) : 1;
+}
+
 static json_t *points_of(const report_task *t)
 {
     json_t *trial = json_array(), *measured = json_array(), *draft = json_array();
+    double unit = unit_of(t);
+    uint32_t before = 0;
     for (uint32_t k = 0; k < t->points.n; k++) {
-        json_array_append_new(trial, json_integer(t->points.v[k].trial));
-        json_array_append_new(measured, whole(t->points.v[k].ns, 3));
-        json_array_append_new(draft, whole(t->points.v[k].draft_ns, 3));
+        const report_point *p = &t->points.v[k];
+        json_array_append_new(trial, json_integer(p->trial - before));
+        json_array_append_new(measured, whole(p->ns / unit, 3));
+        json_array_append_new(draft, p->draft_ns > 0 ? whole(fmax(p->draft_ns / unit, 1), 3)
+                                                     : json_integer(0));
+        before = p->trial;
     }
-    return json_pack("{s:o, s:o, s:o}", "trial", trial, "measured", measured, "draft", draft);
+    return json_pack("{s:o, s:o, s:o, s:o}", "unit", whole(unit, 1), "trial", trial, "measured",
+                     measured, "draft", draft);
 }
 
 static int by_reason(const void *a, const void *b)
@@ -191,10 +210,9 @@ static json_t *rejected_of(report_task *t)
         json_t *reasons = json_array();
         qsort(x->reasons.v, x->reasons.n, sizeof *x->reasons.v, by_reason);
         for (uint32_t i = 0; i < x->reasons.n && i < REASONS_SHOWN; i++)
-            json_array_append_new(reasons,
-                                  json_pack("{s:o, s:I}", "text",
-                                            short_text(x->reasons.v[i].text, REASON_BYTES), "n",
-                                            (json_int_t)x->reasons.v[i].n));
+            json_array_append_new(reasons, json_pack("{s:o, s:I}", "text",
+                                                     short_text(x->reasons.v[i].text, REASON_BYTES),
+                                                     "n", (json_int_t)x->reasons.v[i].n));
         bool known = x->status < HONE_STATUS_COUNT;
         json_array_append_new(
             all, json_pack("{s:s, s:s, s:I, s:i, s:o}", "status",
@@ -205,26 +223,6 @@ static json_t *rejected_of(report_task *t)
     return all;
 }
 
-/* Lines without their indentation, which braces tell. *ret_lines: all there are; what is beyond
- * `most` bytes is left out by whole lines, and *ret_cut says how many. */
-static json_t *schedule_of(const report_task *t, uint64_t most, int *ret_cut)
-{
-    hone_buf b = {0};
-    *ret_cut = 0;
-    for (const char *s = t->schedule ? t->schedule : ""; *s;) {
-        s += strspn(s, " ");
-        size_t n = strcspn(s, "\n");
-        if (*ret_cut || b.n + n + 1 > most)
-            ++*ret_cut;
-        else
-            hone_buf_printf(&b, "%.*s\n", (int)n, s);
-        s += n + (s[n] == '\n');
-    }
-    json_t *j = hone_json_string(b.s ? b.s : "");
-    hone_buf_free(&b);
-    return j;
-}
-
 static json_t *names_of(char *const *v, uint32_t n)
 {
     json_t *j = json_array();
@@ -233,31 +231,24 @@ static json_t *names_of(char *const *v, uint32_t n)
     return j;
 }
 
-typedef struct shares {
-    uint32_t steps;
-    uint64_t schedule; /* bytes */
-} shares;
-
-static json_t *kernel_of(report_task *t, int target, const shares *share)
+static json_t *kernel_of(report_task *t, int target, uint32_t most_steps)
 {
     char hash[17] = "";
-    int cut;
     hone_buf sizes = {0};
     if (t->best_hash)
         hone_hash_format(t->best_hash, hash);
     cli_put_sizes(t->sizes, &sizes);
-    json_t *schedule = schedule_of(t, share->schedule, &cut);
     json_t *j = json_pack(
         "{s:o, s:o, s:i, s:i, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, "
-        "s:o, s:o, s:i, s:o}",
+        "s:o, s:o}",
         "name", short_text(t->name, REASON_BYTES), "sizes",
         short_text(sizes.s ? sizes.s : "", REASON_BYTES), "target", target, "threads",
         (int)t->threads, "trials", (json_int_t)t->trials.n, "ok", (json_int_t)t->ok, "build_s",
         real(t->build_s, 4), "run_s", real(t->run_s, 4), "ops", (json_int_t)t->ops, "bytes",
-        whole(t->bytes, 6), "best_ns", whole(t->best_ns, 5), "trace_hash", hash, "written_ns",
+        whole(t->bytes, 9), "best_ns", whole(t->best_ns, 5), "trace_hash", hash, "written_ns",
         whole(t->written_ns, 5), "strategies", names_of(t->strategies.v, t->strategies.n), "steps",
-        steps_of(t, share->steps), "points", points_of(t), "pairs", pairs_of(t), "rejected",
-        rejected_of(t), "schedule", schedule, "cut", cut, "no_schedule",
+        steps_of(t, most_steps), "points", points_of(t), "pairs", pairs_of(t), "rejected",
+        rejected_of(t), "no_schedule",
         short_text(t->no_schedule ? t->no_schedule : "", REASON_BYTES));
     hone_buf_free(&sizes);
     return j;
@@ -296,26 +287,66 @@ static int target_index(const report_log *l, uint32_t k, json_t *targets)
 
 static json_t *kernels_of(report_log *l, json_t *targets)
 {
-    uint64_t *want = hone_xcalloc(l->tasks.n + 1, sizeof *want);
-    for (uint32_t k = 0; k < l->tasks.n; k++)
-        want[k] = l->tasks.v[k].schedule ? strlen(l->tasks.v[k].schedule) : 0;
-    shares s = {.steps = STEPS / (l->tasks.n ? l->tasks.n : 1),
-                .schedule = report_share(want, l->tasks.n, SCHEDULE_BYTES)};
-    s.steps = s.steps > 8 ? s.steps : 8;
-    free(want);
     json_t *all = json_array();
+    uint32_t most_steps = STEPS / (l->tasks.n ? l->tasks.n : 1);
+    most_steps = most_steps > 8 ? most_steps : 8;
     for (uint32_t k = 0; k < l->tasks.n; k++)
-        json_array_append_new(all, kernel_of(&l->tasks.v[k], target_index(l, k, targets), &s));
+        json_array_append_new(all,
+                              kernel_of(&l->tasks.v[k], target_index(l, k, targets), most_steps));
     return all;
+}
+
+/* ---- schedules ------------------------------------------------------------------------------- */
+
+/* Lines without their indentation, which braces tell. What is beyond `most` bytes, as JSON, is left
+ * out by whole lines; *ret_cut says how many, *ret_bytes what all would take. */
+static json_t *schedule_of(const report_task *t, uint64_t most, int *ret_cut, uint64_t *ret_bytes)
+{
+    hone_buf b = {0};
+    *ret_cut = 0;
+    *ret_bytes = 0;
+    for (const char *s = t->schedule ? t->schedule : ""; *s;) {
+        s += strspn(s, " ");
+        size_t n = strcspn(s, "\n"), escaped = 2; /* the line's end */
+        for (size_t k = 0; k < n; k++) {
+            unsigned char c = (unsigned char)s[k];
+            escaped += c < 0x20 || c >= 0x7f || strchr("<>&", c) ? 6 : 1 + (c == '"' || c == '\\');
+        }
+        *ret_bytes += escaped;
+        if (*ret_bytes <= most)
+            hone_buf_printf(&b, "%.*s\n", (int)n, s);
+        else
+            ++*ret_cut;
+        s += n + (s[n] == '\n');
+    }
+    json_t *j = hone_json_string(b.s ? b.s : "");
+    hone_buf_free(&b);
+    return j;
+}
+
+/* Each the same, but for those that need less. */
+static void add_schedules(const report_log *l, json_t *kernels, uint64_t total)
+{
+    uint64_t *want = hone_xcalloc(l->tasks.n + 1, sizeof *want), bytes;
+    int cut;
+    for (uint32_t k = 0; k < l->tasks.n; k++)
+        json_decref(schedule_of(&l->tasks.v[k], 0, &cut, &want[k]));
+    uint64_t share = report_share(want, l->tasks.n, total);
+    free(want);
+    for (uint32_t k = 0; k < l->tasks.n; k++) {
+        json_t *j = json_array_get(kernels, k);
+        json_object_set_new(j, "schedule", schedule_of(&l->tasks.v[k], share, &cut, &bytes));
+        json_object_set_new(j, "cut", json_integer(cut));
+    }
 }
 
 static json_t *devices_of(const report_log *l)
 {
     json_t *all = json_array();
     for (uint32_t k = 0; k + 1 < l->devices.n; k += 2)
-        json_array_append_new(
-            all, json_pack("{s:o, s:o}", "name", short_text(l->devices.v[k], REASON_BYTES), "env",
-                           short_text(l->devices.v[k + 1], ENV_BYTES)));
+        json_array_append_new(all, json_pack("{s:o, s:o}", "name",
+                                             short_text(l->devices.v[k], REASON_BYTES), "env",
+                                             short_text(l->devices.v[k + 1], ENV_BYTES)));
     return all;
 }
 
@@ -338,6 +369,9 @@ hone_status cli_report_data(hone_db *db, int64_t now_ms, json_t **ret, hone_erro
                          (json_int_t)now_ms, "hone", HONE_VERSION, "versions",
                          names_of(l.versions.v, l.versions.n), "targets", targets, "devices",
                          devices_of(&l), "kernels", kernels);
+        size_t n = json_dumpb(*ret, NULL, 0, JSON_COMPACT | JSON_ENSURE_ASCII);
+        add_schedules(&l, kernels,
+                      n + SCHEDULES_AT_LEAST < DATA_BYTES ? DATA_BYTES - n : SCHEDULES_AT_LEAST);
     }
     report_free(&l);
     return st;

@@ -97,9 +97,8 @@ static bool add_record(void *ctx, const hone_db_record *r)
     if (r->session_id)
         add_session(t, r->session_id);
     add_device(x->log, r->device, r->env);
-    char *version =
-        hone_xasprintf("hone %s, space %d%s%s", r->hone_version, r->space_version,
-                       r->llvm_version[0] ? ", LLVM " : "", r->llvm_version);
+    char *version = hone_xasprintf("hone %s, space %d%s%s", r->hone_version, r->space_version,
+                                   r->llvm_version[0] ? ", " : "", r->llvm_version);
     add_text(&x->log->versions, version, VERSIONS);
     free(version);
     return true;

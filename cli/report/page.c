@@ -2,12 +2,12 @@
 #include "cli/report/report.h"
 
 /* The assembler looks for them in the include folders, of which the source root is one. */
-#define PART(name, file)                      \
-    __asm__(".pushsection .rodata\n"          \
-            "hone_report_" #name ":\n"        \
+#define PART(name, file)                        \
+    __asm__(".pushsection .rodata\n"            \
+            "hone_report_" #name ":\n"          \
             ".incbin \"cli/report/" file "\"\n" \
-            ".byte 0\n"                       \
-            ".popsection\n");                 \
+            ".byte 0\n"                         \
+            ".popsection\n");                   \
     extern const char hone_report_##name[]
 
 PART(frame, "page.html");

@@ -2,6 +2,12 @@
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
 const kernels = data.kernels;
+for (const {points: p} of kernels) {
+  let trial = 0;
+  p.trial = p.trial.map(t => trial += t);
+  p.measured = p.measured.map(x => x * p.unit);
+  p.draft = p.draft.map(x => x * p.unit);
+}
 
 /* ---- text ----------------------------------------------------------------------------------- */
 
@@ -14,8 +20,8 @@ function el(tag, props, ...kids) {
   return e;
 }
 const put = (id, ...kids) => document.getElementById(id).append(...kids);
-/* Text of the log: its direction and its length stay its own. */
-const said = text => el("bdi", {}, text);
+/* Text of the log: its direction stays its own, and a long name may be broken behind a _. */
+const said = text => el("bdi", {}, text.split(/(?<=_)/).flatMap((t, i) => i ? [el("wbr"), t] : [t]));
 const digits = (x, n) => Number(x.toPrecision(n)).toLocaleString("en", {maximumSignificantDigits: n});
 const count = n => n.toLocaleString("en");
 
@@ -28,7 +34,7 @@ function span(s) {
   return s >= 120 ? digits(s / 60, 3) + " min" : digits(s, 3) + " s";
 }
 const rate = k => k.best_ns && k.ops ? k.ops / k.best_ns : 0;
-const title = (k, i) => `${i + 1}. ${k.name}`;
+const title = (k, i) => `${i + 1}.\u00a0${k.name}`;
 
 /* ---- tables, bars --------------------------------------------------------------------------- */
 
@@ -72,7 +78,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 
 /* 1, 2, 5, 10 ...; finer where that is too few, powers of ten where it is too many. */
 function logTicks(min, max, most) {
-  for (const m of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8], null].reverse()) {
+  for (const m of [[1], [1, 3], [1, 2, 5], [1, 2, 3, 5], [1, 1.5, 2, 3, 4, 5, 6, 8], null].reverse()) {
     const t = [];
     if (m === null) {
       const raw = (max - min) / 5, unit = 10 ** Math.floor(Math.log10(raw));
@@ -96,7 +102,7 @@ function logRange(min, max, room, least = 1.2) {
 function axis(label, text, more) {
   return {stroke: () => colour("soft"), grid: {stroke: () => colour("grid"), width: 1},
     ticks: {show: false}, border: {show: true, stroke: () => colour("line"), width: 1},
-    font: font(12), labelFont: font(12), label, labelSize: 18, labelGap: 0, gap: 4,
+    font: font(12), labelFont: font(12), label, labelSize: 18, labelGap: 2, gap: 5, size: 24,
     values: (u, v) => v.map(text), ...more};
 }
 const logAxis = (label, text, most, more) => axis(label, text,
@@ -132,7 +138,11 @@ const line = {stroke: () => colour("accent"), width: 2, points: {show: false},
   paths: uPlot.paths.stepped({align: 1})};
 const dots = (fill, size) => ({paths: () => null, stroke: () => "transparent",
   points: {show: true, size, width: 0, fill: () => colour(fill)}});
-const timeAxis = label => logAxis(label, x => time(x), () => 6, {size: 62});
+const timeAxis = label => logAxis(label, x => time(x), () => 7, {size: 62});
+
+const fromZero = {time: false, range: (u, a, b) => [0, b || 1]};
+/* The program as written, and others that are far slower, would hide what follows. */
+const top = k => Math.max(2 * k.steps[k.steps.length - 1][2], 1.1 * k.steps[Math.min(1, k.steps.length - 1)][2]);
 
 /* Best so far against trials: a step where a trial was better, over the measured candidates. */
 function byTrials(k) {
@@ -141,10 +151,10 @@ function byTrials(k) {
   const x = [...new Set([...at.keys(), ...steps.keys()])].sort((a, b) => a - b);
   let best = null;
   const bests = x.map(t => best = steps.get(t) ?? best);
-  const end = k.steps[k.steps.length - 1];
-  return figure("Best so far, by candidates", key(["line accent", "best so far"], ["dot pale", "measured"]),
-    `${k.name}: best time falls from ${time(k.steps[0][2])} at candidate ${k.steps[0][0]} to ${time(end[2])} of ${count(end[0])}`, 230,
-    () => ({scales: {x: {time: false}, y: {distr: 3, range: (u, a, b) => logRange(a, b, 1.08)}},
+  const end = k.steps[k.steps.length - 1], above = k.points.measured.filter(m => m > top(k)).length;
+  return figure("Best so far, by candidates", key(["line accent", "best so far"], ["dot pale", "measured" + (above ? `, ${count(above)} above` : "")]),
+    `${k.name}: best time falls from ${time(k.steps[0][2])} at candidate ${k.steps[0][0]} to ${time(end[2])} of ${count(end[0])}`, 220,
+    () => ({scales: {x: fromZero, y: {distr: 3, range: () => logRange(end[2], top(k), 1.06)}},
       axes: [axis("candidates", x => count(x), {incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5]}),
         timeAxis("time of one call")],
       series: [{}, dots("pale", 5), line]}),
@@ -155,8 +165,8 @@ function byTrials(k) {
 function bySeconds(k) {
   const x = k.steps.map(s => s[1]), y = k.steps.map(s => s[2]);
   return figure("Best so far, by seconds", key(["line accent", "best so far"]),
-    `${k.name}: best time against seconds, ${time(y[y.length - 1])} after ${span(x[x.length - 1])}`, 230,
-    () => ({scales: {x: {time: false, range: (u, a, b) => [0, b || 1]}, y: {distr: 3, range: (u, a, b) => logRange(a, b, 1.08)}},
+    `${k.name}: best time against seconds, ${time(y[y.length - 1])} after ${span(x[x.length - 1])}`, 220,
+    () => ({scales: {x: fromZero, y: {distr: 3, range: () => logRange(y[y.length - 1], top(k), 1.06)}},
       axes: [axis("seconds of building and timing", x => digits(x, 3)), timeAxis("time of one call")],
       series: [{}, line]}),
     [x, y], i => `${span(x[i])}: ${time(y[i])}`);
@@ -171,15 +181,15 @@ function predicted(k) {
   const x = p.map(q => q[0]), y = p.map(q => q[1]);
   const pairs = k.pairs === null ? "" : `orders ${digits(100 * k.pairs, 3)} % of pairs rightly`;
   return figure("Predicted against measured",
-    key(["dot accent", "candidate" + (pairs && ", " + pairs)], ["dash warn", "equal"]),
-    `${k.name}: time predicted by the draft against time measured, ${p.length} candidates; ${pairs}`, 230,
+    key(["dot accent", "candidate" + (pairs && ", " + pairs)], ["dash grey", "equal"]),
+    `${k.name}: time predicted by the draft against time measured, ${p.length} candidates; ${pairs}`, 220,
     () => ({scales: {x: {time: false, distr: 3, range: (u, a, b) => logRange(a, b, 1.06)},
         y: {distr: 3, range: (u, a, b) => logRange(a, b, 1.12)}},
       axes: [logAxis("measured", x => time(x), u => Math.max(2, Math.floor(u.width / 75))), timeAxis("predicted by the draft")],
       series: [{}, dots("accent", 6)],
       hooks: {drawAxes: [u => {
         const a = Math.max(u.scales.x.min, u.scales.y.min), b = Math.min(u.scales.x.max, u.scales.y.max);
-        if (a < b) stroke(u, "warn", [4, 4], [[a, a], [b, b]]);
+        if (a < b) stroke(u, "soft", [4, 4], [[a, a], [b, b]]);
       }]}}),
     [x, y], i => `candidate ${count(p[i][2])}: measured ${time(x[i])}, predicted ${time(y[i])}`);
 }
@@ -213,7 +223,7 @@ put("tiles",
   tile("Kernels", count(kernels.length), solved === kernels.length ? "all with a schedule" : `${count(solved)} with a schedule`),
   tile("Candidates", count(trials), `${digits(100 * right / trials, 3)} % right`),
   tile("Building", span(sum(k => k.build_s)), "by all builders"),
-  tile("Timing", span(sum(k => k.run_s)), "on all devices, with checks"));
+  tile("Timing", span(sum(k => k.run_s)), "and checking, on all devices"));
 const kb = b => b >= 1 << 20 ? `${digits(b / (1 << 20), 3)} MiB` : `${digits(b / 1024, 3)} KiB`;
 const about = (name, lines) => lines.length && put("about", el("dt", {}, name), el("dd", {}, lines.map(l => el("div", {}, l))));
 about(data.targets.length > 1 ? "Targets" : "Target", data.targets.map(t => [said(t.cpu), t.triple ? [" (", said(t.triple), `), ${t.cores} cores, ${8 * t.vector_bytes}-bit vectors, ` +
@@ -223,17 +233,18 @@ about("Results by", data.versions.map(said));
 
 /* ---- kernels -------------------------------------------------------------------------------- */
 
-const many = new Set(kernels.map(k => k.target + "/" + k.threads)).size > 1;
+const several = new Set(kernels.map(k => k.target + "/" + k.threads)).size > 1, many = kernels.length > 8;
+document.body.classList.toggle("many", many);
 const where = k => `${k.threads} thread${k.threads === 1 ? "" : "s"}` +
   (data.targets.length > 1 ? ` on ${data.targets[k.target].cpu}` : "");
 const gain = k => k.best_ns && k.written_ns ? k.written_ns / k.best_ns : 0;
 put("kernels", el("div", {className: "card"}, table(
   [["Kernel"], ["Best time", "n"], ["Gop/s", "n"], ["Over as written", "n wide"], ["Candidates", "n wide"], ["Spent", "n wide"]],
   kernels.map((k, i) => [
-    [el("a", {href: `#k${i + 1}`}, said(title(k, i))), el("span", {className: "sizes small"}, said(k.sizes), many ? `, ${where(k)}` : "")],
-    k.best_ns ? time(k.best_ns) : "none", rate(k) ? digits(rate(k), 3) : "", gain(k) ? digits(gain(k), 3) + "x" : "",
+    [el("a", {href: `#k${i + 1}`}, said(title(k, i))), el("span", {className: "sizes small"}, said(k.sizes), several ? `, ${where(k)}` : "")],
+    k.best_ns ? time(k.best_ns) : "none", rate(k) ? digits(rate(k), 3) : "", gain(k) ? digits(gain(k), 3) + "×" : "",
     count(k.trials), span(spent(k))])),
-  !many && el("p", {className: "note"}, `All on ${where(kernels[0])}. As written: the program before any schedule, as hone compiles it.`)));
+  !several && el("p", {className: "note"}, `All on ${where(kernels[0])}. As written: the program before any schedule, as hone compiles it.`)));
 
 /* ---- budget --------------------------------------------------------------------------------- */
 
@@ -244,7 +255,7 @@ put("budget", el("div", {className: "card"},
   el("ul", {className: "bars"},
     el("li", {className: "head", ariaHidden: "true"}, el("span", {className: "who"}, "Kernel"), el("span", {}, "Candidates"), el("span", {}, "Time")),
     order.map(([k, i]) => el("li", {},
-      el("span", {className: "who", title: k.sizes}, el("a", {href: `#k${i + 1}`}, said(title(k, i))), " ", el("span", {className: "soft"}, said(k.sizes))),
+      el("span", {className: "who", title: k.sizes}, el("a", {href: `#k${i + 1}`}, el("bdi", {}, title(k, i))), " ", el("bdi", {className: "soft"}, k.sizes)),
       bar([["accent", k.ok], ["warn", k.trials - k.ok]], mostTrials, count(k.trials)),
       bar([["accent", k.run_s], ["pale", k.build_s]], mostSpent, span(spent(k))))))));
 
@@ -264,40 +275,45 @@ function roofs() {
 }
 /* Numbered dots; those that would hide another are moved aside, with a line to their place. */
 function drawPlaced(u) {
-  const c = u.ctx, r = devicePixelRatio, size = 10 * r, taken = [];
+  const c = u.ctx, r = devicePixelRatio, size = (placed.length > 12 ? 8.5 : 10) * r, b = u.bbox, taken = [];
+  const inside = s => s[0] > b.left + size && s[0] < b.left + b.width - size && s[1] > b.top + size && s[1] < b.top + b.height - size;
   roofs().forEach(f => stroke(u, f.name, [5, 4], [[u.scales.x.min, u.scales.x.min * f.traffic],
     [f.peak / f.traffic, f.peak], [u.scales.x.max, f.peak]]));
+  const dots = placed.map(p => {
+    const x = u.valToPos(p.x, "x", true), y = u.valToPos(p.y, "y", true);
+    let spot = [x, y];
+    for (let n = 1; n < 400 && (!inside(spot) || taken.some(t => Math.hypot(t[0] - spot[0], t[1] - spot[1]) < 2.1 * size)); n++) {
+      const far = size * (1.6 + .09 * n);
+      spot = [x + far * Math.cos(n * 2.4), y + far * Math.sin(n * 2.4)];
+    }
+    taken.push(spot);
+    return {p, x, y, spot};
+  });
   c.save();
   c.textAlign = "center";
   c.textBaseline = "middle";
-  c.font = font(11 * r, "600");
-  for (const p of placed) {
-    const x = u.valToPos(p.x, "x", true), y = u.valToPos(p.y, "y", true);
-    let spot = [x, y];
-    for (let n = 1; n < 80 && taken.some(t => Math.hypot(t[0] - spot[0], t[1] - spot[1]) < 2.05 * size); n++) {
-      const far = size * (1.2 + .22 * n), a = n * 2.4;
-      spot = [x + far * Math.cos(a), y + far * Math.abs(Math.sin(a))];
-    }
-    taken.push(spot);
-    c.strokeStyle = c.fillStyle = colour(group(p));
-    if (spot[0] !== x) {
-      c.lineWidth = r;
-      c.beginPath();
-      c.moveTo(x, y);
-      c.lineTo(...spot);
-      c.stroke();
-      c.beginPath();
-      c.arc(x, y, 2 * r, 0, 7);
-      c.fill();
-    }
+  c.font = font((size > 9 * r ? 11 : 10) * r, "600");
+  c.lineWidth = r;
+  for (const d of dots.filter(d => d.spot[0] !== d.x)) {
+    c.strokeStyle = c.fillStyle = colour(group(d.p));
     c.beginPath();
-    c.arc(...spot, size, 0, 7);
+    c.moveTo(d.x, d.y);
+    c.lineTo(...d.spot);
+    c.stroke();
+    c.beginPath();
+    c.arc(d.x, d.y, 2.5 * r, 0, 7);
     c.fill();
-    c.lineWidth = 1.5 * r;
+  }
+  c.lineWidth = 1.5 * r;
+  for (const d of dots) {
+    c.fillStyle = colour(group(d.p));
     c.strokeStyle = colour("card");
+    c.beginPath();
+    c.arc(...d.spot, size, 0, 7);
+    c.fill();
     c.stroke();
     c.fillStyle = colour("card");
-    c.fillText(p.i + 1, spot[0], spot[1] + .5 * r);
+    c.fillText(d.p.i + 1, d.spot[0], d.spot[1] + .5 * r);
   }
   c.restore();
 }
@@ -308,10 +324,10 @@ if (placed.length) {
       const p = placed.find(p => p.k.target + "/" + p.k.threads === g);
       return ["dot " + group(p), "kernel, by its number" + (groups.length > 1 ? `: ${where(p.k)}` : "")];
     }), ["dash accent", "highest seen in this log"]),
-    `${placed.length} kernels by operations per byte and Gop/s: ` + placed.map(p => `${p.k.name} ${digits(p.x, 3)} and ${digits(p.y, 3)}`).slice(0, 12).join("; "), 330,
+    `${placed.length} kernels by operations per byte and Gop/s: ` + placed.map(p => `${p.k.name} ${digits(p.x, 3)} and ${digits(p.y, 3)}`).slice(0, 12).join("; "), 340,
     () => ({scales: {x: {time: false, distr: 3, range: (u, a, b) => logRange(a, b, 1.6, 8)}, y: {distr: 3, range: (u, a, b) => logRange(a, b, 1.7, 4)}},
       axes: [logAxis("operations per byte of the arguments", v => digits(v, 3), u => Math.floor(u.width / 45)),
-        logAxis("Gop/s", v => digits(v, 3), () => 9, {size: 50})],
+        logAxis("Gop/s", v => digits(v, 3), () => 9, {size: 46})],
       series: [{}, {paths: () => null, points: {show: false}}], hooks: {draw: [drawPlaced]}}),
     [x, y], i => `${title(placed[i].k, placed[i].i)}: ${digits(x[i], 3)} operations a byte, ${digits(y[i], 3)} Gop/s`),
     el("p", {className: "note"}, "Bytes: each argument moved once. The dashed roof is the highest rate and the highest traffic that a kernel of this log reached; the limits of the machine are not in the log."),
@@ -364,14 +380,19 @@ function schedule(k) {
     el("pre", {tabIndex: 0}, indented(k.schedule) + more));
 }
 const fact = (name, text) => text && el("span", {}, name + " ", el("b", {}, text));
-put("each", ...kernels.map((k, i) => el("article", {className: "card kernel", id: `k${i + 1}`},
-  el("h3", {}, said(title(k, i)), " ", el("span", {className: "soft small"}, said(k.sizes))),
-  el("p", {className: "facts"}, fact("best", k.best_ns && time(k.best_ns, 4)), fact("Gop/s", rate(k) && digits(rate(k), 4)),
-    fact("as written", k.written_ns && time(k.written_ns)), fact("candidates", count(k.trials)), fact("rejected", count(k.trials - k.ok)),
-    fact("spent", span(spent(k))), el("span", {}, where(k)), k.strategies.length ? el("span", {}, "strategy ", said(k.strategies.join(", "))) : null),
+put("each", ...kernels.map((k, i) => el("details", {className: "card kernel", id: `k${i + 1}`, open: !many},
+  el("summary", {}, el("h3", {}, said(title(k, i)), " ", el("span", {className: "soft"}, said(k.sizes))),
+    el("span", {className: "facts"}, fact("best", k.best_ns && time(k.best_ns, 4)), fact("Gop/s", rate(k) && digits(rate(k), 4)),
+      fact("as written", k.written_ns && time(k.written_ns)), fact("candidates", count(k.trials)), fact("rejected", count(k.trials - k.ok)),
+      fact("spent", span(spent(k))), el("span", {}, where(k)), k.strategies.length ? el("span", {}, "strategy ", said(k.strategies.join(", "))) : null)),
   k.steps.length ? el("div", {className: "charts"}, byTrials(k), bySeconds(k), predicted(k)) : null,
   k.steps.length ? numbers([["Candidate"], ["Seconds", "n"], ["Best so far", "n"]], () => k.steps.map(s => [count(s[0]), digits(s[1], 4), time(s[2], 4)])) : null,
   k.rejected.length ? later(`${count(k.trials - k.ok)} rejected, by reason`, () => rejections(k.rejected, k.trials)) : null,
   schedule(k))));
-put("each", el("p", {className: "note"}, "Predicted: by the analytical draft, from the recorded trace; the log does not keep what the learned model said at the time. Of long runs the charts show a part of the candidates, evenly chosen, and all steps that can be seen."));
+/* A link to a kernel opens it. */
+const follow = () => { const e = /^#k\d+$/.test(location.hash) && document.querySelector(location.hash); if (e) e.open = true; };
+addEventListener("hashchange", follow);
+addEventListener("beforeprint", () => document.querySelectorAll(".kernel").forEach(e => e.open = true));
+follow();
+put("each", el("p", {className: "note"}, "Predicted: by the analytical draft, from the recorded trace; the log does not keep what the learned model said at the time. A search proposes what it expects to be fast, so its candidates are alike by their prediction. Of long runs the charts show a part of the candidates, evenly chosen, and all steps that can be seen."));
 })();

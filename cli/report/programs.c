@@ -38,7 +38,7 @@ static hone_status take_intrins(replaying *x, int64_t session_id, hone_error *er
     if (x->intrins && x->session_id == session_id)
         return HONE_OK;
     hone_intrin_set_free(x->intrins);
-    x->intrins = x->sched.intrins = hone_intrin_set_new();
+    x->sched.intrins = x->intrins = hone_intrin_set_new();
     x->session_id = session_id;
     return cli_intrins_recall(x->db, session_id, x->intrins, err);
 }
@@ -73,9 +73,9 @@ static bool draft_one(void *ctx, const hone_db_record *r)
         return true;
     if (follow(x, r, &as_written, NULL) != HONE_OK)
         return true;
-    if (as_written)
-        t->written_ns = (double)hone_db_record_clock(r);
-    else if (shown) {
+    if (as_written) {
+        t->written_ns = t->written_ns > 0 ? t->written_ns : (double)hone_db_record_clock(r);
+    } else if (shown) {
         hone_features_extract(&x->sched.prog, &x->target, t->threads, &x->features);
         t->points.v[x->next].draft_ns = x->features.draft_ns;
     }

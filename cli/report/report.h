@@ -1,5 +1,5 @@
-/* hone report: a log as one page. What it says is a JSON value, made from the log alone; the page is
- * that value, a script that draws it, and the chart library, in one file.
+/* hone report: a log as one page. What it says is a JSON value, made from the log alone; the page
+ * is that value, a script that draws it, and the chart library, in one file.
  *
  * Threads: all functions may be called by any; a database handle belongs to one at a time. */
 #ifndef HONE_CLI_REPORT_H
@@ -22,7 +22,8 @@
  *      "strategies": [..],
  *      "steps": [[trial, seconds of building and timing so far, ns]],   each a new best; the last
  *                                                                       one: where it ended
- *      "points": {"trial", "measured", "draft"},   arrays as long; draft 0: cannot be replayed
+ *      "points": {"unit", "trial", "measured", "draft"},   arrays as long: trials since the point
+ *                                before; times in units of so many ns; draft 0: cannot be replayed
  *      "pairs",                  share of pairs of those that the draft orders rightly; null
  *      "rejected": [{"status", "means", "n", "kinds", "reasons": [{"text", "n"}]}],
  *      "schedule", "cut",        program text without indentation; lines left out at its end

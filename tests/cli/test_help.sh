@@ -9,6 +9,7 @@ declare -A takes=(
     [tune]="-D --tasks --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
     [tasks]=""
     [explain]="-D --db --target --threads --json"
+    [report]="-o"
     [replay]="--strategy --seeds --trials --json"
     [query]="-D --db --target --threads --emit -o --name --require --trace --intrin --json"
     [show]="-D --trace --intrin"
