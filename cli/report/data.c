@@ -10,15 +10,36 @@
 
 #include <math.h>
 
-/* So much of the page are the data at most, where a log has less than a hundred kernels: the whole
- * page then is below 150 KB. What other data leave is for the schedules. */
+/* So much of the page are the data at most, where a log has less than sixty kernels or so: the
+ * whole page then is below 150 KB. What other data leave is for the schedules. */
 #define DATA_BYTES (58 << 10)
 #define SCHEDULES_AT_LEAST (8 << 10)
+#define KERNEL_BYTES 700 /* of one, without what is limited here */
+#define POINT_BYTES 14
+#define STEP_BYTES 16
 #define POINTS 1600
 #define STEPS 1000
-#define REASONS_SHOWN 3
-#define REASON_BYTES 240
+#define FEW 12 /* kernels: then there is room for several reasons of each kind */
+#define REASON_BYTES 160
+#define NAME_BYTES 240
 #define ENV_BYTES 300
+
+typedef struct limits {
+    uint32_t points;           /* of all kernels */
+    uint32_t steps, n_reasons; /* of each; the latter of each status */
+} limits;
+
+static limits limits_of(uint32_t n_tasks)
+{
+    int64_t room = DATA_BYTES - SCHEDULES_AT_LEAST - (int64_t)n_tasks * KERNEL_BYTES;
+    uint32_t points = room > 0 ? (uint32_t)(room * 2 / 3 / POINT_BYTES) : 0;
+    uint32_t steps = room > 0 ? (uint32_t)(room / 3 / STEP_BYTES) : 0;
+    limits l = {.points = points < POINTS ? points : POINTS,
+                .steps = (steps < STEPS ? steps : STEPS) / (n_tasks ? n_tasks : 1),
+                .n_reasons = n_tasks > FEW ? 1 : 3};
+    l.steps = l.steps > 4 ? l.steps : 4;
+    return l;
+}
 
 /* ---- shares ---------------------------------------------------------------------------------- */
 
@@ -200,7 +221,7 @@ static int by_rejection(const void *a, const void *b)
                         : (x->status > y->status) - (x->status < y->status);
 }
 
-static json_t *rejected_of(report_task *t)
+static json_t *rejected_of(report_task *t, uint32_t n_reasons)
 {
     json_t *all = json_array();
     if (t->rejections.n)
@@ -209,7 +230,7 @@ static json_t *rejected_of(report_task *t)
         report_rejection *x = &t->rejections.v[k];
         json_t *reasons = json_array();
         qsort(x->reasons.v, x->reasons.n, sizeof *x->reasons.v, by_reason);
-        for (uint32_t i = 0; i < x->reasons.n && i < REASONS_SHOWN; i++)
+        for (uint32_t i = 0; i < x->reasons.n && i < n_reasons; i++)
             json_array_append_new(reasons, json_pack("{s:o, s:I}", "text",
                                                      short_text(x->reasons.v[i].text, REASON_BYTES),
                                                      "n", (json_int_t)x->reasons.v[i].n));
@@ -227,11 +248,11 @@ static json_t *names_of(char *const *v, uint32_t n)
 {
     json_t *j = json_array();
     for (uint32_t k = 0; k < n; k++)
-        json_array_append_new(j, short_text(v[k], REASON_BYTES));
+        json_array_append_new(j, short_text(v[k], NAME_BYTES));
     return j;
 }
 
-static json_t *kernel_of(report_task *t, int target, uint32_t most_steps)
+static json_t *kernel_of(report_task *t, int target, const limits *most)
 {
     char hash[17] = "";
     hone_buf sizes = {0};
@@ -241,15 +262,15 @@ static json_t *kernel_of(report_task *t, int target, uint32_t most_steps)
     json_t *j = json_pack(
         "{s:o, s:o, s:i, s:i, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, "
         "s:o, s:o}",
-        "name", short_text(t->name, REASON_BYTES), "sizes",
-        short_text(sizes.s ? sizes.s : "", REASON_BYTES), "target", target, "threads",
+        "name", short_text(t->name, NAME_BYTES), "sizes",
+        short_text(sizes.s ? sizes.s : "", NAME_BYTES), "target", target, "threads",
         (int)t->threads, "trials", (json_int_t)t->trials.n, "ok", (json_int_t)t->ok, "build_s",
         real(t->build_s, 4), "run_s", real(t->run_s, 4), "ops", (json_int_t)t->ops, "bytes",
         whole(t->bytes, 9), "best_ns", whole(t->best_ns, 5), "trace_hash", hash, "written_ns",
         whole(t->written_ns, 5), "strategies", names_of(t->strategies.v, t->strategies.n), "steps",
-        steps_of(t, most_steps), "points", points_of(t), "pairs", pairs_of(t), "rejected",
-        rejected_of(t), "no_schedule",
-        short_text(t->no_schedule ? t->no_schedule : "", REASON_BYTES));
+        steps_of(t, most->steps), "points", points_of(t), "pairs", pairs_of(t), "rejected",
+        rejected_of(t, most->n_reasons), "no_schedule",
+        short_text(t->no_schedule ? t->no_schedule : "", NAME_BYTES));
     hone_buf_free(&sizes);
     return j;
 }
@@ -285,14 +306,11 @@ static int target_index(const report_log *l, uint32_t k, json_t *targets)
     return n;
 }
 
-static json_t *kernels_of(report_log *l, json_t *targets)
+static json_t *kernels_of(report_log *l, json_t *targets, const limits *most)
 {
     json_t *all = json_array();
-    uint32_t most_steps = STEPS / (l->tasks.n ? l->tasks.n : 1);
-    most_steps = most_steps > 8 ? most_steps : 8;
     for (uint32_t k = 0; k < l->tasks.n; k++)
-        json_array_append_new(all,
-                              kernel_of(&l->tasks.v[k], target_index(l, k, targets), most_steps));
+        json_array_append_new(all, kernel_of(&l->tasks.v[k], target_index(l, k, targets), most));
     return all;
 }
 
@@ -345,7 +363,7 @@ static json_t *devices_of(const report_log *l)
     json_t *all = json_array();
     for (uint32_t k = 0; k + 1 < l->devices.n; k += 2)
         json_array_append_new(all, json_pack("{s:o, s:o}", "name",
-                                             short_text(l->devices.v[k], REASON_BYTES), "env",
+                                             short_text(l->devices.v[k], NAME_BYTES), "env",
                                              short_text(l->devices.v[k + 1], ENV_BYTES)));
     return all;
 }
@@ -357,15 +375,16 @@ hone_status cli_report_data(hone_db *db, int64_t now_ms, json_t **ret, hone_erro
     hone_status st = report_read(db, &l, err);
     if (st == HONE_OK && l.tasks.n == 0)
         st = hone_fail(err, HONE_E_NOTFOUND, "'%s' has no result to report", hone_db_path(db));
+    const limits most = limits_of(l.tasks.n);
     if (st == HONE_OK) {
-        report_choose_points(&l, POINTS);
+        report_choose_points(&l, most.points);
         st = report_replay(db, &l, err);
     }
     if (st == HONE_OK) {
         const char *path = hone_db_path(db), *slash = strrchr(path, '/');
-        json_t *targets = json_array(), *kernels = kernels_of(&l, targets);
+        json_t *targets = json_array(), *kernels = kernels_of(&l, targets, &most);
         *ret = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:o}", "file",
-                         short_text(slash ? slash + 1 : path, REASON_BYTES), "made_ms",
+                         short_text(slash ? slash + 1 : path, NAME_BYTES), "made_ms",
                          (json_int_t)now_ms, "hone", HONE_VERSION, "versions",
                          names_of(l.versions.v, l.versions.n), "targets", targets, "devices",
                          devices_of(&l), "kernels", kernels);

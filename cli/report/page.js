@@ -16,7 +16,7 @@ function el(tag, props, ...kids) {
   const e = document.createElement(tag);
   for (const [k, v] of Object.entries(props || {}))
     k in e ? (e[k] = v) : e.setAttribute(k, v);
-  e.append(...kids.flat().filter(k => k !== null && k !== undefined && k !== ""));
+  e.append(...kids.flat().filter(k => k));
   return e;
 }
 const put = (id, ...kids) => document.getElementById(id).append(...kids);
@@ -134,8 +134,9 @@ function figure(heading, legend, aria, height, options, values, read) {
   return f;
 }
 
-const line = {stroke: () => colour("accent"), width: 2, points: {show: false},
-  paths: uPlot.paths.stepped({align: 1})};
+/* A single step is no line yet. */
+const line = k => ({stroke: () => colour("accent"), width: 2, paths: uPlot.paths.stepped({align: 1}),
+  points: {show: k.steps.length < 3, size: 8, width: 0, fill: () => colour("accent")}});
 const dots = (fill, size) => ({paths: () => null, stroke: () => "transparent",
   points: {show: true, size, width: 0, fill: () => colour(fill)}});
 const timeAxis = label => logAxis(label, x => time(x), () => 7, {size: 62});
@@ -157,7 +158,7 @@ function byTrials(k) {
     () => ({scales: {x: fromZero, y: {distr: 3, range: () => logRange(end[2], top(k), 1.06)}},
       axes: [axis("candidates", x => count(x), {incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5]}),
         timeAxis("time of one call")],
-      series: [{}, dots("pale", 5), line]}),
+      series: [{}, dots("pale", 5), line(k)]}),
     [x, x.map(t => at.get(t) ?? null), bests],
     i => `candidate ${count(x[i])}: ` + (at.has(x[i]) ? `${time(at.get(x[i]))}, ` : "") +
       (bests[i] ? `best ${time(bests[i])}` : "none right yet"));
@@ -168,7 +169,7 @@ function bySeconds(k) {
     `${k.name}: best time against seconds, ${time(y[y.length - 1])} after ${span(x[x.length - 1])}`, 220,
     () => ({scales: {x: fromZero, y: {distr: 3, range: () => logRange(y[y.length - 1], top(k), 1.06)}},
       axes: [axis("seconds of building and timing", x => digits(x, 3)), timeAxis("time of one call")],
-      series: [{}, line]}),
+      series: [{}, line(k)]}),
     [x, y], i => `${span(x[i])}: ${time(y[i])}`);
 }
 /* What the draft expected, against what was measured. */
@@ -244,7 +245,7 @@ put("kernels", el("div", {className: "card"}, table(
     [el("a", {href: `#k${i + 1}`}, said(title(k, i))), el("span", {className: "sizes small"}, said(k.sizes), several ? `, ${where(k)}` : "")],
     k.best_ns ? time(k.best_ns) : "none", rate(k) ? digits(rate(k), 3) : "", gain(k) ? digits(gain(k), 3) + "×" : "",
     count(k.trials), span(spent(k))])),
-  !several && el("p", {className: "note"}, `All on ${where(kernels[0])}. As written: the program before any schedule, as hone compiles it.`)));
+  el("p", {className: "note"}, several ? "" : `All on ${where(kernels[0])}. `, "As written: the program before any schedule, as hone compiles it.")));
 
 /* ---- budget --------------------------------------------------------------------------------- */
 

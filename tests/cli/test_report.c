@@ -219,7 +219,6 @@ static const struct {
     {"gelu_tanh", {{{"M", 32}, {"N", 64}}, 2}},
     {"matmul_u8i8_bias_relu", {{{"M", 32}, {"N", 32}, {"K", 64}}, 3}},
 };
-#define TRIALS 250 /* of each */
 #define TRACES 24
 
 /* Real traces, the program as written first; each stands for several candidates. */
@@ -238,34 +237,35 @@ static void take_traces(const hone_program *p, const hone_target *t, char *ret[T
     hone_space_free(sp);
 }
 
-static void put_kernel(hone_db *db, unsigned at_kernel, const hone_target *t, int64_t target_id)
+/* The nth kernel of a log: each time 1e4 * n ns and more, and one of seventeen rejected. */
+static void put_kernel(hone_db *db, const char *name, const cli_sizes *sizes, unsigned nth,
+                       unsigned trials, const hone_target *t, int64_t target_id)
 {
     cli_kernel k;
     char *traces[TRACES];
-    CHECK(cli_kernel_load(kernels[at_kernel].kernel, &kernels[at_kernel].sizes, &k, err));
+    CHECK(cli_kernel_load(name, sizes, &k, err));
     take_traces(&k.program, t, traces);
     hone_buf program = {0};
     hone_program_print(&k.program, &program);
     hone_program copy = {0};
     hone_program_copy(&copy, &k.program);
-    int64_t w = a_workload(db, hone_program_hash(&k.program),
-                           at_kernel == 2 ? BAD : kernels[at_kernel].kernel, program.s,
-                           at_kernel == 3 ? "{\"<u>\":1}" : k.sizes, hone_program_flops(&copy));
+    int64_t w = a_workload(db, hone_program_hash(&k.program), nth == 3 ? BAD : name, program.s,
+                           nth == 4 ? "{\"<u>\":1}" : k.sizes, hone_program_flops(&copy));
     hone_program_fini(&copy);
     hone_buf_free(&program);
     hone_rng rng;
-    hone_rng_seed(&rng, at_kernel);
-    for (unsigned i = 0; i < TRIALS; i++) {
+    hone_rng_seed(&rng, nth);
+    for (unsigned i = 0; i < trials; i++) {
         double slow = 1 + 2 * hone_rng_double(&rng) + 10.0 / (i + 1);
         hone_db_record r = {.workload_id = w,
                             .target_id = target_id,
                             .trace_hash = 1 + i,
                             .trace = traces[i % TRACES],
-                            .time_ns = (int64_t)(1e4 * (at_kernel + 1) * (i ? slow : 40)),
+                            .time_ns = (int64_t)(1e4 * nth * (i ? slow : 40)),
                             .checked = "reference",
                             .build_ns = 20000000,
                             .run_ns = 90000000,
-                            .device = at_kernel == 4 ? BAD : "board",
+                            .device = nth == 5 ? BAD : "board",
                             .env = "<svg onload=hacked=3>"};
         if (i % 17 == 16) {
             r.status = i % 2 ? HONE_REJECT_BUILD : HONE_REJECT_RUN_TIMEOUT;
@@ -279,39 +279,26 @@ static void put_kernel(hone_db *db, unsigned at_kernel, const hone_target *t, in
     cli_kernel_free(&k);
 }
 
-static char *large_page(size_t *ret_n)
+static json_t *large_log(const char *name, unsigned n_kernels)
 {
-    hone_error e = {0};
     hone_target t;
-    assert_int_equal(hone_target_native(&t, &e), HONE_OK);
+    CHECK(hone_target_native(&t, err));
     snprintf(t.cpu, sizeof t.cpu, "<u>cpu</u>");
     char *target = hone_target_text(&t);
-    hone_db *db = make("<u>\xff.db");
+    hone_db *db = make(name);
     CHECK(hone_db_begin(db, err));
     int64_t target_id = a_target(db, target, 1);
-    for (unsigned k = 0; k < HONE_LEN(kernels); k++)
-        put_kernel(db, k, &t, target_id);
+    for (unsigned k = 0; k < n_kernels; k++) {
+        cli_sizes more = {{{"M", 16 + k}, {"N", 32}, {"K", 48}}, 3};
+        bool own = n_kernels == HONE_LEN(kernels);
+        put_kernel(db, own ? kernels[k].kernel : "matmul", own ? &kernels[k].sizes : &more, k + 1,
+                   2000 / n_kernels, &t, target_id);
+    }
     CHECK(hone_db_commit(db, err));
     free(target);
     json_t *j = data_of(db);
     hone_db_close(db);
-
-    unsigned points = 0;
-    for (unsigned k = 0; k < HONE_LEN(kernels); k++) {
-        const json_t *kernel = at(j, "kernels", k), *p = json_object_get(kernel, "points");
-        points += (unsigned)json_array_size(json_object_get(p, "measured"));
-        assert_int_equal(json_array_size(json_object_get(p, "draft")),
-                         json_array_size(json_object_get(p, "trial")));
-        assert_true(number(kernel, "bytes") > 0);
-        assert_int_equal(number(kernel, "written_ns"), 400000 * (k + 1));
-        assert_true(json_is_number(json_object_get(kernel, "pairs")));
-        assert_true(strncmp(text(kernel, "schedule"), "program ", 8) == 0);
-    }
-    assert_in_range(points, 1500, 1600);
-    assert_int_equal(number(at(j, "kernels", 0), "bytes"), 3 * 512 * 512 * 4);
-    char *page = cli_report_page(j, ret_n);
-    json_decref(j);
-    return page;
+    return j;
 }
 
 static unsigned count(const char *page, const char *what)
@@ -322,11 +309,46 @@ static unsigned count(const char *page, const char *what)
     return n;
 }
 
+/* Of a network with many kernels less of each is shown, but something of all. */
+static void many_kernels_are_a_small_page(void **state)
+{
+    (void)state;
+    enum { N = 50 };
+    json_t *j = large_log("many.db", N);
+    for (unsigned k = 0; k < N; k++) {
+        const json_t *kernel = at(j, "kernels", k);
+        assert_true(json_array_size(json_object_get(kernel, "steps")) >= 3);
+        assert_true(json_array_size(json_object_get(json_object_get(kernel, "points"), "trial")) >=
+                    8);
+        assert_true(strncmp(text(kernel, "schedule"), "program ", 8) == 0);
+        assert_true(number(kernel, "cut") > 0);
+    }
+    size_t n;
+    free(cli_report_page(j, &n));
+    json_decref(j);
+    print_message("%zu bytes\n", n);
+    assert_true(n < 150000);
+}
+
 static void a_large_log_is_a_small_page(void **state)
 {
     (void)state;
-    size_t n;
-    char *page = large_page(&n);
+    json_t *j = large_log("<u>\xff.db", HONE_LEN(kernels));
+    size_t points = 0, n;
+    for (unsigned k = 0; k < HONE_LEN(kernels); k++) {
+        const json_t *kernel = at(j, "kernels", k), *p = json_object_get(kernel, "points");
+        points += json_array_size(json_object_get(p, "measured"));
+        assert_int_equal(json_array_size(json_object_get(p, "draft")),
+                         json_array_size(json_object_get(p, "trial")));
+        assert_true(number(kernel, "bytes") > 0);
+        assert_int_equal(number(kernel, "written_ns"), 400000 * (k + 1));
+        assert_true(json_is_number(json_object_get(kernel, "pairs")));
+        assert_true(strncmp(text(kernel, "schedule"), "program ", 8) == 0);
+    }
+    assert_in_range(points, 1500, 1600);
+    assert_int_equal(number(at(j, "kernels", 0), "bytes"), 3 * 512 * 512 * 4);
+    char *page = cli_report_page(j, &n);
+    json_decref(j);
     print_message("%zu bytes\n", n);
     assert_true(n < 150000);
     assert_int_equal(strlen(page), n);
@@ -356,6 +378,7 @@ int main(void)
         cmocka_unit_test(adds_up),
         cmocka_unit_test(says_that_there_is_nothing),
         cmocka_unit_test(shares_what_there_is),
+        cmocka_unit_test(many_kernels_are_a_small_page),
         cmocka_unit_test(a_large_log_is_a_small_page),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
