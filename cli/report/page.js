@@ -221,7 +221,7 @@ put("made", "Made ", el("time", {dateTime: new Date(data.made_ms).toISOString()}
 const tile = (name, text, small) => el("div", {}, el("dt", {}, name), el("dd", {}, text, small && el("small", {}, small)));
 const solved = kernels.filter(k => k.best_ns).length;
 put("tiles",
-  tile("Kernels", count(kernels.length), solved === kernels.length ? "all with a schedule" : `${count(solved)} with a schedule`),
+  tile("Kernels", count(kernels.length), solved === kernels.length ? (solved > 1 ? "all " : "") + "with a schedule" : `${count(solved)} with a schedule`),
   tile("Candidates", count(trials), `${digits(100 * right / trials, 3)} % right`),
   tile("Building", span(sum(k => k.build_s)), "by all builders"),
   tile("Timing", span(sum(k => k.run_s)), "and checking, on all devices"));
@@ -395,5 +395,5 @@ const follow = () => { const e = /^#k\d+$/.test(location.hash) && document.query
 addEventListener("hashchange", follow);
 addEventListener("beforeprint", () => document.querySelectorAll(".kernel").forEach(e => e.open = true));
 follow();
-put("each", el("p", {className: "note"}, "Predicted: by the analytical draft, from the recorded trace; the log does not keep what the learned model said at the time. A search proposes what it expects to be fast, so its candidates are alike by their prediction. Of long runs the charts show a part of the candidates, evenly chosen, and all steps that can be seen."));
+put("each", el("p", {className: "note"}, "Best: of the candidate that won the last race between the fastest; the least of many noisy times, where the curves end, may be a little lower. Predicted: by the analytical draft, from the recorded trace; the log does not keep what the learned model said at the time. A search proposes what it expects to be fast, so its candidates are alike by their prediction. Of long runs the charts show a part of the candidates, evenly chosen, and all steps that can be seen."));
 })();
