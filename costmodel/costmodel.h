@@ -43,12 +43,17 @@ void hone_features_extract(hone_program *p, const hone_target *t, int32_t thread
 typedef struct hone_model hone_model;
 typedef enum hone_model_kind {
     HONE_MODEL_ON_DRAFT, /* hone's own: what the draft gets wrong, in logarithms of time */
+    HONE_MODEL_PRIOR,    /* the same with larger trees, for what many kernels have in common */
     HONE_MODEL_PACK_SUM /* MetaSchedule's as published: throughput, from nothing; to compare with */
 } hone_model_kind;
 typedef struct hone_model_options {
     hone_model_kind kind;
     uint64_t seed;
     int32_t threads; /* XGBoost's; 1 keeps measurements undisturbed */
+    /* Trained on other kernels; the model learns what it gets wrong. It outlives the model and may
+     * serve several. NULL: none. Of ON_DRAFT only. */
+    hone_model *prior;
+    double trust; /* 0..1: share of the prior's word that counts before there are own results */
     /* Looked at every few milliseconds of training; true ends it. NULL: never. */
     bool (*stop)(void *ctx);
     void *stop_ctx;
@@ -72,9 +77,15 @@ hone_status hone_model_train(hone_model *m, hone_error *err) HONE_NODISCARD;
  * HONE_E_MODEL. */
 hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
                                double *ret_cost, hone_error *err) HONE_NODISCARD;
-/* Versioned text/bytes of the trained booster. save: HONE_E_NOTFOUND (not trained), HONE_E_IO,
- * HONE_E_FULL, HONE_E_MODEL. load: HONE_E_NOTFOUND, HONE_E_FOREIGN (another kind of file),
- * HONE_E_VERSION, HONE_E_CORRUPT, HONE_E_LIMIT; the model is then as it was. */
+/* The trained booster as bytes, appended to ret: a line with versions and a checksum, then
+ * XGBoost's JSON. HONE_E_NOTFOUND (not trained), HONE_E_MODEL. */
+hone_status hone_model_bytes(hone_model *m, hone_buf *ret, hone_error *err) HONE_NODISCARD;
+/* m predicts as the model these bytes were made of; `name` is for messages. HONE_E_FOREIGN (another
+ * kind of file), HONE_E_VERSION, HONE_E_CORRUPT, HONE_E_MODEL; the model is then as it was. */
+hone_status hone_model_parse(hone_model *m, const char *bytes, size_t n, const char *name,
+                             hone_error *err) HONE_NODISCARD;
+/* The same to and from a file. save also: HONE_E_IO, HONE_E_FULL. load also: HONE_E_NOTFOUND,
+ * HONE_E_LIMIT. */
 hone_status hone_model_save(hone_model *m, const char *path, hone_error *err) HONE_NODISCARD;
 hone_status hone_model_load(hone_model *m, const char *path, hone_error *err) HONE_NODISCARD;
 
@@ -86,8 +97,26 @@ typedef struct hone_model_metrics {
     uint32_t candidates;  /* at the last hone_model_train */
     uint32_t trained_on;  /* of those, when the trees were made; 0: not yet, the draft predicts */
     double pair_accuracy; /* share of held-out pairs of a task ordered rightly; NaN if unknown */
+    double trust;         /* share of the prior's word that counts; 0: there is none */
     double train_ms;      /* of the last training */
 } hone_model_metrics;
 void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret);
+
+/* ---- how good a model is (costmodel/quality.c) ------------------------------------------------
+ */
+
+/* Of one kernel's candidates, by what a model says of them. Shares of the best, 0..1. */
+typedef struct hone_model_quality {
+    double pair_accuracy; /* pairs ordered rightly, of those further apart than noise; NaN: none */
+    double top1, top5;    /* least time / least time of the one, or five, thought fastest (Zheng et
+                             al., TenSet, NeurIPS 2021) */
+    double peak32; /* mean over k = 1..32 of: least time / least time of the k thought fastest
+                      (MetaSchedule's average peak score) */
+    uint32_t candidates;
+} hone_model_quality;
+/* cost, time_ns: n each, times > 0. noise: two times whose logarithms differ by no more are not
+ * told apart. n 0: all NaN. */
+void hone_model_judge(const double *cost, const double *time_ns, uint32_t n, double noise,
+                      hone_model_quality *ret);
 
 #endif

@@ -11,45 +11,21 @@
  *
  * The other kind is the objective as MetaSchedule has it: y_i = fastest / time_i, 0 when rejected,
  * all weights 1, deep trees, and the cost -s_i (TVM 0.20, tune_context and xgb_model). */
-#include "costmodel/costmodel.h"
+#include "costmodel/model_internal.h"
 
 #include <errno.h>
 #include <math.h>
-#include <xgboost/c_api.h>
 
 #define ROUNDS 60
+#define PRIOR_ROUNDS 160
 #define MIN_SAMPLES 8 /* candidates, before the first training */
 #define GROWTH 1.25   /* train again when there is that much more */
 #define HELD_OUT 6    /* every n-th candidate of a task measures the model's order */
+#define TRUST_WORTH 8 /* results that weigh as much as what was thought of the prior before */
 #define REJECT_WEIGHT 0.2
 #define MAX_GAIN 0.7 /* how far below the draft, in logarithms, a target may lie */
-#define MAX_MODEL_BYTES (64 << 20)
-#define MAGIC "hone-model " /* a model file begins with */
 
-typedef struct sample {
-    uint64_t task;
-    uint32_t first, rows;
-    bool held_out;            /* from training, to measure the model's order */
-    double ln_draft, time_ns; /* time 0: rejected */
-    double target, weight;
-} sample;
-
-typedef struct task_count {
-    uint64_t task;
-    uint32_t n; /* samples */
-} task_count;
-
-struct hone_model {
-    hone_model_options o;
-    BoosterHandle booster; /* NULL before the first training */
-    HONE_VEC(float) rows;  /* all samples' rows, HONE_N_FEATURES floats each */
-    HONE_VEC(sample) samples;
-    HONE_VEC(task_count) tasks;
-    HONE_VEC(float) batch; /* rows of a prediction */
-    hone_model_metrics metrics;
-};
-
-static hone_status xgb(int rc, hone_error *err)
+hone_status hone_costmodel__xgb(int rc, hone_error *err)
 {
     if (rc == 0)
         return HONE_OK;
@@ -61,6 +37,7 @@ hone_model *hone_model_new(const hone_model_options *o)
 {
     hone_model *m = hone_xcalloc(1, sizeof *m);
     m->o = *o;
+    m->trust = m->trained_trust = o->prior ? o->trust : 0;
     m->metrics.pair_accuracy = NAN;
     return m;
 }
@@ -96,6 +73,83 @@ static uint32_t count_sample(hone_model *m, uint64_t task)
     return 0;
 }
 
+/* ---- prior ----------------------------------------------------------------------------------- */
+
+/* Outputs of a booster for each row. */
+static hone_status predict_rows(BoosterHandle b, const float *v, uint64_t rows, const float **ret,
+                                hone_error *err)
+{
+    static const char config[] =
+        "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
+        "\"strict_shape\": false, \"cache_id\": 0, \"missing\": NaN}";
+    char array[256];
+    snprintf(array, sizeof array,
+             "{\"data\": [%" PRIuPTR ", true], \"shape\": [%" PRIu64
+             ", %d], \"typestr\": \"<f4\", \"version\": 3}",
+             (uintptr_t)v, rows, HONE_N_FEATURES);
+    const bst_ulong *shape;
+    bst_ulong dims;
+    return hone_costmodel__xgb(
+        XGBoosterPredictFromDense(b, array, config, NULL, &shape, &dims, ret), err);
+}
+
+/* What the trees add to the draft, for each candidate. */
+static hone_status correct(hone_model *m, const hone_features *const *f, uint32_t n, double *ret,
+                           hone_error *err)
+{
+    for (uint32_t k = 0; k < n; k++)
+        ret[k] = 0;
+    m->batch.n = 0;
+    for (uint32_t k = 0; k < n && m->booster; k++) {
+        hone_vec_reserve(&m->batch, f[k]->v.n);
+        if (f[k]->v.n)
+            memcpy(m->batch.v + m->batch.n, f[k]->v.v, f[k]->v.n * sizeof(float));
+        m->batch.n += f[k]->v.n;
+    }
+    uint32_t rows = m->batch.n / HONE_N_FEATURES, row = 0;
+    if (rows == 0)
+        return HONE_OK;
+    const float *out;
+    HONE_TRY(predict_rows(m->booster, m->batch.v, rows, &out, err));
+    for (uint32_t k = 0; k < n; k++)
+        for (uint32_t q = 0; q < f[k]->rows; q++)
+            ret[k] += (double)out[row++];
+    return HONE_OK;
+}
+
+/* How far the prior is right here: the factor by which its word fits the results best, as far as
+ * there are results, and what was thought before else. */
+static void update_trust(hone_model *m)
+{
+    double cov = 0, var = 0, seen = 0;
+    for (uint32_t t = 0; t < m->tasks.n; t++) {
+        double sw = 0, sp = 0, sr = 0, spp = 0, spr = 0, fastest = INFINITY;
+        for (uint32_t k = 0; k < m->samples.n; k++)
+            if (m->samples.v[k].task == m->tasks.v[t].task && m->samples.v[k].time_ns > 0)
+                fastest = fmin(fastest, m->samples.v[k].time_ns);
+        for (uint32_t k = 0; k < m->samples.n; k++) {
+            const sample *s = &m->samples.v[k];
+            if (s->task != m->tasks.v[t].task || s->time_ns <= 0)
+                continue;
+            double w = pow(fastest / s->time_ns, 0.25), p = s->prior,
+                   r = log(s->time_ns) - s->ln_draft;
+            sw += w;
+            sp += w * p;
+            sr += w * r;
+            spp += w * p * p;
+            spr += w * p * r;
+            seen++;
+        }
+        if (sw > 0) {
+            cov += spr - sp * sr / sw;
+            var += spp - sp * sp / sw;
+        }
+    }
+    double fit = var > 1e-9 ? fmin(fmax(cov / var, 0), 1) : m->o.trust;
+    m->trust = (TRUST_WORTH * m->o.trust + seen * fit) / (TRUST_WORTH + seen);
+    m->metrics.trust = m->trust;
+}
+
 void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns)
 {
     sample s = {.task = task,
@@ -109,7 +163,11 @@ void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double
     if (n)
         memcpy(m->rows.v + m->rows.n, f->v.v, n * sizeof(float));
     m->rows.n += n;
+    if (m->o.prior && correct(m->o.prior, &f, 1, &s.prior, NULL) != HONE_OK)
+        s.prior = 0;
     hone_vec_push(&m->samples, s);
+    if (m->o.prior)
+        update_trust(m);
 }
 
 /* ---- training -------------------------------------------------------------------------------- */
@@ -129,7 +187,7 @@ static bool set_targets_of(hone_model *m, uint64_t task)
         const sample *s = &m->samples.v[k];
         if (s->task != task || s->time_ns <= 0)
             continue;
-        sum += log(s->time_ns) - s->ln_draft;
+        sum += log(s->time_ns) - s->ln_draft - m->trust * s->prior;
         fastest = fmin(fastest, s->time_ns);
         slowest = fmax(slowest, s->time_ns);
         n++;
@@ -143,7 +201,7 @@ static bool set_targets_of(hone_model *m, uint64_t task)
             continue;
         }
         double t = s->time_ns > 0 ? s->time_ns : 2 * slowest;
-        double target = n ? log(t) - s->ln_draft - sum / n : 0;
+        double target = n ? log(t) - s->ln_draft - m->trust * s->prior - sum / n : 0;
         /* One outlier must not teach that some corner is e^4 faster than the draft says. */
         s->target = fmax(target, -MAX_GAIN);
         s->weight = !n ? 0 : s->time_ns > 0 ? pow(fastest / t, 0.25) : REJECT_WEIGHT;
@@ -174,6 +232,12 @@ static const setting shallow[] = {
     {NULL, NULL},
 };
 
+static const setting wide[] = {
+    {"tree_method", "hist"},   {"max_bin", "64"},    {"max_depth", "6"},
+    {"eta", "0.08"},           {"subsample", "0.8"}, {"colsample_bytree", "0.4"},
+    {"min_child_weight", "3"}, {"lambda", "2"},      {NULL, NULL},
+};
+
 static const setting published[] = {
     {"tree_method", "hist"}, {"max_depth", "10"},       {"gamma", "0.001"},
     {"eta", "0.2"},          {"min_child_weight", "0"}, {NULL, NULL},
@@ -186,17 +250,19 @@ static hone_status new_booster(hone_model *m, DMatrixHandle data, BoosterHandle 
     char seed[32], threads[32];
     snprintf(seed, sizeof seed, "%u", (unsigned)(m->o.seed & 0x7fffffff));
     snprintf(threads, sizeof threads, "%d", m->o.threads > 0 ? m->o.threads : 1);
-    const setting *own = m->o.kind == HONE_MODEL_PACK_SUM ? published : shallow;
+    const setting *own = m->o.kind == HONE_MODEL_PACK_SUM ? published
+                         : m->o.kind == HONE_MODEL_PRIOR  ? wide
+                                                          : shallow;
     const char *const params[][2] = {
         {"base_score", "0"}, {"objective", "reg:squarederror"},
         {"verbosity", "0"},  {"disable_default_eval_metric", "1"},
         {"seed", seed},      {"nthread", threads},
     };
-    hone_status st = xgb(XGBoosterCreate(&data, 1, ret), err);
+    hone_status st = hone_costmodel__xgb(XGBoosterCreate(&data, 1, ret), err);
     for (; (*own)[0] && st == HONE_OK; own++)
-        st = xgb(XGBoosterSetParam(*ret, (*own)[0], (*own)[1]), err);
+        st = hone_costmodel__xgb(XGBoosterSetParam(*ret, (*own)[0], (*own)[1]), err);
     for (unsigned k = 0; k < HONE_LEN(params) && st == HONE_OK; k++)
-        st = xgb(XGBoosterSetParam(*ret, params[k][0], params[k][1]), err);
+        st = hone_costmodel__xgb(XGBoosterSetParam(*ret, params[k][0], params[k][1]), err);
     return st;
 }
 
@@ -214,13 +280,16 @@ static hone_status boost(const hone_model *m, BoosterHandle b, DMatrixHandle dat
                                  "\"iteration_end\": 0, \"strict_shape\": false}";
     float *grad = hone_xmalloc(rows * sizeof *grad), *hess = hone_xmalloc(rows * sizeof *hess);
     hone_status st = HONE_OK;
-    for (int round = 0; round < ROUNDS && st == HONE_OK; round++) {
+    for (int round = 0;
+         round < (m->o.kind == HONE_MODEL_PRIOR ? PRIOR_ROUNDS : ROUNDS) && st == HONE_OK;
+         round++) {
         const bst_ulong *shape;
         bst_ulong dims;
         const float *out = NULL;
         st = stopped(m, err);
         if (round > 0 && st == HONE_OK)
-            st = xgb(XGBoosterPredictFromDMatrix(b, data, config, &shape, &dims, &out), err);
+            st = hone_costmodel__xgb(
+                XGBoosterPredictFromDMatrix(b, data, config, &shape, &dims, &out), err);
         uint32_t row = 0;
         for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
             double sum = 0;
@@ -232,28 +301,11 @@ static hone_status boost(const hone_model *m, BoosterHandle b, DMatrixHandle dat
             }
         }
         if (st == HONE_OK)
-            st = xgb(XGBoosterBoostOneIter(b, data, grad, hess, rows), err);
+            st = hone_costmodel__xgb(XGBoosterBoostOneIter(b, data, grad, hess, rows), err);
     }
     free(grad);
     free(hess);
     return st;
-}
-
-/* Sums of the booster's outputs over the rows of each group. */
-static hone_status predict_rows(BoosterHandle b, const float *v, uint64_t rows, const float **ret,
-                                hone_error *err)
-{
-    static const char config[] =
-        "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
-        "\"strict_shape\": false, \"cache_id\": 0, \"missing\": NaN}";
-    char array[256];
-    snprintf(array, sizeof array,
-             "{\"data\": [%" PRIuPTR ", true], \"shape\": [%" PRIu64
-             ", %d], \"typestr\": \"<f4\", \"version\": 3}",
-             (uintptr_t)v, rows, HONE_N_FEATURES);
-    const bst_ulong *shape;
-    bst_ulong dims;
-    return xgb(XGBoosterPredictFromDense(b, array, config, NULL, &shape, &dims, ret), err);
 }
 
 /* Share of held-out pairs of one task whose order the model has right; NaN without pairs. */
@@ -270,8 +322,8 @@ static hone_status evaluate(hone_model *m, hone_error *err)
         const sample *s = &m->samples.v[k];
         if (!s->held_out || s->time_ns <= 0)
             continue;
-        bool drafts = m->o.kind == HONE_MODEL_ON_DRAFT;
-        judged x = {.s = s, .cost = drafts ? s->ln_draft : 0};
+        bool drafts = m->o.kind != HONE_MODEL_PACK_SUM;
+        judged x = {.s = s, .cost = drafts ? s->ln_draft + m->trained_trust * s->prior : 0};
         const float *out = NULL;
         if (s->rows > 0)
             st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows,
@@ -315,7 +367,8 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
     }
     DMatrixHandle matrix = NULL;
     BoosterHandle b = NULL;
-    hone_status st = xgb(XGDMatrixCreateFromMat(data, rows, HONE_N_FEATURES, NAN, &matrix), err);
+    hone_status st =
+        hone_costmodel__xgb(XGDMatrixCreateFromMat(data, rows, HONE_N_FEATURES, NAN, &matrix), err);
     if (st == HONE_OK)
         st = new_booster(m, matrix, &b, err);
     if (st == HONE_OK)
@@ -324,6 +377,7 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
         if (m->booster)
             XGBoosterFree(m->booster);
         m->booster = b;
+        m->trained_trust = m->trust;
         b = NULL;
         m->metrics.trained_on = n;
         st = evaluate(m, err);
@@ -343,116 +397,26 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
 hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
                                double *ret_cost, hone_error *err)
 {
-    bool drafts = m->o.kind == HONE_MODEL_ON_DRAFT;
+    HONE_TRY(correct(m, f, n, ret_cost, err));
+    if (m->o.kind == HONE_MODEL_PACK_SUM) {
+        for (uint32_t k = 0; k < n; k++)
+            ret_cost[k] = -ret_cost[k];
+        return HONE_OK;
+    }
     for (uint32_t k = 0; k < n; k++)
-        ret_cost[k] = drafts ? log(f[k]->draft_ns) : 0;
-    if (!m->booster)
+        ret_cost[k] += log(f[k]->draft_ns);
+    double trust = m->booster ? m->trained_trust : m->trust;
+    if (trust <= 0 || !m->o.prior)
         return HONE_OK;
-    m->batch.n = 0;
-    for (uint32_t k = 0; k < n; k++) {
-        hone_vec_reserve(&m->batch, f[k]->v.n);
-        if (f[k]->v.n)
-            memcpy(m->batch.v + m->batch.n, f[k]->v.v, f[k]->v.n * sizeof(float));
-        m->batch.n += f[k]->v.n;
-    }
-    uint32_t rows = m->batch.n / HONE_N_FEATURES, row = 0;
-    if (rows == 0)
-        return HONE_OK;
-    const float *out;
-    hone_status st = predict_rows(m->booster, m->batch.v, rows, &out, err);
+    double *prior = hone_xmalloc((n + 1) * sizeof *prior);
+    hone_status st = correct(m->o.prior, f, n, prior, err);
     for (uint32_t k = 0; k < n && st == HONE_OK; k++)
-        for (uint32_t q = 0; q < f[k]->rows; q++)
-            ret_cost[k] += (drafts ? 1 : -1) * (double)out[row++];
-    return st;
-}
-
-/* ---- files ----------------------------------------------------------------------------------- */
-
-/* One header line, then XGBoost's own JSON, whose hash the header states: XGBoost is never given
- * bytes it did not write. */
-hone_status hone_model_save(hone_model *m, const char *path, hone_error *err)
-{
-    if (!m->booster)
-        return hone_fail(err, HONE_E_NOTFOUND, "the model is not trained yet");
-    bst_ulong n;
-    const char *bytes;
-    hone_status st =
-        xgb(XGBoosterSaveModelToBuffer(m->booster, "{\"format\": \"json\"}", &n, &bytes), err);
-    if (st != HONE_OK)
-        return st;
-    char hash[17];
-    hone_hash_format(hone_hash_bytes(0, bytes, n), hash);
-    hone_buf b = {0};
-    hone_buf_printf(&b, MAGIC "%d %d %s\n", HONE_FEATURES_VERSION, HONE_N_FEATURES, hash);
-    hone_buf_add(&b, bytes, n);
-    st = hone_file_write(path, b.s, b.n, err);
-    hone_buf_free(&b);
-    return st;
-}
-
-hone_status hone_model_load(hone_model *m, const char *path, hone_error *err)
-{
-    char *text = NULL, hash[17] = "";
-    size_t n;
-    hone_status st = hone_file_read(path, MAX_MODEL_BYTES, &text, &n, err);
-    if (st != HONE_OK)
-        return st;
-    int version = 0, features = 0, used = 0;
-    uint64_t want = 0;
-    if (strncmp(text, MAGIC, strlen(MAGIC)) != 0)
-        st = hone_fail(err, HONE_E_FOREIGN, "'%s' is not a model file of hone's", path);
-    else if (sscanf(text + strlen(MAGIC), "%9d %9d %16s%n", &version, &features, hash, &used) !=
-                 3 ||
-             text[strlen(MAGIC) + (size_t)used] != '\n' || !hone_hash_parse(hash, &want))
-        st = hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: its first line is not whole", path);
-    else if (version != HONE_FEATURES_VERSION || features != HONE_N_FEATURES)
-        st =
-            hone_fail(err, HONE_E_VERSION,
-                      "'%s' was trained on features of version %d; this hone has version %d: train "
-                      "it again",
-                      path, version, HONE_FEATURES_VERSION);
-    size_t body = strlen(MAGIC) + (size_t)used + 1;
-    if (st == HONE_OK && hone_hash_bytes(0, text + body, n - body) != want)
-        st = hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged", path);
-    BoosterHandle b = NULL;
-    bst_ulong width = 0;
-    if (st == HONE_OK)
-        st = xgb(XGBoosterCreate(NULL, 0, &b), err);
-    if (st == HONE_OK && (XGBoosterLoadModelFromBuffer(b, text + body, n - body) != 0 ||
-                          XGBoosterGetNumFeature(b, &width) != 0 || width != HONE_N_FEATURES))
-        st = hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: it holds no model", path);
-    if (st == HONE_OK) {
-        if (m->booster)
-            XGBoosterFree(m->booster);
-        m->booster = b;
-        b = NULL;
-    }
-    if (b)
-        XGBoosterFree(b);
-    free(text);
+        ret_cost[k] += trust * prior[k];
+    free(prior);
     return st;
 }
 
 void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret)
 {
     *ret = m->metrics;
-}
-
-bool hone_model_gains(const hone_model *m, double ret[HONE_N_FEATURES])
-{
-    static const char config[] = "{\"importance_type\": \"total_gain\"}";
-    bst_ulong n, dims;
-    const char **name;
-    const bst_ulong *shape;
-    const float *score;
-    memset(ret, 0, HONE_N_FEATURES * sizeof *ret);
-    if (!m->booster ||
-        XGBoosterFeatureScore(m->booster, config, &n, &name, &dims, &shape, &score) != 0)
-        return false;
-    for (bst_ulong k = 0; k < n; k++) { /* names are "f12", for those that were split by */
-        unsigned long at = name[k][0] == 'f' ? strtoul(name[k] + 1, NULL, 10) : HONE_N_FEATURES;
-        if (at < HONE_N_FEATURES)
-            ret[at] = (double)score[k];
-    }
-    return true;
 }

@@ -200,6 +200,67 @@ typedef struct hone_replay_result {
 hone_status hone_replay(const hone_replay_options *o, hone_replay_result *ret,
                         hone_error *err) HONE_NODISCARD;
 
+/* ---- history: what a log knows, to be learned from (tuner/history.c) --------------------------
+ */
+
+typedef struct hone_history_options {
+    hone_db *db;
+    const char *target_class; /* of these targets only; NULL: of all */
+    int32_t threads;          /* with so many; 0: with any number */
+    uint64_t without;         /* hash of a kernel that is left out; 0: none */
+    uint32_t most;            /* results of each kernel, the earliest first; 0: all */
+    bool (*stop)(void *ctx);  /* asked before each; NULL: never */
+    void *stop_ctx;
+} hone_history_options;
+
+/* A kernel on a target; borrowed for the call. */
+typedef struct hone_history_kernel {
+    uint64_t hash;
+    const char *name, *sizes, *class; /* as the log has them */
+    const hone_program *program;      /* unscheduled */
+    const hone_target *target;
+    int32_t threads;
+    uint64_t task; /* hone_model_task */
+} hone_history_kernel;
+
+/* One of its results, of this version of the space; borrowed for the call. */
+typedef struct hone_history_result {
+    hone_status status; /* HONE_OK, HONE_REJECT_* */
+    double time_ns;     /* on the clock that the kernel's results share; 0: rejected */
+    const hone_trace *trace;
+    const hone_features *features;
+} hone_history_result;
+
+/* Return false to end. */
+typedef bool (*hone_history_fn)(void *ctx, const hone_history_kernel *k,
+                                const hone_history_result *r);
+/* Every result of every kernel that has a good one, kernel by kernel. The program as written is not
+ * among them, nor what cannot be replayed. HONE_E_INTERRUPTED, and what a database returns. */
+hone_status hone_history_read(const hone_history_options *o, hone_history_fn fn, void *ctx,
+                              hone_error *err) HONE_NODISCARD;
+
+/* ---- holdout: how good a model is at kernels it has not seen (tuner/holdout.c) ----------------
+ */
+
+typedef struct hone_holdout_options {
+    hone_history_options history;
+    uint64_t seed;         /* of the order in which candidates are learned, and of the model */
+    int32_t threads;       /* XGBoost's */
+    uint32_t folds;        /* >= 2: kernels are dealt into so many, each held out in turn */
+    const uint32_t *sizes; /* measurements of the kernel itself that the model learns first */
+    unsigned n_sizes;
+} hone_holdout_options;
+typedef struct hone_holdout_kernel {
+    char name[256]; /* and its sizes */
+} hone_holdout_kernel;
+/* Of a kernel that was held out, after n measurements of it: without what was learned from the
+ * others, and with it. Judged by the candidates beyond those n, at least 32. */
+typedef void (*hone_holdout_fn)(void *ctx, const hone_holdout_kernel *k, uint32_t n,
+                                const hone_model_quality *cold, const hone_model_quality *warm);
+/* HONE_E_MODEL, and what hone_history_read returns. */
+hone_status hone_holdout(const hone_holdout_options *o, hone_holdout_fn fn, void *ctx,
+                         hone_error *err) HONE_NODISCARD;
+
 /* ---- tasks: several kernels, one budget (tuner/tasks.c, tuner/task_list.c) --------------------
  */
 

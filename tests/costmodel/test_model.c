@@ -538,9 +538,82 @@ static void no_file(void **state)
     hone_model_free(m);
 }
 
+/* ---- a prior --------------------------------------------------------------------------------- */
+
+static hone_model *prior_of(unsigned from, unsigned to, double sign)
+{
+    hone_model *m =
+        hone_model_new(&(hone_model_options){.kind = HONE_MODEL_PRIOR, .seed = 3, .threads = 1});
+    for (unsigned k = from; k < to; k++) /* sign -1: the fast ones of it are slow in truth */
+        hone_model_add(m, 5, &data.f[k],
+                       data.f[k].draft_ns * pow(data.ns[k] / data.f[k].draft_ns, sign));
+    train(m);
+    return m;
+}
+
+static double order_of(hone_model *m)
+{
+    double cost[N];
+    hone_model_quality q;
+    predict(m, cost);
+    hone_model_judge(cost + LEARN, data.ns + LEARN, N - LEARN, 0.02, &q);
+    return q.pair_accuracy;
+}
+
+/* What was learned elsewhere helps before there are own results; where it is wrong, own results say
+ * so soon. */
+static void a_prior_is_trusted_as_far_as_it_is_right(void **state)
+{
+    (void)state;
+    hone_model *good = prior_of(0, LEARN, 1), *bad = prior_of(0, LEARN, -1), *none = new_model(1);
+    hone_model *m[3];
+    hone_model *const priors[] = {good, bad, bad};
+    const double trust[] = {1, 1, 0};
+    double alone = order_of(none);
+    for (int k = 0; k < 3; k++)
+        m[k] = hone_model_new(
+            &(hone_model_options){.seed = 1, .threads = 1, .prior = priors[k], .trust = trust[k]});
+    print_message("pairs: draft %.3f, good prior %.3f, bad prior %.3f\n", alone, order_of(m[0]),
+                  order_of(m[1]));
+    assert_true(order_of(m[0]) > alone + 0.02);
+    assert_true(order_of(m[1]) < alone);
+    assert_true(order_of(m[2]) == alone);
+    for (int k = 0; k < 3; k++) {
+        hone_model_metrics x;
+        for (unsigned i = 0; i < 24; i++)
+            hone_model_add(m[k], 7, &data.f[i], data.ns[i]);
+        hone_model_get_metrics(m[k], &x);
+        print_message("trust after 24 results: %.2f\n", x.trust);
+        assert_true(k == 0 ? x.trust > 0.7 : x.trust < 0.3);
+        hone_model_free(m[k]);
+    }
+    hone_model_free(good);
+    hone_model_free(bad);
+    hone_model_free(none);
+}
+
+static void a_model_is_judged_by_its_order(void **state)
+{
+    (void)state;
+    hone_model_quality q;
+    const double ns[] = {100, 101, 200, 400};
+    hone_model_judge((const double[]){1, 2, 3, 4}, ns, 4, 0.02, &q);
+    assert_true(q.pair_accuracy == 1 && q.top1 == 1 && q.peak32 == 1 && q.candidates == 4);
+    hone_model_judge((const double[]){2, 1, 3, 4}, ns, 4, 0.02, &q); /* within noise */
+    assert_true(q.pair_accuracy == 1 && q.top1 == 100.0 / 101);
+    hone_model_judge((const double[]){4, 3, 2, 1}, ns, 4, 0.02, &q);
+    assert_true(q.pair_accuracy == 0 && q.top1 == 0.25 && isnan(q.top5) == 0);
+    hone_model_judge((const double[]){1, 1, 1, 1}, ns, 4, 0.02, &q);
+    assert_true(q.pair_accuracy == 0.5);
+    hone_model_judge(NULL, NULL, 0, 0.02, &q);
+    assert_true(isnan(q.pair_accuracy) && isnan(q.top1) && isnan(q.top5) && isnan(q.peak32));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_prior_is_trusted_as_far_as_it_is_right),
+        cmocka_unit_test(a_model_is_judged_by_its_order),
         cmocka_unit_test(untrained_is_the_draft),
         cmocka_unit_test(learns_the_machine),
         cmocka_unit_test(a_few_candidates_help_or_do_no_harm),
