@@ -1,16 +1,26 @@
 /* Gradient-boosted trees on top of the draft, through XGBoost's C API.
  *
- * A candidate i has one row per leaf block; the rows' outputs are summed to s_i, and its predicted
- * cost is ln(draft_i) + s_i. The custom objective is Ansor's pack-sum squared error (Zheng et al.,
- * OSDI 2020, sec. 5.2), on logarithms of time instead of throughput: with target
- *   y_i = ln(time_i) - ln(draft_i) - (mean of that over the task)
- * every row j of candidate i gets  grad_j = w_i (s_i - y_i),  hess_j = w_i,
- * where w_i = (fastest / time_i)^(1/4), so that telling good candidates apart matters most. A
- * rejected candidate counts as twice the slowest time with a small weight: the model learns to
- * avoid it. At no data s = 0, and the model is the draft.
+ * A candidate i has one row j per leaf block, whose time the draft estimates as d_ij. The trees
+ * give each row an s_ij, which corrects that by a factor, and times of rows add up: T_i = c + sum
+ * over j of d_ij exp(s_ij) with a constant c that every call costs. The predicted cost is
+ * ln(draft_i) + ln(T_i) - ln(T_i with all s 0). The objective is the squared error of logarithms of
+ * time, which is Ansor's pack-sum (Zheng et al., OSDI 2020, sec. 5.2) for parts whose times add,
+ * not their throughputs: with target y_i = ln(time_i) - ln(draft_i) - (mean of that over the task)
+ * and the share p_ij = d_ij exp(s_ij) / T_i that row j has in the time,
+ *   grad_ij = w_i p_ij (ln(T_i / T_i with s 0) - y_i),  hess_ij = w_i p_ij
+ * (at least the true second derivative, whose p_ij is squared: steps are never too long), where
+ * w_i = (fastest / time_i)^(1/4), so that telling good candidates apart matters most. A rejected
+ * candidate counts as twice the slowest time with a small weight: the model learns to avoid it. At
+ * no data s = 0, and the model is the draft.
  *
- * The other kind is the objective as MetaSchedule has it: y_i = fastest / time_i, 0 when rejected,
- * all weights 1, deep trees, and the cost -s_i (TVM 0.20, tune_context and xgb_model). */
+ * With a prior, which is such a model of other kernels, its correction times a trust in 0..1 is
+ * added to the draft's logarithm first, here and in y_i.
+ *
+ * The other kind is the objective as MetaSchedule has it: outputs of rows are summed, y_i = fastest
+ * / time_i, 0 when rejected, all weights 1, deep trees, and the cost is minus the sum (TVM 0.20,
+ * tune_context and xgb_model).
+ *
+ * Reader's map: samples; what trees say; the prior and trust in it; training; prediction. */
 #include "costmodel/model_internal.h"
 
 #include <errno.h>
@@ -21,6 +31,8 @@
 #define MIN_SAMPLES 8 /* candidates, before the first training */
 #define GROWTH 1.25   /* train again when there is that much more */
 #define HELD_OUT 6    /* every n-th candidate of a task measures the model's order */
+#define FIXED_NS 1000 /* of every draft, whatever the program */
+#define LEAST_SHARE 1e-6
 #define TRUST_WORTH 8 /* results that weigh as much as what was thought of the prior before */
 #define REJECT_WEIGHT 0.2
 #define MAX_GAIN 0.7 /* how far below the draft, in logarithms, a target may lie */
@@ -93,6 +105,36 @@ static hone_status predict_rows(BoosterHandle b, const float *v, uint64_t rows, 
         XGBoosterPredictFromDense(b, array, config, NULL, &shape, &dims, ret), err);
 }
 
+/* Draft time of a row, ns. */
+static double row_draft(const float *row)
+{
+    double compute = exp2((double)row[HONE_FEATURE_draft_compute]) - 1,
+           memory = exp2((double)row[HONE_FEATURE_draft_memory]) - 1;
+    return fmax(compute, memory) + 0.3 * fmin(compute, memory);
+}
+
+/* What the trees say of a candidate by their outputs s for its rows: how much slower it is than its
+ * draft, in logarithms; of PACK_SUM its throughput. share[q] (NULL: not wanted) is how much of that
+ * an output of row q moves. */
+static double combine(hone_model_kind kind, const float *v, const float *s, uint32_t rows,
+                      double *share)
+{
+    double sum = 0, draft = FIXED_NS, time = FIXED_NS;
+    for (uint32_t q = 0; q < rows; q++) {
+        double d = row_draft(v + (size_t)q * HONE_N_FEATURES), t = d * exp((double)s[q]);
+        sum += (double)s[q];
+        draft += d;
+        time += t;
+        if (share)
+            share[q] = kind == HONE_MODEL_PACK_SUM ? 1 : t;
+    }
+    if (kind == HONE_MODEL_PACK_SUM)
+        return sum;
+    for (uint32_t q = 0; q < rows && share; q++)
+        share[q] /= time;
+    return log(time / draft);
+}
+
 /* What the trees add to the draft, for each candidate. */
 static hone_status correct(hone_model *m, const hone_features *const *f, uint32_t n, double *ret,
                            hone_error *err)
@@ -111,9 +153,10 @@ static hone_status correct(hone_model *m, const hone_features *const *f, uint32_
         return HONE_OK;
     const float *out;
     HONE_TRY(predict_rows(m->booster, m->batch.v, rows, &out, err));
-    for (uint32_t k = 0; k < n; k++)
-        for (uint32_t q = 0; q < f[k]->rows; q++)
-            ret[k] += (double)out[row++];
+    for (uint32_t k = 0; k < n; k++) {
+        ret[k] = combine(m->o.kind, f[k]->v.v, out + row, f[k]->rows, NULL);
+        row += f[k]->rows;
+    }
     return HONE_OK;
 }
 
@@ -278,26 +321,26 @@ static hone_status boost(const hone_model *m, BoosterHandle b, DMatrixHandle dat
 {
     static const char config[] = "{\"type\": 1, \"training\": true, \"iteration_begin\": 0, "
                                  "\"iteration_end\": 0, \"strict_shape\": false}";
-    float *grad = hone_xmalloc(rows * sizeof *grad), *hess = hone_xmalloc(rows * sizeof *hess);
+    float *grad = hone_xmalloc(rows * sizeof *grad), *hess = hone_xmalloc(rows * sizeof *hess),
+          *zero = hone_xcalloc(rows, sizeof *zero);
+    double *share = hone_xmalloc(rows * sizeof *share);
+    const int rounds = m->o.kind == HONE_MODEL_PRIOR ? PRIOR_ROUNDS : ROUNDS;
     hone_status st = HONE_OK;
-    for (int round = 0;
-         round < (m->o.kind == HONE_MODEL_PRIOR ? PRIOR_ROUNDS : ROUNDS) && st == HONE_OK;
-         round++) {
+    for (int round = 0; round < rounds && st == HONE_OK; round++) {
         const bst_ulong *shape;
         bst_ulong dims;
-        const float *out = NULL;
+        const float *out = zero;
         st = stopped(m, err);
         if (round > 0 && st == HONE_OK)
             st = hone_costmodel__xgb(
                 XGBoosterPredictFromDMatrix(b, data, config, &shape, &dims, &out), err);
         uint32_t row = 0;
         for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
-            double sum = 0;
-            for (uint32_t q = 0; q < used[k]->rows && out; q++)
-                sum += (double)out[row + q];
+            const float *v = m->rows.v + (size_t)used[k]->first * HONE_N_FEATURES;
+            double off = combine(m->o.kind, v, out + row, used[k]->rows, share) - used[k]->target;
             for (uint32_t q = 0; q < used[k]->rows; q++, row++) {
-                grad[row] = (float)(used[k]->weight * (sum - used[k]->target));
-                hess[row] = (float)used[k]->weight;
+                grad[row] = (float)(used[k]->weight * share[q] * off);
+                hess[row] = (float)(used[k]->weight * fmax(share[q], LEAST_SHARE));
             }
         }
         if (st == HONE_OK)
@@ -305,6 +348,8 @@ static hone_status boost(const hone_model *m, BoosterHandle b, DMatrixHandle dat
     }
     free(grad);
     free(hess);
+    free(zero);
+    free(share);
     return st;
 }
 
@@ -328,8 +373,10 @@ static hone_status evaluate(hone_model *m, hone_error *err)
         if (s->rows > 0)
             st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows,
                               &out, err);
-        for (uint32_t q = 0; q < s->rows && st == HONE_OK; q++)
-            x.cost += drafts ? (double)out[q] : -(double)out[q];
+        if (st == HONE_OK && out)
+            x.cost += (drafts ? 1 : -1) * combine(m->o.kind,
+                                                  m->rows.v + (size_t)s->first * HONE_N_FEATURES,
+                                                  out, s->rows, NULL);
         hone_vec_push(&held, x);
     }
     for (uint32_t a = 0; a < held.n; a++)

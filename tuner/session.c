@@ -359,9 +359,12 @@ static hone_status open_session(session *s, hone_error *err)
                                       .stop = o->stop,
                                       .stop_ctx = o->stop_ctx};
     HONE_TRY(hone_space_new(o->program, &space, &s->space, err));
-    s->search = hone_search_new(
-        o->strategy, s->space,
-        &(hone_search_options){.seed = o->seed, .stop = o->stop, .stop_ctx = o->stop_ctx});
+    s->search = hone_search_new(o->strategy, s->space,
+                                &(hone_search_options){.seed = o->seed,
+                                                       .prior = o->prior,
+                                                       .prior_trust = o->prior_trust,
+                                                       .stop = o->stop,
+                                                       .stop_ctx = o->stop_ctx});
     HONE_TRY(count_space(s, err));
     return hone_tuner__log_recall(s, err);
 }

@@ -28,6 +28,10 @@ const hone_strategy *hone_strategy_at(unsigned k);
 typedef struct hone_search_options {
     uint64_t seed;       /* of every random choice */
     uint32_t population; /* candidates considered at a time, by strategies that do; 0: 256 */
+    /* What was learned from other kernels, and how far it is to be trusted before there are own
+     * results (costmodel/costmodel.h). Outlives the search. NULL: nothing. */
+    hone_model *prior;
+    double prior_trust;
     /* Looked at every few milliseconds; true ends an ask. NULL: never. */
     bool (*stop)(void *ctx);
     void *stop_ctx;

@@ -42,7 +42,9 @@ typedef struct hone_session_options {
     int64_t time_ms; /* from hone_session_new on; 0: no limit */
     uint64_t seed;
     const hone_strategy *strategy; /* NULL: the default */
-    hone_db *db;                   /* open for writing */
+    hone_model *prior;  /* learned from other kernels; outlives the session. NULL: nothing */
+    double prior_trust; /* 0..1, before there are own results */
+    hone_db *db;        /* open for writing */
     hone_session_port port;
     bool exclusive; /* builds and measurements share all processors: never at the same time */
     bool held;      /* the trials are granted in parts, by hone_session_grant; `trials` is 0 */

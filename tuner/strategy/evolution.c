@@ -1,10 +1,13 @@
 /* Evolutionary search guided by the cost model (MetaSchedule's, Shao et al. 2022 sec. 4, with
  * elites, tournaments and no random warm-up).
  *
- * The space's seeds come first. Then one round for each ask: the population is the best measured
- * candidates, the seeds not measured yet and fresh random ones; a few generations of tournament
- * selection and mutation follow, each scored by the model, of which the better half goes on. What
- * is offered is the best predicted ones, and now and then one from anywhere among them.
+ * A few of the space's seeds come first. Then one round for each ask: the population is the best
+ * measured candidates, the seeds not measured yet and fresh random ones; a few generations of
+ * tournament selection, crossover and mutation follow, each scored by the model, of which the
+ * better half goes on. What is offered comes from two arms: the best predicted of those, and now
+ * and then one from anywhere among them; and the best predicted neighbours of the fastest measured
+ * (descent by measurements, as Droplet search and Ansor-AF-DS have it). Their shares go by what
+ * they brought lately.
  *
  * Reader's map: individuals and populations; the seeds' turn; one round, from breeding to
  * offering; what results teach. */
@@ -16,8 +19,18 @@
 #define ELITES 48      /* measured candidates that take part */
 #define MUTATE_TRIES 4 /* until a mutation is legal */
 #define TOURNAMENT 4
-#define SEEDS_FIRST 16 /* seeds measured before anything else is */
-#define EPSILON 0.05   /* share of the offers that come from anywhere */
+#define SEEDS_FIRST 8 /* seeds measured before anything else is, */
+#define SEEDS_PRIOR 4 /* and with a prior, which knows better than the draft where to look */
+#define EPSILON 0.05  /* share of the offers that come from anywhere */
+#define CROSSED 0.3   /* share of the children that have two parents */
+
+/* Where offers come from. Their shares go by what they brought lately. */
+enum { GLOBAL, LOCAL, ARMS };
+#define INCUMBENTS 3  /* whose neighbours are looked at */
+#define NEIGHBOURS 48 /* of each */
+#define LEAST_SHARE 0.2
+#define MEMORY 0.9 /* of what an arm brought, kept with each result */
+#define WORTH 0.1  /* a result so much slower than the best, in logarithms, brings nothing */
 
 typedef struct individual {
     hone_trace trace; /* search part only */
@@ -36,12 +49,19 @@ typedef struct measured {
     double time_ns;
 } measured;
 
+typedef struct origin {
+    uint64_t key;
+    int arm;
+} origin;
+
 typedef struct evolution {
     hone_strategy_env *env;
     hone_model *model;
     uint64_t task;           /* for the model */
     HONE_VEC(measured) good; /* measured with a time, fastest first, at most ELITES */
-    population now, next, pool;
+    population now, next, pool, near;
+    double worth[ARMS];                /* what an offer of the arm brings, 0..1 */
+    HONE_VEC(origin) pending;          /* offers that are not told yet */
     HONE_VEC(uint64_t) spaces_offered; /* design spaces of which a seed was */
 } evolution;
 
@@ -186,7 +206,8 @@ static bool is_new_space(evolution *e, const hone_trace *t)
 static hone_status offer_seeds(evolution *e, hone_error *err)
 {
     const hone_space *sp = e->env->space;
-    uint32_t left = SEEDS_FIRST;
+    bool knows = e->env->options.prior && e->env->options.prior_trust > 0;
+    uint32_t left = knows ? SEEDS_PRIOR : SEEDS_FIRST;
     for (uint32_t k = 0; k < sp->seeds.n && left > 0; k++)
         left -= hone_strategy_knows(e->env, hone_strategy_key(&sp->seeds.v[k]));
     if (left == 0)
@@ -227,13 +248,35 @@ static void collect(evolution *e, const population *from, uint32_t first)
     }
 }
 
-/* A legal mutation of a parent, in env->sched. */
+/* Takes about half of the decisions of `mate`, where that is of the same design space; the others
+ * stay. Whether they go together is seen when the child is finished. */
+static bool cross(evolution *e, hone_trace *child, const hone_trace *mate)
+{
+    if (child->insts.n != mate->insts.n || design_space_of(child) != design_space_of(mate))
+        return false;
+    bool changed = false;
+    for (uint32_t k = 0; k < child->insts.n; k++) {
+        const hone_inst *x = &child->insts.v[k], *y = &mate->insts.v[k];
+        if (!x->n_decision || x->n_decision != y->n_decision ||
+            hone_rng_below(&e->env->rng, 2) == 0)
+            continue;
+        int64_t *to = child->ints.v + x->decision;
+        const int64_t *from = mate->ints.v + y->decision;
+        changed |= memcmp(to, from, x->n_decision * sizeof *to) != 0;
+        memcpy(to, from, x->n_decision * sizeof *to);
+    }
+    return changed;
+}
+
+/* A legal child of one parent or two, in env->sched. */
 static bool make_child(evolution *e, hone_trace *child)
 {
     const individual *parent = select_parent(e, &e->now);
     for (int k = 0; k < MUTATE_TRIES; k++) {
         hone_trace_copy(child, &parent->trace);
-        if (!hone_strategy_mutate(e->env, child))
+        bool crossed = hone_rng_double(&e->env->rng) < CROSSED &&
+                       cross(e, child, &select_parent(e, &e->now)->trace);
+        if ((!crossed || hone_rng_below(&e->env->rng, 2)) && !hone_strategy_mutate(e->env, child))
             continue;
         if (hone_rng_below(&e->env->rng, 3) == 0)
             hone_strategy_mutate(e->env, child);
@@ -286,6 +329,28 @@ static hone_status evolve(evolution *e, hone_error *err)
     return HONE_OK;
 }
 
+/* Legal neighbours, one or two decisions away, of the fastest measured. */
+static hone_status look_around(evolution *e, hone_error *err)
+{
+    hone_trace t = {0};
+    e->near.n = 0;
+    for (uint32_t k = 0; k < e->good.n && k < INCUMBENTS; k++)
+        for (int n = 0; n < NEIGHBOURS && !hone_strategy_stopped(e->env); n++) {
+            hone_trace_copy(&t, &e->good.v[k].trace);
+            if (!hone_strategy_mutate(e->env, &t))
+                break;
+            if (n % 3 == 2)
+                hone_strategy_mutate(e->env, &t);
+            if (!hone_strategy_knows(e->env, hone_strategy_key(&t)) &&
+                hone_strategy_finish(e->env, &t))
+                admit(e, &e->near, "local");
+        }
+    hone_trace_free(&t);
+    hone_status st = score(e, &e->near, 0, err);
+    sort(&e->near);
+    return st;
+}
+
 static hone_status train(evolution *e, hone_error *err)
 {
     int64_t t = hone_clock_ns();
@@ -293,6 +358,14 @@ static hone_status train(evolution *e, hone_error *err)
     e->env->stats.train_ns += hone_clock_ns() - t;
     hone_model_get_metrics(e->model, &e->env->stats.model);
     return st;
+}
+
+/* The arm of the next offer, drawn by what they are worth. */
+static int choose_arm(evolution *e)
+{
+    double share = e->worth[LOCAL] / (e->worth[GLOBAL] + e->worth[LOCAL]);
+    share = fmin(fmax(share, LEAST_SHARE), 1 - LEAST_SHARE);
+    return hone_rng_double(&e->env->rng) < share ? LOCAL : GLOBAL;
 }
 
 static hone_status ask(void *self, hone_error *err)
@@ -303,14 +376,22 @@ static hone_status ask(void *self, hone_error *err)
         return HONE_OK;
     HONE_TRY(train(e, err));
     HONE_TRY(evolve(e, err));
+    HONE_TRY(look_around(e, err));
     sort(&e->pool);
-    for (uint32_t k = 0; k < e->pool.n && hone_strategy_wanted(e->env); k++) {
+    const population *const from[ARMS] = {&e->pool, &e->near};
+    uint32_t at[ARMS] = {0};
+    while (hone_strategy_wanted(e->env) && (at[GLOBAL] < e->pool.n || at[LOCAL] < e->near.n)) {
+        int arm = choose_arm(e);
+        if (at[arm] == from[arm]->n)
+            arm = 1 - arm;
         /* now and then one from anywhere instead of the next best */
-        uint32_t q = k;
-        if (hone_rng_double(&e->env->rng) < EPSILON)
-            q = k + (uint32_t)hone_rng_below(&e->env->rng, e->pool.n - k);
-        const individual *x = &e->pool.v[q];
-        hone_strategy_offer(e->env, &x->trace, q == k ? x->why : "random", x->cost);
+        uint32_t q = at[arm]++;
+        bool stray = arm == GLOBAL && hone_rng_double(&e->env->rng) < EPSILON;
+        if (stray)
+            q += (uint32_t)hone_rng_below(&e->env->rng, e->pool.n - q);
+        const individual *x = &from[arm]->v[q];
+        if (hone_strategy_offer(e->env, &x->trace, stray ? "random" : x->why, x->cost) && !stray)
+            hone_vec_push(&e->pending, ((origin){.key = x->key, .arm = arm}));
     }
     return HONE_OK;
 }
@@ -349,9 +430,25 @@ static void keep_good(evolution *e, const hone_lesson *l)
         measured_free(&e->good.v[--e->good.n]);
 }
 
+/* The arm a candidate came from is worth what it brought. */
+static void credit(evolution *e, const hone_lesson *l)
+{
+    for (uint32_t k = 0; k < e->pending.n; k++) {
+        if (e->pending.v[k].key != l->key)
+            continue;
+        double *worth = &e->worth[e->pending.v[k].arm], brought = 0;
+        if (l->time_ns > 0 && e->good.n)
+            brought = fmax(0, 1 - fmax(0, log(l->time_ns / e->good.v[0].time_ns)) / WORTH);
+        *worth = fmax(MEMORY * *worth + (1 - MEMORY) * brought, 0.01);
+        e->pending.v[k] = e->pending.v[--e->pending.n];
+        return;
+    }
+}
+
 static void tell(void *self, const hone_lesson *lesson)
 {
     evolution *e = self;
+    credit(e, lesson);
     if (lesson->trace->insts.n > 0)
         hone_model_add(e->model, e->task, lesson->features, lesson->time_ns);
     drop_good(e, lesson->key);
@@ -371,9 +468,14 @@ static void *start(hone_strategy_env *env)
     const hone_space *sp = env->space;
     evolution *e = hone_xcalloc(1, sizeof *e);
     e->env = env;
+    e->worth[GLOBAL] = e->worth[LOCAL] = 0.5;
     e->task = hone_model_task(&sp->base, &sp->target, sp->threads);
-    e->model = hone_model_new(&(hone_model_options){
-        .seed = env->options.seed, .threads = 1, .stop = stopped, .stop_ctx = env});
+    e->model = hone_model_new(&(hone_model_options){.seed = env->options.seed,
+                                                    .threads = 1,
+                                                    .prior = env->options.prior,
+                                                    .trust = env->options.prior_trust,
+                                                    .stop = stopped,
+                                                    .stop_ctx = env});
     return e;
 }
 
@@ -387,6 +489,8 @@ static void end(void *self)
     population_free(&e->now);
     population_free(&e->next);
     population_free(&e->pool);
+    population_free(&e->near);
+    hone_vec_free(&e->pending);
     hone_model_free(e->model);
     free(e);
 }

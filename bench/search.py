@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""How fast searches find fast kernels: several ways of searching, several seeds of each, every winner
+timed again in turns with the others in one process.
+
+  bench/search.py [--list FILE] [--arms A,B,...] [--seeds N] [--trials N] [--out FOLDER] [--json FILE]
+
+An arm is a strategy of `hone tune`, a name of ARMS below, or NAME=FILE: the default strategy of another
+build of hone. Needs the release build with bench_versus.
+What was tuned is kept in FOLDER and not tuned again. Nothing else should run meanwhile.
+"""
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+KERNELS = """
+matmul M=512 N=512 K=512
+matmul M=777 N=333 K=555
+conv2d_nhwc N=1 H=14 W=14 CI=256 CO=256 R=3 S=3 stride=1 pad=1 dilation=1
+depthwise_nhwc N=1 H=112 W=112 C=32 R=3 S=3 stride=1 pad=1
+conv2d_winograd_nhwc N=1 H=14 W=14 CI=256 CO=256 pad=1
+softmax M=512 N=512
+attention B=1 H=12 L=128 D=64
+matmul_u8i8 M=512 N=512 K=512
+"""
+# name: (options of `hone tune`, trials of its own)
+ARMS = {
+    "alone": (["--no-transfer"], None),
+    "metaschedule1000": (["--strategy", "metaschedule"], 1000),
+}
+AT = (2, 9, 16, 32, 64, 100)  # trials at which the best so far is told; the first is the kernel as written
+
+
+def geomean(x):
+    x = [v for v in x if v and v > 0]
+    return math.exp(sum(map(math.log, x)) / len(x)) if x else float("nan")
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--list", help="lines of a kernel and its sizes (default: eight of them)")
+    p.add_argument("--arms", default="evolution,random")
+    p.add_argument("--seeds", type=int, default=3)
+    p.add_argument("--trials", type=int, default=64)
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--from-log", help="each tuning begins with a copy of this log")
+    p.add_argument("--build", default=os.path.join(ROOT, "build/release"))
+    p.add_argument("--out", default="search.out")
+    p.add_argument("--json", help="also write the numbers here")
+    return p.parse_args()
+
+
+def sizes_of(words):
+    return [x for w in words for x in ("-D", w)]
+
+
+def tune(o, kernel, words, arm, seed, folder):
+    """Runs once; returns the curve [(trial, seconds, ns)] of what was measured."""
+    db, lines = os.path.join(folder, "log.db"), os.path.join(folder, "trials.jsonl")
+    if not os.path.exists(lines):
+        os.makedirs(folder, exist_ok=True)
+        for f in os.listdir(folder):
+            os.remove(os.path.join(folder, f))
+        if o.from_log:
+            subprocess.run(["sqlite3", o.from_log, ".backup '%s'" % db], check=True)
+        options, trials = ARMS.get(arm, (["--strategy", arm], None))
+        hone = os.path.join(o.build, "hone")
+        if "=" in arm:
+            hone, options = arm.split("=", 1)[1], []
+        command = [hone, "tune", kernel, *sizes_of(words), "--threads",
+                   str(o.threads), "--trials", str(trials or o.trials), "--seed", str(seed), "--db", db,
+                   "--json", *options]
+        start = time.monotonic()
+        with open(lines + ".part", "w") as f:
+            run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            for line in run.stdout:
+                x = json.loads(line)
+                x["at_s"] = round(time.monotonic() - start, 4)
+                f.write(json.dumps(x) + "\n")
+            if run.wait() != 0:
+                sys.exit("%s failed: %s" % (arm, " ".join(command)))
+        os.rename(lines + ".part", lines)
+    with open(lines) as f:
+        return [json.loads(x) for x in f]
+
+
+def shared_object(o, kernel, words, folder):
+    so = os.path.join(folder, "f.so")
+    if not os.path.exists(so):
+        subprocess.run([os.path.join(o.build, "hone"), "query", kernel, *sizes_of(words), "--threads",
+                        str(o.threads), "--db", os.path.join(folder, "log.db"), "--require", "exact",
+                        "--emit", "library", "-o", folder, "--name", "f"], check=True,
+                       stdout=subprocess.DEVNULL)
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-o", so, os.path.join(folder, "f.o"),
+                        os.path.join(o.build, "libhone_rt.a"), "-lpthread"], check=True)
+    return so
+
+
+def race(o, kernel, words, winners):
+    """winners: {name: folder}. Returns {name: time / time of the first}, by medians of pairs."""
+    names = list(winners)
+    out = os.path.join(o.out, "race.json")
+    command = [os.path.join(o.build, "bench_versus"), "--threads", str(o.threads), "--only", "none",
+               "--json", out, "--machine", o.machine]
+    for n in names[1:]:
+        command += ["--other", "%s=%s" % (n, shared_object(o, kernel, words, winners[n]))]
+    command += [kernel, *words, shared_object(o, kernel, words, winners[names[0]])]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit("bench_versus: " + run.stderr)
+    with open(out) as f:
+        x = json.load(f)
+    ratios = {names[0]: 1.0}
+    for other in x["others"]:
+        ratios[other["name"]] = other["against_base"]["ratio"]
+    return ratios
+
+
+def best_after(trials, n):
+    ok = [t["compare_ns"] for t in trials if "trial" in t and t["trial"] <= n and t["status"] == "OK"]
+    return min(ok) if ok else None
+
+
+def main():
+    o = parse()
+    os.makedirs(o.out, exist_ok=True)
+    text = open(o.list).read() if o.list else KERNELS
+    kernels = [x.split() for x in text.splitlines() if x.strip() and not x.startswith("#")]
+    arms = o.arms.split(",")
+    o.machine = os.path.join(o.out, "machine.json")
+    if not os.path.exists(o.machine):
+        subprocess.run([os.path.join(o.build, "bench_versus"), "--threads", str(o.threads),
+                        "--machine-out", o.machine], check=True, stdout=subprocess.DEVNULL)
+    rows = []
+    for kernel, *words in kernels:
+        tag = kernel + "_" + "_".join(w.split("=")[1] for w in words)
+        runs, winners = {}, {}
+        for seed in range(1, o.seeds + 1):  # in turns
+            for arm in arms:
+                name = "%s.%d" % (arm.split("=")[0], seed)
+                folder = os.path.join(o.out, tag, name)
+                runs[name] = tune(o, kernel, words, arm, seed, folder)
+                winners[name] = folder
+        ratios = race(o, kernel, words, winners)
+        best = min(ratios.values())
+        print("\n%s %s" % (kernel, " ".join(words)))
+        for arm in arms:
+            names = ["%s.%d" % (arm.split("=")[0], s) for s in range(1, o.seeds + 1)]
+            final = [ratios[n] / best for n in names]
+            # best so far, by the run's own clock, tied to the race by its winner
+            at = {}
+            for n in AT:
+                v = []
+                for name in names:
+                    last = best_after(runs[name], 10 ** 9)
+                    now = best_after(runs[name], n)
+                    if now:
+                        v.append(now / last * ratios[name] / best)
+                at[n] = v
+            wall = [runs[n][-1]["wall_s"] for n in names]
+            trials = [runs[n][-1]["trials"] for n in names]
+            print("  %-17s final %s (worst %.3f)  after %s  %6.1f s, %d trials" % (
+                arm, "%.3f" % geomean(final), max(final),
+                " ".join("%d: %.3f" % (n, geomean(at[n])) for n in AT if at[n]), statistics.median(wall),
+                statistics.median(trials)), flush=True)
+            rows.append({"kernel": kernel, "sizes": words, "arm": arm, "final": final,
+                         "at": {str(n): at[n] for n in AT}, "wall_s": wall, "trials": trials})
+    print("\nall kernels, geometric means; times by the best winner of the row")
+    for arm in arms:
+        mine = [r for r in rows if r["arm"] == arm]
+        print("  %-17s final %.3f (worst seed %.3f)  after %s" % (
+            arm, geomean([v for r in mine for v in r["final"]]), max(v for r in mine for v in r["final"]),
+            " ".join("%d: %.3f" % (n, geomean([v for r in mine for v in r["at"][str(n)]])) for n in AT)))
+    if o.json:
+        with open(o.json, "w") as f:
+            json.dump(rows, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()
