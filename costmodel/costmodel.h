@@ -78,7 +78,7 @@ hone_status hone_model_train(hone_model *m, hone_error *err) HONE_NODISCARD;
 hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
                                double *ret_cost, hone_error *err) HONE_NODISCARD;
 /* The trained booster as bytes, appended to ret: a line with versions and a checksum, then
- * XGBoost's JSON. HONE_E_NOTFOUND (not trained), HONE_E_MODEL. */
+ * XGBoost's own form. HONE_E_NOTFOUND (not trained), HONE_E_MODEL. */
 hone_status hone_model_bytes(hone_model *m, hone_buf *ret, hone_error *err) HONE_NODISCARD;
 /* m predicts as the model these bytes were made of; `name` is for messages. HONE_E_FOREIGN (another
  * kind of file), HONE_E_VERSION, HONE_E_CORRUPT, HONE_E_MODEL; the model is then as it was. */

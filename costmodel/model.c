@@ -27,7 +27,7 @@
 #include <math.h>
 
 #define ROUNDS 60
-#define PRIOR_ROUNDS 160
+#define PRIOR_ROUNDS 100
 #define MIN_SAMPLES 8 /* candidates, before the first training */
 #define GROWTH 1.25   /* train again when there is that much more */
 #define HELD_OUT 6    /* every n-th candidate of a task measures the model's order */
@@ -276,7 +276,7 @@ static const setting shallow[] = {
 };
 
 static const setting wide[] = {
-    {"tree_method", "hist"},   {"max_bin", "64"},    {"max_depth", "6"},
+    {"tree_method", "hist"},   {"max_bin", "64"},    {"max_depth", "5"},
     {"eta", "0.08"},           {"subsample", "0.8"}, {"colsample_bytree", "0.4"},
     {"min_child_weight", "3"}, {"lambda", "2"},      {NULL, NULL},
 };

@@ -6,7 +6,7 @@
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* One header line, then XGBoost's own JSON, whose hash the header states: XGBoost is never given
+/* One header line, then XGBoost's own form (UBJSON), whose hash the header states: XGBoost is never given
  * bytes it did not write. */
 hone_status hone_model_bytes(hone_model *m, hone_buf *ret, hone_error *err)
 {
@@ -15,7 +15,7 @@ hone_status hone_model_bytes(hone_model *m, hone_buf *ret, hone_error *err)
     bst_ulong n;
     const char *bytes;
     HONE_TRY(hone_costmodel__xgb(
-        XGBoosterSaveModelToBuffer(m->booster, "{\"format\": \"json\"}", &n, &bytes), err));
+        XGBoosterSaveModelToBuffer(m->booster, "{\"format\": \"ubj\"}", &n, &bytes), err));
     char hash[17];
     hone_hash_format(hone_hash_bytes(0, bytes, n), hash);
     hone_buf_printf(ret, MAGIC "%d %d %s\n", HONE_FEATURES_VERSION, HONE_N_FEATURES, hash);
