@@ -217,12 +217,49 @@ hone_status hone_db_session_load(hone_db *db, int64_t id, hone_db_session *ret,
                                  hone_error *err) HONE_NODISCARD;
 void hone_db_session_free(hone_db_session *s);
 
+/* ---- models -------------------------------------------------------------------------------- */
+
+typedef struct hone_db_bytes {
+    const void *v;
+    size_t n;
+} hone_db_bytes;
+
+/* A cost model that was trained on results of many kernels. What `about` and `bytes` hold is the
+ * business of who trains and reads it (tuner/tuner.h, hone_prior). */
+typedef struct hone_db_model {
+    int64_t id;        /* set by the database; the later put, the greater */
+    const char *class; /* of the targets whose results it learned from */
+    int32_t threads;   /* of those; 0: any number */
+    const char *about; /* JSON object: from what it learned, and by which versions */
+    hone_db_bytes bytes;
+    int64_t created_ms;       /* 0 on put: now */
+    const char *hone_version; /* that trained it; NULL on put: this program's */
+} hone_db_model;
+
+#define HONE_DB_MAX_MODEL (16 << 20) /* bytes of a model */
+#define HONE_DB_KEEP_MODELS 3        /* of each class and number of threads */
+
+/* Stores a model, and drops those of its class and number of threads that are older than the last
+ * HONE_DB_KEEP_MODELS. The latest one again changes nothing and gives its id. HONE_E_INPUT: no
+ * class, no bytes, threads below 0, about is not JSON, text that is not UTF-8. HONE_E_LIMIT. */
+hone_status hone_db_model_put(hone_db *db, const hone_db_model *m, int64_t *ret_id,
+                              hone_error *err) HONE_NODISCARD;
+/* The one put last of exactly this class and number of threads. HONE_E_NOTFOUND. */
+hone_status hone_db_model_latest(hone_db *db, const char *class, int32_t threads,
+                                 hone_db_model *ret, hone_error *err) HONE_NODISCARD;
+void hone_db_model_free(hone_db_model *m);
+/* Return false to stop; as of the callbacks above. */
+typedef bool (*hone_db_model_fn)(void *ctx, const hone_db_model *m);
+/* Every model, the latest first. */
+hone_status hone_db_each_model(hone_db *db, hone_db_model_fn fn, void *ctx,
+                               hone_error *err) HONE_NODISCARD;
+
 /* ---- upkeep -------------------------------------------------------------------------------- */
 
 /* Counts of everything as a JSON object: {"workloads":.., "targets":.., "records":.., "ok":..,
- * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "forgotten":.., "bytes":..,
- * "wal_bytes":.., "schema":..}; "forgotten": records removed by hone_db_forget and hone_db_repair
- * so far. Reads the whole record table. The caller decrefs. */
+ * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "models":.., "forgotten":..,
+ * "bytes":.., "wal_bytes":.., "schema":..}; "forgotten": records removed by hone_db_forget and
+ * hone_db_repair so far. Reads the whole record table. The caller decrefs. */
 hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
 /* Looks at everything: pages and indices, references, orphans, JSON, checksums, and rejections that
  * no worker pronounced (db/unfounded.def). HONE_OK and {"ok":true,"records":n,..,"problems":[],
@@ -254,8 +291,9 @@ hone_status hone_db_forget(hone_db *db, const hone_db_choice *c, bool dry_run, j
 /* Copies every row of a damaged file that can be read and matches its checksum into a new file,
  * with its id. Rows whose workload or target is lost are left out; a record that lost samples rests
  * on those it still has. *ret (the caller decrefs): {"workloads":n, "targets":n, "sessions":n,
- * "records":n, "removals":n, "lost":n}, lost being rows seen but not saved. HONE_E_INPUT: `to`
- * exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
+ * "records":n, "removals":n, "models":n, "lost":n}, lost being rows seen but not saved.
+ * HONE_E_INPUT: `to` exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as
+ * hone_db_open. */
 hone_status hone_db_salvage(const char *from, const char *to, json_t **ret,
                             hone_error *err) HONE_NODISCARD;
 

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #define HONE_DB_APPLICATION_ID 0x686f6e65 /* "hone", at byte 68 of the file */
-#define HONE_DB_SCHEMA 2                  /* last step of schema.def; PRAGMA user_version */
+#define HONE_DB_SCHEMA 3                  /* last step of schema.def; PRAGMA user_version */
 
 /* What orders the times of a workload and target, in the words of the index record_best. Rows of
  * schema 1 have no compare_ns. */
@@ -101,7 +101,8 @@ typedef enum hone_db__kind {
     HONE_DB__HEX,    /* uint64_t, 16 hex digits */
     HONE_DB__TEXT,   /* const char * */
     HONE_DB__STATUS, /* hone_status, its name */
-    HONE_DB__RNG     /* hone_rng, 32 bytes little endian */
+    HONE_DB__RNG,    /* hone_rng, 32 bytes little endian */
+    HONE_DB__BLOB    /* hone_db_bytes */
 } hone_db__kind;
 
 typedef struct hone_db__column {
@@ -135,9 +136,9 @@ typedef struct hone_db__forgotten {
 } hone_db__forgotten;
 
 extern const hone_db__table hone_db__workload_table, hone_db__target_table, hone_db__session_table,
-    hone_db__record_table, hone_db__forgotten_table;
-/* All five, each after those it refers to. */
-extern const hone_db__table *const hone_db__tables[5];
+    hone_db__record_table, hone_db__forgotten_table, hone_db__model_table;
+/* All six, each after those it refers to. */
+extern const hone_db__table *const hone_db__tables[6];
 /* A row of any of them. */
 typedef union hone_db__any_row {
     int64_t id; /* the first member of each */
@@ -146,6 +147,7 @@ typedef union hone_db__any_row {
     hone_db_session session;
     hone_db__record record;
     hone_db__forgotten forgotten;
+    hone_db_model model;
 } hone_db__any_row;
 
 /* Columns in a SELECT: id, those of the table, sum. */

@@ -48,6 +48,7 @@ hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err)
         {"targets", "SELECT count(*) FROM target"},
         {"sessions", "SELECT count(*) FROM session"},
         {"samples", "SELECT count(*) FROM sample"},
+        {"models", "SELECT count(*) FROM model"},
         {"forgotten", "SELECT ifnull(sum(records), 0) FROM forgotten"},
         {"schema", "PRAGMA user_version"},
     };
@@ -172,7 +173,7 @@ hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err)
                 "SELECT value FROM meta WHERE key = 'schema'"
                 " AND CAST(value AS INTEGER) <> (SELECT user_version FROM pragma_user_version)",
                 "meta tells of schema %, the file's head of another", list);
-    static const char *const json_columns[] = {"sizes", NULL, "state", "trace", "what"};
+    static const char *const json_columns[] = {"sizes", NULL, "state", "trace", "what", "about"};
     int64_t n_rows[HONE_LEN(hone_db__tables)];
     for (size_t i = 0; i < HONE_LEN(hone_db__tables); i++)
         check_rows(db, hone_db__tables[i], json_columns[i], &n_rows[i], list);

@@ -1,5 +1,6 @@
 /* Rows and structs: which column is which member, in one table each, and what follows from it:
- * reading, writing, freeing and the checksum. The order here is the order of @w, @t, @s, @r, @f. */
+ * reading, writing, freeing and the checksum. The order here is the order of @w, @t, @s, @r, @f,
+ * @m. */
 #include "db/internal.h"
 
 #define COLUMN(T, name, kind)                     \
@@ -53,6 +54,12 @@ static const hone_db__column forgotten_columns[] = {
     F(what, TEXT), F(records, I64), F(samples, I64), F(created_ms, I64), F(hone_version, TEXT),
 };
 
+#define M(name, kind) COLUMN(hone_db_model, name, kind)
+static const hone_db__column model_columns[] = {
+    M(class, TEXT), M(threads, I32),    M(about, TEXT),
+    M(bytes, BLOB), M(created_ms, I64), M(hone_version, TEXT),
+};
+
 #define TABLE(word, many, letter, add)               \
     const hone_db__table hone_db__##word##_table = { \
         #word, many, letter, add, HONE_LEN(word##_columns), word##_columns}
@@ -61,9 +68,10 @@ TABLE(target, "targets", 't', HONE_DB__TARGET_ADD);
 TABLE(session, "sessions", 's', HONE_DB__SESSION_ADD);
 TABLE(record, "records", 'r', HONE_DB__RECORD_ADD);
 TABLE(forgotten, "removals", 'f', HONE_DB__FORGOTTEN_ADD);
-const hone_db__table *const hone_db__tables[5] = {
+TABLE(model, "models", 'm', HONE_DB__MODEL_ADD);
+const hone_db__table *const hone_db__tables[6] = {
     &hone_db__workload_table, &hone_db__target_table,    &hone_db__session_table,
-    &hone_db__record_table,   &hone_db__forgotten_table,
+    &hone_db__record_table,   &hone_db__forgotten_table, &hone_db__model_table,
 };
 
 #define MEMBER(type, row, c) (*(type *)((char *)(row) + (c)->offset))
@@ -85,6 +93,7 @@ static uint64_t row_sum(const hone_db__table *t, const void *row)
         const hone_db__column *c = &t->columns[i];
         uint64_t x = 0;
         const char *text = NULL;
+        hone_db_bytes bytes = {0};
         switch (c->kind) {
         case HONE_DB__I64:
         case HONE_DB__OPT64:
@@ -111,9 +120,14 @@ static uint64_t row_sum(const hone_db__table *t, const void *row)
             for (int k = 0; k < 4; k++)
                 x = hone_hash_mix(x, CONST_MEMBER(hone_rng, row, c).s[k]);
             break;
+        case HONE_DB__BLOB:
+            bytes = CONST_MEMBER(hone_db_bytes, row, c);
+            break;
         }
-        if (text && *text)
-            x = hone_hash_bytes(1, text, strlen(text));
+        if (text)
+            bytes = (hone_db_bytes){text, strlen(text)};
+        if (bytes.n)
+            x = hone_hash_bytes(1, bytes.v, bytes.n);
         if (x)
             h = sum_word(h, c, x);
     }
@@ -142,6 +156,12 @@ static hone_rng column_rng(sqlite3_stmt *stmt, int i)
         for (int k = 0; k < 32; k++)
             g.s[k / 8] |= (uint64_t)p[k] << (8 * (k % 8));
     return g;
+}
+
+static hone_db_bytes column_bytes(sqlite3_stmt *stmt, int i)
+{
+    const void *v = sqlite3_column_blob(stmt, i); /* before its length is asked for */
+    return (hone_db_bytes){v, (size_t)sqlite3_column_bytes(stmt, i)};
 }
 
 void hone_db__column_list(const hone_db__table *t, const char *prefix, hone_buf *b)
@@ -185,6 +205,9 @@ hone_status hone_db__row_read(hone_db *db, const hone_db__table *t, sqlite3_stmt
         case HONE_DB__RNG:
             MEMBER(hone_rng, row, c) = column_rng(stmt, at);
             break;
+        case HONE_DB__BLOB:
+            MEMBER(hone_db_bytes, row, c) = column_bytes(stmt, at);
+            break;
         }
     }
     if (unknown || column_hex(stmt, at) == row_sum(t, row))
@@ -204,6 +227,12 @@ void hone_db__row_own(const hone_db__table *t, void *row)
         if (t->columns[i].kind == HONE_DB__TEXT) {
             const char **s = &MEMBER(const char *, row, &t->columns[i]);
             *s = hone_xstrdup(*s);
+        } else if (t->columns[i].kind == HONE_DB__BLOB) {
+            hone_db_bytes *b = &MEMBER(hone_db_bytes, row, &t->columns[i]);
+            void *copy = hone_xmalloc(b->n + 1);
+            if (b->n)
+                memcpy(copy, b->v, b->n);
+            b->v = copy;
         }
 }
 
@@ -214,6 +243,10 @@ void hone_db__row_free(const hone_db__table *t, void *row)
             const char **s = &MEMBER(const char *, row, &t->columns[i]);
             free((void *)*s);
             *s = NULL;
+        } else if (t->columns[i].kind == HONE_DB__BLOB) {
+            hone_db_bytes *b = &MEMBER(hone_db_bytes, row, &t->columns[i]);
+            free((void *)b->v);
+            *b = (hone_db_bytes){0};
         }
 }
 
@@ -236,6 +269,7 @@ static int bind_column(sqlite3_stmt *stmt, int at, const hone_db__column *c, con
 {
     char hex[17];
     uint8_t bytes[32];
+    hone_db_bytes blob;
     const char *text;
     int64_t x;
     switch (c->kind) {
@@ -261,6 +295,10 @@ static int bind_column(sqlite3_stmt *stmt, int at, const hone_db__column *c, con
         for (int k = 0; k < 32; k++)
             bytes[k] = (uint8_t)(CONST_MEMBER(hone_rng, row, c).s[k / 8] >> (8 * (k % 8)));
         return sqlite3_bind_blob(stmt, at, bytes, 32, SQLITE_TRANSIENT);
+    case HONE_DB__BLOB:
+        blob = CONST_MEMBER(hone_db_bytes, row, c);
+        return blob.n ? sqlite3_bind_blob64(stmt, at, blob.v, blob.n, SQLITE_STATIC)
+                      : sqlite3_bind_zeroblob(stmt, at, 0);
     }
     return SQLITE_MISUSE;
 }

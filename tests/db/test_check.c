@@ -27,6 +27,8 @@ static hone_db *sound(const char *name)
     put(db, late);
     put(db, wrong);
     CHECK(hone_db_session_save(db, &session, NULL, err));
+    CHECK(hone_db_model_put(db, &(hone_db_model){.class = "x86-64-v4", .bytes = {"trees", 5}}, NULL,
+                            err));
     return db;
 }
 
@@ -41,19 +43,20 @@ static void counts(void **state)
     json_object_del(j, "bytes");
     json_object_del(j, "wal_bytes");
     char *text = hone_json_text(j);
-    assert_string_equal(text, "{\"forgotten\":0,\"ok\":1,\"records\":3,"
+    assert_string_equal(text, "{\"forgotten\":0,\"models\":1,\"ok\":1,\"records\":3,"
                               "\"rejected\":{\"REJECT_RUN_TIMEOUT\":1,\"REJECT_WRONG_RESULT\":1},"
-                              "\"samples\":3,\"schema\":2,\"sessions\":1,\"targets\":1,"
+                              "\"samples\":3,\"schema\":3,\"sessions\":1,\"targets\":1,"
                               "\"workloads\":1}");
     free(text);
     json_decref(j);
     CHECK(hone_db_check(db, &j, err));
     text = hone_json_text(j);
-    assert_string_equal(text, "{\"ok\":true,\"problems\":[],\"records\":3,\"removals\":0,"
-                              "\"sessions\":1,\"targets\":1,"
-                              "\"unfounded\":{\"by_reason\":{},\"by_status\":{},"
-                              "\"by_workload\":{},\"records\":0,\"samples\":0},"
-                              "\"workloads\":1}");
+    assert_string_equal(text,
+                        "{\"models\":1,\"ok\":true,\"problems\":[],\"records\":3,\"removals\":0,"
+                        "\"sessions\":1,\"targets\":1,"
+                        "\"unfounded\":{\"by_reason\":{},\"by_status\":{},"
+                        "\"by_workload\":{},\"records\":0,\"samples\":0},"
+                        "\"workloads\":1}");
     free(text);
     json_decref(j);
     hone_db_close(db);
@@ -96,6 +99,9 @@ static void damage_is_found(void **state)
           "samples of record 99, which is not there");
     after("g.db", "INSERT INTO forgotten VALUES(1, '{}', 5, 0, 1, '0.1', 'no sum')",
           "forgotten 1 does not match its checksum");
+    after("h.db", "UPDATE model SET bytes = CAST('treeS' AS BLOB)",
+          "model 1 does not match its checksum");
+    after("i.db", "UPDATE model SET class = 'other'", "model 1 does not match its checksum");
     after("f.db",
           "DELETE FROM meta WHERE key = 'schema';"
           "INSERT INTO meta VALUES('schema', '7')",
@@ -116,6 +122,12 @@ static void a_changed_row_is_not_served(void **state)
     assert_int_equal(hone_db_record_get(db, 1, &r, NULL), HONE_E_CORRUPT);
     CHECK(hone_db_record_get(db, 2, &r, err));
     hone_db_record_free(&r);
+    hone_db_close(db);
+    raw(at("served.db"), "UPDATE model SET bytes = x'00'");
+    db = open_r(at("served.db"));
+    hone_db_model m;
+    assert_int_equal(hone_db_model_latest(db, "x86-64-v4", 0, &m, &e), HONE_E_CORRUPT);
+    assert_non_null(strstr(e.message, "model 1 in"));
     hone_db_close(db);
 }
 
@@ -172,8 +184,9 @@ static void salvage_of_a_sound_file_is_a_copy(void **state)
     json_t *j = NULL;
     CHECK(hone_db_salvage(at("whole.db"), at("copy.db"), &j, err));
     char *text = hone_json_text(j);
-    assert_string_equal(text, "{\"lost\":0,\"records\":3,\"removals\":0,\"sessions\":1,"
-                              "\"targets\":1,\"workloads\":1}");
+    assert_string_equal(text,
+                        "{\"lost\":0,\"models\":1,\"records\":3,\"removals\":0,\"sessions\":1,"
+                        "\"targets\":1,\"workloads\":1}");
     free(text);
     json_decref(j);
     hone_error e;
@@ -183,6 +196,10 @@ static void salvage_of_a_sound_file_is_a_copy(void **state)
     CHECK(hone_db_best(db, 1, "x", 1, &r, err));
     assert_true(r.id == 1 && r.n_samples == 3);
     hone_db_record_free(&r);
+    hone_db_model m;
+    CHECK(hone_db_model_latest(db, "x86-64-v4", 0, &m, err));
+    assert_true(m.bytes.n == 5 && memcmp(m.bytes.v, "trees", 5) == 0);
+    hone_db_model_free(&m);
     is_sound(db);
     hone_db_close(db);
 }
@@ -194,6 +211,9 @@ static void salvage_steps_over_damage(void **state)
     hone_db_close(sound("edit.db"));
     raw(at("edit.db"), "UPDATE record SET time_ns = 1 WHERE id = 1");
     assert_int_equal(salvaged(at("edit.db"), at("edit2.db"), "lost"), 1);
+    hone_db_close(sound("model.db"));
+    raw(at("model.db"), "UPDATE model SET bytes = x'00'");
+    assert_int_equal(salvaged(at("model.db"), at("model2.db"), "models"), 0);
     /* Three pages, wherever they are. */
     make_many(at("many.db"));
     struct stat sb;

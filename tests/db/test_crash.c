@@ -117,6 +117,13 @@ static int run_self(const char *mode, const char *path, const char *fault)
     return status;
 }
 
+/* A model whose bytes are this number. */
+static hone_status try_put_model(hone_db *db, uint64_t k, hone_error *err)
+{
+    return hone_db_model_put(db, &(hone_db_model){.class = "c", .bytes = {&k, sizeof k}}, NULL,
+                             err);
+}
+
 /* The child's part: puts 1, 2, 3 ... until something fails or 5 are stored; exit code: 10 times the
  * failure's kind plus the number acknowledged. Commits 1 and 2 are the workload and the target. */
 static int child(const char *mode, const char *path)
@@ -133,8 +140,9 @@ static int child(const char *mode, const char *path)
         return 201;
     int acked = 0;
     hone_status s = HONE_OK;
+    bool models = strcmp(mode, "models") == 0;
     for (uint64_t i = 1; i <= 5 && s == HONE_OK; i++) {
-        s = try_put(db, i, &e);
+        s = models ? try_put_model(db, i, &e) : try_put(db, i, &e);
         acked += s == HONE_OK;
     }
     if (s != HONE_OK && strcmp(mode, "retry") == 0) { /* after a full disk: go on */
@@ -153,6 +161,38 @@ static void expect_after(const char *path, int records)
     assert_int_equal(count(db, "records"), records);
     is_sound(db);
     hone_db_close(db);
+}
+
+static bool note_number(void *ctx, const hone_db_model *m)
+{
+    uint64_t k = 0;
+    assert_int_equal(m->bytes.n, sizeof k);
+    memcpy(&k, m->bytes.v, sizeof k);
+    *(uint64_t *)ctx = *(uint64_t *)ctx * 10 + k;
+    return true;
+}
+
+/* Those that are left, the latest first. */
+static void expect_models(const char *path, uint64_t want)
+{
+    hone_db *db = open_rw(path);
+    uint64_t got = 0;
+    CHECK(hone_db_each_model(db, note_number, &got, err));
+    assert_int_equal(got, want);
+    is_sound(db);
+    hone_db_close(db);
+}
+
+/* A fourth model takes the place of the first: both or nothing. */
+static void a_model_is_there_whole(void **state)
+{
+    (void)state;
+    assert_true(WIFSIGNALED(run_self("models", at("m1.db"), "db.die_before_commit:6")));
+    expect_models(at("m1.db"), 321);
+    assert_true(WIFSIGNALED(run_self("models", at("m2.db"), "db.die_after_commit:6")));
+    expect_models(at("m2.db"), 432);
+    assert_int_equal(WEXITSTATUS(run_self("models", at("m3.db"), "db.full:6")), 10 + 3);
+    expect_models(at("m3.db"), 321);
 }
 
 static void faults(void **state)
@@ -286,9 +326,8 @@ int main(int argc, char **argv)
     if (argc == 3)
         return child(argv[1], argv[2]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_at_random),
-        cmocka_unit_test(faults),
-        cmocka_unit_test(file_size_limit),
+        cmocka_unit_test(killed_at_random),       cmocka_unit_test(faults),
+        cmocka_unit_test(a_model_is_there_whole), cmocka_unit_test(file_size_limit),
         cmocka_unit_test(full_file_system),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -4,12 +4,16 @@
 
 #include <sqlite3.h>
 
+static int version; /* of the old file: some of its rows differ */
+
 static void make_old(const char *path)
 {
     sqlite3 *q;
-    char *sql, *why = NULL;
+    char *sql, *why = NULL,
+               *from = hone_xasprintf(HONE_SOURCE_DIR "/tests/db/schema%d.sql", version);
     size_t n;
-    CHECK(hone_file_read(HONE_SOURCE_DIR "/tests/db/schema1.sql", 1 << 20, &sql, &n, err));
+    CHECK(hone_file_read(from, 1 << 20, &sql, &n, err));
+    free(from);
     assert_int_equal(sqlite3_open(path, &q), SQLITE_OK);
     if (sqlite3_exec(q, sql, NULL, NULL, &why) != SQLITE_OK)
         fail_msg("%s", why);
@@ -19,15 +23,34 @@ static void make_old(const char *path)
 
 static bool tally(void *ctx, const hone_db_record *r)
 {
-    assert_true(r->compare_ns == 0 && r->incumbent_hash == 0 && r->incumbent_ns == 0);
+    bool first = version > 1 && r->trace_hash == 2;
+    assert_int_equal(r->compare_ns, first ? 205 : version > 1 ? r->time_ns : 0);
+    assert_int_equal(r->incumbent_hash, first ? 3 : 0);
+    assert_int_equal(r->incumbent_ns, first ? 300 : 0);
     ++*(int *)ctx;
     return true;
+}
+
+static bool first_is_new(void *ctx, const hone_db_record *r)
+{
+    assert_true(r->trace_hash == 9 && r->compare_ns == 150);
+    ++*(int *)ctx;
+    return true;
+}
+
+static bool never(void *ctx, const hone_db_model *m)
+{
+    (void)ctx;
+    (void)m;
+    fail_msg("a model in a file that cannot have one");
+    return false;
 }
 
 /* What the old file holds, through this handle. */
 static void holds_the_old_rows(hone_db *db)
 {
     hone_db_record r;
+    hone_db_model m;
     int n = 0;
     CHECK(hone_db_best(db, 1, "x", 1, &r, err));
     assert_true(r.trace_hash == 2 && r.time_ns == 200 && r.n_samples == 2 && r.session_id == 1);
@@ -39,50 +62,58 @@ static void holds_the_old_rows(hone_db *db)
     assert_int_equal(n, 2);
     hone_db_session s;
     CHECK(hone_db_session_load(db, 1, &s, err));
-    assert_true(s.seed == 11 && s.trials == 3 && s.best_hash == 0);
+    assert_true(s.seed == 11 && s.trials == 3 && s.best_hash == (version > 1 ? 2 : 0));
     hone_db_session_free(&s);
+    assert_int_equal(count(db, "forgotten"), version > 1);
+    assert_int_equal(count(db, "models"), 0);
+    assert_int_equal(hone_db_model_latest(db, "x86-64-v4", 1, &m, NULL), HONE_E_NOTFOUND);
+    CHECK(hone_db_each_model(db, never, NULL, err));
     is_sound(db);
 }
 
 static void a_reader_reads_it_as_it_is(void **state)
 {
-    (void)state;
+    version = *(const int *)*state;
     make_old(at("read.db"));
     char *before, *after;
     size_t n_before, n_after;
     CHECK(hone_file_read(at("read.db"), 1 << 20, &before, &n_before, err));
     hone_db *db = open_r(at("read.db"));
     holds_the_old_rows(db);
-    assert_int_equal(count(db, "schema"), 1);
+    assert_int_equal(count(db, "schema"), version);
     hone_db_close(db);
     CHECK(hone_file_read(at("read.db"), 1 << 20, &after, &n_after, err));
     assert_true(n_before == n_after && memcmp(before, after, n_before) == 0);
     free(before);
     free(after);
+    unlink(at("read.db"));
 }
 
 static void a_writer_converts_it(void **state)
 {
-    (void)state;
+    version = *(const int *)*state;
     make_old(at("write.db"));
     hone_db *db = open_rw(at("write.db"));
     holds_the_old_rows(db);
-    assert_int_equal(count(db, "schema"), 2);
+    assert_int_equal(count(db, "schema"), HONE_DB_SCHEMA);
     put(db, a_record(1, 1, 9, 150)); /* beside those without compare_ns */
-    hone_db_record r;
-    CHECK(hone_db_best(db, 1, "x", 1, &r, err));
-    assert_true(r.trace_hash == 9 && r.compare_ns == 150);
-    hone_db_record_free(&r);
+    CHECK(hone_db_model_put(
+        db, &(hone_db_model){.class = "x86-64-v4", .threads = 1, .bytes = {"m", 1}}, NULL, err));
+    int n = 0;
+    CHECK(hone_db_each_fastest(db, 1, 1, 1, first_is_new, &n, err));
+    assert_int_equal(n, 1);
     is_sound(db);
     hone_db_close(db);
     db = open_r(at("write.db"));
     assert_int_equal(count(db, "records"), 4);
+    assert_int_equal(count(db, "models"), 1);
     hone_db_close(db);
+    unlink(at("write.db"));
 }
 
 static void what_is_salvaged_of_it_is_converted(void **state)
 {
-    (void)state;
+    version = *(const int *)*state;
     make_old(at("from.db"));
     json_t *j = NULL;
     CHECK(hone_db_salvage(at("from.db"), at("to.db"), &j, err));
@@ -90,16 +121,22 @@ static void what_is_salvaged_of_it_is_converted(void **state)
     json_decref(j);
     hone_db *db = open_r(at("to.db"));
     holds_the_old_rows(db);
-    assert_int_equal(count(db, "schema"), 2);
+    assert_int_equal(count(db, "schema"), HONE_DB_SCHEMA);
     hone_db_close(db);
+    unlink(at("from.db"));
+    unlink(at("to.db"));
 }
 
 int main(void)
 {
+    static int versions[] = {1, 2};
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_reader_reads_it_as_it_is),
-        cmocka_unit_test(a_writer_converts_it),
-        cmocka_unit_test(what_is_salvaged_of_it_is_converted),
+        cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[0]),
+        cmocka_unit_test_prestate(a_writer_converts_it, &versions[0]),
+        cmocka_unit_test_prestate(what_is_salvaged_of_it_is_converted, &versions[0]),
+        cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[1]),
+        cmocka_unit_test_prestate(a_writer_converts_it, &versions[1]),
+        cmocka_unit_test_prestate(what_is_salvaged_of_it_is_converted, &versions[1]),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

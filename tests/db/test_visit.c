@@ -238,6 +238,8 @@ static void questions_use_an_index(void **state)
     plan_uses(db, HONE_DB__RECORD_BY_KEY, "(workload_id=? AND target_id=? AND trace_hash=?)");
     plan_uses(db, HONE_DB__WORKLOAD_BY_HASH, "(hash=?)");
     plan_uses(db, HONE_DB__TARGET_BY_TEXT, "(text=? AND threads=?)");
+    plan_uses(db, HONE_DB__MODEL_LATEST, "USING INDEX model_of (class=? AND threads=?)");
+    plan_uses(db, HONE_DB__MODEL_PRUNE, "model_of (class=? AND threads=?)");
     plan_uses(db, HONE_DB__SAMPLES, "USING PRIMARY KEY (record_id=?)");
     hone_db_close(db);
 

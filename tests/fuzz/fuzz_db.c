@@ -36,12 +36,20 @@ static bool read_row(void *ctx, const hone_db_workload *w, const hone_db_target 
     return true;
 }
 
+static bool read_model(void *ctx, const hone_db_model *m)
+{
+    HONE_ASSERT(m->class && m->about && m->hone_version && (m->bytes.v || m->bytes.n == 0));
+    *(size_t *)ctx += hone_hash_bytes(0, m->bytes.v, m->bytes.n) & 1; /* all of it is there */
+    return true;
+}
+
 static void ask(hone_db *db)
 {
     size_t n = 0;
     json_t *j;
     hone_db_record r;
     hone_db_session s;
+    hone_db_model m;
     hone_error e;
     hone_status st = hone_db_check(db, &j, &e);
     HONE_ASSERT(st == HONE_OK || st == HONE_E_CORRUPT);
@@ -52,6 +60,9 @@ static void ask(hone_db *db)
         hone_db_record_free(&r);
     if (hone_db_session_load(db, 1, &s, &e) == HONE_OK)
         hone_db_session_free(&s);
+    if (hone_db_model_latest(db, "c", 0, &m, &e) == HONE_OK)
+        hone_db_model_free(&m);
+    (void)!hone_db_each_model(db, read_model, &n, &e);
     hone_db_where where = {.workload_id = 1, .target_id = 1}, class = {.workload_class = "c"};
     (void)!hone_db_each_record(db, NULL, read_all, &n, &e);
     (void)!hone_db_each_record(db, &where, read_all, &n, &e);
@@ -77,6 +88,8 @@ static void tell(hone_db *db)
     (void)!hone_db_record_put(db, &r, samples, 2, &id, &existed, &e);
     r.trace_hash = 2;
     (void)!hone_db_record_put(db, &r, samples, 2, &id, &existed, &e);
+    hone_db_model m = {.class = "c", .bytes = {"trees", 5}};
+    (void)!hone_db_model_put(db, &m, &id, &e);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

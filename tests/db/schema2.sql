@@ -1,0 +1,28 @@
+-- What hone 0.1.0 wrote with schema 2, sums and all. Not to be changed.
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES('made_by','hone 0.1.0');
+INSERT INTO meta VALUES('made_ms','1795933827133');
+INSERT INTO meta VALUES('schema','2');
+CREATE TABLE workload(id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE CHECK(length(hash) = 16), name TEXT NOT NULL, class TEXT NOT NULL, program TEXT NOT NULL, sizes TEXT NOT NULL, flops INTEGER NOT NULL, created_ms INTEGER NOT NULL, sum TEXT NOT NULL) STRICT;
+INSERT INTO workload VALUES(1,'0000000000000001','matmul','matmul','kernel matmul(M) { }','{"M":64}',524288,1700000000000,'4c1622834be9d1f8');
+CREATE TABLE target(id INTEGER PRIMARY KEY, text TEXT NOT NULL, threads INTEGER NOT NULL CHECK(threads >= 1), class TEXT NOT NULL, created_ms INTEGER NOT NULL, sum TEXT NOT NULL, UNIQUE(text, threads)) STRICT;
+INSERT INTO target VALUES(1,'x',1,'x86-64-v4',1700000000000,'5cb852b5c4985100');
+CREATE TABLE session(id INTEGER PRIMARY KEY, workload_id INTEGER REFERENCES workload(id), target_id INTEGER REFERENCES target(id), seed TEXT NOT NULL, rng BLOB NOT NULL, trials INTEGER NOT NULL, state TEXT NOT NULL, started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, hone_version TEXT NOT NULL, sum TEXT NOT NULL, best_hash TEXT NOT NULL DEFAULT '0000000000000000') STRICT;
+INSERT INTO session VALUES(1,1,1,'000000000000000b',X'9d3080237d64f550a1136b7ad25c2a436d129b6e30be56a3f06d2e2799622e81',3,'{}',1700000000000,1700000001000,'0.1.0','5f54cbf6abeaead3','0000000000000002');
+CREATE TABLE record(id INTEGER PRIMARY KEY, workload_id INTEGER NOT NULL REFERENCES workload(id), target_id INTEGER NOT NULL REFERENCES target(id), trace_hash TEXT NOT NULL CHECK(length(trace_hash) = 16), trace TEXT NOT NULL, status TEXT NOT NULL CHECK(status = 'OK' OR status GLOB 'REJECT_*'), reason TEXT NOT NULL, time_ns INTEGER CHECK((status = 'OK') = (time_ns IS NOT NULL) AND time_ns > 0), log_ratio REAL NOT NULL, n_samples INTEGER NOT NULL, run INTEGER NOT NULL, max_error REAL NOT NULL, tolerance REAL NOT NULL, checked TEXT NOT NULL, data_seed TEXT NOT NULL, build_ns INTEGER NOT NULL, run_ns INTEGER NOT NULL, device TEXT NOT NULL, env TEXT NOT NULL, session_id INTEGER REFERENCES session(id), created_ms INTEGER NOT NULL, space_version INTEGER NOT NULL, hone_version TEXT NOT NULL, llvm_version TEXT NOT NULL, sum TEXT NOT NULL, compare_ns INTEGER NOT NULL DEFAULT 0, incumbent_hash TEXT NOT NULL DEFAULT '0000000000000000', incumbent_ns INTEGER NOT NULL DEFAULT 0, UNIQUE(workload_id, target_id, trace_hash)) STRICT;
+INSERT INTO record VALUES(1,1,1,'0000000000000002','[["split",1,[4,16]]]','OK','',200,-0.25,2,0,9.9999999999999995472e-07,0.0010000000000000000208,'reference','00000000013441d1',22000000,33000000,'','turbo=on',1,1700000000500,2,'0.1.0','19.1.7','e97d289b96112c2a',205,'0000000000000003',300);
+INSERT INTO record VALUES(2,1,1,'0000000000000003','[["split",1,[4,16]]]','OK','',300,-0.25,0,-1,9.9999999999999995472e-07,0.0010000000000000000208,'reference','00000000013441d1',22000000,33000000,'','turbo=on',1,1700000000501,2,'0.1.0','19.1.7','5a69dea1471fb57e',300,'0000000000000000',0);
+INSERT INTO record VALUES(3,1,1,'0000000000000004','[["split",1,[4,16]]]','REJECT_RUN_TIMEOUT','ran longer than 1 s',NULL,-0.25,0,-1,9.9999999999999995472e-07,0.0010000000000000000208,'','00000000013441d1',22000000,33000000,'','turbo=on',1,1700000000502,2,'0.1.0','19.1.7','b8927feab2978f60',0,'0000000000000000',0);
+CREATE TABLE sample(record_id INTEGER NOT NULL REFERENCES record(id), run INTEGER NOT NULL, turn INTEGER NOT NULL, candidate_ns REAL NOT NULL CHECK(candidate_ns > 0), incumbent_ns REAL NOT NULL CHECK(incumbent_ns >= 0), PRIMARY KEY(record_id, run, turn)) STRICT, WITHOUT ROWID;
+INSERT INTO sample VALUES(1,0,0,200.0,210.0);
+INSERT INTO sample VALUES(1,0,1,201.0,211.5);
+CREATE TABLE forgotten(id INTEGER PRIMARY KEY, what TEXT NOT NULL, records INTEGER NOT NULL, samples INTEGER NOT NULL, created_ms INTEGER NOT NULL, hone_version TEXT NOT NULL, sum TEXT NOT NULL) STRICT;
+INSERT INTO forgotten VALUES(1,'{"reason":"to be*"}',1,0,1795933827166,'0.1.0','f0c32463a2efc3ac');
+CREATE INDEX workload_class ON workload(class);
+CREATE INDEX target_class ON target(class);
+CREATE INDEX session_of ON session(workload_id, target_id);
+CREATE INDEX record_of ON record(workload_id, target_id);
+CREATE INDEX record_best ON record(workload_id, target_id, iif(compare_ns, compare_ns, time_ns)) WHERE status = 'OK';
+PRAGMA application_id = 1752133221;
+PRAGMA user_version = 2;
+PRAGMA journal_mode = WAL;
