@@ -103,6 +103,8 @@ hone_status cli_write_out(const char *path, const void *bytes, size_t n,
                           hone_error *err) HONE_NODISCARD;
 /* Whether standard output and the path are one, as /dev/stdout is. */
 bool cli_is_stdout(const char *path);
+/* Whether both are there and lead to one file, whatever they are called. */
+bool cli_is_same_file(const char *a, const char *b);
 /* "2.41 ms" */
 void cli_format_ns(double ns, char ret[32]);
 
@@ -137,14 +139,20 @@ const char *cli_local_endpoint(const cli_local *l);
 void cli_local_mind(cli_local *l, const hone_pool *pool);
 void cli_local_stop(cli_local *l);
 
+/* The first SIGINT, SIGTERM or SIGHUP asks the command to stop, a second one ends the process.
+ * (signals.c) */
+void cli_catch_signals(void);
+void cli_stop(void); /* as such a signal does */
+bool cli_stopped(void *ctx);
+
 /* ---- what a tune says (tune.c, tune_list.c) ----------------------------------------------------
  */
 
 struct hone_trial;
 struct hone_driver;
 struct hone_session_options;
-/* A line of JSON on standard output; j is released. False: it could not be written, and *cli_stop
- * is set. */
+/* A line of JSON on standard output; j is released. False: it could not be written, and the command
+ * is to stop. */
 bool cli_print_json(json_t *j);
 /* One trial, of this task (NULL: there is one kernel only). */
 void cli_print_trial(const struct hone_trial *t, const char *task);
@@ -161,6 +169,11 @@ typedef struct cli_tune_list_options {
 } cli_tune_list_options;
 hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o,
                           struct hone_driver *d, bool *ret_found, hone_error *err) HONE_NODISCARD;
+
+struct hone_model;
+/* [{"feature": name, "share": of all gains}, ...], the weightiest first, at most ten; none of a
+ * model that is not trained. (explain.c) */
+json_t *cli_features_json(const struct hone_model *m);
 
 /* ---- commands
  * ------------------------------------------------------------------------------------ */

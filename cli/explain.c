@@ -230,10 +230,10 @@ static double over(double x, double y)
     return y > 0 ? x / y : 0;
 }
 
-static uint32_t most_useful(const story *s, uint32_t ret[SHOWN], double gain[HONE_N_FEATURES])
+static uint32_t most_useful(const hone_model *m, uint32_t ret[SHOWN], double gain[HONE_N_FEATURES])
 {
     uint32_t n = 0;
-    if (!hone_model_gains(s->model, gain))
+    if (!hone_model_gains(m, gain))
         return 0;
     for (uint32_t k = 0; k < HONE_N_FEATURES; k++) {
         uint32_t at = n < SHOWN ? n++ : SHOWN;
@@ -248,10 +248,26 @@ static uint32_t most_useful(const story *s, uint32_t ret[SHOWN], double gain[HON
     return n;
 }
 
+json_t *cli_features_json(const hone_model *m)
+{
+    uint32_t at[SHOWN];
+    double gain[HONE_N_FEATURES], all = 0;
+    uint32_t n = most_useful(m, at, gain);
+    json_t *ret = json_array();
+    for (uint32_t k = 0; n && k < HONE_N_FEATURES; k++)
+        all += gain[k];
+    for (uint32_t k = 0; k < n; k++) {
+        char *name = hone_feature_name(at[k]);
+        json_array_append_new(
+            ret, json_pack("{s:s, s:f}", "feature", name, "share", over(gain[at[k]], all)));
+        free(name);
+    }
+    return ret;
+}
+
 static json_t *json_of(const story *s)
 {
-    json_t *rejected = json_array(), *fastest = json_array(), *decisions = json_array(),
-           *features = json_array();
+    json_t *rejected = json_array(), *fastest = json_array(), *decisions = json_array();
     for (uint32_t k = 0; k < s->rejections.n; k++)
         json_array_append_new(rejected, json_pack("{s:s, s:I, s:s}", "status",
                                                   hone_status_name(s->rejections.v[k].status), "n",
@@ -277,22 +293,11 @@ static json_t *json_of(const story *s)
                                  (json_int_t)e[k].like, "unlike", (json_int_t)e[k].un));
         free(text);
     }
-    uint32_t at[SHOWN];
-    double gain[HONE_N_FEATURES], all = 0;
-    uint32_t n = most_useful(s, at, gain);
-    for (uint32_t k = 0; n && k < HONE_N_FEATURES; k++)
-        all += gain[k];
-    for (uint32_t k = 0; k < n; k++) {
-        char *name = hone_feature_name(at[k]);
-        json_array_append_new(
-            features, json_pack("{s:s, s:f}", "feature", name, "share", over(gain[at[k]], all)));
-        free(name);
-    }
-    json_t *j =
-        json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "kernel",
-                  hone_json_string(s->kernel->title), "records", (json_int_t)s->records, "ok",
-                  (json_int_t)s->ok, "rejected", rejected, "fastest", fastest, "decisions",
-                  decisions, "features", features, "trained_on", (json_int_t)s->metrics.trained_on);
+    json_t *j = json_pack("{s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "kernel",
+                          hone_json_string(s->kernel->title), "records", (json_int_t)s->records,
+                          "ok", (json_int_t)s->ok, "rejected", rejected, "fastest", fastest,
+                          "decisions", decisions, "features", cli_features_json(s->model),
+                          "trained_on", (json_int_t)s->metrics.trained_on);
     if (!isnan(s->metrics.pair_accuracy))
         json_object_set_new(j, "pair_accuracy", json_real(s->metrics.pair_accuracy));
     return j;

@@ -12,6 +12,12 @@ hone_status cli_write_out(const char *path, const void *bytes, size_t n, hone_er
     return HONE_OK;
 }
 
+bool cli_is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 bool cli_is_stdout(const char *path)
 {
     struct stat a, b;

@@ -2,14 +2,6 @@
 #include "cli/cli.h"
 #include "cli/report/report.h"
 
-#include <sys/stat.h>
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static void tell(const char *out, const json_t *data, size_t n)
 {
     size_t k, kernels = json_array_size(json_object_get(data, "kernels"));
@@ -35,7 +27,7 @@ static int run(int argc, char **argv, const cli_command *self)
         return code;
     if (n != 1)
         return cli_usage(self, "which log? FILE.db, as `hone tune` writes it");
-    if (out && same_file(pos[0], out))
+    if (out && cli_is_same_file(pos[0], out))
         return cli_usage(self, "-o is the log itself, which the page would replace: name another");
     hone_error err = {0};
     hone_db *db;

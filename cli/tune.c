@@ -1,6 +1,5 @@
 /* hone tune: what a session says on its way and at its end, where its workers are, and its options.
  *
- *   signals           the first one stops the session, which loses nothing
  *   trials, summary   as lines of JSON, or as text
  *   workers           those started here, those that are reached or waited for, keys
  *   target            this host, a text, or the description of the device that came
@@ -11,17 +10,8 @@
 
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 
-static volatile sig_atomic_t stop;
 static bool reader_gone; /* of standard output, as `head` when it has seen enough */
-
-static void on_signal(int sig)
-{
-    (void)sig;
-    stop = 1;
-    signal(sig, SIG_DFL); /* a second one ends us at once; the log is safe either way */
-}
 
 typedef struct tune {
     bool json;
@@ -36,7 +26,7 @@ bool cli_print_json(json_t *j)
     bool good = puts(text) >= 0 && fflush(stdout) == 0;
     if (!good) {
         reader_gone |= errno == EPIPE;
-        stop = 1; /* main says why */
+        cli_stop(); /* main says why */
     }
     free(text);
     json_decref(j);
@@ -90,24 +80,18 @@ static void on_turn(void *ctx)
     cli_local_mind(((tune *)ctx)->local, ((tune *)ctx)->pool);
 }
 
-static bool is_stopped(void *ctx)
-{
-    (void)ctx;
-    return stop;
-}
-
 /* While there is no session yet. */
 static bool turn(void *ctx)
 {
     on_turn(ctx);
-    return stop;
+    return cli_stopped(NULL);
 }
 
 /* Also within a long computation of the search. */
 static bool is_over(void *ctx)
 {
     const tune *u = ctx;
-    return stop || (u->deadline_ns && hone_clock_ns() >= u->deadline_ns);
+    return cli_stopped(NULL) || (u->deadline_ns && hone_clock_ns() >= u->deadline_ns);
 }
 
 static json_t *rejections(const hone_session_result *r)
@@ -226,17 +210,6 @@ static hone_status load_target(const char *arg, const hone_intrin_set *intrins, 
 {
     hone_status st = cli_target_load(arg, ret, err);
     return st == HONE_OK ? cli_intrins_check(intrins, ret, err) : st;
-}
-
-static void catch_signals(void)
-{
-    const struct sigaction sa = {.sa_handler = on_signal};
-    const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    for (unsigned k = 0; k < HONE_LEN(signals); k++) {
-        struct sigaction was; /* what nohup, or a shell in the background, ignores stays so */
-        if (sigaction(signals[k], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
-            sigaction(signals[k], &sa, NULL);
-    }
 }
 
 /* Before the first of them. */
@@ -369,7 +342,7 @@ static int run(int argc, char **argv, const cli_command *self)
     if (st == HONE_OK)
         st = cli_reach_workers(pool, &listen, &workers, &err);
     if (st == HONE_OK)
-        catch_signals();
+        cli_catch_signals();
     if (st == HONE_OK && ask_devices)
         st = cli_target_of_devices(pool, &listen, &workers, turn, &u, &target, &err);
     if (st == HONE_OK && ask_devices)
@@ -378,7 +351,7 @@ static int run(int argc, char **argv, const cli_command *self)
         threads = st == HONE_OK && ask_devices ? target.cores : cli_processors();
     if (st == HONE_OK) {
         hone_driver driver = {.pool = pool,
-                              .stop = is_stopped,
+                              .stop = cli_stopped,
                               .on_turn = on_turn,
                               .on_peer = on_peer,
                               .on_action = on_action,
@@ -408,7 +381,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                                                  .start_ns = start,
                                                                  .db_path = db_path,
                                                                  .json = u.json,
-                                                                 .stop = is_stopped,
+                                                                 .stop = cli_stopped,
                                                                  .on_turn = on_turn,
                                                                  .ctx = &u},
                                         &driver, &found, &err)
