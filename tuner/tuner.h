@@ -263,6 +263,51 @@ typedef void (*hone_holdout_fn)(void *ctx, const hone_holdout_kernel *k, uint32_
 hone_status hone_holdout(const hone_holdout_options *o, hone_holdout_fn fn, void *ctx,
                          hone_error *err) HONE_NODISCARD;
 
+/* ---- prior: what a log teaches about all kernels, as a model that is kept (tuner/prior.c,
+ * tuner/prior_file.c) */
+
+/* So much has been read; `training`: that is all, and trees are made of it. */
+typedef struct hone_prior_progress {
+    uint32_t kernels;
+    uint64_t results;
+    bool training;
+} hone_prior_progress;
+
+typedef struct hone_prior_options {
+    hone_history_options history; /* its target_class is needed */
+    uint64_t seed;
+    int32_t threads; /* XGBoost's */
+    /* After each result and each round of training. May be NULL. */
+    void (*progress)(void *ctx, const hone_prior_progress *p);
+    void *ctx;
+} hone_prior_options;
+
+/* Trains a HONE_MODEL_PRIOR on all that the history has. *ret is the caller's to free, and
+ * *ret_about to decref: {"features_version", "space_version", "seed", "results", "rejected",
+ * "kernels": [{"name", "sizes", "hash", "threads", "results"}]}, as `about` of hone_db_model is to
+ * be; who knows how good the model is at kernels it has not seen may add that as "quality".
+ * HONE_E_NOTFOUND: too few results. HONE_E_MODEL, and what hone_history_read returns. */
+hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json_t **ret_about,
+                             hone_error *err) HONE_NODISCARD;
+/* The model of a row; `name` is for messages. HONE_E_VERSION: its features or its space are of
+ * another version. HONE_E_CORRUPT, HONE_E_MODEL. */
+hone_status hone_prior_parse(const hone_db_model *row, const char *name, hone_model **ret,
+                             hone_error *err) HONE_NODISCARD;
+/* The log's latest model for a target of this class: of as many threads, or else of any number.
+ * HONE_E_NOTFOUND: none, or none of this program's versions. As hone_prior_parse else, and what a
+ * database returns. The caller frees. */
+hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, hone_model **ret,
+                            hone_error *err) HONE_NODISCARD;
+
+/* A row as a file, appended to ret: a line with a checksum, a line of JSON with all that the row
+ * says, and the model's bytes. */
+void hone_prior_pack(const hone_db_model *row, hone_buf *ret);
+/* The row of such a file, to be freed by hone_db_model_free; whether this program can use the model
+ * is for hone_prior_parse to say. HONE_E_FOREIGN, HONE_E_VERSION (of the file's form),
+ * HONE_E_CORRUPT, HONE_E_LIMIT. */
+hone_status hone_prior_unpack(const char *bytes, size_t n, const char *name, hone_db_model *ret,
+                              hone_error *err) HONE_NODISCARD;
+
 /* ---- tasks: several kernels, one budget (tuner/tasks.c, tuner/task_list.c) --------------------
  */
 

@@ -1,0 +1,165 @@
+/* A model of all kernels of a log: trained, told about, and found again. */
+#include "tuner/tuner.h"
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+typedef struct training {
+    const hone_prior_options *o;
+    hone_model *model;
+    hone_prior_progress done;
+    uint64_t task; /* of the kernel at hand */
+    uint64_t of_kernel, rejected;
+    json_t *kernels;
+} training;
+
+static void end_kernel(training *t)
+{
+    size_t n = json_array_size(t->kernels);
+    if (n)
+        json_object_set_new(json_array_get(t->kernels, n - 1), "results",
+                            json_integer((json_int_t)t->of_kernel));
+    t->of_kernel = 0;
+}
+
+static void begin_kernel(training *t, const hone_history_kernel *k)
+{
+    char hash[17];
+    json_t *sizes = NULL;
+    end_kernel(t);
+    hone_hash_format(k->hash, hash);
+    if (hone_json_parse(k->sizes, strlen(k->sizes), &sizes, NULL) != HONE_OK)
+        sizes = json_object();
+    json_array_append_new(t->kernels,
+                          json_pack("{s:o, s:o, s:s, s:i}", "name", hone_json_string(k->name),
+                                    "sizes", sizes, "hash", hash, "threads", k->threads));
+    t->task = k->task;
+    t->done.kernels++;
+}
+
+static void tell(const training *t)
+{
+    if (t->o->progress)
+        t->o->progress(t->o->ctx, &t->done);
+}
+
+static bool take(void *ctx, const hone_history_kernel *k, const hone_history_result *r)
+{
+    training *t = ctx;
+    if (t->done.kernels == 0 || t->task != k->task)
+        begin_kernel(t, k);
+    hone_model_add(t->model, k->task, r->features, r->time_ns);
+    t->of_kernel++;
+    t->done.results++;
+    t->rejected += r->status != HONE_OK;
+    tell(t);
+    return true;
+}
+
+/* Asked between rounds of training. */
+static bool stopped(void *ctx)
+{
+    const training *t = ctx;
+    const hone_history_options *h = &t->o->history;
+    tell(t);
+    return h->stop && h->stop(h->stop_ctx);
+}
+
+static json_t *about(const training *t)
+{
+    return json_pack("{s:i, s:i, s:I, s:I, s:I, s:O}", "features_version", HONE_FEATURES_VERSION,
+                     "space_version", HONE_SPACE_VERSION, "seed", (json_int_t)t->o->seed, "results",
+                     (json_int_t)t->done.results, "rejected", (json_int_t)t->rejected, "kernels",
+                     t->kernels);
+}
+
+hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json_t **ret_about,
+                             hone_error *err)
+{
+    training t = {.o = o, .kernels = json_array()};
+    hone_model_metrics made;
+    t.model = hone_model_new(&(hone_model_options){.kind = HONE_MODEL_PRIOR,
+                                                   .seed = o->seed,
+                                                   .threads = o->threads,
+                                                   .stop = stopped,
+                                                   .stop_ctx = &t});
+    hone_status st = hone_history_read(&o->history, take, &t, err);
+    end_kernel(&t);
+    t.done.training = true;
+    if (st == HONE_OK)
+        st = hone_model_train(t.model, err);
+    hone_model_get_metrics(t.model, &made);
+    if (st == HONE_OK && made.trained_on == 0)
+        st = hone_fail(err, HONE_E_NOTFOUND,
+                       "'%s' has too few results of %.80s to learn from: %" PRIu64,
+                       hone_db_path(o->history.db), o->history.target_class, t.done.results);
+    if (st == HONE_OK) {
+        /* It outlives the options, which it would ask whether to stop. */
+        hone_buf bytes = {0};
+        hone_model *m = hone_model_new(
+            &(hone_model_options){.kind = HONE_MODEL_PRIOR, .seed = o->seed, .threads = 1});
+        st = hone_model_bytes(t.model, &bytes, err);
+        if (st == HONE_OK)
+            st = hone_model_parse(m, bytes.s, bytes.n, "the model", err);
+        hone_buf_free(&bytes);
+        if (st == HONE_OK) {
+            *ret = m;
+            *ret_about = about(&t);
+        } else {
+            hone_model_free(m);
+        }
+    }
+    hone_model_free(t.model);
+    json_decref(t.kernels);
+    return st;
+}
+
+/* ---- finding --------------------------------------------------------------------------------- */
+
+hone_status hone_prior_parse(const hone_db_model *row, const char *name, hone_model **ret,
+                             hone_error *err)
+{
+    json_t *j;
+    if (hone_json_parse(row->about, strlen(row->about), &j, NULL) != HONE_OK)
+        return hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: what it says of itself is not JSON",
+                         name);
+    json_int_t space = json_integer_value(json_object_get(j, "space_version"));
+    json_decref(j);
+    if (space != HONE_SPACE_VERSION)
+        return hone_fail(err, HONE_E_VERSION,
+                         "'%s' was trained on results of version %" JSON_INTEGER_FORMAT
+                         " of the space; this hone has version %d: train it again",
+                         name, space, HONE_SPACE_VERSION);
+    hone_model *m =
+        hone_model_new(&(hone_model_options){.kind = HONE_MODEL_PRIOR, .seed = 1, .threads = 1});
+    hone_status st = hone_model_parse(m, row->bytes.v, row->bytes.n, name, err);
+    if (st == HONE_OK)
+        *ret = m;
+    else
+        hone_model_free(m);
+    return st;
+}
+
+hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, hone_model **ret,
+                            hone_error *err)
+{
+    const int32_t of[] = {threads, 0};
+    char *class = hone_target_class(t);
+    hone_status st = HONE_E_NOTFOUND;
+    for (unsigned k = 0; k < HONE_LEN(of) && st == HONE_E_NOTFOUND; k++) {
+        hone_db_model row;
+        st = hone_db_model_latest(db, class, of[k], &row, err);
+        if (st != HONE_OK)
+            continue;
+        char *name = hone_xasprintf("model %" PRId64 " of %s", row.id, hone_db_path(db));
+        st = hone_prior_parse(&row, name, ret, err);
+        if (st == HONE_E_VERSION) /* as good as none */
+            st = HONE_E_NOTFOUND;
+        free(name);
+        hone_db_model_free(&row);
+    }
+    if (st == HONE_E_NOTFOUND)
+        hone_fail(err, st, "'%s' has no model of %s of this hone's versions", hone_db_path(db),
+                  class);
+    free(class);
+    return st;
+}
