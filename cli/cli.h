@@ -179,6 +179,6 @@ json_t *cli_features_json(const struct hone_model *m);
  * ------------------------------------------------------------------------------------ */
 
 extern const cli_command cli_tune, cli_tasks, cli_replay, cli_explain, cli_query, cli_show,
-    cli_worker, cli_keygen, cli_db, cli_report;
+    cli_worker, cli_keygen, cli_db, cli_report, cli_model;
 
 #endif

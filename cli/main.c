@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <signal.h>
 
-static const cli_command *const commands[] = {&cli_tune,   &cli_tasks, &cli_replay, &cli_explain,
-                                              &cli_report, &cli_query, &cli_show,   &cli_worker,
-                                              &cli_keygen, &cli_db};
+static const cli_command *const commands[] = {&cli_tune,   &cli_tasks,  &cli_replay, &cli_explain,
+                                              &cli_report, &cli_query,  &cli_model,  &cli_show,
+                                              &cli_worker, &cli_keygen, &cli_db};
 
 static void usage(FILE *to)
 {

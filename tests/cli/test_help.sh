@@ -10,6 +10,7 @@ declare -A takes=(
     [tasks]=""
     [explain]="-D --db --target --threads --json"
     [report]="-o"
+    [model]="--db -o --class --judge --json"
     [replay]="--strategy --seeds --trials --json"
     [query]="-D --db --target --threads --emit -o --name --require --trace --intrin --json"
     [show]="-D --trace --intrin"
