@@ -4,8 +4,8 @@
 . "$2/tests/cli/lib.sh"
 
 # ---- a log of two kernels, one of which has enough results to judge by
-run 0 "$HONE" tune matmul $small --threads 1 --trials 36 --strategy random --db t.db
-run 0 "$HONE" tune matmul -D M=48 -D N=64 -D K=80 --threads 1 --trials 12 --strategy random --db t.db
+run 0 "$HONE" tune matmul $small --threads 1 --trials 34 --strategy random --db t.db
+run 0 "$HONE" tune matmul -D M=48 -D N=64 -D K=80 --threads 1 --trials 8 --strategy random --db t.db
 cp t.db plain.db
 run 0 "$HONE" model show --db plain.db
 says "no model yet"
@@ -23,7 +23,7 @@ ok "a file" grep -q '^hone-prior 1 ' t.model
 run 0 "$HONE" model train --db t.db --json
 ok "the same log teaches the same" [ "$(number id)" = 1 ]
 results=$(number results)
-ok "from all results" [ "$results" -ge 40 ] # less the program as written, and what was asked twice
+ok "from all results" [ "$results" -ge 35 ] # less the program as written, and what was asked twice
 ok "of two kernels" [ "$(number kernels)" = 2 ]
 run 0 "$HONE" db stats t.db --json
 ok "one model" [ "$(number models)" = 1 ]
@@ -96,14 +96,13 @@ refuse 3 "none.model" "$HONE" model import none.model --db x.db
 ok "a refused file makes no log" [ ! -e x.db ]
 for verb in train show export; do
     refuse 3 "there is no database" "$HONE" model $verb --db none.db
-    refuse 2 "is not a hone database" "$HONE" model $verb --db t.model
 done
 refuse 2 "is not a hone database" "$HONE" model import t.model --db foreign.model
 refuse 3 "has no model" "$HONE" model export --db plain.db
 refuse 3 "has no good result" "$HONE" model train --db new.db
 refuse 3 "no good result of class riscv/base" "$HONE" model train --db t.db --class riscv/base
 refuse 3 "has no model of class riscv/base" "$HONE" model export --db t.db --class riscv/base
-run 0 "$HONE" tune matmul $small --threads 1 --trials 3 --db few.db
+run 0 "$HONE" tune matmul $small --threads 1 --trials 2 --db few.db
 refuse 3 "too few results" "$HONE" model train --db few.db
 run 0 "$HONE" model show --db few.db
 says "too few results to tell how good"
@@ -124,7 +123,7 @@ ok "the log stays" cmp -s t.db before
 if [ "$(uname -m)" = x86_64 ]; then
     "$BUILD/hone-device" --describe | sed 's/"mattr":"[^"]*"/"mattr":""/; s/"mcpu":"[^"]*"/"mcpu":"x86-64"/
         s/"vector-bytes":[0-9]*/"vector-bytes":16/; s/"vector-registers":[0-9]*/"vector-registers":16/' >plain.json
-    run 0 "$HONE" tune matmul $small --threads 1 --trials 12 --strategy random --db plain.db --target plain.json
+    run 0 "$HONE" tune matmul $small --threads 1 --trials 10 --strategy random --db plain.db --target plain.json
     refuse 2 "several classes of targets, as x86_64/" "$HONE" model train --db plain.db -o two.model
     ok "no file" [ ! -e two.model ]
     run 0 "$HONE" model train --db plain.db
