@@ -262,7 +262,7 @@ static int run(int argc, char **argv, const cli_command *self)
     list_strategies(strategy_help, sizeof strategy_help);
     int64_t threads = 0, trials = -1, seconds = 0, seed = 1;
     const char *tasks_path = NULL;
-    bool insecure = false;
+    bool insecure = false, alone = false;
     tune u = {0};
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
@@ -278,6 +278,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
         {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
         {"--strategy", CLI_TEXT, "NAME", &strategy_arg, strategy_help, 0},
+        {"--no-transfer", CLI_FLAG, NULL, &alone, "take nothing over from the log's other kernels",
+         0},
         {"--worker", CLI_LIST, "ENDPOINT", &workers,
          "measure on the worker that listens there (tcp://*:PORT: wait for some)", 0},
         {"--listen", CLI_LIST, "ENDPOINT", &listen, "wait for workers at this address", 0},
@@ -369,6 +371,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                      .time_ms = seconds * 1000,
                                      .seed = (uint64_t)seed,
                                      .strategy = strategy,
+                                     .alone = alone,
                                      .db = db,
                                      .port = hone_driver_port(&driver),
                                      .exclusive = here && threads >= cli_processors(),

@@ -317,6 +317,21 @@ bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng);
  * HONE_REJECT_*, HONE_E_INPUT, HONE_E_INTERRUPTED. */
 hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
+/* Which factor of a tile makes up for another extent, the others staying as near as can be. */
+typedef enum hone_adapt_way {
+    HONE_ADAPT_TASKS, /* of three or more the second: the parts that threads share stay as many */
+    HONE_ADAPT_TILES  /* the outermost */
+} hone_adapt_way;
+/* Makes a candidate of this space of a trace for the same kernel at other sizes, or for another
+ * target (space/adapt.c), and finishes it. Instructions are t's; where a design space of sp has the
+ * same ones, numbers among their operands are that design space's, and the candidate is one that
+ * could be sampled. A decision that is legal here is kept, but for the factor of a tile that makes
+ * up for the extent; another becomes the nearest that is: of a tile by the logarithms of the other
+ * factors, of a choice by what was chosen. t may be s's own. A trace of this space stays as it is.
+ * HONE_REJECT_*: t's instructions cannot be carried out here with these decisions; HONE_E_INPUT: it
+ * lacks a decision, or is malformed; HONE_E_INTERRUPTED. */
+hone_status hone_space_adapt(const hone_space *sp, const hone_trace *t, hone_adapt_way way,
+                             hone_sched *s, hone_error *err) HONE_NODISCARD;
 
 /* Every trace that could be sampled, one after the other and each once (space/enumerate.c): the
  * first design space from its first decisions to its last, then the next. The order is a function

@@ -7,6 +7,7 @@
  *   compare.c     one measurement against another, and the clock all times are told on
  *   finals.c      the incumbent and the fastest few behind it; final race and confirmation
  *   session_log.c rows of the log
+ *   near.c        what the log knows of the same kernel at other sizes
  *   action.c      what the driver is to do */
 #ifndef HONE_TUNER_INTERNAL_H
 #define HONE_TUNER_INTERNAL_H
@@ -216,12 +217,35 @@ void hone_tuner__race_begin(session *s);
 void hone_tuner__race_step(session *s);    /* phase RACING */
 bool hone_tuner__confirm_step(session *s); /* phase CONFIRMING; false: it is over */
 
+/* ---- near.c ------------------------------------------------------------------------------------
+ */
+
+/* A kernel of the log, on a target, with a schedule. */
+typedef struct neighbour {
+    int64_t workload_id, target_id;
+    double far;     /* from the one at hand; not finite: they are not alike */
+    bool elsewhere; /* on another target */
+    char *best;     /* text of its best trace */
+} neighbour;
+
+/* The sum over named sizes (JSON objects) of |ln ratio|. NaN: they do not name the same ones, or
+ * none. Pure. */
+double hone_tuner__sizes_apart(const char *a, const char *b);
+/* The same over the extents of loops. Infinite: nests of another form. Pure. */
+double hone_tuner__programs_apart(const hone_program *a, const hone_program *b);
+/* The numbers of at most `most` of them, the nearest first; of equally near ones those on the same
+ * target, then the earlier. Pure. */
+uint32_t hone_tuner__nearest(const neighbour *v, uint32_t n, uint32_t *ret, uint32_t most);
+/* Suggests to the search what the log's nearest kernels of this class, for targets of this one's
+ * class and as many threads, make of this one. HONE_E_INTERRUPTED, and what a database returns. */
+hone_status hone_tuner__near(session *s, hone_error *err) HONE_NODISCARD;
+
 /* ---- session_log.c -----------------------------------------------------------------------------
  */
 
 /* Rows of workload, target and session. */
 hone_status hone_tuner__log_open(session *s, hone_error *err) HONE_NODISCARD;
-/* Tells the search what the log knows. */
+/* Tells the search what the log knows, and suggests to it what may be worth a trial. */
 hone_status hone_tuner__log_recall(session *s, hone_error *err) HONE_NODISCARD;
 /* The log's best (below_ns infinite), or its fastest record below that, which this session has not
  * met yet; it is met now. NULL: none. The caller holds it. */

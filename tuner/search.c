@@ -22,13 +22,18 @@ typedef struct offered {
     hone_features features;
 } offered;
 
+typedef struct suggestion {
+    hone_trace trace; /* search part */
+    const char *why;
+} suggestion;
+
 struct hone_search {
     hone_strategy_env env; /* first: what a strategy hands back is the search */
     const hone_strategy *strategy;
     void *self; /* of the strategy */
     hone_tuner__known known;
     HONE_VEC(offered) ready, asked; /* in turn */
-    HONE_VEC(hone_trace) suggested; /* not offered yet, in turn */
+    HONE_VEC(suggestion) suggested; /* not offered yet, in turn */
     bool default_offered, stopped;
     uint64_t next_id;
     uint32_t want; /* of this ask */
@@ -99,7 +104,7 @@ void hone_search_free(hone_search *s)
     for (uint32_t k = 0; k < s->asked.n; k++)
         offered_free(&s->asked.v[k]);
     for (uint32_t k = 0; k < s->suggested.n; k++)
-        hone_trace_free(&s->suggested.v[k]);
+        hone_trace_free(&s->suggested.v[k].trace);
     hone_vec_free(&s->ready);
     hone_vec_free(&s->asked);
     hone_vec_free(&s->suggested);
@@ -234,15 +239,15 @@ bool hone_strategy_offer(hone_strategy_env *env, const hone_trace *t, const char
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-void hone_search_suggest(hone_search *s, const char *trace)
+void hone_search_suggest(hone_search *s, const char *trace, const char *why)
 {
-    hone_trace t = {0};
-    if (hone_trace_parse(trace, strlen(trace), &t, NULL) != HONE_OK) {
-        hone_trace_free(&t);
+    suggestion x = {.why = why};
+    if (hone_trace_parse(trace, strlen(trace), &x.trace, NULL) != HONE_OK) {
+        hone_trace_free(&x.trace);
         return;
     }
-    t.insts.n = hone_trace_search_part(&t);
-    hone_vec_push(&s->suggested, t);
+    x.trace.insts.n = hone_trace_search_part(&x.trace);
+    hone_vec_push(&s->suggested, x);
 }
 
 static void offer_default(hone_search *s)
@@ -260,12 +265,13 @@ static void offer_suggested(hone_search *s)
 {
     uint32_t k = 0;
     for (; k < s->suggested.n && hone_strategy_wanted(&s->env); k++) {
-        hone_trace *t = &s->suggested.v[k];
-        if (!hone_strategy_knows(&s->env, hone_strategy_key(t)) && hone_strategy_finish(&s->env, t))
-            offer(s, "log", NAN);
+        suggestion *x = &s->suggested.v[k];
+        if (!hone_strategy_knows(&s->env, hone_strategy_key(&x->trace)) &&
+            hone_strategy_finish(&s->env, &x->trace))
+            offer(s, x->why, NAN);
         if (s->stopped)
             break;
-        hone_trace_free(t);
+        hone_trace_free(&x->trace);
     }
     s->suggested.n -= k;
     if (k > 0 && s->suggested.n > 0)

@@ -77,16 +77,19 @@ static bool suggest(void *ctx, const hone_db_record *r)
 {
     session *s = ctx;
     if (r->space_version != HONE_SPACE_VERSION && !hone_tuner__is_as_written(r->trace))
-        hone_search_suggest(s->search, r->trace);
+        hone_search_suggest(s->search, r->trace, "log");
     return true;
 }
 
 hone_status hone_tuner__log_recall(session *s, hone_error *err)
 {
     const hone_db_where here = {.workload_id = s->workload_id, .target_id = s->target_id};
+    const hone_strategy *strategy = s->o.strategy ? s->o.strategy : hone_strategy_at(0);
     HONE_TRY(hone_db_each_record(s->o.db, &here, recall, s, err));
-    return hone_db_each_fastest(s->o.db, s->workload_id, s->target_id, SUGGESTIONS, suggest, s,
-                                err);
+    HONE_TRY(
+        hone_db_each_fastest(s->o.db, s->workload_id, s->target_id, SUGGESTIONS, suggest, s, err));
+    /* who goes through the whole space comes by whatever there is to be suggested */
+    return s->o.alone || strategy->whole ? HONE_OK : hone_tuner__near(s, err);
 }
 
 static bool is_met(const session *s, uint64_t hash)

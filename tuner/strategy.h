@@ -38,10 +38,10 @@ typedef struct hone_search_options {
 } hone_search_options;
 
 typedef struct hone_candidate {
-    uint64_t id;     /* from 0, in the order of asking */
-    uint64_t hash;   /* hone_trace_hash of the finished trace */
-    const char *why; /* "default", "log" (suggested), or the strategy's word: "seed", "model", .. */
-    char *trace;     /* text of the finished trace; "" means the program as written */
+    uint64_t id;      /* from 0, in the order of asking */
+    uint64_t hash;    /* hone_trace_hash of the finished trace */
+    const char *why;  /* "default", a suggestion's word, or the strategy's: "seed", "model", .. */
+    char *trace;      /* text of the finished trace; "" means the program as written */
     double predicted; /* ln of the time the strategy expects, up to a constant; NaN: no idea */
 } hone_candidate;
 void hone_candidate_free(hone_candidate *c);
@@ -57,9 +57,10 @@ void hone_search_free(hone_search *s); /* NULL is fine */
 hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
                             hone_error *err) HONE_NODISCARD;
 
-/* A trace worth asking for right after the program as written, such as one that was fast in another
- * version of the space. One that cannot be replayed is dropped. */
-void hone_search_suggest(hone_search *s, const char *trace);
+/* A trace worth asking for right after the program as written, after those suggested before. `why`,
+ * of static storage: "log", it was fast in another version of the space; "near", at other sizes.
+ * One that cannot be replayed is dropped. */
+void hone_search_suggest(hone_search *s, const char *trace, const char *why);
 
 #define HONE_NOT_ASKED UINT64_MAX
 

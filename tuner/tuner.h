@@ -48,6 +48,7 @@ typedef struct hone_session_options {
     hone_session_port port;
     bool exclusive; /* builds and measurements share all processors: never at the same time */
     bool held;      /* the trials are granted in parts, by hone_session_grant; `trials` is 0 */
+    bool alone;     /* nothing is taken over from other kernels of the log */
     /* Looked at within long computations; true ends them early. Whoever sets it calls
      * hone_session_stop too. May be NULL. */
     bool (*stop)(void *ctx);

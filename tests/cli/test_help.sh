@@ -6,7 +6,7 @@
 
 man=$SRC/docs/man/hone.1
 declare -A takes=(
-    [tune]="-D --tasks --db --target --threads --trials --time --seed --strategy --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
+    [tune]="-D --tasks --db --target --threads --trials --time --seed --strategy --no-transfer --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
     [tasks]=""
     [explain]="-D --db --target --threads --json"
     [report]="-o"

@@ -1,8 +1,7 @@
 /* Going through decisions and spaces: what is drawn and what is mutated is in it, nothing is twice,
  * what is illegal is passed over at once, and an interruption loses nothing. */
-#include "tests/space/prim_test.h"
+#include "tests/space/trace_test.h"
 
-#include "space/trace/internal.h"
 #include "tests/costmodel/simulated.h"
 
 /* ---- one instruction ------------------------------------------------------------------------- */
@@ -252,31 +251,6 @@ static void mutants_of_choices(void **state)
 }
 
 /* ---- whole traces ---------------------------------------------------------------------------- */
-
-/* Every decision of t, which is legal, is one of those that there are. */
-static void check_members(const hone_space *sp, const hone_trace *t)
-{
-    hone_sched s = {0};
-    hone_trace part = *t;
-    part.insts.n = hone_trace_search_part(t);
-    hone_space__lend(sp, &s);
-    hone_space__rewind(&s, &part, &sp->base, NULL);
-    for (uint32_t k = 0; k < part.insts.n; k++) {
-        const hone_inst *in = &s.trace.insts.v[k];
-        if (in->n_decision) {
-            int64_t d[HONE_SPACE_MAX_FACTORS];
-            uint32_t n = 0;
-            do {
-                APPLY(hone_space__next_decision(&s, in, d, &n, err));
-                if (n == 0)
-                    fail_msg("%s: a decision is outside", hone_inst_name(in->kind));
-            } while (n != in->n_decision ||
-                     memcmp(d, s.trace.ints.v + in->decision, n * sizeof *d) != 0);
-        }
-        APPLY(hone_space__replay_one(&s, k, err));
-    }
-    hone_sched_fini(&s);
-}
 
 static const struct {
     const char *name;

@@ -5,6 +5,7 @@
 #include "tests/space/prim_test.h"
 
 #include "space/space.h"
+#include "space/trace/internal.h"
 
 /* What TVM v0.9's rules do to a product b0 in a program b1: tiles, a copy of what is written. */
 #define TVM_TILES                                                                                 \
@@ -79,6 +80,31 @@ static inline void replay_refused(const hone_program *base, const char *text, ho
     hone_sched_fini(&s);
     hone_sched_fini(&before);
     hone_trace_free(&t);
+}
+
+/* Every decision of t, which is legal, is one of those that there are. */
+static inline void check_members(const hone_space *sp, const hone_trace *t)
+{
+    hone_sched s = {0};
+    hone_trace part = *t;
+    part.insts.n = hone_trace_search_part(t);
+    hone_space__lend(sp, &s);
+    hone_space__rewind(&s, &part, &sp->base, NULL);
+    for (uint32_t k = 0; k < part.insts.n; k++) {
+        const hone_inst *in = &s.trace.insts.v[k];
+        if (in->n_decision) {
+            int64_t d[HONE_SPACE_MAX_FACTORS];
+            uint32_t n = 0;
+            do {
+                APPLY(hone_space__next_decision(&s, in, d, &n, err));
+                if (n == 0)
+                    fail_msg("%s: a decision is outside", hone_inst_name(in->kind));
+            } while (n != in->n_decision ||
+                     memcmp(d, s.trace.ints.v + in->decision, n * sizeof *d) != 0);
+        }
+        APPLY(hone_space__replay_one(&s, k, err));
+    }
+    hone_sched_fini(&s);
 }
 
 #endif

@@ -39,7 +39,9 @@ typedef struct fake_user {
     hone_db *db;
     hone_session *session;
     const hone_session_result *r;
+    char sizes[64];
     uint64_t trials, bests, notices, cancels;
+    uint64_t near; /* trials suggested by other kernels */
     hone_trial last;
     char last_reason[256], notice[512];
     bool seen[8]; /* phases */
@@ -111,6 +113,8 @@ typedef struct fake_want {
     int64_t time_ms;
     bool exclusive;
     const hone_strategy *strategy; /* NULL: the default */
+    bool alone;
+    int32_t threads; /* 0: one */
 } fake_want;
 
 static inline fake_user *fake_start(fake_pool *f, unsigned k, const fake_want *w)
@@ -121,18 +125,21 @@ static inline fake_user *fake_start(fake_pool *f, unsigned k, const fake_want *w
     const hone_size sizes[] = {{"M", size}, {"N", size}, {"K", size}};
     char *path = hone_xasprintf("%s/%s", f->folder, w->db ? w->db : "hone.db");
     *u = (fake_user){.target = simulated_target(), .program = simulated_kernel("matmul", sizes, 3)};
+    snprintf(u->sizes, sizeof u->sizes, "{\"M\":%d,\"N\":%d,\"K\":%d}", (int)size, (int)size,
+             (int)size);
     if (hone_db_open(path, HONE_DB_WRITE | HONE_DB_CREATE, &u->db, &err) != HONE_OK)
         fail_msg("%s", err.message);
     free(path);
     hone_session_options o = {.program = &u->program,
-                              .sizes = "{}",
+                              .sizes = u->sizes,
                               .target = &u->target,
                               .llvm_version = "none",
-                              .threads = 1,
+                              .threads = w->threads ? w->threads : 1,
                               .trials = w->trials,
                               .time_ms = w->time_ms,
                               .seed = w->seed ? w->seed : 1,
                               .strategy = w->strategy,
+                              .alone = w->alone,
                               .db = u->db,
                               .exclusive = w->exclusive,
                               .port = {f, fake_new_id, fake_able, fake_in_hand}};
@@ -220,6 +227,7 @@ static inline void fake_act(fake_pool *f, unsigned k, const hone_session_action 
     case HONE_SESSION_TRIAL:
         assert_int_equal(a->trial.number, ++u->trials);
         u->bests += a->trial.best;
+        u->near += strcmp(a->trial.why, "near") == 0;
         u->last = a->trial;
         snprintf(u->last_reason, sizeof u->last_reason, "%s", a->trial.reason);
         u->last.reason = u->last_reason;

@@ -122,11 +122,11 @@ static void suggestions(void **state)
     game_start(&g, *state, sp, 12);
     hone_outcome known = game_outcome(&first.asked[3], HONE_NOT_ASKED, 1e4);
     hone_search_tell(g.search, &known);
-    hone_search_suggest(g.search, first.asked[1].trace);
-    hone_search_suggest(g.search, "no trace at all");
-    hone_search_suggest(g.search, first.asked[3].trace); /* known */
-    hone_search_suggest(g.search, first.asked[2].trace);
-    hone_search_suggest(g.search, first.asked[1].trace); /* twice */
+    hone_search_suggest(g.search, first.asked[1].trace, "log");
+    hone_search_suggest(g.search, "no trace at all", "log");
+    hone_search_suggest(g.search, first.asked[3].trace, "log"); /* known */
+    hone_search_suggest(g.search, first.asked[2].trace, "log");
+    hone_search_suggest(g.search, first.asked[1].trace, "log"); /* twice */
     while (g.n < 20)
         assert_true(game_ask(&g, 2) > 0);
     assert_string_equal(g.asked[0].why, "default");
@@ -329,8 +329,8 @@ static void a_stop_is_heeded(void **state)
             &(hone_search_options){
                 .seed = 13, .population = GAME_POPULATION, .stop = pressed, .stop_ctx = &b});
         b.search = g.search;
-        hone_search_suggest(g.search, other.asked[14].trace);
-        hone_search_suggest(g.search, other.asked[15].trace);
+        hone_search_suggest(g.search, other.asked[14].trace, "log");
+        hone_search_suggest(g.search, other.asked[15].trace, "log");
         while (g.n < 24 && at == 0)
             assert_true(game_ask(&g, 12) > 0);
         /* from the start, and in a round that has news */
@@ -389,7 +389,7 @@ static void a_stop_of_the_space(void **state)
     for (uint64_t at = 1; at < 400; at = at * 3 / 2 + 1) {
         game g;
         game_start(&g, *state, sp, 13);
-        hone_search_suggest(g.search, other.asked[14].trace);
+        hone_search_suggest(g.search, other.asked[14].trace, "log");
         button b = {.search = g.search, .at = at};
         sp->stop = pressed;
         sp->stop_ctx = &b;

@@ -167,6 +167,18 @@ static void the_budget_is_kept(void **state)
     list_close(&l);
 }
 
+/* One that is opened later begins with what the others have found by then. */
+static void the_first_helps_the_next(void **state)
+{
+    (void)state;
+    listed l = {0};
+    list_open(&l, 40, 0, 1);
+    assert_true(to_the_end(&l));
+    assert_int_equal(l.f.user[1].near, 0); /* the heavier one came first */
+    assert_in_range(l.f.user[0].near, 1, 2);
+    list_close(&l);
+}
+
 /* A kernel whose reference fails is told of; the other goes on. */
 static void fail_the_first(void *ctx, fake_pool *f, const fake_job *j, hone_pool_event *e)
 {
@@ -242,6 +254,7 @@ int main(void)
         cmocka_unit_test(who_has_nothing_is_helped_in_turn),
         cmocka_unit_test(rounds_are_remembered),
         cmocka_unit_test(the_budget_is_kept),
+        cmocka_unit_test(the_first_helps_the_next),
         cmocka_unit_test(one_fails_the_other_goes_on),
         cmocka_unit_test(no_workers_for_any),
         cmocka_unit_test(time_is_kept_too),
