@@ -12,7 +12,13 @@
 #include <math.h>
 
 #define ENOUGH_NS 60000000000 /* calls of seconds: no more pairs after this */
-enum { MIN_PAIRS = 21, LEAST_PAIRS = 7, MAX_DUELS = 128, MAX_OTHERS = 120, LONG_WARM_NS = 20000000 };
+enum {
+    MIN_PAIRS = 21,
+    LEAST_PAIRS = 7,
+    MAX_DUELS = 128,
+    MAX_OTHERS = 120,
+    LONG_WARM_NS = 20000000
+};
 
 static const char usage[] =
     "usage: bench_versus [options] KERNEL [NAME=VALUE]... [LIBRARY.so]\n"

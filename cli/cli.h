@@ -145,6 +145,18 @@ void cli_catch_signals(void);
 void cli_stop(void); /* as such a signal does */
 bool cli_stopped(void *ctx);
 
+/* ---- what a tune begins with (prior.c) --------------------------------------------------------
+ */
+
+struct hone_model;
+/* What is known of other kernels: the log's model, trained first where it has grown (progress is
+ * told), else the one that comes with hone, else none (*ret NULL). *ret_trust: how far to trust it
+ * before there are own results. The caller frees *ret. HONE_E_INTERRUPTED (`stop`), and what a
+ * database or a model returns. */
+hone_status cli_prior(struct hone_db *db, const hone_target *t, int32_t threads,
+                      bool (*stop)(void *ctx), void *ctx, struct hone_model **ret,
+                      double *ret_trust, hone_error *err) HONE_NODISCARD;
+
 /* ---- what a tune says (tune.c, tune_list.c) ----------------------------------------------------
  */
 
@@ -170,7 +182,6 @@ typedef struct cli_tune_list_options {
 hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o,
                           struct hone_driver *d, bool *ret_found, hone_error *err) HONE_NODISCARD;
 
-struct hone_model;
 /* [{"feature": name, "share": of all gains}, ...], the weightiest first, at most ten; none of a
  * model that is not trained. (explain.c) */
 json_t *cli_features_json(const struct hone_model *m);

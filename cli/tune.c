@@ -315,6 +315,8 @@ static int run(int argc, char **argv, const cli_command *self)
     cli_task_list list = {0};
     hone_target target;
     hone_db *db = NULL;
+    hone_model *prior = NULL;
+    double trust = 0;
     hone_pool *pool = NULL;
     hone_custom_rules *rules = hone_custom_rules_new();
     bool ask_devices = strcmp(target_arg, "device") == 0;
@@ -351,6 +353,10 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_check(intrins, &target, &err);
     if (!threads)
         threads = st == HONE_OK && ask_devices ? target.cores : cli_processors();
+    if (st == HONE_OK && !alone && strategy->learns)
+        st = cli_prior(db, &target, (int32_t)threads, is_over, &u, &prior, &trust, &err);
+    if (st == HONE_E_INTERRUPTED) /* the session says so too */
+        st = HONE_OK;
     if (st == HONE_OK) {
         hone_driver driver = {.pool = pool,
                               .stop = cli_stopped,
@@ -371,6 +377,8 @@ static int run(int argc, char **argv, const cli_command *self)
                                      .time_ms = seconds * 1000,
                                      .seed = (uint64_t)seed,
                                      .strategy = strategy,
+                                     .prior = prior,
+                                     .prior_trust = trust,
                                      .alone = alone,
                                      .db = db,
                                      .port = hone_driver_port(&driver),
@@ -390,6 +398,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                         &driver, &found, &err)
                         : tune_one(&u, &kernel, &each, &driver, db_path, start, &found, &err);
     }
+    hone_model_free(prior);
     hone_pool_free(pool);
     cli_local_stop(u.local);
     hone_db_close(db);

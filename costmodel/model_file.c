@@ -6,8 +6,8 @@
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* One header line, then XGBoost's own form (UBJSON), whose hash the header states: XGBoost is never given
- * bytes it did not write. */
+/* One header line, then XGBoost's own form (UBJSON), whose hash the header states: XGBoost is never
+ * given bytes it did not write. */
 hone_status hone_model_bytes(hone_model *m, hone_buf *ret, hone_error *err)
 {
     if (!m->booster)

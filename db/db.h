@@ -153,6 +153,9 @@ hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret,
  * that says whether workload, target or only a result is missing. */
 hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
                          int32_t threads, hone_db_record *ret, hone_error *err) HONE_NODISCARD;
+/* Records of targets of this class. */
+hone_status hone_db_record_count(hone_db *db, const char *target_class, uint64_t *ret,
+                                 hone_error *err) HONE_NODISCARD;
 void hone_db_record_free(hone_db_record *r);
 /* compare_ns, or what stands for it in records of a hone that had none: time_ns. */
 int64_t hone_db_record_clock(const hone_db_record *r);

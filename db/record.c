@@ -270,6 +270,22 @@ hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target
     return HONE_OK;
 }
 
+hone_status hone_db_record_count(hone_db *db, const char *target_class, uint64_t *ret,
+                                 hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    bool row = false;
+    *ret = 0;
+    HONE_TRY(hone_db__sql(db, HONE_DB__RECORD_COUNT, &stmt, err));
+    hone_db__bind(stmt, "t", target_class);
+    hone_status s = hone_db__step(db, stmt, "counting records", &row, err);
+    if (s == HONE_OK && row)
+        *ret = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return s;
+}
+
 void hone_db_record_free(hone_db_record *r)
 {
     hone_db__record row = {.pub = *r};

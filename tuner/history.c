@@ -1,6 +1,8 @@
 /* What a log knows of kernels, made ready to be learned from: records replayed, and described. */
 #include "tuner/tuner.h"
 
+#define LEAST_EACH 16 /* results of a kernel, however many kernels share a limit */
+
 typedef struct place {
     int64_t workload_id, target_id;
     uint64_t hash;
@@ -17,7 +19,7 @@ typedef struct reading {
     void *ctx;
     hone_sched sched;
     hone_features features;
-    uint32_t n;
+    uint32_t n, most; /* of its results */
     bool ended;
 } reading;
 
@@ -71,7 +73,7 @@ static bool add_record(void *ctx, const hone_db_record *rec)
         r->ended = !r->fn(r->ctx, &r->kernel, &result);
     }
     hone_trace_free(&trace);
-    return !r->ended && (r->o->most == 0 || r->n < r->o->most);
+    return !r->ended && (r->most == 0 || r->n < r->most);
 }
 
 /* A kernel whose text this hone cannot read any more teaches nothing. */
@@ -108,6 +110,12 @@ hone_status hone_history_read(const hone_history_options *o, hone_history_fn fn,
     reading r = {.o = o, .fn = fn, .ctx = ctx};
     const hone_db_where where = {.target_class = o->target_class, .threads = o->threads};
     hone_status st = hone_db_each_best(o->db, &where, add_place, &r, err);
+    r.most = o->most;
+    if (o->most_in_all && r.places.n) {
+        uint32_t share = o->most_in_all / r.places.n;
+        share = share < LEAST_EACH ? LEAST_EACH : share;
+        r.most = r.most == 0 || share < r.most ? share : r.most;
+    }
     for (uint32_t k = 0; k < r.places.n && st == HONE_OK && !r.ended; k++)
         st = read_place(&r, &r.places.v[k], err);
     if (st == HONE_OK && stopped(o))

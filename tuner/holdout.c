@@ -15,12 +15,14 @@ typedef struct candidate {
 
 typedef struct kernel {
     hone_holdout_kernel name;
-    uint64_t task;
+    uint64_t task, hash;
+    uint32_t group; /* kernels of one hash, whatever their targets and threads, are one */
     HONE_VEC(candidate) v;
 } kernel;
 
 typedef struct set {
     HONE_VEC(kernel) kernels;
+    uint32_t groups;
 } set;
 
 static bool take(void *ctx, const hone_history_kernel *k, const hone_history_result *r)
@@ -28,7 +30,11 @@ static bool take(void *ctx, const hone_history_kernel *k, const hone_history_res
     set *s = ctx;
     kernel *last = s->kernels.n ? &s->kernels.v[s->kernels.n - 1] : NULL;
     if (!last || last->task != k->task) {
-        kernel x = {.task = k->task};
+        kernel x = {.task = k->task, .hash = k->hash, .group = s->groups};
+        for (uint32_t i = 0; i < s->kernels.n; i++)
+            if (s->kernels.v[i].hash == k->hash)
+                x.group = s->kernels.v[i].group;
+        s->groups += x.group == s->groups;
         snprintf(x.name.name, sizeof x.name.name, "%s %s", k->name, k->sizes);
         hone_vec_push(&s->kernels, x);
         last = &s->kernels.v[s->kernels.n - 1];
@@ -53,11 +59,15 @@ static void shuffle(kernel *k, uint64_t seed)
 }
 
 /* Judges by what is left when the first n are learned from. */
-static hone_status judge(const kernel *k, uint32_t n, hone_model *prior, uint64_t seed,
-                         hone_model_quality *ret, hone_error *err)
+static hone_status judge(const kernel *k, uint32_t n, hone_model *prior,
+                         const hone_holdout_options *o, hone_model_quality *ret, hone_error *err)
 {
-    hone_model *m = hone_model_new(
-        &(hone_model_options){.seed = seed, .threads = 1, .prior = prior, .trust = 1});
+    hone_model *m = hone_model_new(&(hone_model_options){.seed = o->seed,
+                                                         .threads = o->threads,
+                                                         .prior = prior,
+                                                         .trust = 1,
+                                                         .stop = o->history.stop,
+                                                         .stop_ctx = o->history.stop_ctx});
     for (uint32_t i = 0; i < n; i++)
         hone_model_add(m, k->task, &k->v.v[i].features, k->v.v[i].ns);
     hone_status st = hone_model_train(m, err);
@@ -91,18 +101,22 @@ static hone_status run_fold(const set *s, uint32_t fold, const hone_holdout_opti
                                                              .stop_ctx = o->history.stop_ctx});
     for (uint32_t k = 0; k < s->kernels.n; k++) {
         const kernel *x = &s->kernels.v[k];
-        for (uint32_t i = 0; i < x->v.n && k % o->folds != fold; i++)
+        for (uint32_t i = 0; i < x->v.n && x->group % o->folds != fold; i++)
             hone_model_add(prior, x->task, &x->v.v[i].features, x->v.v[i].ns);
     }
     hone_status st = hone_model_train(prior, err);
-    for (uint32_t k = fold; k < s->kernels.n && st == HONE_OK; k += o->folds) {
+    for (uint32_t k = 0; k < s->kernels.n && st == HONE_OK; k++) {
         const kernel *x = &s->kernels.v[k];
+        if (x->group % o->folds != fold)
+            continue;
+        if (o->history.stop && o->history.stop(o->history.stop_ctx))
+            st = hone_fail(err, HONE_E_INTERRUPTED, "it was asked to stop");
         for (uint32_t at = 0; at < o->n_sizes && st == HONE_OK; at++) {
             hone_model_quality q[2];
             if (o->sizes[at] + LEAST > x->v.n)
                 continue;
             for (int with = 0; with < 2 && st == HONE_OK; with++)
-                st = judge(x, o->sizes[at], with ? prior : NULL, o->seed, &q[with], err);
+                st = judge(x, o->sizes[at], with ? prior : NULL, o, &q[with], err);
             if (st == HONE_OK)
                 fn(ctx, &x->name, o->sizes[at], &q[0], &q[1]);
         }
@@ -118,7 +132,7 @@ hone_status hone_holdout(const hone_holdout_options *o, hone_holdout_fn fn, void
     hone_status st = hone_history_read(&o->history, take, &s, err);
     for (uint32_t k = 0; k < s.kernels.n; k++)
         shuffle(&s.kernels.v[k], o->seed);
-    for (uint32_t fold = 0; fold < o->folds && fold < s.kernels.n && st == HONE_OK; fold++)
+    for (uint32_t fold = 0; fold < o->folds && fold < s.groups && st == HONE_OK; fold++)
         st = run_fold(&s, fold, o, fn, ctx, err);
     for (uint32_t k = 0; k < s.kernels.n; k++) {
         for (uint32_t i = 0; i < s.kernels.v[k].v.n; i++)

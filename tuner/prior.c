@@ -1,6 +1,12 @@
 /* A model of all kernels of a log: trained, told about, and found again. */
 #include "tuner/tuner.h"
 
+/* Train again when the log has so many times the results, and so many more. */
+#define GROWN 1.5
+#define GROWN_BY 64
+/* Results a session begins by learning from, at most: some seconds. */
+#define MOST_READY 8192
+
 /* ---- training -------------------------------------------------------------------------------- */
 
 typedef struct training {
@@ -64,11 +70,12 @@ static bool stopped(void *ctx)
     return h->stop && h->stop(h->stop_ctx);
 }
 
-static json_t *about(const training *t)
+static json_t *about(const training *t, uint64_t records)
 {
-    return json_pack("{s:i, s:i, s:I, s:I, s:I, s:O}", "features_version", HONE_FEATURES_VERSION,
-                     "space_version", HONE_SPACE_VERSION, "seed", (json_int_t)t->o->seed, "results",
-                     (json_int_t)t->done.results, "rejected", (json_int_t)t->rejected, "kernels",
+    return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:O}", "features_version",
+                     HONE_FEATURES_VERSION, "space_version", HONE_SPACE_VERSION, "seed",
+                     (json_int_t)t->o->seed, "results", (json_int_t)t->done.results, "rejected",
+                     (json_int_t)t->rejected, "records", (json_int_t)records, "kernels",
                      t->kernels);
 }
 
@@ -82,7 +89,10 @@ hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json
                                                    .threads = o->threads,
                                                    .stop = stopped,
                                                    .stop_ctx = &t});
-    hone_status st = hone_history_read(&o->history, take, &t, err);
+    uint64_t records = 0;
+    hone_status st = hone_db_record_count(o->history.db, o->history.target_class, &records, err);
+    if (st == HONE_OK)
+        st = hone_history_read(&o->history, take, &t, err);
     end_kernel(&t);
     t.done.training = true;
     if (st == HONE_OK)
@@ -103,7 +113,7 @@ hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json
         hone_buf_free(&bytes);
         if (st == HONE_OK) {
             *ret = m;
-            *ret_about = about(&t);
+            *ret_about = about(&t, records);
         } else {
             hone_model_free(m);
         }
@@ -160,6 +170,74 @@ hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, 
     if (st == HONE_E_NOTFOUND)
         hone_fail(err, st, "'%s' has no model of %s of this hone's versions", hone_db_path(db),
                   class);
+    free(class);
+    return st;
+}
+
+/* ---- ready for a session --------------------------------------------------------------------- */
+
+/* Results of the log when its latest model of the class was trained; 0: there is none that this
+ * program can use. */
+static uint64_t trained_on(hone_db *db, const char *class, int32_t threads)
+{
+    const int32_t of[] = {threads, 0};
+    uint64_t n = 0;
+    for (unsigned k = 0; k < HONE_LEN(of) && n == 0; k++) {
+        hone_db_model row;
+        json_t *j = NULL;
+        if (hone_db_model_latest(db, class, of[k], &row, NULL) != HONE_OK)
+            continue;
+        if (hone_json_parse(row.about, strlen(row.about), &j, NULL) == HONE_OK &&
+            json_integer_value(json_object_get(j, "space_version")) == HONE_SPACE_VERSION &&
+            json_integer_value(json_object_get(j, "features_version")) == HONE_FEATURES_VERSION)
+            n = (uint64_t)json_integer_value(json_object_get(j, "records"));
+        json_decref(j);
+        hone_db_model_free(&row);
+    }
+    return n;
+}
+
+static hone_status train_now(const hone_prior_options *o, hone_db *db, const char *class,
+                             hone_model **ret, hone_error *err)
+{
+    hone_prior_options all = *o;
+    json_t *about = NULL;
+    hone_buf bytes = {0};
+    all.history.db = db;
+    all.history.target_class = class;
+    all.history.threads = 0;
+    all.history.most_in_all = MOST_READY;
+    HONE_TRY(hone_prior_train(&all, ret, &about, err));
+    char *text = hone_json_text(about);
+    hone_status st = hone_model_bytes(*ret, &bytes, err);
+    if (st == HONE_OK)
+        st = hone_db_model_put(
+            db, &(hone_db_model){.class = class, .about = text, .bytes = {bytes.s, bytes.n}}, NULL,
+            err);
+    if (st != HONE_OK) {
+        hone_model_free(*ret);
+        *ret = NULL;
+    }
+    free(text);
+    json_decref(about);
+    hone_buf_free(&bytes);
+    return st;
+}
+
+hone_status hone_prior_ready(const hone_prior_options *o, hone_db *db, const hone_target *t,
+                             int32_t threads, hone_model **ret, hone_error *err)
+{
+    char *class = hone_target_class(t);
+    uint64_t records = 0, then = trained_on(db, class, threads);
+    hone_status st = hone_db_record_count(db, class, &records, err);
+    *ret = NULL;
+    if (st == HONE_OK && (double)records >= GROWN * (double)then + GROWN_BY) {
+        st = train_now(o, db, class, ret, err);
+        if (st == HONE_E_NOTFOUND && then > 0) /* what was learned before still counts */
+            st = HONE_OK;
+    }
+    if (st == HONE_OK && !*ret)
+        st = hone_prior_find(db, t, threads, ret, err);
     free(class);
     return st;
 }

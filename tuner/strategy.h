@@ -113,6 +113,7 @@ typedef struct hone_lesson {
 struct hone_strategy {
     const char *name;    /* as in strategies.def */
     const char *summary; /* for --help: at most 60 characters, no full stop */
+    bool learns;         /* it makes use of the options' prior */
     /* Its state. The first draw from env's generator may be made here. */
     void *(*start)(hone_strategy_env *env);
     void (*end)(void *self); /* frees it */

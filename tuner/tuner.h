@@ -212,6 +212,7 @@ typedef struct hone_history_options {
     int32_t threads;          /* with so many; 0: with any number */
     uint64_t without;         /* hash of a kernel that is left out; 0: none */
     uint32_t most;            /* results of each kernel, the earliest first; 0: all */
+    uint32_t most_in_all;     /* shared by the kernels, but 16 of each at least; 0: no limit */
     bool (*stop)(void *ctx);  /* asked before each; NULL: never */
     void *stop_ctx;
 } hone_history_options;
@@ -285,9 +286,10 @@ typedef struct hone_prior_options {
 
 /* Trains a HONE_MODEL_PRIOR on all that the history has. *ret is the caller's to free, and
  * *ret_about to decref: {"features_version", "space_version", "seed", "results", "rejected",
- * "kernels": [{"name", "sizes", "hash", "threads", "results"}]}, as `about` of hone_db_model is to
- * be; who knows how good the model is at kernels it has not seen may add that as "quality".
- * HONE_E_NOTFOUND: too few results. HONE_E_MODEL, and what hone_history_read returns. */
+ * "records" (of the class, in the log), "kernels": [{"name", "sizes", "hash", "threads",
+ * "results"}]}, as `about` of hone_db_model is to be; who knows how good the model is at kernels it
+ * has not seen may add that as "quality". HONE_E_NOTFOUND: too few results. HONE_E_MODEL, and what
+ * hone_history_read returns. */
 hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json_t **ret_about,
                              hone_error *err) HONE_NODISCARD;
 /* The model of a row; `name` is for messages. HONE_E_VERSION: its features or its space are of
@@ -299,6 +301,18 @@ hone_status hone_prior_parse(const hone_db_model *row, const char *name, hone_mo
  * database returns. The caller frees. */
 hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, hone_model **ret,
                             hone_error *err) HONE_NODISCARD;
+
+/* The log's model, as hone_prior_find has it; but where the log has grown by half since it was
+ * trained, or has none of this program's versions, one is trained now and stored. `db` is open for
+ * writing. o->history.db, target_class and threads need not be set. HONE_E_NOTFOUND: too few
+ * results. As hone_prior_train and hone_prior_find. */
+hone_status hone_prior_ready(const hone_prior_options *o, hone_db *db, const hone_target *t,
+                             int32_t threads, hone_model **ret, hone_error *err) HONE_NODISCARD;
+
+/* The model for targets of this class that comes with hone (tuner/pretrained.def). HONE_E_NOTFOUND:
+ * there is none, or it is of other versions. The caller frees. */
+hone_status hone_prior_pretrained(const hone_target *t, hone_model **ret,
+                                  hone_error *err) HONE_NODISCARD;
 
 /* A row as a file, appended to ret: a line with a checksum, a line of JSON with all that the row
  * says, and the model's bytes. */

@@ -89,7 +89,6 @@ declare -A because=(
     [hone_pool_credit]="jobs that peers would take: what tests wait for"
     [hone_model_load]="what a session learned, for the next"
     [hone_model_save]="what a session learned, for the next"
-    [hone_prior_find]="what a log learned, for a session to begin with"
 )
 # The instructions of a trace, a function each, are an interface: rules of one's own call them.
 plugins=$(sed -n '/^#define HONE_S /,/^#undef HONE_S/p' space/space.h)

@@ -260,6 +260,84 @@ static void the_latest_is_found(void **state)
     hone_db_model_free(&two);
 }
 
+/* ---- ready for a session --------------------------------------------------------------------- */
+
+typedef struct count {
+    unsigned models, trained;
+} count;
+
+static bool count_model(void *ctx, const hone_db_model *m)
+{
+    (void)m;
+    ((count *)ctx)->models++;
+    return true;
+}
+
+static void note_training(void *ctx, const hone_prior_progress *p)
+{
+    ((count *)ctx)->trained += p->results == 1 && !p->training;
+}
+
+/* A log without a model gets one; it serves until the log has grown by half. */
+static void a_log_is_learned_from_once(void **state)
+{
+    (void)state;
+    small_log fresh;
+    count n = {0};
+    hone_model *m;
+    hone_prior_options o = {.seed = 1, .threads = 1, .progress = note_training, .ctx = &n};
+    small_log_open(&fresh);
+    small_log_fill(&fresh);
+    uint64_t records = 0;
+    SMALL_CHECK(hone_db_record_count(fresh.db, fresh.class, &records, err));
+    assert_true(records > 6 * SMALL_LOG_EACH);
+    for (unsigned k = 0; k < 2; k++) {
+        SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, err));
+        assert_int_equal(n.trained, 1);
+        hone_model_free(m);
+    }
+    SMALL_CHECK(hone_db_each_model(fresh.db, count_model, &n, err));
+    assert_int_equal(n.models, 1);
+    /* as if it had been trained on less */
+    hone_db_model row;
+    json_t *about;
+    SMALL_CHECK(hone_db_model_latest(fresh.db, fresh.class, 0, &row, err));
+    SMALL_CHECK(hone_json_parse(row.about, strlen(row.about), &about, err));
+    assert_int_equal(number(about, "records"), records);
+    json_object_set_new(about, "records", json_integer((json_int_t)records / 2));
+    char *text = hone_json_text(about);
+    hone_db_model smaller = row;
+    smaller.about = text;
+    SMALL_CHECK(hone_db_model_put(fresh.db, &smaller, NULL, err));
+    SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, err));
+    assert_int_equal(n.trained, 2);
+    hone_model_free(m);
+    free(text);
+    json_decref(about);
+    hone_db_model_free(&row);
+    small_log_close(&fresh);
+}
+
+/* A model that comes with hone is of this hone's features and space: if not, train it again. */
+static void what_comes_with_hone_is_of_its_versions(void **state)
+{
+    (void)state;
+    hone_error err = {0};
+    hone_model *m = NULL;
+    hone_target avx512 = simulated_target();
+    snprintf(avx512.features, sizeof avx512.features, "+avx512f,+avx512bw,+avx512vl,+avx512dq");
+    char *class = hone_target_class(&avx512);
+    assert_string_equal(class, "x86_64/avx512");
+    if (hone_prior_pretrained(&avx512, &m, &err) != HONE_OK)
+        fail_msg("%s: make it again (bench/pretrain.sh)", err.message);
+    double gain[HONE_N_FEATURES];
+    assert_true(hone_model_gains(m, gain));
+    hone_model_free(m);
+    free(class);
+    hone_target other = {.triple = "riscv64-linux-gnu", .cpu = "generic"};
+    assert_int_equal(hone_prior_pretrained(&other, &m, &err), HONE_E_NOTFOUND);
+}
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static void refused(const char *bytes, size_t n, hone_status want, const char *says)
@@ -377,6 +455,8 @@ int main(void)
         cmocka_unit_test(too_little_to_learn_from),
         cmocka_unit_test(it_can_be_stopped),
         cmocka_unit_test(the_latest_is_found),
+        cmocka_unit_test(a_log_is_learned_from_once),
+        cmocka_unit_test(what_comes_with_hone_is_of_its_versions),
         cmocka_unit_test(a_file_is_the_row),
         cmocka_unit_test(other_files),
     };

@@ -498,6 +498,7 @@ static void end(void *self)
 const hone_strategy hone_strategy_evolution = {
     .name = "evolution",
     .summary = "bred from the fastest, chosen by the cost model",
+    .learns = true,
     .start = start,
     .end = end,
     .ask = ask,
