@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the model of other kernels that comes with hone for this machine's class of targets
-# (docs/MODEL.md): tunes the kernels of pretrain.list, half of the trials at random, and trains on the
+# (docs/MODEL.md): tunes the kernels of pretrain.kernels, half of the trials at random, and trains on the
 # log. Takes a quarter of an hour, on a machine that does nothing else.
 #   bench/pretrain.sh [LOG.db] [FILE.model]
 # A log that is there already is gone on with. The file goes to workloads/models/, and its class into
@@ -19,5 +19,5 @@ while read -r kernel sizes; do
     echo "$kernel $sizes" >&2
     "$hone" tune "$kernel" "$@" --db "$log" --no-transfer --strategy random --trials 80 --seed 11 >/dev/null
     "$hone" tune "$kernel" "$@" --db "$log" --no-transfer --trials 120 --seed 12 >/dev/null
-done <"$root/bench/pretrain.list"
+done <"$root/bench/pretrain.kernels"
 "$hone" model train --judge --db "$log" -o "$file"
