@@ -19,8 +19,7 @@
 #define ELITES 48      /* measured candidates that take part */
 #define MUTATE_TRIES 4 /* until a mutation is legal */
 #define TOURNAMENT 4
-#define SEEDS_FIRST 8 /* seeds measured before anything else is, */
-#define SEEDS_PRIOR 4 /* and with a prior, which knows better than the draft where to look */
+#define SEEDS_FIRST 8 /* seeds measured before anything else is */
 #define EPSILON 0.05  /* share of the offers that come from anywhere */
 #define CROSSED 0.3   /* share of the children that have two parents */
 
@@ -206,8 +205,7 @@ static bool is_new_space(evolution *e, const hone_trace *t)
 static hone_status offer_seeds(evolution *e, hone_error *err)
 {
     const hone_space *sp = e->env->space;
-    bool knows = e->env->options.prior && e->env->options.prior_trust > 0;
-    uint32_t left = knows ? SEEDS_PRIOR : SEEDS_FIRST;
+    uint32_t left = SEEDS_FIRST;
     for (uint32_t k = 0; k < sp->seeds.n && left > 0; k++)
         left -= hone_strategy_knows(e->env, hone_strategy_key(&sp->seeds.v[k]));
     if (left == 0)
