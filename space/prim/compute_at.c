@@ -397,6 +397,12 @@ static hone_status plan_reverse(hone_program *p, hone_stmt block, hone_stmt loop
     if (n_outer >= HONE_PRIM__MAX_LOOPS)
         return hone_fail(err, no, "reverse_compute_at: too many loops");
     outer[n_outer++] = loop;
+    /* Its sums would be those of several iterations that know nothing of one another. */
+    for (unsigned k = 0; k < n_outer && hone_prim__has_reduce_iter(p, block); k++) {
+        uint8_t kind = hone_stmt_at(p, outer[k])->loop_kind;
+        if ((kind == HONE_PARALLEL || kind == HONE_BOUND) && hone_loop_extent(p, outer[k]) > 1)
+            return hone_fail(err, no, "reverse_compute_at: sums below a loop that is parallel");
+    }
     for (unsigned k = 0; k < n; k++) {
         hone_buffer b = {hone_expr_at(p, loads[k])->sym};
         HONE_PRIM__EACH_LEAF(p, p->root, w)
