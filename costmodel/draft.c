@@ -134,6 +134,11 @@ static void memory_time(const hone_target *t, const hone_preset_draft *d, block_
     v->memory_ns = ns;
 }
 
+double hone_costmodel__together(double compute_ns, double memory_ns)
+{
+    return fmax(compute_ns, memory_ns) + 0.3 * fmin(compute_ns, memory_ns);
+}
+
 void hone_costmodel__draft(const hone_program *p, const hone_target *t, int32_t threads,
                            block_view *v)
 {

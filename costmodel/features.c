@@ -328,7 +328,7 @@ static void extract(hone_program *p, const hone_target *t, int32_t threads, hone
     ret->v.n = 0;
     hone_vec_reserve(&ret->v, leaves * HONE_N_FEATURES);
     ret->rows = 0;
-    ret->draft_ns = 1000;
+    ret->draft_ns = HONE_COSTMODEL__FIXED_NS;
     for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b)) {
         if (!hone_is_block(p, b) || !hone_stmt_at(p, b)->out.i)
             continue;
@@ -342,7 +342,7 @@ static void extract(hone_program *p, const hone_target *t, int32_t threads, hone
         fill(p, t, &v, row);
         ret->v.n += HONE_N_FEATURES;
         ret->rows++;
-        ret->draft_ns += fmax(v.compute_ns, v.memory_ns) + 0.3 * fmin(v.compute_ns, v.memory_ns);
+        ret->draft_ns += hone_costmodel__together(v.compute_ns, v.memory_ns);
     }
 }
 

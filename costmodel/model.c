@@ -21,6 +21,7 @@
  * tune_context and xgb_model).
  *
  * Reader's map: samples; what trees say; the prior and trust in it; training; prediction. */
+#include "costmodel/internal.h"
 #include "costmodel/model_internal.h"
 
 #include <errno.h>
@@ -31,7 +32,6 @@
 #define MIN_SAMPLES 8 /* candidates, before the first training */
 #define GROWTH 1.25   /* train again when there is that much more */
 #define HELD_OUT 6    /* every n-th candidate of a task measures the model's order */
-#define FIXED_NS 1000 /* of every draft, whatever the program */
 #define LEAST_SHARE 1e-6
 #define TRUST_WORTH 8 /* results that weigh as much as what was thought of the prior before */
 #define REJECT_WEIGHT 0.2
@@ -49,7 +49,6 @@ hone_model *hone_model_new(const hone_model_options *o)
 {
     hone_model *m = hone_xcalloc(1, sizeof *m);
     m->o = *o;
-    m->trust = m->trained_trust = o->prior ? o->trust : 0;
     m->metrics.pair_accuracy = NAN;
     return m;
 }
@@ -110,7 +109,7 @@ static double row_draft(const float *row)
 {
     double compute = exp2((double)row[HONE_FEATURE_draft_compute]) - 1,
            memory = exp2((double)row[HONE_FEATURE_draft_memory]) - 1;
-    return fmax(compute, memory) + 0.3 * fmin(compute, memory);
+    return hone_costmodel__together(compute, memory);
 }
 
 /* What the trees say of a candidate by their outputs s for its rows: how much slower it is than its
@@ -119,7 +118,7 @@ static double row_draft(const float *row)
 static double combine(hone_model_kind kind, const float *v, const float *s, uint32_t rows,
                       double *share)
 {
-    double sum = 0, draft = FIXED_NS, time = FIXED_NS;
+    double sum = 0, draft = HONE_COSTMODEL__FIXED_NS, time = HONE_COSTMODEL__FIXED_NS;
     for (uint32_t q = 0; q < rows; q++) {
         double d = row_draft(v + (size_t)q * HONE_N_FEATURES), t = d * exp((double)s[q]);
         sum += (double)s[q];
@@ -160,10 +159,18 @@ static hone_status correct(hone_model *m, const hone_features *const *f, uint32_
     return HONE_OK;
 }
 
+/* Telling good candidates apart matters most. */
+static double weight_of(const sample *s, double fastest)
+{
+    return pow(fastest / s->time_ns, 0.25);
+}
+
 /* How far the prior is right here: the factor by which its word fits the results best, as far as
  * there are results, and what was thought before else. */
-static void update_trust(hone_model *m)
+static double trust_of(const hone_model *m)
 {
+    if (!m->o.prior)
+        return 0;
     double cov = 0, var = 0, seen = 0;
     for (uint32_t t = 0; t < m->tasks.n; t++) {
         double sw = 0, sp = 0, sr = 0, spp = 0, spr = 0, fastest = INFINITY;
@@ -174,8 +181,7 @@ static void update_trust(hone_model *m)
             const sample *s = &m->samples.v[k];
             if (s->task != m->tasks.v[t].task || s->time_ns <= 0)
                 continue;
-            double w = pow(fastest / s->time_ns, 0.25), p = s->prior,
-                   r = log(s->time_ns) - s->ln_draft;
+            double w = weight_of(s, fastest), p = s->prior, r = log(s->time_ns) - s->ln_draft;
             sw += w;
             sp += w * p;
             sr += w * r;
@@ -189,8 +195,7 @@ static void update_trust(hone_model *m)
         }
     }
     double fit = var > 1e-9 ? fmin(fmax(cov / var, 0), 1) : m->o.trust;
-    m->trust = (TRUST_WORTH * m->o.trust + seen * fit) / (TRUST_WORTH + seen);
-    m->metrics.trust = m->trust;
+    return (TRUST_WORTH * m->o.trust + seen * fit) / (TRUST_WORTH + seen);
 }
 
 void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns)
@@ -209,8 +214,6 @@ void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double
     if (m->o.prior && correct(m->o.prior, &f, 1, &s.prior, NULL) != HONE_OK)
         s.prior = 0;
     hone_vec_push(&m->samples, s);
-    if (m->o.prior)
-        update_trust(m);
 }
 
 /* ---- training -------------------------------------------------------------------------------- */
@@ -247,7 +250,7 @@ static bool set_targets_of(hone_model *m, uint64_t task)
         double target = n ? log(t) - s->ln_draft - m->trust * s->prior - sum / n : 0;
         /* One outlier must not teach that some corner is e^4 faster than the draft says. */
         s->target = fmax(target, -MAX_GAIN);
-        s->weight = !n ? 0 : s->time_ns > 0 ? pow(fastest / t, 0.25) : REJECT_WEIGHT;
+        s->weight = !n ? 0 : s->time_ns > 0 ? weight_of(s, fastest) : REJECT_WEIGHT;
     }
     return n >= 2;
 }
@@ -396,6 +399,7 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
 {
     uint32_t n = m->samples.n;
     m->metrics.candidates = n;
+    m->trust = trust_of(m);
     if (n < MIN_SAMPLES || (double)n < GROWTH * m->metrics.trained_on || !set_targets(m))
         return HONE_OK;
     int64_t start = hone_clock_ns();
@@ -452,7 +456,7 @@ hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uin
     }
     for (uint32_t k = 0; k < n; k++)
         ret_cost[k] += log(f[k]->draft_ns);
-    double trust = m->booster ? m->trained_trust : m->trust;
+    double trust = m->booster ? m->trained_trust : trust_of(m);
     if (trust <= 0 || !m->o.prior)
         return HONE_OK;
     double *prior = hone_xmalloc((n + 1) * sizeof *prior);
@@ -466,4 +470,5 @@ hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uin
 void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret)
 {
     *ret = m->metrics;
+    ret->trust = trust_of(m);
 }

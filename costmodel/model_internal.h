@@ -23,7 +23,7 @@ typedef struct task_count {
 struct hone_model {
     hone_model_options o;
     BoosterHandle booster; /* NULL before the first training */
-    double trust;          /* share of the prior's word that counts, now */
+    double trust;          /* share of the prior's word that counts, in the training at hand */
     double trained_trust;  /* the same when the trees were made, which correct it */
     HONE_VEC(float) rows;  /* all samples' rows, HONE_N_FEATURES floats each */
     HONE_VEC(sample) samples;
