@@ -82,11 +82,13 @@ says "interrupted: run the same command to go on" bg.out
 says "log      words.db" bg.out
 ok "quiet when not a terminal" [ ! -s bg.err ]
 
-# ---- a limit of time
+# ---- a limit of time, in a log that has results: a slow machine may add none in it
 begin=$(date +%s)
-run 0 "$HONE" tune $kernel --db time.db --time 2 --json
-ok "stops" [ $(($(date +%s) - begin)) -le 20 ]
-ok "has trials" [ "$(number trials)" -ge 1 ]
+run 0 "$HONE" tune $kernel --db words.db --time 2 --json
+seconds=$(($(date +%s) - begin))
+ok "goes on till then" [ $seconds -ge 2 ]
+ok "stops" [ $seconds -le 20 ]
+ok "knows" [ "$(number known)" -ge 1 ]
 
 # ---- two at once: the second is told about the first
 background "$HONE" tune $kernel --db busy.db --trials 1000

@@ -378,8 +378,10 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
 typedef struct hone_device__request {
     hone_measure_job job; /* its pointers mean nothing here */
     uint8_t has_incumbent;
-    hone_manifest manifests[3]; /* candidate, reference, incumbent: as the descriptors sent along */
-} hone_device__request;
+    hone_manifest manifests[3]; /* candidate, reference, incumbent; */
+    uint64_t bytes[3];          /* their artifacts' bytes follow in this order, in messages of at */
+} hone_device__request; /* most HONE_DEVICE__PART: the worker, which strangers may keep from */
+enum { HONE_DEVICE__PART = 128 << 10 }; /* having one more descriptor, needs none */
 
 /* A message of this one byte gives up the job in hand; when there is none (any more), it means
  * nothing. */

@@ -5,16 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* Added in Linux 6.3; older ones refuse it. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 #define STOP_MS 2000
 
@@ -94,68 +88,39 @@ hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err
     return HONE_OK;
 }
 
-/* A descriptor of the bytes that nobody can change any more. */
-static int artifact_fd(const hone_artifact *a)
+/* Everything of `bytes`, in messages that fit a socket's buffer. */
+static bool send_bytes(int socket, const void *bytes, size_t n)
 {
-    int fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return -1;
-    if (hone_write_all(fd, a->bytes, a->n) &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static hone_status send_request(int socket, const hone_device__request *q, const int *fds, int n,
-                                hone_error *err)
-{
-    union {
-        char bytes[CMSG_SPACE(3 * sizeof(int))];
-        struct cmsghdr align;
-    } space = {0};
-    struct iovec part = {.iov_base = (void *)(uintptr_t)q, .iov_len = sizeof *q};
-    struct msghdr m = {.msg_iov = &part,
-                       .msg_iovlen = 1,
-                       .msg_control = space.bytes,
-                       .msg_controllen = CMSG_SPACE((size_t)n * sizeof(int))};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
-    memcpy(CMSG_DATA(c), fds, (size_t)n * sizeof(int));
-    ssize_t sent;
-    while ((sent = sendmsg(socket, &m, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+    for (size_t at = 0; at < n;) {
+        size_t part = n - at < HONE_DEVICE__PART ? n - at : HONE_DEVICE__PART;
+        ssize_t sent = send(socket, (const uint8_t *)bytes + at, part, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent != (ssize_t)part)
+            return false;
+        at += part;
     }
-    return sent == (ssize_t)sizeof *q ? HONE_OK : gone(err);
+    return true;
 }
 
 hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job, hone_error *err)
 {
     HONE_ASSERT(!n->busy);
+    const hone_artifact *artifacts[] = {job->candidate, job->reference, job->incumbent};
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
-    const hone_artifact *artifacts[3] = {job->candidate, job->reference, job->incumbent};
-    int count = job->incumbent ? 3 : 2, fds[3], made = 0;
-    hone_status s = HONE_OK;
     q->job = *job;
     q->has_incumbent = job->incumbent != NULL;
-    for (; made < count; made++) {
-        q->manifests[made] = artifacts[made]->manifest;
-        fds[made] = artifact_fd(artifacts[made]);
-        if (fds[made] < 0) {
-            s = hone_fail_errno(err, HONE_E_SANDBOX, "cannot hand an artifact to the nursery");
-            break;
-        }
+    unsigned n_artifacts = q->has_incumbent ? 3 : 2;
+    for (unsigned i = 0; i < n_artifacts; i++) {
+        q->manifests[i] = artifacts[i]->manifest;
+        q->bytes[i] = artifacts[i]->n;
     }
-    if (s == HONE_OK)
-        s = send_request(n->socket, q, fds, count, err);
-    for (int i = 0; i < made; i++)
-        close(fds[i]);
+    bool sent = send_bytes(n->socket, q, sizeof *q);
+    for (unsigned i = 0; i < n_artifacts && sent; i++)
+        sent = send_bytes(n->socket, artifacts[i]->bytes, artifacts[i]->n);
     free(q);
-    n->busy = s == HONE_OK;
-    return s;
+    n->busy = sent;
+    return sent ? HONE_OK : gone(err);
 }
 
 void hone_nursery_cancel(hone_nursery *n)

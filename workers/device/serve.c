@@ -9,9 +9,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+/* Added in Linux 6.3; older ones refuse it. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 /* Data sets beyond the first two are left out when the first took the oracle longer than this, and
  * all together get this share of the memory that is free. */
@@ -38,7 +42,8 @@ typedef struct nursery {
 
 typedef struct work {
     hone_device__request *request;
-    int fds[ARTIFACTS]; /* -1: none */
+    int n_artifacts;
+    int fds[ARTIFACTS]; /* or negative: why there is none */
     uint64_t hashes[ARTIFACTS];
     hone_device__dataset *data[HONE_DEVICE__KINDS]; /* by kind, as far as there is use for them */
     uint32_t n_data;
@@ -72,30 +77,60 @@ static void describe_speculation(nursery *n, pid_t child)
 
 /* ---- taking the job ------------------------------------------------------------------------ */
 
-static bool receive_request(int socket, hone_device__request *ret, int fds[ARTIFACTS])
+static ssize_t receive(int socket, void *ret, size_t n)
 {
-    union {
-        char bytes[CMSG_SPACE(ARTIFACTS * sizeof(int))];
-        struct cmsghdr align;
-    } space;
-    struct iovec part = {.iov_base = ret, .iov_len = sizeof *ret};
-    struct msghdr m;
+    ssize_t got;
+    while ((got = recv(socket, ret, n, 0)) < 0 && errno == EINTR) {
+    }
+    return got;
+}
+
+/* Takes an artifact off the socket into a file that nobody can change any more. False: the worker
+ * is gone. What else goes wrong is *ret_fd, a negative errno. */
+static bool receive_artifact(int socket, uint64_t n, int *ret_fd)
+{
+    static uint8_t part[HONE_DEVICE__PART];
+    int fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int error = fd < 0 ? errno : 0;
+    bool there = true;
+    while (n > 0 && there) {
+        size_t most = n < sizeof part ? (size_t)n : sizeof part;
+        there = receive(socket, part, sizeof part) == (ssize_t)most;
+        if (there && error == 0 && !hone_write_all(fd, part, most))
+            error = errno;
+        n -= most;
+    }
+    if (there && error == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+        error = errno;
+    if (fd >= 0 && (error != 0 || !there))
+        close(fd);
+    *ret_fd = error != 0 ? -error : fd;
+    return there;
+}
+
+static bool receive_request(int socket, work *w)
+{
+    hone_device__request *q = w->request;
     ssize_t n;
-    do {
-        m = (struct msghdr){.msg_iov = &part,
-                            .msg_iovlen = 1,
-                            .msg_control = space.bytes,
-                            .msg_controllen = sizeof space.bytes};
-        n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
-    } while ((n < 0 && errno == EINTR) || (n == 1 && *(char *)ret == HONE_DEVICE__CANCEL));
-    struct cmsghdr *c = n == (ssize_t)sizeof *ret ? CMSG_FIRSTHDR(&m) : NULL;
-    size_t wanted = ret->has_incumbent ? 3 : 2;
-    if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(wanted * sizeof(int)))
-        return false;
-    memcpy(fds, CMSG_DATA(c), wanted * sizeof(int));
-    if (wanted < ARTIFACTS)
-        fds[INCUMBENT] = -1;
-    return true;
+    do
+        n = receive(socket, q, sizeof *q);
+    while (n == 1 && *(char *)q == HONE_DEVICE__CANCEL);
+    bool there = n == (ssize_t)sizeof *q;
+    for (int i = 0; i < (q->has_incumbent ? 3 : 2) && there; i++) {
+        w->n_artifacts = i + 1;
+        there = receive_artifact(socket, q->bytes[i], &w->fds[i]);
+    }
+    return there;
+}
+
+static void drop_artifacts(work *w)
+{
+    for (int i = 0; i < w->n_artifacts; i++)
+        if (w->fds[i] >= 0)
+            close(w->fds[i]);
 }
 
 static hone_status check_manifest(const hone_manifest *m, const char *role, hone_error *err)
@@ -145,12 +180,10 @@ static hone_status check_job(hone_device__request *q, hone_error *err)
 
 static hone_status check_artifact(work *w, int which, hone_error *err)
 {
-    struct stat sb;
-    int want = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
-    int seals = fcntl(w->fds[which], F_GET_SEALS);
-    if (seals < 0 || (seals & want) != want || fstat(w->fds[which], &sb) != 0)
-        return hone_fail(err, HONE_E_SANDBOX, "the %s came without its seals", roles[which]);
-    size_t n = (size_t)sb.st_size;
+    size_t n = (size_t)w->request->bytes[which];
+    if (w->fds[which] < 0)
+        return hone_fail(err, HONE_E_SANDBOX, "cannot keep the %s in memory: %s", roles[which],
+                         strerror(-w->fds[which]));
     if (n == 0 || n > HONE_MAX_ARTIFACT_BYTES)
         return hone_fail(err,
                          which == CANDIDATE   ? HONE_REJECT_ARTIFACT
@@ -369,9 +402,8 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
 {
     hone_device__request *q = w->request;
     hone_status s = check_job(q, err);
-    for (int i = 0; i < ARTIFACTS && s == HONE_OK; i++)
-        if (w->fds[i] >= 0)
-            s = check_artifact(w, i, err);
+    for (int i = 0; i < w->n_artifacts && s == HONE_OK; i++)
+        s = check_artifact(w, i, err);
     if (s == HONE_OK)
         s = get_data(n, w, err);
     if (s != HONE_OK)
@@ -416,6 +448,7 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     hone_sandbox__limits_read(&n.limits);
     hone_device__reply *r = hone_xcalloc(1, sizeof *r);
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
+    _Static_assert(sizeof *q <= HONE_DEVICE__PART, "a request is one message");
     hone_sandbox__goes_first(900); /* it holds the data sets; its children go before it */
     hone_device__sandbox_enter(sandbox);
     r->status = hone_device__sandbox_init(sandbox, &n.sandbox, &r->error);
@@ -426,14 +459,14 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     answer(socket, r);
     bool serving = r->status == HONE_OK;
     while (serving) {
-        work w = {.request = q, .fds = {-1, -1, -1}};
-        if (!receive_request(socket, q, w.fds))
+        work w = {.request = q};
+        if (!receive_request(socket, &w)) {
+            drop_artifacts(&w);
             break;
+        }
         memset(r, 0, sizeof *r);
         r->status = measure(&n, &w, &r->result, &r->error);
-        for (int i = 0; i < ARTIFACTS; i++)
-            if (w.fds[i] >= 0)
-                close(w.fds[i]);
+        drop_artifacts(&w);
         serving = r->status != HONE_E_PEER;
         answer(socket, r);
     }

@@ -228,9 +228,7 @@ static void start_measure(hone_workers__worker *w)
     hone_measure_job job = hone_wire_measure_job(&w->measure, a);
     hone_error err = {0};
     w->measure_start_ns = hone_clock_ns();
-    hone_workers__reserve(true);
     hone_status s = hone_nursery_send(w->nursery, &job, &err);
-    hone_workers__reserve(false);
     if (s == HONE_OK) {
         w->measuring = true;
         w->stale = false;
