@@ -119,10 +119,12 @@ static void need_is_a_sum(void **state)
     packed.has_pack = 1;
     packed.args[0].pack_bytes = 5 << 20;
     hone_device__need n = hone_device__need_of(&plain, &plain, NULL, 4, 1, false);
-    assert_true(n.args == 12 * MIB && n.expected == 16 * MIB && n.packed == 0);
+    assert_true(n.args == 16 * MIB && n.expected == 16 * MIB && n.packed == 0); /* inputs twice */
     assert_true(n.largest == 8 * MIB);
     assert_true(n.processes >= 1 * MIB && n.processes < 2 * MIB);
-    n = hone_device__need_of(&packed, &plain, &packed, 4, 1, true);
+    n = hone_device__need_of(&plain, &plain, NULL, 4, 2, false); /* in the same pages */
+    assert_true(n.args == 4 * MIB && n.expected == 16 * MIB);
+    n = hone_device__need_of(&packed, &plain, &packed, 4, 2, true);
     assert_true(n.args == 0 && n.expected == 0 && n.packed == 10 * MIB);
     n = hone_device__need_of(&plain, &packed, NULL, 4, 1, true);
     assert_true(n.packed == 5 * MIB);
@@ -203,7 +205,7 @@ static void more_than_the_machine_has(void **state)
     hone_error err;
     limited(COPY, (int64_t)1 << 37, 0, 0, &err);
     assert_status(err.status, HONE_E_NOMEM, &err);
-    assert_says(&err, "takes 210");
+    assert_says(&err, "takes 262");
     assert_says(&err, "MiB left");
     limited(COPY, ((int64_t)1 << 37) + 1, 0, 0, &err);
     assert_status(err.status, HONE_E_LIMIT, &err);

@@ -307,10 +307,8 @@ static void canaries(void **state)
     for (size_t i = 0; i < HONE_LEN(sizes); i++) {
         hone_device__buffer b;
         int64_t at = 0;
-        assert_int_equal(
-            hone_device__buffer_new(sizes[i], i % 2 ? HONE_DEVICE__AT_START : HONE_DEVICE__AT_END,
-                                    &b, NULL),
-            HONE_OK);
+        assert_int_equal(hone_device__buffer_new(sizes[i], false, &b, NULL), HONE_OK);
+        hone_device__buffer_place(&b, i % 2 ? HONE_DEVICE__AT_START : HONE_DEVICE__AT_END);
         assert_int_equal((uintptr_t)b.data % 64, 0);
         uint8_t *end = b.body + b.body_bytes;
         assert_true(end >= b.data + sizes[i]);

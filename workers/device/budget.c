@@ -123,10 +123,12 @@ hone_device__need hone_device__need_of(const hone_manifest *candidate,
                                        uint32_t sets, bool data_there)
 {
     hone_device__need need = {0};
+    uint64_t pages = 0;
     for (uint32_t i = 0; i < candidate->n_args; i++) {
         const hone_arg *a = &candidate->args[i];
         uint64_t bytes = (uint64_t)a->count * hone_device__elem_size(a->elem);
-        need.args += bytes;
+        need.args += bytes * ((sets == 1) + !a->is_output); /* in pages of all, and its own */
+        pages += bytes;
         need.largest = bytes > need.largest ? bytes : need.largest;
     }
     for (uint32_t i = 0; i < reference->n_args; i++) { /* in a file of its own, then kept */
@@ -136,11 +138,10 @@ hone_device__need hone_device__need_of(const hone_manifest *candidate,
         need.largest = a->is_output && bytes > need.largest ? bytes : need.largest;
     }
     uint64_t alone = packed_bytes(reference, &need.largest); /* gone when the others come */
-    need.packed =
-        sets * packed_bytes(candidate, &need.largest) + packed_bytes(incumbent, &need.largest);
+    need.packed = packed_bytes(candidate, &need.largest) + packed_bytes(incumbent, &need.largest);
     need.packed = alone > need.packed ? alone : need.packed;
     /* A page of 4 KiB takes 8 bytes of tables in each process; a thread some stack and heap. */
-    need.processes = (sets * need.args + need.packed) / 256 + ((uint64_t)threads << 18);
+    need.processes = (pages + need.packed) / 256 + ((uint64_t)threads << 18);
     if (data_there)
         need.args = need.expected = 0;
     return need;

@@ -98,23 +98,23 @@ static void arrange_descriptors(const hone_device__run *r, int command, int even
 
 /* Page tables are not copied for shared maps, so the first touch of each page is a fault: have them
  * all before a call. Linux before 5.14 refuses, and the check call does it then. */
-static void populate(const hone_device__buffer *b, bool write)
+static void populate(const hone_device__buffer *b)
 {
 #ifdef MADV_POPULATE_READ
     if (b->map)
-        madvise(b->body, b->body_bytes, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+        madvise(b->body, b->body_bytes, b->writer ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
 #else
-    (void)b, (void)write;
+    (void)b;
 #endif
 }
 
-static void populate_set(const hone_device__run *r, uint32_t set)
+static void populate_all(const hone_device__run *r)
 {
-    const hone_device__dataset *d = r->data[set];
+    const hone_device__dataset *d = r->data[r->turn];
     for (uint32_t i = 0; i < d->n_args; i++) {
-        populate(&d->args[i], r->kernels[0].manifest->args[i].is_output);
+        populate(&d->args[i]);
         for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
-            populate(&r->kernels[k].packed[set][i], true);
+            populate(&r->kernels[k].packed[i]);
     }
 }
 
@@ -127,7 +127,7 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
     hone_sandbox__goes_first(1000);
     arrange_descriptors(r, command, event);
     handle_faults();
-    populate_set(r, 0);
+    populate_all(r);
     /* Fixed, or malloc looks up the number of processors once many threads have asked it. */
     mallopt(M_ARENA_MAX, r->job->threads + 1);
     hone_rt_pool *pool = hone_rt_pool_new(r->job->threads, 1);
@@ -148,8 +148,8 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
 typedef struct loaded {
     hone_rt_kernel kernel;
     pack_function pack;
-    bool ready[HONE_DEVICE__KINDS]; /* packed for the data set, and args filled in */
-    void *args[HONE_DEVICE__KINDS][HONE_MAX_ARGS];
+    int64_t ready; /* the data set that args are of, packed; -1: none yet */
+    void *args[HONE_MAX_ARGS];
 } loaded;
 
 static void load(const hone_device__run *r, int who, loaded *ret)
@@ -169,62 +169,80 @@ static void load(const hone_device__run *r, int who, loaded *ret)
     close(HONE_DEVICE__FD_ARTIFACT + who);
 }
 
-/* Packs the constant inputs; from then on they are read-only like the others. */
+static void protect_packed(const hone_device__run *r, int who, int protection)
+{
+    for (uint32_t i = 0; i < HONE_MAX_ARGS; i++) {
+        const hone_device__buffer *b = &r->kernels[who].packed[i];
+        if (b->map && mprotect(b->body, b->body_bytes, protection) != 0)
+            give_up(HONE_DEVICE__TROUBLE, errno, "cannot protect packed inputs");
+    }
+}
+
+/* Packs the constant inputs of the data set whose turn it is; until the next one's they are
+ * read-only like the others. */
 static void pack(const hone_device__run *r, uint32_t set, int who, loaded *l, const hone_rt_api *rt)
 {
     void *from[HONE_MAX_ARGS] = {0}, *to[HONE_MAX_ARGS] = {0};
-    const hone_device__buffer *packed = r->kernels[who].packed[set];
     const hone_device__dataset *d = r->data[set];
-    l->ready[set] = true;
-    for (uint32_t i = 0; i < d->n_args; i++) {
-        l->args[set][i] = d->args[i].data;
-        if (!packed[i].map)
-            continue;
-        from[i] = d->args[i].data;
-        to[i] = l->args[set][i] = packed[i].data;
-    }
-    if (!l->pack)
+    if (l->ready == (int64_t)set)
         return;
-    go_to(HONE_DEVICE__PACK, who);
-    control->returned = l->pack(from, to, rt);
-    if (control->returned != 0)
-        give_up(HONE_DEVICE__NONZERO, 0, "");
-    for (uint32_t i = 0; i < d->n_args; i++)
-        if (packed[i].map && mprotect(packed[i].body, packed[i].body_bytes, PROT_READ) != 0)
-            give_up(HONE_DEVICE__TROUBLE, errno, "cannot protect packed inputs");
+    for (uint32_t i = 0; i < d->n_args; i++) {
+        hone_device__buffer packed = r->kernels[who].packed[i];
+        l->args[i] = d->args[i].data;
+        if (!packed.map)
+            continue;
+        hone_device__buffer_place(&packed, hone_device__side_of(d->kind));
+        from[i] = d->args[i].data;
+        to[i] = l->args[i] = packed.data;
+    }
+    if (l->pack) {
+        go_to(HONE_DEVICE__PACK, who);
+        if (l->ready >= 0)
+            protect_packed(r, who, PROT_READ | PROT_WRITE);
+        control->returned = l->pack(from, to, rt);
+        if (control->returned != 0)
+            give_up(HONE_DEVICE__NONZERO, 0, "");
+        protect_packed(r, who, PROT_READ);
+    }
+    l->ready = set;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static void call(const hone_device__run *r, uint32_t set, loaded *l, const hone_rt_api *rt)
+static int32_t call(const hone_device__run *r, uint32_t set, loaded *l, const hone_rt_api *rt)
 {
-    if (!l->ready[set]) {
-        populate_set(r, set);
-        pack(r, set, HONE_DEVICE__CANDIDATE, l, rt);
-    }
+    pack(r, set, HONE_DEVICE__CANDIDATE, l, rt);
     go_to(HONE_DEVICE__CALL, HONE_DEVICE__CANDIDATE);
-    control->returned = l->kernel(l->args[set], rt);
+    return l->kernel(l->args, rt);
+}
+
+static int32_t time_all(const hone_device__run *r, loaded loads[], const hone_rt_api *rt)
+{
+    hone_rt_kernel kernels[HONE_DEVICE__KERNELS];
+    void *const *args[HONE_DEVICE__KERNELS];
+    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
+        if (r->kernels[who].manifest)
+            pack(r, 0, who, &loads[who], rt);
+        kernels[who] = loads[who].kernel;
+        args[who] = loads[who].args;
+    }
+    go_to(HONE_DEVICE__TIME, HONE_DEVICE__CANDIDATE);
+    return hone_device__time(r, kernels, args, rt);
 }
 
 _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event)
 {
     const hone_rt_api *rt = set_up(r, nursery, command, event);
-    loaded loads[HONE_DEVICE__KERNELS] = {0};
-    hone_rt_kernel kernels[HONE_DEVICE__KERNELS];
-    void *const *args[HONE_DEVICE__KERNELS];
-    for (int who = 0; who < HONE_DEVICE__KERNELS; who++)
+    loaded loads[HONE_DEVICE__KERNELS];
+    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
+        loads[who] = (loaded){.ready = -1};
         if (r->kernels[who].manifest)
             load(r, who, &loads[who]);
+    }
     go_to(HONE_DEVICE__SETUP, 0);
     int e = r->sandbox->on ? hone_sandbox__filter_apply(&r->sandbox->run) : 0;
     if (e != 0)
         give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the run filter");
-    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
-        if (r->kernels[who].manifest)
-            pack(r, 0, who, &loads[who], rt);
-        kernels[who] = loads[who].kernel;
-        args[who] = loads[who].args[0];
-    }
     send_event(HONE_DEVICE__READY);
     for (;;) {
         char what;
@@ -234,12 +252,8 @@ _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int 
         if (n != 1)
             _exit(0);
         uint32_t set = (uint32_t)(what - HONE_DEVICE__DO_CALL);
-        if (what != HONE_DEVICE__DO_TIME && set < r->n_data) {
-            call(r, set, &loads[0], rt);
-        } else {
-            go_to(HONE_DEVICE__TIME, HONE_DEVICE__CANDIDATE);
-            control->returned = hone_device__time(r, kernels, args, rt);
-        }
+        bool calls = what != HONE_DEVICE__DO_TIME && set < r->n_data;
+        control->returned = calls ? call(r, set, &loads[0], rt) : time_all(r, loads, rt);
         if (control->returned != 0)
             give_up(HONE_DEVICE__NONZERO, 0, "");
         send_event(what == HONE_DEVICE__DO_TIME ? HONE_DEVICE__TIMED : HONE_DEVICE__CALLED);

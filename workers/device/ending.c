@@ -50,15 +50,13 @@ static place find_place(const hone_device__run *r, const hone_device__control *c
     place p = {.found = false};
     int who = c->who == HONE_DEVICE__INCUMBENT ? HONE_DEVICE__INCUMBENT : HONE_DEVICE__CANDIDATE;
     const hone_manifest *m = r->kernels[who].manifest;
-    for (uint32_t set = 0; set < r->n_data; set++) {
-        for (uint32_t i = 0; m && i < m->n_args; i++) {
-            const hone_arg *a = &m->args[i];
-            if (look_in(&r->data[set]->args[i], c->address, !a->is_output,
-                        a->is_output ? "output" : "input", a->name, &p) ||
-                look_in(&r->kernels[who].packed[set][i], c->address, c->stage != HONE_DEVICE__PACK,
-                        "packed input", a->name, &p))
-                return p;
-        }
+    for (uint32_t i = 0; m && i < m->n_args; i++) {
+        const hone_arg *a = &m->args[i];
+        if (look_in(&r->data[r->turn]->args[i], c->address, !a->is_output,
+                    a->is_output ? "output" : "input", a->name, &p) ||
+            look_in(&r->kernels[who].packed[i], c->address, c->stage != HONE_DEVICE__PACK,
+                    "packed input", a->name, &p))
+            return p;
     }
     return p;
 }

@@ -90,17 +90,15 @@ static hone_status check_canary(const hone_device__buffer *b, const char *who, c
 hone_status hone_device__check_canaries(const hone_device__run *r, hone_error *err)
 {
     hone_status s = HONE_OK;
-    for (uint32_t set = 0; set < r->n_data; set++) {
-        for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
-            const hone_manifest *m = r->kernels[k].manifest;
-            for (uint32_t i = 0; m && i < m->n_args && s == HONE_OK; i++) {
-                if (m->args[i].is_output)
-                    s = check_canary(&r->data[set]->args[i], "the kernel", "output",
-                                     m->args[i].name, err);
-                if (s == HONE_OK)
-                    s = check_canary(&r->kernels[k].packed[set][i], "the pack function",
-                                     "packed input", m->args[i].name, err);
-            }
+    for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
+        const hone_manifest *m = r->kernels[k].manifest;
+        for (uint32_t i = 0; m && i < m->n_args && s == HONE_OK; i++) {
+            if (m->args[i].is_output)
+                s = check_canary(&r->data[r->turn]->args[i], "the kernel", "output",
+                                 m->args[i].name, err);
+            if (s == HONE_OK)
+                s = check_canary(&r->kernels[k].packed[i], "the pack function", "packed input",
+                                 m->args[i].name, err);
         }
     }
     return s;
@@ -136,6 +134,7 @@ static hone_status make_arguments(const hone_manifest *kernel, const hone_manife
                                   hone_device__dataset *ret, hone_error *err)
 {
     ret->n_args = oracle->n_args;
+    hone_device__dataset_turn(d);
     for (uint32_t i = 0; i < kernel->n_args; i++)
         if (!kernel->args[i].is_output)
             ret->args[l->args[i].value] = d->args[i];
@@ -143,8 +142,10 @@ static hone_status make_arguments(const hone_manifest *kernel, const hone_manife
     for (uint32_t k = 0; k < oracle->n_args && s == HONE_OK; k++) {
         const hone_arg *a = &oracle->args[k];
         if (a->is_output || (int)k == l->quantum)
-            s = hone_device__buffer_new((size_t)a->count * hone_device__elem_size(a->elem),
-                                        HONE_DEVICE__AT_END, &ret->args[k], err);
+            s = hone_device__buffer_new((size_t)a->count * hone_device__elem_size(a->elem), false,
+                                        &ret->args[k], err);
+        if (s == HONE_OK && (a->is_output || (int)k == l->quantum))
+            hone_device__buffer_place(&ret->args[k], HONE_DEVICE__AT_END);
     }
     if (s == HONE_OK && l->quantum >= 0)
         *(double *)(void *)ret->args[l->quantum].data = hone_device__quantum(d->kind, kernel);
@@ -207,6 +208,7 @@ hone_status hone_device__ask_oracle(const hone_device__run *like, hone_device__d
     r.job = &job;
     r.data[0] = o;
     r.n_data = 1;
+    r.turn = 0;
     o->kind = d->kind;
     r.kernels[0] = (hone_device__kernel){.manifest = oracle, .fd = fd};
     r.kernels[1] = (hone_device__kernel){0};

@@ -1,9 +1,11 @@
 /* Inside the device half of workers/: the nursery process and its measuring children.
  *
  *   nursery.c   the worker's side: start, send, receive, stop
+ *   request.c   a job as the nursery takes it
  *   serve.c     the nursery process: one job from artifacts to result
  *   budget.c    memory that is needed, and memory there is
- *   memory.c    guarded buffers, data sets and their cache
+ *   memory.c    guarded buffers
+ *   dataset.c   data sets, their turns in the same pages, and their cache
  *   run.c       one child as the nursery sees it: start, command, deadline
  *   ending.c    how a child ended, and what that says
  *   child.c     one child as it sees itself: threads, loading, calls
@@ -113,7 +115,7 @@ typedef struct hone_device__need {
     uint64_t largest; /* of arguments and packed inputs, each of which is a file */
 } hone_device__need;
 /* With `sets` data sets, of which all but one are there already, and with data_there that one too.
- * `incumbent` may be NULL. */
+ * `incumbent` may be NULL. Data sets share their pages and what is packed. */
 hone_device__need hone_device__need_of(const hone_manifest *candidate,
                                        const hone_manifest *reference,
                                        const hone_manifest *incumbent, int32_t threads,
@@ -125,7 +127,7 @@ uint64_t hone_device__need_total(const hone_device__need *need);
 hone_status hone_device__fits(const hone_device__need *need, const hone_device__available *there,
                               uint64_t droppable, const hone_sandbox__limits *l, hone_error *err);
 
-/* ---- memory (memory.c) -------------------------------------------------------------- */
+/* ---- memory (memory.c, dataset.c) ----------------------------------------------------------- */
 
 #define HONE_DEVICE__MOST_ELEMENTS ((int64_t)1 << 37) /* of an argument: a tebibyte of doubles */
 
@@ -141,22 +143,25 @@ typedef struct hone_device__buffer {
     size_t map_bytes;
     uint8_t *body; /* accessible part, whole pages */
     size_t body_bytes;
+    uint8_t *writer; /* of an input: the same pages, for this process alone; else NULL */
     uint8_t *data;
     size_t bytes;
 } hone_device__buffer;
 
-/* Zeroed memory shared with the children forked later, backed at once. HONE_E_NOMEM, HONE_E_LIMIT.
- */
-hone_status hone_device__buffer_new(size_t bytes, hone_device__side side, hone_device__buffer *ret,
+/* Zeroed memory, backed at once, with the data at the start. An input's can be read by this process
+ * and the children forked later, and written through `writer` only, which they lack; other memory
+ * is shared with them. HONE_E_NOMEM, HONE_E_LIMIT, HONE_E_SANDBOX. */
+hone_status hone_device__buffer_new(size_t bytes, bool is_input, hone_device__buffer *ret,
                                     hone_error *err);
-/* Generated contents that nobody can change: not this process, and no child whatever it maps. */
-hone_status hone_device__buffer_new_input(hone_device__kind kind, const hone_arg *a, uint64_t seed,
-                                          hone_device__side side, hone_device__buffer *ret,
-                                          hone_error *err);
+/* Moves the data to an end; what is there stays where it was. */
+void hone_device__buffer_place(hone_device__buffer *b, hone_device__side side);
 void hone_device__buffer_free(hone_device__buffer *b);
 void hone_device__buffer_set_canary(hone_device__buffer *b);
 /* Offset of the first byte overwritten, relative to data; false when none was. */
 bool hone_device__buffer_overrun(const hone_device__buffer *b, int64_t *ret);
+
+/* Which end a kind of data lies at. */
+hone_device__side hone_device__side_of(hone_device__kind kind);
 
 /* Where an oracle has what it says of a kernel's arguments: indices of its own arguments, -1 none.
  */
@@ -170,20 +175,35 @@ typedef struct hone_device__layout {
 hone_status hone_device__layout_of(const hone_manifest *kernel, const hone_manifest *oracle,
                                    hone_device__layout *ret, hone_error *err);
 
-typedef struct hone_device__dataset {
+typedef struct hone_device__dataset hone_device__dataset;
+
+/* Where data sets of the same arguments have their turns. */
+typedef struct hone_device__pages {
+    uint64_t key; /* of argument types and sizes */
+    uint32_t users;
+    const hone_device__dataset *holds; /* whose inputs are in them; or NULL */
+    uint32_t n_args;
+    hone_device__buffer args[HONE_MAX_ARGS];
+} hone_device__pages;
+
+struct hone_device__dataset {
     uint64_t key; /* of argument types, sizes and ranges, seed and kind */
     uint64_t used;
     uint64_t bytes;
     hone_device__kind kind;
-    hone_device__side side;
     uint32_t n_args;
-    hone_device__buffer args[HONE_MAX_ARGS];
+    hone_device__pages *pages;
+    hone_device__buffer args[HONE_MAX_ARGS]; /* in them; of an oracle's, each its own */
     hone_device__expected expected[HONE_MAX_KERNEL_ARGS]; /* of outputs */
     uint64_t reference;                                   /* which oracle says so, or 0 */
     int64_t reference_ns;                                 /* time that took */
-    void *expected_map;
-    size_t expected_bytes;
-} hone_device__dataset;
+    void *inputs, *expected_map;
+    size_t inputs_bytes, expected_bytes;
+};
+
+/* Has its inputs put where its arguments are, if they are not. Their turn ends with the next one of
+ * the same pages. */
+void hone_device__dataset_turn(hone_device__dataset *d);
 
 enum { HONE_DEVICE__DATASETS = 8 * HONE_DEVICE__KINDS };
 
@@ -243,7 +263,13 @@ typedef enum hone_device__stage {
     HONE_DEVICE__TIME
 } hone_device__stage;
 
-enum { HONE_DEVICE__CANDIDATE, HONE_DEVICE__INCUMBENT, HONE_DEVICE__KERNELS };
+enum {
+    HONE_DEVICE__CANDIDATE,
+    HONE_DEVICE__INCUMBENT,
+    HONE_DEVICE__KERNELS, /* of a run */
+    HONE_DEVICE__REFERENCE = HONE_DEVICE__KERNELS,
+    HONE_DEVICE__ARTIFACTS /* of a job */
+};
 
 typedef struct hone_device__timing {
     int32_t n; /* samples, or pairs */
@@ -268,11 +294,11 @@ typedef struct hone_device__control {
 
 /* Commands to a child, and its events. */
 enum {
-    HONE_DEVICE__DO_CALL = '0', /* and the place of the data set */
+    HONE_DEVICE__DO_CALL = '0', /* and the place of the data set, whose turn it is */
     HONE_DEVICE__DO_TIME = 't',
     HONE_DEVICE__CALLED = 'C',
     HONE_DEVICE__TIMED = 'T',
-    HONE_DEVICE__READY = 'R',   /* loaded, and packed for the first data set */
+    HONE_DEVICE__READY = 'R',   /* loaded */
     HONE_DEVICE__FAULT = 'F',   /* a signal: control says which, and where */
     HONE_DEVICE__NONZERO = 'N', /* a kernel or pack returned an error */
     HONE_DEVICE__UNLOADABLE = 'A' /* dlopen refused */,
@@ -282,9 +308,9 @@ enum {
 /* ---- one child (run.c) --------------------------------------------------------------------- */
 
 typedef struct hone_device__kernel {
-    const hone_manifest *manifest;                                 /* NULL: there is none */
-    int fd;                                                        /* the artifact */
-    hone_device__buffer packed[HONE_DEVICE__KINDS][HONE_MAX_ARGS]; /* for each data set */
+    const hone_manifest *manifest;             /* NULL: there is none */
+    int fd;                                    /* the artifact */
+    hone_device__buffer packed[HONE_MAX_ARGS]; /* for the data set whose turn it is */
 } hone_device__kernel;
 
 typedef struct hone_device__run {
@@ -293,7 +319,7 @@ typedef struct hone_device__run {
     const hone_measure_job *job;
     /* The first one is also timed, and the only one that an incumbent is packed for. */
     hone_device__dataset *data[HONE_DEVICE__KINDS];
-    uint32_t n_data;
+    uint32_t n_data, turn; /* whose turn it is */
     hone_device__kernel kernels[HONE_DEVICE__KERNELS];
     hone_device__buffer control_page;
     const hone_sandbox__limits *limits;
@@ -308,7 +334,10 @@ typedef struct hone_device__run {
     int command, event;
 } hone_device__run;
 
-/* Forks the child. HONE_E_SANDBOX, HONE_E_NOMEM, HONE_E_LIMIT. */
+/* Makes it the turn of a data set, with what is packed of it still to come. The child is idle or
+ * not there yet, and its next command is for that set. */
+void hone_device__run_turn(hone_device__run *r, uint32_t set);
+/* Forks the child, in the turn of r->turn. HONE_E_SANDBOX, HONE_E_NOMEM, HONE_E_LIMIT. */
 hone_status hone_device__run_start(hone_device__run *r, hone_error *err);
 /* Gives the command (0: none) and waits for `expected` until the deadline, to which time is added
  * in which the whole machine stood still. What hone_device__explain says, HONE_E_INTERRUPTED when
@@ -354,7 +383,7 @@ hone_status hone_device__ask_oracle(const hone_device__run *like, hone_device__d
                                     const hone_manifest *kernel, const hone_manifest *oracle,
                                     int fd, uint64_t hash, hone_error *err);
 void hone_device__reset_outputs(const hone_manifest *m, hone_device__dataset *d);
-/* Of all data sets. HONE_REJECT_OUT_OF_BOUNDS. */
+/* Of the data set whose turn it is. HONE_REJECT_OUT_OF_BOUNDS. */
 hone_status hone_device__check_canaries(const hone_device__run *r, hone_error *err);
 /* Outputs of r->data[set]. HONE_REJECT_WRONG_RESULT. `when` is for the message. *max_error is
  * raised. */
@@ -373,15 +402,34 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
                                const hone_device__timing *t, int64_t wall_ns,
                                hone_measure_result *ret, hone_error *err);
 
-/* ---- the nursery process (serve.c) -------------------------------------------------- */
+/* ---- the nursery process (request.c, serve.c) ------------------------------------------------ */
 
+/* The worker sends this as one message and then the artifacts' bytes, in messages of at most
+ * HONE_DEVICE__PART: it needs no descriptor for that, which strangers may keep it from having. */
 typedef struct hone_device__request {
     hone_measure_job job; /* its pointers mean nothing here */
     uint8_t has_incumbent;
-    hone_manifest manifests[3]; /* candidate, reference, incumbent; */
-    uint64_t bytes[3];          /* their artifacts' bytes follow in this order, in messages of at */
-} hone_device__request; /* most HONE_DEVICE__PART: the worker, which strangers may keep from */
-enum { HONE_DEVICE__PART = 128 << 10 }; /* having one more descriptor, needs none */
+    hone_manifest manifests[HONE_DEVICE__ARTIFACTS];
+    uint64_t bytes[HONE_DEVICE__ARTIFACTS]; /* of those that are there, in this order */
+} hone_device__request;
+enum { HONE_DEVICE__PART = 128 << 10 };
+
+typedef struct hone_device__artifact {
+    int fd;  /* a sealed file; negative: none */
+    int sys; /* errno of what kept it from being one */
+    size_t n;
+    uint64_t hash; /* of what matters for its results, once it is checked */
+} hone_device__artifact;
+
+/* Waits for a request. False: the worker is gone. Either way drop_artifacts is due. */
+bool hone_device__receive_request(int socket, hone_device__request *ret,
+                                  hone_device__artifact artifacts[HONE_DEVICE__ARTIFACTS]);
+void hone_device__drop_artifacts(hone_device__artifact artifacts[HONE_DEVICE__ARTIFACTS]);
+/* Brings numbers into their ranges where that harms nobody. HONE_E_INPUT, HONE_E_LIMIT,
+ * HONE_E_SANDBOX, HONE_E_INCUMBENT, HONE_REJECT_ARTIFACT. */
+hone_status hone_device__check_request(hone_device__request *q,
+                                       hone_device__artifact artifacts[HONE_DEVICE__ARTIFACTS],
+                                       hone_error *err);
 
 /* A message of this one byte gives up the job in hand; when there is none (any more), it means
  * nothing. */

@@ -106,18 +106,24 @@ static bool send_bytes(int socket, const void *bytes, size_t n)
 hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job, hone_error *err)
 {
     HONE_ASSERT(!n->busy);
-    const hone_artifact *artifacts[] = {job->candidate, job->reference, job->incumbent};
+    const hone_artifact *artifacts[HONE_DEVICE__ARTIFACTS] = {
+        [HONE_DEVICE__CANDIDATE] = job->candidate,
+        [HONE_DEVICE__INCUMBENT] = job->incumbent,
+        [HONE_DEVICE__REFERENCE] = job->reference,
+    };
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
     q->job = *job;
     q->has_incumbent = job->incumbent != NULL;
-    unsigned n_artifacts = q->has_incumbent ? 3 : 2;
-    for (unsigned i = 0; i < n_artifacts; i++) {
+    for (int i = 0; i < HONE_DEVICE__ARTIFACTS; i++) {
+        if (!artifacts[i])
+            continue;
         q->manifests[i] = artifacts[i]->manifest;
         q->bytes[i] = artifacts[i]->n;
     }
     bool sent = send_bytes(n->socket, q, sizeof *q);
-    for (unsigned i = 0; i < n_artifacts && sent; i++)
-        sent = send_bytes(n->socket, artifacts[i]->bytes, artifacts[i]->n);
+    for (int i = 0; i < HONE_DEVICE__ARTIFACTS && sent; i++)
+        if (artifacts[i])
+            sent = send_bytes(n->socket, artifacts[i]->bytes, artifacts[i]->n);
     free(q);
     n->busy = sent;
     return sent ? HONE_OK : gone(err);

@@ -19,21 +19,31 @@
 
 /* ---- start and end ------------------------------------------------------------------------- */
 
-static hone_status make_packed(hone_device__kernel *k, uint32_t set, hone_device__side side,
-                               hone_error *err)
+static hone_status make_packed(hone_device__kernel *k, hone_error *err)
 {
-    for (uint32_t i = 0; k->manifest && i < k->manifest->n_args; i++) {
-        if (!k->manifest->args[i].pack_bytes)
-            continue;
-        hone_status s = hone_device__buffer_new((size_t)k->manifest->args[i].pack_bytes, side,
-                                                &k->packed[set][i], err);
-        if (s != HONE_OK)
-            return s;
-        hone_device__buffer_set_canary(&k->packed[set][i]);
-        /* Padding that pack leaves unwritten should not look like zeros. */
-        memset(k->packed[set][i].data, 0xff, k->packed[set][i].bytes);
+    hone_status s = HONE_OK;
+    for (uint32_t i = 0; k->manifest && i < k->manifest->n_args && s == HONE_OK; i++)
+        if (k->manifest->args[i].pack_bytes)
+            s = hone_device__buffer_new((size_t)k->manifest->args[i].pack_bytes, false,
+                                        &k->packed[i], err);
+    return s;
+}
+
+void hone_device__run_turn(hone_device__run *r, uint32_t set)
+{
+    r->turn = set;
+    hone_device__dataset_turn(r->data[set]);
+    for (int k = 0; k < HONE_DEVICE__KERNELS; k++) {
+        for (uint32_t i = 0; i < HONE_MAX_ARGS; i++) {
+            hone_device__buffer *b = &r->kernels[k].packed[i];
+            if (!b->map)
+                continue;
+            hone_device__buffer_place(b, hone_device__side_of(r->data[set]->kind));
+            hone_device__buffer_set_canary(b);
+            /* Padding that pack leaves unwritten should not look like zeros. */
+            memset(b->data, 0xff, b->bytes);
+        }
     }
-    return HONE_OK;
 }
 
 hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
@@ -43,16 +53,11 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
     r->control = (hone_device__control *)r->control_page.data;
     memset(r->control, 0, sizeof *r->control);
     hone_status s = HONE_OK;
-    for (uint32_t set = 0; set < r->n_data && s == HONE_OK; set++) {
-        hone_device__dataset *d = r->data[set];
-        for (uint32_t i = 0; i < d->n_args; i++)
-            if (r->kernels[0].manifest->args[i].is_output)
-                hone_device__buffer_set_canary(&d->args[i]);
-        for (int k = 0; k < (set == 0 ? HONE_DEVICE__KERNELS : 1) && s == HONE_OK; k++)
-            s = make_packed(&r->kernels[k], set, d->side, err);
-    }
+    for (int k = 0; k < HONE_DEVICE__KERNELS && s == HONE_OK; k++)
+        s = make_packed(&r->kernels[k], err);
     if (s != HONE_OK)
         return s;
+    hone_device__run_turn(r, r->turn);
     /* Enough for the check, the timing and the check after it. */
     uint64_t most_s =
         (uint64_t)((2 * r->job->check_ms + r->job->run_ms) / 1000 + 5) * (uint64_t)r->job->threads;
@@ -122,9 +127,8 @@ void hone_device__run_end(hone_device__run *r)
         close(r->event);
     r->command = r->event = -1;
     for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
-        for (uint32_t set = 0; set < r->n_data; set++)
-            for (uint32_t i = 0; i < HONE_MAX_ARGS; i++)
-                hone_device__buffer_free(&r->kernels[k].packed[set][i]);
+        for (uint32_t i = 0; i < HONE_MAX_ARGS; i++)
+            hone_device__buffer_free(&r->kernels[k].packed[i]);
 }
 
 /* What the worker says meanwhile: that the job is given up, or nothing more for ever. */

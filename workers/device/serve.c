@@ -12,11 +12,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* Added in Linux 6.3; older ones refuse it. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
-
 /* Data sets beyond the first two are left out when the first took the oracle longer than this, and
  * all together get this share of the memory that is free. */
 #define ORACLE_SLOW_NS INT64_C(4000000000)
@@ -26,9 +21,6 @@
 #define CONTENDER_RATIO 1.02
 /* What temporaries of kernels may take besides twice the size of their data, memory permitting. */
 #define TEMPORARIES ((uint64_t)2 << 30)
-
-enum { CANDIDATE, REFERENCE, INCUMBENT, ARTIFACTS };
-static const char *const roles[ARTIFACTS] = {"candidate", "reference", "incumbent"};
 
 typedef struct nursery {
     int socket;
@@ -42,9 +34,7 @@ typedef struct nursery {
 
 typedef struct work {
     hone_device__request *request;
-    int n_artifacts;
-    int fds[ARTIFACTS]; /* or negative: why there is none */
-    uint64_t hashes[ARTIFACTS];
+    hone_device__artifact artifacts[HONE_DEVICE__ARTIFACTS];
     hone_device__dataset *data[HONE_DEVICE__KINDS]; /* by kind, as far as there is use for them */
     uint32_t n_data;
     hone_device__available available; /* memory, when the last of them was got */
@@ -75,144 +65,6 @@ static void describe_speculation(nursery *n, pid_t child)
         snprintf(n->speculation, sizeof n->speculation, "unknown");
 }
 
-/* ---- taking the job ------------------------------------------------------------------------ */
-
-static ssize_t receive(int socket, void *ret, size_t n)
-{
-    ssize_t got;
-    while ((got = recv(socket, ret, n, 0)) < 0 && errno == EINTR) {
-    }
-    return got;
-}
-
-/* Takes an artifact off the socket into a file that nobody can change any more. False: the worker
- * is gone. What else goes wrong is *ret_fd, a negative errno. */
-static bool receive_artifact(int socket, uint64_t n, int *ret_fd)
-{
-    static uint8_t part[HONE_DEVICE__PART];
-    int fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("hone-artifact", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    int error = fd < 0 ? errno : 0;
-    bool there = true;
-    while (n > 0 && there) {
-        size_t most = n < sizeof part ? (size_t)n : sizeof part;
-        there = receive(socket, part, sizeof part) == (ssize_t)most;
-        if (there && error == 0 && !hone_write_all(fd, part, most))
-            error = errno;
-        n -= most;
-    }
-    if (there && error == 0 &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
-        error = errno;
-    if (fd >= 0 && (error != 0 || !there))
-        close(fd);
-    *ret_fd = error != 0 ? -error : fd;
-    return there;
-}
-
-static bool receive_request(int socket, work *w)
-{
-    hone_device__request *q = w->request;
-    ssize_t n;
-    do
-        n = receive(socket, q, sizeof *q);
-    while (n == 1 && *(char *)q == HONE_DEVICE__CANCEL);
-    bool there = n == (ssize_t)sizeof *q;
-    for (int i = 0; i < (q->has_incumbent ? 3 : 2) && there; i++) {
-        w->n_artifacts = i + 1;
-        there = receive_artifact(socket, q->bytes[i], &w->fds[i]);
-    }
-    return there;
-}
-
-static void drop_artifacts(work *w)
-{
-    for (int i = 0; i < w->n_artifacts; i++)
-        if (w->fds[i] >= 0)
-            close(w->fds[i]);
-}
-
-static hone_status check_manifest(const hone_manifest *m, const char *role, hone_error *err)
-{
-    if (m->n_args < 1 || m->n_args > HONE_MAX_ARGS)
-        return hone_fail(err, HONE_E_INPUT, "the %s has %u arguments", role, m->n_args);
-    for (uint32_t i = 0; i < m->n_args; i++) {
-        const hone_arg *a = &m->args[i];
-        if (a->elem >= HONE_ELEM_COUNT || a->is_output > HONE_ARG_CONSTANT || a->count < 0 ||
-            a->pack_bytes < 0 || a->pack_bytes > (int64_t)1 << 40 ||
-            !memchr(a->name, '\0', sizeof a->name) ||
-            (a->pack_bytes && (a->is_output || !m->has_pack)))
-            return hone_fail(err, HONE_E_INPUT, "argument %u of the %s makes no sense", i, role);
-        if (a->count > HONE_DEVICE__MOST_ELEMENTS)
-            return hone_fail(err, HONE_E_LIMIT, "argument '%.60s' is too large", a->name);
-    }
-    return HONE_OK;
-}
-
-static hone_status check_job(hone_device__request *q, hone_error *err)
-{
-    hone_measure_job *job = &q->job;
-    for (int i = 0; i < (q->has_incumbent ? 3 : 2); i++) {
-        hone_status s = check_manifest(&q->manifests[i], roles[i], err);
-        if (s != HONE_OK)
-            return s;
-        if (i == INCUMBENT && !hone_device__same_args(&q->manifests[0], &q->manifests[i]))
-            return hone_fail(err, HONE_E_INPUT, "candidate and %s take different arguments",
-                             roles[i]);
-    }
-    if (job->threads < 1 || job->threads > HONE_MAX_THREADS)
-        return hone_fail(err, HONE_E_INPUT, "%d threads; this device takes 1 to %d", job->threads,
-                         HONE_MAX_THREADS);
-    const int64_t most_ms = INT64_MAX / 4000000;
-    if (job->check_ms < 1 || job->run_ms < 1 || job->check_ms > most_ms || job->run_ms > most_ms ||
-        job->reference_ms < 0 || job->reference_ms > most_ms || !(job->tolerance >= 0) ||
-        !(job->peak_gflops >= 0) || job->sample_ns < 0)
-        return hone_fail(err, HONE_E_INPUT, "deadlines, tolerance or sample time out of range");
-    if (job->min_samples < 1)
-        job->min_samples = 1;
-    if (job->max_samples < job->min_samples)
-        job->max_samples = job->min_samples;
-    if (job->max_samples > HONE_MAX_SAMPLES)
-        job->max_samples = HONE_MAX_SAMPLES;
-    return HONE_OK;
-}
-
-static hone_status check_artifact(work *w, int which, hone_error *err)
-{
-    size_t n = (size_t)w->request->bytes[which];
-    if (w->fds[which] < 0)
-        return hone_fail(err, HONE_E_SANDBOX, "cannot keep the %s in memory: %s", roles[which],
-                         strerror(-w->fds[which]));
-    if (n == 0 || n > HONE_MAX_ARTIFACT_BYTES)
-        return hone_fail(err,
-                         which == CANDIDATE   ? HONE_REJECT_ARTIFACT
-                         : which == INCUMBENT ? HONE_E_INCUMBENT
-                                              : HONE_E_INPUT,
-                         "the %s has %zu bytes; 1 to %d are allowed", roles[which], n,
-                         HONE_MAX_ARTIFACT_BYTES);
-    void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, w->fds[which], 0);
-    if (p == MAP_FAILED)
-        return hone_fail_errno(err, HONE_E_SANDBOX, "cannot map the %s", roles[which]);
-    const hone_manifest *m = &w->request->manifests[which];
-    hone_error why = {0};
-    hone_status s = hone_device__elf_check(p, n, m->has_pack, &why);
-    w->hashes[which] = hone_hash_bytes(m->has_pack, p, n);
-    munmap(p, n);
-    for (uint32_t i = 0; i < m->n_args; i++)
-        w->hashes[which] = hone_hash_mix(w->hashes[which], (uint64_t)m->args[i].pack_bytes);
-    if (s == HONE_OK)
-        return HONE_OK;
-    if (which == CANDIDATE) {
-        if (err)
-            *err = why;
-        return s;
-    }
-    bool fault = which == INCUMBENT && s != HONE_E_INPUT; /* else of who sent it here */
-    return hone_fail(err, fault ? HONE_E_INCUMBENT : HONE_E_INPUT, "the %s's %s", roles[which],
-                     why.message);
-}
-
 static int64_t deadline(int64_t ms)
 {
     return hone_clock_ns() + ms * 1000000;
@@ -241,11 +93,13 @@ static hone_status add_data(nursery *n, work *w, hone_error *err)
     const hone_device__request *q = w->request;
     const hone_manifest *m = q->manifests;
     hone_device__kind kind = (hone_device__kind)w->n_data;
-    hone_device__data_id id = {&m[CANDIDATE], &m[REFERENCE], q->job.data_seed, kind};
+    hone_device__data_id id = {&m[HONE_DEVICE__CANDIDATE], &m[HONE_DEVICE__REFERENCE],
+                               q->job.data_seed, kind};
     uint64_t others = hone_device__cache_others(&n->cache, &id);
     hone_device__need need =
-        hone_device__need_of(&m[CANDIDATE], &m[REFERENCE], q->has_incumbent ? &m[INCUMBENT] : NULL,
-                             q->job.threads, w->n_data + 1, hone_device__cache_has(&n->cache, &id));
+        hone_device__need_of(&m[HONE_DEVICE__CANDIDATE], &m[HONE_DEVICE__REFERENCE],
+                             q->has_incumbent ? &m[HONE_DEVICE__INCUMBENT] : NULL, q->job.threads,
+                             w->n_data + 1, hone_device__cache_has(&n->cache, &id));
     hone_device__available_now(&n->limits, &w->available);
     hone_status s = hone_device__fits(&need, &w->available, others, &n->limits, err);
     if (s != HONE_OK)
@@ -267,10 +121,11 @@ static hone_status add_data(nursery *n, work *w, hone_error *err)
         w->temporaries = there - total;
     if (!n->sandbox.on) /* then only the machine refuses memory */
         w->scarce = true;
-    if (d->reference != w->hashes[REFERENCE]) {
+    if (d->reference != w->artifacts[HONE_DEVICE__REFERENCE].hash) {
         hone_device__run r = new_run(n, w);
-        s = hone_device__ask_oracle(&r, d, &m[CANDIDATE], &m[REFERENCE], w->fds[REFERENCE],
-                                    w->hashes[REFERENCE], err);
+        s = hone_device__ask_oracle(&r, d, &m[HONE_DEVICE__CANDIDATE], &m[HONE_DEVICE__REFERENCE],
+                                    w->artifacts[HONE_DEVICE__REFERENCE].fd,
+                                    w->artifacts[HONE_DEVICE__REFERENCE].hash, err);
     }
     if (s == HONE_OK)
         w->data[w->n_data++] = d;
@@ -304,6 +159,8 @@ static hone_status checked_call(hone_device__run *r, uint32_t set, const char *w
                                 hone_measure_result *ret, hone_error *err)
 {
     int64_t start = hone_clock_ns();
+    if (r->turn != set)
+        hone_device__run_turn(r, set);
     hone_device__reset_outputs(r->kernels[0].manifest, r->data[set]);
     hone_status s = hone_device__run_do(r, (char)(HONE_DEVICE__DO_CALL + (int)set),
                                         HONE_DEVICE__CALLED, until, err);
@@ -361,6 +218,7 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
 {
     const hone_measure_job *job = r->job;
     int64_t start = hone_clock_ns(), until = deadline(job->check_ms);
+    r->turn = r->n_data > HONE_DEVICE__FULL ? HONE_DEVICE__FULL : HONE_DEVICE__SMALL;
     hone_status s = hone_device__run_start(r, err);
     if (s == HONE_OK)
         s = hone_device__run_do(r, 0, HONE_DEVICE__READY, until, err);
@@ -389,8 +247,8 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
     until = deadline(job->check_ms);
     s = checked_call(r, HONE_DEVICE__SMALL, " after many calls", until, ret, err);
     if (s == HONE_OK)
-        s = hone_device__judge(job, w->request->manifests[REFERENCE].flops, &timing, ret->run_ns,
-                               ret, err);
+        s = hone_device__judge(job, w->request->manifests[HONE_DEVICE__REFERENCE].flops, &timing,
+                               ret->run_ns, ret, err);
     bool may_win = !w->request->has_incumbent || ret->log_ratio < log(CONTENDER_RATIO);
     if (s == HONE_OK && may_win)
         s = check_thoroughly(r, until, ret, err);
@@ -401,19 +259,17 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
 static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
 {
     hone_device__request *q = w->request;
-    hone_status s = check_job(q, err);
-    for (int i = 0; i < w->n_artifacts && s == HONE_OK; i++)
-        s = check_artifact(w, i, err);
+    hone_status s = hone_device__check_request(q, w->artifacts, err);
     if (s == HONE_OK)
         s = get_data(n, w, err);
     if (s != HONE_OK)
         return s;
     hone_device__run r = new_run(n, w);
-    r.kernels[HONE_DEVICE__CANDIDATE].manifest = &q->manifests[CANDIDATE];
-    r.kernels[HONE_DEVICE__CANDIDATE].fd = w->fds[CANDIDATE];
+    r.kernels[HONE_DEVICE__CANDIDATE].manifest = &q->manifests[HONE_DEVICE__CANDIDATE];
+    r.kernels[HONE_DEVICE__CANDIDATE].fd = w->artifacts[HONE_DEVICE__CANDIDATE].fd;
     if (q->has_incumbent) {
-        r.kernels[HONE_DEVICE__INCUMBENT].manifest = &q->manifests[INCUMBENT];
-        r.kernels[HONE_DEVICE__INCUMBENT].fd = w->fds[INCUMBENT];
+        r.kernels[HONE_DEVICE__INCUMBENT].manifest = &q->manifests[HONE_DEVICE__INCUMBENT];
+        r.kernels[HONE_DEVICE__INCUMBENT].fd = w->artifacts[HONE_DEVICE__INCUMBENT].fd;
     }
     describe(n, &r, 0, ret);
     s = measure_child(n, w, &r, ret, err);
@@ -448,27 +304,25 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     hone_sandbox__limits_read(&n.limits);
     hone_device__reply *r = hone_xcalloc(1, sizeof *r);
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
-    _Static_assert(sizeof *q <= HONE_DEVICE__PART, "a request is one message");
     hone_sandbox__goes_first(900); /* it holds the data sets; its children go before it */
     hone_device__sandbox_enter(sandbox);
     r->status = hone_device__sandbox_init(sandbox, &n.sandbox, &r->error);
     if (r->status == HONE_OK)
-        r->status = hone_device__buffer_new(sizeof(hone_device__control), HONE_DEVICE__AT_END,
-                                            &n.control_page, &r->error);
+        r->status = hone_device__buffer_new(sizeof(hone_device__control), false, &n.control_page,
+                                            &r->error);
     describe_system(&n);
     answer(socket, r);
     bool serving = r->status == HONE_OK;
     while (serving) {
         work w = {.request = q};
-        if (!receive_request(socket, &w)) {
-            drop_artifacts(&w);
-            break;
+        serving = hone_device__receive_request(socket, q, w.artifacts);
+        if (serving) {
+            memset(r, 0, sizeof *r);
+            r->status = measure(&n, &w, &r->result, &r->error);
+            serving = r->status != HONE_E_PEER;
+            answer(socket, r);
         }
-        memset(r, 0, sizeof *r);
-        r->status = measure(&n, &w, &r->result, &r->error);
-        drop_artifacts(&w);
-        serving = r->status != HONE_E_PEER;
-        answer(socket, r);
+        hone_device__drop_artifacts(w.artifacts);
     }
     if (__gcov_dump)
         __gcov_dump();
