@@ -6,6 +6,7 @@
  * HONE_WORK=n        most steps of one (20000),  HONE_JOBS=n        processes (2)
  *                    ten times as many with a row of 50,000
  * HONE_SECONDS=n     stop after that (no end)    HONE_SEED=n        where they start (1)
+ * HONE_FROM=n        shapes left out before (0), to go on where a run ended
  * HONE_ONLY=NAME     of this kernel alone
  *
  * A candidate that is rejected for its result, which is either wrong or misjudged, is printed, and
@@ -295,7 +296,8 @@ static int work(table *t, unsigned which, unsigned of)
     }
     w.builder = hone_builder_new();
     w.target_text = hone_target_text(&w.target);
-    for (unsigned shape_no = 0; shape_no < number("HONE_SHAPES", 1); shape_no++)
+    unsigned from = (unsigned)number("HONE_FROM", 0);
+    for (unsigned shape_no = from; shape_no < from + number("HONE_SHAPES", 1); shape_no++)
         for (unsigned k = which; k < t->n && hone_clock_ns() < t->until_ns; k += of)
             one_shape(&w, &t->rows[k], shape_no,
                       hone_hash_mix(number("HONE_SEED", 1), k * 1000 + shape_no));
