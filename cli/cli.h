@@ -48,6 +48,10 @@ typedef struct cli_command {
  * with *ret_code = 0 after --help, 2 after an error it has printed. */
 bool cli_parse(const cli_command *c, int argc, char **argv, const cli_option *options, unsigned n,
                const char **ret_positionals, unsigned max, unsigned *ret_n, int *ret_code);
+/* While there is a listener, a command that parses hands over its table and does nothing else:
+ * help, completion and man pages are made of the same one. (options.c) */
+typedef void (*cli_listener)(void *ctx, const cli_command *c, const cli_option *o, unsigned n);
+void cli_describe(const cli_command *c, cli_listener listener, void *ctx);
 #define CLI_PARSE(c, argc, argv, opts, pos, ret_n, ret_code) \
     cli_parse(c, argc, argv, opts, HONE_LEN(opts), pos, HONE_LEN(pos), ret_n, ret_code)
 
@@ -189,7 +193,13 @@ json_t *cli_features_json(const struct hone_model *m);
 /* ---- commands
  * ------------------------------------------------------------------------------------ */
 
-extern const cli_command cli_tune, cli_tasks, cli_replay, cli_explain, cli_query, cli_show,
-    cli_worker, cli_keygen, cli_db, cli_report, cli_model;
+#define CLI_COMMAND(name) extern const cli_command cli_##name;
+#include "cli/commands.def"
+#undef CLI_COMMAND
+/* Command k of commands.def, or NULL past the last. (help.c) */
+const cli_command *cli_command_at(unsigned k);
+const cli_command *cli_command_find(const char *name);
+/* What hone is, and its commands. (help.c) */
+void cli_overview(FILE *to);
 
 #endif

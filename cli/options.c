@@ -3,6 +3,17 @@
 
 #include <errno.h>
 
+static cli_listener listener; /* see cli_describe */
+static void *listener_ctx;
+
+void cli_describe(const cli_command *c, cli_listener to, void *ctx)
+{
+    listener = to;
+    listener_ctx = ctx;
+    (void)c->run(0, NULL, c);
+    listener = NULL;
+}
+
 static void print_help(const cli_command *c, const cli_option *o, unsigned n)
 {
     printf("usage: hone %s %s\n\n%s\n\n", c->name, c->synopsis, c->summary);
@@ -130,6 +141,11 @@ bool cli_parse(const cli_command *c, int argc, char **argv, const cli_option *op
                const char **ret_positionals, unsigned max, unsigned *ret_n, int *ret_code)
 {
     *ret_n = 0;
+    *ret_code = 0;
+    if (listener) {
+        listener(listener_ctx, c, options, n);
+        return false;
+    }
     *ret_code = 2;
     bool only_positionals = false;
     for (int a = 0; a < argc && strcmp(argv[a], "--") != 0; a++)

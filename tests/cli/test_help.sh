@@ -17,6 +17,8 @@ declare -A takes=(
     [worker]="--connect --listen --key --allow --insecure-loopback --role"
     [keygen]=""
     [db]="--repair --workload --trace --status --reason --device --before --dry-run --yes --json"
+    [help]="--man"
+    [completion]=""
 )
 
 run 0 "$HONE" --help
@@ -64,6 +66,39 @@ for c in "${!takes[@]}"; do
     done >unknown
     ok "the manual page of $c knows no others: $(cat unknown)" [ ! -s unknown ]
 done
+
+# ---- the same tables as manual pages and for shells
+for shell in bash zsh fish; do
+    run 0 "$HONE" completion $shell
+    cp out completion.$shell
+    for c in "${!takes[@]}"; do
+        for o in ${takes[$c]}; do
+            ok "$shell completes $o of $c" grep -qe "[ '-]${o#"${o%%[^-]*}"}\b" completion.$shell
+        done
+    done
+    command -v $shell >/dev/null && ok "$shell reads it" $shell -n completion.$shell
+done
+completes() {
+    bash -c '. ./completion.bash; COMP_WORDS=(hone "$@"); COMP_CWORD=$#; _hone; echo "${COMPREPLY[*]}"' _ "$@"
+}
+ok "bash: a command" [ "$(completes comp)" = completion ]
+ok "bash: an option" [ "$(completes query --req)" = --require ]
+refuse 2 "bash, zsh or fish" "$HONE" completion
+refuse 2 "bash, zsh or fish" "$HONE" completion csh
+for c in "${!takes[@]}"; do
+    run 0 "$HONE" help $c
+    cp out text
+    run 0 "$HONE" $c --help
+    ok "help $c is $c --help" cmp -s out text
+    run 0 "$HONE" help $c --man
+    for o in ${takes[$c]}; do
+        ok "$c's page has $o" grep -qe "^\.B ${o//-/\\\\-}\( \|\$\)" out
+    done
+    ok "$c's page is one by name" grep -q "^hone-$c " out
+    command -v mandoc >/dev/null && ok "mandoc reads it" mandoc -T lint -W error out
+done
+refuse 2 "unknown command 'tuna'" "$HONE" help tuna
+refuse 2 "needs a command" "$HONE" help --man
 
 run 0 "$BUILD/hone-device" --help
 sed -n 's/^  \(--[a-z]*\).*/\1/p' out | sort >has
