@@ -7,11 +7,12 @@
  *   compare.c     one measurement against another, and the clock all times are told on
  *   finals.c      the incumbent and the fastest few behind it; final race and confirmation
  *   session_log.c rows of the log
- *   near.c        what the log knows of the same kernel at other sizes
+ *   near.c        what the log knows of the same kernel at other sizes (near.h, neighbours.c)
  *   action.c      what the driver is to do */
 #ifndef HONE_TUNER_INTERNAL_H
 #define HONE_TUNER_INTERNAL_H
 
+#include "tuner/near.h"
 #include "tuner/tuner.h"
 
 #define ATTEMPTS 3        /* at one thing, when its worker fails and not the candidate */
@@ -220,22 +221,6 @@ bool hone_tuner__confirm_step(session *s); /* phase CONFIRMING; false: it is ove
 /* ---- near.c ------------------------------------------------------------------------------------
  */
 
-/* A kernel of the log, on a target, with a schedule. */
-typedef struct neighbour {
-    int64_t workload_id, target_id;
-    double far;     /* from the one at hand; not finite: they are not alike */
-    bool elsewhere; /* on another target */
-    char *best;     /* text of its best trace */
-} neighbour;
-
-/* The sum over named sizes (JSON objects) of |ln ratio|. NaN: they do not name the same ones, or
- * none. Pure. */
-double hone_tuner__sizes_apart(const char *a, const char *b);
-/* The same over the extents of loops. Infinite: nests of another form. Pure. */
-double hone_tuner__programs_apart(const hone_program *a, const hone_program *b);
-/* The numbers of at most `most` of them, the nearest first; of equally near ones those on the same
- * target, then the earlier. Pure. */
-uint32_t hone_tuner__nearest(const neighbour *v, uint32_t n, uint32_t *ret, uint32_t most);
 /* Suggests to the search what the log's nearest kernels of this class, for targets of this one's
  * class and as many threads, make of this one. HONE_E_INTERRUPTED, and what a database returns. */
 hone_status hone_tuner__near(session *s, hone_error *err) HONE_NODISCARD;
