@@ -89,7 +89,6 @@ void cli_task_list_free(cli_task_list *l);
 
 /* "native", a JSON target text, or a file that holds one. */
 hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err) HONE_NODISCARD;
-struct hone_db;
 struct hone_intrin_set;
 /* Adds the files' intrinsics. HONE_E_IO, HONE_E_INPUT. (intrin.c) */
 hone_status cli_intrins_load(const cli_list *files, struct hone_intrin_set *set,
@@ -97,9 +96,6 @@ hone_status cli_intrins_load(const cli_list *files, struct hone_intrin_set *set,
 /* Is their LLVM IR good? HONE_E_INPUT. One whose features the target lacks is only spoken of. */
 hone_status cli_intrins_check(const struct hone_intrin_set *set, const hone_target *t,
                               hone_error *err) HONE_NODISCARD;
-/* Adds those of the tuning run with this id, unless the set has some already. */
-hone_status cli_intrins_recall(struct hone_db *db, int64_t session_id, struct hone_intrin_set *set,
-                               hone_error *err) HONE_NODISCARD;
 /* Processors this process may use. */
 int32_t cli_processors(void);
 /* As hone_file_write; without a path to standard output, whose failures main tells. (output.c) */
@@ -152,6 +148,7 @@ bool cli_stopped(void *ctx);
 /* ---- what a tune begins with (prior.c) --------------------------------------------------------
  */
 
+struct hone_db;
 struct hone_model;
 /* What is known of other kernels: the log's model, trained first where it has grown (progress is
  * told), else the one that comes with hone, else none (*ret NULL). *ret_trust: how far to trust it

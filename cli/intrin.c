@@ -1,7 +1,6 @@
-/* Intrinsics from files, and those that a tuning run has left in the log. */
+/* Intrinsics from files. */
 #include "cli/cli.h"
 #include "codegen/codegen.h"
-#include "db/db.h"
 #include "space/intrin/intrin.h"
 #include "workers/builder.h"
 
@@ -38,28 +37,5 @@ hone_status cli_intrins_check(const hone_intrin_set *set, const hone_target *t, 
     }
     hone_codegen_free(g);
     free(v);
-    return st;
-}
-
-hone_status cli_intrins_recall(hone_db *db, int64_t session_id, hone_intrin_set *set,
-                               hone_error *err)
-{
-    hone_db_session s;
-    json_t *state;
-    if (session_id == 0 || hone_intrin_set_text(set)[0])
-        return HONE_OK; /* those given on the command line stand for the log's */
-    hone_status st = hone_db_session_load(db, session_id, &s, err);
-    if (st == HONE_E_NOTFOUND)
-        return HONE_OK;
-    if (st != HONE_OK)
-        return st;
-    st = hone_json_parse(s.state, strlen(s.state), &state, err);
-    if (st == HONE_OK) {
-        const char *text = json_string_value(json_object_get(state, "intrins"));
-        if (text)
-            st = hone_intrin_set_add(set, "the log's intrinsics", text, strlen(text), err);
-        json_decref(state);
-    }
-    hone_db_session_free(&s);
     return st;
 }

@@ -22,3 +22,6 @@ target_link_libraries(bench_search_cost PRIVATE builder costmodel m)
 
 add_executable(bench_db_query bench/db_query.c)
 target_link_libraries(bench_db_query PRIVATE db)
+
+add_executable(bench_query_latency bench/query_latency.c)
+target_link_libraries(bench_query_latency PRIVATE tuner)

@@ -5,8 +5,8 @@
  *   a kernel   curve, points, rejections
  *   the log    versions, targets, devices
  *   schedules  in what is left of the page */
-#include "cli/lookup.h"
 #include "cli/report/task.h"
+#include "tuner/lookup/lookup.h"
 
 #include <math.h>
 
@@ -258,7 +258,7 @@ static json_t *kernel_of(report_task *t, int target, const limits *most)
     hone_buf sizes = {0};
     if (t->best_hash)
         hone_hash_format(t->best_hash, hash);
-    cli_put_sizes(t->sizes, &sizes);
+    hone_lookup_put_sizes(t->sizes, &sizes);
     json_t *j = json_pack(
         "{s:o, s:o, s:i, s:i, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, "
         "s:o, s:o}",

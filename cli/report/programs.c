@@ -4,6 +4,7 @@
 #include "cli/report/task.h"
 #include "costmodel/costmodel.h"
 #include "space/space.h"
+#include "tuner/lookup/lookup.h"
 
 typedef struct replaying {
     hone_db *db;
@@ -40,7 +41,7 @@ static hone_status take_intrins(replaying *x, int64_t session_id, hone_error *er
     hone_intrin_set_free(x->intrins);
     x->sched.intrins = x->intrins = hone_intrin_set_new();
     x->session_id = session_id;
-    return cli_intrins_recall(x->db, session_id, x->intrins, err);
+    return hone_lookup_intrins(x->db, session_id, x->intrins, err);
 }
 
 static hone_status follow(replaying *x, const hone_db_record *r, bool *ret_as_written,

@@ -139,7 +139,7 @@ refuse 2 "--seed takes a whole number of at least 0" "$HONE" tune matmul $small 
 refuse 2 "--emit is library, object" "$HONE" query matmul $small --emit everything
 refuse 2 "not a C identifier" "$HONE" query matmul $small --emit object --name 'a b'
 refuse 2 "not a C identifier" "$HONE" query matmul $small --emit object --name 2f
-refuse 2 "--require knows only 'exact'" "$HONE" query matmul $small --require best
+refuse 2 "--require is exact, class, nearest, model or default, not 'best'" "$HONE" query matmul $small --require best
 refuse 3 "cannot open 'none.json'" "$HONE" show matmul $small --trace none.json
 echo '{}' >trace.json
 run 2 "$HONE" show matmul $small --trace trace.json

@@ -31,13 +31,13 @@ done
 # ---- a question without a log is one to an empty log
 for f in none.db none/here.db; do
     run 0 "$HONE" query $kernel --db $f
-    says "default schedule"
+    says ": model, expected to reach"
     refuse 3 "none" "$HONE" query $kernel --db $f --require exact
 done
 run 0 "$HONE" query $kernel --db none.db --emit asm -o none.s
-says "none.db': this is the default schedule" err
+says "none.db': this is the answer of rung model" err
 run 0 "$HONE" query $kernel --db none.db --json
-says '"rung":"default"'
+says '"rung":"model"'
 ok "and makes none" [ ! -e none.db ]
 
 # ---- a miss says in one line what is there

@@ -256,7 +256,7 @@ static void another_versions_log(void **state)
 
     make_old(true);
     old = query();
-    assert_string_equal(old.rung, "default");
+    assert_string_equal(old.rung, "model");
     assert_int_equal(ask("query " SMALL "--require exact", ignore, NULL), 3);
 }
 

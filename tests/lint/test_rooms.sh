@@ -55,7 +55,7 @@ declare -A public=(
     [costmodel]="costmodel.h features.def"
     [db]="db.h"
     [workers]="workers.h builder.h"
-    [tuner]="tuner.h"
+    [tuner]="tuner.h lookup/lookup.h"
 )
 
 # Rooms with folders: which of those in its own room each may use, lowest first. Files at a room's root
@@ -70,6 +70,7 @@ declare -A floor=(
     [codegen/emit]=""
     [codegen/output]=""
     [tuner/strategy]=""
+    [tuner/lookup]=""
     [workers/wire]=""
     [workers/sandbox]=""
     [workers/device]="sandbox"
