@@ -1,41 +1,34 @@
 /* hone db: what a log holds, whether it is sound, and taking out of it what should not be there. */
-#include "cli/cli.h"
-#include "db/db.h"
+#include "cli/db.h"
 
 #include <time.h>
 
-typedef struct request {
-    const char *from, *to; /* files */
-    bool json, repair, dry_run, yes;
-    hone_db_choice choice;
-} request;
-
-typedef hone_status (*job)(const request *q, json_t **ret, hone_error *err);
+#define MAX_FILES 256
 
 /* ---- what is asked for --------------------------------------------------------------------- */
 
-static hone_status stats(const request *q, json_t **ret, hone_error *err)
+static hone_status stats(const cli_db_request *q, json_t **ret, hone_error *err)
 {
     hone_db *db;
-    HONE_TRY(hone_db_open(q->from, HONE_DB_READ, &db, err));
+    HONE_TRY(hone_db_open(q->files[0], HONE_DB_READ, &db, err));
     hone_status st = hone_db_stats(db, ret, err);
     hone_db_close(db);
     return st;
 }
 
-static hone_status check(const request *q, json_t **ret, hone_error *err)
+static hone_status check(const cli_db_request *q, json_t **ret, hone_error *err)
 {
     hone_db *db;
-    HONE_TRY(hone_db_open(q->from, q->repair ? HONE_DB_WRITE : HONE_DB_READ, &db, err));
+    HONE_TRY(hone_db_open(q->files[0], q->repair ? HONE_DB_WRITE : HONE_DB_READ, &db, err));
     hone_status st = q->repair ? hone_db_repair(db, ret, err) : hone_db_check(db, ret, err);
     hone_db_close(db);
     return st;
 }
 
-static hone_status forget(const request *q, json_t **ret, hone_error *err)
+static hone_status forget(const cli_db_request *q, json_t **ret, hone_error *err)
 {
     hone_db *db;
-    HONE_TRY(hone_db_open(q->from, q->dry_run ? HONE_DB_READ : HONE_DB_WRITE, &db, err));
+    HONE_TRY(hone_db_open(q->files[0], q->dry_run ? HONE_DB_READ : HONE_DB_WRITE, &db, err));
     hone_status st = hone_db_forget(db, &q->choice, q->dry_run, ret, err);
     if (st == HONE_OK)
         json_object_set_new(*ret, "forgotten", json_boolean(!q->dry_run));
@@ -43,9 +36,9 @@ static hone_status forget(const request *q, json_t **ret, hone_error *err)
     return st;
 }
 
-static hone_status salvage(const request *q, json_t **ret, hone_error *err)
+static hone_status salvage(const cli_db_request *q, json_t **ret, hone_error *err)
 {
-    return hone_db_salvage(q->from, q->to, ret, err);
+    return hone_db_salvage(q->files[0], q->files[1], ret, err);
 }
 
 /* ---- options ------------------------------------------------------------------------------- */
@@ -76,11 +69,11 @@ static bool is_status(const char *text)
 }
 
 /* Says what is wrong and returns 2, or 0. */
-static int check_choice(const cli_command *self, request *q, const char *before)
+static int check_choice(const cli_command *self, cli_db_request *q)
 {
     hone_db_choice *c = &q->choice;
     uint64_t hash;
-    bool any = c->workload || c->trace_hash || c->status || c->reason || c->device || before;
+    bool any = c->workload || c->trace_hash || c->status || c->reason || c->device || q->before;
     if (!any)
         return cli_usage(self, "forget what? Give --workload, --trace, --status, --reason, "
                                "--device or --before");
@@ -93,11 +86,11 @@ static int check_choice(const cli_command *self, request *q, const char *before)
     if (c->status && !is_status(c->status))
         return cli_usage(self, "--status is OK or a rejection such as REJECT_CRASH, not '%s'",
                          c->status);
-    if (before && !parse_date(before, &c->before_ms))
+    if (q->before && !parse_date(q->before, &c->before_ms))
         return cli_usage(self,
                          "--before takes a date such as 2026-05-31 or 2026-05-31T12:30 "
                          "(UTC), not '%s'",
-                         before);
+                         q->before);
     return 0;
 }
 
@@ -111,21 +104,54 @@ static void print_json(json_t *j, bool compact)
     json_decref(j);
 }
 
+/* ---- what there is ----------------------------------------------------------------------------
+ */
+
+static const struct job {
+    const char *name;
+    cli_db_job job;
+    unsigned min, max; /* files */
+    const char *files;
+} jobs[] = {
+    {"stats", stats, 1, 1, "one file"},
+    {"check", check, 1, 1, "one file"},
+    {"forget", forget, 1, 1, "one file"},
+    {"salvage", salvage, 2, 2, "the damaged file and the name of a new one"},
+    {"merge", cli_db_merge, 2, MAX_FILES, "the log to merge into and those to be merged"},
+};
+
+/* An option that only some jobs take: the first that was given to another one. Says so and returns
+ * 2, or 0. */
+static int check_options(const cli_command *self, const struct job *j, const cli_db_request *q)
+{
+    const hone_db_choice *c = &q->choice;
+    const struct {
+        bool given;
+        const char *option, *jobs;
+    } all[] = {
+        {q->repair, "--repair", "check"},     {c->workload, "--workload", "forget"},
+        {c->trace_hash, "--trace", "forget"}, {c->status, "--status", "forget"},
+        {c->reason, "--reason", "forget"},    {c->device, "--device", "forget"},
+        {q->before, "--before", "forget"},    {q->dry_run, "--dry-run", "forget"},
+        {q->yes, "--yes", "forget"},          {q->strict, "--strict", "merge"},
+    };
+    for (unsigned k = 0; k < HONE_LEN(all); k++)
+        if (all[k].given && !strstr(all[k].jobs, j->name))
+            return cli_usage(self, "%s belongs to %s", all[k].option, all[k].jobs);
+    return 0;
+}
+
+static const struct job *job_named(const char *name)
+{
+    for (unsigned k = 0; k < HONE_LEN(jobs); k++)
+        if (strcmp(name, jobs[k].name) == 0)
+            return &jobs[k];
+    return NULL;
+}
+
 static int run(int argc, char **argv, const cli_command *self)
 {
-    static const struct {
-        const char *name;
-        job job;
-        unsigned n_files;
-        const char *files;
-    } jobs[] = {
-        {"stats", stats, 1, "one file"},
-        {"check", check, 1, "one file"},
-        {"forget", forget, 1, "one file"},
-        {"salvage", salvage, 2, "the damaged file and the name of a new one"},
-    };
-    request q = {0};
-    const char *before = NULL;
+    cli_db_request q = {0};
     const cli_option options[] = {
         {"--repair", CLI_FLAG, NULL, &q.repair, "check: forget what no worker pronounced", 0},
         {"--workload", CLI_TEXT, "NAME|HASH", &q.choice.workload, "forget: of this kernel", 0},
@@ -133,47 +159,43 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--status", CLI_TEXT, "STATUS", &q.choice.status, "forget: OK or a REJECT_...", 0},
         {"--reason", CLI_TEXT, "GLOB", &q.choice.reason, "forget: with such a reason", 0},
         {"--device", CLI_TEXT, "NAME", &q.choice.device, "forget: measured by this device", 0},
-        {"--before", CLI_TEXT, "DATE", &before, "forget: stored before YYYY-MM-DD[THH:MM], UTC", 0},
+        {"--before", CLI_TEXT, "DATE", &q.before, "forget: stored before YYYY-MM-DD[THH:MM], UTC",
+         0},
         {"--dry-run", CLI_FLAG, NULL, &q.dry_run, "forget: only say what would go", 0},
         {"--yes", CLI_FLAG, NULL, &q.yes, "forget: do it", 0},
+        {"--strict", CLI_FLAG, NULL, &q.strict, "merge: exit code 2 when a row was left out", 0},
         {"--json", CLI_FLAG, NULL, &q.json, "print compact JSON", 0},
     };
-    const char *pos[3];
-    unsigned n, k = 0;
+    static const char list[] = "stats, check, forget, salvage or merge";
+    const char *pos[1 + MAX_FILES];
+    unsigned n;
     int code;
     if (!CLI_PARSE(self, argc, argv, options, pos, &n, &code))
         return code;
     if (n == 0)
-        return cli_usage(self, "give stats, check, forget or salvage, and a file");
-    while (k < HONE_LEN(jobs) && strcmp(pos[0], jobs[k].name) != 0)
-        k++;
-    if (k == HONE_LEN(jobs))
-        return cli_usage(self, "unknown question '%s': stats, check, forget or salvage", pos[0]);
-    if (n != 1 + jobs[k].n_files)
-        return cli_usage(self, "%s takes %s", jobs[k].name, jobs[k].files);
-    if (q.repair && jobs[k].job != check)
-        return cli_usage(self, "--repair belongs to check");
-    const hone_db_choice *c = &q.choice;
-    if (jobs[k].job == forget) {
-        code = check_choice(self, &q, before);
-        if (code)
-            return code;
-    } else if (c->workload || c->trace_hash || c->status || c->reason || c->device || before ||
-               q.dry_run || q.yes) {
-        return cli_usage(self, "%s takes no option of forget", jobs[k].name);
-    }
-    q.from = pos[1];
-    q.to = pos[2];
-    json_t *j = NULL;
+        return cli_usage(self, "give %s, and a file", list);
+    const struct job *j = job_named(pos[0]);
+    if (!j)
+        return cli_usage(self, "unknown question '%s': %s", pos[0], list);
+    if (n < 1 + j->min || n > 1 + j->max)
+        return cli_usage(self, "%s takes %s", j->name, j->files);
+    code = check_options(self, j, &q);
+    if (code == 0 && j->job == forget)
+        code = check_choice(self, &q);
+    if (code)
+        return code;
+    q.files = pos + 1;
+    q.n_files = n - 1;
+    json_t *told = NULL;
     hone_error err = {0};
-    hone_status st = jobs[k].job(&q, &j, &err);
-    print_json(j, q.json);
+    hone_status st = j->job(&q, &told, &err);
+    print_json(told, q.json);
     return st == HONE_OK ? 0 : cli_fail(st, &err);
 }
 
 const cli_command cli_db = {
     .name = "db",
-    .synopsis = "stats|check|forget FILE [options] | salvage FROM TO",
+    .synopsis = "stats|check|forget FILE [options] | salvage FROM TO | merge OUT IN...",
     .summary = "what a log holds, whether it is sound, and taking out what should not be there",
     .text =
         "stats counts workloads, targets, records and rejections by reason. check looks at every\n"
@@ -181,11 +203,17 @@ const cli_command cli_db = {
         "earlier releases stored some when something failed. --repair has those tried again.\n"
         "forget removes the records that pass every option given, with their samples; the file\n"
         "says afterwards what was removed. salvage copies every row of a damaged file that can\n"
-        "still be trusted into a new one.\n\n"
+        "still be trusted into a new one.\n"
+        "merge puts what the files IN hold into OUT, which is made when it is not there. The "
+        "order\n"
+        "of the files does not count, nor how often each is merged. It says how many records each\n"
+        "had that OUT and those before it had not, had better founded, and had too, and why rows\n"
+        "were left out.\n\n"
         "  hone db stats hone.db\n"
         "  hone db check hone.db --repair\n"
         "  hone db forget hone.db --workload matmul --status REJECT_CRASH --dry-run\n"
-        "  hone db salvage damaged.db saved.db\n\n"
+        "  hone db salvage damaged.db saved.db\n"
+        "  hone db merge all.db mine.db theirs.db\n\n"
         "exit codes: 0 good, 1 damaged, to be repaired, or failed, 2 bad input, 3 no such file\n",
     .run = run,
 };

@@ -291,6 +291,19 @@ typedef struct hone_db_choice {
  * {}}. HONE_E_INPUT: no field is set, or one is not UTF-8. */
 hone_status hone_db_forget(hone_db *db, const hone_db_choice *c, bool dry_run, json_t **ret,
                            hone_error *err) HONE_NODISCARD;
+/* Told now and then how far a long call has come; all 0: unknown. False: stop. */
+typedef bool (*hone_db_tick_fn)(void *ctx, const char *doing, uint64_t done, uint64_t all);
+
+/* Puts what the n files `from` hold into `to`, which is made when it is not there. What `to` then
+ * holds depends on what is in it and in them, not on their order, nor on how often each is merged
+ * (docs/DATABASE.md, "Several logs into one"). One transaction: after any failure `to` is as it
+ * was, or not there. Ids of `to` are given anew. tick may be NULL. *ret (the caller decrefs):
+ * {"inputs":[{"file":.., "added":n, "better":n, "duplicate":n, "left_out":{"reason":n}}]}, counting
+ * records, but for left_out, which counts rows of any table; and "left_out" for rows of `to`
+ * itself, where there are any. HONE_E_INPUT: `to` is among `from`. HONE_E_INTERRUPTED: the tick
+ * said so. Otherwise as hone_db_open. */
+hone_status hone_db_merge(const char *to, const char *const *from, unsigned n, hone_db_tick_fn tick,
+                          void *ctx, json_t **ret, hone_error *err) HONE_NODISCARD;
 /* Copies every row of a damaged file that can be read and matches its checksum into a new file,
  * with its id. Rows whose workload or target is lost are left out; a record that lost samples rests
  * on those it still has. *ret (the caller decrefs): {"workloads":n, "targets":n, "sessions":n,

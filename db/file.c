@@ -192,3 +192,15 @@ bool hone_db__file_may_write_beside(const char *path)
     free(copy);
     return yes;
 }
+
+/* ---- removing -------------------------------------------------------------------------------- */
+
+void hone_db__file_remove(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    for (unsigned k = 0; k < HONE_LEN(suffixes); k++) {
+        char *name = hone_xasprintf("%s%s", path, suffixes[k]);
+        unlink(name);
+        free(name);
+    }
+}

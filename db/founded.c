@@ -31,17 +31,15 @@ static bool is_ours(const hone_db_record *r)
            hone_db__version_compare(r->hone_version, HONE_VERSION) == 0;
 }
 
-/* > 0: fresh's versions go before old's. Never by date: clocks jump, and a file may have been
- * written where the clock was wrong. LLVM: the database does not know which one is in use, but who
- * puts a result does. */
-static int version_order(const hone_db_record *fresh, const hone_db_record *old)
+/* > 0: a's versions go before b's. Never by date: clocks jump, and a file may have been written
+ * where the clock was wrong. */
+static int version_order(const hone_db_record *a, const hone_db_record *b)
 {
-    if (is_ours(fresh) != is_ours(old))
-        return is_ours(fresh) ? 1 : -1;
-    if (fresh->space_version != old->space_version)
-        return fresh->space_version > old->space_version ? 1 : -1;
-    int order = hone_db__version_compare(fresh->hone_version, old->hone_version);
-    return order ? order : strcmp(fresh->llvm_version, old->llvm_version) != 0;
+    if (is_ours(a) != is_ours(b))
+        return is_ours(a) ? 1 : -1;
+    if (a->space_version != b->space_version)
+        return a->space_version > b->space_version ? 1 : -1;
+    return hone_db__version_compare(a->hone_version, b->hone_version);
 }
 
 /* ---- verdicts ------------------------------------------------------------------------------ */
@@ -63,14 +61,38 @@ static bool is_conviction(hone_status s)
     }
 }
 
+/* > 0: a stands against b, whichever came first. */
+static int verdict_order(const hone_db_record *a, const hone_db_record *b)
+{
+    if (is_conviction(a->status) != is_conviction(b->status))
+        return is_conviction(a->status) ? 1 : -1;
+    if ((a->status == HONE_OK) != (b->status == HONE_OK))
+        return a->status == HONE_OK ? 1 : -1;
+    return a->status == HONE_OK ? (a->n_samples > b->n_samples) - (a->n_samples < b->n_samples) : 0;
+}
+
+/* LLVM: the database does not know which one is in use, but who puts a result does. */
 bool hone_db__is_better_founded(const hone_db_record *fresh, const hone_db_record *old)
 {
     int order = version_order(fresh, old);
+    if (order == 0 && strcmp(fresh->llvm_version, old->llvm_version) != 0)
+        return true;
+    return (order ? order : verdict_order(fresh, old)) > 0;
+}
+
+int hone_db__founded_compare(const hone_db__record *a, const hone_db__record *b)
+{
+    int order = version_order(&a->pub, &b->pub);
+    if (order == 0)
+        order = hone_db__version_compare(a->pub.llvm_version, b->pub.llvm_version);
+    if (order == 0)
+        order = verdict_order(&a->pub, &b->pub);
+    if (order == 0)
+        order = (b->pub.created_ms > a->pub.created_ms) - (b->pub.created_ms < a->pub.created_ms);
     if (order != 0)
-        return order > 0;
-    if (is_conviction(fresh->status) || is_conviction(old->status))
-        return !is_conviction(old->status);
-    if (fresh->status != HONE_OK || old->status != HONE_OK)
-        return fresh->status == HONE_OK && old->status != HONE_OK;
-    return fresh->n_samples > old->n_samples;
+        return order;
+    /* `run` is the number of the measurement in its log. */
+    hone_db__record x = *a, y = *b;
+    x.run = y.run = 0;
+    return hone_db__row_compare(&hone_db__record_table, &x, &y, NULL);
 }

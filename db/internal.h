@@ -58,6 +58,8 @@ hone_status hone_db__file_resolve(const char *path, char **ret, hone_error *err)
 hone_status hone_db__file_has_one_name(const char *path, hone_error *err);
 /* HONE_E_IO when the path no longer leads to the file being written, or that was cut short. */
 hone_status hone_db__file_is_there(hone_db *db, hone_error *err);
+/* Removes a database that was being made, with all that lies beside it. */
+void hone_db__file_remove(const char *path);
 bool hone_db__file_on_network(const char *path);
 bool hone_db__file_may_write_beside(const char *path);
 
@@ -158,6 +160,10 @@ void hone_db__column_list(const hone_db__table *t, const char *prefix, hone_buf 
  * when the checksum does not match. */
 hone_status hone_db__row_read(hone_db *db, const hone_db__table *t, sqlite3_stmt *stmt, int first,
                               void *row, hone_error *err);
+/* Like strcmp, by the columns named, one after the other, of which NULL is the last; names NULL or
+ * empty: by all. The id is no column. */
+int hone_db__row_compare(const hone_db__table *t, const void *a, const void *b,
+                         const char *const *names);
 /* Strings of *row become the caller's. */
 void hone_db__row_own(const hone_db__table *t, void *row);
 void hone_db__row_free(const hone_db__table *t, void *row);
@@ -174,6 +180,10 @@ hone_status hone_db__row_one(hone_db *db, const hone_db__table *t, sqlite3_stmt 
 int hone_db__version_compare(const char *a, const char *b);
 /* Does `fresh` take the row of `old`? The four rules of hone_db_record_put, in their order. */
 bool hone_db__is_better_founded(const hone_db_record *fresh, const hone_db_record *old);
+/* Which of two results stands when neither came first: > 0, a does. The same rules, but of versions
+ * of LLVM the later, and of equals the one with the earlier date, then by their columns; 0: they
+ * are equal. References to other rows must mean the same in both. */
+int hone_db__founded_compare(const hone_db__record *a, const hone_db__record *b);
 
 /* ---- record.c ------------------------------------------------------------------------------ */
 

@@ -134,6 +134,71 @@ static uint64_t row_sum(const hone_db__table *t, const void *row)
     return h;
 }
 
+/* ---- order --------------------------------------------------------------------------------- */
+
+static int order64(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_bytes(hone_db_bytes a, hone_db_bytes b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int order = n ? memcmp(a.v, b.v, n) : 0;
+    return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+static int compare_column(const hone_db__column *c, const void *a, const void *b)
+{
+    double d, e;
+    switch (c->kind) {
+    case HONE_DB__I64:
+    case HONE_DB__OPT64:
+        return order64(CONST_MEMBER(int64_t, a, c), CONST_MEMBER(int64_t, b, c));
+    case HONE_DB__I32:
+        return order64(CONST_MEMBER(int32_t, a, c), CONST_MEMBER(int32_t, b, c));
+    case HONE_DB__F64:
+        d = CONST_MEMBER(double, a, c);
+        e = CONST_MEMBER(double, b, c);
+        return (d > e) - (d < e);
+    case HONE_DB__HEX:
+        return (CONST_MEMBER(uint64_t, a, c) > CONST_MEMBER(uint64_t, b, c)) -
+               (CONST_MEMBER(uint64_t, a, c) < CONST_MEMBER(uint64_t, b, c));
+    case HONE_DB__TEXT:
+        return strcmp(CONST_MEMBER(char *, a, c), CONST_MEMBER(char *, b, c));
+    case HONE_DB__STATUS:
+        return order64(CONST_MEMBER(hone_status, a, c), CONST_MEMBER(hone_status, b, c));
+    case HONE_DB__RNG:
+        return memcmp(&CONST_MEMBER(hone_rng, a, c), &CONST_MEMBER(hone_rng, b, c),
+                      sizeof(hone_rng));
+    case HONE_DB__BLOB:
+        return compare_bytes(CONST_MEMBER(hone_db_bytes, a, c), CONST_MEMBER(hone_db_bytes, b, c));
+    }
+    return 0;
+}
+
+static const hone_db__column *column_named(const hone_db__table *t, const char *name)
+{
+    for (uint32_t i = 0; i < t->n; i++)
+        if (strcmp(t->columns[i].name, name) == 0)
+            return &t->columns[i];
+    hone_bug(__FILE__, __LINE__, "no column of this name");
+}
+
+int hone_db__row_compare(const hone_db__table *t, const void *a, const void *b,
+                         const char *const *names)
+{
+    int order = 0;
+    if (names && *names) {
+        for (; *names && order == 0; names++)
+            order = compare_column(column_named(t, *names), a, b);
+        return order;
+    }
+    for (uint32_t i = 0; i < t->n && order == 0; i++)
+        order = compare_column(&t->columns[i], a, b);
+    return order;
+}
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
 static const char *column_text(sqlite3_stmt *stmt, int i)

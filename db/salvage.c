@@ -143,12 +143,8 @@ hone_status hone_db_salvage(const char *from, const char *to, json_t **ret, hone
         s = hone_db_commit(x.to, err);
     hone_db_close(x.from);
     hone_db_close(x.to);
-    if (s != HONE_OK && x.to) {
-        char *lock = hone_xasprintf("%s.lock", to);
-        unlink(to);
-        unlink(lock);
-        free(lock);
-    }
+    if (s != HONE_OK && x.to)
+        hone_db__file_remove(to);
     if (s != HONE_OK)
         return s;
     *ret = json_object();
