@@ -4,6 +4,7 @@
 #include <time.h>
 
 #define MAX_FILES 256
+#define KEEP 10 /* good records of a workload and target, unless --keep says otherwise */
 
 /* ---- what is asked for --------------------------------------------------------------------- */
 
@@ -20,7 +21,9 @@ static hone_status check(const cli_db_request *q, json_t **ret, hone_error *err)
 {
     hone_db *db;
     HONE_TRY(hone_db_open(q->files[0], q->repair ? HONE_DB_WRITE : HONE_DB_READ, &db, err));
-    hone_status st = q->repair ? hone_db_repair(db, ret, err) : hone_db_check(db, ret, err);
+    char *bad = hone_xasprintf("%s.bad.csv", q->files[0]);
+    hone_status st = q->repair ? hone_db_repair(db, bad, ret, err) : hone_db_check(db, ret, err);
+    free(bad);
     hone_db_close(db);
     return st;
 }
@@ -32,6 +35,17 @@ static hone_status forget(const cli_db_request *q, json_t **ret, hone_error *err
     hone_status st = hone_db_forget(db, &q->choice, q->dry_run, ret, err);
     if (st == HONE_OK)
         json_object_set_new(*ret, "forgotten", json_boolean(!q->dry_run));
+    hone_db_close(db);
+    return st;
+}
+
+static hone_status prune(const cli_db_request *q, json_t **ret, hone_error *err)
+{
+    hone_db *db;
+    HONE_TRY(hone_db_open(q->files[0], q->dry_run ? HONE_DB_READ : HONE_DB_WRITE, &db, err));
+    hone_status st = hone_db_prune(db, q->keep ? (uint32_t)q->keep : KEEP, q->dry_run, ret, err);
+    if (st == HONE_OK)
+        json_object_set_new(*ret, "pruned", json_boolean(!q->dry_run));
     hone_db_close(db);
     return st;
 }
@@ -116,6 +130,7 @@ static const struct job {
     {"stats", stats, 1, 1, "one file"},
     {"check", check, 1, 1, "one file"},
     {"forget", forget, 1, 1, "one file"},
+    {"prune", prune, 1, 1, "one file"},
     {"salvage", salvage, 2, 2, "the damaged file and the name of a new one"},
     {"merge", cli_db_merge, 2, MAX_FILES, "the log to merge into and those to be merged"},
 };
@@ -132,8 +147,9 @@ static int check_options(const cli_command *self, const struct job *j, const cli
         {q->repair, "--repair", "check"},     {c->workload, "--workload", "forget"},
         {c->trace_hash, "--trace", "forget"}, {c->status, "--status", "forget"},
         {c->reason, "--reason", "forget"},    {c->device, "--device", "forget"},
-        {q->before, "--before", "forget"},    {q->dry_run, "--dry-run", "forget"},
+        {q->before, "--before", "forget"},    {q->dry_run, "--dry-run", "forget or prune"},
         {q->yes, "--yes", "forget"},          {q->strict, "--strict", "merge"},
+        {q->keep, "--keep", "prune"},
     };
     for (unsigned k = 0; k < HONE_LEN(all); k++)
         if (all[k].given && !strstr(all[k].jobs, j->name))
@@ -153,7 +169,7 @@ static int run(int argc, char **argv, const cli_command *self)
 {
     cli_db_request q = {0};
     const cli_option options[] = {
-        {"--repair", CLI_FLAG, NULL, &q.repair, "check: forget what no worker pronounced", 0},
+        {"--repair", CLI_FLAG, NULL, &q.repair, "check: put right what can be", 0},
         {"--workload", CLI_TEXT, "NAME|HASH", &q.choice.workload, "forget: of this kernel", 0},
         {"--trace", CLI_TEXT, "HASH", &q.choice.trace_hash, "forget: of this trace", 0},
         {"--status", CLI_TEXT, "STATUS", &q.choice.status, "forget: OK or a REJECT_...", 0},
@@ -161,12 +177,13 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--device", CLI_TEXT, "NAME", &q.choice.device, "forget: measured by this device", 0},
         {"--before", CLI_TEXT, "DATE", &q.before, "forget: stored before YYYY-MM-DD[THH:MM], UTC",
          0},
-        {"--dry-run", CLI_FLAG, NULL, &q.dry_run, "forget: only say what would go", 0},
+        {"--dry-run", CLI_FLAG, NULL, &q.dry_run, "forget, prune: only say what would go", 0},
         {"--yes", CLI_FLAG, NULL, &q.yes, "forget: do it", 0},
+        {"--keep", CLI_INT, "N", &q.keep, "prune: good records of each kernel and target (10)", 1},
         {"--strict", CLI_FLAG, NULL, &q.strict, "merge: exit code 2 when a row was left out", 0},
         {"--json", CLI_FLAG, NULL, &q.json, "print compact JSON", 0},
     };
-    static const char list[] = "stats, check, forget, salvage or merge";
+    static const char list[] = "stats, check, forget, prune, salvage or merge";
     const char *pos[1 + MAX_FILES];
     unsigned n;
     int code;
@@ -195,20 +212,22 @@ static int run(int argc, char **argv, const cli_command *self)
 
 const cli_command cli_db = {
     .name = "db",
-    .synopsis = "stats|check|forget FILE [options] | salvage FROM TO | merge OUT IN...",
+    .synopsis = "stats|check|forget|prune|salvage|merge FILE... [options]",
     .summary = "what a log holds, whether it is sound, and taking out what should not be there",
     .text =
-        "stats counts workloads, targets, records and rejections by reason. check looks at every\n"
-        "page, reference, trace and checksum, and for rejections that no worker pronounced:\n"
-        "earlier releases stored some when something failed. --repair has those tried again.\n"
-        "forget removes the records that pass every option given, with their samples; the file\n"
-        "says afterwards what was removed. salvage copies every row of a damaged file that can\n"
-        "still be trusted into a new one.\n"
-        "merge puts what the files IN hold into OUT, which is made when it is not there. The "
-        "order\n"
-        "of the files does not count, nor how often each is merged. It says how many records each\n"
-        "had that OUT and those before it had not, had better founded, and had too, and why rows\n"
-        "were left out.\n\n"
+        "stats counts workloads, targets, records and rejections by reason. check looks at\n"
+        "every page, reference, trace and checksum, and for rejections that no worker\n"
+        "pronounced: earlier releases stored some when something failed. --repair has those\n"
+        "tried again, makes indices anew, and takes out rows that cannot be trusted, into\n"
+        "FILE.bad.csv; where pages are damaged it changes nothing: salvage. forget removes the\n"
+        "records that pass every option given, with their samples; the file says afterwards\n"
+        "what was removed. prune removes all but the best of each kernel and target, and gives\n"
+        "the space back; what a query answers stays the same. salvage FROM TO copies every row\n"
+        "of a damaged file that can still be trusted into a new one.\n\n"
+        "merge OUT IN... puts what the files IN hold into OUT, which is made when it is not\n"
+        "there. The order of the files does not count, nor how often each is merged. It says\n"
+        "how many records each had that OUT and those before it had not, had better founded,\n"
+        "and had too, and why rows were left out.\n\n"
         "  hone db stats hone.db\n"
         "  hone db check hone.db --repair\n"
         "  hone db forget hone.db --workload matmul --status REJECT_CRASH --dry-run\n"

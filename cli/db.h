@@ -11,6 +11,7 @@ typedef struct cli_db_request {
     unsigned n_files;
     bool json, repair, dry_run, yes, strict;
     const char *before; /* a date */
+    int64_t keep;       /* 0: not given */
     hone_db_choice choice;
 } cli_db_request;
 

@@ -270,10 +270,15 @@ hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err) HONE_NODIS
  * sentence, or with the unfounded counted as hone_db_forget does; *ret is set in both cases. The
  * caller decrefs. */
 hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
-/* Forgets the unfounded rejections, so that their candidates are tried again, unless the file has
- * problems. Then as hone_db_check, with what was removed in "healed"; *ret is
- * always set. Needs HONE_DB_WRITE. */
-hone_status hone_db_repair(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
+/* Puts right what can be without losing a sound row, in one transaction: rows that do not match
+ * their checksum or hold no JSON, rows that need one of these, and samples of no record, go to the
+ * file `bad` (CSV: table, id, why, row as JSON), which is made or added to; a record that lost
+ * samples rests on those it has; indices are made anew; unfounded rejections are forgotten, so that
+ * their candidates are tried again. Then as hone_db_check, with what was done in "repaired" (each a
+ * sentence) and "healed" (as of hone_db_forget); *ret is set with HONE_OK and HONE_E_CORRUPT. When
+ * problems would be left (damaged pages), nothing is changed. Needs HONE_DB_WRITE. */
+hone_status hone_db_repair(hone_db *db, const char *bad, json_t **ret,
+                           hone_error *err) HONE_NODISCARD;
 
 /* Which records: those that pass every field that is set. */
 typedef struct hone_db_choice {
@@ -291,6 +296,12 @@ typedef struct hone_db_choice {
  * {}}. HONE_E_INPUT: no field is set, or one is not UTF-8. */
 hone_status hone_db_forget(hone_db *db, const hone_db_choice *c, bool dry_run, json_t **ret,
                            hone_error *err) HONE_NODISCARD;
+/* Removes all records but, of each workload and target, the n good ones with the least compare_ns
+ * (n >= 1), the winners that sessions named, and what hone_db_best gives, which stays the same;
+ * leaves a row in `forgotten` that counts them, and gives the space back. One transaction; when
+ * only the last step fails, the records are gone and the space is not. Else as hone_db_forget. */
+hone_status hone_db_prune(hone_db *db, uint32_t n, bool dry_run, json_t **ret,
+                          hone_error *err) HONE_NODISCARD;
 /* Told now and then how far a long call has come; all 0: unknown. False: stop. */
 typedef bool (*hone_db_tick_fn)(void *ctx, const char *doing, uint64_t done, uint64_t all);
 
@@ -307,9 +318,10 @@ hone_status hone_db_merge(const char *to, const char *const *from, unsigned n, h
 /* Copies every row of a damaged file that can be read and matches its checksum into a new file,
  * with its id. Rows whose workload or target is lost are left out; a record that lost samples rests
  * on those it still has. *ret (the caller decrefs): {"workloads":n, "targets":n, "sessions":n,
- * "records":n, "removals":n, "models":n, "lost":n}, lost being rows seen but not saved.
- * HONE_E_INPUT: `to` exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as
- * hone_db_open. */
+ * "records":n, "removals":n, "models":n, "lost":n}, lost being rows known to have been there and
+ * not saved; with "lost_samples":n, and "lost_unknown":["records"], tables that cannot be read to
+ * the end and of which nothing tells how many rows are lost, where there are any. HONE_E_INPUT:
+ * `to` exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
 hone_status hone_db_salvage(const char *from, const char *to, json_t **ret,
                             hone_error *err) HONE_NODISCARD;
 

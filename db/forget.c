@@ -1,5 +1,4 @@
-/* Removing records, always with a trace of it: those that somebody chose, and those that an earlier
- * hone stored although no worker had pronounced them (db/unfounded.def). */
+/* Removing records, always with a trace of it. */
 #include "db/internal.h"
 
 /* ---- which --------------------------------------------------------------------------------- */
@@ -32,13 +31,6 @@ static void where_chosen(const hone_db_choice *c, hone_buf *ret)
     both(ret, c->device, "r.device = ?%d", P_DEVICE);
     both(ret, c->before_ms, "r.created_ms < ?%d", P_BEFORE);
 }
-
-static const char is_unfounded[] = "(0"
-#define HONE_DB_UNFOUNDED(status, reason) \
-    " OR r.status GLOB '" status "' AND r.reason GLOB '" reason "'"
-#include "db/unfounded.def"
-#undef HONE_DB_UNFOUNDED
-                                   ")";
 
 /* Prepares text in which %s is the condition. The caller finalizes. */
 static hone_status HONE_PRINTF(3, 0)
@@ -217,30 +209,19 @@ hone_status hone_db_forget(hone_db *db, const hone_db_choice *choice, bool dry_r
     return s;
 }
 
-/* ---- what no worker pronounced ------------------------------------------------------------- */
+/* ---- for other files ------------------------------------------------------------------------ */
 
 static const hone_db_choice no_values;
-static const condition unfounded = {is_unfounded, &no_values};
 
-hone_status hone_db__unfounded(hone_db *db, json_t **ret, hone_error *err)
+hone_status hone_db__tell(hone_db *db, const char *which, json_t **ret, hone_error *err)
 {
-    return tell(db, &unfounded, ret, err);
+    const condition c = {which, &no_values};
+    return tell(db, &c, ret, err);
 }
 
-hone_status hone_db_repair(hone_db *db, json_t **ret, hone_error *err)
+hone_status hone_db__forget(hone_db *db, const char *which, const json_t *what, json_t **ret,
+                            hone_error *err)
 {
-    json_t *healed;
-    HONE_ASSERT(db->write);
-    hone_status s = hone_db_check(db, ret, err);
-    if (json_array_size(json_object_get(*ret, "problems")) > 0)
-        return s;
-    json_t *what = json_pack("{s:s}", "repair", "rejections that no worker pronounced");
-    s = forget(db, &unfounded, what, &healed, err);
-    json_decref(what);
-    if (s != HONE_OK)
-        return s;
-    json_decref(*ret);
-    s = hone_db_check(db, ret, err);
-    json_object_set_new(*ret, "healed", healed);
-    return s;
+    const condition c = {which, &no_values};
+    return forget(db, &c, what, ret, err);
 }

@@ -174,6 +174,11 @@ hone_status hone_db__row_write(hone_db *db, hone_db__sql_id id, const hone_db__t
 hone_status hone_db__row_one(hone_db *db, const hone_db__table *t, sqlite3_stmt *stmt, void *row,
                              bool *ret_found, hone_error *err);
 
+/* ---- maintenance.c ------------------------------------------------------------------------- */
+
+/* The column of a table that holds JSON, or NULL. */
+const char *hone_db__json_column(const hone_db__table *t);
+
 /* ---- founded.c ----------------------------------------------------------------------------- */
 
 /* Like strcmp: which of two dotted versions is the later one. */
@@ -206,8 +211,16 @@ hone_status hone_db__json_check(const char *what, const char *s, size_t max, hon
 
 /* ---- forget.c ------------------------------------------------------------------------------ */
 
-/* {"records":n, "samples":n, "by_status":{}, "by_workload":{}, "by_reason":{}} of the rejections
- * that no worker pronounced. */
+/* {"records":n, "samples":n, "by_status":{}, "by_workload":{}, "by_reason":{}} of the records r for
+ * which the SQL condition `which` holds. */
+hone_status hone_db__tell(hone_db *db, const char *which, json_t **ret, hone_error *err);
+/* Removes them, which `what` describes in the note that is left, and tells. */
+hone_status hone_db__forget(hone_db *db, const char *which, const json_t *what, json_t **ret,
+                            hone_error *err);
+
+/* ---- repair.c ------------------------------------------------------------------------------ */
+
+/* hone_db__tell of the rejections that no worker pronounced. */
 hone_status hone_db__unfounded(hone_db *db, json_t **ret, hone_error *err);
 
 /* ---- lock.c -------------------------------------------------------------------------------- */

@@ -119,10 +119,19 @@ static void check_query(hone_db *db, const char *sql, const char *format, json_t
     sqlite3_finalize(stmt);
 }
 
-/* Checksum of every row of a table, and its JSON column if it has one. */
-static void check_rows(hone_db *db, const hone_db__table *t, const char *json_column,
-                       int64_t *ret_n, json_t *list)
+const char *hone_db__json_column(const hone_db__table *t)
 {
+    static const char *const names[] = {"sizes", NULL, "state", "trace", "what", "about"};
+    for (size_t i = 0; i < HONE_LEN(names); i++)
+        if (hone_db__tables[i] == t)
+            return names[i];
+    return NULL;
+}
+
+/* Checksum of every row of a table, and its JSON column if it has one. */
+static void check_rows(hone_db *db, const hone_db__table *t, int64_t *ret_n, json_t *list)
+{
+    const char *json_column = hone_db__json_column(t);
     hone_error e = {0};
     sqlite3_stmt *stmt;
     char *sql = hone_xasprintf("SELECT @%c, %s FROM %s %c ORDER BY %c.id", t->letter,
@@ -173,10 +182,9 @@ hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err)
                 "SELECT value FROM meta WHERE key = 'schema'"
                 " AND CAST(value AS INTEGER) <> (SELECT user_version FROM pragma_user_version)",
                 "meta tells of schema %, the file's head of another", list);
-    static const char *const json_columns[] = {"sizes", NULL, "state", "trace", "what", "about"};
     int64_t n_rows[HONE_LEN(hone_db__tables)];
     for (size_t i = 0; i < HONE_LEN(hone_db__tables); i++)
-        check_rows(db, hone_db__tables[i], json_columns[i], &n_rows[i], list);
+        check_rows(db, hone_db__tables[i], &n_rows[i], list);
     json_t *unfounded = NULL;
     hone_error e;
     if (hone_db__unfounded(db, &unfounded, &e) != HONE_OK)
@@ -192,9 +200,10 @@ hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err)
     if (n)
         s = hone_fail(err, HONE_E_CORRUPT,
                       "'%s' has %zu problem%s, the first: %s. Put back a copy, or save what is "
-                      "sound with: hone db salvage %s NEW_FILE",
+                      "sound with: hone db salvage %s NEW_FILE; single rows and indices can be put "
+                      "right with: hone db check %s --repair",
                       db->path, n, n == 1 ? "" : "s", json_string_value(json_array_get(list, 0)),
-                      db->path);
+                      db->path, db->path);
     else if (n_unfounded)
         s = hone_fail(err, HONE_E_CORRUPT,
                       "'%s' has %" JSON_INTEGER_FORMAT " rejection%s that no worker pronounced, "

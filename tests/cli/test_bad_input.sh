@@ -165,13 +165,16 @@ run 1 "$HONE" keygen none/k
 ok "one line" [ "$(wc -l <"$T/err")" = 1 ]
 
 # ---- db
-refuse 2 "give stats, check, forget, salvage" "$HONE" db
+refuse 2 "give stats, check, forget, prune, salvage" "$HONE" db
 refuse 2 "unknown question 'look'" "$HONE" db look t.db
 refuse 2 "stats takes one file" "$HONE" db stats
 refuse 2 "salvage takes" "$HONE" db salvage a
 refuse 2 "--repair belongs to check" "$HONE" db stats t.db --repair
 refuse 2 "--yes belongs to forget" "$HONE" db check t.db --yes
 refuse 2 "--strict belongs to merge" "$HONE" db check t.db --strict
+refuse 2 "--keep belongs to prune" "$HONE" db check t.db --keep 3
+refuse 2 "--keep takes a whole number of at least 1" "$HONE" db prune t.db --keep 0
+refuse 3 "there is no database" "$HONE" db prune none.db
 refuse 2 "merge takes the log to merge into" "$HONE" db merge t.db
 refuse 3 "there is no database '$T/none.db'" "$HONE" db merge t.db none.db
 refuse 2 "forget what?" "$HONE" db forget t.db --yes

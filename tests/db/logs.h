@@ -13,7 +13,7 @@
     " FROM session WHERE id = " x ")"
 
 /* Every row by content, each on a line, in order. */
-static const char *const contents[] = {
+__attribute__((unused)) static const char *const contents[] = {
     "SELECT 'workload', hash, name, class, program, sizes, flops, created_ms FROM workload"
     " ORDER BY hash",
     "SELECT 'target', text, threads, class, created_ms FROM target ORDER BY text, threads",
@@ -54,7 +54,7 @@ static const char *const contents[] = {
 };
 
 /* The caller frees. */
-static char *dump_of(const char *path)
+__attribute__((unused)) static char *dump_of(const char *path)
 {
     hone_db *db = open_r(path);
     hone_buf out = {0};

@@ -177,6 +177,20 @@ static void make_many(const char *path)
     hone_db_close(db);
 }
 
+/* Every record is saved, or counted as lost, or it is said that nobody knows. */
+static void is_accounted_for(const char *from, const char *to)
+{
+    json_t *j = NULL;
+    CHECK(hone_db_salvage(from, to, &j, err));
+    int64_t saved = json_integer_value(json_object_get(j, "records"));
+    int64_t lost = json_integer_value(json_object_get(j, "lost"));
+    if (json_object_get(j, "lost_unknown"))
+        assert_true(saved + lost < MANY);
+    else
+        assert_true(saved + lost == MANY);
+    json_decref(j);
+}
+
 static void salvage_of_a_sound_file_is_a_copy(void **state)
 {
     (void)state;
@@ -226,11 +240,21 @@ static void salvage_steps_over_damage(void **state)
                          sizeof junk);
         close(fd);
     }
+    is_accounted_for(at("many.db"), at("many3.db"));
     assert_true(salvaged(at("many.db"), at("many2.db"), "records") > MANY * 9 / 10);
     /* The last third is missing. */
     make_many(at("third.db"));
     assert_int_equal(truncate(at("third.db"), sb.st_size / 3 * 2 / 4096 * 4096), 0);
-    assert_true(salvaged(at("third.db"), at("third2.db"), "records") > MANY / 2);
+    is_accounted_for(at("third.db"), at("third2.db"));
+    assert_true(salvaged(at("third.db"), at("third3.db"), "records") > MANY / 2);
+    /* More and more of it. */
+    for (int i = 2; i < 9; i++) {
+        make_many(at("more.db"));
+        assert_int_equal(truncate(at("more.db"), sb.st_size * i / 9 / 4096 * 4096), 0);
+        is_accounted_for(at("more.db"), at("more2.db"));
+        hone_db__file_remove(at("more.db"));
+        hone_db__file_remove(at("more2.db"));
+    }
     /* The schema itself is gone. */
     make_many(at("lost.db"));
     int fd = open(at("lost.db"), O_WRONLY);

@@ -180,7 +180,7 @@ static void forgetting_leaves_it(void **state)
     json_decref(j);
     assert_int_equal(count(db, "records"), 0);
     latest_is(db, "x86-64-v4", 0, "learned");
-    CHECK(hone_db_repair(db, &j, err));
+    CHECK(hone_db_repair(db, at("bad.csv"), &j, err));
     json_decref(j);
     latest_is(db, "x86-64-v4", 0, "learned");
     hone_db_close(db);

@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char path[64], saved[80];
+static char path[64], saved[80], bad[80];
 
 static void remove_all(const char *name)
 {
@@ -97,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!path[0]) {
         snprintf(path, sizeof path, "/tmp/hone-fuzz-db-%ld", (long)getpid());
         snprintf(saved, sizeof saved, "%s-saved", path);
+        snprintf(bad, sizeof bad, "%s-bad", path);
     }
     remove_all(path);
     if (hone_file_write(path, data, size, NULL) != HONE_OK)
@@ -114,14 +115,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (hone_db_open(path, HONE_DB_WRITE | HONE_DB_CREATE | HONE_DB_VERIFY, &db, &e) == HONE_OK) {
         tell(db);
         ask(db);
-        (void)!hone_db_repair(db, &j, &e);
+        (void)!hone_db_repair(db, bad, &j, &e);
         json_decref(j);
+        if (hone_db_prune(db, 2, false, &j, &e) == HONE_OK)
+            json_decref(j);
         if (hone_db_forget(db, &(hone_db_choice){.reason = "*"}, false, &j, &e) == HONE_OK)
             json_decref(j);
         ask(db);
         hone_db_close(db);
     }
+    const char *const from[] = {path};
+    if (hone_db_merge(saved, from, 1, NULL, NULL, &j, &e) == HONE_OK)
+        json_decref(j);
     remove_all(path);
     remove_all(saved);
+    remove_all(bad);
     return 0;
 }
