@@ -1,5 +1,6 @@
 /* hone db: what a log holds, whether it is sound, and taking out of it what should not be there. */
 #include "cli/db.h"
+#include "tuner/interchange/interchange.h"
 
 #include <time.h>
 
@@ -133,6 +134,8 @@ static const struct job {
     {"prune", prune, 1, 1, "one file"},
     {"salvage", salvage, 2, 2, "the damaged file and the name of a new one"},
     {"merge", cli_db_merge, 2, MAX_FILES, "the log to merge into and those to be merged"},
+    {"export", cli_db_export, 1, 1, "one file"},
+    {"import", cli_db_import, 2, MAX_FILES, "the log and what is to be imported"},
 };
 
 /* An option that only some jobs take: the first that was given to another one. Says so and returns
@@ -144,16 +147,43 @@ static int check_options(const cli_command *self, const struct job *j, const cli
         bool given;
         const char *option, *jobs;
     } all[] = {
-        {q->repair, "--repair", "check"},     {c->workload, "--workload", "forget"},
-        {c->trace_hash, "--trace", "forget"}, {c->status, "--status", "forget"},
-        {c->reason, "--reason", "forget"},    {c->device, "--device", "forget"},
-        {q->before, "--before", "forget"},    {q->dry_run, "--dry-run", "forget or prune"},
-        {q->yes, "--yes", "forget"},          {q->strict, "--strict", "merge"},
+        {q->repair, "--repair", "check"},
+        {c->workload, "--workload", "forget or import"},
+        {c->trace_hash, "--trace", "forget"},
+        {c->status, "--status", "forget"},
+        {c->reason, "--reason", "forget"},
+        {c->device, "--device", "forget"},
+        {q->before, "--before", "forget"},
+        {q->dry_run, "--dry-run", "forget or prune"},
+        {q->yes, "--yes", "forget"},
+        {q->strict, "--strict", "merge or import"},
         {q->keep, "--keep", "prune"},
+        {q->format, "--format", "export or import"},
+        {q->out, "-o", "export"},
+        {q->tvm, "--tvm", "export"},
+        {q->sizes.n, "-D", "import"},
     };
     for (unsigned k = 0; k < HONE_LEN(all); k++)
         if (all[k].given && !strstr(all[k].jobs, j->name))
             return cli_usage(self, "%s belongs to %s", all[k].option, all[k].jobs);
+    return 0;
+}
+
+/* Says what is wrong and returns 2, or 0. */
+static int check_format(const cli_command *self, const cli_db_request *q, bool to_read)
+{
+    if (!q->format)
+        return cli_usage(self, "in which format? Give --format, one of %s", hone_formats());
+    if (!hone_format_is(q->format, false))
+        return cli_usage(self, "unknown format '%s': there are %s", q->format, hone_formats());
+    if (!hone_format_is(q->format, to_read))
+        return cli_usage(self, "%s is written only", q->format);
+    if (!to_read && !q->out)
+        return cli_usage(self, "where to? Give -o");
+    if (q->tvm && (strcmp(q->format, "tvm") != 0 || !hone_format_tvm_is(q->tvm)))
+        return cli_usage(self, "--tvm takes 0.16, 0.20 or 0.25, with --format tvm");
+    if (q->sizes.n && !q->choice.workload)
+        return cli_usage(self, "-D belongs to a kernel: give --workload");
     return 0;
 }
 
@@ -170,7 +200,8 @@ static int run(int argc, char **argv, const cli_command *self)
     cli_db_request q = {0};
     const cli_option options[] = {
         {"--repair", CLI_FLAG, NULL, &q.repair, "check: put right what can be", 0},
-        {"--workload", CLI_TEXT, "NAME|HASH", &q.choice.workload, "forget: of this kernel", 0},
+        {"--workload", CLI_TEXT, "NAME|HASH", &q.choice.workload,
+         "forget: of this kernel; import: it may be this one", 0},
         {"--trace", CLI_TEXT, "HASH", &q.choice.trace_hash, "forget: of this trace", 0},
         {"--status", CLI_TEXT, "STATUS", &q.choice.status, "forget: OK or a REJECT_...", 0},
         {"--reason", CLI_TEXT, "GLOB", &q.choice.reason, "forget: with such a reason", 0},
@@ -180,10 +211,15 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--dry-run", CLI_FLAG, NULL, &q.dry_run, "forget, prune: only say what would go", 0},
         {"--yes", CLI_FLAG, NULL, &q.yes, "forget: do it", 0},
         {"--keep", CLI_INT, "N", &q.keep, "prune: good records of each kernel and target (10)", 1},
-        {"--strict", CLI_FLAG, NULL, &q.strict, "merge: exit code 2 when a row was left out", 0},
+        {"--strict", CLI_FLAG, NULL, &q.strict,
+         "merge, import: exit code 2 when something was left out", 0},
+        {"--format", CLI_TEXT, "csv|t4|tvm", &q.format, "export, import: of what is outside", 0},
+        {"-o", CLI_TEXT, "PATH", &q.out, "export: the file, of tvm a folder", 0},
+        {"--tvm", CLI_TEXT, "RELEASE", &q.tvm, "export: for 0.16, 0.20 or 0.25 (0.20)", 0},
+        {"-D", CLI_SIZE, "NAME=INT", &q.sizes, "import: size of --workload", 0},
         {"--json", CLI_FLAG, NULL, &q.json, "print compact JSON", 0},
     };
-    static const char list[] = "stats, check, forget, prune, salvage or merge";
+    static const char list[] = "stats, check, forget, prune, salvage, merge, export or import";
     const char *pos[1 + MAX_FILES];
     unsigned n;
     int code;
@@ -199,6 +235,8 @@ static int run(int argc, char **argv, const cli_command *self)
     code = check_options(self, j, &q);
     if (code == 0 && j->job == forget)
         code = check_choice(self, &q);
+    if (code == 0 && (j->job == cli_db_export || j->job == cli_db_import))
+        code = check_format(self, &q, j->job == cli_db_import);
     if (code)
         return code;
     q.files = pos + 1;
@@ -212,7 +250,7 @@ static int run(int argc, char **argv, const cli_command *self)
 
 const cli_command cli_db = {
     .name = "db",
-    .synopsis = "stats|check|forget|prune|salvage|merge FILE... [options]",
+    .synopsis = "stats|check|forget|prune|salvage|merge|export|import FILE... [options]",
     .summary = "what a log holds, whether it is sound, and taking out what should not be there",
     .text =
         "stats counts workloads, targets, records and rejections by reason. check looks at\n"
@@ -228,11 +266,19 @@ const cli_command cli_db = {
         "there. The order of the files does not count, nor how often each is merged. It says\n"
         "how many records each had that OUT and those before it had not, had better founded,\n"
         "and had too, and why rows were left out.\n\n"
+        "export writes the records of FILE: csv, a table in an order by content; t4, Kernel\n"
+        "Tuner's results; tvm, a MetaSchedule database. TVM's own module of a kernel is TVM's\n"
+        "to make: put its line of database_workload.json in the place of hone's. import FILE\n"
+        "PATH... takes what fits of t4 files that hone wrote and of tvm's folders, and says\n"
+        "what it leaves out. What tvm measured is tried by the next search for that kernel, and\n"
+        "answers no query.\n\n"
         "  hone db stats hone.db\n"
         "  hone db check hone.db --repair\n"
         "  hone db forget hone.db --workload matmul --status REJECT_CRASH --dry-run\n"
         "  hone db salvage damaged.db saved.db\n"
-        "  hone db merge all.db mine.db theirs.db\n\n"
+        "  hone db merge all.db mine.db theirs.db\n"
+        "  hone db export hone.db --format tvm -o folder\n"
+        "  hone db import hone.db --format tvm folder --workload matmul -D M=64 -D N=64 -D K=64\n\n"
         "exit codes: 0 good, 1 damaged, to be repaired, or failed, 2 bad input, 3 no such file\n",
     .run = run,
 };

@@ -12,6 +12,8 @@ typedef struct cli_db_request {
     bool json, repair, dry_run, yes, strict;
     const char *before; /* a date */
     int64_t keep;       /* 0: not given */
+    const char *format, *out, *tvm;
+    cli_sizes sizes;
     hone_db_choice choice;
 } cli_db_request;
 
@@ -19,6 +21,8 @@ typedef struct cli_db_request {
 typedef hone_status (*cli_db_job)(const cli_db_request *q, json_t **ret, hone_error *err);
 
 /* db_logs.c */
+hone_status cli_db_export(const cli_db_request *q, json_t **ret, hone_error *err);
+hone_status cli_db_import(const cli_db_request *q, json_t **ret, hone_error *err);
 hone_status cli_db_merge(const cli_db_request *q, json_t **ret, hone_error *err);
 
 #endif

@@ -85,6 +85,10 @@ hone_status hone_db_target_find(hone_db *db, const char *text, int32_t threads, 
 void hone_db_workload_free(hone_db_workload *w);
 void hone_db_target_free(hone_db_target *t);
 
+/* Class of targets whose results hone did not measure (tuner/interchange/): suggestions to a search
+ * for the same workload, and never an answer, for their text is no target of hone's. */
+#define HONE_DB_IMPORTED "imported"
+
 /* ---- records ------------------------------------------------------------------------------- */
 
 typedef struct hone_db_sample {
@@ -185,13 +189,22 @@ hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t targe
                                  hone_db_record_fn fn, void *ctx, hone_error *err) HONE_NODISCARD;
 /* For every workload and target that pass, its best record, where it has one, by workload id and
  * target id. For the lookup ladder: {workload_id, target_class} is "same workload, target of the
- * same class"; {workload_class, target_id} is "other shapes on this target". */
+ * same class"; {workload_class, target_id} is "other shapes on this target". Without target_class:
+ * of any but HONE_DB_IMPORTED. */
 hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
                               hone_error *err) HONE_NODISCARD;
 /* The same with its first record, good or rejected: every pair that was ever tried is among them.
  */
 hone_status hone_db_each_first(hone_db *db, const hone_db_where *where, hone_db_row_fn fn,
                                void *ctx, hone_error *err) HONE_NODISCARD;
+
+/* Every record, in an order by content: workload hash, target text, threads, trace hash. */
+hone_status hone_db_each_by_content(hone_db *db, hone_db_row_fn fn, void *ctx,
+                                    hone_error *err) HONE_NODISCARD;
+/* The samples that the record's time rests on, in the order they were taken; *ret is the caller's
+ * to free. */
+hone_status hone_db_record_samples(hone_db *db, int64_t id, hone_db_sample **ret, uint32_t *ret_n,
+                                   hone_error *err) HONE_NODISCARD;
 
 /* ---- sessions ------------------------------------------------------------------------------ */
 

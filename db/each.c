@@ -93,6 +93,31 @@ hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t targe
     return visit_records(db, stmt, fn, ctx, err);
 }
 
+/* Calls fn for each row of stmt, @w, @t, @r; finalizes it. */
+static hone_status visit_rows(hone_db *db, sqlite3_stmt *stmt, hone_db_row_fn fn, void *ctx,
+                              hone_error *err)
+{
+    hone_status s;
+    bool row;
+    while ((s = hone_db__step(db, stmt, "reading records", &row, err)) == HONE_OK && row) {
+        hone_db_workload wl;
+        hone_db_target t;
+        hone_db__record r;
+        int at = 0;
+        s = hone_db__row_read(db, &hone_db__workload_table, stmt, at, &wl, err);
+        at += HONE_DB__WIDTH(&hone_db__workload_table);
+        if (s == HONE_OK)
+            s = hone_db__row_read(db, &hone_db__target_table, stmt, at, &t, err);
+        at += HONE_DB__WIDTH(&hone_db__target_table);
+        if (s == HONE_OK)
+            s = hone_db__row_read(db, &hone_db__record_table, stmt, at, &r, err);
+        if (s != HONE_OK || !fn(ctx, &wl, &t, &r.pub))
+            break;
+    }
+    sqlite3_finalize(stmt);
+    return s;
+}
+
 /* One record, which `which` selects with w.id and t.id, for each workload and target that pass. */
 static hone_status visit_pairs(hone_db *db, const hone_db_where *where, const char *which,
                                hone_db_row_fn fn, void *ctx, hone_error *err)
@@ -115,31 +140,15 @@ static hone_status visit_pairs(hone_db *db, const hone_db_where *where, const ch
         hone_buf_printf(&b, " AND w.class = ?%d", P_WORKLOAD_CLASS);
     if (w->target_class)
         hone_buf_printf(&b, " AND t.class = ?%d", P_TARGET_CLASS);
+    else
+        hone_buf_puts(&b, " AND t.class <> '" HONE_DB_IMPORTED "'");
     if (w->threads)
         hone_buf_printf(&b, " AND t.threads = ?%d", P_THREADS);
     if (w->after_id)
         hone_buf_printf(&b, " AND r.id > ?%d", P_AFTER);
     hone_buf_puts(&b, " ORDER BY w.id, t.id");
-    hone_status s;
     HONE_TRY(prepare_where(db, &b, w, &stmt, err));
-    bool row;
-    while ((s = hone_db__step(db, stmt, "reading records", &row, err)) == HONE_OK && row) {
-        hone_db_workload wl;
-        hone_db_target t;
-        hone_db__record r;
-        int at = 0;
-        s = hone_db__row_read(db, &hone_db__workload_table, stmt, at, &wl, err);
-        at += HONE_DB__WIDTH(&hone_db__workload_table);
-        if (s == HONE_OK)
-            s = hone_db__row_read(db, &hone_db__target_table, stmt, at, &t, err);
-        at += HONE_DB__WIDTH(&hone_db__target_table);
-        if (s == HONE_OK)
-            s = hone_db__row_read(db, &hone_db__record_table, stmt, at, &r, err);
-        if (s != HONE_OK || !fn(ctx, &wl, &t, &r.pub))
-            break;
-    }
-    sqlite3_finalize(stmt);
-    return s;
+    return visit_rows(db, stmt, fn, ctx, err);
 }
 
 hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
@@ -155,4 +164,15 @@ hone_status hone_db_each_first(hone_db *db, const hone_db_where *where, hone_db_
                                void *ctx, hone_error *err)
 {
     return visit_pairs(db, where, "ORDER BY b.id", fn, ctx, err);
+}
+
+hone_status hone_db_each_by_content(hone_db *db, hone_db_row_fn fn, void *ctx, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    HONE_TRY(hone_db__prepare(db,
+                              "SELECT @w, @t, @r FROM workload w CROSS JOIN target t CROSS JOIN"
+                              " record r ON r.workload_id = w.id AND r.target_id = t.id"
+                              " ORDER BY w.hash, t.text, t.threads, r.trace_hash",
+                              &stmt, err));
+    return visit_rows(db, stmt, fn, ctx, err);
 }

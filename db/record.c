@@ -270,6 +270,26 @@ hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target
     return HONE_OK;
 }
 
+hone_status hone_db_record_samples(hone_db *db, int64_t id, hone_db_sample **ret, uint32_t *ret_n,
+                                   hone_error *err)
+{
+    HONE_VEC(hone_db_sample) v = {0};
+    sqlite3_stmt *stmt;
+    bool row;
+    HONE_TRY(hone_db__sql(db, HONE_DB__SAMPLES_OF_TIME, &stmt, err));
+    hone_db__bind(stmt, "i", id);
+    hone_status s;
+    while ((s = hone_db__step(db, stmt, "reading samples", &row, err)) == HONE_OK && row) {
+        const hone_db_sample x = {sqlite3_column_double(stmt, 0), sqlite3_column_double(stmt, 1)};
+        hone_vec_push(&v, x);
+    }
+    if (s != HONE_OK)
+        hone_vec_free(&v);
+    *ret = v.v;
+    *ret_n = v.n;
+    return s;
+}
+
 hone_status hone_db_record_count(hone_db *db, const char *target_class, uint64_t *ret,
                                  hone_error *err)
 {

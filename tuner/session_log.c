@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#define IMPORTED 4     /* of the fastest of each target of others */
 #define SUGGESTIONS 16 /* so many of the fastest are looked at for those of another version */
 #define LOOK_AT 48     /* and so many for one that was not met yet */
 
@@ -81,6 +82,38 @@ static bool suggest(void *ctx, const hone_db_record *r)
     return true;
 }
 
+/* What others say they measured of this kernel, whatever they measured it on. */
+typedef struct imported {
+    session *s;
+    hone_status status;
+    hone_error *err;
+} imported;
+
+static bool suggest_imported(void *ctx, const hone_db_record *r)
+{
+    session *s = ctx;
+    hone_search_suggest(s->search, r->trace, "imported");
+    return true;
+}
+
+static bool suggest_of_target(void *ctx, const hone_db_workload *w, const hone_db_target *t,
+                              const hone_db_record *best)
+{
+    imported *x = ctx;
+    (void)best;
+    x->status =
+        hone_db_each_fastest(x->s->o.db, w->id, t->id, IMPORTED, suggest_imported, x->s, x->err);
+    return x->status == HONE_OK;
+}
+
+static hone_status recall_imported(session *s, hone_error *err)
+{
+    const hone_db_where of = {.workload_id = s->workload_id, .target_class = HONE_DB_IMPORTED};
+    imported x = {s, HONE_OK, err};
+    HONE_TRY(hone_db_each_best(s->o.db, &of, suggest_of_target, &x, err));
+    return x.status;
+}
+
 hone_status hone_tuner__log_recall(session *s, hone_error *err)
 {
     const hone_db_where here = {.workload_id = s->workload_id, .target_id = s->target_id};
@@ -89,7 +122,10 @@ hone_status hone_tuner__log_recall(session *s, hone_error *err)
     HONE_TRY(
         hone_db_each_fastest(s->o.db, s->workload_id, s->target_id, SUGGESTIONS, suggest, s, err));
     /* who goes through the whole space comes by whatever there is to be suggested */
-    return s->o.alone || strategy->whole ? HONE_OK : hone_tuner__near(s, err);
+    if (strategy->whole)
+        return HONE_OK;
+    HONE_TRY(recall_imported(s, err));
+    return s->o.alone ? HONE_OK : hone_tuner__near(s, err);
 }
 
 static bool is_met(const session *s, uint64_t hash)

@@ -58,8 +58,8 @@ hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uin
                             hone_error *err) HONE_NODISCARD;
 
 /* A trace worth asking for right after the program as written, after those suggested before. `why`,
- * of static storage: "log", it was fast in another version of the space; "near", at other sizes.
- * One that cannot be replayed is dropped. */
+ * of static storage: "log", it was fast in another version of the space; "near", at other sizes;
+ * "imported", others say so. One that cannot be replayed is dropped. */
 void hone_search_suggest(hone_search *s, const char *trace, const char *why);
 
 #define HONE_NOT_ASKED UINT64_MAX

@@ -16,7 +16,7 @@ declare -A takes=(
     [show]="-D --trace --intrin"
     [worker]="--connect --listen --key --allow --insecure-loopback --role"
     [keygen]=""
-    [db]="--repair --workload --trace --status --reason --device --before --dry-run --yes --keep --strict --json"
+    [db]="--repair --workload --trace --status --reason --device --before --dry-run --yes --keep --strict --format -o --tvm -D --json"
     [help]="--man"
     [completion]=""
 )

@@ -55,7 +55,7 @@ declare -A public=(
     [costmodel]="costmodel.h features.def"
     [db]="db.h"
     [workers]="workers.h builder.h"
-    [tuner]="tuner.h lookup/lookup.h"
+    [tuner]="tuner.h lookup/lookup.h interchange/interchange.h"
 )
 
 # Rooms with folders: which of those in its own room each may use, lowest first. Files at a room's root
@@ -71,6 +71,7 @@ declare -A floor=(
     [codegen/output]=""
     [tuner/strategy]=""
     [tuner/lookup]=""
+    [tuner/interchange]=""
     [workers/wire]=""
     [workers/sandbox]=""
     [workers/device]="sandbox"

@@ -41,7 +41,7 @@ typedef struct fake_user {
     const hone_session_result *r;
     char sizes[64];
     uint64_t trials, bests, notices, cancels;
-    uint64_t near; /* trials suggested by other kernels */
+    uint64_t near, imported; /* trials suggested by other kernels, by the logs of others */
     hone_trial last;
     char last_reason[256], notice[512];
     bool seen[8]; /* phases */
@@ -228,6 +228,7 @@ static inline void fake_act(fake_pool *f, unsigned k, const hone_session_action 
         assert_int_equal(a->trial.number, ++u->trials);
         u->bests += a->trial.best;
         u->near += strcmp(a->trial.why, "near") == 0;
+        u->imported += strcmp(a->trial.why, "imported") == 0;
         u->last = a->trial;
         snprintf(u->last_reason, sizeof u->last_reason, "%s", a->trial.reason);
         u->last.reason = u->last_reason;

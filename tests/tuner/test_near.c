@@ -256,6 +256,56 @@ static void it_is_taken_once(void **state)
     fake_close(&f);
 }
 
+/* As an import leaves it: this trace for a product of 96, of a target that none of hone's is. */
+static void put_imported(const char *path, const char *trace)
+{
+    const hone_size sizes[] = {{"M", 96}, {"N", 96}, {"K", 96}};
+    hone_space *sp = simulated_space("matmul", sizes, 3, 1);
+    hone_db *db;
+    int64_t w, t;
+    hone_buf text = {0};
+    hone_program_print(&sp->base, &text);
+    const hone_db_workload workload = {.hash = hone_program_hash(&sp->base),
+                                       .name = "matmul",
+                                       .class = "matmul",
+                                       .program = text.s};
+    const hone_db_target target = {.text = "tvm {}", .threads = 1, .class = HONE_DB_IMPORTED};
+    hone_db_record r = {.trace = trace, .trace_hash = 5, .time_ns = 1};
+    assert_int_equal(hone_db_open(path, HONE_DB_WRITE | HONE_DB_CREATE, &db, NULL), HONE_OK);
+    assert_int_equal(hone_db_workload_put(db, &workload, &w, NULL), HONE_OK);
+    assert_int_equal(hone_db_target_put(db, &target, &t, NULL), HONE_OK);
+    r.workload_id = w;
+    r.target_id = t;
+    assert_int_equal(hone_db_record_put(db, &r, NULL, 0, NULL, NULL, NULL), HONE_OK);
+    hone_db_close(db);
+    hone_buf_free(&text);
+    hone_space_free(sp);
+}
+
+/* What others say of this kernel is tried right after the program as written, and is no result: it
+ * is measured like all else, and its time of 1 ns stands in nobody's way. */
+static void what_others_say_is_tried(void **state)
+{
+    (void)state;
+    fake_pool f;
+    built b;
+    fake_open(&f);
+    char *best = tune(&f, 96, 0);
+    char *path = hone_xasprintf("%s/other.db", f.folder);
+    put_imported(path, best);
+    fake_user *u = begin(&f, &b, &(fake_want){.db = "other.db"});
+    assert_int_equal(u->imported, 1);
+    assert_int_equal(u->near, 0);
+    assert_string_equal(b.trace[1], best);
+    assert_true(u->r->best_ns > 1);
+    end(&f, &b);
+    assert_int_equal(begin(&f, &b, &(fake_want){.db = "other.db"})->imported, 0); /* known now */
+    end(&f, &b);
+    free(path);
+    free(best);
+    fake_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +317,7 @@ int main(void)
         cmocka_unit_test(it_is_not_its_own_neighbour),
         cmocka_unit_test(nothing_is_taken),
         cmocka_unit_test(it_is_taken_once),
+        cmocka_unit_test(what_others_say_is_tried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
