@@ -58,7 +58,12 @@ hone_status hone_model_parse(hone_model *m, const char *bytes, size_t n, const c
     bst_ulong width = 0;
     HONE_TRY(check_header(bytes, n, name, &body, err));
     HONE_TRY(hone_costmodel__xgb(XGBoosterCreate(NULL, 0, &b), err));
-    if (XGBoosterLoadModelFromBuffer(b, bytes + body, n - body) != 0 ||
+    /* Or it predicts with a thread for each processor, beside what is being measured. */
+    char threads[32];
+    snprintf(threads, sizeof threads, "%d", m->o.threads > 0 ? m->o.threads : 1);
+    if (XGBoosterSetParam(b, "nthread", threads) != 0 ||
+        XGBoosterLoadModelFromBuffer(b, bytes + body, n - body) != 0 ||
+        XGBoosterSetParam(b, "nthread", threads) != 0 || /* the model's own came with it */
         XGBoosterGetNumFeature(b, &width) != 0 || width != HONE_N_FEATURES) {
         XGBoosterFree(b);
         return hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: it holds no model", name);
