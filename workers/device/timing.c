@@ -19,6 +19,10 @@
 #define LOST_RATIO 1.10
 /* Not worth more than the minimum of samples when its median is behind by so much. */
 #define BEHIND_RATIO 1.05
+/* Pairs after which one has lost as well that is behind by so many standard errors: what it takes
+ * is known well enough by then, and it is not going to be the first. */
+#define BEHIND_PAIRS 5
+#define BEHIND_ERRORS 1.5
 /* Slower than this in the first call: two pairs say enough. */
 #define HOPELESS_RATIO 3.0
 #define HOPELESS_PAIRS 2
@@ -110,6 +114,26 @@ static int64_t calibrate(timer *t, int who, double *ret_ns)
     }
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Is it behind by more than the pairs leave open? Sorts the ratios. The median of n normal ones has
+ * a standard error of 1.25 deviations over the root of n. A deviation is told by the middle half,
+ * which is 1.35 of them wide, or from few by all, which are about the root of n wide. */
+static bool is_behind(double *ratios, int n)
+{
+    qsort(ratios, (size_t)n, sizeof *ratios, by_value);
+    double median = (ratios[(n - 1) / 2] + ratios[n / 2]) / 2;
+    if (median > BEHIND_RATIO || n < BEHIND_PAIRS)
+        return median > BEHIND_RATIO;
+    int cut = n < 8 ? 0 : (n - 1) / 4;
+    double deviation = (ratios[n - 1 - cut] - ratios[cut]) / (cut ? 1.35 : sqrt(n));
+    return median - 1 > BEHIND_ERRORS * 1.25 * deviation / sqrt(n);
+}
+
 static bool enough(const hone_measure_job *job, const hone_device__timing *r, bool hopeless)
 {
     if (r->n >= job->max_samples)
@@ -125,9 +149,7 @@ static bool enough(const hone_measure_job *job, const hone_device__timing *r, bo
         ratios[i] = r->candidate_ns[i] / r->incumbent_ns[i];
         least = fmin(least, ratios[i]);
     }
-    if (r->n >= LOST_PAIRS && least > LOST_RATIO)
-        return true;
-    return hone_device__median(ratios, r->n) > BEHIND_RATIO;
+    return (r->n >= LOST_PAIRS && least > LOST_RATIO) || is_behind(ratios, r->n);
 }
 
 /* The median of the candidate's samples. */
