@@ -193,7 +193,7 @@ static void search(bench *b, cost *c)
         hone_vec_push(&c->finish, finish);
 
         start = cpu_ns();
-        hone_features_extract(&s.prog, &b->target, 1, &b->features[k]);
+        hone_features_extract(&s.prog, &b->target, 1, NULL, &b->features[k]);
         hone_vec_push(&c->features, cpu_us_since(start));
 
         hone_trace_copy(&b->traces.v[k], &s.trace);

@@ -127,7 +127,7 @@ static hone_status learn(story *s, hone_error *err)
             hone_trace_replay(&c->trace, &s->kernel->program, &sched, NULL, false, NULL) == HONE_OK;
         if (!c->replayed)
             continue;
-        hone_features_extract(&sched.prog, s->target, s->threads, &c->features);
+        hone_features_extract(&sched.prog, s->target, s->threads, NULL, &c->features);
         if (!is_as_written(c))
             hone_model_add(s->model, task, &c->features, c->ns);
     }

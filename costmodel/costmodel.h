@@ -1,7 +1,8 @@
 /* costmodel: which candidates are worth measuring.
  *
  *   features   one row of numbers per leaf block (costmodel/features.def)
- *   draft      an analytical estimate, good enough to start from nothing
+ *   machine    the numbers the estimate reckons with: a preset's, or measured
+ * (costmodel/machine.def) draft      an analytical estimate, good enough to start from nothing
  *   model      gradient-boosted trees (XGBoost) on top of the draft, trained on the log
  *
  * "Score" exists only in this room; outside it a lower cost is better.
@@ -26,19 +27,48 @@ enum {
 /* Name of feature k, with its index when it is one of several: "arith_float[2]". Caller frees. */
 char *hone_feature_name(unsigned k);
 
+/* ---- machine: what the draft reckons with ------------------------------------------------------
+ */
+
+/* Numbers of a target with so many threads, by costmodel/machine.def, which has their units. */
+typedef struct hone_machine {
+#define HONE_MACHINE(name, least, most, text) double name;
+#include "costmodel/machine.def"
+#undef HONE_MACHINE
+} hone_machine;
+
+/* Orders of magnitude, of the target's preset (targets/preset.h). */
+void hone_machine_preset(const hone_target *t, hone_machine *ret);
+/* Every number within what the table allows; what is not finite becomes that of `otherwise`. */
+void hone_machine_bound(hone_machine *m, const hone_machine *otherwise);
+/* JSON object, sorted by name. Caller frees. */
+char *hone_machine_text(const hone_machine *m);
+/* Of the text: equal for machines that the draft cannot tell apart. */
+uint64_t hone_machine_hash(const hone_machine *m);
+#define HONE_MACHINE_MAX_TEXT 4096 /* bytes */
+/* Names that are not there are as the preset of t has them; unknown ones are a later hone's, and
+ * passed over. HONE_E_INPUT (names the number at fault), HONE_E_LIMIT; *ret is then as it was. */
+hone_status hone_machine_parse(const char *text, size_t n, const hone_target *t, hone_machine *ret,
+                               hone_error *err) HONE_NODISCARD;
+
+/* ---- features ----------------------------------------------------------------------------------
+ */
+
 /* rows x HONE_N_FEATURES floats, row-major; one row per leaf block in program order. */
 typedef struct hone_features {
     HONE_VEC(float) v;
     uint32_t rows;
-    double draft_ns; /* the analytical estimate for the whole program */
+    double draft_ns; /* the analytical estimate for the whole program: > 0 */
+    double fixed_ns; /* of that, what no row has: the call itself, the start of threads; > 0 */
 } hone_features;
 void hone_features_free(hone_features *f);
 void hone_features_copy(hone_features *dst, const hone_features *src); /* dst's memory is reused */
 
-/* Fills ret (its memory is reused). Cannot fail. Scratch expressions may be added to p; its meaning
- * does not change. Budget: 20 microseconds for a scheduled matmul. */
+/* Fills ret (its memory is reused). machine NULL: the target's preset. Cannot fail. Scratch
+ * expressions may be added to p; its meaning does not change. Budget: 20 microseconds for a
+ * scheduled matmul. */
 void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
-                           hone_features *ret);
+                           const hone_machine *machine, hone_features *ret);
 
 typedef struct hone_model hone_model;
 typedef enum hone_model_kind {

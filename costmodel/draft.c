@@ -1,9 +1,8 @@
 /* The draft: an analytical estimate of a block's time, from which the learned model starts. A
  * roofline with the issue limits of the innermost body and the traffic between cache levels. Its
- * constants, which the target's preset has, are orders of magnitude; the trees on top of it learn
- * the machine. */
+ * numbers are the machine's as far as they were measured, else orders of magnitude; the trees on
+ * top of it learn the rest. */
 #include "costmodel/internal.h"
-#include "targets/preset.h"
 
 #include <math.h>
 
@@ -42,7 +41,7 @@ static double body_vectors(const nest *ne, const access *a, unsigned start, doub
     return n;
 }
 
-static void compute_time(const hone_target *t, const hone_preset_draft *d, block_view *v)
+static void compute_time(const hone_target *t, const hone_machine *m, block_view *v)
 {
     const nest *ne = &v->nest;
     unsigned start = body_start(ne);
@@ -81,22 +80,25 @@ static void compute_time(const hone_target *t, const hone_preset_draft *d, block
             v->live += broadcast ? 1 : fmin(n, 4);
         }
     }
-    double issue = v->ops / t->fma_per_cycle;
+    double issue = v->ops / m->fma_per_cycle;
     double chain = v->accumulators > 0 ? v->ops / v->accumulators * t->fma_latency : 0;
-    double ports = (v->loads + 3 * v->gathers) / d->loads_per_cycle;
-    double cycles = fmax(fmax(issue, chain), fmax(ports, stores)) + d->loop_cycles;
+    double ports = (v->loads + 3 * v->gathers) / m->loads_per_cycle;
+    double cycles = fmax(fmax(issue, chain), fmax(ports, stores)) + m->loop_cycles;
     double spill = v->live / t->vector_registers;
     if (spill > 1)
         cycles *= 1 + 2 * (spill - 1);
     v->code_bytes = 8 * (v->ops + v->loads + stores);
-    v->compute_ns = ne->inside[0] / ne->inside[start] * cycles / d->ghz;
+    v->compute_ns = ne->inside[0] / ne->inside[start] * cycles / m->clock_ghz * m->compute_factor;
 }
 
-static void memory_time(const hone_target *t, const hone_preset_draft *d, block_view *v)
+static void memory_time(const hone_target *t, const hone_machine *m, block_view *v)
 {
     const nest *ne = &v->nest;
     const double capacity[3] = {(double)t->l1_bytes, (double)t->l2_bytes,
                                 t->l3_bytes ? (double)t->l3_bytes : (double)t->l2_bytes * 2};
+    const double ns_per_byte[3] = {m->l2_factor / m->l2_bytes_per_ns,
+                                   m->l3_factor / m->l3_bytes_per_ns,
+                                   m->memory_factor / m->memory_bytes_per_ns};
     v->traffic[0] = 0;
     for (unsigned k = 0; k < v->n_access; k++)
         if (!v->access[k].local)
@@ -129,7 +131,7 @@ static void memory_time(const hone_target *t, const hone_preset_draft *d, block_
             through += times * lines * t->cache_line * (a->write ? 1.5 : 1);
         }
         v->traffic[c + 1] = through;
-        ns += through / d->bytes_per_cycle[c] / d->ghz;
+        ns += through * ns_per_byte[c];
     }
     v->memory_ns = ns;
 }
@@ -139,14 +141,12 @@ double hone_costmodel__together(double compute_ns, double memory_ns)
     return fmax(compute_ns, memory_ns) + 0.3 * fmin(compute_ns, memory_ns);
 }
 
-void hone_costmodel__draft(const hone_program *p, const hone_target *t, int32_t threads,
+void hone_costmodel__draft(const hone_target *t, int32_t threads, const hone_machine *m,
                            block_view *v)
 {
-    (void)p;
     const nest *ne = &v->nest;
-    const hone_preset_draft *d = &hone_preset_of(t)->draft;
-    compute_time(t, d, v);
-    memory_time(t, d, v);
+    compute_time(t, m, v);
+    memory_time(t, m, v);
     v->tasks = 1;
     for (unsigned l = 0; l < ne->n; l++)
         if (ne->kind[l] == HONE_PARALLEL)
@@ -156,4 +156,30 @@ void hone_costmodel__draft(const hone_program *p, const hone_target *t, int32_t 
     v->task_waste = 1 - speedup / threads;
     v->compute_ns *= v->useful / speedup;
     v->memory_ns *= v->useful / speedup;
+}
+
+/* Is what the loop does done ahead of time, when an input is packed? */
+static bool is_ahead(const hone_program *p, hone_stmt loop)
+{
+    for (hone_stmt s = loop; s.i; s = hone_next(p, loop, s))
+        if (hone_is_block(p, s) && hone_stmt_at(p, s)->out.i)
+            return hone_ann_get(p, s, "hone.prepack") != 0;
+    return false;
+}
+
+double hone_costmodel__starts(const hone_program *p)
+{
+    double starts = 0;
+    for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s)) {
+        if (!hone_is_loop(p, s) || hone_stmt_at(p, s)->loop_kind != HONE_PARALLEL || is_ahead(p, s))
+            continue;
+        double times = 1;
+        for (hone_stmt l = hone_stmt_at(p, s)->parent; l.i; l = hone_stmt_at(p, l)->parent)
+            if (hone_is_loop(p, l)) /* within a parallel loop the threads are at work already */
+                times *= hone_stmt_at(p, l)->loop_kind == HONE_PARALLEL
+                             ? 0
+                             : (double)hone_loop_extent(p, l);
+        starts += times;
+    }
+    return starts;
 }

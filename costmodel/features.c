@@ -34,6 +34,7 @@ void hone_features_copy(hone_features *dst, const hone_features *src)
     hone_vec_copy(&dst->v, &src->v);
     dst->rows = src->rows;
     dst->draft_ns = src->draft_ns;
+    dst->fixed_ns = src->fixed_ns;
 }
 
 static float slog(double x)
@@ -319,7 +320,8 @@ static void fill(const hone_program *p, const hone_target *t, const block_view *
     cpu_terms(p, t, v, row);
 }
 
-static void extract(hone_program *p, const hone_target *t, int32_t threads, hone_features *ret)
+static void extract(hone_program *p, const hone_target *t, int32_t threads, const hone_machine *m,
+                    hone_features *ret)
 {
     block_view v;
     uint32_t leaves = 0;
@@ -328,12 +330,13 @@ static void extract(hone_program *p, const hone_target *t, int32_t threads, hone
     ret->v.n = 0;
     hone_vec_reserve(&ret->v, leaves * HONE_N_FEATURES);
     ret->rows = 0;
-    ret->draft_ns = HONE_COSTMODEL__FIXED_NS;
+    ret->fixed_ns = m->fixed_ns + m->parallel_ns * hone_costmodel__starts(p);
+    ret->draft_ns = ret->fixed_ns;
     for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b)) {
         if (!hone_is_block(p, b) || !hone_stmt_at(p, b)->out.i)
             continue;
         hone_costmodel__view(p, b, t, &v);
-        hone_costmodel__draft(p, t, threads, &v);
+        hone_costmodel__draft(t, threads, m, &v);
         hone_vec_reserve(&ret->v, HONE_N_FEATURES);
         float *row = ret->v.v + ret->v.n;
         memset(row, 0, HONE_N_FEATURES * sizeof *row);
@@ -367,13 +370,18 @@ static void unroll_intrinsic(hone_program *p, hone_stmt block)
 }
 
 void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
-                           hone_features *ret)
+                           const hone_machine *machine, hone_features *ret)
 {
+    hone_machine preset;
+    if (!machine) {
+        hone_machine_preset(t, &preset);
+        machine = &preset;
+    }
     bool nested = false;
     for (hone_stmt s = p->root; s.i && !nested; s = hone_next(p, p->root, s))
         nested = hone_is_block(p, s) && !hone_stmt_at(p, s)->out.i && !HONE_SAME(s, p->root);
     if (!nested) {
-        extract(p, t, threads, ret);
+        extract(p, t, threads, machine, ret);
         return;
     }
     hone_program flat = {0};
@@ -382,6 +390,6 @@ void hone_features_extract(hone_program *p, const hone_target *t, int32_t thread
         if (hone_is_block(&flat, s) && hone_ann_get(&flat, s, "hone.intrin"))
             unroll_intrinsic(&flat, s);
     hone_program_flatten(&flat);
-    extract(&flat, t, threads, ret);
+    extract(&flat, t, threads, machine, ret);
     hone_program_fini(&flat);
 }

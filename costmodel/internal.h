@@ -50,12 +50,14 @@ typedef struct block_view {
 /* access.c */
 void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_target *t,
                           block_view *ret);
-/* Of every draft, whatever the program. */
+/* Of every draft that no machine was measured for, whatever the program. */
 #define HONE_COSTMODEL__FIXED_NS 1000
 /* Time of a block whose arithmetic and memory traffic overlap in part. (draft.c) */
 double hone_costmodel__together(double compute_ns, double memory_ns);
 /* draft.c: fills the second half of v. */
-void hone_costmodel__draft(const hone_program *p, const hone_target *t, int32_t threads,
+void hone_costmodel__draft(const hone_target *t, int32_t threads, const hone_machine *m,
                            block_view *v);
+/* How often a call starts the threads of a parallel loop. */
+double hone_costmodel__starts(const hone_program *p);
 
 #endif

@@ -115,10 +115,10 @@ static double row_draft(const float *row)
 /* What the trees say of a candidate by their outputs s for its rows: how much slower it is than its
  * draft, in logarithms; of PACK_SUM its throughput. share[q] (NULL: not wanted) is how much of that
  * an output of row q moves. */
-static double combine(hone_model_kind kind, const float *v, const float *s, uint32_t rows,
-                      double *share)
+static double combine(hone_model_kind kind, double fixed_ns, const float *v, const float *s,
+                      uint32_t rows, double *share)
 {
-    double sum = 0, draft = HONE_COSTMODEL__FIXED_NS, time = HONE_COSTMODEL__FIXED_NS;
+    double sum = 0, draft = fixed_ns, time = fixed_ns;
     for (uint32_t q = 0; q < rows; q++) {
         double d = row_draft(v + (size_t)q * HONE_N_FEATURES), t = d * exp((double)s[q]);
         sum += (double)s[q];
@@ -153,7 +153,7 @@ static hone_status correct(hone_model *m, const hone_features *const *f, uint32_
     const float *out;
     HONE_TRY(predict_rows(m->booster, m->batch.v, rows, &out, err));
     for (uint32_t k = 0; k < n; k++) {
-        ret[k] = combine(m->o.kind, f[k]->v.v, out + row, f[k]->rows, NULL);
+        ret[k] = combine(m->o.kind, f[k]->fixed_ns, f[k]->v.v, out + row, f[k]->rows, NULL);
         row += f[k]->rows;
     }
     return HONE_OK;
@@ -205,6 +205,7 @@ void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double
                 .rows = f->rows,
                 .held_out = count_sample(m, task) % HELD_OUT == HELD_OUT - 1,
                 .ln_draft = log(f->draft_ns),
+                .fixed_ns = f->fixed_ns,
                 .time_ns = time_ns};
     uint32_t n = f->rows * HONE_N_FEATURES;
     hone_vec_reserve(&m->rows, n);
@@ -340,7 +341,8 @@ static hone_status boost(const hone_model *m, BoosterHandle b, DMatrixHandle dat
         uint32_t row = 0;
         for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
             const float *v = m->rows.v + (size_t)used[k]->first * HONE_N_FEATURES;
-            double off = combine(m->o.kind, v, out + row, used[k]->rows, share) - used[k]->target;
+            const sample *s = used[k];
+            double off = combine(m->o.kind, s->fixed_ns, v, out + row, s->rows, share) - s->target;
             for (uint32_t q = 0; q < used[k]->rows; q++, row++) {
                 grad[row] = (float)(used[k]->weight * share[q] * off);
                 hess[row] = (float)(used[k]->weight * fmax(share[q], LEAST_SHARE));
@@ -377,7 +379,7 @@ static hone_status evaluate(hone_model *m, hone_error *err)
             st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows,
                               &out, err);
         if (st == HONE_OK && out)
-            x.cost += (drafts ? 1 : -1) * combine(m->o.kind,
+            x.cost += (drafts ? 1 : -1) * combine(m->o.kind, s->fixed_ns,
                                                   m->rows.v + (size_t)s->first * HONE_N_FEATURES,
                                                   out, s->rows, NULL);
         hone_vec_push(&held, x);

@@ -9,9 +9,9 @@
 typedef struct sample {
     uint64_t task;
     uint32_t first, rows;
-    bool held_out;            /* from training, to measure the model's order */
-    double ln_draft, time_ns; /* time 0: rejected */
-    double prior;             /* what the prior says the draft gets wrong */
+    bool held_out;                      /* from training, to measure the model's order */
+    double ln_draft, fixed_ns, time_ns; /* time 0: rejected */
+    double prior;                       /* what the prior says the draft gets wrong */
     double target, weight;
 } sample;
 

@@ -63,7 +63,8 @@ static bool add_record(void *ctx, const hone_db_record *rec)
         hone_trace_search_part(&trace) > 0 &&
         hone_trace_replay(&trace, r->kernel.program, &r->sched, NULL, false, NULL) == HONE_OK;
     if (fine) {
-        hone_features_extract(&r->sched.prog, r->kernel.target, r->kernel.threads, &r->features);
+        hone_features_extract(&r->sched.prog, r->kernel.target, r->kernel.threads, NULL,
+                              &r->features);
         const hone_history_result result = {
             .status = rec->status,
             .time_ns = rec->status == HONE_OK ? (double)hone_db_record_clock(rec) : 0,

@@ -77,7 +77,7 @@ static bool draft_one(void *ctx, const hone_db_record *r)
     if (as_written) {
         t->written_ns = t->written_ns > 0 ? t->written_ns : (double)hone_db_record_clock(r);
     } else if (shown) {
-        hone_features_extract(&x->sched.prog, &x->target, t->threads, &x->features);
+        hone_features_extract(&x->sched.prog, &x->target, t->threads, NULL, &x->features);
         t->points.v[x->next].draft_ns = x->features.draft_ns;
     }
     return true;

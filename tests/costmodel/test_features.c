@@ -24,7 +24,7 @@ static hone_features features_of(hone_program *p, int32_t threads)
 {
     hone_features f = {0};
     hone_target t = simulated_target();
-    hone_features_extract(p, &t, threads, &f);
+    hone_features_extract(p, &t, threads, NULL, &f);
     return f;
 }
 
@@ -381,7 +381,7 @@ static void random_candidates(void **state)
                 continue;
             legal++;
             uint64_t meaning = hone_program_hash(&s.prog);
-            hone_features_extract(&s.prog, &sp->target, 2, &f);
+            hone_features_extract(&s.prog, &sp->target, 2, NULL, &f);
             assert_int_equal(f.rows, leaves(&s.prog));
             assert_int_equal(f.v.n, f.rows * HONE_N_FEATURES);
             assert_true(isfinite(f.draft_ns) && f.draft_ns > 0);
@@ -389,7 +389,7 @@ static void random_candidates(void **state)
                 check_row(f.v.v + r * HONE_N_FEATURES);
             /* the program means the same, and asking again gives the same */
             assert_true(hone_program_hash(&s.prog) == meaning);
-            hone_features_extract(&s.prog, &sp->target, 2, &again);
+            hone_features_extract(&s.prog, &sp->target, 2, NULL, &again);
             assert_memory_equal(f.v.v, again.v.v, f.v.n * sizeof(float));
         }
         assert_true(legal > 5);
@@ -488,11 +488,11 @@ static void library_schedules_first(void **state)
     hone_sched s = {0};
     hone_rng rng;
     hone_rng_seed(&rng, 3);
-    hone_features_extract(&sp->base, &sp->target, 1, &f);
+    hone_features_extract(&sp->base, &sp->target, 1, NULL, &f);
     double naive = f.draft_ns, best_seed = INFINITY, worst_seed = 0;
     for (uint32_t k = 0; k < sp->seeds.n; k++) {
         assert_int_equal(hone_space_finish(sp, &sp->seeds.v[k], &s, NULL), HONE_OK);
-        hone_features_extract(&s.prog, &sp->target, 1, &f);
+        hone_features_extract(&s.prog, &sp->target, 1, NULL, &f);
         best_seed = fmin(best_seed, f.draft_ns);
         worst_seed = fmax(worst_seed, f.draft_ns);
     }
@@ -506,7 +506,7 @@ static void library_schedules_first(void **state)
     for (int k = 0; k < 60; k++) {
         if (hone_space_sample(sp, &rng, &s, NULL) != HONE_OK)
             continue;
-        hone_features_extract(&s.prog, &sp->target, 1, &f);
+        hone_features_extract(&s.prog, &sp->target, 1, NULL, &f);
         n++;
         better += f.draft_ns < best_seed;
     }

@@ -37,7 +37,7 @@ static int group_setup(void **state)
     for (unsigned k = 0; k < N;) {
         if (hone_space_sample(data.space, &rng, &s, NULL) != HONE_OK)
             continue;
-        hone_features_extract(&s.prog, &data.space->target, 2, &data.f[k]);
+        hone_features_extract(&s.prog, &data.space->target, 2, NULL, &data.f[k]);
         data.ns[k] = simulated_ns(&data.f[k], hone_trace_hash(&s.trace), 1, 0.02);
         data.all[k] = &data.f[k];
         k++;
@@ -366,7 +366,7 @@ static void nothing_to_predict(void **state)
     (void)state;
     hone_error err = {0};
     hone_model *m = new_model(1);
-    hone_features none = {.draft_ns = 1000};
+    hone_features none = {.draft_ns = 1000, .fixed_ns = 1000};
     const hone_features *f[] = {&none};
     double cost = 0;
     add(m, 0, 40);

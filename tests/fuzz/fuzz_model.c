@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 st == HONE_E_CORRUPT);
     HONE_ASSERT((st == HONE_OK) == (err.message[0] == '\0'));
 
-    hone_features x = {.rows = 1, .draft_ns = 1000};
+    hone_features x = {.rows = 1, .draft_ns = 1000, .fixed_ns = 1000};
     hone_vec_reserve(&x.v, HONE_N_FEATURES);
     memset(x.v.v, 0, HONE_N_FEATURES * sizeof *x.v.v);
     x.v.n = HONE_N_FEATURES;

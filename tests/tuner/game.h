@@ -71,7 +71,7 @@ static inline void game_replay(game *g, const char *trace)
 static inline double game_measure(game *g, const hone_candidate *c)
 {
     game_replay(g, c->trace);
-    hone_features_extract(&g->sched.prog, &g->space->target, g->space->threads, &g->features);
+    hone_features_extract(&g->sched.prog, &g->space->target, g->space->threads, NULL, &g->features);
     return simulated_ns(&g->features, c->hash, g->noise, 0.02);
 }
 

@@ -113,7 +113,7 @@ static inline void small_kernel(small_log *l, const char *name, const hone_size 
             known |= l->v.v[k].hash == hash;
         if (known)
             continue;
-        hone_features_extract(&s.prog, &l->target, threads, &f);
+        hone_features_extract(&s.prog, &l->target, threads, NULL, &f);
         char *trace = hone_trace_text(&s.trace);
         r = blank;
         r.trace = trace;

@@ -102,7 +102,7 @@ static bool is_made_of(const char *trace, const char *of, int64_t size)
     for (unsigned way = 0; way < 2; way++) {
         if (hone_space_adapt(sp, &t, (hone_adapt_way)way, &s, NULL) != HONE_OK)
             continue;
-        hone_features_extract(&s.prog, &sp->target, 1, &features);
+        hone_features_extract(&s.prog, &sp->target, 1, NULL, &features);
         if (features.draft_ns < least) {
             char *text = hone_trace_text(&s.trace);
             ret = strcmp(text, trace) == 0;

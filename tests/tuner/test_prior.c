@@ -98,7 +98,7 @@ static void it_helps_with_another_kernel(void **state)
     for (unsigned k = 0; k < 64;) {
         if (hone_space_sample(sp, &rng, &s, NULL) != HONE_OK)
             continue;
-        hone_features_extract(&s.prog, &l.target, 1, &of[k]);
+        hone_features_extract(&s.prog, &l.target, 1, NULL, &of[k]);
         ns[k] = small_ns(&of[k], hone_trace_hash(&s.trace));
         f[k] = &of[k];
         k++;
