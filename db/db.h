@@ -270,12 +270,37 @@ typedef bool (*hone_db_model_fn)(void *ctx, const hone_db_model *m);
 hone_status hone_db_each_model(hone_db *db, hone_db_model_fn fn, void *ctx,
                                hone_error *err) HONE_NODISCARD;
 
+/* ---- machines ------------------------------------------------------------------------------ */
+
+/* What was measured of a target. `numbers` and `about` are the business of who measures and reads
+ * them (costmodel/costmodel.h, hone_machine). */
+typedef struct hone_db_machine {
+    int64_t id; /* set by the database; the later put, the greater */
+    int64_t target_id;
+    const char *numbers;      /* JSON object: name and number */
+    const char *about;        /* JSON object: how they were found; NULL on put: {} */
+    int64_t created_ms;       /* 0 on put: now */
+    const char *hone_version; /* that measured it; NULL on put: this program's */
+} hone_db_machine;
+
+#define HONE_DB_KEEP_MACHINES 3 /* of each target */
+
+/* Stores a machine, and drops those of its target that are older than the last
+ * HONE_DB_KEEP_MACHINES. HONE_E_INPUT: no such target, numbers or about are not JSON, text that is
+ * not UTF-8. */
+hone_status hone_db_machine_put(hone_db *db, const hone_db_machine *m, int64_t *ret_id,
+                                hone_error *err) HONE_NODISCARD;
+/* The one put last of this target, by its text and number of threads. HONE_E_NOTFOUND. */
+hone_status hone_db_machine_latest(hone_db *db, const char *target, int32_t threads,
+                                   hone_db_machine *ret, hone_error *err) HONE_NODISCARD;
+void hone_db_machine_free(hone_db_machine *m);
+
 /* ---- upkeep -------------------------------------------------------------------------------- */
 
 /* Counts of everything as a JSON object: {"workloads":.., "targets":.., "records":.., "ok":..,
- * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "models":.., "forgotten":..,
- * "bytes":.., "wal_bytes":.., "schema":..}; "forgotten": records removed by hone_db_forget and
- * hone_db_repair so far. Reads the whole record table. The caller decrefs. */
+ * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "models":.., "machines":..,
+ * "forgotten":.., "bytes":.., "wal_bytes":.., "schema":..}; "forgotten": records removed by
+ * hone_db_forget and hone_db_repair so far. Reads the whole record table. The caller decrefs. */
 hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
 /* Looks at everything: pages and indices, references, orphans, JSON, checksums, and rejections that
  * no worker pronounced (db/unfounded.def). HONE_OK and {"ok":true,"records":n,..,"problems":[],
@@ -331,8 +356,8 @@ hone_status hone_db_merge(const char *to, const char *const *from, unsigned n, h
 /* Copies every row of a damaged file that can be read and matches its checksum into a new file,
  * with its id. Rows whose workload or target is lost are left out; a record that lost samples rests
  * on those it still has. *ret (the caller decrefs): {"workloads":n, "targets":n, "sessions":n,
- * "records":n, "removals":n, "models":n, "lost":n}, lost being rows known to have been there and
- * not saved; with "lost_samples":n, and "lost_unknown":["records"], tables that cannot be read to
+ * "records":n, "removals":n, "models":n, "machines":n, "lost":n}, lost being rows known to have
+ * been there and not saved; with "lost_samples":n, and "lost_unknown":["records"], tables that cannot be read to
  * the end and of which nothing tells how many rows are lost, where there are any. HONE_E_INPUT:
  * `to` exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
 hone_status hone_db_salvage(const char *from, const char *to, json_t **ret,

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #define HONE_DB_APPLICATION_ID 0x686f6e65 /* "hone", at byte 68 of the file */
-#define HONE_DB_SCHEMA 3                  /* last step of schema.def; PRAGMA user_version */
+#define HONE_DB_SCHEMA 4                  /* last step of schema.def; PRAGMA user_version */
 
 /* What orders the times of a workload and target, in the words of the index record_best. Rows of
  * schema 1 have no compare_ns. */
@@ -138,9 +138,9 @@ typedef struct hone_db__forgotten {
 } hone_db__forgotten;
 
 extern const hone_db__table hone_db__workload_table, hone_db__target_table, hone_db__session_table,
-    hone_db__record_table, hone_db__forgotten_table, hone_db__model_table;
-/* All six, each after those it refers to. */
-extern const hone_db__table *const hone_db__tables[6];
+    hone_db__record_table, hone_db__forgotten_table, hone_db__model_table, hone_db__machine_table;
+/* All seven, each after those it refers to. */
+extern const hone_db__table *const hone_db__tables[7];
 /* A row of any of them. */
 typedef union hone_db__any_row {
     int64_t id; /* the first member of each */
@@ -150,6 +150,7 @@ typedef union hone_db__any_row {
     hone_db__record record;
     hone_db__forgotten forgotten;
     hone_db_model model;
+    hone_db_machine machine;
 } hone_db__any_row;
 
 /* Columns in a SELECT: id, those of the table, sum. */

@@ -49,6 +49,7 @@ hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err)
         {"sessions", "SELECT count(*) FROM session"},
         {"samples", "SELECT count(*) FROM sample"},
         {"models", "SELECT count(*) FROM model"},
+        {"machines", "SELECT count(*) FROM machine"},
         {"forgotten", "SELECT ifnull(sum(records), 0) FROM forgotten"},
         {"schema", "PRAGMA user_version"},
     };
@@ -121,7 +122,8 @@ static void check_query(hone_db *db, const char *sql, const char *format, json_t
 
 const char *hone_db__json_column(const hone_db__table *t)
 {
-    static const char *const names[] = {"sizes", NULL, "state", "trace", "what", "about"};
+    static const char *const names[] = {"sizes", NULL,    "state",  "trace",
+                                        "what",  "about", "numbers"};
     for (size_t i = 0; i < HONE_LEN(names); i++)
         if (hone_db__tables[i] == t)
             return names[i];

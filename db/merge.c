@@ -48,17 +48,25 @@ static int later_model(const hone_db__any_row *a, const hone_db__any_row *b)
     return order64(b->model.created_ms, a->model.created_ms);
 }
 
+static int later_machine(const hone_db__any_row *a, const hone_db__any_row *b)
+{
+    return order64(b->machine.created_ms, a->machine.created_ms);
+}
+
 static int either(const hone_db__any_row *a, const hone_db__any_row *b)
 {
     (void)a, (void)b;
     return 0;
 }
 
-/* What makes two rows the same one; which of the two stands; and where it stands among the others,
- * before all its columns. In the order of hone_db__tables. */
+/* What makes two rows the same one; where it stands among the others, before all its columns; which
+ * of two that are the same stands; and of those that are alike in `kind` how many, the last, are
+ * kept (0: all). In the order of hone_db__tables. */
 static const struct rule {
     columns same, order;
     choose_fn choose;
+    unsigned keep;
+    columns kind;
 } rules[] = {
     {{"hash"}, {"created_ms", "hash"}, earlier_workload},
     {{"text", "threads"}, {"created_ms", "text", "threads"}, earlier_target},
@@ -67,7 +75,16 @@ static const struct rule {
      later_in_session},
     {{NULL}, {NULL}, NULL}, /* records: merge_records.c */
     {{NULL}, {"created_ms"}, either},
-    {{"class", "threads", "about", "bytes", "hone_version"}, {"created_ms"}, later_model},
+    {{"class", "threads", "about", "bytes", "hone_version"},
+     {"created_ms"},
+     later_model,
+     HONE_DB_KEEP_MODELS,
+     {"class", "threads"}},
+    {{"target_id", "numbers", "about", "hone_version"},
+     {"created_ms"},
+     later_machine,
+     HONE_DB_KEEP_MACHINES,
+     {"target_id"}},
 };
 _Static_assert(HONE_LEN(rules) == HONE_LEN(hone_db__tables), "a rule for each table");
 
@@ -141,10 +158,15 @@ void hone_db__merge_leave_out(hone_db__source *s, const char *why)
     json_object_set_new(s->left_out, why, json_integer(n + 1));
 }
 
-/* What a session refers to, by the merged log's ids. False: it is not there. */
+/* What a session or a machine refers to, by the merged log's ids. False: it is not there. */
 static bool move_references(const hone_db__source *s, const hone_db__table *t,
                             hone_db__any_row *row)
 {
+    if (t == &hone_db__machine_table) {
+        row->machine.target_id =
+            hone_db__merge_moved(s, &hone_db__target_table, row->machine.target_id);
+        return row->machine.target_id != 0;
+    }
     if (t != &hone_db__session_table)
         return true;
     int64_t *w = &row->session.workload_id, *of = &row->session.target_id;
@@ -190,14 +212,14 @@ static bool is_of_same(const item *a, const item *b)
     return compare_by(a, b, rules[a->table].same) == 0;
 }
 
-/* Of the models of a class and number of threads only the last few are kept; `v` is in order. */
+/* Is it among the last of its kind that are kept? `v` is in order. */
 static bool is_kept(item *const *v, uint32_t n, uint32_t k)
 {
-    static const columns same = {"class", "threads"};
+    const struct rule *r = &rules[v[k]->table];
     unsigned later = 0;
-    for (uint32_t q = k + 1; q < n && v[k]->table == HONE_LEN(rules) - 1; q++)
-        later += compare_by(v[k], v[q], same) == 0;
-    return later < HONE_DB_KEEP_MODELS;
+    for (uint32_t q = k + 1; q < n && r->keep; q++)
+        later += compare_by(v[k], v[q], r->kind) == 0;
+    return !r->keep || later < r->keep;
 }
 
 /* Numbers those that stand, and writes them. */
@@ -260,7 +282,7 @@ static hone_status merge_tables(hone_db__merge *m, hone_error *err)
     HONE_TRY(hone_db__exec(m->to,
                            "DELETE FROM sample; DELETE FROM record; DELETE FROM session;"
                            "DELETE FROM target; DELETE FROM workload; DELETE FROM forgotten;"
-                           "DELETE FROM model;",
+                           "DELETE FROM model; DELETE FROM machine;",
                            "merging", err));
     for (unsigned k = 0; k < HONE_LEN(rules); k++)
         HONE_TRY(hone_db__tables[k] == &hone_db__record_table ? hone_db__merge_records(m, err)

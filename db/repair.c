@@ -159,6 +159,9 @@ static hone_status take_out_orphans(repair *x, hone_error *err)
     HONE_TRY(take_out(x, "record", "SELECT * FROM record" LACKS_ONE,
                       "DELETE FROM record WHERE id = ?1", "its workload or target is missing",
                       err));
+    HONE_TRY(take_out(x, "machine",
+                      "SELECT * FROM machine WHERE target_id NOT IN (SELECT id FROM target)",
+                      "DELETE FROM machine WHERE id = ?1", "its target is missing", err));
     return take_out(x, "sample",
                     "SELECT * FROM sample WHERE record_id NOT IN (SELECT id FROM record)",
                     "DELETE FROM sample WHERE record_id = ?1", "its record is missing", err);

@@ -1,6 +1,6 @@
 /* Rows and structs: which column is which member, in one table each, and what follows from it:
  * reading, writing, freeing and the checksum. The order here is the order of @w, @t, @s, @r, @f,
- * @m. */
+ * @m, @p. */
 #include "db/internal.h"
 
 #define COLUMN(T, name, kind)                     \
@@ -60,6 +60,11 @@ static const hone_db__column model_columns[] = {
     M(bytes, BLOB), M(created_ms, I64), M(hone_version, TEXT),
 };
 
+#define P(name, kind) COLUMN(hone_db_machine, name, kind)
+static const hone_db__column machine_columns[] = {
+    P(target_id, I64), P(numbers, TEXT), P(about, TEXT), P(created_ms, I64), P(hone_version, TEXT),
+};
+
 #define TABLE(word, many, letter, add)               \
     const hone_db__table hone_db__##word##_table = { \
         #word, many, letter, add, HONE_LEN(word##_columns), word##_columns}
@@ -69,9 +74,11 @@ TABLE(session, "sessions", 's', HONE_DB__SESSION_ADD);
 TABLE(record, "records", 'r', HONE_DB__RECORD_ADD);
 TABLE(forgotten, "removals", 'f', HONE_DB__FORGOTTEN_ADD);
 TABLE(model, "models", 'm', HONE_DB__MODEL_ADD);
-const hone_db__table *const hone_db__tables[6] = {
+TABLE(machine, "machines", 'p', HONE_DB__MACHINE_ADD);
+const hone_db__table *const hone_db__tables[7] = {
     &hone_db__workload_table, &hone_db__target_table,    &hone_db__session_table,
     &hone_db__record_table,   &hone_db__forgotten_table, &hone_db__model_table,
+    &hone_db__machine_table,
 };
 
 #define MEMBER(type, row, c) (*(type *)((char *)(row) + (c)->offset))

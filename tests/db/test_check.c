@@ -43,20 +43,21 @@ static void counts(void **state)
     json_object_del(j, "bytes");
     json_object_del(j, "wal_bytes");
     char *text = hone_json_text(j);
-    assert_string_equal(text, "{\"forgotten\":0,\"models\":1,\"ok\":1,\"records\":3,"
+    assert_string_equal(text, "{\"forgotten\":0,\"machines\":0,\"models\":1,\"ok\":1,\"records\":3,"
                               "\"rejected\":{\"REJECT_RUN_TIMEOUT\":1,\"REJECT_WRONG_RESULT\":1},"
-                              "\"samples\":3,\"schema\":3,\"sessions\":1,\"targets\":1,"
+                              "\"samples\":3,\"schema\":4,\"sessions\":1,\"targets\":1,"
                               "\"workloads\":1}");
     free(text);
     json_decref(j);
     CHECK(hone_db_check(db, &j, err));
     text = hone_json_text(j);
-    assert_string_equal(text,
-                        "{\"models\":1,\"ok\":true,\"problems\":[],\"records\":3,\"removals\":0,"
-                        "\"sessions\":1,\"targets\":1,"
-                        "\"unfounded\":{\"by_reason\":{},\"by_status\":{},"
-                        "\"by_workload\":{},\"records\":0,\"samples\":0},"
-                        "\"workloads\":1}");
+    assert_string_equal(
+        text,
+        "{\"machines\":0,\"models\":1,\"ok\":true,\"problems\":[],\"records\":3,\"removals\":0,"
+        "\"sessions\":1,\"targets\":1,"
+        "\"unfounded\":{\"by_reason\":{},\"by_status\":{},"
+        "\"by_workload\":{},\"records\":0,\"samples\":0},"
+        "\"workloads\":1}");
     free(text);
     json_decref(j);
     hone_db_close(db);
@@ -198,9 +199,9 @@ static void salvage_of_a_sound_file_is_a_copy(void **state)
     json_t *j = NULL;
     CHECK(hone_db_salvage(at("whole.db"), at("copy.db"), &j, err));
     char *text = hone_json_text(j);
-    assert_string_equal(text,
-                        "{\"lost\":0,\"models\":1,\"records\":3,\"removals\":0,\"sessions\":1,"
-                        "\"targets\":1,\"workloads\":1}");
+    assert_string_equal(
+        text, "{\"lost\":0,\"machines\":0,\"models\":1,\"records\":3,\"removals\":0,\"sessions\":1,"
+              "\"targets\":1,\"workloads\":1}");
     free(text);
     json_decref(j);
     hone_error e;

@@ -38,12 +38,13 @@ static bool first_is_new(void *ctx, const hone_db_record *r)
     return true;
 }
 
-static bool never(void *ctx, const hone_db_model *m)
+static bool old_model(void *ctx, const hone_db_model *m)
 {
-    (void)ctx;
-    (void)m;
-    fail_msg("a model in a file that cannot have one");
-    return false;
+    if (version < 3)
+        fail_msg("a model in a file that cannot have one");
+    assert_string_equal(m->class, "x86-64-v4");
+    ++*(int *)ctx;
+    return true;
 }
 
 /* What the old file holds, through this handle. */
@@ -65,9 +66,14 @@ static void holds_the_old_rows(hone_db *db)
     assert_true(s.seed == 11 && s.trials == 3 && s.best_hash == (version > 1 ? 2 : 0));
     hone_db_session_free(&s);
     assert_int_equal(count(db, "forgotten"), version > 1);
-    assert_int_equal(count(db, "models"), 0);
+    assert_int_equal(count(db, "models"), version > 2);
     assert_int_equal(hone_db_model_latest(db, "x86-64-v4", 1, &m, NULL), HONE_E_NOTFOUND);
-    CHECK(hone_db_each_model(db, never, NULL, err));
+    n = 0;
+    CHECK(hone_db_each_model(db, old_model, &n, err));
+    assert_int_equal(n, version > 2);
+    hone_db_machine machine;
+    assert_int_equal(count(db, "machines"), 0);
+    assert_int_equal(hone_db_machine_latest(db, "x", 1, &machine, NULL), HONE_E_NOTFOUND);
     is_sound(db);
 }
 
@@ -99,6 +105,7 @@ static void a_writer_converts_it(void **state)
     put(db, a_record(1, 1, 9, 150)); /* beside those without compare_ns */
     CHECK(hone_db_model_put(
         db, &(hone_db_model){.class = "x86-64-v4", .threads = 1, .bytes = {"m", 1}}, NULL, err));
+    CHECK(hone_db_machine_put(db, &(hone_db_machine){.target_id = 1, .numbers = "{}"}, NULL, err));
     int n = 0;
     CHECK(hone_db_each_fastest(db, 1, 1, 1, first_is_new, &n, err));
     assert_int_equal(n, 1);
@@ -106,7 +113,8 @@ static void a_writer_converts_it(void **state)
     hone_db_close(db);
     db = open_r(at("write.db"));
     assert_int_equal(count(db, "records"), 4);
-    assert_int_equal(count(db, "models"), 1);
+    assert_int_equal(count(db, "models"), version > 2 ? 2 : 1);
+    assert_int_equal(count(db, "machines"), 1);
     hone_db_close(db);
     unlink(at("write.db"));
 }
@@ -129,7 +137,7 @@ static void what_is_salvaged_of_it_is_converted(void **state)
 
 int main(void)
 {
-    static int versions[] = {1, 2};
+    static int versions[] = {1, 2, 3};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[0]),
         cmocka_unit_test_prestate(a_writer_converts_it, &versions[0]),
@@ -137,6 +145,9 @@ int main(void)
         cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[1]),
         cmocka_unit_test_prestate(a_writer_converts_it, &versions[1]),
         cmocka_unit_test_prestate(what_is_salvaged_of_it_is_converted, &versions[1]),
+        cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[2]),
+        cmocka_unit_test_prestate(a_writer_converts_it, &versions[2]),
+        cmocka_unit_test_prestate(what_is_salvaged_of_it_is_converted, &versions[2]),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

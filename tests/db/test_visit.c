@@ -240,6 +240,8 @@ static void questions_use_an_index(void **state)
     plan_uses(db, HONE_DB__TARGET_BY_TEXT, "(text=? AND threads=?)");
     plan_uses(db, HONE_DB__MODEL_LATEST, "USING INDEX model_of (class=? AND threads=?)");
     plan_uses(db, HONE_DB__MODEL_PRUNE, "model_of (class=? AND threads=?)");
+    plan_uses(db, HONE_DB__MACHINE_LATEST, "USING INDEX machine_of (target_id=?)");
+    plan_uses(db, HONE_DB__MACHINE_PRUNE, "machine_of (target_id=?)");
     plan_uses(db, HONE_DB__SAMPLES, "USING PRIMARY KEY (record_id=?)");
     hone_db_close(db);
 
