@@ -70,6 +70,34 @@ void hone_features_copy(hone_features *dst, const hone_features *src); /* dst's 
 void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
                            const hone_machine *machine, hone_features *ret);
 
+/* ---- fit: the draft's factors, from results (costmodel/fit.c) -----------------------------------
+ */
+
+typedef struct hone_fit hone_fit;
+/* m: what the features to be added were extracted with. */
+hone_fit *hone_fit_new(const hone_machine *m);
+void hone_fit_free(hone_fit *f); /* NULL is fine */
+/* A result of a task (hone_model_task); time_ns > 0. What is needed is copied. */
+void hone_fit_add(hone_fit *f, uint64_t task, const hone_features *x, double time_ns);
+
+/* Of drafts alone, of kernels whose results had no say in their factors. */
+typedef struct hone_fit_quality {
+    double off;           /* median of |ln(draft / time)| */
+    double pair_accuracy; /* mean over kernels, as hone_model_quality has it; NaN: no pairs */
+} hone_fit_quality;
+typedef struct hone_fit_report {
+    uint32_t results, kernels;
+    hone_fit_quality before, after; /* with the factors as they were, and fitted */
+    bool better; /* a larger share of pairs in order; or as large a one, and nearer to the times */
+} hone_fit_report;
+/* *ret: m, with the fitted factors when they are better. The same results give the same. False: too
+ * few to fit, at least 50 of two kernels; *ret is m then, and of the report only the counts hold.
+ */
+bool hone_fit_solve(const hone_fit *f, hone_machine *ret, hone_fit_report *ret_report);
+
+/* ---- model -------------------------------------------------------------------------------------
+ */
+
 typedef struct hone_model hone_model;
 typedef enum hone_model_kind {
     HONE_MODEL_ON_DRAFT, /* hone's own: what the draft gets wrong, in logarithms of time */

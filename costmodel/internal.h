@@ -57,6 +57,12 @@ double hone_costmodel__together(double compute_ns, double memory_ns);
 /* draft.c: fills the second half of v. */
 void hone_costmodel__draft(const hone_target *t, int32_t threads, const hone_machine *m,
                            block_view *v);
+/* x (at first any of no negative numbers) becomes the one of those that is least by x'Gx / 2 - r'x:
+ * least squares of what gram G = A'A and right r = A'b are of. Row-major, n x n; coordinates in
+ * turn. (fit.c) */
+void hone_costmodel__nnls(const double *gram, const double *right, double *x, unsigned n);
+/* Parts of a draft that have a factor. */
+#define HONE_COSTMODEL__PARTS 6
 /* How often a call starts the threads of a parallel loop. */
 double hone_costmodel__starts(const hone_program *p);
 
