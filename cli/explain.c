@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "costmodel/costmodel.h"
 #include "db/db.h"
+#include "tuner/calibrate/calibrate.h"
 #include "space/space.h"
 
 #include <math.h>
@@ -34,6 +35,8 @@ typedef struct story {
     const cli_kernel *kernel;
     const hone_target *target;
     int32_t threads;
+    hone_machine machine; /* of the target, when the log has `measured` it */
+    bool measured;
     HONE_VEC(candidate) v; /* those with a time first, the fastest first */
     HONE_VEC(rejection) rejections;
     uint64_t records, ok;
@@ -83,6 +86,7 @@ static hone_status read_log(story *s, const char *path, hone_error *err)
     char *text = hone_target_text(s->target);
     hone_status st = hone_db_open(path, HONE_DB_READ, &db, err);
     if (st == HONE_OK) {
+        s->measured = hone_calibrate_find(db, s->target, s->threads, &s->machine, NULL) == HONE_OK;
         st = hone_db_workload_find(db, hone_program_hash(&s->kernel->program), &w, err);
         if (st == HONE_OK)
             st = hone_db_target_find(db, text, s->threads, &t, err);
@@ -127,7 +131,8 @@ static hone_status learn(story *s, hone_error *err)
             hone_trace_replay(&c->trace, &s->kernel->program, &sched, NULL, false, NULL) == HONE_OK;
         if (!c->replayed)
             continue;
-        hone_features_extract(&sched.prog, s->target, s->threads, NULL, &c->features);
+        hone_features_extract(&sched.prog, s->target, s->threads, s->measured ? &s->machine : NULL,
+                              &c->features);
         if (!is_as_written(c))
             hone_model_add(s->model, task, &c->features, c->ns);
     }

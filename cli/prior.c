@@ -30,8 +30,11 @@ hone_status cli_prior(hone_db *db, const hone_target *t, int32_t threads, bool (
     *ret = NULL;
     *ret_trust = 1; /* what these devices have shown */
     cli_progress_start("learning from the log");
-    hone_status st = hone_prior_ready(&o, db, t, threads, ret, err);
+    bool ours = false;
+    hone_status st = hone_prior_ready(&o, db, t, threads, ret, &ours, err);
     cli_progress_end();
+    if (st == HONE_OK && !ours) /* corrects drafts that were others */
+        *ret_trust = 0;
     if (st != HONE_E_NOTFOUND)
         return st;
     /* Made elsewhere: it counts as far as the first results show that it is right. */

@@ -1,6 +1,7 @@
 /* hone replay: strategies against what a log has recorded. */
 #include "cli/cli.h"
 #include "db/db.h"
+#include "tuner/calibrate/calibrate.h"
 #include "tuner/tuner.h"
 
 #include <math.h>
@@ -15,6 +16,8 @@ typedef struct known {
 typedef struct kernel {
     int64_t workload_id, target_id;
     char *title, *program, *target;
+    hone_machine machine; /* of the target; measured: as the log has it */
+    bool measured;
     int32_t threads;
     double best_ns; /* of the record, on the clock that all its times share */
     HONE_VEC(known) records;
@@ -78,6 +81,9 @@ static hone_status read_log(const char *path, kernels *ret, hone_error *err)
     for (uint32_t i = 0; i < ret->n && st == HONE_OK; i++) {
         kernel *k = &ret->v[i];
         const hone_db_where here = {.workload_id = k->workload_id, .target_id = k->target_id};
+        hone_target t;
+        k->measured = hone_target_parse(k->target, &t, NULL) == HONE_OK &&
+                      hone_calibrate_find(db, &t, k->threads, &k->machine, NULL) == HONE_OK;
         st = hone_db_each_record(db, &here, add_record, k, err);
         if (k->records.n)
             qsort(k->records.v, k->records.n, sizeof *k->records.v, by_hash);
@@ -159,6 +165,7 @@ static hone_status replay_one(const kernel *k, const request *q, hone_error *err
                                                 .strategy = q->strategy,
                                                 .seed = (uint64_t)i + 1,
                                                 .trials = (uint64_t)q->trials,
+                                                .machine = k->measured ? &k->machine : NULL,
                                                 .look = look,
                                                 .ctx = (void *)(uintptr_t)k,
                                                 .curve = curve},

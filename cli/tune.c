@@ -4,7 +4,7 @@
  *   workers           those started here, those that are reached or waited for, keys
  *   target            this host, a text, or the description of the device that came
  *   run               options, then everything opened in turn and closed again */
-#include "cli/cli.h"
+#include "cli/calibrate.h"
 #include "codegen/codegen.h"
 #include "tuner/tuner.h"
 
@@ -262,7 +262,7 @@ static int run(int argc, char **argv, const cli_command *self)
     list_strategies(strategy_help, sizeof strategy_help);
     int64_t threads = 0, trials = -1, seconds = 0, seed = 1;
     const char *tasks_path = NULL;
-    bool insecure = false, alone = false;
+    bool insecure = false, alone = false, no_calibrate = false;
     tune u = {0};
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
@@ -280,6 +280,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--strategy", CLI_TEXT, "NAME", &strategy_arg, strategy_help, 0},
         {"--no-transfer", CLI_FLAG, NULL, &alone, "take nothing over from the log's other kernels",
          0},
+        {"--no-calibrate", CLI_FLAG, NULL, &no_calibrate,
+         "do not measure an unknown machine first (hone calibrate)", 0},
         {"--worker", CLI_LIST, "ENDPOINT", &workers,
          "measure on the worker that listens there (tcp://*:PORT: wait for some)", 0},
         {"--listen", CLI_LIST, "ENDPOINT", &listen, "wait for workers at this address", 0},
@@ -317,6 +319,8 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_db *db = NULL;
     hone_model *prior = NULL;
     double trust = 0;
+    hone_machine machine;
+    bool known = false;
     hone_pool *pool = NULL;
     hone_custom_rules *rules = hone_custom_rules_new();
     bool ask_devices = strcmp(target_arg, "device") == 0;
@@ -353,6 +357,17 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_check(intrins, &target, &err);
     if (!threads)
         threads = st == HONE_OK && ask_devices ? target.cores : cli_processors();
+    if (st == HONE_OK && strategy->learns)
+        st = cli_machine(&(cli_calibrate_options){.db = db,
+                                                  .pool = pool,
+                                                  .target = &target,
+                                                  .threads = (int32_t)threads,
+                                                  .patience_ns = INT64_C(2) * 1000000000,
+                                                  .stop = is_over,
+                                                  .on_turn = on_turn,
+                                                  .ctx = &u},
+                         !no_calibrate && cli_worth_calibrating(trials, seconds), &machine, &known,
+                         &err);
     if (st == HONE_OK && !alone && strategy->learns)
         st = cli_prior(db, &target, (int32_t)threads, is_over, &u, &prior, &trust, &err);
     if (st == HONE_E_INTERRUPTED) /* the session says so too */
@@ -379,6 +394,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                      .strategy = strategy,
                                      .prior = prior,
                                      .prior_trust = trust,
+                                     .machine = known ? &machine : NULL,
                                      .alone = alone,
                                      .db = db,
                                      .port = hone_driver_port(&driver),

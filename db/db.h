@@ -357,9 +357,10 @@ hone_status hone_db_merge(const char *to, const char *const *from, unsigned n, h
  * with its id. Rows whose workload or target is lost are left out; a record that lost samples rests
  * on those it still has. *ret (the caller decrefs): {"workloads":n, "targets":n, "sessions":n,
  * "records":n, "removals":n, "models":n, "machines":n, "lost":n}, lost being rows known to have
- * been there and not saved; with "lost_samples":n, and "lost_unknown":["records"], tables that cannot be read to
- * the end and of which nothing tells how many rows are lost, where there are any. HONE_E_INPUT:
- * `to` exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as hone_db_open. */
+ * been there and not saved; with "lost_samples":n, and "lost_unknown":["records"], tables that
+ * cannot be read to the end and of which nothing tells how many rows are lost, where there are any.
+ * HONE_E_INPUT: `to` exists. HONE_E_CORRUPT: even the schema is unreadable. Otherwise as
+ * hone_db_open. */
 hone_status hone_db_salvage(const char *from, const char *to, json_t **ret,
                             hone_error *err) HONE_NODISCARD;
 

@@ -68,13 +68,15 @@ static const struct rule {
     unsigned keep;
     columns kind;
 } rules[] = {
-    {{"hash"}, {"created_ms", "hash"}, earlier_workload},
-    {{"text", "threads"}, {"created_ms", "text", "threads"}, earlier_target},
+    {{"hash"}, {"created_ms", "hash"}, earlier_workload, 0, {NULL}},
+    {{"text", "threads"}, {"created_ms", "text", "threads"}, earlier_target, 0, {NULL}},
     {{"started_ms", "workload_id", "target_id", "seed", "rng", "hone_version"},
      {"started_ms"},
-     later_in_session},
-    {{NULL}, {NULL}, NULL}, /* records: merge_records.c */
-    {{NULL}, {"created_ms"}, either},
+     later_in_session,
+     0,
+     {NULL}},
+    {{NULL}, {NULL}, NULL, 0, {NULL}}, /* records: merge_records.c */
+    {{NULL}, {"created_ms"}, either, 0, {NULL}},
     {{"class", "threads", "about", "bytes", "hone_version"},
      {"created_ms"},
      later_model,

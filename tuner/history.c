@@ -1,4 +1,5 @@
 /* What a log knows of kernels, made ready to be learned from: records replayed, and described. */
+#include "tuner/calibrate/calibrate.h"
 #include "tuner/tuner.h"
 
 #define LEAST_EACH 16 /* results of a kernel, however many kernels share a limit */
@@ -63,8 +64,8 @@ static bool add_record(void *ctx, const hone_db_record *rec)
         hone_trace_search_part(&trace) > 0 &&
         hone_trace_replay(&trace, r->kernel.program, &r->sched, NULL, false, NULL) == HONE_OK;
     if (fine) {
-        hone_features_extract(&r->sched.prog, r->kernel.target, r->kernel.threads, NULL,
-                              &r->features);
+        hone_features_extract(&r->sched.prog, r->kernel.target, r->kernel.threads,
+                              r->kernel.machine, &r->features);
         const hone_history_result result = {
             .status = rec->status,
             .time_ns = rec->status == HONE_OK ? (double)hone_db_record_clock(rec) : 0,
@@ -82,10 +83,14 @@ static hone_status read_place(reading *r, const place *p, hone_error *err)
 {
     hone_program program;
     hone_target target;
+    hone_machine machine;
     if (hone_program_parse(p->program, strlen(p->program), &program, NULL) != HONE_OK)
         return HONE_OK;
     hone_status st = HONE_OK;
     if (hone_target_parse(p->target, &target, NULL) == HONE_OK) {
+        const hone_machine *m = r->o->machine;
+        if (!m && hone_calibrate_find(r->o->db, &target, p->threads, &machine, NULL) == HONE_OK)
+            m = &machine;
         r->kernel = (hone_history_kernel){.hash = p->hash,
                                           .name = p->name,
                                           .sizes = p->sizes,
@@ -93,7 +98,8 @@ static hone_status read_place(reading *r, const place *p, hone_error *err)
                                           .program = &program,
                                           .target = &target,
                                           .threads = p->threads,
-                                          .task = hone_model_task(&program, &target, p->threads)};
+                                          .task = hone_model_task(&program, &target, p->threads),
+                                          .machine = m};
         r->sched.target = &target;
         r->n = 0;
         const hone_db_where here = {.workload_id = p->workload_id, .target_id = p->target_id};

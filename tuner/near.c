@@ -44,7 +44,8 @@ static hone_status adapt(suggesting *g, const char *text, char **ret, uint64_t *
         st = hone_space_adapt(s->space, &t, ways[k], &g->sched, err);
         if (st != HONE_OK)
             continue;
-        hone_features_extract(&g->sched.prog, s->o.target, s->o.threads, NULL, &g->features);
+        hone_features_extract(&g->sched.prog, s->o.target, s->o.threads, s->o.machine,
+                              &g->features);
         if (g->features.draft_ns >= least)
             continue;
         least = g->features.draft_ns;

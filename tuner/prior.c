@@ -1,4 +1,5 @@
 /* A model of all kernels of a log: trained, told about, and found again. */
+#include "tuner/calibrate/calibrate.h"
 #include "tuner/tuner.h"
 
 /* Train again when the log has so many times the results, and so many more. */
@@ -15,7 +16,7 @@ typedef struct training {
     hone_prior_progress done;
     uint64_t task; /* of the kernel at hand */
     uint64_t of_kernel, rejected;
-    json_t *kernels;
+    json_t *kernels, *machines;
 } training;
 
 static void end_kernel(training *t)
@@ -25,6 +26,34 @@ static void end_kernel(training *t)
         json_object_set_new(json_array_get(t->kernels, n - 1), "results",
                             json_integer((json_int_t)t->of_kernel));
     t->of_kernel = 0;
+}
+
+static uint64_t hash_of(const hone_machine *m, const hone_target *t)
+{
+    hone_machine preset;
+    if (!m) {
+        hone_machine_preset(t, &preset);
+        m = &preset;
+    }
+    return hone_machine_hash(m);
+}
+
+/* Is the hash in the list? */
+static bool has_machine(const json_t *list, const char *hash)
+{
+    size_t k;
+    json_t *x;
+    json_array_foreach(list, k, x) if (json_is_string(x) &&
+                                       strcmp(json_string_value(x), hash) == 0) return true;
+    return false;
+}
+
+static void note_machine(training *t, const hone_history_kernel *k)
+{
+    char hash[17];
+    hone_hash_format(hash_of(k->machine, k->target), hash);
+    if (!has_machine(t->machines, hash))
+        json_array_append_new(t->machines, json_string(hash));
 }
 
 static void begin_kernel(training *t, const hone_history_kernel *k)
@@ -38,6 +67,7 @@ static void begin_kernel(training *t, const hone_history_kernel *k)
     json_array_append_new(t->kernels,
                           json_pack("{s:o, s:o, s:s, s:i}", "name", hone_json_string(k->name),
                                     "sizes", sizes, "hash", hash, "threads", k->threads));
+    note_machine(t, k);
     t->task = k->task;
     t->done.kernels++;
 }
@@ -72,17 +102,17 @@ static bool stopped(void *ctx)
 
 static json_t *about(const training *t, uint64_t records)
 {
-    return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:O}", "features_version",
+    return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:O, s:O}", "features_version",
                      HONE_FEATURES_VERSION, "space_version", HONE_SPACE_VERSION, "seed",
                      (json_int_t)t->o->seed, "results", (json_int_t)t->done.results, "rejected",
-                     (json_int_t)t->rejected, "records", (json_int_t)records, "kernels",
-                     t->kernels);
+                     (json_int_t)t->rejected, "records", (json_int_t)records, "kernels", t->kernels,
+                     "machines", t->machines);
 }
 
 hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json_t **ret_about,
                              hone_error *err)
 {
-    training t = {.o = o, .kernels = json_array()};
+    training t = {.o = o, .kernels = json_array(), .machines = json_array()};
     hone_model_metrics made;
     t.model = hone_model_new(&(hone_model_options){.kind = HONE_MODEL_PRIOR,
                                                    .seed = o->seed,
@@ -120,6 +150,7 @@ hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json
     }
     hone_model_free(t.model);
     json_decref(t.kernels);
+    json_decref(t.machines);
     return st;
 }
 
@@ -176,9 +207,23 @@ hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, 
 
 /* ---- ready for a session --------------------------------------------------------------------- */
 
+/* Was a model of which this is told trained with drafts of such a machine? One that says nothing of
+ * machines was, with the preset's. */
+static bool drafts_are_of(const json_t *about, hone_db *db, const hone_target *t, int32_t threads)
+{
+    hone_machine m;
+    char now[17], preset[17];
+    bool known = hone_calibrate_find(db, t, threads, &m, NULL) == HONE_OK;
+    const json_t *list = json_object_get(about, "machines");
+    hone_hash_format(hash_of(known ? &m : NULL, t), now);
+    hone_hash_format(hash_of(NULL, t), preset);
+    return list ? has_machine(list, now) : strcmp(now, preset) == 0;
+}
+
 /* Results of the log when its latest model of the class was trained; 0: there is none that this
- * program can use. */
-static uint64_t trained_on(hone_db *db, const char *class, int32_t threads)
+ * program can use. *ret_ours: with drafts as this target's are now. */
+static uint64_t trained_on(hone_db *db, const hone_target *t, const char *class, int32_t threads,
+                           bool *ret_ours)
 {
     const int32_t of[] = {threads, 0};
     uint64_t n = 0;
@@ -191,6 +236,8 @@ static uint64_t trained_on(hone_db *db, const char *class, int32_t threads)
             json_integer_value(json_object_get(j, "space_version")) == HONE_SPACE_VERSION &&
             json_integer_value(json_object_get(j, "features_version")) == HONE_FEATURES_VERSION)
             n = (uint64_t)json_integer_value(json_object_get(j, "records"));
+        if (n > 0)
+            *ret_ours = drafts_are_of(j, db, t, threads);
         json_decref(j);
         hone_db_model_free(&row);
     }
@@ -225,19 +272,22 @@ static hone_status train_now(const hone_prior_options *o, hone_db *db, const cha
 }
 
 hone_status hone_prior_ready(const hone_prior_options *o, hone_db *db, const hone_target *t,
-                             int32_t threads, hone_model **ret, hone_error *err)
+                             int32_t threads, hone_model **ret, bool *ret_ours, hone_error *err)
 {
     char *class = hone_target_class(t);
-    uint64_t records = 0, then = trained_on(db, class, threads);
+    bool ours = true;
+    uint64_t records = 0, then = trained_on(db, t, class, threads, &ours);
     hone_status st = hone_db_record_count(db, class, &records, err);
     *ret = NULL;
     if (st == HONE_OK && (double)records >= GROWN * (double)then + GROWN_BY) {
         st = train_now(o, db, class, ret, err);
+        trained_on(db, t, class, threads, &ours);
         if (st == HONE_E_NOTFOUND && then > 0) /* what was learned before still counts */
             st = HONE_OK;
     }
     if (st == HONE_OK && !*ret)
         st = hone_prior_find(db, t, threads, ret, err);
+    *ret_ours = ours;
     free(class);
     return st;
 }

@@ -190,7 +190,8 @@ bool hone_strategy_mutate(hone_strategy_env *env, hone_trace *t)
 void hone_strategy_describe(hone_strategy_env *env, hone_features *ret)
 {
     int64_t start = hone_clock_ns();
-    hone_features_extract(&env->sched.prog, &env->space->target, env->space->threads, NULL, ret);
+    hone_features_extract(&env->sched.prog, &env->space->target, env->space->threads,
+                          env->options.machine, ret);
     env->stats.feature_ns += hone_clock_ns() - start;
 }
 

@@ -363,6 +363,7 @@ static hone_status open_session(session *s, hone_error *err)
                                 &(hone_search_options){.seed = o->seed,
                                                        .prior = o->prior,
                                                        .prior_trust = o->prior_trust,
+                                                       .machine = o->machine,
                                                        .stop = o->stop,
                                                        .stop_ctx = o->stop_ctx});
     HONE_TRY(count_space(s, err));

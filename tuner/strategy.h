@@ -32,6 +32,7 @@ typedef struct hone_search_options {
      * results (costmodel/costmodel.h). Outlives the search. NULL: nothing. */
     hone_model *prior;
     double prior_trust;
+    const hone_machine *machine; /* for drafts; outlives the search. NULL: the target's preset */
     /* Looked at every few milliseconds; true ends an ask. NULL: never. */
     bool (*stop)(void *ctx);
     void *stop_ctx;

@@ -44,7 +44,8 @@ typedef struct hone_session_options {
     const hone_strategy *strategy; /* NULL: the default */
     hone_model *prior;  /* learned from other kernels; outlives the session. NULL: nothing */
     double prior_trust; /* 0..1, before there are own results */
-    hone_db *db;        /* open for writing */
+    const hone_machine *machine; /* for drafts; outlives the session. NULL: the target's preset */
+    hone_db *db;                 /* open for writing */
     hone_session_port port;
     bool exclusive; /* builds and measurements share all processors: never at the same time */
     bool held;      /* the trials are granted in parts, by hone_session_grant; `trials` is 0 */
@@ -186,6 +187,7 @@ typedef struct hone_replay_options {
     const hone_space *space;
     const hone_strategy *strategy; /* NULL: the default */
     uint64_t seed, trials;
+    const hone_machine *machine; /* for drafts; NULL: the target's preset */
     /* What became of the candidate of this hash; false: it is not recorded. */
     bool (*look)(void *ctx, uint64_t hash, hone_status *ret, double *ret_ns);
     void *ctx;
@@ -208,12 +210,13 @@ hone_status hone_replay(const hone_replay_options *o, hone_replay_result *ret,
 
 typedef struct hone_history_options {
     hone_db *db;
-    const char *target_class; /* of these targets only; NULL: of all */
-    int32_t threads;          /* with so many; 0: with any number */
-    uint64_t without;         /* hash of a kernel that is left out; 0: none */
-    uint32_t most;            /* results of each kernel, the earliest first; 0: all */
-    uint32_t most_in_all;     /* shared by the kernels, but 16 of each at least; 0: no limit */
-    bool (*stop)(void *ctx);  /* asked before each; NULL: never */
+    const char *target_class;    /* of these targets only; NULL: of all */
+    int32_t threads;             /* with so many; 0: with any number */
+    uint64_t without;            /* hash of a kernel that is left out; 0: none */
+    uint32_t most;               /* results of each kernel, the earliest first; 0: all */
+    uint32_t most_in_all;        /* shared by the kernels, but 16 of each at least; 0: no limit */
+    const hone_machine *machine; /* of all targets; NULL: of each what the log has measured */
+    bool (*stop)(void *ctx);     /* asked before each; NULL: never */
     void *stop_ctx;
 } hone_history_options;
 
@@ -224,7 +227,8 @@ typedef struct hone_history_kernel {
     const hone_program *program;      /* unscheduled */
     const hone_target *target;
     int32_t threads;
-    uint64_t task; /* hone_model_task */
+    uint64_t task;               /* hone_model_task */
+    const hone_machine *machine; /* that features were extracted with; NULL: the preset */
 } hone_history_kernel;
 
 /* One of its results, of this version of the space; borrowed for the call. */
@@ -287,9 +291,9 @@ typedef struct hone_prior_options {
 /* Trains a HONE_MODEL_PRIOR on all that the history has. *ret is the caller's to free, and
  * *ret_about to decref: {"features_version", "space_version", "seed", "results", "rejected",
  * "records" (of the class, in the log), "kernels": [{"name", "sizes", "hash", "threads",
- * "results"}]}, as `about` of hone_db_model is to be; who knows how good the model is at kernels it
- * has not seen may add that as "quality". HONE_E_NOTFOUND: too few results. HONE_E_MODEL, and what
- * hone_history_read returns. */
+ * "results"}], "machines": [hashes of those that drafts were of]}, as `about` of hone_db_model is
+ * to be; who knows how good the model is at kernels it has not seen may add that as "quality".
+ * HONE_E_NOTFOUND: too few results. HONE_E_MODEL, and what hone_history_read returns. */
 hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json_t **ret_about,
                              hone_error *err) HONE_NODISCARD;
 /* The model of a row; `name` is for messages. HONE_E_VERSION: its features or its space are of
@@ -303,11 +307,13 @@ hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, 
                             hone_error *err) HONE_NODISCARD;
 
 /* The log's model, as hone_prior_find has it; but where the log has grown by half since it was
- * trained, or has none of this program's versions, one is trained now and stored. `db` is open for
- * writing. o->history.db, target_class and threads need not be set. HONE_E_NOTFOUND: too few
- * results. As hone_prior_train and hone_prior_find. */
+ * trained, or has none of this program's versions, one is trained now and stored. *ret_ours: drafts
+ * of a machine with the numbers that the log now has of this target were among those it corrects.
+ * `db` is open for writing. o->history.db, target_class and threads need not be set.
+ * HONE_E_NOTFOUND: too few results. As hone_prior_train and hone_prior_find. */
 hone_status hone_prior_ready(const hone_prior_options *o, hone_db *db, const hone_target *t,
-                             int32_t threads, hone_model **ret, hone_error *err) HONE_NODISCARD;
+                             int32_t threads, hone_model **ret, bool *ret_ours,
+                             hone_error *err) HONE_NODISCARD;
 
 /* The model for targets of this class that comes with hone (tuner/pretrained.def). HONE_E_NOTFOUND:
  * there is none, or it is of other versions. The caller frees. */

@@ -4,6 +4,7 @@
 #include "cli/report/task.h"
 #include "costmodel/costmodel.h"
 #include "space/space.h"
+#include "tuner/calibrate/calibrate.h"
 #include "tuner/lookup/lookup.h"
 
 typedef struct replaying {
@@ -11,6 +12,8 @@ typedef struct replaying {
     report_task *task;
     hone_program program;
     hone_target target;
+    hone_machine machine; /* of the target, when the log has `measured` it */
+    bool measured;
     hone_sched sched;
     hone_intrin_set *intrins; /* of this session */
     int64_t session_id;
@@ -77,7 +80,8 @@ static bool draft_one(void *ctx, const hone_db_record *r)
     if (as_written) {
         t->written_ns = t->written_ns > 0 ? t->written_ns : (double)hone_db_record_clock(r);
     } else if (shown) {
-        hone_features_extract(&x->sched.prog, &x->target, t->threads, NULL, &x->features);
+        hone_features_extract(&x->sched.prog, &x->target, t->threads,
+                              x->measured ? &x->machine : NULL, &x->features);
         t->points.v[x->next].draft_ns = x->features.draft_ns;
     }
     return true;
@@ -121,6 +125,7 @@ static hone_status replay_task(hone_db *db, report_task *t, hone_error *err)
         t->no_schedule = hone_xasprintf("The target cannot be read: %.600s", why.message);
     } else {
         x.sched.target = &x.target;
+        x.measured = hone_calibrate_find(db, &x.target, t->threads, &x.machine, NULL) == HONE_OK;
         const hone_db_where here = {.workload_id = t->workload_id, .target_id = t->target_id};
         st = hone_db_each_record(db, &here, draft_one, &x, err);
         if (st == HONE_OK)

@@ -6,8 +6,9 @@
 
 man=$SRC/docs/man/hone.1
 declare -A takes=(
-    [tune]="-D --tasks --db --target --threads --trials --time --seed --strategy --no-transfer --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
+    [tune]="-D --tasks --db --target --threads --trials --time --seed --strategy --no-transfer --no-calibrate --worker --listen --key --allow --insecure-loopback --rule --intrin --json"
     [tasks]=""
+    [calibrate]="--target --threads --worker --listen --key --allow --insecure-loopback --db --json"
     [explain]="-D --db --target --threads --json"
     [report]="-o"
     [model]="--db -o --class --judge --json"

@@ -45,7 +45,7 @@ ok "child: all trials" [ "$(number trials bg.out)" = 60 ]
 run 0 "$HONE" db check child.db
 
 # ---- the tune is killed; the same command goes on
-background $tune --db killed.db --trials 1000
+background $tune --db killed.db --trials 1000 --no-calibrate
 ok "trials" wait_for 60 at_least 12 '"trial":' bg.out
 all=$(family $bg)
 folder=$(tr '\0' '\n' <"/proc/$(worker_of $bg build)/cmdline" | sed -n 's|^ipc://\(.*\)/pool$|\1|p')
@@ -68,7 +68,7 @@ ok "the folder of the killed one is swept away" [ ! -e "$folder" ]
 
 # ---- killed again and again at any moment
 for pause in 0.05 0.15 0.3 0.5 0.8 1.2; do
-    background $tune --db often.db --trials 1000
+    background $tune --db often.db --trials 1000 --no-calibrate
     all=$bg
     sleep $pause
     all=$(family $bg)

@@ -52,7 +52,7 @@ ok "with another seed they are others" [ "$(comm -12 a.random c.random | wc -l)"
 # ---- Ctrl-C
 for signal in INT TERM; do
     # a background process of a script ignores SIGINT unless it is told otherwise
-    background env --default-signal=INT "$HONE" tune $kernel --db $signal.db --trials 1000 --json
+    background env --default-signal=INT "$HONE" tune $kernel --db $signal.db --trials 1000 --no-calibrate --json
     ok "$signal: trials" wait_for 60 at_least 5 '"trial":' bg.out
     all=$(family $bg)
     kill -$signal $bg
@@ -73,7 +73,7 @@ done
 found() {
     "$HONE" db stats words.db --json 2>/dev/null | grep -q '"ok": *[1-9]'
 }
-background env --default-signal=INT "$HONE" tune $kernel --db words.db --trials 1000
+background env --default-signal=INT "$HONE" tune $kernel --db words.db --trials 1000 --no-calibrate
 ok "words: finds something" wait_for 60 found
 kill -INT $bg
 wait $bg
@@ -91,7 +91,7 @@ ok "stops" [ $seconds -le 20 ]
 ok "knows" [ "$(number known)" -ge 1 ]
 
 # ---- two at once: the second is told about the first
-background "$HONE" tune $kernel --db busy.db --trials 1000
+background "$HONE" tune $kernel --db busy.db --trials 1000 --no-calibrate
 ok "writes" wait_for 30 test -s busy.db
 refuse 1 "$bg" "$HONE" tune $kernel --db busy.db --trials 1
 run 0 "$HONE" db stats busy.db

@@ -52,10 +52,10 @@ declare -A public=(
     [ir]="ir.h oracle.h prepack.h interp.h builtin.h ops.def dtypes.def scopes.def axes.def"
     [space]="space.h intrin/intrin.h trace/inst.def"
     [codegen]="codegen.h"
-    [costmodel]="costmodel.h features.def"
+    [costmodel]="costmodel.h features.def machine.def"
     [db]="db.h"
     [workers]="workers.h builder.h"
-    [tuner]="tuner.h lookup/lookup.h interchange/interchange.h"
+    [tuner]="tuner.h lookup/lookup.h interchange/interchange.h calibrate/calibrate.h calibrate/probes.def"
 )
 
 # Rooms with folders: which of those in its own room each may use, lowest first. Files at a room's root
@@ -69,8 +69,9 @@ declare -A floor=(
     [codegen/layout]=""
     [codegen/emit]=""
     [codegen/output]=""
+    [tuner/calibrate]=""
     [tuner/strategy]=""
-    [tuner/lookup]=""
+    [tuner/lookup]="calibrate"
     [tuner/interchange]=""
     [workers/wire]=""
     [workers/sandbox]=""

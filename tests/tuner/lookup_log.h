@@ -105,7 +105,7 @@ static inline void log_tune(test_log *l, mnk size, const hone_target *t, int32_t
     while (n > 0) {
         if (hone_space_sample(sp, &rng, &s, NULL) != HONE_OK)
             continue;
-        hone_features_extract(&s.prog, t, threads, &f);
+        hone_features_extract(&s.prog, t, threads, NULL, &f);
         log_put(l, size, t, threads, &s.trace,
                 llround(small_ns(&f, hone_trace_hash(&s.trace))) + 1);
         n--;

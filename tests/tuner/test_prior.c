@@ -3,6 +3,7 @@
  *
  * Reader's map: training; finding; files. */
 #include "small_log.h"
+#include "tuner/calibrate/calibrate.h"
 
 static small_log l;
 
@@ -285,6 +286,7 @@ static void a_log_is_learned_from_once(void **state)
     small_log fresh;
     count n = {0};
     hone_model *m;
+    bool ours = false;
     hone_prior_options o = {.seed = 1, .threads = 1, .progress = note_training, .ctx = &n};
     small_log_open(&fresh);
     small_log_fill(&fresh);
@@ -292,7 +294,7 @@ static void a_log_is_learned_from_once(void **state)
     SMALL_CHECK(hone_db_record_count(fresh.db, fresh.class, &records, err));
     assert_true(records > 6 * SMALL_LOG_EACH);
     for (unsigned k = 0; k < 2; k++) {
-        SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, err));
+        SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, &ours, err));
         assert_int_equal(n.trained, 1);
         hone_model_free(m);
     }
@@ -309,12 +311,57 @@ static void a_log_is_learned_from_once(void **state)
     hone_db_model smaller = row;
     smaller.about = text;
     SMALL_CHECK(hone_db_model_put(fresh.db, &smaller, NULL, err));
-    SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, err));
+    SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, &ours, err));
     assert_int_equal(n.trained, 2);
     hone_model_free(m);
     free(text);
     json_decref(about);
     hone_db_model_free(&row);
+    small_log_close(&fresh);
+}
+
+/* What a model corrects are drafts: with other numbers of the machine they are others. */
+static void drafts_of_another_machine(void **state)
+{
+    (void)state;
+    small_log fresh;
+    count n = {0};
+    hone_model *m;
+    bool ours = false;
+    hone_prior_options o = {.seed = 1, .threads = 1, .progress = note_training, .ctx = &n};
+    hone_machine machine;
+    json_t *about = json_object();
+    small_log_open(&fresh);
+    small_log_fill(&fresh);
+    SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, &ours, err));
+    assert_true(ours); /* the preset's */
+    hone_model_free(m);
+    hone_machine_preset(&fresh.target, &machine);
+    machine.memory_bytes_per_ns /= 2;
+    SMALL_CHECK(hone_calibrate_store(fresh.db, &fresh.target, 1, &machine, about, err));
+    SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, &ours, err));
+    assert_false(ours);
+    assert_int_equal(n.trained, 1);
+    hone_model_free(m);
+    /* trained again, it is of both: only what has one thread was measured */
+    json_t *told;
+    hone_prior_options again = o;
+    again.history.db = fresh.db;
+    again.history.target_class = fresh.class;
+    SMALL_CHECK(hone_prior_train(&again, &m, &told, err));
+    assert_int_equal(json_array_size(json_object_get(told, "machines")), 2);
+    char *text = hone_json_text(told);
+    SMALL_CHECK(hone_db_model_put(
+        fresh.db, &(hone_db_model){.class = fresh.class, .about = text, .bytes = {"x", 1}}, NULL,
+        err));
+    hone_model_free(m);
+    hone_error why;
+    assert_int_equal(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, &ours, &why),
+                     HONE_E_FOREIGN); /* those bytes are no model */
+    assert_true(ours);
+    free(text);
+    json_decref(told);
+    json_decref(about);
     small_log_close(&fresh);
 }
 
@@ -456,6 +503,7 @@ int main(void)
         cmocka_unit_test(it_can_be_stopped),
         cmocka_unit_test(the_latest_is_found),
         cmocka_unit_test(a_log_is_learned_from_once),
+        cmocka_unit_test(drafts_of_another_machine),
         cmocka_unit_test(what_comes_with_hone_is_of_its_versions),
         cmocka_unit_test(a_file_is_the_row),
         cmocka_unit_test(other_files),

@@ -49,8 +49,10 @@ typedef struct lookup {
     hone_space *space;        /* NULL: not made yet */
     hone_model *prior, *model;
     const char *model_name; /* for people */
-    hone_sched sched;       /* to work with */
-    HONE_VEC(kin) kin;      /* met so far */
+    hone_machine machine;   /* of drafts, when a log has `measured` it; else the preset's */
+    bool measured;
+    hone_sched sched;  /* to work with */
+    HONE_VEC(kin) kin; /* met so far */
     finding found[HONE_RUNG_COUNT];
 } lookup;
 

@@ -2,12 +2,23 @@
  *
  * The model is the log's own, of the first log that has one; or the one that comes with hone for
  * the class of the target; or the draft alone. All candidates of a lookup go by the same one. */
+#include "tuner/calibrate/calibrate.h"
 #include "tuner/lookup/internal.h"
 #include "tuner/tuner.h"
 
 #include <math.h>
 
 /* ---- space and model ------------------------------------------------------------------------- */
+
+/* Drafts are of the machine that a log has measured; but those that the model which comes with hone
+ * corrects are the preset's. */
+static void find_machine(lookup *l)
+{
+    const hone_lookup_question *q = l->q;
+    for (unsigned k = 0; k < q->n_logs && !l->measured; k++)
+        l->measured =
+            hone_calibrate_find(q->logs[k], q->target, q->threads, &l->machine, NULL) == HONE_OK;
+}
 
 static hone_status find_prior(lookup *l, hone_error *err)
 {
@@ -16,12 +27,15 @@ static hone_status find_prior(lookup *l, hone_error *err)
     l->model_name = "the log's model";
     for (unsigned k = 0; k < q->n_logs && st == HONE_E_NOTFOUND; k++)
         st = hone_prior_find(q->logs[k], q->target, q->threads, &l->prior, err);
+    if (st == HONE_OK)
+        find_machine(l);
     if (st == HONE_E_NOTFOUND) {
         l->model_name = "the model that comes with hone";
         st = hone_prior_pretrained(q->target, &l->prior, err);
     }
     if (st == HONE_E_NOTFOUND) {
         l->model_name = "the analytical estimate";
+        find_machine(l);
         st = HONE_OK;
     }
     return st;
@@ -44,6 +58,11 @@ hone_status hone_lookup__prepare(lookup *l, hone_error *err)
                           &l->space, err);
 }
 
+static void extract(lookup *l, hone_program *p, hone_features *ret)
+{
+    hone_features_extract(p, l->q->target, l->q->threads, l->measured ? &l->machine : NULL, ret);
+}
+
 hone_status hone_lookup__predict(lookup *l, finding *f, hone_error *err)
 {
     hone_features features = {0};
@@ -51,7 +70,7 @@ hone_status hone_lookup__predict(lookup *l, finding *f, hone_error *err)
     if (!isnan(f->cost))
         return HONE_OK;
     HONE_TRY(hone_lookup__prepare(l, err));
-    hone_features_extract(&f->sched.prog, l->q->target, l->q->threads, &features);
+    extract(l, &f->sched.prog, &features);
     hone_status st = hone_model_predict(l->model, &of, 1, &f->cost, err);
     hone_features_free(&features);
     return st;
@@ -67,7 +86,7 @@ void hone_lookup__pool_add(lookup *l, pool *p, unsigned source)
             return;
     candidate x = {.program = program, .source = source};
     hone_trace_copy(&x.trace, &l->sched.trace);
-    hone_features_extract(&l->sched.prog, l->q->target, l->q->threads, &x.features);
+    extract(l, &l->sched.prog, &x.features);
     hone_vec_push(p, x);
 }
 

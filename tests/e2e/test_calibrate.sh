@@ -1,0 +1,66 @@
+#!/bin/bash
+# hone calibrate: the machine is measured by real workers, stored with its target, and used.
+# shellcheck disable=SC2086
+. "$2/tests/cli/lib.sh"
+
+# ---- what is measured is told, and stored
+run 0 "$HONE" calibrate --threads 1 --db a.db --json
+cp out told
+ok "one line" [ "$(wc -l <told)" = 1 ]
+for word in '"probes":{' '"target":{' '"machine":{' '"preset":{' '"threads":1' '"fit":{' '"clock_ghz":' \
+    '"unit":"B/ns"' '"spread":'; do
+    says "$word" told
+done
+# positive NAME: the number of the machine is above 0, and was measured.
+positive() {
+    ok "$1 is measured" grep -qE '"measured":\[[^]]*"'"$1"'"' told
+    ok "$1 is above 0" grep -qE '"machine":\{[^}]*"'"$1"'":(0*[1-9]|0\.0*[1-9])' told
+}
+for name in clock_ghz fma_per_cycle loads_per_cycle l2_bytes_per_ns memory_bytes_per_ns fixed_ns; do
+    positive $name
+done
+ok "no probe was wrong" [ "$(grep -c 'REJECT_' told)" = 0 ]
+says '"parallel":{"reason":"one thread starts no others"' told
+run 0 "$HONE" db stats a.db --json
+ok "it is in the log" [ "$(number machines)" = 1 ]
+run 0 "$HONE" db check a.db
+
+# ---- by a worker elsewhere, which says what it is
+at="ipc://$T/worker"
+background "$HONE" worker --listen "$at"
+worker=$bg
+run 0 "$HONE" calibrate --threads 1 --db b.db --worker "$at"
+says "1 thread, measured in" out
+says "instead of" out
+says "not fitted, the log has 0 results" out
+kill $worker
+wait $worker
+
+# ---- a tune that is long measures first, once; a short one or one that was told does not
+rows="row_sum -D M=4 -D N=4 --threads 1"
+run 0 "$HONE" tune matmul $small --threads 1 --trials 60 --db c.db
+run 0 "$HONE" tune $rows --trials 128 --no-calibrate --db c.db
+run 0 "$HONE" db stats c.db --json
+ok "not measured" [ "$(number machines)" = 0 ]
+for n in 1 2; do
+    run 0 "$HONE" tune $rows --trials 128 --db c.db
+    run 0 "$HONE" db stats c.db --json
+    ok "measured once" [ "$(number machines)" = 1 ]
+done
+run 0 "$HONE" explain matmul $small --threads 1 --db c.db
+
+# ---- with results of two kernels the factors are fitted, or left
+run 0 "$HONE" calibrate --threads 1 --db c.db --json
+says '"kernels":2' out
+ok "says how good drafts are" grep -qE '"preset":\{"off":[0-9]' out
+
+# ---- what cannot be
+refuse 2 "unexpected argument 'x'" "$HONE" calibrate x
+refuse 2 "--threads at most" "$HONE" calibrate --threads 100000
+refuse 2 "there.json" "$HONE" calibrate --target there.json --db d.db
+echo text >e.db
+refuse 2 "e.db" "$HONE" calibrate --db e.db
+run 1 "$HONE" calibrate --threads 1 --db d.db --worker "ipc://$T/nobody"
+says "no worker came in 10 s" err
+
+all_done
