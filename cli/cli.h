@@ -87,7 +87,7 @@ hone_status cli_task_list_load(const char *path, cli_task_list *ret,
                                hone_error *err) HONE_NODISCARD;
 void cli_task_list_free(cli_task_list *l);
 
-/* "native", a JSON target text, or a file that holds one. */
+/* "native", a processor's name, a JSON target text, or a file that holds one. HONE_E_INPUT. */
 hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err) HONE_NODISCARD;
 struct hone_intrin_set;
 /* Adds the files' intrinsics. HONE_E_IO, HONE_E_INPUT. (intrin.c) */

@@ -108,12 +108,14 @@ hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)
         return hone_target_native(ret, err);
     char *text = NULL;
     bool is_text = arg[0] == '{';
+    hone_error why = {0};
+    if (!is_text && hone_target_named(arg, ret, &why) == HONE_OK)
+        return HONE_OK;
     if (!is_text && hone_file_read(arg, 1 << 16, &text, NULL, NULL) != HONE_OK)
         return hone_fail(err, HONE_E_INPUT,
-                         "unknown target '%s': give native, a target's JSON text, or a file that "
-                         "holds one",
-                         arg);
-    hone_error why = {0};
+                         "unknown target '%s': give native, a processor's name, a target's JSON "
+                         "text, or a file that holds one; %s",
+                         arg, why.message);
     hone_status st = hone_target_parse(is_text ? arg : text, ret, &why);
     if (st != HONE_OK)
         hone_fail(err, st, "the target in %.200s is not one: %s", is_text ? "--target" : arg,

@@ -270,7 +270,7 @@ static int run(int argc, char **argv, const cli_command *self)
          "instead of KERNEL: all kernels of a task list (hone tasks), with one budget", 0},
         {"--db", CLI_TEXT, "FILE", &db_path, "the log of everything tried (default hone.db)", 0},
         {"--target", CLI_TEXT, "T", &target_arg,
-         "native (default), device (what the workers are), target JSON, or a file", 0},
+         "native (default), device (the workers'), CPU name, target JSON, or a file", 0},
         {"--threads", CLI_INT, "N", &threads,
          "threads the kernel may use (default: all of the target's)", 1},
         {"--trials", CLI_INT, "N", &trials,

@@ -52,6 +52,21 @@ static const hone_preset_feature features[] = {
     {0},
 };
 
+/* Some of LLVM's features are two of Linux's. */
+static const hone_preset_source sources[] = {
+    {CAP, 0, 0, 0, HONE_TARGET_HWCAP, 0},
+    {CAP_HIGH, 0, 0, 0, HONE_TARGET_HWCAP_HIGH, 0},
+    {CAP2, 0, 0, 0, HONE_TARGET_HWCAP2, 0},
+    {CAP2_HIGH, 0, 0, 0, HONE_TARGET_HWCAP2_HIGH, 0},
+    {CAP, 1u << 3, 0, 0, HONE_TARGET_HWCAP, 1u << 4},   /* aes, pmull */
+    {CAP, 1u << 6, 0, 0, HONE_TARGET_HWCAP, 1u << 5},   /* sha2, sha1 */
+    {CAP, 1u << 17, 0, 0, HONE_TARGET_HWCAP, 1u << 21}, /* sha3, sha512 */
+    {CAP, 1u << 19, 0, 0, HONE_TARGET_HWCAP, 1u << 18}, /* sm4, sm3 */
+    {CAP, 1u << 10, 0, 0, HONE_TARGET_HWCAP, 1u << 9},  /* asimdhp, fphp */
+    {CAP2, 1u << 2, 0, 0, HONE_TARGET_HWCAP2, 1u << 3}, /* sveaes, svepmull */
+    {0},
+};
+
 static const hone_preset_cpu cpus[] = {
     {"generic", NULL, "fp-armv8,neon", 0, 0, 0},
     {"cortex-a34", "generic", "crc,aes,sha2", 0, 0, 0},
@@ -173,26 +188,19 @@ HONE_TARGETS__INTRINS(aarch64);
 
 /* ---- this host ------------------------------------------------------------------------------- */
 
-/* LLVM's "aes" is two of Linux's, and so are some others: without the second the first goes. */
-static uint64_t both(uint64_t caps, unsigned first, unsigned second)
-{
-    return caps >> second & 1 ? caps : caps & ~((uint64_t)1 << first);
-}
-
 void hone_targets__aarch64_read(uint64_t hwcap, uint64_t hwcap2, uint64_t midr,
                                 hone_preset_found *ret)
 {
     memset(ret, 0, sizeof *ret);
-    hwcap = both(hwcap, 3, 4);   /* aes, pmull */
-    hwcap = both(hwcap, 6, 5);   /* sha2, sha1 */
-    hwcap = both(hwcap, 17, 21); /* sha3, sha512 */
-    hwcap = both(hwcap, 19, 18); /* sm4, sm3 */
-    hwcap = both(hwcap, 10, 9);  /* asimdhp, fphp */
-    hwcap2 = both(hwcap2, 2, 3); /* sveaes, svepmull */
-    ret->words[CAP] = (uint32_t)hwcap;
-    ret->words[CAP_HIGH] = (uint32_t)(hwcap >> 32);
-    ret->words[CAP2] = (uint32_t)hwcap2;
-    ret->words[CAP2_HIGH] = (uint32_t)(hwcap2 >> 32);
+    const uint32_t words[] = {(uint32_t)hwcap, (uint32_t)(hwcap >> 32), (uint32_t)hwcap2,
+                              (uint32_t)(hwcap2 >> 32)};
+    for (const hone_preset_source *s = sources; s->word; s++) {
+        uint32_t got = words[s->reg - HONE_TARGET_HWCAP];
+        if (!s->bits)
+            ret->words[s->word] = got;
+        else if ((got & s->mask) != s->mask)
+            ret->words[s->word] &= ~s->bits;
+    }
     const char *name = "generic";
     for (size_t k = 0; k < HONE_LEN(models); k++)
         if (models[k].implementer == (midr >> 24 & 0xff) && models[k].part == (midr >> 4 & 0xfff))
@@ -220,7 +228,13 @@ const hone_preset hone_targets__aarch64 = {
     .archs = archs,
     .triple = "aarch64-unknown-linux-gnu",
     .features = features,
+    .sources = sources,
     .cpus = cpus,
+    .usual = {.cores = 4,
+              .cache_line = 64,
+              .l1_bytes = 64 << 10,
+              .l2_bytes = 1 << 20,
+              .l3_bytes = 4 << 20},
     .maxnum = "neon",
     .vectors = vectors,
     .fma_latency = 4,

@@ -25,6 +25,7 @@ const hone_preset hone_targets__arm = {
     .triple = "arm-unknown-linux-gnueabihf",
     .features = features,
     .cpus = cpus,
+    .usual = {.cores = 4, .cache_line = 64, .l1_bytes = 32 << 10, .l2_bytes = 512 << 10},
     .fma = "vfp4",
     .half = "fp16",
     .vectors = vectors,

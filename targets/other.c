@@ -24,6 +24,7 @@ const hone_preset hone_targets__other = {
     .name = "other",
     .features = features,
     .cpus = cpus,
+    .usual = {.cores = 4, .cache_line = 64, .l1_bytes = 32 << 10, .l2_bytes = 1 << 20},
     .vectors = vectors,
     .fma_latency = 4,
     .fma_per_cycle = 2,

@@ -20,6 +20,22 @@ typedef struct hone_preset_feature {
     bool idle;           /* no code made here ever uses it, so a device may lack it */
 } hone_preset_feature;
 
+/* Where features are told of: a bit of a word of probe's stands for bits of a register. A bit may
+ * have several rows, and needs what all of them say. */
+typedef struct hone_preset_source {
+    uint8_t word;
+    uint32_t bits; /* of the word that the row is for; 0: all, each the same bit of the register */
+    uint32_t leaf, subleaf;
+    hone_target_register reg;
+    uint32_t mask; /* with `bits`: what must be set there */
+} hone_preset_source;
+
+/* What is taken for granted of a processor that only its name is known of: orders of magnitude. */
+typedef struct hone_preset_usual {
+    int32_t cores, cache_line;
+    int64_t l1_bytes, l2_bytes, l3_bytes;
+} hone_preset_usual;
+
 /* A processor by LLVM's name. */
 typedef struct hone_preset_cpu {
     const char *name;
@@ -78,7 +94,9 @@ typedef struct hone_preset {
     const char *const *archs; /* as triples begin; NULL: any */
     const char *triple;       /* of a host of this kind */
     const hone_preset_feature *features;
+    const hone_preset_source *sources; /* NULL: programs cannot find out about features */
     const hone_preset_cpu *cpus;
+    hone_preset_usual usual;
     const char
         *fma; /* the feature that brings multiply-add with one rounding; NULL: always there */
     const char *half; /* the one that converts between f16 and f32 */

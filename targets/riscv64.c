@@ -149,6 +149,7 @@ const hone_preset hone_targets__riscv64 = {
     .triple = "riscv64-unknown-linux-gnu",
     .features = features,
     .cpus = cpus,
+    .usual = {.cores = 4, .cache_line = 64, .l1_bytes = 32 << 10, .l2_bytes = 1 << 20},
     .fma = "f",
     .half = "zfhmin",
     .maxnum = "f",

@@ -28,6 +28,11 @@ char *hone_target_text(const hone_target *t);
  * (codegen/codegen.h), which asks LLVM about this host. */
 hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *err) HONE_NODISCARD;
 
+/* The target of a processor's name ("znver4", "x86-64-v3", "neoverse-n1"): its preset's triple and
+ * usual caches and cores, the features LLVM knows it to have, vectors by these (docs/TARGETS.md).
+ * HONE_E_INPUT: no preset has that name; the message names the nearest. */
+hone_status hone_target_named(const char *name, hone_target *ret, hone_error *err) HONE_NODISCARD;
+
 /* This host, without LLVM, as text that LLVM understands. HONE_E_NOTFOUND: hone knows nothing of
  * its architecture. */
 hone_status hone_target_host(hone_target *ret, hone_error *err) HONE_NODISCARD;
@@ -43,6 +48,21 @@ bool hone_target_has(const hone_target *t, const char *features);
 bool hone_target_can_run(const hone_target *device, const hone_target *needed);
 /* The same, turned round: when it cannot, ret is the architecture or the first feature it lacks. */
 bool hone_target_lacks(const hone_target *device, const hone_target *needed, char ret[64]);
+
+/* Where a program that runs finds out what its processor has. Of CPUID's registers `leaf` and
+ * `subleaf` say which; the others have neither. */
+typedef enum hone_target_register {
+    HONE_TARGET_EAX,
+    HONE_TARGET_EBX,
+    HONE_TARGET_ECX,
+    HONE_TARGET_EDX,
+    HONE_TARGET_XCR0,  /* what the operating system saves: xgetbv's lower half */
+    HONE_TARGET_HWCAP, /* AT_HWCAP's lower half, its upper one, and AT_HWCAP2's */
+    HONE_TARGET_HWCAP_HIGH,
+    HONE_TARGET_HWCAP2,
+    HONE_TARGET_HWCAP2_HIGH,
+} hone_target_register;
+
 /* "x86_64/avx512": the class two targets share when schedules are worth trying across them.
  * Caller frees. */
 char *hone_target_class(const hone_target *t);

@@ -141,6 +141,39 @@ static const hone_preset_feature features[] = {
     {0},
 };
 
+#define OSXSAVE (1u << 27)
+#define AVX (1u << 28)
+
+static const hone_preset_source sources[] = {
+    {L1_ECX, 0, 1, 0, HONE_TARGET_ECX, 0},
+    {L1_EDX, 0, 1, 0, HONE_TARGET_EDX, 0},
+    {L7_EBX, 0, 7, 0, HONE_TARGET_EBX, 0},
+    {L7_ECX, 0, 7, 0, HONE_TARGET_ECX, 0},
+    {L7_EDX, 0, 7, 0, HONE_TARGET_EDX, 0},
+    {L7_1_EAX, 0, 7, 1, HONE_TARGET_EAX, 0},
+    {L7_1_EDX, 0, 7, 1, HONE_TARGET_EDX, 0},
+    {LD_1_EAX, 0, 0xd, 1, HONE_TARGET_EAX, 0},
+    {L14_EBX, 0, 0x14, 0, HONE_TARGET_EBX, 0},
+    {L19_EBX, 0, 0x19, 0, HONE_TARGET_EBX, 0},
+    {EXT1_ECX, 0, 0x80000001, 0, HONE_TARGET_ECX, 0},
+    {EXT1_EDX, 0, 0x80000001, 0, HONE_TARGET_EDX, 0},
+    {EXT8_EBX, 0, 0x80000008, 0, HONE_TARGET_EBX, 0},
+    {SAVED, ~0u, 1, 0, HONE_TARGET_ECX, OSXSAVE},
+    {SAVED, ~0u & ~(1u << HAS_AMX | 1u << HAS_APX), 1, 0, HONE_TARGET_ECX, AVX},
+    {SAVED, ~0u & ~(1u << HAS_AMX | 1u << HAS_APX), 0, 0, HONE_TARGET_XCR0, 0x6},
+    {SAVED, 1u << HAS_XSAVE, 1, 0, HONE_TARGET_ECX, 1u << 26},
+    {SAVED, 1u << HAS_AVX512 | 1u << HAS_AVX10 | 1u << HAS_AVX10_512, 7, 0, HONE_TARGET_EBX,
+     1u << 16},
+    {SAVED, 1u << HAS_AVX512 | 1u << HAS_AVX10 | 1u << HAS_AVX10_512, 0, 0, HONE_TARGET_XCR0, 0xe6},
+    {SAVED, 1u << HAS_AVX10 | 1u << HAS_AVX10_512, 7, 1, HONE_TARGET_EDX, 1u << 19},
+    {SAVED, 1u << HAS_AVX10_512, 0x24, 0, HONE_TARGET_EBX, 1u << 18},
+    {SAVED, 1u << HAS_AMX, 7, 0, HONE_TARGET_EDX, 1u << 24},
+    {SAVED, 1u << HAS_AMX, 0, 0, HONE_TARGET_XCR0, 0x60000},
+    {SAVED, 1u << HAS_APX, 7, 1, HONE_TARGET_EDX, 1u << 21},
+    {SAVED, 1u << HAS_APX, 0, 0, HONE_TARGET_XCR0, 0x80000},
+    {0},
+};
+
 static const hone_preset_cpu cpus[] = {
     {"generic", NULL, "64bit,cx16,sahf,sse2", 0, 0, 0},
     {"x86-64", "generic", "cmov,mmx", 0, 0, 0},
@@ -353,61 +386,44 @@ static const char *cpu_of(const hone_preset_found *h, char vendor, unsigned fami
     return level_of(h);
 }
 
+/* A register of CPUID, 0 where the processor has no such leaf; or of XCR0, where that can be read.
+ */
+static uint32_t register_of(const hone_preset_source *s, hone_targets__cpuid *cpuid, uint64_t xcr0)
+{
+    uint32_t r[4];
+    if (s->reg == HONE_TARGET_XCR0) {
+        cpuid(1, 0, r);
+        return r[HONE_TARGET_ECX] & OSXSAVE ? (uint32_t)xcr0 : 0;
+    }
+    cpuid(s->leaf & 0x80000000, 0, r);
+    if (s->leaf > r[0])
+        return 0;
+    cpuid(s->leaf, 0, r);
+    if (s->leaf == 7 && s->subleaf > r[0])
+        return 0;
+    cpuid(s->leaf, s->subleaf, r);
+    return r[s->reg];
+}
+
 void hone_targets__x86_64_read(hone_targets__cpuid *cpuid, uint64_t xcr0, hone_preset_found *ret)
 {
-    uint32_t r[4], top[4], *w = ret->words;
+    uint32_t r[4], top[4];
     memset(ret, 0, sizeof *ret);
     cpuid(0, 0, top);
     char vendor = memcmp(&top[1], "Genu", 4) == 0 ? 'I' : memcmp(&top[1], "Auth", 4) == 0 ? 'A' : 0;
     cpuid(1, 0, r);
-    w[L1_ECX] = r[2];
-    w[L1_EDX] = r[3];
     unsigned family = r[0] >> 8 & 15, model = r[0] >> 4 & 15;
     if (family == 6 || family == 15)
         model += (r[0] >> 16 & 15) << 4;
     if (family == 15)
         family += r[0] >> 20 & 255;
-    if (top[0] >= 7) {
-        cpuid(7, 0, r);
-        memcpy(&w[L7_EBX], &r[1], 3 * sizeof *r);
-        if (r[0] >= 1) {
-            cpuid(7, 1, r);
-            w[L7_1_EAX] = r[0];
-            w[L7_1_EDX] = r[3];
-        }
-    }
-    if (top[0] >= 0xd) {
-        cpuid(0xd, 1, r);
-        w[LD_1_EAX] = r[0];
-    }
-    if (top[0] >= 0x14) {
-        cpuid(0x14, 0, r);
-        w[L14_EBX] = r[1];
-    }
-    if (top[0] >= 0x19) {
-        cpuid(0x19, 0, r);
-        w[L19_EBX] = r[1];
-    }
-    uint64_t saved = bit(ret, L1_ECX, 27) ? xcr0 : 0;
-    bool avx = bit(ret, L1_ECX, 28) && (saved & 0x6) == 0x6;
-    bool avx512 = avx && (saved & 0xe0) == 0xe0 && bit(ret, L7_EBX, 16);
-    w[SAVED] |= (uint32_t)avx << HAS_AVX | (uint32_t)avx512 << HAS_AVX512;
-    w[SAVED] |= (uint32_t)(bit(ret, L7_EDX, 24) && (saved & 0x60000) == 0x60000) << HAS_AMX;
-    w[SAVED] |= (uint32_t)(bit(ret, L7_1_EDX, 21) && (saved & 0x80000)) << HAS_APX;
-    w[SAVED] |= (uint32_t)(avx && bit(ret, L1_ECX, 26)) << HAS_XSAVE;
-    if (avx512 && top[0] >= 0x24 && bit(ret, L7_1_EDX, 19)) {
-        cpuid(0x24, 0, r);
-        w[SAVED] |= 1u << HAS_AVX10 | (r[1] >> 18 & 1) << HAS_AVX10_512;
-    }
-    cpuid(0x80000000, 0, top);
-    if (top[0] >= 0x80000001) {
-        cpuid(0x80000001, 0, r);
-        w[EXT1_ECX] = r[2];
-        w[EXT1_EDX] = r[3];
-    }
-    if (top[0] >= 0x80000008) {
-        cpuid(0x80000008, 0, r);
-        w[EXT8_EBX] = r[1];
+    ret->words[SAVED] = ~0u;
+    for (const hone_preset_source *s = sources; s->word; s++) {
+        uint32_t got = register_of(s, cpuid, xcr0);
+        if (!s->bits)
+            ret->words[s->word] = got;
+        else if ((got & s->mask) != s->mask)
+            ret->words[s->word] &= ~s->bits;
     }
     snprintf(ret->cpu, sizeof ret->cpu, "%s", cpu_of(ret, vendor, family, model));
 }
@@ -438,7 +454,13 @@ const hone_preset hone_targets__x86_64 = {
     .archs = archs,
     .triple = "x86_64-pc-linux-gnu",
     .features = features,
+    .sources = sources,
     .cpus = cpus,
+    .usual = {.cores = 8,
+              .cache_line = 64,
+              .l1_bytes = 32 << 10,
+              .l2_bytes = 1 << 20,
+              .l3_bytes = 32 << 20},
     .fma = "fma",
     .half = "f16c",
     .vectors = vectors,

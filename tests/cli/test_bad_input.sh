@@ -113,6 +113,7 @@ fi
 # ---- targets
 for command in "tune matmul $small --db t.db" "query matmul $small --db noise.db"; do
     refuse 2 "unknown target 'nowhere'" "$HONE" $command --target nowhere
+    refuse 2 "names like it: znver4" "$HONE" $command --target znver44
     refuse 2 "JSON" "$HONE" $command --target '{"kind":'
     refuse 2 "missing" "$HONE" $command --target '{"kind":"llvm"}'
     echo '{"kind":"llvm",}' >target.json

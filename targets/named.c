@@ -1,0 +1,91 @@
+/* Targets by a processor's name, without the processor. */
+#include "targets/internal.h"
+
+#define MOST_NAMED 4
+
+/* Letters to insert, remove or change to make one name of the other. */
+static unsigned difference(const char *a, const char *b)
+{
+    unsigned row[64];
+    size_t n = strlen(b);
+    HONE_ASSERT(n < HONE_LEN(row));
+    for (unsigned k = 0; k <= n; k++)
+        row[k] = k;
+    for (unsigned i = 1; *a; a++, i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned k = 1; k <= n; k++) {
+            unsigned changed = diagonal + (*a != b[k - 1]);
+            diagonal = row[k];
+            unsigned shifted = (row[k] < row[k - 1] ? row[k] : row[k - 1]) + 1;
+            row[k] = changed < shifted ? changed : shifted;
+        }
+    }
+    return row[n];
+}
+
+/* Every architecture has a "generic" one, which therefore names none. */
+static bool names_one(const hone_preset_cpu *c)
+{
+    return strcmp(c->name, "generic") != 0;
+}
+
+static const hone_preset_cpu *find(const char *name, const hone_preset **ret)
+{
+    for (unsigned k = 0; (*ret = hone_preset_at(k)); k++) {
+        const hone_preset_cpu *c = hone_targets__cpu(*ret, name);
+        if (c && names_one(c))
+            return c;
+    }
+    return NULL;
+}
+
+static hone_status unknown(const char *name, hone_error *err)
+{
+    const char *near[MOST_NAMED] = {NULL};
+    unsigned distance[MOST_NAMED];
+    for (unsigned k = 0; k < MOST_NAMED; k++)
+        distance[k] = UINT32_MAX;
+    for (unsigned k = 0; hone_preset_at(k); k++)
+        for (const hone_preset_cpu *c = hone_preset_at(k)->cpus; c->name; c++) {
+            unsigned d = names_one(c) ? difference(name, c->name) : UINT32_MAX, at = MOST_NAMED;
+            while (at > 0 && d < distance[at - 1])
+                at--;
+            for (unsigned q = MOST_NAMED - 1; q > at && at < MOST_NAMED; q--) {
+                near[q] = near[q - 1];
+                distance[q] = distance[q - 1];
+            }
+            if (at < MOST_NAMED) {
+                near[at] = c->name;
+                distance[at] = d;
+            }
+        }
+    hone_buf list = {0};
+    for (unsigned k = 0; k < MOST_NAMED && near[k]; k++)
+        hone_buf_printf(&list, "%s%s", k ? ", " : "", near[k]);
+    char *shown = hone_text_clean(name);
+    hone_status s = hone_fail(err, HONE_E_INPUT,
+                              "no processor is called '%.80s'; names like it: %s (docs/TARGETS.md "
+                              "has all)",
+                              shown, list.s);
+    free(shown);
+    hone_buf_free(&list);
+    return s;
+}
+
+hone_status hone_target_named(const char *name, hone_target *ret, hone_error *err)
+{
+    const hone_preset *p;
+    if (strlen(name) >= sizeof ret->cpu || !find(name, &p))
+        return unknown(name, err);
+    hone_target t = {.cores = p->usual.cores,
+                     .cache_line = p->usual.cache_line,
+                     .l1_bytes = p->usual.l1_bytes,
+                     .l2_bytes = p->usual.l2_bytes,
+                     .l3_bytes = p->usual.l3_bytes};
+    snprintf(t.triple, sizeof t.triple, "%s", p->triple);
+    snprintf(t.cpu, sizeof t.cpu, "%s", name);
+    hone_targets__find_vectors(&t);
+    *ret = t;
+    return HONE_OK;
+}
