@@ -19,6 +19,7 @@ extern "C" {
 
 #define HONE_RT_ABI 1
 #define HONE_RT_NOMEM (-1)
+#define HONE_RT_NOVARIANT (-2)
 #define HONE_RT_SLOTS 4
 
 /* Does iterations [begin, end) of a parallel loop; 0 or an error that ends the kernel. */
@@ -58,6 +59,54 @@ typedef struct hone_rt_pool hone_rt_pool;
 hone_rt_pool *hone_rt_pool_new(int32_t threads, int pin);
 const hone_rt_api *hone_rt_pool_api(hone_rt_pool *pool);
 void hone_rt_pool_free(hone_rt_pool *pool);
+
+/* ---- one function for several processors ------------------------------------------------------
+ *
+ * `hone query --target A,B,C --emit library` makes one object out of code for each, with a table
+ * NAME_variants of what each asks of a processor, best first. The first call of NAME or one of its
+ * pack functions chooses the first that this processor and its operating system can run, for good;
+ * HONE_VARIANT=A in the environment chooses A instead where that can run. When none can, functions
+ * return HONE_RT_NOVARIANT and have done nothing. */
+
+/* Registers a need is about: of CPUID's, `leaf` and `subleaf` say which; those of Linux's auxiliary
+ * vector (HWCAP) and XCR0 have neither. */
+enum {
+    HONE_RT_EAX,
+    HONE_RT_EBX,
+    HONE_RT_ECX,
+    HONE_RT_EDX,
+    HONE_RT_XCR0, /* the lower half, and so on */
+    HONE_RT_HWCAP,
+    HONE_RT_HWCAP_HIGH,
+    HONE_RT_HWCAP2,
+    HONE_RT_HWCAP2_HIGH
+};
+/* All bits of `mask` are set there. */
+typedef struct hone_rt_need {
+    uint32_t leaf, subleaf, reg, mask;
+} hone_rt_need;
+
+typedef struct hone_rt_variant_row {
+    const char *name; /* as the target was called: "znver4" */
+    const hone_rt_need *needs;
+    int64_t n_needs;
+    const void *const *functions; /* in an order that the object's own code knows */
+} hone_rt_variant_row;
+
+/* Part of the ABI, made by hone: programs hand it on and look at names. */
+typedef struct hone_rt_variants {
+    uint32_t abi; /* HONE_RT_ABI */
+    uint32_t n;
+    const hone_rt_variant_row *rows; /* best first */
+    const void *const *chosen;       /* atomic: functions of the row in use, NULL: none yet */
+} hone_rt_variants;
+
+/* The name of the row that is in use, or will be at the first call: NULL when this processor can
+ * run none. Thread safe. The name lives as long as the object with the table. */
+const char *hone_rt_variant(hone_rt_variants *v);
+/* Functions of that row, NULL likewise; what the object's own code asks once. Thread safe: the same
+ * answer for all threads, whatever becomes of the environment meanwhile. */
+const void *const *hone_rt_variants_choose(hone_rt_variants *v);
 
 #ifdef __cplusplus
 }

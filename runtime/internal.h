@@ -31,6 +31,22 @@ bool hone_rt__in_task(void);
 
 void *hone_rt__scratch(const hone_rt_api *rt, int32_t slot, int64_t bytes);
 
+/* ---- variants.c: what this processor has ---- */
+
+#define HONE_RT__LEAVES 9
+struct hone_rt__cpu {
+    uint32_t cpuid[HONE_RT__LEAVES][4];
+    uint32_t other[HONE_RT_HWCAP2_HIGH - HONE_RT_XCR0 + 1]; /* by register, from XCR0 on */
+};
+typedef void hone_rt__cpuid(uint32_t leaf, uint32_t sub, uint32_t ret[4]);
+/* From a processor with CPUID. xcr0 is called only where it may be. */
+void hone_rt__cpu_read(hone_rt__cpuid *cpuid, uint32_t (*xcr0)(void), struct hone_rt__cpu *ret);
+/* The row for it: the one called `wanted`, if it can run that, else the first that it can; NULL:
+ * none. `wanted` may be NULL. */
+const hone_rt_variant_row *hone_rt__variants_pick(const hone_rt_variants *v,
+                                                  const struct hone_rt__cpu *cpu,
+                                                  const char *wanted);
+
 /* ---- unload.c: the end of the object that holds this library, or of the process ---- */
 
 /* Whether the end has begun: nothing new is started, and what is asked for is done without. */
