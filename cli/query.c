@@ -1,132 +1,77 @@
 /* hone query: the best kernel known, as what was asked for.
  *
- * Reader's map: the answer as JSON; as code; in words; the command. */
-#include "cli/lookup.h"
-#include "codegen/codegen.h"
+ * Reader's map: answers as code; the targets; the command. */
+#include "cli/query.h"
 #include "workers/builder.h"
 
-#include <math.h>
+/* ---- answers as code --------------------------------------------------------------------------
+ */
 
-/* What is asked for. */
-typedef struct query {
-    cli_kernel kernel;
-    hone_target target;
-    char *target_text;
-    int32_t threads;
-    bool explain;
-} query;
-
-/* What an exact answer knows of its measurement. */
-static void describe_record(const cli_answer *a, json_t *j)
+/* The intrinsics are the caller's to free. */
+static hone_codegen_options options_of(const query_target *t, const query *q, hone_emit emit,
+                                       const char *name, hone_codegen_intrin **ret_intrins)
 {
-    char hash[17];
-    const hone_db_record *r = &a->of.record;
-    hone_hash_format(r->trace_hash, hash);
-    json_object_set_new(j, "trace_hash", json_string(hash));
-    json_object_set_new(j, "time_ns", json_integer(r->time_ns));
-    json_object_set_new(j, "gflops", json_real(a->gflops));
-    json_object_set_new(j, "samples", json_integer(r->n_samples));
-    json_object_set_new(j, "checked",
-                        json_pack("{s:s, s:f, s:f, s:I}", "against", r->checked, "max_error",
-                                  r->max_error, "tolerance", r->tolerance, "data_seed",
-                                  (json_int_t)r->data_seed));
-    json_object_set_new(j, "measured_with",
-                        json_pack("{s:s, s:s, s:i}", "hone", r->hone_version, "llvm",
-                                  r->llvm_version, "space_version", r->space_version));
+    unsigned n;
+    *ret_intrins = hone_builder_intrins(t->answer.of.intrins, &n);
+    return (hone_codegen_options){.emit = emit,
+                                  .name = name,
+                                  .threads = q->threads,
+                                  .plain = t->answer.of.as_written,
+                                  .intrins = *ret_intrins,
+                                  .n_intrins = n};
 }
 
-/* Where a schedule that was measured elsewhere comes from. */
-static void describe_origin(const cli_answer *a, json_t *j)
-{
-    json_object_set_new(
-        j, "from",
-        json_pack("{s:o, s:i, s:o}", "target", json_loads(a->of.from_target, 0, NULL), "threads",
-                  a->of.from_threads, "sizes", json_loads(a->of.from_sizes, 0, NULL)));
-}
-
-/* The rungs that were looked at. */
-static json_t *describe_ladder(const cli_answer *a)
-{
-    json_t *ladder = json_array();
-    for (unsigned k = 0; k < HONE_RUNG_COUNT; k++) {
-        const hone_lookup_step *s = &a->of.steps[k];
-        if (!s->looked)
-            continue;
-        json_t *row =
-            json_pack("{s:s, s:b, s:b, s:o}", "rung", hone_rung_name((hone_rung)k), "found",
-                      s->found, "taken", s->taken, "what", hone_json_string(s->what));
-        if (!isnan(s->relative))
-            json_object_set_new(row, "predicted_vs_default", json_real(s->relative));
-        if (s->trace)
-            json_object_set_new(row, "trace", json_loads(s->trace, 0, NULL));
-        json_array_append_new(ladder, row);
-    }
-    return ladder;
-}
-
-static json_t *describe(const cli_answer *a, const query *q)
-{
-    char hash[17];
-    const cli_kernel *k = &q->kernel;
-    hone_hash_format(hone_program_hash(&k->program), hash);
-    hone_buf program = {0};
-    hone_program_print(&k->program, &program);
-    json_t *j = json_pack("{s:s, s:o, s:s, s:o, s:o, s:i, s:o, s:s, s:s, s:i}", "rung", a->rung,
-                          "kernel", hone_json_string(k->title), "workload", hash, "sizes",
-                          json_loads(k->sizes, 0, NULL), "target",
-                          json_loads(q->target_text, 0, NULL), "threads", q->threads, "program",
-                          hone_json_string(program.s), "hone", HONE_VERSION, "llvm",
-                          hone_codegen_version(), "space_version", HONE_SPACE_VERSION);
-    hone_buf_free(&program);
-    if (a->of.reason) {
-        json_object_set_new(j, "reason", hone_json_string(a->of.reason));
-        json_object_set_new(j, "expected_share", json_real(a->of.share));
-    }
-    if (a->trace)
-        json_object_set_new(j, "trace", json_loads(a->trace, 0, NULL));
-    if (a->of.record.id)
-        describe_record(a, j);
-    if (a->of.from_target)
-        describe_origin(a, j);
-    if (q->explain)
-        json_object_set_new(j, "ladder", describe_ladder(a));
-    return j;
-}
-
-static hone_status compile(const cli_answer *a, const query *q, hone_emit emit, const char *name,
-                           hone_code *ret, hone_error *err)
+static hone_status compile(const query *q, hone_emit emit, const char *name, hone_code *ret,
+                           hone_error *err)
 {
     hone_codegen *g;
-    hone_status st = hone_codegen_new(&q->target, &g, err);
+    const query_target *t = &q->targets[0];
+    hone_status st = hone_codegen_new(&t->target, &g, err);
     if (st != HONE_OK)
         return st;
-    unsigned n;
-    hone_codegen_intrin *intrins = hone_builder_intrins(a->of.intrins, &n);
-    st = hone_codegen_emit(g, &a->of.sched.prog,
-                           &(hone_codegen_options){.emit = emit,
-                                                   .name = name,
-                                                   .threads = q->threads,
-                                                   .plain = a->of.as_written,
-                                                   .intrins = intrins,
-                                                   .n_intrins = n},
-                           ret, err);
+    hone_codegen_intrin *intrins;
+    hone_codegen_options o = options_of(t, q, emit, name, &intrins);
+    st = hone_codegen_emit(g, &t->answer.of.sched.prog, &o, ret, err);
     free(intrins);
     hone_codegen_free(g);
     return st;
 }
 
-static hone_status emit_library(const cli_answer *a, const query *q, const char *folder,
-                                const char *name, hone_error *err)
+static void variants_of(const query *q, hone_codegen_variant *ret)
+{
+    for (unsigned i = 0; i < q->n; i++) {
+        const query_target *t = &q->targets[i];
+        ret[i] = (hone_codegen_variant){
+            .name = t->target.cpu, .target = &t->target, .program = &t->answer.of.sched.prog};
+    }
+}
+
+/* Also finds the order of the variants. */
+static hone_status compile_variants(query *q, const char *name, hone_code *ret, hone_error *err)
+{
+    hone_codegen_variant v[QUERY_MAX_TARGETS];
+    hone_codegen_intrin *intrins[QUERY_MAX_TARGETS];
+    variants_of(q, v);
+    for (unsigned i = 0; i < q->n; i++)
+        v[i].options = options_of(&q->targets[i], q, HONE_EMIT_OBJECT, NULL, &intrins[i]);
+    hone_status st = hone_codegen_emit_variants(v, q->n, name, q->order, ret, err);
+    for (unsigned i = 0; i < q->n; i++)
+        free(intrins[i]);
+    return st;
+}
+
+static hone_status emit_library(query *q, const char *folder, const char *name, hone_error *err)
 {
     hone_code code = {0};
     hone_status st = hone_dir_make(folder, err);
     if (st == HONE_OK)
-        st = compile(a, q, HONE_EMIT_OBJECT, name, &code, err);
+        st = q->n == 1 ? compile(q, HONE_EMIT_OBJECT, name, &code, err)
+                       : compile_variants(q, name, &code, err);
     if (st != HONE_OK)
         return st;
     hone_buf header = {0};
-    hone_codegen_header(&a->of.sched.prog, name, &code, &header);
-    json_t *j = describe(a, q);
+    hone_codegen_header(&q->targets[0].answer.of.sched.prog, name, &code, &header);
+    json_t *j = cli_query_describe(q);
     char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(j);
     static const char *const suffixes[] = {"o", "h", "json"};
@@ -144,45 +89,93 @@ static hone_status emit_library(const cli_answer *a, const query *q, const char 
     return st;
 }
 
-static void print_ladder(const cli_answer *a)
+/* ---- the targets ------------------------------------------------------------------------------
+ */
+
+/* "native,haswell"; a target's JSON text has commas of its own and stands alone. */
+static hone_status load_targets(const char *arg, query *q, hone_error *err)
 {
-    for (unsigned k = 0; k < HONE_RUNG_COUNT; k++) {
-        const hone_lookup_step *s = &a->of.steps[k];
-        if (s->looked)
-            printf("  %c %-8s %s\n",
-                   s->taken   ? '*'
-                   : s->found ? '+'
-                              : '-',
-                   hone_rung_name((hone_rung)k), s->what);
-        if (s->found && !isnan(s->relative) && k != HONE_RUNG_default)
-            printf("             predicted: %.2f times the default's time\n", s->relative);
+    char *text = hone_xstrdup(arg), *at = text, *end;
+    hone_status st = HONE_OK;
+    do {
+        end = *arg == '{' ? NULL : strchr(at, ',');
+        if (end)
+            *end = '\0';
+        if (q->n == QUERY_MAX_TARGETS) {
+            st = hone_fail(err, HONE_E_INPUT, "--target takes at most %d", QUERY_MAX_TARGETS);
+            break;
+        }
+        query_target *t = &q->targets[q->n];
+        st = cli_target_load(at, &t->target, err);
+        if (st != HONE_OK)
+            break;
+        t->text = hone_target_text(&t->target);
+        q->order[q->n] = q->n;
+        q->n++;
+        at = end + 1;
+    } while (end);
+    free(text);
+    return st;
+}
+
+/* Before anything is looked up. */
+static hone_status check_variants(const query *q, const char *emit, hone_error *err)
+{
+    hone_codegen_variant v[QUERY_MAX_TARGETS];
+    variants_of(q, v);
+    if (strcmp(emit, "library") != 0)
+        return hone_fail(err, HONE_E_INPUT,
+                         "--emit %s is for one target; several go into one --emit library", emit);
+    return hone_codegen_check_variants(v, q->n, err);
+}
+
+static void count_gflops(const query *q, cli_answer *a)
+{
+    if (a->of.record.time_ns > 0) {
+        hone_program copy = {0};
+        hone_program_copy(&copy, &q->kernel.program);
+        a->gflops = (double)hone_program_flops(&copy) / (double)a->of.record.time_ns;
+        hone_program_fini(&copy);
     }
 }
 
-static void print_answer(const cli_answer *a, const query *q)
+/* By the trace of that file, or by the logs. */
+static hone_status answer_all(query *q, const char *trace, const cli_lookup_options *o,
+                              hone_error *err)
 {
-    char time[32], hash[17];
-    const hone_db_record *r = &a->of.record;
-    printf("%s on %s, %d thread%s: ", q->kernel.title, q->target.cpu, q->threads,
-           q->threads == 1 ? "" : "s");
-    if (!a->of.reason) {
-        puts("the schedule of the trace that was given, not checked here");
-    } else if (a->of.rung == HONE_RUNG_exact) {
-        cli_format_ns((double)r->time_ns, time);
-        hone_hash_format(r->trace_hash, hash);
-        printf("exact, %s, %.1f GFLOP/s, trace %s, checked against the %s: errors up to %.2g of "
-               "what rounding may do\n",
-               time, a->gflops, hash, r->checked, r->max_error);
-    } else {
-        printf("%s, expected to reach %.0f %% of the best: %s", a->rung, 100 * a->of.share,
-               a->of.reason);
-        if (a->of.miss)
-            printf(" (%s; run `hone tune`)", a->of.miss);
-        puts("");
+    hone_status st = HONE_OK;
+    for (unsigned i = 0; i < q->n && st == HONE_OK; i++) {
+        query_target *t = &q->targets[i];
+        st = trace ? cli_read_trace(trace, o->intrins, &q->kernel, &t->answer, err)
+                   : cli_look_up(o, &q->kernel, &t->target, q->threads, &t->answer, err);
+        if (st == HONE_OK)
+            count_gflops(q, &t->answer);
     }
-    if (q->explain)
-        print_ladder(a);
+    return st;
 }
+
+/* Once where targets miss the same. */
+static void warn_of_misses(const query *q)
+{
+    for (unsigned i = 0; i < q->n; i++) {
+        const cli_answer *a = &q->targets[i].answer, *last = &q->targets[i ? i - 1 : 0].answer;
+        bool again = i > 0 && last->of.miss && strcmp(a->rung, last->rung) == 0;
+        if (a->of.miss && !(again && strcmp(a->of.miss, last->of.miss) == 0))
+            hone_log(HONE_LOG_WARN, "%s: this is the answer of rung %s", a->of.miss, a->rung);
+    }
+}
+
+static void query_free(query *q)
+{
+    for (unsigned i = 0; i < q->n; i++) {
+        cli_answer_free(&q->targets[i].answer);
+        free(q->targets[i].text);
+    }
+    cli_kernel_free(&q->kernel);
+}
+
+/* ---- the command ------------------------------------------------------------------------------
+ */
 
 static int run(int argc, char **argv, const cli_command *self)
 {
@@ -196,7 +189,8 @@ static int run(int argc, char **argv, const cli_command *self)
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
         {"--db", CLI_LIST, "FILE", &logs, "a log to ask, in order (default hone.db)", 0},
-        {"--target", CLI_TEXT, "T", &target_arg, "native (default), target JSON, or a file", 0},
+        {"--target", CLI_TEXT, "T", &target_arg,
+         "native (default), CPU name, target JSON, or a file; T,T,.. for a library", 0},
         {"--threads", CLI_INT, "N", &threads, "threads it was tuned for (default: all)", 1},
         {"--emit", CLI_TEXT, "WHAT", &emit, "library, object, asm, llvm, program or trace", 0},
         {"-o", CLI_TEXT, "PATH", &out, "file to write; folder for library (default: stdout, .)", 0},
@@ -235,28 +229,20 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
 
     query q = {.threads = (int32_t)threads, .explain = explain};
-    cli_answer a = {0};
     hone_intrin_set *intrins = hone_intrin_set_new();
     hone_status st = cli_kernel_load(pos[0], &sizes, &q.kernel, &err);
     if (st == HONE_OK)
         st = cli_intrins_load(&intrin_files, intrins, &err);
     if (st == HONE_OK)
-        st = cli_target_load(target_arg, &q.target, &err);
-    if (st == HONE_OK) {
-        q.target_text = hone_target_text(&q.target);
-        st = trace
-                 ? cli_read_trace(trace, intrins, &q.kernel, &a, &err)
-                 : cli_look_up(
+        st = load_targets(target_arg, &q, &err);
+    if (st == HONE_OK && emit && q.n > 1)
+        st = check_variants(&q, emit, &err);
+    if (st == HONE_OK)
+        st =
+            answer_all(&q, trace,
                        &(cli_lookup_options){
                            .logs = &logs, .intrins = intrins, .lowest = lowest, .explain = explain},
-                       &q.kernel, &q.target, q.threads, &a, &err);
-    }
-    if (st == HONE_OK && a.of.record.time_ns > 0) {
-        hone_program copy = {0};
-        hone_program_copy(&copy, &q.kernel.program);
-        a.gflops = (double)hone_program_flops(&copy) / (double)a.of.record.time_ns;
-        hone_program_fini(&copy);
-    }
+                       &err);
     bool symbol = emit && kind < 4;
     if (st == HONE_OK && !name) {
         name = hone_sym_text(&q.kernel.program, q.kernel.program.name);
@@ -267,19 +253,19 @@ static int run(int argc, char **argv, const cli_command *self)
                            "--name",
                            why.message);
     }
-    if (st == HONE_OK && emit && a.of.miss)
-        hone_log(HONE_LOG_WARN, "%s: this is the answer of rung %s", a.of.miss, a.rung);
+    if (st == HONE_OK && emit)
+        warn_of_misses(&q);
     if (st == HONE_OK && emit) {
         hone_code c = {0};
         hone_buf text = {0};
         switch (kind) {
         case 0:
-            st = emit_library(&a, &q, out ? out : ".", name, &err);
+            st = emit_library(&q, out ? out : ".", name, &err);
             break;
         case 1:
         case 2:
         case 3:
-            st = compile(&a, &q,
+            st = compile(&q,
                          kind == 1   ? HONE_EMIT_OBJECT
                          : kind == 2 ? HONE_EMIT_ASM
                                      : HONE_EMIT_LLVM,
@@ -288,11 +274,12 @@ static int run(int argc, char **argv, const cli_command *self)
                 st = cli_write_out(out, c.bytes, c.n, &err);
             break;
         case 4:
-            hone_program_print(&a.of.sched.prog, &text);
+            hone_program_print(&q.targets[0].answer.of.sched.prog, &text);
             st = cli_write_out(out, text.s, text.n, &err);
             break;
         default:
-            hone_buf_printf(&text, "%s\n", a.trace ? a.trace : "[[],[]]");
+            trace = q.targets[0].answer.trace;
+            hone_buf_printf(&text, "%s\n", trace ? trace : "[[],[]]");
             st = cli_write_out(out, text.s, text.n, &err);
         }
         hone_code_free(&c);
@@ -301,18 +288,16 @@ static int run(int argc, char **argv, const cli_command *self)
     /* then nothing else goes there */
     bool to_stdout = emit && kind != 0 && (!out || cli_is_stdout(out));
     if (st == HONE_OK && json && !to_stdout) {
-        json_t *j = describe(&a, &q);
+        json_t *j = cli_query_describe(&q);
         char *text = hone_json_text(j);
         puts(text);
         free(text);
         json_decref(j);
     } else if (st == HONE_OK && !to_stdout) {
-        print_answer(&a, &q);
+        cli_query_print(&q);
     }
-    cli_answer_free(&a);
-    cli_kernel_free(&q.kernel);
+    query_free(&q);
     hone_intrin_set_free(intrins);
-    free(q.target_text);
     return st == HONE_OK ? 0 : cli_fail(st, &err);
 }
 
@@ -328,11 +313,14 @@ const cli_command cli_query = {
         "predicted to be slower than the default is passed over. Of several logs the first that\n"
         "has an answer of a rung gives it.\n"
         "`--emit library -o DIR --name f` writes f.o, f.h and f.json; link f.o with "
-        "libhone_rt.a.\n\n"
+        "libhone_rt.a.\n"
+        "With several targets f.o has code for each, of which the first call takes the best that\n"
+        "its processor can run, or the one that HONE_VARIANT names; f.h and hone_rt.h say more.\n\n"
         "  hone query matmul -D M=512 -D N=512 -D K=512 --threads 1\n"
         "  hone query matmul -D M=512 -D N=512 -D K=512 --emit library -o out --name f\n"
         "  hone query my.hone -D N=77 --require exact --emit asm\n"
-        "  hone query my.hone -D N=77 --db mine.db --db site.db --explain\n\n"
+        "  hone query my.hone -D N=77 --db mine.db --db site.db --explain\n"
+        "  hone query my.hone -D N=77 --target znver4,haswell,x86-64-v2 --emit library -o out\n\n"
         "exit codes: 0 good, 1 failed, 2 bad input, 3 no such file, or no answer of the rung "
         "required\n",
     .run = run,

@@ -4,7 +4,7 @@
 set -eu
 need="cmake ninja-build gcc g++ libc6-dev binutils pkg-config llvm-19-dev libxgboost-dev libzmq3-dev
 libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libcmocka-dev iproute2
-python3-numpy chromium chromium-driver"
+python3-numpy chromium chromium-driver qemu-user"
 [ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread
 libblis4-openmp clang"
 missing=

@@ -2,6 +2,7 @@
 #include "codegen/internal.h"
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/BitWriter.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/ErrorHandling.h>
 #include <llvm-c/Support.h>
@@ -227,7 +228,7 @@ static void optimise(cg *e)
     }
 }
 
-static void take(hone_code *ret, const char *bytes, size_t n)
+void hone_cg__take(hone_code *ret, const char *bytes, size_t n)
 {
     ret->bytes = hone_xmalloc(n + 1);
     memcpy(ret->bytes, bytes, n);
@@ -239,8 +240,14 @@ static void write_out(cg *e, hone_code *ret)
 {
     if (e->o->emit == HONE_EMIT_LLVM) {
         char *text = LLVMPrintModuleToString(e->mod);
-        take(ret, text, strlen(text));
+        hone_cg__take(ret, text, strlen(text));
         LLVMDisposeMessage(text);
+        return;
+    }
+    if (e->o->emit == HONE_EMIT_BITCODE) {
+        LLVMMemoryBufferRef code = LLVMWriteBitcodeToMemoryBuffer(e->mod);
+        hone_cg__take(ret, LLVMGetBufferStart(code), LLVMGetBufferSize(code));
+        LLVMDisposeMemoryBuffer(code);
         return;
     }
     bool object = e->o->emit == HONE_EMIT_OBJECT;
@@ -253,7 +260,7 @@ static void write_out(cg *e, hone_code *ret)
         return;
     }
     if (e->status == HONE_OK) {
-        take(ret, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+        hone_cg__take(ret, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     }
     LLVMDisposeMemoryBuffer(buffer);
     const char *const allowed[] = {e->o->name ? "hone_rt_default" : NULL, NULL};

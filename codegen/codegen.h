@@ -24,7 +24,12 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret,
 void hone_codegen_free(hone_codegen *g);
 const char *hone_codegen_version(void); /* "LLVM 19.1.7" */
 
-typedef enum hone_emit { HONE_EMIT_OBJECT, HONE_EMIT_ASM, HONE_EMIT_LLVM } hone_emit;
+typedef enum hone_emit {
+    HONE_EMIT_OBJECT,
+    HONE_EMIT_ASM,
+    HONE_EMIT_LLVM,   /* as text */
+    HONE_EMIT_BITCODE /* LLVM's, of which hone_codegen_emit_variants makes one object */
+} hone_emit;
 
 /* What a block annotated hone.intrin="NAME" becomes: a call of a function, inlined, instead of its
  * loops. The function is the only one defined in `impl`; it is void and gets a pointer for each of
@@ -63,8 +68,10 @@ typedef struct hone_code {
     uint8_t *bytes; /* object, or text with a NUL after it; hone_code_free */
     size_t n;
     unsigned n_args;
-    int64_t pack_bytes[HONE_MAX_ARGS]; /* per argument: 0, or the bytes of its packed form */
+    /* per argument: 0, or the bytes of its packed form; of variants, the largest */
+    int64_t pack_bytes[HONE_MAX_ARGS];
     bool has_pack;
+    unsigned n_variants;       /* 0: of hone_codegen_emit */
     int64_t code_bytes;        /* size of .text, 0 if not an object */
     int64_t lower_ns, llvm_ns; /* processor time of the calling thread */
 } hone_code;
@@ -78,6 +85,32 @@ hone_status hone_codegen_check_intrin(hone_codegen *g, const hone_codegen_intrin
  * cannot express, said which), HONE_E_LLVM. The program is not changed. */
 hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone_codegen_options *o,
                               hone_code *ret, hone_error *err) HONE_NODISCARD;
+
+/* ---- one function for several processors ---- */
+
+#define HONE_CODEGEN_MAX_VARIANTS 16
+typedef struct hone_codegen_variant {
+    const char *name; /* what hone_rt_variant (runtime/hone_rt.h) calls it */
+    const hone_target *target;
+    const hone_program *program;  /* all schedule one kernel: their arguments are the same */
+    hone_codegen_options options; /* without emit and name */
+} hone_codegen_variant;
+
+/* HONE_E_INPUT: too many or none, two of one name, targets of different architectures, or one that
+ * hone_target_needs refuses. Looks at names and targets only. */
+hone_status hone_codegen_check_variants(const hone_codegen_variant *v, unsigned n,
+                                        hone_error *err) HONE_NODISCARD;
+/* One object with code for all targets: NAME, its pack functions and NAME_variants, a
+ * hone_rt_variants. They choose at the first call (runtime/hone_rt.h); everything else is internal.
+ * An argument is packed when any variant packs it; to pack it for one that does not is to copy it,
+ * and the bytes are those of the variant that runs. ret_order[k]: which of v is tried as the k-th:
+ * one that can run wherever another can comes after it, and otherwise in the order given.
+ * What hone_codegen_check_variants returns; or hone_codegen_new and hone_codegen_emit, with the
+ * name of the variant. */
+hone_status hone_codegen_emit_variants(const hone_codegen_variant *v, unsigned n, const char *name,
+                                       unsigned ret_order[HONE_CODEGEN_MAX_VARIANTS],
+                                       hone_code *ret, hone_error *err) HONE_NODISCARD;
+
 /* object -> shared object by the system linker. Caller frees *ret. HONE_E_TOOL, HONE_E_IO,
  * HONE_E_LIMIT, HONE_E_NOMEM; HONE_E_KILLED: the linker was, from outside. SIGXFSZ should be
  * ignored or have a handler. */

@@ -1,6 +1,7 @@
 /* codegen, inside: one `cg` per call of hone_codegen_emit.
  *
  *   codegen.c, target.c  entry points and pipelines; this host
+ *   variants.c           one object out of code for several targets
  *   layout/               from a program to what is emitted:
  *     prepare.c           private copy of the program, loop kinds, leaf blocks over loop variables
  *     buffer_placement.c  where buffers live: boxes, compaction, layout, offsets of every access
@@ -16,6 +17,7 @@
  *     loop.c, task.c      loops; parallel loops
  *     plain_sum.c         sums of the plain code, the oracle
  *     function.c          functions, the C wrapper, the pack function
+ *     dispatch.c          functions that choose between variants
  *     math.c              exp, log, tanh, sigmoid, erf, pow without a library
  *   output/               object.c reads what came out; link.c; header.c
  *
@@ -404,6 +406,30 @@ void hone_cg__fn_close(cg *e);
 LLVMValueRef hone_cg__alloca(cg *e, LLVMTypeRef elem, int64_t n);
 /* If the i32 is not 0 the function returns it. */
 void hone_cg__check(cg *e, LLVMValueRef rc);
+
+/* codegen.c: a copy, with a NUL after it. */
+void hone_cg__take(hone_code *ret, const char *bytes, size_t n);
+
+/* variants.c: code for one of several targets. */
+typedef struct cg_variant {
+    const char *name;
+    hone_target_need needs[HONE_TARGET_MAX_NEEDS];
+    unsigned n_needs;
+    hone_code code; /* bitcode */
+} cg_variant;
+typedef struct cg_variants {
+    const char *name;        /* of the function */
+    const hone_program *any; /* for what is the same in all: names and shapes of arguments */
+    unsigned n, n_args;
+    cg_variant v[HONE_CODEGEN_MAX_VARIANTS];
+    bool packed[HONE_MAX_ARGS]; /* by some of them */
+    char *stems[HONE_MAX_ARGS];
+} cg_variants;
+/* The name of function `tail` ("", "_pack_A") of the k-th, which is defined in its code. */
+char *hone_cg__variant_symbol(const cg_variants *s, unsigned k, const char *tail);
+/* emit/dispatch.c: fills an empty module with the functions that choose, the table that they choose
+ * from, and declarations of the variants' own functions. */
+void hone_cg__dispatch(LLVMModuleRef m, const cg_variants *s);
 
 /* output/object.c: size of the code and the first undefined symbol not in `allowed` (NULL-ended);
  * zeros for what is no 64-bit ELF object. *ret_undefined points into bytes. */

@@ -171,6 +171,23 @@ static const char *missing(const hone_preset *p, const hone_target *device,
     return NULL;
 }
 
+bool hone_targets__untold(const hone_preset *p, const hone_target *t, char ret[64])
+{
+    const char *list = t->features, *word;
+    size_t n;
+    for (const hone_preset_feature *f = p->features; f->name; f++)
+        if (!f->idle && !f->word && hone_targets__has(p, t, f->name, strlen(f->name))) {
+            snprintf(ret, 64, "%s", f->name);
+            return true;
+        }
+    while (next_word(&list, &word, &n))
+        if (*word == '+' && !find(p, word + 1, n - 1) && said_of(t, word + 1, n - 1) == '+') {
+            snprintf(ret, 64, "%.*s", (int)(n - 1 < 63 ? n - 1 : 63), word + 1);
+            return true;
+        }
+    return false;
+}
+
 bool hone_target_lacks(const hone_target *device, const hone_target *needed, char ret[64])
 {
     const hone_preset *p = hone_preset_of(needed);

@@ -32,6 +32,8 @@ bool hone_targets__in_list(const char *list, const char *name, size_t n);
 /* Does the target (of preset p) have the feature? What its list does not mention comes from its CPU
  * and from what it does mention. */
 bool hone_targets__has(const hone_preset *p, const hone_target *t, const char *name, size_t n);
+/* Is there a feature that code for the target may use and that no source tells of? */
+bool hone_targets__untold(const hone_preset *p, const hone_target *t, char ret[64]);
 /* The list for a host: every feature of the preset that probe looks for, switched on if the host
  * has it and all it implies. ret holds sizeof (hone_target){0}.features bytes. */
 void hone_targets__host_features(const hone_preset *p, const hone_preset_found *h, char *ret);

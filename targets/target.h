@@ -62,6 +62,16 @@ typedef enum hone_target_register {
     HONE_TARGET_HWCAP2,
     HONE_TARGET_HWCAP2_HIGH,
 } hone_target_register;
+/* All bits of `mask` must be set there. */
+typedef struct hone_target_need {
+    uint32_t leaf, subleaf, reg /* hone_target_register */, mask;
+} hone_target_need;
+#define HONE_TARGET_MAX_NEEDS 32
+/* What must be so for code made for the target to run: one row for each register, in the order of
+ * the preset. HONE_E_INPUT: its processor is in no table, or it may use a feature that no register
+ * tells of, said which. */
+hone_status hone_target_needs(const hone_target *t, hone_target_need ret[HONE_TARGET_MAX_NEEDS],
+                              unsigned *ret_n, hone_error *err) HONE_NODISCARD;
 
 /* "x86_64/avx512": the class two targets share when schedules are worth trying across them.
  * Caller frees. */

@@ -74,6 +74,17 @@ static void pack_functions(const hone_program *p, const char *name, unsigned arg
     free(from);
 }
 
+static void variants(const char *name, const hone_code *code, hone_buf *out)
+{
+    hone_buf_printf(out,
+                    "\n/* There is code for %u processors, of which the first call chooses one for "
+                    "good; where none runs,\n"
+                    " * functions return -2. hone_rt_variant(&%s_variants) of hone_rt.h names it. "
+                    "*/\n",
+                    code->n_variants, name);
+    hone_buf_printf(out, "extern struct hone_rt_variants %s_variants;\n", name);
+}
+
 void hone_codegen_header(const hone_program *p, const char *name, const hone_code *code,
                          hone_buf *out)
 {
@@ -98,6 +109,8 @@ void hone_codegen_header(const hone_program *p, const char *name, const hone_cod
     for (unsigned k = 0; k < n; k++)
         if (code->pack_bytes[k])
             pack_functions(p, name, k, stems[k], out);
+    if (code->n_variants)
+        variants(name, code, out);
     hone_buf_printf(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* HONE_KERNEL_%s_H */\n",
                     name);
     for (unsigned k = 0; k < 2 * n; k++)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "runtime/internal.h"
+#include "targets/target.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static uint32_t fake_xcr0(void)
 }
 
 static const void *const f[3][1] = {{"0"}, {"1"}, {"2"}};
-/* Little more than AVX-512BF16, AVX2 and SSE4.2. */
+/* As hone_target_needs has them, of little more than AVX-512BF16, AVX2 and SSE4.2. */
 static const hone_rt_need wide[] = {{1, 0, HONE_RT_ECX, 3u << 27 | 1u << 12},
                                     {7, 0, HONE_RT_EBX, 1u << 16 | 1u << 5},
                                     {7, 1, HONE_RT_EAX, 1u << 5},
@@ -145,6 +146,32 @@ static void unknown_needs(void **state)
 
 /* ---- this machine ---------------------------------------------------------------------------- */
 
+_Static_assert(sizeof(hone_rt_need) == sizeof(hone_target_need), "one is made of the other");
+
+/* The runtime and targets/ read the same bits. */
+static void host_runs_itself(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"x86-64-v4", "x86-64-v3", "x86-64-v2", "x86-64",
+                                        "znver4",    "haswell",   "bdver2",    "sapphirerapids"};
+    hone_target host;
+    hone_error err;
+    if (hone_target_host(&host, &err) != HONE_OK)
+        skip();
+    for (size_t k = 0; k <= HONE_LEN(names); k++) {
+        hone_target t = host;
+        hone_target_need needs[HONE_TARGET_MAX_NEEDS];
+        unsigned n;
+        if (k < HONE_LEN(names))
+            assert_int_equal(hone_target_named(names[k], &t, &err), HONE_OK);
+        if (strcmp(t.triple, host.triple) != 0 || hone_target_needs(&t, needs, &n, &err) != HONE_OK)
+            continue;
+        hone_rt_variant_row row = {t.cpu, (const hone_rt_need *)(const void *)needs, n, f[0]};
+        hone_rt_variants v = {HONE_RT_ABI, 1, &row, NULL};
+        assert_int_equal(hone_rt_variant(&v) != NULL, hone_target_can_run(&host, &t));
+    }
+}
+
 static void chosen_for_good(void **state)
 {
     (void)state;
@@ -206,9 +233,9 @@ static void threads_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(best_that_runs), cmocka_unit_test(wanted_by_name),
-        cmocka_unit_test(unknown_needs),  cmocka_unit_test(chosen_for_good),
-        cmocka_unit_test(threads_agree),
+        cmocka_unit_test(best_that_runs),  cmocka_unit_test(wanted_by_name),
+        cmocka_unit_test(unknown_needs),   cmocka_unit_test(host_runs_itself),
+        cmocka_unit_test(chosen_for_good), cmocka_unit_test(threads_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,29 @@
+/* What `hone query` is asked and has found. */
+#ifndef HONE_CLI_QUERY_H
+#define HONE_CLI_QUERY_H
+
+#include "cli/lookup.h"
+#include "codegen/codegen.h"
+
+#define QUERY_MAX_TARGETS HONE_CODEGEN_MAX_VARIANTS
+
+typedef struct query_target {
+    hone_target target;
+    char *text;
+    cli_answer answer;
+} query_target;
+
+typedef struct query {
+    cli_kernel kernel;
+    int32_t threads;
+    bool explain;
+    unsigned n; /* several: variants of one function */
+    query_target targets[QUERY_MAX_TARGETS];
+    unsigned order[QUERY_MAX_TARGETS]; /* in which they are spoken of */
+} query;
+
+/* The answer, or for several targets all of them as "variants". The caller's. */
+json_t *cli_query_describe(const query *q);
+void cli_query_print(const query *q);
+
+#endif
