@@ -1,91 +1,46 @@
 /* hone query: the best kernel known, as what was asked for.
  *
  * Reader's map: answers as code; the targets; the command. */
+#include "cli/emit.h"
 #include "cli/query.h"
-#include "workers/builder.h"
 
 /* ---- answers as code --------------------------------------------------------------------------
  */
 
-/* The intrinsics are the caller's to free. */
-static hone_codegen_options options_of(const query_target *t, const query *q, hone_emit emit,
-                                       const char *name, hone_codegen_intrin **ret_intrins)
+static void schedules_of(const query *q, cli_schedule *ret)
 {
-    unsigned n;
-    *ret_intrins = hone_builder_intrins(t->answer.of.intrins, &n);
-    return (hone_codegen_options){.emit = emit,
-                                  .name = name,
-                                  .threads = q->threads,
-                                  .plain = t->answer.of.as_written,
-                                  .intrins = *ret_intrins,
-                                  .n_intrins = n};
+    for (unsigned i = 0; i < q->n; i++) {
+        const query_target *t = &q->targets[i];
+        ret[i] = (cli_schedule){.program = &t->answer.of.sched.prog,
+                                .as_written = t->answer.of.as_written,
+                                .intrins = t->answer.of.intrins,
+                                .target = &t->target,
+                                .threads = q->threads};
+    }
 }
 
 static hone_status compile(const query *q, hone_emit emit, const char *name, hone_code *ret,
                            hone_error *err)
 {
-    hone_codegen *g;
-    const query_target *t = &q->targets[0];
-    hone_status st = hone_codegen_new(&t->target, &g, err);
-    if (st != HONE_OK)
-        return st;
-    hone_codegen_intrin *intrins;
-    hone_codegen_options o = options_of(t, q, emit, name, &intrins);
-    st = hone_codegen_emit(g, &t->answer.of.sched.prog, &o, ret, err);
-    free(intrins);
-    hone_codegen_free(g);
-    return st;
-}
-
-static void variants_of(const query *q, hone_codegen_variant *ret)
-{
-    for (unsigned i = 0; i < q->n; i++) {
-        const query_target *t = &q->targets[i];
-        ret[i] = (hone_codegen_variant){
-            .name = t->target.cpu, .target = &t->target, .program = &t->answer.of.sched.prog};
-    }
+    cli_schedule v[QUERY_MAX_TARGETS];
+    schedules_of(q, v);
+    return cli_compile(&v[0], emit, name, ret, err);
 }
 
 /* Also finds the order of the variants. */
-static hone_status compile_variants(query *q, const char *name, hone_code *ret, hone_error *err)
-{
-    hone_codegen_variant v[QUERY_MAX_TARGETS];
-    hone_codegen_intrin *intrins[QUERY_MAX_TARGETS];
-    variants_of(q, v);
-    for (unsigned i = 0; i < q->n; i++)
-        v[i].options = options_of(&q->targets[i], q, HONE_EMIT_OBJECT, NULL, &intrins[i]);
-    hone_status st = hone_codegen_emit_variants(v, q->n, name, q->order, ret, err);
-    for (unsigned i = 0; i < q->n; i++)
-        free(intrins[i]);
-    return st;
-}
-
 static hone_status emit_library(query *q, const char *folder, const char *name, hone_error *err)
 {
-    hone_code code = {0};
+    cli_library l = {0};
+    cli_schedule v[QUERY_MAX_TARGETS];
+    schedules_of(q, v);
     hone_status st = hone_dir_make(folder, err);
     if (st == HONE_OK)
-        st = q->n == 1 ? compile(q, HONE_EMIT_OBJECT, name, &code, err)
-                       : compile_variants(q, name, &code, err);
-    if (st != HONE_OK)
-        return st;
-    hone_buf header = {0};
-    hone_codegen_header(&q->targets[0].answer.of.sched.prog, name, &code, &header);
-    json_t *j = cli_query_describe(q);
-    char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS);
-    json_decref(j);
-    static const char *const suffixes[] = {"o", "h", "json"};
-    hone_file files[HONE_LEN(suffixes)] = {
-        {NULL, code.bytes, code.n}, {NULL, header.s, header.n}, {NULL, text, strlen(text)}};
-    char *paths[HONE_LEN(suffixes)];
-    for (unsigned i = 0; i < HONE_LEN(files); i++)
-        files[i].path = paths[i] = hone_xasprintf("%s/%s.%s", folder, name, suffixes[i]);
-    st = hone_file_write_set(files, HONE_LEN(files), err);
-    for (unsigned i = 0; i < HONE_LEN(files); i++)
-        free(paths[i]);
-    hone_code_free(&code);
-    hone_buf_free(&header);
-    free(text);
+        st = cli_library_make(v, q->n, name, q->order, &l, err);
+    if (st == HONE_OK) {
+        l.about = cli_about_text(cli_query_describe(q));
+        st = cli_library_write(&l, folder, name, NULL, err);
+    }
+    cli_library_free(&l);
     return st;
 }
 
@@ -121,12 +76,12 @@ static hone_status load_targets(const char *arg, query *q, hone_error *err)
 /* Before anything is looked up. */
 static hone_status check_variants(const query *q, const char *emit, hone_error *err)
 {
-    hone_codegen_variant v[QUERY_MAX_TARGETS];
-    variants_of(q, v);
+    cli_schedule v[QUERY_MAX_TARGETS];
+    schedules_of(q, v);
     if (strcmp(emit, "library") != 0)
         return hone_fail(err, HONE_E_INPUT,
                          "--emit %s is for one target; several go into one --emit library", emit);
-    return hone_codegen_check_variants(v, q->n, err);
+    return cli_check_variants(v, q->n, err);
 }
 
 static void count_gflops(const query *q, cli_answer *a)

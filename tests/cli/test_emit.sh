@@ -76,6 +76,9 @@ run 0 "$HONE" query matmul $small --threads 1 --db m.db --emit library -o again 
 for f in mm.o mm.h mm.json; do
     ok "$f is the same each time" cmp -s "lib/$f" "again/$f"
 done
+before=$(stat -c '%y %i' lib/*)
+run 0 "$HONE" query matmul $small --threads 1 --db m.db --emit library -o lib --name mm
+ok "what is there already is not written again" [ "$(stat -c '%y %i' lib/*)" = "$before" ]
 ok "three files" [ "$(find lib -type f | wc -l)" = 3 ]
 says "int mm(const float *A, const float *B, float *C);" lib/mm.h
 cat >main.c <<'EOF'

@@ -1,0 +1,127 @@
+/* A schedule as code, and the files of a library. */
+#include "cli/emit.h"
+#include "workers/builder.h"
+
+#include <sys/stat.h>
+
+/* The intrinsics are the caller's to free. */
+static hone_codegen_options options_of(const cli_schedule *s, hone_emit emit, const char *name,
+                                       hone_codegen_intrin **ret_intrins)
+{
+    unsigned n;
+    *ret_intrins = hone_builder_intrins(s->intrins, &n);
+    return (hone_codegen_options){.emit = emit,
+                                  .name = name,
+                                  .threads = s->threads,
+                                  .plain = s->as_written,
+                                  .intrins = *ret_intrins,
+                                  .n_intrins = n};
+}
+
+hone_status cli_compile(const cli_schedule *s, hone_emit emit, const char *name, hone_code *ret,
+                        hone_error *err)
+{
+    hone_codegen *g;
+    hone_status st = hone_codegen_new(s->target, &g, err);
+    if (st != HONE_OK)
+        return st;
+    hone_codegen_intrin *intrins;
+    hone_codegen_options o = options_of(s, emit, name, &intrins);
+    st = hone_codegen_emit(g, s->program, &o, ret, err);
+    free(intrins);
+    hone_codegen_free(g);
+    return st;
+}
+
+static void variants_of(const cli_schedule *s, unsigned n, hone_codegen_variant *ret)
+{
+    for (unsigned k = 0; k < n; k++)
+        ret[k] = (hone_codegen_variant){
+            .name = s[k].target->cpu, .target = s[k].target, .program = s[k].program};
+}
+
+hone_status cli_check_variants(const cli_schedule *v, unsigned n, hone_error *err)
+{
+    hone_codegen_variant all[HONE_CODEGEN_MAX_VARIANTS];
+    if (n > HONE_CODEGEN_MAX_VARIANTS)
+        return hone_fail(err, HONE_E_INPUT, "more than %d targets of one function",
+                         HONE_CODEGEN_MAX_VARIANTS);
+    variants_of(v, n, all);
+    return hone_codegen_check_variants(all, n, err);
+}
+
+static hone_status compile_variants(const cli_schedule *s, unsigned n, const char *name,
+                                    unsigned *ret_order, hone_code *ret, hone_error *err)
+{
+    hone_codegen_variant v[HONE_CODEGEN_MAX_VARIANTS];
+    hone_codegen_intrin *intrins[HONE_CODEGEN_MAX_VARIANTS];
+    variants_of(s, n, v);
+    for (unsigned k = 0; k < n; k++)
+        v[k].options = options_of(&s[k], HONE_EMIT_OBJECT, NULL, &intrins[k]);
+    hone_status st = hone_codegen_emit_variants(v, n, name, ret_order, ret, err);
+    for (unsigned k = 0; k < n; k++)
+        free(intrins[k]);
+    return st;
+}
+
+hone_status cli_library_make(const cli_schedule *v, unsigned n, const char *name,
+                             unsigned ret_order[], cli_library *ret, hone_error *err)
+{
+    *ret = (cli_library){0};
+    hone_status st = n == 1 ? cli_compile(v, HONE_EMIT_OBJECT, name, &ret->object, err)
+                            : compile_variants(v, n, name, ret_order, &ret->object, err);
+    if (st == HONE_OK)
+        hone_codegen_header(v->program, name, &ret->object, &ret->header);
+    return st;
+}
+
+void cli_library_free(cli_library *l)
+{
+    hone_code_free(&l->object);
+    hone_buf_free(&l->header);
+    free(l->about);
+}
+
+char *cli_about_text(json_t *j)
+{
+    char *text = json_dumps(j, JSON_INDENT(2) | JSON_SORT_KEYS);
+    HONE_ASSERT(text);
+    json_decref(j);
+    return text;
+}
+
+bool cli_file_is(const char *path, const void *bytes, size_t n)
+{
+    struct stat sb; /* a FIFO is not opened */
+    char *text = NULL;
+    size_t len = 0;
+    bool same = stat(path, &sb) == 0 && S_ISREG(sb.st_mode) && (size_t)sb.st_size == n &&
+                hone_file_read(path, n, &text, &len, NULL) == HONE_OK && len == n &&
+                memcmp(text, bytes, n) == 0;
+    free(text);
+    return same;
+}
+
+hone_status cli_library_write(const cli_library *l, const char *folder, const char *name,
+                              unsigned *ret_written, hone_error *err)
+{
+    const hone_file all[] = {{"o", l->object.bytes, l->object.n},
+                             {"h", l->header.s, l->header.n},
+                             {"json", l->about, strlen(l->about)}};
+    hone_file files[HONE_LEN(all)];
+    char *paths[HONE_LEN(all)];
+    unsigned n = 0;
+    hone_status st = hone_dir_make(folder, err);
+    for (unsigned k = 0; k < HONE_LEN(all); k++) {
+        paths[k] = hone_xasprintf("%s/%s.%s", folder, name, all[k].path);
+        if (!cli_file_is(paths[k], all[k].bytes, all[k].n))
+            files[n++] = (hone_file){paths[k], all[k].bytes, all[k].n};
+    }
+    if (st == HONE_OK)
+        st = hone_file_write_set(files, n, err);
+    for (unsigned k = 0; k < HONE_LEN(all); k++)
+        free(paths[k]);
+    if (ret_written)
+        *ret_written = st == HONE_OK ? n : 0;
+    return st;
+}

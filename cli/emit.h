@@ -1,0 +1,46 @@
+/* A schedule as code: what `hone query` and `hone build` write. */
+#ifndef HONE_CLI_EMIT_H
+#define HONE_CLI_EMIT_H
+
+#include "cli/cli.h"
+#include "codegen/codegen.h"
+#include "space/space.h"
+
+/* What code is made of; all borrowed. */
+typedef struct cli_schedule {
+    const hone_program *program; /* scheduled */
+    bool as_written;             /* with an empty trace: made plainly */
+    const hone_intrin_set *intrins;
+    const hone_target *target;
+    int32_t threads;
+} cli_schedule;
+
+/* Object, assembly or LLVM's IR of a function `name`. As hone_codegen_emit. */
+hone_status cli_compile(const cli_schedule *s, hone_emit emit, const char *name, hone_code *ret,
+                        hone_error *err) HONE_NODISCARD;
+
+/* The texts of NAME.o, NAME.h and NAME.json. */
+typedef struct cli_library {
+    hone_code object;
+    hone_buf header;
+    char *about; /* JSON */
+} cli_library;
+/* Object and header; what is said about them is the caller's to set. Of one schedule as
+ * hone_codegen_emit; of several, at most HONE_CODEGEN_MAX_VARIANTS, a function that chooses among
+ * them, with ret_order, as hone_codegen_emit_variants. */
+hone_status cli_library_make(const cli_schedule *v, unsigned n, const char *name,
+                             unsigned ret_order[], cli_library *ret,
+                             hone_error *err) HONE_NODISCARD;
+/* As hone_codegen_check_variants: can these be one function? Looks at targets only. */
+hone_status cli_check_variants(const cli_schedule *v, unsigned n, hone_error *err) HONE_NODISCARD;
+void cli_library_free(cli_library *l);
+/* For people and for comparing: keys sorted, a line each. j is released; the caller frees. */
+char *cli_about_text(json_t *j);
+/* Writes those of the three files that are not there as they should be, as one set, the .json last
+ * (hone_file_write_set). The folder is made. *ret_written (may be NULL): how many. */
+hone_status cli_library_write(const cli_library *l, const char *folder, const char *name,
+                              unsigned *ret_written, hone_error *err) HONE_NODISCARD;
+/* Is the file there with just these bytes? */
+bool cli_file_is(const char *path, const void *bytes, size_t n);
+
+#endif
