@@ -40,7 +40,8 @@ const char *hone_status_text(hone_status s);
 hone_status hone_status_parse(const char *name);
 /* True for the HONE_REJECT_* family: an outcome to be counted and stored, not a failure. */
 bool hone_status_is_reject(hone_status s);
-/* Exit code of a command ended by this status: 0 good, 1 failed, 2 bad input, 3 not found. */
+/* Exit code of a command ended by this status: 0 good, 1 failed, 2 bad input, 3 not found,
+ * 4 a lock file is out of date. */
 int hone_status_exit_code(hone_status s);
 
 /* ---- error record -------------------------------------------------------------------------- */

@@ -31,7 +31,7 @@ void cli_overview(FILE *to)
         "\n`hone help COMMAND` explains each one. A first run:\n\n"
         "  hone tune matmul -D M=512 -D N=512 -D K=512 --trials 64\n"
         "  hone query matmul -D M=512 -D N=512 -D K=512 --emit library -o out --name my_matmul\n\n"
-        "exit codes: 0 good, 1 failed, 2 bad input, 3 not found\n",
+        "exit codes: 0 good, 1 failed, 2 bad input, 3 not found, 4 a lock file is out of date\n",
         to);
 }
 

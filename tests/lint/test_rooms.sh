@@ -55,7 +55,7 @@ declare -A public=(
     [costmodel]="costmodel.h features.def machine.def"
     [db]="db.h"
     [workers]="workers.h builder.h"
-    [tuner]="tuner.h lookup/lookup.h interchange/interchange.h calibrate/calibrate.h calibrate/probes.def"
+    [tuner]="tuner.h lookup/lookup.h lock/lock.h interchange/interchange.h calibrate/calibrate.h calibrate/probes.def"
 )
 
 # Rooms with folders: which of those in its own room each may use, lowest first. Files at a room's root
@@ -73,6 +73,7 @@ declare -A floor=(
     [tuner/strategy]=""
     [tuner/lookup]="calibrate"
     [tuner/interchange]=""
+    [tuner/lock]="lookup"
     [workers/wire]=""
     [workers/sandbox]=""
     [workers/device]="sandbox"
