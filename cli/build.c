@@ -1,8 +1,8 @@
 /* hone build: objects, headers and reports of what a lock file has. Opens no log, measures nothing,
  * and writes what is a function of the lock, the kernel files and this hone.
  *
- * Reader's map: which functions; is each as it was locked; the files of one; the depfile; the
- * command. */
+ * Reader's map: which functions; is each as it was locked; the files of one; the command. */
+#include "cli/depfile.h"
 #include "cli/emit.h"
 #include "cli/lock.h"
 #include "codegen/codegen.h"
@@ -50,26 +50,53 @@ static void free_plan(plan *p)
 /* ---- which functions --------------------------------------------------------------------------
  */
 
-/* By the name of the processor, or as `hone lock` takes a target. */
-static bool is_target(const hone_lock_entry *e, const char *arg, const hone_target *t)
+/* Targets by the names of their processors in the lock, or as `hone lock` takes them. */
+typedef struct wanted {
+    const char *names; /* with commas; NULL: any */
+    cli_targets targets;
+} wanted;
+
+static bool has_name(const char *names, const char *name)
 {
-    return !arg || strcmp(e->target.cpu, arg) == 0 || (t && hone_lock_same_target(&e->target, t));
+    size_t n = strlen(name);
+    for (const char *at = names; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncmp(at, name, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+            return true;
+    return false;
 }
 
-static void say_missing(const plan *p, const char *name, const char *target)
+static bool is_wanted(const hone_lock_entry *e, const wanted *w)
 {
+    if (!w->names || has_name(w->names, e->target.cpu))
+        return true;
+    for (unsigned k = 0; k < w->targets.n; k++)
+        if (hone_lock_same_target(&e->target, &w->targets.v[k]))
+            return true;
+    return false;
+}
+
+static hone_status load_wanted(const plan *p, wanted *w, hone_error *err)
+{
+    for (uint32_t k = 0; k < p->lock.entries.n && w->names; k++)
+        if (has_name(w->names, p->lock.entries.v[k].target.cpu))
+            return HONE_OK;
+    return w->names ? cli_targets_load(w->names, &w->targets, err) : HONE_OK;
+}
+
+static void say_missing(const plan *p, const char *name, const wanted *w)
+{
+    const char *target = w->targets.n ? w->targets.v[0].cpu : w->names;
     hone_log(HONE_LOG_ERROR, "%s: there is no %s%s%s: run `hone lock -o %s KERNEL --name %s`",
              p->lock_path, name, target ? " for " : "", target ? target : "", p->lock_path, name);
 }
 
 /* The entry of a function; one for each processor is no answer to which. */
-static hone_status choose_one(plan *p, const char *name, const char *target, const hone_target *t,
-                              hone_error *err)
+static hone_status choose_one(plan *p, const char *name, const wanted *w, hone_error *err)
 {
     const hone_lock_entry *found = NULL;
     for (uint32_t k = 0; k < p->lock.entries.n; k++) {
         const hone_lock_entry *e = &p->lock.entries.v[k];
-        if (strcmp(e->function, name) != 0 || !is_target(e, target, t))
+        if (strcmp(e->function, name) != 0 || !is_wanted(e, w))
             continue;
         if (found)
             return hone_fail(err, HONE_E_INPUT,
@@ -78,7 +105,7 @@ static hone_status choose_one(plan *p, const char *name, const char *target, con
         found = e;
     }
     if (!found) {
-        say_missing(p, name, t ? t->cpu : target);
+        say_missing(p, name, w);
         p->n_missing++;
         return HONE_OK;
     }
@@ -89,24 +116,17 @@ static hone_status choose_one(plan *p, const char *name, const char *target, con
     return HONE_OK;
 }
 
-static hone_status choose(plan *p, const char *const *names, unsigned n, const char *target,
+static hone_status choose(plan *p, const char *const *names, unsigned n, const char *targets,
                           hone_error *err)
 {
-    hone_target t, *resolved = NULL;
-    hone_status st = HONE_OK;
-    bool by_name = !target;
-    for (uint32_t k = 0; k < p->lock.entries.n && target; k++)
-        by_name = by_name || strcmp(p->lock.entries.v[k].target.cpu, target) == 0;
-    if (!by_name) {
-        st = cli_target_load(target, &t, err);
-        resolved = &t;
-    }
+    wanted w = {.names = targets};
+    hone_status st = load_wanted(p, &w, err);
     for (unsigned k = 0; k < n && st == HONE_OK; k++)
-        st = choose_one(p, names[k], target, resolved, err);
+        st = choose_one(p, names[k], &w, err);
     for (uint32_t k = 0; k < p->lock.entries.n && n == 0 && st == HONE_OK; k++) {
         const hone_lock_entry *e = &p->lock.entries.v[k];
         if (k == 0 || strcmp(e->function, e[-1].function) != 0)
-            st = choose_one(p, e->function, target, resolved, err);
+            st = choose_one(p, e->function, &w, err);
     }
     return st;
 }
@@ -328,65 +348,27 @@ static hone_status build(const plan *p, job *j, hone_error *err)
     return st;
 }
 
-/* ---- the depfile ------------------------------------------------------------------------------
- */
-
-/* A name as make reads it, and ninja. */
-static hone_status put_name(hone_buf *out, const char *name, hone_error *err)
-{
-    for (const char *c = name; *c; c++) {
-        if (*c == '\n')
-            return hone_fail(err, HONE_E_INPUT, "--depfile: a name with a line's end in it");
-        if (*c == '$')
-            hone_buf_puts(out, "$");
-        if (*c == ' ' || *c == '#' || *c == ':')
-            hone_buf_puts(out, "\\");
-        hone_buf_add(out, c, 1);
-    }
-    return HONE_OK;
-}
-
-/* The files: the lock and the kernel files that are there. Each of these also as a target that
- * needs nothing, so that one which goes away does no harm. */
-static hone_status depend(const plan *p, const char *path, hone_error *err)
+/* The files of each, the lock and the kernel files that are there. */
+static hone_status write_depfile(const plan *p, const char *path, hone_error *err)
 {
     static const char *const suffixes[] = {"o", "h", "json"};
-    hone_buf out = {0}, alone = {0};
-    hone_status st = HONE_OK;
-    for (uint32_t k = 0; k < p->jobs.n * HONE_LEN(suffixes) && st == HONE_OK; k++) {
-        char *file =
-            path_of(p, &p->jobs.v[k / HONE_LEN(suffixes)], suffixes[k % HONE_LEN(suffixes)]);
-        hone_buf_puts(&out, k ? " " : "");
-        st = put_name(&out, file, err);
-        free(file);
-    }
-    hone_buf_puts(&out, ": ");
-    if (st == HONE_OK)
-        st = put_name(&out, p->lock_path, err);
-    for (uint32_t k = 0; k < p->jobs.n && st == HONE_OK; k++) {
-        char *file, *arg = cli_lock_argument(p->jobs.v[k].e->kernel, p->lock_path, &file);
-        bool before = false; /* of an earlier one */
-        for (uint32_t i = 0; i < k && file && !before; i++) {
-            char *other, *of = cli_lock_argument(p->jobs.v[i].e->kernel, p->lock_path, &other);
-            before = other && strcmp(other, file) == 0;
-            free(other);
-            free(of);
-        }
-        if (file && !before && access(file, F_OK) == 0) {
-            hone_buf_puts(&out, " ");
-            st = put_name(&out, file, err);
-            if (st == HONE_OK)
-                st = put_name(&alone, file, err);
-            hone_buf_puts(&alone, ":\n");
-        }
+    cli_depfile d = {0};
+    cli_depfile_read(&d, p->lock_path);
+    for (uint32_t k = 0; k < p->jobs.n; k++) {
+        const job *j = &p->jobs.v[k];
+        char *file, *arg = cli_lock_argument(j->e->kernel, p->lock_path, &file);
+        if (file && access(file, F_OK) == 0)
+            cli_depfile_read(&d, file);
         free(file);
         free(arg);
+        for (unsigned i = 0; i < HONE_LEN(suffixes); i++) {
+            char *made = path_of(p, j, suffixes[i]);
+            cli_depfile_made(&d, made);
+            free(made);
+        }
     }
-    hone_buf_printf(&out, "\n%s", alone.n ? alone.s : "");
-    if (st == HONE_OK)
-        st = hone_file_write(path, out.s, out.n, err);
-    hone_buf_free(&out);
-    hone_buf_free(&alone);
+    hone_status st = cli_depfile_write(&d, path, err);
+    cli_depfile_free(&d);
     return st;
 }
 
@@ -402,8 +384,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"-o", CLI_TEXT, "DIR", &p.folder, "folder to write to (default .)", 0},
         {"--locked", CLI_FLAG, NULL, &p.locked, "what is stale or missing: exit code 4", 0},
         {"--depfile", CLI_TEXT, "FILE", &depfile, "what was read, as a rule for make or ninja", 0},
-        {"--target", CLI_TEXT, "T", &target,
-         "of several targets this: a name of LLVM's, or as lock", 0},
+        {"--target", CLI_TEXT, "T[,T]...", &target,
+         "of several targets these: processors, or as in lock", 0},
     };
     const char *names[MAX_NAMES];
     unsigned n;
@@ -426,7 +408,7 @@ static int run(int argc, char **argv, const cli_command *self)
     for (uint32_t k = 0; k < p.jobs.n && st == HONE_OK; k++)
         st = build(&p, &p.jobs.v[k], &err);
     if (st == HONE_OK && depfile)
-        st = depend(&p, depfile, &err);
+        st = write_depfile(&p, depfile, &err);
     free_plan(&p);
     if (told)
         return hone_status_exit_code(st);
