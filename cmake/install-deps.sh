@@ -4,7 +4,8 @@
 set -eu
 need="cmake ninja-build gcc g++ libc6-dev binutils pkg-config llvm-19-dev libxgboost-dev libzmq3-dev
 libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libcmocka-dev iproute2
-python3-numpy chromium chromium-driver qemu-user"
+python3-numpy chromium chromium-driver qemu-user
+make meson lintian dpkg-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 [ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread
 libblis4-openmp clang"
 missing=
