@@ -205,7 +205,7 @@ static bool is_as_reported(const plan *p, const job *j, const char *suffix, cons
     char hash[17], *path = path_of(p, j, suffix), *bytes = NULL;
     const char *want = json_string_value(json_object_get(made, suffix));
     size_t n = 0;
-    bool same = want && hone_file_read(path, MAX_REPORT_BYTES, &bytes, &n, NULL) == HONE_OK;
+    bool same = want && cli_file_bytes(path, MAX_REPORT_BYTES, &bytes, &n);
     if (same) {
         hone_hash_format(hone_hash_bytes(0, bytes, n), hash);
         same = strcmp(hash, want) == 0;
@@ -222,7 +222,7 @@ static bool is_built(const plan *p, const job *j)
     size_t n = 0;
     json_t *report = NULL;
     bool same = false;
-    if (hone_file_read(path, MAX_REPORT_BYTES, &text, &n, NULL) == HONE_OK &&
+    if (cli_file_bytes(path, MAX_REPORT_BYTES, &text, &n) &&
         hone_json_parse(text, n, &report, NULL) == HONE_OK) {
         const json_t *made = json_object_get(report, "build");
         const char *key = json_string_value(json_object_get(made, "key"));

@@ -90,14 +90,18 @@ char *cli_about_text(json_t *j)
     return text;
 }
 
-bool cli_file_is(const char *path, const void *bytes, size_t n)
+bool cli_file_bytes(const char *path, size_t max, char **ret, size_t *ret_n)
 {
-    struct stat sb; /* a FIFO is not opened */
+    struct stat sb;
+    return stat(path, &sb) == 0 && S_ISREG(sb.st_mode) &&
+           hone_file_read(path, max, ret, ret_n, NULL) == HONE_OK;
+}
+
+static bool file_is(const char *path, const void *bytes, size_t n)
+{
     char *text = NULL;
     size_t len = 0;
-    bool same = stat(path, &sb) == 0 && S_ISREG(sb.st_mode) && (size_t)sb.st_size == n &&
-                hone_file_read(path, n, &text, &len, NULL) == HONE_OK && len == n &&
-                memcmp(text, bytes, n) == 0;
+    bool same = cli_file_bytes(path, n, &text, &len) && len == n && memcmp(text, bytes, n) == 0;
     free(text);
     return same;
 }
@@ -114,7 +118,7 @@ hone_status cli_library_write(const cli_library *l, const char *folder, const ch
     hone_status st = hone_dir_make(folder, err);
     for (unsigned k = 0; k < HONE_LEN(all); k++) {
         paths[k] = hone_xasprintf("%s/%s.%s", folder, name, all[k].path);
-        if (!cli_file_is(paths[k], all[k].bytes, all[k].n))
+        if (!file_is(paths[k], all[k].bytes, all[k].n))
             files[n++] = (hone_file){paths[k], all[k].bytes, all[k].n};
     }
     if (st == HONE_OK)

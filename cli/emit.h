@@ -40,7 +40,8 @@ char *cli_about_text(json_t *j);
  * (hone_file_write_set). The folder is made. *ret_written (may be NULL): how many. */
 hone_status cli_library_write(const cli_library *l, const char *folder, const char *name,
                               unsigned *ret_written, hone_error *err) HONE_NODISCARD;
-/* Is the file there with just these bytes? */
-bool cli_file_is(const char *path, const void *bytes, size_t n);
+/* What a regular file of at most `max` bytes has; the caller frees *ret. False: there is none such.
+ * Anything else at the path, as a FIFO, is not opened. */
+bool cli_file_bytes(const char *path, size_t max, char **ret, size_t *ret_n);
 
 #endif

@@ -100,9 +100,11 @@ static void tell(const request *q, const hone_lock *before, hone_buf *out)
 /* One writer at a time in a folder, where the file system has such locks. -1: there is none. */
 static int enter_folder(const char *path)
 {
-    const char *slash = strrchr(path, '/');
+    char *real = realpath(path, NULL); /* a link is followed, as by the write */
+    const char *place = real ? real : path, *slash = strrchr(place, '/');
     char *folder =
-        slash ? hone_xasprintf("%.*s", (int)(slash - path + 1), path) : hone_xstrdup(".");
+        slash ? hone_xasprintf("%.*s", (int)(slash - place + 1), place) : hone_xstrdup(".");
+    free(real);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(folder);
     if (fd >= 0)

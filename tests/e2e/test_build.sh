@@ -152,6 +152,9 @@ ok "nothing made" [ ! -e new ]
 refuse 3 "none.lock" "$HONE" build --lock none.lock -o new --locked
 run 1 "$HONE" build --lock hone.lock -o lib --locked --depfile "$T"
 says "it is a folder" err
+mkdir pipe
+mkfifo pipe/matmul.json
+refuse 1 "not a regular file" timeout 60 "$HONE" build --lock hone.lock -o pipe matmul
 echo x >file
 refuse 1 "file" "$HONE" build --lock hone.lock -o file --locked
 ok "still there" [ "$(cat file)" = x ]

@@ -17,7 +17,8 @@ set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 END
     rm app/hone.lock
-    run 0 env HONE="$HONE" sh app/lock.sh --target "$T/arm.json"
+    run 0 env HONE="$HONE" sh app/lock.sh --target "native,$T/arm.json"
+    sed -i 's/LOCK hone.lock/TARGETS cortex-a72 &/' app/CMakeLists.txt
     run 0 env CFLAGS= LDFLAGS= cmake -S app -B arm -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
         -DCMAKE_TOOLCHAIN_FILE="$T/arm.cmake" -DCMAKE_EXE_LINKER_FLAGS=-static
     run 0 ninja -C arm

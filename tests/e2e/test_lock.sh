@@ -98,6 +98,10 @@ for k in 1 2 3 4 5 6; do
 done
 wait
 ok "six writers, six functions" [ "$(lines '"function"' many.lock)" = 6 ]
+mkdir far
+ln -s ../many.lock far/hone.lock
+run 0 "$HONE" lock -o far/hone.lock $shift --target v3.json
+ok "a link is followed, and stays" [ -L far/hone.lock ] && ok "seven" [ "$(lines '"function"' many.lock)" = 7 ]
 ok "nothing left behind" [ "$(find . -maxdepth 1 -name '.hone-*' | wc -l)" = 0 ]
 
 # ---- refused, and nothing changed

@@ -11,7 +11,7 @@ suite=${2:-bookworm}
 mirror=${3:-http://deb.debian.org/debian}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 root=$(mktemp -d /tmp/hone-root.XXXXXX)
-trap 'umount "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
+trap 'umount "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$root" "$root.deb"' EXIT
 
 (cd "$build" && cpack -G DEB -B "$root.deb")
 debootstrap --variant=minbase "$suite" "$root" "$mirror"
