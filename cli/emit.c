@@ -42,7 +42,7 @@ static void variants_of(const cli_schedule *s, unsigned n, hone_codegen_variant 
 
 hone_status cli_check_variants(const cli_schedule *v, unsigned n, hone_error *err)
 {
-    hone_codegen_variant all[HONE_CODEGEN_MAX_VARIANTS];
+    hone_codegen_variant all[HONE_CODEGEN_MAX_VARIANTS] = {0};
     if (n > HONE_CODEGEN_MAX_VARIANTS)
         return hone_fail(err, HONE_E_INPUT, "more than %d targets of one function",
                          HONE_CODEGEN_MAX_VARIANTS);
@@ -53,7 +53,7 @@ hone_status cli_check_variants(const cli_schedule *v, unsigned n, hone_error *er
 static hone_status compile_variants(const cli_schedule *s, unsigned n, const char *name,
                                     unsigned *ret_order, hone_code *ret, hone_error *err)
 {
-    hone_codegen_variant v[HONE_CODEGEN_MAX_VARIANTS];
+    hone_codegen_variant v[HONE_CODEGEN_MAX_VARIANTS] = {0};
     hone_codegen_intrin *intrins[HONE_CODEGEN_MAX_VARIANTS];
     variants_of(s, n, v);
     for (unsigned k = 0; k < n; k++)

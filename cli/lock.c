@@ -164,7 +164,8 @@ static int run(int argc, char **argv, const cli_command *self)
     const cli_option options[] = {
         {"-o", CLI_TEXT, "FILE", &path, "the lock file (default hone.lock); -: print one", 0},
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
-        {"--target", CLI_TEXT, "T[,T]...", &target, "native (default), target JSON, or files", 0},
+        {"--target", CLI_TEXT, "T[,T]...", &target, "native (default), CPU, target JSON, or file",
+         0},
         {"--threads", CLI_INT, "N", &threads, "threads it may use (default: all)", 1},
         {"--db", CLI_LIST, "FILE", &logs, "a log to ask, in order (default hone.db)", 0},
         {"--name", CLI_TEXT, "SYMBOL", &name, "name of the C function (default: the kernel's)", 0},

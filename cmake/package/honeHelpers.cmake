@@ -1,8 +1,8 @@
 # hone_add_kernels(NAME [KERNELS function ...] [TARGETS processor ...] [LOCK file] [HEADER var] [REPORT var])
 #
 # A static library NAME of functions out of a lock file (default hone.lock), with their headers on its
-# include path and the runtime behind it. Without KERNELS: all functions of the lock. TARGETS: of
-# functions that are locked for several processors, those for these. HEADER and REPORT: variables that get
+# include path and the runtime behind it. Without KERNELS: all functions of the lock. TARGETS: of what is
+# locked for several processors, the variants for these. HEADER and REPORT: variables that get
 # the paths of the headers, to be installed, and of the reports. Each function has a command of its own, so
 # that a change of one makes that one alone again.
 

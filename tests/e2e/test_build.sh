@@ -159,7 +159,7 @@ echo x >file
 refuse 1 "file" "$HONE" build --lock hone.lock -o file --locked
 ok "still there" [ "$(cat file)" = x ]
 
-# ---- one function for two processors: which?
+# ---- one function for two processors: it chooses, or one is chosen
 cat >v3.json <<'END'
 {"kind":"llvm","mtriple":"x86_64-pc-linux-gnu","mcpu":"haswell","mattr":"+avx2,+fma","num-cores":4,
 "vector-bytes":32,"vector-registers":16,"fma-latency":5,"fma-per-cycle":2,"cache-line-bytes":64,
@@ -167,7 +167,18 @@ cat >v3.json <<'END'
 END
 sed 's/haswell/skylake/' v3.json >skl.json
 run 0 "$HONE" lock -o two.lock matmul $small --threads 1 --target v3.json,skl.json
-refuse 2 "several targets of matmul, haswell and skylake" "$HONE" build --lock two.lock -o two
+run 0 "$HONE" build --lock two.lock -o both --locked
+says "haswell" both/matmul.json
+says '"variants": [' both/matmul.json
+says "matmul_variants" both/matmul.h
+run 0 "$HONE" build --lock two.lock -o both --locked
+ok "it is there" [ ! -s out ]
+sed 's/"mcpu": "skylake"/"mcpu": "haswell"/; s/"mattr": "+avx2,+fma"/"mattr": "+avx2"/' two.lock >odd.lock
+refuse 2 "matmul is there twice for haswell" "$HONE" build --lock odd.lock -o odd
+ok "nothing made" [ ! -e odd ]
+run 0 "$HONE" lock -o kinds.lock matmul $small --threads 1 --target v3.json
+run 0 "$HONE" lock -o kinds.lock matmul -D M=8 -D N=8 -D K=8 --threads 1 --target skl.json --name matmul
+refuse 2 "matmul is one kernel for haswell and another for skylake" "$HONE" build --lock kinds.lock -o odd
 run 0 "$HONE" build --lock two.lock -o two --locked --target skylake
 says '"mcpu": "skylake"' two/matmul.json
 run 0 "$HONE" build --lock two.lock -o two --locked --target v3.json
