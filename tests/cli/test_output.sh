@@ -55,8 +55,8 @@ refuse 1 "it is a folder" query k.hone:k --emit program -o far
 refuse 1 "cannot create" query k.hone:k --emit program -o none/k
 ok "nothing else is there" [ "$(find . -name '.*' -type f | wc -l)" = 0 ]
 
-# ---- a library is one set, whatever fails
-run 0 query k.hone:k --emit library -o lib --name f
+# ---- a library is one set, whatever fails: at another size, so that each of its files is another
+run 0 "$HONE" query k.hone:k -D N=8 --trace id.trace --emit library -o lib --name f
 for f in f.o f.h f.json; do
     cp "lib/$f" "first.$f"
 done
