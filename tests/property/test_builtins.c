@@ -38,6 +38,7 @@ static uint64_t number(const char *name, uint64_t fallback)
 
 /* A kernel in one dtype, and what became of its candidates; shared by the processes. */
 typedef struct row {
+    unsigned place; /* among all kernels, which its shapes depend on */
     char name[64], dtype[8];
     const char *text; /* that has it */
     char head[256];
@@ -49,6 +50,7 @@ typedef struct row {
 } row;
 
 typedef struct table {
+    unsigned all; /* rows that there would be without HONE_ONLY */
     unsigned n;
     int64_t until_ns;
     bool broken; /* something else failed */
@@ -65,10 +67,12 @@ static void add_rows(table *t, const char *text, const char *dtype)
     if (hone_workload_list("rows", text, strlen(text), &l, &err) != HONE_OK)
         fail_msg("%s", err.message);
     for (uint32_t k = 0; k < l.n; k++) {
+        unsigned place = t->all++;
         if (only && strcmp(only, l.v[k].name))
             continue;
         assert_true(t->n < MOST_ROWS);
         row *r = &t->rows[t->n++];
+        r->place = place;
         r->text = text;
         snprintf(r->name, sizeof r->name, "%s", l.v[k].name);
         snprintf(r->head, sizeof r->head, "%s", l.v[k].head);
@@ -300,7 +304,7 @@ static int work(table *t, unsigned which, unsigned of)
     for (unsigned shape_no = from; shape_no < from + number("HONE_SHAPES", 1); shape_no++)
         for (unsigned k = which; k < t->n && hone_clock_ns() < t->until_ns; k += of)
             one_shape(&w, &t->rows[k], shape_no,
-                      hone_hash_mix(number("HONE_SEED", 1), k * 1000 + shape_no));
+                      hone_hash_mix(number("HONE_SEED", 1), t->rows[k].place * 1000 + shape_no));
     free(w.target_text);
     hone_builder_free(w.builder);
     hone_nursery_stop(w.nursery);

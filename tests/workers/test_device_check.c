@@ -274,13 +274,14 @@ static void integers_are_exact(void **state)
 static void vague_bounds(void **state)
 {
     (void)state;
-    double want[4] = {1, 2, 3, 0}, bound[4] = {INFINITY, 0.001, NAN, 0};
-    uint16_t written[4];
+    enum { MANY = 40 }; /* the others are 0 */
+    double want[MANY] = {1, 2, 3, 0}, bound[MANY] = {INFINITY, 0.001, NAN, 0};
+    uint16_t written[MANY] = {0};
     static const double off[4] = {1.125, 2, 3, 0};
     for (int i = 0; i < 4; i++)
         hone_device__elem_put(HONE_ELEM_BF16, written, i, off[i]);
     hone_device__expected e = {.elem = HONE_ELEM_F64, .value = want, .error = bound};
-    hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, 4);
+    hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, MANY);
     assert_true(bound[0] > 0.5 && bound[0] < 0.51);
     assert_true(bound[1] == 0.001);
     assert_true(bound[2] > 0.5 && bound[2] < 0.52);
@@ -289,8 +290,18 @@ static void vague_bounds(void **state)
     bound[0] = INFINITY;
     bound[2] = 5;
     hone_device__elem_put(HONE_ELEM_BF16, written, 0, -INFINITY);
-    hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, 4);
+    hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, MANY);
     assert_true(isinf(bound[0]) && bound[2] < 0.52);
+    /* what one element is off is chance, and whether it overflowed */
+    double one = 100, loose = 1000, infinite = INFINITY;
+    uint16_t near;
+    hone_device__elem_put(HONE_ELEM_BF16, &near, 0, 101);
+    e = (hone_device__expected){.elem = HONE_ELEM_F64, .value = &one, .error = &loose};
+    hone_device__settle_bounds(HONE_ELEM_BF16, &e, &near, 1);
+    assert_true(loose > 100 && loose < 130);
+    e.error = &infinite;
+    hone_device__settle_bounds(HONE_ELEM_BF16, &e, &near, 1);
+    assert_true(isinf(infinite));
     double alone[2] = {INFINITY, 0};
     e = (hone_device__expected){.elem = HONE_ELEM_F64, .value = (double[2]){5, 0}, .error = alone};
     hone_device__settle_bounds(HONE_ELEM_F32, &e, NULL, 2);

@@ -283,12 +283,22 @@ hone_device__diff hone_device__compare(uint8_t elem, const void *got,
     return d;
 }
 
+/* Where a bound says nothing, what the program as written is off tells how much is usual. The most
+ * that many are off is no chance; what one or two are is: of normal errors one in six is four times
+ * another, one in two hundred a hundred and twenty times. */
+enum { FEW = 3 };
+static double times_written(int64_t n)
+{
+    return n < FEW ? 120 : 4;
+}
+
 void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const void *written,
                                 int64_t n)
 {
     const double vague = 0.25;
     double most = 0;
-    bool overflows = false; /* the program as written, where the exact result is finite */
+    /* The program as written, where the exact result is finite; of few nobody knows. */
+    bool overflows = n < FEW;
     for (int64_t i = 0; e->error && i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);
         if (isnan(e->error[i])) /* a value that is not certain, times infinity, or less infinity */
@@ -306,7 +316,7 @@ void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const vo
         bool passed = written && !isfinite(hone_device__elem_get(elem, written, i));
         if (e->error && written && elems[elem].kind == FLOATS && !passed && isfinite(v) &&
             e->error[i] > vague * fabs(v) && !(overflows && isinf(e->error[i])))
-            e->error[i] = fmin(e->error[i], 4 * most + rounding_of(elem, v));
+            e->error[i] = fmin(e->error[i], times_written(n) * most + rounding_of(elem, v));
         e->telling += isfinite(v) && v != 0 && (!e->error || e->error[i] < 0.5 * fabs(v));
     }
 }

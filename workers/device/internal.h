@@ -65,7 +65,8 @@ hone_device__diff hone_device__compare(uint8_t elem, const void *got,
                                        double tolerance);
 /* Makes the oracle's bounds fit for use and counts what is telling. Where they say nothing (they
  * exceed a quarter of the value), a result may be off by four times what the program as written is
- * off at most, if `written` (of type `elem`) says what that computes; NULL: not known. */
+ * off at most (of one or two elements by more), if `written` (of type `elem`) says what that
+ * computes; NULL: not known. */
 void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const void *written,
                                 int64_t n);
 
