@@ -29,7 +29,7 @@ foreach(source ${test_sources})
     target_compile_definitions(${target} PRIVATE
         HONE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" HONE_BINARY_DIR="${CMAKE_BINARY_DIR}")
     add_test(NAME ${room}.${name} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
-    set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 180)
+    set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300)
 endforeach()
 
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
