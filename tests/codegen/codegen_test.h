@@ -264,4 +264,20 @@ static inline hone_status emit_status(const char *text, hone_error *err)
     return s;
 }
 
+/* What a command prints; the caller frees. It must succeed. */
+static inline char *shell(const char *command)
+{
+    FILE *f = popen(command, "r");
+    assert_non_null(f);
+    hone_buf b = {0};
+    char chunk[4096];
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
+        hone_buf_add(&b, chunk, n);
+    int rc = pclose(f);
+    char *text = hone_buf_take(&b);
+    if (rc)
+        fail_msg("%s\n%s", command, text);
+    return text;
+}
+
 #endif

@@ -79,21 +79,6 @@ static hone_code emit(set *s)
     return code;
 }
 
-static char *shell(const char *command)
-{
-    FILE *f = popen(command, "r");
-    assert_non_null(f);
-    hone_buf b = {0};
-    char chunk[4096];
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
-        hone_buf_add(&b, chunk, n);
-    int rc = pclose(f);
-    char *text = hone_buf_take(&b);
-    if (rc)
-        fail_msg("%s\n%s", command, text);
-    return text;
-}
-
 static void write_file(const char *dir, const char *name, const void *bytes, size_t n)
 {
     char *path = hone_xasprintf("%s/%s", dir, name);
