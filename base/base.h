@@ -78,6 +78,9 @@ _Noreturn void hone_bug(const char *file, int line, const char *what);
 void *hone_xmalloc(size_t n);
 void *hone_xcalloc(size_t n, size_t size);
 void *hone_xrealloc(void *p, size_t n);
+/* What was freed goes back to the system, as far as it can: after work that took much and ended, in
+ * a process that rests or does other work. Takes milliseconds. */
+void hone_mem_give_back(void);
 char *hone_xstrdup(const char *s);
 char *hone_xasprintf(const char *fmt, ...) HONE_PRINTF(1, 2);
 
@@ -100,6 +103,24 @@ char *hone_xasprintf(const char *fmt, ...) HONE_PRINTF(1, 2);
      (src)->n ? (void)memcpy((dst)->v, (src)->v, (src)->n * sizeof *(src)->v) : (void)0)
 void *hone_vec_grow(void *v, uint32_t *cap, uint32_t n, uint32_t extra, size_t size);
 
+/* ---- pointers by hash ----------------------------------------------------------------------- */
+
+/* Several pointers may have one hash, so look at what comes back. Zeroed: empty. Slots whose p is
+ * not NULL are what is in it, in no order. */
+typedef struct hone_map {
+    struct hone_map_slot {
+        uint64_t hash;
+        void *p;
+    } * v;
+    uint32_t cap, n, used; /* used: with those that were removed */
+} hone_map;
+void hone_map_add(hone_map *m, uint64_t hash, void *p);
+/* Nothing when it is not there. */
+void hone_map_remove(hone_map *m, uint64_t hash, const void *p);
+/* The next of this hash, NULL: no more; *at is 0 before the first. */
+void *hone_map_next(const hone_map *m, uint64_t hash, uint32_t *at);
+void hone_map_free(hone_map *m);
+
 /* ---- text buffer --------------------------------------------------------------------------- */
 
 /* Always NUL-terminated once anything was added; `s` may be NULL before. */
@@ -112,6 +133,13 @@ void hone_buf_puts(hone_buf *b, const char *s);
 void hone_buf_printf(hone_buf *b, const char *fmt, ...) HONE_PRINTF(2, 3);
 void hone_buf_reset(hone_buf *b);
 void hone_buf_free(hone_buf *b);
+/* A place in a frame, "@name@\n", and the text that takes it. */
+typedef struct hone_frame_part {
+    const char *name, *text;
+} hone_frame_part;
+/* Adds the frame with its n parts put in; they stand in it in this order. One that does not is a
+ * bug. */
+void hone_buf_frame(hone_buf *b, const char *frame, const hone_frame_part *parts, unsigned n);
 /* The text (never NULL), now the caller's to free; the buffer is empty again. */
 char *hone_buf_take(hone_buf *b);
 
@@ -137,6 +165,17 @@ static inline int64_t hone_floor_mod(int64_t a, int64_t d)
 int64_t hone_gcd(int64_t a, int64_t b);
 /* Ascending; none is NaN. */
 void hone_sort(double *v, uint32_t n);
+
+#define HONE_PAIRS_MOST 64
+/* Of a and b timed in turns, a[k] just before or after b[k], all > 0: ln(a/b) as the median of the
+ * pairs that the machine disturbed least, and an interval that holds it, as wide as so many
+ * standard errors of a sign test make it (of whatever distribution: order statistics; Conover,
+ * Practical Nonparametric Statistics, 3.2). Of few pairs it is all they span; of none, everything.
+ * n <= HONE_PAIRS_MOST. Allocates nothing: it is called between samples. */
+typedef struct hone_paired {
+    double ratio, low, high; /* low <= ratio <= high */
+} hone_paired;
+hone_paired hone_pairs_compare(const double *a, const double *b, uint32_t n, double errors);
 
 /* ---- random numbers ------------------------------------------------------------------------ */
 
@@ -243,6 +282,9 @@ bool hone_fault(const char *site);
 /* What one room makes or takes, all others take. Texts are counted with the 0 that ends them. */
 #define HONE_MAX_TRACE_BYTES (4 << 20)     /* of a trace's text */
 #define HONE_MAX_ARTIFACT_BYTES (24 << 20) /* of a built candidate */
+#define HONE_MAX_ATTRS_BYTES 1536          /* of what a worker says of itself, with the NUL */
+#define HONE_MAX_SAY_BYTES (256 << 10)     /* of a client's request to a service */
+#define HONE_MAX_TELL_BYTES (16 << 20)     /* of the answer */
 #define HONE_MAX_KERNEL_ARGS 32            /* of a kernel */
 #define HONE_MAX_ARGS 128                  /* of an artifact: an oracle has more than its kernel */
 #define HONE_MAX_THREADS 1024              /* of a kernel */

@@ -58,6 +58,18 @@ void hone_buf_free(hone_buf *b)
     *b = (hone_buf){0};
 }
 
+void hone_buf_frame(hone_buf *b, const char *frame, const hone_frame_part *parts, unsigned n)
+{
+    for (unsigned k = 0; k < n; k++) {
+        const char *at = strstr(frame, parts[k].name);
+        HONE_ASSERT(at);
+        hone_buf_add(b, frame, (size_t)(at - frame));
+        hone_buf_puts(b, parts[k].text);
+        frame = at + strlen(parts[k].name);
+    }
+    hone_buf_puts(b, frame);
+}
+
 char *hone_buf_take(hone_buf *b)
 {
     reserve(b, 0);

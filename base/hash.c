@@ -1,6 +1,8 @@
 /* The hash that names rows of the log, and its text. */
 #include "base/base.h"
 
+#include <endian.h>
+
 uint64_t hone_hash_mix(uint64_t h, uint64_t x)
 {
     h ^= x + 0x9e3779b97f4a7c15u + (h << 12) + (h >> 4);
@@ -13,13 +15,12 @@ uint64_t hone_hash_bytes(uint64_t seed, const void *p, size_t n)
 {
     const unsigned char *b = p;
     uint64_t h = hone_hash_mix(seed, n);
+    uint64_t x;
     for (; n >= 8; b += 8, n -= 8) {
-        uint64_t x = 0;
-        for (int i = 0; i < 8; i++)
-            x |= (uint64_t)b[i] << (8 * i);
-        h = hone_hash_mix(h, x);
+        memcpy(&x, b, sizeof x);
+        h = hone_hash_mix(h, le64toh(x));
     }
-    uint64_t x = 0;
+    x = 0;
     for (size_t i = 0; i < n; i++)
         x |= (uint64_t)b[i] << (8 * i);
     return n ? hone_hash_mix(h, x) : h;

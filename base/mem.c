@@ -2,6 +2,9 @@
 #include "base/base.h"
 
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static void *checked(void *p)
 {
@@ -27,6 +30,13 @@ void *hone_xcalloc(size_t n, size_t size)
 void *hone_xrealloc(void *p, size_t n)
 {
     return checked(realloc(p, n ? n : 1));
+}
+
+void hone_mem_give_back(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 char *hone_xstrdup(const char *s)

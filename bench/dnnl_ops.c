@@ -307,7 +307,18 @@ static hone_status matmul(baseline *b, hone_error *err)
                     3, err);
 }
 
-/* softmax(Q K^T / sqrt(D)) V in three primitives, the scores between them in memory. */
+/* What is added to scores that a query must not see. */
+static float *causal_mask(int64_t l)
+{
+    float *mask = versus_buffer(l * l * (int64_t)sizeof *mask);
+    for (int64_t i = 0; i < l; i++)
+        for (int64_t j = 0; j < l; j++)
+            mask[i * l + j] = j <= i ? 0 : -INFINITY;
+    return mask;
+}
+
+/* softmax(Q K^T / sqrt(D)) V in three primitives, the scores between them in memory. A mask is
+ * added by the first. */
 static hone_status attention(baseline *b, hone_error *err)
 {
     const tensor *q = &b->p->args[0], *k = &b->p->args[1], *v = &b->p->args[2];
@@ -326,16 +337,29 @@ static hone_status attention(baseline *b, hone_error *err)
     dnnl_primitive_attr_t attr;
     OK(d.dnnl_primitive_attr_create(&attr));
     OK(d.dnnl_primitive_attr_set_output_scales(attr, 1, 0, &scale));
+    operand inputs[4] = {{DNNL_ARG_SRC, OPERAND_INPUT, &plain, q->data},
+                         {DNNL_ARG_WEIGHTS, OPERAND_INPUT, &keys, k->data},
+                         {DNNL_ARG_DST, OPERAND_OUTPUT, &scores, between}};
+    unsigned n_first = 3;
+    dnnl_memory_desc_t mask;
+    if (kernel_has(b, "causal")) {
+        const int64_t seen[4] = {1, 1, l, l};
+        dnnl_post_ops_t ops;
+        st = dnnl_desc(HONE_F32, 4, seen, NULL, &mask, err);
+        if (st != HONE_OK)
+            return st;
+        OK(d.dnnl_post_ops_create(&ops));
+        OK(d.dnnl_post_ops_append_binary(ops, dnnl_binary_add, &mask));
+        OK(d.dnnl_primitive_attr_set_post_ops(attr, ops));
+        inputs[n_first++] = (operand){DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                                      OPERAND_INPUT, &mask, causal_mask(l)};
+    }
     dnnl_matmul_desc_t first, last;
     dnnl_softmax_desc_t middle;
     OK(d.dnnl_matmul_desc_init(&first, &plain, &keys, NULL, &scores));
     OK(d.dnnl_softmax_forward_desc_init(&middle, dnnl_forward_inference, &scores, 3));
     OK(d.dnnl_matmul_desc_init(&last, &scores, &plain, NULL, &plain));
-    st = dnnl_add(b, &first, attr,
-                  (operand[]){{DNNL_ARG_SRC, OPERAND_INPUT, &plain, q->data},
-                              {DNNL_ARG_WEIGHTS, OPERAND_INPUT, &keys, k->data},
-                              {DNNL_ARG_DST, OPERAND_OUTPUT, &scores, between}},
-                  3, err);
+    st = dnnl_add(b, &first, attr, inputs, n_first, err);
     if (st == HONE_OK)
         st = dnnl_add(b, &middle, NULL,
                       (operand[]){{DNNL_ARG_SRC, OPERAND_INPUT, &scores, between},
@@ -495,6 +519,7 @@ static const dnnl_operator operators[] = {
     {"batch_matmul", {"matmul", "sgemm"}, matmul},
     {"transpose_batch_matmul", {"matmul", "sgemm"}, matmul},
     {"attention", {"matmul, softmax, matmul"}, attention},
+    {"attention_causal", {"matmul with mask, softmax, matmul"}, attention},
     {"softmax", {"softmax"}, softmax},
     {"layernorm", {"layer normalization"}, layernorm},
     {"norm", {"reduction"}, norm},

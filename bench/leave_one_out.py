@@ -3,14 +3,15 @@
 the log that has never seen it, and what every rung answers is timed in turns with the schedule that
 was tuned for that size, in one process. The share is that of the speed of the fastest of these.
 
-  bench/leave_one_out.py [--list FILE] [--trials N] [--threads N] [--class-threads N] [--out FOLDER]
-                         [--json FILE]
+  bench/leave_one_out.py [--list FILE] [--trials N] [--time SECONDS] [--threads N] [--class-threads N]
+                         [--out FOLDER] [--json FILE]
 
 The list has lines of a kernel and its sizes, as in bench/transfer.kernels or bench/gemm.list. Needs the
 release build with bench_versus, and sqlite3. What was tuned is kept in FOLDER and not tuned again. The
 copy has neither the size's records nor a model that learned from them: one is trained on the rest, where
 that is enough. With --class-threads the sizes are tuned with that many threads as well, for rung class.
-Nothing else should run meanwhile.
+Nothing else should run meanwhile. FILE of --json has of each size also what the guard went by, for
+bench/lookup_guard.py.
 """
 import argparse
 import json
@@ -32,6 +33,7 @@ def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--list", help="lines of a kernel and its sizes (default: three products)")
     p.add_argument("--trials", type=int, default=64, help="of each size")
+    p.add_argument("--time", type=int, help="seconds for each size, at most")
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--class-threads", type=int)
     p.add_argument("--build", default=os.path.join(ROOT, "build/release"))
@@ -83,14 +85,19 @@ class Bench:
         return json.loads(out) if out else None
 
     def tune(self, row, db, threads):
+        """False: nothing was found in the time given."""
         done = db + ".done"
         tag = " ".join(row) + "\n"
         if os.path.exists(done) and tag in open(done).read().splitlines(keepends=True):
-            return
-        self.run(self.hone, "tune", *self.kernel(row, threads), "--db", db, "--trials", str(self.o.trials),
-                 "--no-transfer", "--json")
+            return True
+        limit = ["--time", str(self.o.time)] if self.o.time else []
+        if self.run(self.hone, "tune", *self.kernel(row, threads), "--db", db, "--trials", str(self.o.trials), *limit,
+                    "--no-transfer", "--json", may_fail=True) is None:
+            print("%-36s was not tuned, and is left out" % " ".join(row), flush=True)
+            return False
         with open(done, "a") as f:
             f.write(tag)
+        return True
 
     def without(self, row, db, workload):
         """A copy of the log that knows nothing of the size."""
@@ -105,12 +112,14 @@ class Bench:
         return copy
 
     def library(self, row, trace, folder):
+        """None: no code can be made of it, and an answer as a library passes it over."""
         os.makedirs(folder, exist_ok=True)
         path, so = os.path.join(folder, "f.trace"), os.path.join(folder, "f.so")
         with open(path, "w") as f:
             json.dump(trace, f)
-        self.run(self.hone, "query", *self.kernel(row), "--trace", path, "--emit", "library", "-o", folder,
-                 "--name", "f")
+        if self.run(self.hone, "query", *self.kernel(row), "--trace", path, "--emit", "library", "-o", folder,
+                    "--name", "f", may_fail=True) is None:
+            return None
         self.run(os.environ.get("CC", "cc"), "-shared", "-o", so, os.path.join(folder, "f.o"),
                  os.path.join(self.o.build, "libhone_rt.a"), "-lpthread")
         return so
@@ -122,13 +131,27 @@ class Bench:
                    "none", "--json", out, "--machine", self.machine]
         so = {n: self.library(row, t, os.path.join(self.o.out, "so", n)) for n, t in traces.items()}
         for n in so:
-            if n != "exact":
+            if n != "exact" and so[n]:
                 command += ["--other", "%s=%s" % (n, so[n])]
         self.run(*command, *row, so["exact"])
         with open(out) as f:
             speed = {x["name"]: 1 / x["against_base"]["ratio"] for x in json.load(f)["others"]}
         speed["exact"] = 1
         return {n: v / max(speed.values()) for n, v in speed.items()}
+
+
+def report(table):
+    """What the sizes of a list come to: the table of docs/LOOKUP.md."""
+    print("\nshare of the speed of the fastest geomean  10 %%  worst   of %d sizes" % len(table))
+    for r in (*RUNGS, "answer"):
+        v = [t["share"][r] for t in table if r in t["share"]]
+        if v:
+            print("  %-31s  %.3f    %.3f  %.3f" % (r, geomean(v), quantile(v, 0.1), min(v)))
+    slower = [t["share"]["answer"] / t["share"]["default"] for t in table if "default" in t["share"]]
+    if slower:
+        print("answers over the default: geomean %.3f, worst %.3f" % (geomean(slower), min(slower)))
+    off = [abs(math.log(t["expected"] / t["share"]["answer"])) for t in table]
+    print("the share that was expected of the answer was off by %.2f in the mean, as ln" % (sum(off) / len(off)))
 
 
 def main():
@@ -139,11 +162,10 @@ def main():
     if not os.path.exists(b.machine):
         b.run(os.path.join(o.build, "bench_versus"), "--threads", str(o.threads), "--machine-out", b.machine)
     log, other = os.path.join(o.out, "log.db"), os.path.join(o.out, "class.db")
-    for row in rows:
-        b.tune(row, log, o.threads)
-        if o.class_threads:
-            b.tune(row, other, o.class_threads)
-    shares = {r: [] for r in (*RUNGS, "answer")}
+    rows = [row for row in rows if b.tune(row, log, o.threads) and
+            (not o.class_threads or b.tune(row, other, o.class_threads))]
+    if not rows:
+        sys.exit("nothing was tuned")
     table = []
     for row in rows:
         exact = b.query(row, log, "--require", "exact")
@@ -155,19 +177,14 @@ def main():
         for x in reversed(answers):
             traces.update({s["rung"]: s["trace"] for s in x["ladder"] if s["found"]})
         got = b.race(row, traces)
-        got["answer"] = got[answers[0]["rung"]]
-        for r, v in got.items():
-            shares[r].append(v)
-        table.append({"kernel": row, "rung": answers[0]["rung"], "share": got})
+        got["answer"] = got.get(answers[0]["rung"], got["default"])
+        predicted = {s["rung"]: s["predicted_vs_default"] for s in answers[0]["ladder"]
+                     if "predicted_vs_default" in s}
+        table.append({"kernel": row, "rung": answers[0]["rung"], "share": got, "predicted": predicted,
+                      "expected": answers[0]["expected_share"], "near": answers[0].get("near", [])})
         print("%-36s answers %-8s %s" % (" ".join(row), answers[0]["rung"], "  ".join(
             "%s %.3f" % (r, got[r]) for r in RUNGS if r in got)), flush=True)
-    print("\nshare of the speed of the fastest geomean  10 %%  worst   of %d sizes" % len(rows))
-    for r, v in shares.items():
-        if v:
-            print("  %-31s  %.3f    %.3f  %.3f" % (r, geomean(v), quantile(v, 0.1), min(v)))
-    slower = [t["share"]["answer"] / t["share"]["default"] for t in table if "default" in t["share"]]
-    if slower:
-        print("answers over the default: geomean %.3f, worst %.3f" % (geomean(slower), min(slower)))
+    report(table)
     if o.json:
         with open(o.json, "w") as f:
             json.dump(table, f, indent=1)

@@ -88,23 +88,28 @@ int f(in q, in k, out z)
 }
 #endif
 
-#ifdef KERNEL_attention
+#if defined KERNEL_attention || defined KERNEL_attention_causal
+#ifdef KERNEL_attention_causal
+#define KEYS (i + 1)
+#else
+#define KEYS L
+#endif
 int f(in q, in k, in v, out o)
 {
     memset(o, 0, sizeof *o * B * H * L * D);
     EACH (h, B * H)
         EACH (i, L) {
             float score[L], top = -INFINITY, total = 0;
-            EACH (j, L) {
+            EACH (j, KEYS) {
                 score[j] = 0;
                 EACH (e, D)
                     score[j] += q[(h * L + i) * D + e] * k[(h * L + j) * D + e];
                 score[j] /= sqrtf(D);
                 top = score[j] > top ? score[j] : top;
             }
-            EACH (j, L)
+            EACH (j, KEYS)
                 total += score[j] = expf(score[j] - top);
-            EACH (j, L)
+            EACH (j, KEYS)
                 EACH (e, D)
                     o[(h * L + i) * D + e] += score[j] / total * v[(h * L + j) * D + e];
         }

@@ -31,6 +31,11 @@ matmul_u8i8 M=512 N=512 K=512
 # name: (options of `hone tune`, trials of its own)
 ARMS = {
     "alone": (["--no-transfer"], None),
+    "no-draft": (["--without", "draft"], None),
+    "no-learning": (["--without", "learning"], None),
+    "no-committee": (["--without", "committee"], None),
+    "no-descent": (["--without", "descent"], None),
+    "no-bandit": (["--without", "bandit"], None),
     "metaschedule1000": (["--strategy", "metaschedule"], 1000),
 }
 AT = (2, 9, 16, 32, 64, 100)  # trials at which the best so far is told; the first is the kernel as written

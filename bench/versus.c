@@ -52,43 +52,13 @@ static const char usage[] =
 /* ---- statistics --------------------------------------------------------------------------------
  */
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double *sorted(const double *x, uint32_t n)
-{
-    double *y = hone_xmalloc(n * sizeof *y);
-    memcpy(y, x, n * sizeof *y);
-    qsort(y, n, sizeof *y, ascending);
-    return y;
-}
-
-double versus_median(const double *x, uint32_t n)
-{
-    double *y = sorted(x, n);
-    double m = n % 2 ? y[n / 2] : (y[n / 2 - 1] + y[n / 2]) / 2;
-    free(y);
-    return m;
-}
-
-double versus_least(const double *x, uint32_t n)
-{
-    double least = x[0];
-    for (uint32_t k = 1; k < n; k++)
-        least = x[k] < least ? x[k] : least;
-    return least;
-}
-
 static void judge(duel *d)
 {
     uint32_t n = d->base_ns.n;
     double *ratio = hone_xmalloc(n * sizeof *ratio);
     for (uint32_t k = 0; k < n; k++)
         ratio[k] = d->other_ns.v[k] / d->base_ns.v[k];
-    double *y = sorted(ratio, n);
+    double *y = versus_sorted(ratio, n);
     d->ratio = versus_median(ratio, n);
     /* Order statistics that enclose the median with 95 %, by the normal form of the binomial. */
     uint32_t rank = (uint32_t)floor((n - 1.96 * sqrt((double)n)) / 2);
@@ -400,7 +370,7 @@ static hone_status compare(problem *p, const options *o, const machine *m, repor
     r->base = &all[0];
     r->duels = duels;
     r->machine = m;
-    r->bound_ns = versus_bound_ns(m, p, &r->held_by);
+    versus_roofline(m, p, &r->roofline);
     st = race(&all[0], duels, r->n_duels, o->pairs, err);
     if (n == 1)
         r->n_duels = 0;

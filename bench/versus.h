@@ -2,14 +2,15 @@
  *
  *   versus.c            arguments, the race, statistics
  *   versus_problem.c    sizes, arguments, inputs, work, and whether two results agree
- *   versus_time.c       processors, warm-up, one sample
+ *   versus_time.c       processors, warm-up, one sample; versus_stats.c: medians
  *   versus_report.c     the table, the JSON, the line for a table of many problems
  *   versus_calibrate.c  which core type, variant and layout each library is fastest with
  *   versus_kernel.c     kernels in shared objects: hone's, and the plain loops of plain.c
  *   versus_blas.c       OpenBLAS, BLIS
  *   versus_dnnl.c       oneDNN: loading, layouts, calls; dnnl_ops.c: one function per operator
  *   versus_machine.c    what the processor could do: arithmetic in registers, memory streams
- *   versus_peak.c       the loops for that */
+ *   versus_peak.c       the loops for that; versus_rates.c: of what is not a product
+ *   versus_roofline.c   the least time a problem can take: the longest of all that it needs */
 #ifndef HONE_BENCH_VERSUS_H
 #define HONE_BENCH_VERSUS_H
 
@@ -46,7 +47,9 @@ typedef struct problem {
     int32_t threads;
     bool prepacked; /* hone's kernel takes its weights packed ahead of time; so may the others */
     unit unit;
-    double flops; /* of one call: what the definition needs, however it is computed */
+    double flops;         /* of one call: what the definition needs, however it is computed */
+    bool counts_products; /* these are products that are summed, two each */
+    double work[HONE_WORK_COUNT];   /* what the kernel's own stages cannot do without */
     double read_bytes, write_bytes; /* each argument once */
 } problem;
 
@@ -130,6 +133,8 @@ hone_status versus_warm(contestant *c, int64_t ns, hone_error *err) HONE_NODISCA
 hone_status versus_sample(contestant *c, double *ret_ns, hone_error *err) HONE_NODISCARD;
 /* The error of a contestant whose call failed. */
 hone_status versus_broken(const contestant *c, hone_error *err) HONE_NODISCARD;
+/* versus_stats.c; the first is a copy, which the caller frees. */
+double *versus_sorted(const double *x, uint32_t n);
 double versus_median(const double *x, uint32_t n);
 double versus_least(const double *x, uint32_t n);
 
@@ -143,27 +148,59 @@ void versus_calibrate(const problem *p, const char *only, bool defaults_only, ca
 /* ---- the machine ----------------------------------------------------------------------------- */
 
 typedef struct level {
-    char name[8];                         /* "L1" .. "DRAM" */
-    double bytes;                         /* of all threads together; 0 for DRAM: no limit */
-    double load_gbs, store_gbs, copy_gbs; /* copy counts what is read and what is written */
+    char name[8]; /* "L1" .. "DRAM" */
+    double bytes; /* of all threads together; 0 for DRAM: no limit */
+    /* The last three count what is read and what is written. Around: without allocating lines, 0
+     * where that makes no sense; copy: as much as is read, mix: half as much. */
+    double load_gbs, store_gbs, around_gbs, copy_gbs, mix_gbs;
 } level;
+
+/* Arithmetic that is no product (bench/rates.def). */
+typedef enum rate {
+#define RATE(NAME, text, loop, per, how) RATE_##NAME,
+#define RATE_TOO(NAME, loop, per, how)
+#include "bench/rates.def"
+#undef RATE
+#undef RATE_TOO
+    RATE_COUNT
+} rate;
 
 typedef struct machine {
     int32_t threads;
     double peak[UNIT_COUNT];  /* 10^9 operations a second; 0: unknown */
     char how[UNIT_COUNT][64]; /* the instruction */
+    double rate[RATE_COUNT];  /* 10^9 results a second; 0: unknown */
+    char rate_how[RATE_COUNT][64];
     level levels[4];
 } machine;
 
 extern const char *const versus_unit_names[UNIT_COUNT];
+extern const char *const versus_rate_names[RATE_COUNT];
 /* Measures for about two seconds. Where there are no loops for the processor all is 0. */
 hone_status versus_machine(int32_t threads, machine *ret, hone_error *err) HONE_NODISCARD;
 json_t *versus_machine_json(const machine *m);
 hone_status versus_machine_read(const char *path, machine *ret, hone_error *err) HONE_NODISCARD;
 void versus_machine_print(const machine *m, FILE *to);
-/* No call can take less: arithmetic at the peak; every argument moved once between the registers
- * and the smallest cache that holds all of them. 0: unknown. */
-double versus_bound_ns(const machine *m, const problem *p, const level **ret_level);
+
+/* One thing that a problem needs, and how long the machine takes for nothing but that. */
+typedef struct need {
+    char name[24]; /* "exp", "L2 copy" */
+    double amount; /* operations, or bytes */
+    double ns;
+} need;
+enum { VERSUS_MAX_NEEDS = 48 };
+typedef struct roofline {
+    need needs[VERSUS_MAX_NEEDS];
+    uint32_t n;
+    uint32_t longest;   /* of the needs: no call can take less */
+    double ns;          /* its time; 0: unknown */
+    const level *level; /* the smallest that holds all arguments */
+    double done;        /* products the kernel does / products of the definition; 1: not known */
+} roofline;
+/* Products at the peak; each kind of other arithmetic at its rate; conversions of each argument in
+ * 16 bits; every argument moved once between the registers and the smallest cache that holds them
+ * all. */
+void versus_roofline(const machine *m, const problem *p, roofline *ret);
 
 /* The loops, each `calls` times. NULL: this processor has none. */
 typedef struct peak_loop {
@@ -172,8 +209,18 @@ typedef struct peak_loop {
     const char *how;
 } peak_loop;
 peak_loop versus_peak_loop(unit u, bool wide);
-typedef enum stream { STREAM_LOAD, STREAM_STORE, STREAM_COPY, STREAM_COUNT } stream;
-/* Over n bytes, a multiple of 1024, once; COPY reads the first half and writes the second. */
+typedef struct rate_loop {
+    rate which;
+    peak_loop loop;
+    bool wide; /* AVX-512 */
+} rate_loop;
+/* The k-th that this processor can run; NULL: there are no more. */
+const rate_loop *versus_rate_loop(unsigned k);
+/* 10^9 operations a second of a loop, by so many threads; 0: the threads could not be started. */
+double versus_speed_of(const peak_loop *loop, int32_t threads);
+typedef enum stream { STREAM_LOAD, STREAM_STORE, STREAM_COPY, STREAM_MIX, STREAM_COUNT } stream;
+/* Over n bytes, a multiple of 3072, once; COPY reads the first half and writes the second, MIX
+ * reads two thirds and writes the last. */
 typedef void stream_loop(char *p, int64_t n);
 stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches);
 
@@ -200,8 +247,7 @@ typedef struct report {
     uint32_t n_duels;
     HONE_VEC(char *) wrong; /* who computed something else, and by how much */
     const machine *machine;
-    double bound_ns; /* 0: unknown */
-    const level *held_by;
+    roofline roofline;
     double max_difference;
 } report;
 

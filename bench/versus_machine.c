@@ -1,6 +1,6 @@
-/* What this machine can do with so many threads, and the least time a problem can take on it.
+/* What this machine can do with so many threads.
  *
- * Reader's map: a team of pinned threads; arithmetic; memory; the bound; as JSON and as text. */
+ * Reader's map: a team of pinned threads; arithmetic; memory; as JSON and as text. */
 #include "bench/versus.h"
 
 #include <pthread.h>
@@ -113,14 +113,19 @@ static double best(team *t, double of_one_call)
 /* ---- arithmetic -------------------------------------------------------------------------------
  */
 
+double versus_speed_of(const peak_loop *loop, int32_t threads)
+{
+    team t = {.arithmetic = loop->run, .threads = threads};
+    return best(&t, loop->ops);
+}
+
 static void measure_peak(machine *m, unit u)
 {
     for (int wide = 0; wide < 2; wide++) {
         peak_loop loop = versus_peak_loop(u, wide != 0);
         if (!loop.run)
             continue;
-        team t = {.arithmetic = loop.run, .threads = m->threads};
-        double speed = best(&t, loop.ops);
+        double speed = versus_speed_of(&loop, m->threads);
         if (speed > m->peak[u]) {
             m->peak[u] = speed;
             snprintf(m->how[u], sizeof m->how[u], "%s", loop.how);
@@ -128,20 +133,32 @@ static void measure_peak(machine *m, unit u)
     }
 }
 
+static void measure_rates(machine *m)
+{
+    const rate_loop *l;
+    for (unsigned k = 0; (l = versus_rate_loop(k)); k++) {
+        double speed = versus_speed_of(&l->loop, m->threads);
+        if (speed <= m->rate[l->which])
+            continue;
+        m->rate[l->which] = speed;
+        snprintf(m->rate_how[l->which], sizeof m->rate_how[0], "%s", l->loop.how);
+    }
+}
+
 /* ---- memory -----------------------------------------------------------------------------------
  */
 
-static double measure_stream(const machine *m, stream s, int64_t bytes, bool is_dram)
+/* `around`: past the caches. */
+static double measure_stream(const machine *m, stream s, int64_t bytes, bool around)
 {
     double most = 0;
-    for (int wide = 0; wide < 2; wide++)
-        for (int around = 0; around <= (is_dram ? 1 : 0); around++) {
-            team t = {.threads = m->threads,
-                      .bytes = bytes / 1024 * 1024,
-                      .stream = versus_stream_loop(s, wide != 0, around != 0)};
-            double speed = t.stream ? best(&t, (double)t.bytes) : 0;
-            most = speed > most ? speed : most;
-        }
+    for (int wide = 0; wide < 2; wide++) {
+        team t = {.threads = m->threads,
+                  .bytes = bytes / 3072 * 3072,
+                  .stream = versus_stream_loop(s, wide != 0, around)};
+        double speed = t.stream ? best(&t, (double)t.bytes) : 0;
+        most = speed > most ? speed : most;
+    }
     return most;
 }
 
@@ -174,9 +191,15 @@ static void measure_levels(machine *m)
             each = 4 * last < MOST_BYTES ? 4 * last : MOST_BYTES;
             each = each / m->threads > last ? each / m->threads : last;
         }
-        l->load_gbs = measure_stream(m, STREAM_LOAD, each, k == 3);
-        l->store_gbs = measure_stream(m, STREAM_STORE, each, k == 3);
-        l->copy_gbs = measure_stream(m, STREAM_COPY, each, k == 3);
+        l->load_gbs = measure_stream(m, STREAM_LOAD, each, false);
+        l->store_gbs = measure_stream(m, STREAM_STORE, each, false);
+        l->copy_gbs = measure_stream(m, STREAM_COPY, each, false);
+        l->mix_gbs = measure_stream(m, STREAM_MIX, each, false);
+        if (k == 3) {
+            double copy = measure_stream(m, STREAM_COPY, each, true);
+            l->around_gbs = measure_stream(m, STREAM_STORE, each, true);
+            l->copy_gbs = copy > l->copy_gbs ? copy : l->copy_gbs;
+        }
     }
 }
 
@@ -191,30 +214,9 @@ hone_status versus_machine(int32_t threads, machine *ret, hone_error *err)
         ret->peak[UNIT_BF16] = ret->peak[UNIT_F32];
         memcpy(ret->how[UNIT_BF16], ret->how[UNIT_F32], sizeof ret->how[0]);
     }
+    measure_rates(ret);
     measure_levels(ret);
     return HONE_OK;
-}
-
-/* ---- the bound --------------------------------------------------------------------------------
- */
-
-static double longest(double a, double b)
-{
-    return a > b ? a : b;
-}
-
-double versus_bound_ns(const machine *m, const problem *p, const level **ret_level)
-{
-    double peak = m->peak[p->unit], bytes = p->read_bytes + p->write_bytes;
-    const level *l = &m->levels[0];
-    while (l->bytes > 0 && l->bytes < bytes)
-        l++;
-    *ret_level = l;
-    if (peak <= 0 || l->load_gbs <= 0 || l->store_gbs <= 0 || l->copy_gbs <= 0)
-        return 0;
-    double both = 2 * (p->read_bytes < p->write_bytes ? p->read_bytes : p->write_bytes);
-    double move = longest(p->read_bytes / l->load_gbs, p->write_bytes / l->store_gbs);
-    return longest(p->flops / peak, longest(move, both / l->copy_gbs));
 }
 
 /* ---- as JSON and as text ----------------------------------------------------------------------
@@ -222,18 +224,33 @@ double versus_bound_ns(const machine *m, const problem *p, const level **ret_lev
 
 json_t *versus_machine_json(const machine *m)
 {
-    json_t *peaks = json_object(), *levels = json_array();
+    json_t *peaks = json_object(), *rates = json_object(), *levels = json_array();
+    for (int r = 0; r < RATE_COUNT; r++)
+        json_object_set_new(rates, versus_rate_names[r],
+                            json_pack("{s:f, s:s}", "gops", m->rate[r], "how", m->rate_how[r]));
     for (int u = 0; u < UNIT_COUNT; u++)
         json_object_set_new(peaks, versus_unit_names[u],
                             json_pack("{s:f, s:s}", "gops", m->peak[u], "how", m->how[u]));
     for (int k = 0; k < 4; k++) {
         const level *l = &m->levels[k];
         json_array_append_new(levels,
-                              json_pack("{s:s, s:f, s:f, s:f, s:f}", "name", l->name, "bytes",
-                                        l->bytes, "load_gbs", l->load_gbs, "store_gbs",
-                                        l->store_gbs, "copy_gbs", l->copy_gbs));
+                              json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "name", l->name,
+                                        "bytes", l->bytes, "load_gbs", l->load_gbs, "store_gbs",
+                                        l->store_gbs, "around_gbs", l->around_gbs, "copy_gbs",
+                                        l->copy_gbs, "mix_gbs", l->mix_gbs));
     }
-    return json_pack("{s:i, s:o, s:o}", "threads", m->threads, "peaks", peaks, "levels", levels);
+    return json_pack("{s:i, s:o, s:o, s:o}", "threads", m->threads, "peaks", peaks, "rates", rates,
+                     "levels", levels);
+}
+
+/* {"gops": 1.5, "how": "..."} */
+static bool read_speed(const json_t *all, const char *name, double *ret, char ret_how[64])
+{
+    const char *how = "";
+    bool good =
+        json_unpack(json_object_get(all, name), "{s:F, s:s}", "gops", ret, "how", &how) == 0;
+    snprintf(ret_how, 64, "%s", how);
+    return good;
 }
 
 hone_status versus_machine_read(const char *path, machine *ret, hone_error *err)
@@ -249,19 +266,19 @@ hone_status versus_machine_read(const char *path, machine *ret, hone_error *err)
     if (st != HONE_OK)
         return st;
     json_t *peaks = json_object_get(j, "peaks"), *levels = json_object_get(j, "levels");
+    json_t *rates = json_object_get(j, "rates");
     bool good = json_unpack(j, "{s:i}", "threads", &ret->threads) == 0;
-    for (int u = 0; u < UNIT_COUNT && good; u++) {
-        const char *how = "";
-        good = json_unpack(json_object_get(peaks, versus_unit_names[u]), "{s:F, s:s}", "gops",
-                           &ret->peak[u], "how", &how) == 0;
-        snprintf(ret->how[u], sizeof ret->how[u], "%s", how);
-    }
+    for (int u = 0; u < UNIT_COUNT && good; u++)
+        good = read_speed(peaks, versus_unit_names[u], &ret->peak[u], ret->how[u]);
+    for (int r = 0; r < RATE_COUNT && good; r++)
+        good = read_speed(rates, versus_rate_names[r], &ret->rate[r], ret->rate_how[r]);
     for (int k = 0; k < 4 && good; k++) {
         level *l = &ret->levels[k];
         const char *name = "";
-        good = json_unpack(json_array_get(levels, (size_t)k), "{s:s, s:F, s:F, s:F, s:F}", "name",
-                           &name, "bytes", &l->bytes, "load_gbs", &l->load_gbs, "store_gbs",
-                           &l->store_gbs, "copy_gbs", &l->copy_gbs) == 0;
+        good = json_unpack(json_array_get(levels, (size_t)k), "{s:s, s:F, s:F, s:F, s:F, s:F, s:F}",
+                           "name", &name, "bytes", &l->bytes, "load_gbs", &l->load_gbs, "store_gbs",
+                           &l->store_gbs, "around_gbs", &l->around_gbs, "copy_gbs", &l->copy_gbs,
+                           "mix_gbs", &l->mix_gbs) == 0;
         snprintf(l->name, sizeof l->name, "%s", name);
     }
     json_decref(j);
@@ -274,12 +291,20 @@ void versus_machine_print(const machine *m, FILE *to)
     for (int u = 0; u < UNIT_COUNT; u++)
         if (m->peak[u] > 0)
             fprintf(to, "  %-8s %9.1f Gop/s  (%s)\n", versus_unit_names[u], m->peak[u], m->how[u]);
+    for (int r = 0; r < RATE_COUNT; r++)
+        if (m->rate[r] > 0)
+            fprintf(to, "  %-12s %9.2f G/s  (%s)\n", versus_rate_names[r], m->rate[r],
+                    m->rate_how[r]);
     for (int k = 0; k < 4; k++) {
         const level *l = &m->levels[k];
         char size[32] = "";
         if (l->bytes > 0)
             snprintf(size, sizeof size, "%.0f KiB", l->bytes / 1024);
-        fprintf(to, "  %-8s %9s  load %7.1f  store %7.1f  copy %7.1f GB/s\n", l->name, size,
-                l->load_gbs, l->store_gbs, l->copy_gbs);
+        fprintf(to,
+                "  %-8s %9s  load %7.1f  store %7.1f  copy %7.1f  2 loads, 1 store %7.1f GB/s\n",
+                l->name, size, l->load_gbs, l->store_gbs, l->copy_gbs, l->mix_gbs);
+        if (l->around_gbs > 0)
+            fprintf(to, "  %-8s %9s  store without allocating lines %.1f GB/s\n", "", "",
+                    l->around_gbs);
     }
 }

@@ -1,37 +1,14 @@
-/* The loops that show what a processor can do: arithmetic on registers alone, and streams of loads
- * and stores. Written as assembly: a compiler is free to spill or to fold intrinsics.
- *
- * Twelve independent accumulators cover latency x throughput of every x86 processor with FMA (4 to
- * 5 cycles, 2 per cycle), and leave four of the sixteen registers AVX2 has. */
+/* The loops that show what a processor can do: products on registers alone, and streams of loads
+ * and stores (versus_rates.c has the others). Written as assembly: a compiler is free to spill or
+ * to fold intrinsics. */
 #include "bench/versus.h"
 
 const char *const versus_unit_names[UNIT_COUNT] = {"f32", "u8 x i8", "bf16", "bits"};
 
 #if defined(__x86_64__)
+#include "bench/versus_loops.h"
 
-#define STEPS 2048 /* of 24 instructions: about 25 microseconds a call */
 /* clang-format off */
-#define TWELVE(I, r)                                                        \
-    I(r, "0") I(r, "1") I(r, "2") I(r, "3") I(r, "4") I(r, "5")             \
-    I(r, "6") I(r, "7") I(r, "8") I(r, "9") I(r, "10") I(r, "11")
-#define ZERO(r, k) "vxorps %%ymm" k ", %%ymm" k ", %%ymm" k "\n\t"
-#define LOOP(name, I, r)                                                                     \
-    static void name(int64_t calls)                                                          \
-    {                                                                                        \
-        int64_t n = calls * STEPS;                                                           \
-        const float x = 0.5F, y = 0.1F;                                                      \
-        __asm__ volatile("vbroadcastss %[x], %%" r "mm14\n\t"                                \
-                         "vbroadcastss %[y], %%" r "mm15\n\t" TWELVE(ZERO, r)                \
-                         "1:\n\t" TWELVE(I, r) TWELVE(I, r) "dec %[n]\n\t"                   \
-                         "jnz 1b\n\t"                                                        \
-                         "vzeroupper"                                                        \
-                         : [n] "+r"(n)                                                       \
-                         : [x] "m"(x), [y] "m"(y)                                            \
-                         : "cc", "rax", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",      \
-                           "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",        \
-                           "xmm13", "xmm14", "xmm15");                                       \
-    }
-
 /* a = a*x + y converges, so no value is slow */
 #define FMA(r, k) "vfmadd213ps %%" r "mm15, %%" r "mm14, %%" r "mm" k "\n\t"
 #define VNNI(r, k) "vpdpbusd %%" r "mm15, %%" r "mm14, %%" r "mm" k "\n\t"
@@ -62,8 +39,11 @@ LOOP(popcnt64, POPCNT, "y")
 #define LOAD(r, at) "vmovups " at "(%[p]), %%" r "mm0\n\t"
 #define STORE(r, at) "vmovups %%" r "mm0, " at "(%[p])\n\t"
 #define PASS_BY(r, at) "vmovntps %%" r "mm0, " at "(%[p])\n\t"
-#define COPY(r, at) LOAD(r, at) "vmovups %%" r "mm0, " at "(%[p], %[half])\n\t"
-#define COPY_BY(r, at) LOAD(r, at) "vmovntps %%" r "mm0, " at "(%[p], %[half])\n\t"
+#define COPY(r, at) LOAD(r, at) "vmovups %%" r "mm0, " at "(%[p], %[part])\n\t"
+/* two thirds are read, one is written */
+#define MIX(r, at) LOAD(r, at) "vaddps " at "(%[p], %[part]), %%" r "mm0, %%" r "mm0\n\t" \
+    "vmovups %%" r "mm0, " at "(%[p], %[part], 2)\n\t"
+#define COPY_BY(r, at) LOAD(r, at) "vmovntps %%" r "mm0, " at "(%[p], %[part])\n\t"
 #define STREAM(name, I, r, v, parts)                                                      \
     static void name(char *p, int64_t n)                                                  \
     {                                                                                     \
@@ -75,7 +55,7 @@ LOOP(popcnt64, POPCNT, "y")
                          "sfence\n\t"                                                     \
                          "vzeroupper"                                                     \
                          : [p] "+r"(p)                                                    \
-                         : [end] "r"(end), [half] "r"(n / 2)                              \
+                         : [end] "r"(end), [part] "r"(n / (parts))                              \
                          : "cc", "memory", "xmm0");                                       \
     }
 STREAM(load512, LOAD, "z", "64", 1)
@@ -86,6 +66,8 @@ STREAM(store512by, PASS_BY, "z", "64", 1)
 STREAM(store256by, PASS_BY, "y", "32", 1)
 STREAM(copy512, COPY, "z", "64", 2)
 STREAM(copy256, COPY, "y", "32", 2)
+STREAM(mix512, MIX, "z", "64", 3)
+STREAM(mix256, MIX, "y", "32", 3)
 STREAM(copy512by, COPY_BY, "z", "64", 2)
 STREAM(copy256by, COPY_BY, "y", "32", 2)
 /* clang-format on */
@@ -102,7 +84,7 @@ static bool has_narrow(void)
 
 peak_loop versus_peak_loop(unit u, bool wide)
 {
-    static const double n = 24.0 * STEPS;
+    static const double n = INSTANCES;
     if (wide ? !has_wide() : !has_narrow())
         return (peak_loop){0};
     switch (u) {
@@ -135,6 +117,7 @@ stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches)
         {{load256, load512}, {NULL, NULL}},
         {{store256, store512}, {store256by, store512by}},
         {{copy256, copy512}, {copy256by, copy512by}},
+        {{mix256, mix512}, {NULL, NULL}},
     };
     return (wide ? has_wide() : has_narrow()) ? loops[s][around_caches][wide] : NULL;
 }

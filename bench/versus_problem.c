@@ -191,6 +191,8 @@ static double products(const problem *p)
                (strcmp(p->kernel, "matmul_b2") == 0 ? 2 : 1);
     if (strcmp(p->kernel, "attention") == 0)
         return 4 * out * (double)versus_size(p, "L", 1);
+    if (strcmp(p->kernel, "attention_causal") == 0) /* the keys that queries see */
+        return 2 * out * (double)(versus_size(p, "L", 1) + 1);
     if (begins(p->kernel, "conv2d_transposed"))
         return 2 * (double)p->args[0].elements * (double)f->elements /
                (double)versus_size(p, "CI", 1);
@@ -211,8 +213,10 @@ static double products(const problem *p)
 static void count_work(problem *p, hone_program *program)
 {
     p->flops = products(p);
-    if (p->flops <= 0)
+    p->counts_products = p->flops > 0;
+    if (!p->counts_products)
         p->flops = (double)hone_program_flops(program);
+    hone_program_least_work(program, p->work);
     for (uint32_t k = 0; k < p->n_args; k++)
         *(p->args[k].output ? &p->write_bytes : &p->read_bytes) += (double)p->args[k].bytes;
     p->unit = is_of_bits(p)                   ? UNIT_BITS

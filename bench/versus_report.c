@@ -19,7 +19,13 @@ static double least_of(const contestant *c)
 /* The least time possible against the best sample, in percent; 0: unknown. */
 static double share(const report *r, const contestant *c)
 {
-    return 100 * r->bound_ns / least_of(c);
+    return 100 * r->roofline.ns / least_of(c);
+}
+
+/* Fewer products, or more, than its definition has. */
+static bool is_counted_otherwise(const roofline *f)
+{
+    return f->done < 0.99 || f->done > 1.01;
 }
 
 /* An interval this wide decides nothing. */
@@ -61,23 +67,27 @@ static void print_contestant(const report *r, const contestant *c)
 {
     printf("  %-12s %9.1f %8.1f %8.1f", c->name, median_of(c) / 1e3, gflops(c, median_of(c)),
            gflops(c, least_of(c)));
-    if (r->bound_ns > 0)
+    if (r->roofline.ns > 0)
         printf("  %6.0f %%", share(r, c));
     else
         printf("  %8s", "?");
 }
 
+/* What the problem needs, the longest first said by itself. */
 static void print_bound(const report *r)
 {
-    const problem *p = r->p;
-    if (r->bound_ns <= 0)
+    const roofline *f = &r->roofline;
+    if (f->ns <= 0)
         return;
-    printf("\nroofline %.1f us: %.4g Mop at %.1f Gop/s take %.1f us; %.4g MB in and %.4g MB out "
-           "are held "
-           "by %s\n",
-           r->bound_ns / 1e3, p->flops / 1e6, r->machine->peak[p->unit],
-           p->flops / r->machine->peak[p->unit] / 1e3, p->read_bytes / 1e6, p->write_bytes / 1e6,
-           r->held_by->name);
+    printf("\nroofline %.2f us, by %s; the arguments, %.4g MB in and %.4g MB out, are held by %s\n",
+           f->ns / 1e3, f->needs[f->longest].name, r->p->read_bytes / 1e6, r->p->write_bytes / 1e6,
+           f->level->name);
+    for (uint32_t k = 0; k < f->n; k++)
+        printf("  %-14s %12.4g M  %10.2f us\n", f->needs[k].name, f->needs[k].amount / 1e6,
+               f->needs[k].ns / 1e3);
+    if (is_counted_otherwise(f))
+        printf("  of the definition's products the kernel does %.1f %%: held to those\n",
+               100 * f->done);
 }
 
 void versus_print(const report *r)
@@ -133,7 +143,7 @@ static json_t *describe(const report *r, const contestant *c, const duel *d)
     json_t *j = json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "name", c->name, "detail", c->detail,
                           "median_ns", median_of(c), "best_ns", least_of(c), "gflops",
                           gflops(c, median_of(c)), "best_gflops", gflops(c, least_of(c)));
-    if (r->bound_ns > 0)
+    if (r->roofline.ns > 0)
         json_object_set_new(j, "percent_of_roofline", json_real(share(r, c)));
     if (d)
         json_object_set_new(j, "against_base",
@@ -143,6 +153,15 @@ static json_t *describe(const report *r, const contestant *c, const duel *d)
                                       numbers(d->base_ns.v, d->base_ns.n), "other_ns",
                                       numbers(d->other_ns.v, d->other_ns.n)));
     return j;
+}
+
+static json_t *needs_of(const roofline *f)
+{
+    json_t *all = json_array();
+    for (uint32_t k = 0; k < f->n; k++)
+        json_array_append_new(all, json_pack("{s:s, s:f, s:f}", "name", f->needs[k].name, "amount",
+                                             f->needs[k].amount, "ns", f->needs[k].ns));
+    return all;
 }
 
 void versus_print_json(const report *r, FILE *to)
@@ -161,13 +180,13 @@ void versus_print_json(const report *r, FILE *to)
         json_array_append_new(others, describe(r, r->duels[k].other, &r->duels[k]));
     for (uint32_t k = 0; k < r->wrong.n; k++)
         json_array_append_new(wrong, json_string(r->wrong.v[k]));
-    json_t *j =
-        json_pack("{s:s, s:s, s:i, s:b, s:f, s:f, s:f, s:f, s:s, s:o, s:o, s:o, s:o, s:o}",
-                  "problem", r->title, "cpu", r->cpu, "threads", r->p->threads, "weights_packed",
-                  r->p->prepacked, "load_average", r->load, "largest_difference", r->max_difference,
-                  "flops", r->p->flops, "roofline_ns", r->bound_ns, "held_by", r->held_by->name,
-                  "machine", versus_machine_json(r->machine), "calibration", tried, "left_out",
-                  wrong, "base", describe(r, r->base, NULL), "others", others);
+    json_t *j = json_pack(
+        "{s:s, s:s, s:i, s:b, s:f, s:f, s:f, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "problem",
+        r->title, "cpu", r->cpu, "threads", r->p->threads, "weights_packed", r->p->prepacked,
+        "load_average", r->load, "largest_difference", r->max_difference, "flops", r->p->flops,
+        "roofline_ns", r->roofline.ns, "products_done", r->roofline.done, "needs",
+        needs_of(&r->roofline), "machine", versus_machine_json(r->machine), "calibration", tried,
+        "left_out", wrong, "base", describe(r, r->base, NULL), "others", others);
     char *text = hone_json_text(j);
     fprintf(to, "%s\n", text);
     free(text);
@@ -176,7 +195,7 @@ void versus_print_json(const report *r, FILE *to)
 
 /* Fields: us of hone's median call, GFLOP/s, percent of roofline; then, empty where nobody else
  * took part: the strongest other's name, ratio, its interval's ends, best to best, "disturbed" or
- * nothing, its detail. */
+ * nothing, its detail; then what bounds it, and its products by the definition's if they differ. */
 hone_status versus_append(const report *r, const char *path, hone_error *err)
 {
     FILE *f = fopen(path, "a");
@@ -186,10 +205,15 @@ hone_status versus_append(const report *r, const char *path, hone_error *err)
     fprintf(f, "%.2f\t%.1f\t%.1f\t", median_of(r->base) / 1e3, gflops(r->base, median_of(r->base)),
             share(r, r->base));
     if (d)
-        fprintf(f, "%s\t%.3f\t%.3f\t%.3f\t%.3f\t%s\t%s\n", d->other->name, d->ratio, d->lo, d->hi,
+        fprintf(f, "%s\t%.3f\t%.3f\t%.3f\t%.3f\t%s\t%s\t", d->other->name, d->ratio, d->lo, d->hi,
                 d->best_ratio, is_disturbed(d) ? "disturbed" : "", d->other->detail);
     else
-        fprintf(f, "\t\t\t\t\t\t\n");
+        fprintf(f, "\t\t\t\t\t\t\t");
+    const roofline *bound = &r->roofline;
+    fprintf(f, "%s\t", bound->n ? bound->needs[bound->longest].name : "");
+    if (is_counted_otherwise(bound))
+        fprintf(f, "%.3f", bound->done);
+    fputc('\n', f);
     if (fclose(f) != 0)
         return hone_fail_errno(err, HONE_E_IO, "cannot append to %s", path);
     return HONE_OK;

@@ -31,7 +31,7 @@ static void free_plan(build_plan *p)
 /* Targets by the names of their processors in the lock, or as `hone lock` takes them. */
 typedef struct wanted {
     const char *names; /* with commas; NULL: any */
-    cli_targets targets;
+    cli_target_list targets;
 } wanted;
 
 static bool has_name(const char *names, const char *name)
@@ -58,7 +58,7 @@ static hone_status load_wanted(const build_plan *p, wanted *w, hone_error *err)
     for (uint32_t k = 0; k < p->lock.entries.n && w->names; k++)
         if (has_name(w->names, p->lock.entries.v[k].target.cpu))
             return HONE_OK;
-    return w->names ? cli_targets_load(w->names, &w->targets, err) : HONE_OK;
+    return w->names ? cli_target_list_load(w->names, CLI_MAX, &w->targets, err) : HONE_OK;
 }
 
 static void say_missing(const build_plan *p, const char *name, const wanted *w)
@@ -66,6 +66,19 @@ static void say_missing(const build_plan *p, const char *name, const wanted *w)
     const char *target = w->targets.n ? w->targets.v[0].cpu : w->names;
     hone_log(HONE_LOG_ERROR, "%s: there is no %s%s%s: run `hone lock -o %s KERNEL --name %s`",
              p->lock_path, name, target ? " for " : "", target ? target : "", p->lock_path, name);
+}
+
+/* What a lock would have a program call is for who builds it to say. */
+static hone_status check_call(const build_plan *p, const hone_lock_entry *e, hone_error *err)
+{
+    for (unsigned k = 0; e->call && k < p->libraries.n; k++)
+        if (strcmp(p->libraries.v[k], e->call->name) == 0)
+            return HONE_OK;
+    return e->call ? hone_fail(err, HONE_E_INPUT,
+                               "%s:%d: %s calls %s of library %s: allow that with --allow-lib %s",
+                               p->lock_path, e->line, e->function, e->call->function, e->call->name,
+                               e->call->name)
+                   : HONE_OK;
 }
 
 /* The entries of a function, of which each is a variant. */
@@ -86,6 +99,7 @@ static hone_status choose_one(build_plan *p, const char *name, const wanted *w, 
                              "%s: %s is for more than %d targets: choose with "
                              "--target",
                              p->lock_path, name, HONE_CODEGEN_MAX_VARIANTS);
+        HONE_TRY(check_call(p, e, err));
         j->order[j->n] = j->n;
         j->v[j->n++].e = e;
     }
@@ -152,6 +166,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"-o", CLI_TEXT, "DIR", &p.folder, "folder to write to (default .)", 0},
         {"--locked", CLI_FLAG, NULL, &p.locked, "what is stale or missing: exit code 4", 0},
         {"--depfile", CLI_TEXT, "FILE", &depfile, "what was read, as a rule for make or ninja", 0},
+        {"--allow-lib", CLI_LIST, "NAME", &p.libraries,
+         "functions may call this library (docs/LIBRARIES.md)", 0},
         {"--target", CLI_TEXT, "T[,T]...", &target,
          "of several targets these: processors, or as in lock", 0},
     };

@@ -28,6 +28,7 @@ typedef struct build_job {
 
 typedef struct build_plan {
     const char *lock_path, *folder;
+    cli_list libraries; /* that functions may call */
     bool locked;
     hone_lock lock;
     HONE_VEC(build_job *) jobs;

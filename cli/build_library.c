@@ -64,8 +64,8 @@ void cli_build_look(const build_plan *p, build_job *j)
 /* What differs between variants. */
 static void report_variant(const hone_lock_entry *of, json_t *r)
 {
-    static const char *const as_locked[] = {"target",  "rung",    "reason",
-                                            "time_ns", "checked", "expected_share"};
+    static const char *const as_locked[] = {"target",  "rung",           "reason", "time_ns",
+                                            "checked", "expected_share", "library"};
     json_t *e = json_loads(of->text, 0, NULL);
     HONE_ASSERT(e);
     for (unsigned k = 0; k < HONE_LEN(as_locked); k++) {
@@ -74,7 +74,8 @@ static void report_variant(const hone_lock_entry *of, json_t *r)
             json_object_set(r, as_locked[k], v);
     }
     json_object_set_new(r, "threads", json_integer(of->threads));
-    json_object_set_new(r, "trace", json_loads(of->trace, 0, NULL));
+    if (!of->call)
+        json_object_set_new(r, "trace", json_loads(of->trace, 0, NULL));
     json_object_set_new(r, of->time_ns ? "measured_with" : "chosen_with",
                         json_pack("{s:s, s:s, s:i}", "hone", of->hone_version, "llvm",
                                   of->llvm_version, "space_version", of->space_version));
@@ -124,7 +125,8 @@ hone_status cli_build_library(const build_plan *p, build_job *j, hone_error *err
                                 .as_written = v->as_written,
                                 .intrins = v->set,
                                 .target = &v->e->target,
-                                .threads = v->e->threads};
+                                .threads = v->e->threads,
+                                .call = v->e->call};
     }
     hone_status st = cli_library_make(all, j->n, j->function, j->order, &l, err);
     if (st == HONE_OK) {
@@ -141,7 +143,11 @@ hone_status cli_build_library(const build_plan *p, build_job *j, hone_error *err
             const hone_lock_entry *of = j->v[j->order[k]].e;
             if (j->n > 1)
                 printf(" %s", of->target.cpu);
-            printf(" %s%s", hone_rung_name(of->rung), k + 1 < j->n ? "," : "\n");
+            printf(" %s", hone_rung_name(of->rung));
+            if (of->call)
+                printf(", calls %s of %s%s%s", of->call->function, of->call->file,
+                       *of->call->link ? ": link with -l" : "", of->call->link);
+            fputs(k + 1 < j->n ? "," : "\n", stdout);
         }
     }
     cli_library_free(&l);

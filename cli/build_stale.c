@@ -1,5 +1,6 @@
 /* hone build: is each entry as it was locked, and what takes the place of one that is not. */
 #include "cli/build.h"
+#include "cli/lookup.h"
 
 /* What the ladder says without logs, of the program as it is now. */
 static hone_status answer_now(build_variant *v, const cli_kernel *now, hone_error *err)
@@ -12,7 +13,8 @@ static hone_status answer_now(build_variant *v, const cli_kernel *now, hone_erro
                                                          .title = e->kernel,
                                                          .target = &e->target,
                                                          .threads = e->threads,
-                                                         .lowest = HONE_RUNG_default},
+                                                         .lowest = HONE_RUNG_default,
+                                                         .accept = cli_accept_code},
                                  &a, err);
     if (st == HONE_OK) {
         hone_lock_entry_make(&(hone_lock_of){.function = e->function,

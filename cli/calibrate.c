@@ -285,7 +285,8 @@ static int run(int argc, char **argv, const cli_command *self)
                                                 .insecure_loopback = insecure},
                            &u.pool, &err);
     if (st == HONE_OK)
-        st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), &u.local, &err);
+        st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), NULL, &u.local,
+                             &err);
     if (st == HONE_OK)
         st = hone_pool_listen(u.pool, cli_local_endpoint(u.local), &err);
     if (st == HONE_OK)

@@ -60,13 +60,29 @@ int cli_fail(hone_status s, const hone_error *err);
 /* Prints one line and returns 2. */
 int cli_usage(const cli_command *c, const char *fmt, ...) HONE_PRINTF(2, 3);
 
+/* ---- strategies ------------------------------------------------------------------------------ */
+
+/* Help of --strategy and of --without, with what the tables have; into ret, cut to `room` bytes. */
+void cli_strategies_help(char *ret, size_t room);
+void cli_parts_help(char *ret, size_t room);
+/* Prints one line and returns 2. */
+int cli_unknown_strategy(const cli_command *self, const char *name);
+/* The set of parts named, as hone_search_options has it; false: one is not known, which a line
+ * says. */
+bool cli_parts_find(const cli_command *self, const cli_list *names, uint32_t *ret);
+
 /* ---- kernels, targets ------------------------------------------------------------------------ */
 
 typedef struct cli_kernel {
     hone_program program; /* verified */
+    char *arg;            /* as it was named: a built-in, or FILE.hone[:name] */
     char *title;          /* "matmul M=512 N=512 K=512" */
     char *sizes;          /* {"K":512,"M":512,"N":512} */
+    char *text;           /* in the kernel language, of one that no file has; else NULL */
 } cli_kernel;
+/* What `arg` names: bytes of its file's name, 0: a built-in; *ret_name: the kernel in it, or the
+ * built-in; NULL: the only one. Borrowed from arg. */
+size_t cli_kernel_file(const char *arg, const char **ret_name);
 /* A built-in's name, or FILE.hone[:name]. HONE_E_INPUT, HONE_E_NOTFOUND. */
 hone_status cli_kernel_load(const char *arg, const cli_sizes *sizes, cli_kernel *ret,
                             hone_error *err) HONE_NODISCARD;
@@ -82,9 +98,12 @@ typedef struct cli_task_list {
     uint32_t n, cap;
     char *name;
 } cli_task_list;
-/* "-": standard input. HONE_E_INPUT, HONE_E_NOTFOUND, HONE_E_IO, HONE_E_LIMIT. */
-hone_status cli_task_list_load(const char *path, cli_task_list *ret,
+/* "-": standard input. Of a model (MODEL.onnx) the kernels of its plan; dims: sizes of dimensions
+ * that have names, else not looked at. HONE_E_INPUT, HONE_E_NOTFOUND, HONE_E_IO, HONE_E_LIMIT,
+ * HONE_E_UNSUPPORTED. */
+hone_status cli_task_list_load(const char *path, const cli_sizes *dims, cli_task_list *ret,
                                hone_error *err) HONE_NODISCARD;
+bool cli_is_model(const char *path);
 void cli_task_list_free(cli_task_list *l);
 
 /* "native", a processor's name, a JSON target text, or a file that holds one. HONE_E_INPUT. */
@@ -129,10 +148,11 @@ hone_status cli_target_of_devices(hone_pool *pool, const cli_list *listen, const
                                   bool (*turn)(void *ctx), void *ctx, hone_target *ret,
                                   hone_error *err) HONE_NODISCARD;
 
-/* Workers of this process's own, on this machine, over an ipc endpoint in a private folder. */
+/* Workers of this process's own, on this machine, over an ipc endpoint in a private folder. One
+ * that measures may call these libraries, as --candidate-lib has them (borrowed; NULL: none). */
 typedef struct cli_local cli_local;
-hone_status cli_local_start(bool device, int32_t threads, cli_local **ret,
-                            hone_error *err) HONE_NODISCARD;
+hone_status cli_local_start(bool device, int32_t threads, const cli_list *libraries,
+                            cli_local **ret, hone_error *err) HONE_NODISCARD;
 const char *cli_local_endpoint(const cli_local *l);
 /* Starts again what has died or does not answer, at most a few times. To be called between turns of
  * the pool that they serve. */

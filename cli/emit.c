@@ -25,6 +25,11 @@ hone_status cli_compile(const cli_schedule *s, hone_emit emit, const char *name,
     hone_status st = hone_codegen_new(s->target, &g, err);
     if (st != HONE_OK)
         return st;
+    if (s->call) {
+        st = hone_codegen_emit_call(g, s->program, s->call, emit, name, ret, err);
+        hone_codegen_free(g);
+        return st;
+    }
     hone_codegen_intrin *intrins;
     hone_codegen_options o = options_of(s, emit, name, &intrins);
     st = hone_codegen_emit(g, s->program, &o, ret, err);
@@ -68,10 +73,38 @@ hone_status cli_library_make(const cli_schedule *v, unsigned n, const char *name
                              unsigned ret_order[], cli_library *ret, hone_error *err)
 {
     *ret = (cli_library){0};
+    for (unsigned k = 0; k < n && n > 1; k++)
+        if (v[k].call)
+            return hone_fail(err, HONE_E_INPUT,
+                             "a call of library %s cannot be one of several variants: choose its "
+                             "target alone",
+                             v[k].call->name);
     hone_status st = n == 1 ? cli_compile(v, HONE_EMIT_OBJECT, name, &ret->object, err)
                             : compile_variants(v, n, name, ret_order, &ret->object, err);
     if (st == HONE_OK)
         hone_codegen_header(v->program, name, &ret->object, &ret->header);
+    return st;
+}
+
+hone_status cli_library_make_sized(const cli_schedule *v, const hone_codegen_size *sizes,
+                                   unsigned n, int64_t least, const hone_codegen_range *ranges,
+                                   unsigned n_ranges, const char *name, unsigned *ret_bad,
+                                   cli_library *ret, hone_error *err)
+{
+    hone_codegen_sized all[HONE_CODEGEN_MAX_SIZED] = {0};
+    hone_codegen_intrin *intrins[HONE_CODEGEN_MAX_SIZED];
+    *ret = (cli_library){0};
+    for (unsigned k = 0; k < n; k++) {
+        all[k].program = v[k].program;
+        all[k].options = options_of(&v[k], HONE_EMIT_OBJECT, NULL, &intrins[k]);
+        all[k].options.size = &sizes[k];
+    }
+    hone_status st = hone_codegen_emit_sizes(v[0].target, all, n, least, ranges, n_ranges, name,
+                                             ret_bad, &ret->object, err);
+    if (st == HONE_OK)
+        hone_codegen_header(v[n - 1].program, name, &ret->object, &ret->header);
+    for (unsigned k = 0; k < n; k++)
+        free(intrins[k]);
     return st;
 }
 

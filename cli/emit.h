@@ -13,9 +13,11 @@ typedef struct cli_schedule {
     const hone_intrin_set *intrins;
     const hone_target *target;
     int32_t threads;
+    const hone_libcall *call; /* instead of all this, but for the program's arguments; or NULL */
 } cli_schedule;
 
-/* Object, assembly or LLVM's IR of a function `name`. As hone_codegen_emit. */
+/* Object, assembly or LLVM's IR of a function `name`. As hone_codegen_emit, or of a call as
+ * hone_codegen_emit_call. */
 hone_status cli_compile(const cli_schedule *s, hone_emit emit, const char *name, hone_code *ret,
                         hone_error *err) HONE_NODISCARD;
 
@@ -27,10 +29,17 @@ typedef struct cli_library {
 } cli_library;
 /* Object and header; what is said about them is the caller's to set. Of one schedule as
  * hone_codegen_emit; of several, at most HONE_CODEGEN_MAX_VARIANTS, a function that chooses among
- * them, with ret_order, as hone_codegen_emit_variants. */
+ * them, with ret_order, as hone_codegen_emit_variants. HONE_E_INPUT: one of several is a library's
+ * call. */
 hone_status cli_library_make(const cli_schedule *v, unsigned n, const char *name,
                              unsigned ret_order[], cli_library *ret,
                              hone_error *err) HONE_NODISCARD;
+/* A function for a range of sizes, as hone_codegen_emit_sizes: sizes[k] says for which v[k] is
+ * called. */
+hone_status cli_library_make_sized(const cli_schedule *v, const hone_codegen_size *sizes,
+                                   unsigned n, int64_t least, const hone_codegen_range *ranges,
+                                   unsigned n_ranges, const char *name, unsigned *ret_bad,
+                                   cli_library *ret, hone_error *err) HONE_NODISCARD;
 /* As hone_codegen_check_variants: can these be one function? Looks at targets only. */
 hone_status cli_check_variants(const cli_schedule *v, unsigned n, hone_error *err) HONE_NODISCARD;
 void cli_library_free(cli_library *l);

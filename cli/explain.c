@@ -3,10 +3,12 @@
  *   what there is     results and rejections
  *   the fastest       measured, and as the model and the draft see them
  *   decisions         how much slower candidates are that decide otherwise than the best does
- *   features          what a model trained on this log looks at */
+ *   features          what a model trained on this log looks at
+ *   library calls     what was measured of them beside */
 #include "cli/cli.h"
 #include "costmodel/costmodel.h"
 #include "db/db.h"
+#include "libcall/libcall.h"
 #include "tuner/calibrate/calibrate.h"
 #include "space/space.h"
 
@@ -40,6 +42,7 @@ typedef struct story {
     HONE_VEC(candidate) v; /* those with a time first, the fastest first */
     HONE_VEC(rejection) rejections;
     uint64_t records, ok;
+    json_t *libraries; /* array */
     hone_model *model;
     hone_model_metrics metrics;
 } story;
@@ -63,7 +66,7 @@ static void note_rejection(story *s, const hone_db_record *r)
 static bool add_record(void *ctx, const hone_db_record *r)
 {
     story *s = ctx;
-    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT)
+    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT || r->suspect)
         return true;
     s->records++;
     s->ok += r->status == HONE_OK;
@@ -76,6 +79,41 @@ static bool add_record(void *ctx, const hone_db_record *r)
         hone_trace_parse(r->trace, strlen(r->trace), &c.trace, NULL) == HONE_OK)
         hone_vec_push(&s->v, c);
     return true;
+}
+
+/* {"library": {..}, "status", "compare_ns" or "reason"} */
+static bool add_call(void *ctx, const hone_db_record *r)
+{
+    story *s = ctx;
+    hone_libcall c;
+    if (r->status >= HONE_STATUS_COUNT ||
+        hone_libcall_parse(r->trace, strlen(r->trace), &c, NULL) != HONE_OK)
+        return true;
+    char *text = hone_libcall_text(&c);
+    json_t *j = json_loads(text, 0, NULL);
+    free(text);
+    json_object_set_new(j, "status", json_string(hone_status_name(r->status)));
+    if (r->status == HONE_OK)
+        json_object_set_new(j, "compare_ns", json_integer(hone_db_record_clock(r)));
+    else
+        json_object_set_new(j, "reason", hone_json_string(r->reason));
+    json_array_append_new(s->libraries, j);
+    return true;
+}
+
+static hone_status read_calls(story *s, hone_db *db, int64_t workload_id, const char *target_text,
+                              hone_error *err)
+{
+    hone_db_target t = {0};
+    char *text = hone_libcall_target(target_text);
+    s->libraries = json_array();
+    hone_status st = hone_db_target_find(db, text, s->threads, &t, NULL);
+    if (st == HONE_OK)
+        st = hone_db_each_record(
+            db, &(hone_db_where){.workload_id = workload_id, .target_id = t.id}, add_call, s, err);
+    hone_db_target_free(&t);
+    free(text);
+    return st == HONE_E_NOTFOUND ? HONE_OK : st;
 }
 
 static hone_status read_log(story *s, const char *path, hone_error *err)
@@ -93,6 +131,8 @@ static hone_status read_log(story *s, const char *path, hone_error *err)
         if (st == HONE_OK)
             st = hone_db_each_record(db, &(hone_db_where){.workload_id = w.id, .target_id = t.id},
                                      add_record, s, err);
+        if (st == HONE_OK)
+            st = read_calls(s, db, w.id, text, err);
         if (st == HONE_E_NOTFOUND)
             hone_fail(err, st, "'%.300s' has no result of %.200s for %d thread%s on %.60s", path,
                       s->kernel->title, s->threads, s->threads == 1 ? "" : "s", s->target->cpu);
@@ -305,6 +345,8 @@ static json_t *json_of(const story *s)
                           "trained_on", (json_int_t)s->metrics.trained_on);
     if (!isnan(s->metrics.pair_accuracy))
         json_object_set_new(j, "pair_accuracy", json_real(s->metrics.pair_accuracy));
+    if (json_array_size(s->libraries))
+        json_object_set(j, "libraries", s->libraries);
     return j;
 }
 
@@ -316,6 +358,21 @@ static double get(const json_t *j, const char *key)
 static const char *text_of(const json_t *j, const char *key)
 {
     return json_string_value(json_object_get(j, key));
+}
+
+static void print_call(const json_t *x, double best)
+{
+    char time[32];
+    const json_t *c = json_object_get(x, "library");
+    printf("library call on record: %s, %s of %s: ", text_of(c, "name"), text_of(c, "function"),
+           text_of(c, "real"));
+    cli_format_ns(get(x, "compare_ns"), time);
+    if (text_of(x, "reason"))
+        printf("rejected: %s\n", text_of(x, "reason"));
+    else if (best > 0)
+        printf("%s, %.3f of the first one's time\n", time, over(get(x, "compare_ns"), best));
+    else
+        printf("%s\n", time);
 }
 
 /* The same, for people. */
@@ -347,6 +404,7 @@ static void print_text(const json_t *j)
     json_array_foreach(json_object_get(j, "decisions"), k, x)
         printf("  %7.3f  %4.0f alike, %4.0f not  %s\n", get(x, "otherwise"), get(x, "alike"),
                get(x, "unlike"), text_of(x, "decision"));
+    json_array_foreach(json_object_get(j, "libraries"), k, x) print_call(x, best);
     if (json_array_size(json_object_get(j, "features")))
         puts("features, and their share in what the model has learned");
     json_array_foreach(json_object_get(j, "features"), k, x)
@@ -403,6 +461,7 @@ static int run(int argc, char **argv, const cli_command *self)
     }
     hone_vec_free(&s.v);
     hone_vec_free(&s.rejections);
+    json_decref(s.libraries);
     hone_model_free(s.model);
     cli_kernel_free(&k);
     return st == HONE_OK ? 0 : cli_fail(st, &err);

@@ -1,4 +1,6 @@
-/* hone-device: a measuring worker alone. Needs libzmq, libseccomp and libc, no LLVM. */
+/* hone-device: a measuring worker alone. Needs libzmq, libseccomp and libc, no LLVM; a static one
+ * (cmake/board.cmake) needs nothing. */
+#include "libcall/libcall.h"
 #include "workers/workers.h"
 
 #include <getopt.h>
@@ -13,7 +15,12 @@ static const char usage[] =
     "  --key FILE          this device's key, made by `hone keygen FILE`\n"
     "  --allow FILE        public keys of coordinators: lines '<public key> <name>'\n"
     "  --insecure-loopback tcp on this machine without keys: any of its users may connect\n"
-    "  --sandbox on|off    off only to debug under sanitizers (default on)\n"
+    "  --label WORD        a service finds this device by label=WORD; repeat for more, 16 at most\n"
+    "  --spool DIR         keep results there until they are acknowledged, also over a restart\n"
+    "  --candidate-lib NAME=TEXT\n"
+    "                      kernels may call this library, as TEXT says; repeat for more\n"
+    "  --sandbox on|off    off: kernels are not confined, as where there is no seccomp (default "
+    "on)\n"
     "  --describe          print what this machine is, as text for `hone tune --target`\n"
     "  --verbose           say more\n"
     "  --help, --version\n"
@@ -29,6 +36,9 @@ enum {
     OPT_KEY,
     OPT_ALLOW,
     OPT_INSECURE,
+    OPT_LABEL,
+    OPT_SPOOL,
+    OPT_LIBRARY,
     OPT_SANDBOX,
     OPT_DESCRIBE,
     OPT_VERBOSE,
@@ -42,6 +52,9 @@ static const struct option options[] = {
     {"key", required_argument, NULL, OPT_KEY},
     {"allow", required_argument, NULL, OPT_ALLOW},
     {"insecure-loopback", no_argument, NULL, OPT_INSECURE},
+    {"label", required_argument, NULL, OPT_LABEL},
+    {"spool", required_argument, NULL, OPT_SPOOL},
+    {"candidate-lib", required_argument, NULL, OPT_LIBRARY},
     {"sandbox", required_argument, NULL, OPT_SANDBOX},
     {"describe", no_argument, NULL, OPT_DESCRIBE},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
@@ -50,15 +63,19 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static int failed(hone_status s, const hone_error *err)
+{
+    fprintf(stderr, "hone-device: %s\n", err->message);
+    return hone_status_exit_code(s);
+}
+
 static int describe(void)
 {
     hone_target here;
     hone_error err = {0};
     hone_status s = hone_target_host(&here, &err);
-    if (s != HONE_OK) {
-        fprintf(stderr, "hone-device: %s\n", err.message);
-        return hone_status_exit_code(s);
-    }
+    if (s != HONE_OK)
+        return failed(s, &err);
     char *text = hone_target_text(&here);
     puts(text);
     free(text);
@@ -73,7 +90,11 @@ static int bad_usage(const char *what)
 
 int main(int argc, char **argv)
 {
-    hone_worker_options o = {.roles = HONE_ROLE_RUN};
+    const char *labels[17] = {0};
+    unsigned n_labels = 0;
+    hone_libcall_library libraries[HONE_LIBCALL_MAX];
+    hone_worker_options o = {.roles = HONE_ROLE_RUN, .labels = labels, .libraries = libraries};
+    hone_error err = {0};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case OPT_CONNECT:
@@ -90,6 +111,21 @@ int main(int argc, char **argv)
             break;
         case OPT_INSECURE:
             o.insecure_loopback = true;
+            break;
+        case OPT_LABEL:
+            if (n_labels + 1 == HONE_LEN(labels))
+                return bad_usage("more than 16 labels");
+            labels[n_labels++] = optarg;
+            break;
+        case OPT_SPOOL:
+            o.spool = optarg;
+            break;
+        case OPT_LIBRARY:
+            if (o.n_libraries == HONE_LIBCALL_MAX)
+                return bad_usage("too many libraries");
+            if (hone_libcall_load(optarg, &libraries[o.n_libraries], NULL, &err) != HONE_OK)
+                return failed(err.status, &err);
+            o.n_libraries++;
             break;
         case OPT_SANDBOX:
             o.sandbox = optarg;
@@ -115,9 +151,8 @@ int main(int argc, char **argv)
         return bad_usage("it takes options only");
     if (!o.connect == !o.listen)
         return bad_usage("give either --connect or --listen");
-    hone_error err = {0};
     hone_status s = hone_worker_run(&o, &err);
-    if (s != HONE_OK)
-        fprintf(stderr, "hone-device: %s\n", err.message);
-    return hone_status_exit_code(s);
+    for (unsigned k = 0; k < o.n_libraries; k++)
+        hone_libcall_library_free(&libraries[k]);
+    return s == HONE_OK ? 0 : failed(s, &err);
 }

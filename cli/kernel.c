@@ -22,6 +22,7 @@ static void describe(const char *arg, const cli_sizes *sizes, cli_kernel *ret)
         json_object_set_new(json, name, json_integer(sizes->v[k].value));
         free(name);
     }
+    ret->arg = hone_xstrdup(arg);
     ret->title = hone_text_clean(title.s);
     ret->sizes = hone_json_text(json);
     hone_buf_free(&title);
@@ -61,22 +62,30 @@ static void without_place(const char *name, hone_error *err)
     memcpy(err->message, text, sizeof text);
 }
 
+size_t cli_kernel_file(const char *arg, const char **ret_name)
+{
+    size_t n = strlen(arg);
+    const char *colon = ends_in_hone(arg, n) ? NULL : strrchr(arg, ':');
+    size_t file_len = colon ? (size_t)(colon - arg) : n;
+    bool is_file = ends_in_hone(arg, file_len) || memchr(arg, '/', file_len);
+    *ret_name = !is_file ? arg : colon ? colon + 1 : NULL;
+    return is_file ? file_len : 0;
+}
+
 hone_status cli_kernel_load(const char *arg, const cli_sizes *sizes, cli_kernel *ret,
                             hone_error *err)
 {
     *ret = (cli_kernel){0};
-    size_t n = strlen(arg);
-    const char *colon = ends_in_hone(arg, n) ? NULL : strrchr(arg, ':');
-    size_t file_len = colon ? (size_t)(colon - arg) : n;
+    const char *name;
+    size_t n, file_len = cli_kernel_file(arg, &name);
     hone_status st;
-    if (ends_in_hone(arg, file_len) || memchr(arg, '/', file_len)) {
+    if (file_len) {
         char *path = hone_xasprintf("%.*s", (int)file_len, arg), *text = NULL;
         st = hone_file_read(path, MAX_KERNEL_FILE, &text, &n, err);
         if (st == HONE_E_IO || st == HONE_E_LIMIT)
             st = HONE_E_INPUT;
         if (st == HONE_OK) {
-            st = hone_workload_parse(path, text, n, colon ? colon + 1 : NULL, sizes->v, sizes->n,
-                                     &ret->program, err);
+            st = hone_workload_parse(path, text, n, name, sizes->v, sizes->n, &ret->program, err);
             if (st == HONE_E_NOTFOUND) /* the file is there, the kernel is not */
                 st = HONE_E_INPUT;
         }
@@ -98,8 +107,10 @@ hone_status cli_kernel_load(const char *arg, const cli_sizes *sizes, cli_kernel 
 void cli_kernel_free(cli_kernel *k)
 {
     hone_program_fini(&k->program);
+    free(k->arg);
     free(k->title);
     free(k->sizes);
+    free(k->text);
 }
 
 hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)

@@ -31,9 +31,23 @@ struct cli_local {
     int lock; /* on FOLDER/lock, as long as we live: by it others know a folder left behind */
     char endpoint[96];
     cpu_set_t before; /* our own affinity, given back at the end */
+    const cli_list *libraries;
     local_worker workers[2];
     unsigned n, restarts;
 };
+
+static void execute(const cli_local *l, const local_worker *w)
+{
+    const char *argv[7 + 2 * CLI_MAX] = {"hone",      "worker", "--connect",
+                                         l->endpoint, "--role", w->role};
+    unsigned n = 6, libraries = l->libraries && strcmp(w->role, "run") == 0 ? l->libraries->n : 0;
+    for (unsigned k = 0; k < libraries; k++) {
+        argv[n++] = "--candidate-lib";
+        argv[n++] = l->libraries->v[k];
+    }
+    argv[n] = NULL;
+    execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+}
 
 static void spawn(cli_local *l, local_worker *w)
 {
@@ -56,8 +70,7 @@ static void spawn(cli_local *l, local_worker *w)
     int null = open("/dev/null", O_RDWR);
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
-    execl("/proc/self/exe", "hone", "worker", "--connect", l->endpoint, "--role", w->role,
-          (char *)NULL);
+    execute(l, w);
     _exit(127);
 }
 
@@ -136,12 +149,14 @@ static hone_status make_folder(cli_local *l, hone_error *err)
 /* ---- start, mind, stop
  * --------------------------------------------------------------------------- */
 
-hone_status cli_local_start(bool device, int32_t threads, cli_local **ret, hone_error *err)
+hone_status cli_local_start(bool device, int32_t threads, const cli_list *libraries,
+                            cli_local **ret, hone_error *err)
 {
     if (access("/proc/self/exe", X_OK) != 0)
         return hone_fail_errno(err, HONE_E_IO,
                                "cannot start workers: no /proc/self/exe (is /proc mounted?)");
     cli_local *l = hone_xcalloc(1, sizeof *l);
+    l->libraries = libraries;
     hone_status st = make_folder(l, err);
     if (st != HONE_OK) {
         free(l);

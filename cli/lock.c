@@ -14,7 +14,7 @@ typedef struct request {
     cli_kernel kernel; /* for people's eyes its title is the argument's */
     char *kernel_here; /* as seen from the lock */
     int32_t threads;
-    cli_targets targets;
+    cli_target_list targets;
     hone_lock_entry made[CLI_MAX]; /* of each target */
 } request;
 
@@ -32,7 +32,8 @@ static hone_status look_up(request *q, const cli_lookup_options *o, hone_error *
                                                  .llvm_version = hone_codegen_version(),
                                                  .program = &q->kernel.program,
                                                  .target = &q->targets.v[k],
-                                                 .threads = q->threads},
+                                                 .threads = q->threads,
+                                                 .call = a.call},
                                  &a.of, &q->made[k]);
         }
         cli_answer_free(&a);
@@ -157,7 +158,8 @@ static hone_status update(request *q, hone_error *err)
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
-    cli_list logs = {0};
+    cli_list logs = {0}, intrin_files = {0}, library_files = {0};
+    cli_libraries libraries = {0};
     const char *target = "native", *path = "hone.lock", *name = NULL, *require = NULL;
     int64_t threads = cli_processors();
     hone_rung lowest = HONE_RUNG_default;
@@ -167,7 +169,11 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--target", CLI_TEXT, "T[,T]...", &target, "native (default), CPU, target JSON, or file",
          0},
         {"--threads", CLI_INT, "N", &threads, "threads it may use (default: all)", 1},
-        {"--db", CLI_LIST, "FILE", &logs, "a log to ask, in order (default hone.db)", 0},
+        {"--db", CLI_LIST, "FILE", &logs,
+         "a log to ask, in order (default hone.db); shipped: that of hone", 0},
+        {"--intrin", CLI_LIST, "FILE", &intrin_files, "tensor intrinsics that it may use", 0},
+        {CLI_CANDIDATE_LIB, CLI_LIST, "NAME=TEXT", &library_files,
+         "a library whose call it may be (docs/LIBRARIES.md)", 0},
         {"--name", CLI_TEXT, "SYMBOL", &name, "name of the C function (default: the kernel's)", 0},
         {"--require", CLI_TEXT, "RUNG", &require, "no answer of it or better: exit code 3", 0},
     };
@@ -198,21 +204,32 @@ static int run(int argc, char **argv, const cli_command *self)
                            why.message, name ? "another" : "one with --name");
     }
     if (st == HONE_OK)
-        st = cli_targets_load(target, &q->targets, &err);
+        st = cli_target_list_load(target, CLI_MAX, &q->targets, &err);
     if (st == HONE_OK)
         st = cli_lock_kernel(pos[0], path, &q->kernel_here, &err);
     if (st == HONE_OK)
         st = check_lock(q, &err);
-    if (st == HONE_OK) {
-        hone_intrin_set *none = hone_intrin_set_new();
-        st = look_up(q, &(cli_lookup_options){.logs = &logs, .intrins = none, .lowest = lowest},
+    hone_intrin_set *intrins = hone_intrin_set_new();
+    if (st == HONE_OK)
+        st = cli_libraries_load(&library_files, false, &libraries, &err);
+    if (st == HONE_OK && libraries.n && q->targets.n > 1)
+        st = hone_fail(&err, HONE_E_INPUT, "--candidate-lib is for one target");
+    if (st == HONE_OK)
+        st = cli_intrins_load(&intrin_files, intrins, &err);
+    if (st == HONE_OK)
+        st = look_up(q,
+                     &(cli_lookup_options){.logs = &logs,
+                                           .intrins = intrins,
+                                           .lowest = lowest,
+                                           .libraries = &libraries,
+                                           .code = true},
                      &err);
-        hone_intrin_set_free(none);
-    }
+    hone_intrin_set_free(intrins);
     if (st == HONE_OK)
         st = update(q, &err);
     for (unsigned k = 0; k < q->targets.n; k++)
         hone_lock_entry_free(&q->made[k]);
+    cli_libraries_free(&libraries);
     cli_kernel_free(&q->kernel);
     free(q->kernel_here);
     free(q);

@@ -3,17 +3,11 @@
 #define HONE_CLI_LOCK_H
 
 #include "cli/cli.h"
+#include "cli/target_list.h"
 #include "tuner/lock/lock.h"
 
 /* HONE_E_NOTFOUND, HONE_E_IO, and as hone_lock_parse. */
 hone_status cli_lock_read(const char *path, hone_lock *ret, hone_error *err) HONE_NODISCARD;
-/* T[,T]...: targets as cli_target_load takes them; JSON text has commas of its own, and is one.
- * HONE_E_INPUT: one that is none, one twice, more than CLI_MAX. */
-typedef struct cli_targets {
-    hone_target v[CLI_MAX];
-    unsigned n;
-} cli_targets;
-hone_status cli_targets_load(const char *arg, cli_targets *ret, hone_error *err) HONE_NODISCARD;
 /* The kernel argument for the lock: the name of a built-in as it is, FILE.hone[:name] as seen from
  * the folder of the lock. Caller frees. HONE_E_IO: a folder is not there. */
 hone_status cli_lock_kernel(const char *arg, const char *lock_path, char **ret,

@@ -16,28 +16,6 @@ hone_status cli_lock_read(const char *path, hone_lock *ret, hone_error *err)
     return st;
 }
 
-hone_status cli_targets_load(const char *arg, cli_targets *ret, hone_error *err)
-{
-    ret->n = 0;
-    while (*arg) {
-        size_t n = *arg == '{' ? strlen(arg) : strcspn(arg, ",");
-        hone_target *t = &ret->v[ret->n];
-        if (ret->n == CLI_MAX)
-            return hone_fail(err, HONE_E_INPUT, "--target: at most %d", CLI_MAX);
-        char *one = hone_xasprintf("%.*s", (int)n, arg);
-        hone_status st = cli_target_load(one, t, err);
-        free(one);
-        if (st != HONE_OK)
-            return st;
-        for (unsigned k = 0; k < ret->n; k++)
-            if (hone_lock_same_target(&ret->v[k], t))
-                return hone_fail(err, HONE_E_INPUT, "--target has %s twice", t->cpu);
-        ret->n++;
-        arg += n + (arg[n] == ',');
-    }
-    return ret->n ? HONE_OK : hone_fail(err, HONE_E_INPUT, "--target is empty");
-}
-
 /* ---- paths ------------------------------------------------------------------------------------
  */
 

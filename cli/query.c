@@ -3,6 +3,9 @@
  * Reader's map: answers as code; the targets; the command. */
 #include "cli/emit.h"
 #include "cli/query.h"
+#include "cli/query_service.h"
+#include "cli/query_sizes.h"
+#include "cli/target_list.h"
 
 /* ---- answers as code --------------------------------------------------------------------------
  */
@@ -15,7 +18,8 @@ static void schedules_of(const query *q, cli_schedule *ret)
                                 .as_written = t->answer.of.as_written,
                                 .intrins = t->answer.of.intrins,
                                 .target = &t->target,
-                                .threads = q->threads};
+                                .threads = q->threads,
+                                .call = t->answer.call};
     }
 }
 
@@ -47,29 +51,17 @@ static hone_status emit_library(query *q, const char *folder, const char *name, 
 /* ---- the targets ------------------------------------------------------------------------------
  */
 
-/* "native,haswell"; a target's JSON text has commas of its own and stands alone. */
 static hone_status load_targets(const char *arg, query *q, hone_error *err)
 {
-    char *text = hone_xstrdup(arg), *at = text, *end;
-    hone_status st = HONE_OK;
-    do {
-        end = *arg == '{' ? NULL : strchr(at, ',');
-        if (end)
-            *end = '\0';
-        if (q->n == QUERY_MAX_TARGETS) {
-            st = hone_fail(err, HONE_E_INPUT, "--target takes at most %d", QUERY_MAX_TARGETS);
-            break;
-        }
-        query_target *t = &q->targets[q->n];
-        st = cli_target_load(at, &t->target, err);
-        if (st != HONE_OK)
-            break;
-        t->text = hone_target_text(&t->target);
-        q->order[q->n] = q->n;
+    cli_target_list *v = hone_xcalloc(1, sizeof *v);
+    hone_status st = cli_target_list_load(arg, QUERY_MAX_TARGETS, v, err);
+    for (unsigned k = 0; k < v->n && st == HONE_OK; k++) {
+        q->targets[k].target = v->v[k];
+        q->targets[k].text = hone_target_text(&v->v[k]);
+        q->order[k] = k;
         q->n++;
-        at = end + 1;
-    } while (end);
-    free(text);
+    }
+    free(v);
     return st;
 }
 
@@ -84,16 +76,6 @@ static hone_status check_variants(const query *q, const char *emit, hone_error *
     return cli_check_variants(v, q->n, err);
 }
 
-static void count_gflops(const query *q, cli_answer *a)
-{
-    if (a->of.record.time_ns > 0) {
-        hone_program copy = {0};
-        hone_program_copy(&copy, &q->kernel.program);
-        a->gflops = (double)hone_program_flops(&copy) / (double)a->of.record.time_ns;
-        hone_program_fini(&copy);
-    }
-}
-
 /* By the trace of that file, or by the logs. */
 static hone_status answer_all(query *q, const char *trace, const cli_lookup_options *o,
                               hone_error *err)
@@ -104,8 +86,19 @@ static hone_status answer_all(query *q, const char *trace, const cli_lookup_opti
         st = trace ? cli_read_trace(trace, o->intrins, &q->kernel, &t->answer, err)
                    : cli_look_up(o, &q->kernel, &t->target, q->threads, &t->answer, err);
         if (st == HONE_OK)
-            count_gflops(q, &t->answer);
+            cli_query_count(q, &t->answer);
     }
+    return st;
+}
+
+/* By a service. */
+static hone_status ask_all(query *q, cli_service *s, const char *require, hone_error *err)
+{
+    cli_catch_signals();
+    hone_status st = cli_service_open(s, err);
+    for (unsigned i = 0; i < q->n && st == HONE_OK; i++)
+        st = cli_query_ask(s, &q->kernel, q->threads, require, q->explain, &q->targets[i], err);
+    cli_service_close(s);
     return st;
 }
 
@@ -129,21 +122,52 @@ static void query_free(query *q)
     cli_kernel_free(&q->kernel);
 }
 
+/* ---- a range of sizes -------------------------------------------------------------------------
+ */
+
+static int run_sizes(const cli_sizes_question *of, const char *target_arg,
+                     const cli_list *intrin_files, cli_lookup_options *o)
+{
+    hone_error err = {0};
+    query targets = {.n = 0};
+    cli_sizes_question q = *of;
+    hone_intrin_set *intrins = hone_intrin_set_new();
+    hone_status st = cli_intrins_load(intrin_files, intrins, &err);
+    o->intrins = intrins;
+    q.lookup = o;
+    if (st == HONE_OK)
+        st = load_targets(target_arg, &targets, &err);
+    if (st == HONE_OK && targets.n > 1)
+        st = hone_fail(&err, HONE_E_INPUT,
+                       "--sizes is for one target: make a function for each of several");
+    q.target = &targets.targets[0].target;
+    if (st == HONE_OK)
+        st = cli_query_sizes(&q, &err);
+    query_free(&targets);
+    hone_intrin_set_free(intrins);
+    return st == HONE_OK ? 0 : cli_fail(st, &err);
+}
+
 /* ---- the command ------------------------------------------------------------------------------
  */
 
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
-    cli_list intrin_files = {0}, logs = {0};
+    cli_list intrin_files = {0}, logs = {0}, library_files = {0};
+    cli_libraries libraries = {0};
     const char *target_arg = "native", *emit = NULL, *out = NULL;
-    const char *name = NULL, *require = NULL, *trace = NULL;
+    const char *name = NULL, *require = NULL, *trace = NULL, *ranges = NULL;
     int64_t threads = cli_processors();
     bool json = false, explain = false;
+    cli_service service = {0};
     hone_rung lowest = HONE_RUNG_default;
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
-        {"--db", CLI_LIST, "FILE", &logs, "a log to ask, in order (default hone.db)", 0},
+        {"--sizes", CLI_TEXT, "LIST", &ranges,
+         "M=1..4096,N=1024,..: one function for all of these sizes", 0},
+        {"--db", CLI_LIST, "FILE", &logs,
+         "a log to ask, in order (default hone.db); shipped: that of hone", 0},
         {"--target", CLI_TEXT, "T", &target_arg,
          "native (default), CPU name, target JSON, or a file; T,T,.. for a library", 0},
         {"--threads", CLI_INT, "N", &threads, "threads it was tuned for (default: all)", 1},
@@ -153,6 +177,14 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--require", CLI_TEXT, "RUNG", &require, "no answer of it or better: exit code 3", 0},
         {"--trace", CLI_TEXT, "FILE", &trace, "use this trace and ask no log", 0},
         {"--intrin", CLI_LIST, "FILE", &intrin_files, "tensor intrinsics that the trace uses", 0},
+        {CLI_CANDIDATE_LIB, CLI_LIST, "NAME=TEXT", &library_files,
+         "a library whose call may be the answer (docs/LIBRARIES.md)", 0},
+        {"--service", CLI_TEXT, "ENDPOINT", &service.endpoint,
+         "ask the log of this service (default: HONE_SERVICE, if set)", 0},
+        {"--key", CLI_TEXT, "FILE", &service.key, "secret key, for a service over tcp", 0},
+        {"--allow", CLI_TEXT, "FILE", &service.allow, "public key of the service", 0},
+        {"--insecure-loopback", CLI_FLAG, NULL, &service.insecure,
+         "tcp on this machine without keys", 0},
         {"--explain", CLI_FLAG, NULL, &explain, "say what every rung has, and why not", 0},
         {"--json", CLI_FLAG, NULL, &json, "print the answer as JSON", 0},
     };
@@ -172,6 +204,17 @@ static int run(int argc, char **argv, const cli_command *self)
     if ((require || explain) && trace)
         return cli_usage(self, "%s asks the log, --trace does not: give one of them",
                          require ? "--require" : "--explain");
+    const char *usual = getenv("HONE_SERVICE");
+    bool here = trace || logs.n || intrin_files.n || library_files.n || ranges;
+    if (!service.endpoint && !here && usual && *usual)
+        service.endpoint = usual;
+    if (service.endpoint && (trace || logs.n || intrin_files.n))
+        return cli_usage(self, "--service has a log of its own: no --db, --trace or --intrin");
+    if (library_files.n && (service.endpoint || trace || ranges))
+        return cli_usage(self, "--candidate-lib is for one kernel and the logs here: no --service, "
+                               "--trace or --sizes");
+    if (!service.endpoint && (service.key || service.allow || service.insecure))
+        return cli_usage(self, "--key, --allow and --insecure-loopback go with --service");
     while (emit && kind < HONE_LEN(kinds) && strcmp(emit, kinds[kind]) != 0)
         kind++;
     if (kind == HONE_LEN(kinds))
@@ -183,6 +226,22 @@ static int run(int argc, char **argv, const cli_command *self)
     if (threads > HONE_MAX_THREADS)
         return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
 
+    if (ranges && (!emit || kind != 0))
+        return cli_usage(self, "--sizes goes with --emit library");
+    if (ranges && (trace || explain))
+        return cli_usage(self, "--sizes asks for several answers, which %s is not for",
+                         trace ? "--trace" : "--explain");
+    if (ranges)
+        return run_sizes(&(cli_sizes_question){.kernel = pos[0],
+                                               .sizes = ranges,
+                                               .fixed = &sizes,
+                                               .threads = (int32_t)threads,
+                                               .folder = out ? out : ".",
+                                               .name = name,
+                                               .json = json},
+                         target_arg, &intrin_files,
+                         &(cli_lookup_options){.logs = &logs, .lowest = lowest});
+
     query q = {.threads = (int32_t)threads, .explain = explain};
     hone_intrin_set *intrins = hone_intrin_set_new();
     hone_status st = cli_kernel_load(pos[0], &sizes, &q.kernel, &err);
@@ -193,12 +252,26 @@ static int run(int argc, char **argv, const cli_command *self)
     if (st == HONE_OK && emit && q.n > 1)
         st = check_variants(&q, emit, &err);
     if (st == HONE_OK)
-        st =
-            answer_all(&q, trace,
-                       &(cli_lookup_options){
-                           .logs = &logs, .intrins = intrins, .lowest = lowest, .explain = explain},
-                       &err);
+        st = cli_libraries_load(&library_files, false, &libraries, &err);
+    if (st == HONE_OK && libraries.n && q.n > 1)
+        st = hone_fail(&err, HONE_E_INPUT, "--candidate-lib is for one target");
     bool symbol = emit && kind < 4;
+    if (st == HONE_OK && service.endpoint)
+        st = ask_all(&q, &service, require, &err);
+    else if (st == HONE_OK)
+        st = answer_all(&q, trace,
+                        &(cli_lookup_options){.logs = &logs,
+                                              .intrins = intrins,
+                                              .lowest = lowest,
+                                              .explain = explain,
+                                              .libraries = &libraries,
+                                              .code = symbol},
+                        &err);
+    if (st == HONE_OK && emit && !symbol && q.targets[0].answer.call)
+        st = hone_fail(&err, HONE_E_INPUT,
+                       "the answer is a call of library %s, which has no %s: leave out "
+                       "--candidate-lib",
+                       q.targets[0].answer.call->name, emit);
     if (st == HONE_OK && !name) {
         name = hone_sym_text(&q.kernel.program, q.kernel.program.name);
         hone_error why;
@@ -252,6 +325,7 @@ static int run(int argc, char **argv, const cli_command *self)
         cli_query_print(&q);
     }
     query_free(&q);
+    cli_libraries_free(&libraries);
     hone_intrin_set_free(intrins);
     return st == HONE_OK ? 0 : cli_fail(st, &err);
 }
@@ -270,7 +344,15 @@ const cli_command cli_query = {
         "`--emit library -o DIR --name f` writes f.o, f.h and f.json; link f.o with "
         "libhone_rt.a.\n"
         "With several targets f.o has code for each, of which the first call takes the best that\n"
-        "its processor can run, or the one that HONE_VARIANT names; f.h and hone_rt.h say more.\n\n"
+        "its processor can run, or the one that HONE_VARIANT names; f.h and hone_rt.h say more.\n"
+        "With --service, or where HONE_SERVICE is set and no option is about files of this "
+        "machine\n"
+        "(--db, --trace, --intrin, --candidate-lib, --sizes), the answer comes from that "
+        "service's\n"
+        "log; files are made here.\n"
+        "With --candidate-lib the answer is a call of that library where `hone tune` measured it "
+        "to\n"
+        "be faster, with the very file that is on this machine; without it never.\n\n"
         "  hone query matmul -D M=512 -D N=512 -D K=512 --threads 1\n"
         "  hone query matmul -D M=512 -D N=512 -D K=512 --emit library -o out --name f\n"
         "  hone query my.hone -D N=77 --require exact --emit asm\n"

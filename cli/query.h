@@ -24,6 +24,10 @@ typedef struct query {
 
 /* The answer, or for several targets all of them as "variants". The caller's. */
 json_t *cli_query_describe(const query *q);
+/* One target's own part of it, added to j. */
+void cli_query_describe_answer(const cli_answer *a, const char *target, bool explain, json_t *j);
 void cli_query_print(const query *q);
+/* GFLOP/s of an answer that was measured. */
+void cli_query_count(const query *q, cli_answer *a);
 
 #endif

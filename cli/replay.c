@@ -62,7 +62,7 @@ static bool add_kernel(void *ctx, const hone_db_workload *w, const hone_db_targe
 static bool add_record(void *ctx, const hone_db_record *r)
 {
     kernel *k = ctx;
-    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT)
+    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT || r->suspect)
         return true;
     known x = {.hash = r->trace_hash, .status = r->status};
     if (r->status == HONE_OK) {
@@ -107,6 +107,7 @@ static void kernels_free(kernels *l)
 
 typedef struct request {
     const hone_strategy *strategy;
+    uint32_t without;
     int64_t seeds, trials;
     bool json;
 } request;
@@ -163,6 +164,7 @@ static hone_status replay_one(const kernel *k, const request *q, hone_error *err
         hone_replay_result r;
         st = hone_replay(&(hone_replay_options){.space = sp,
                                                 .strategy = q->strategy,
+                                                .without = q->without,
                                                 .seed = (uint64_t)i + 1,
                                                 .trials = (uint64_t)q->trials,
                                                 .machine = k->measured ? &k->machine : NULL,
@@ -203,8 +205,12 @@ static int run(int argc, char **argv, const cli_command *self)
 {
     request q = {.seeds = 10, .trials = 64};
     const char *strategy = hone_strategy_at(0)->name, *pos[1];
+    char parts_help[1024];
+    cli_parts_help(parts_help, sizeof parts_help);
+    cli_list without = {0};
     const cli_option options[] = {
         {"--strategy", CLI_TEXT, "NAME", &strategy, "as of `hone tune` (default evolution)", 0},
+        {"--without", CLI_LIST, "PART", &without, parts_help, 0},
         {"--seeds", CLI_INT, "N", &q.seeds, "so many searches of each kernel (default 10)", 1},
         {"--trials", CLI_INT, "N", &q.trials, "of each search, at most (default 64)", 1},
         {"--json", CLI_FLAG, NULL, &q.json, "one JSON object per search, with its curve", 0},
@@ -219,7 +225,9 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "--seeds at most 10000, --trials at most 1000000");
     q.strategy = hone_strategy_find(strategy);
     if (!q.strategy)
-        return cli_usage(self, "no strategy '%.100s'; `hone tune --help` lists them", strategy);
+        return cli_unknown_strategy(self, strategy);
+    if (!cli_parts_find(self, &without, &q.without))
+        return 2;
     hone_error err = {0};
     kernels l = {0};
     hone_status st = read_log(pos[0], &l, &err);

@@ -1,6 +1,6 @@
 /* Task lists: the kernels of a network, with how often each occurs. Reading one for
  * `hone tune --tasks`, and hone tasks, which prints those that come with hone. */
-#include "cli/cli.h"
+#include "cli/net.h"
 
 #define MAX_FILE (1 << 22)
 
@@ -110,8 +110,50 @@ static hone_status read_task(const char *path, const json_t *j, size_t k, cli_ta
     return HONE_OK;
 }
 
-hone_status cli_task_list_load(const char *path, cli_task_list *ret, hone_error *err)
+/* ---- a network's ----------------------------------------------------------------------------- */
+
+bool cli_is_model(const char *path)
 {
+    size_t n = strlen(path);
+    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+}
+
+static hone_status plan_task(const char *network, const hone_net_kernel_row *row, cli_task_list *l,
+                             hone_error *err)
+{
+    cli_task t = {.weight = row->n_calls};
+    HONE_TRY(hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL, 0,
+                                 &t.kernel.program, err));
+    t.kernel.arg = hone_xstrdup(row->name);
+    t.kernel.title = hone_xasprintf("%s of %s", row->name, network);
+    t.kernel.sizes = hone_xstrdup("{}");
+    t.kernel.text = hone_xstrdup(row->text);
+    if (!merge(l, &t.kernel, t.weight))
+        hone_vec_push(l, t);
+    return HONE_OK;
+}
+
+static hone_status model_list(const char *path, const cli_sizes *dims, cli_task_list *ret,
+                              hone_error *err)
+{
+    net_request q = {.args = &path, .n = 1, .dims = *dims};
+    hone_net *g = NULL;
+    hone_net_plan p = {0};
+    hone_status st = cli_net_plan(&q, &g, &p, err);
+    if (st == HONE_OK)
+        ret->name = hone_text_clean(*g->name ? g->name : path);
+    for (uint32_t k = 0; st == HONE_OK && k < p.kernels.n; k++)
+        st = plan_task(ret->name, &p.kernels.v[k], ret, err);
+    hone_net_plan_free(&p);
+    hone_net_free(g);
+    return st;
+}
+
+hone_status cli_task_list_load(const char *path, const cli_sizes *dims, cli_task_list *ret,
+                               hone_error *err)
+{
+    if (cli_is_model(path))
+        return model_list(path, dims, ret, err);
     char *text = NULL;
     size_t n = 0;
     json_t *j = NULL;

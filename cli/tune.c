@@ -5,11 +5,13 @@
  *   target            this host, a text, or the description of the device that came
  *   run               options, then everything opened in turn and closed again */
 #include "cli/calibrate.h"
+#include "cli/libraries.h"
+#include "cli/service.h"
+#include "cli/tune_text.h"
 #include "codegen/codegen.h"
-#include "tuner/tuner.h"
+#include "tuner/tell.h"
 
 #include <errno.h>
-#include <math.h>
 
 static bool reader_gone; /* of standard output, as `head` when it has seen enough */
 
@@ -33,29 +35,9 @@ bool cli_print_json(json_t *j)
     return good;
 }
 
-static json_t *hash_json(uint64_t h)
-{
-    char text[17];
-    hone_hash_format(h, text);
-    return json_string(text);
-}
-
 void cli_print_trial(const hone_trial *t, const char *task)
 {
-    json_t *j =
-        json_pack("{s:I, s:s, s:s, s:s, s:b}", "trial", (json_int_t)t->number, "status",
-                  hone_status_name(t->status), "why", t->why, "device", t->device, "best", t->best);
-    json_object_set_new(j, "trace_hash", hash_json(t->hash));
-    if (t->status == HONE_OK) {
-        json_object_set_new(j, "time_ns", json_integer(t->time_ns));
-        json_object_set_new(j, "compare_ns", json_integer(t->compare_ns));
-        json_object_set_new(j, "max_error", json_real(t->max_error));
-    } else {
-        json_object_set_new(j, "reason", hone_json_string(t->reason));
-    }
-    if (task)
-        json_object_set_new(j, "task", hone_json_string(task));
-    cli_print_json(j);
+    cli_print_json(hone_tell_trial(t, task));
 }
 
 static void on_action(void *ctx, unsigned k, const hone_session_action *a)
@@ -94,117 +76,7 @@ static bool is_over(void *ctx)
     return cli_stopped(NULL) || (u->deadline_ns && hone_clock_ns() >= u->deadline_ns);
 }
 
-static json_t *rejections(const hone_session_result *r)
-{
-    json_t *j = json_object();
-    for (int s = 0; s < HONE_STATUS_COUNT; s++)
-        if (r->rejected[s])
-            json_object_set_new(j, hone_status_name((hone_status)s),
-                                json_integer((json_int_t)r->rejected[s]));
-    return j;
-}
-
-/* What the search did, where its time went, and how well its model ranks. */
-static json_t *search_json(const hone_strategy *strategy, const hone_search_stats *s)
-{
-    json_t *j =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "strategy", strategy->name,
-                  "proposed", (json_int_t)s->proposed, "replayed", (json_int_t)s->replayed,
-                  "illegal", (json_int_t)s->replay_rejected, "predicted", (json_int_t)s->predicted,
-                  "mutate_s", (double)s->mutate_ns / 1e9, "replay_s", (double)s->replay_ns / 1e9,
-                  "features_s", (double)s->feature_ns / 1e9, "predict_s",
-                  (double)s->predict_ns / 1e9, "train_s", (double)s->train_ns / 1e9);
-    if (s->model.trained_on) {
-        json_object_set_new(j, "trained_on", json_integer((json_int_t)s->model.trained_on));
-        if (!isnan(s->model.pair_accuracy))
-            json_object_set_new(j, "pair_accuracy", json_real(s->model.pair_accuracy));
-    }
-    return j;
-}
-
-static void summary_json(const hone_strategy *strategy, const hone_session_result *r,
-                         int64_t search_ns, hone_status st, const hone_error *err)
-{
-    json_t *j = json_pack(
-        "{s:b, s:I, s:f, s:I, s:I, s:I, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:b, "
-        "s:b}",
-        "summary", 1, "best_ns", (json_int_t)r->best_ns, "gflops", r->gflops, "trials",
-        (json_int_t)r->trials, "ok", (json_int_t)r->ok, "rejected", (json_int_t)r->rejected_total,
-        "rejected_by", rejections(r), "failed", (json_int_t)r->failed, "set_aside",
-        (json_int_t)r->set_aside, "wall_s", (double)r->wall_ns / 1e9, "search_s",
-        (double)search_ns / 1e9, "build_s", (double)r->build_ns / 1e9, "run_s",
-        (double)r->run_ns / 1e9, "max_error", r->max_error, "default_ns", (json_int_t)r->default_ns,
-        "known", (json_int_t)r->known, "interrupted", r->interrupted, "exhausted", r->exhausted);
-    json_object_set_new(j, "search", search_json(strategy, &r->search));
-    if (strategy->whole)
-        json_object_set_new(j, "space",
-                            json_pack("{s:I, s:b}", "candidates", (json_int_t)r->space.candidates,
-                                      "more", r->space.more));
-    if (r->best_trace)
-        json_object_set_new(j, "best_trace", hash_json(r->best_hash));
-    if (st != HONE_OK)
-        json_object_set_new(j, "error", hone_json_string(err->message));
-    cli_print_json(j);
-}
-
-static void summary_text(const cli_kernel *k, const hone_target *t, int64_t threads,
-                         const char *db_path, const hone_session_result *r, int64_t search_ns)
-{
-    char best[32], first[32];
-    printf("%s on %s, %" PRId64 " thread%s\n", k->title, t->cpu, threads, threads == 1 ? "" : "s");
-    if (r->best_ns) {
-        cli_format_ns((double)r->best_ns, best);
-        printf("  best     %s, %.1f GFLOP/s, checked: errors up to %.2g of what rounding may do\n",
-               best, r->gflops, r->max_error);
-    } else {
-        printf("  best     none: %s\n",
-               r->trials ? "no candidate gave a right result" : "nothing was tried");
-    }
-    if (r->default_ns) {
-        cli_format_ns((double)r->default_ns, first);
-        printf("  default  %s as written (%.1fx)\n", first,
-               (double)r->default_ns / (double)(r->best_ns ? r->best_ns : r->default_ns));
-    }
-    printf("  trials   %" PRIu64 ": %" PRIu64 " ok, %" PRIu64 " rejected", r->trials, r->ok,
-           r->rejected_total);
-    for (int s = 0; s < HONE_STATUS_COUNT; s++)
-        if (r->rejected[s])
-            printf(", %" PRIu64 " %s", r->rejected[s], hone_status_text((hone_status)s));
-    if (r->known)
-        printf("; %" PRIu64 " more were in the log", r->known);
-    if (r->failed)
-        printf("\n  trouble  %" PRIu64 " attempts failed, %" PRIu64 " candidates set aside",
-               r->failed, r->set_aside);
-    printf("\n  time     %.1f s (search %.1f, build %.1f, run %.1f)%s\n", (double)r->wall_ns / 1e9,
-           (double)search_ns / 1e9, (double)r->build_ns / 1e9, (double)r->run_ns / 1e9,
-           r->interrupted ? ", interrupted: run the same command to go on"
-           : r->exhausted ? ", every candidate of the space has been tried"
-                          : "");
-    printf("  log      %s\n", db_path);
-}
-
 /* For --help: the strategies and what they do, a line each. */
-static void list_strategies(char *ret, size_t room)
-{
-    hone_buf b = {0};
-    hone_buf_printf(&b, "how candidates are chosen (default %s):", hone_strategy_at(0)->name);
-    for (unsigned k = 0; hone_strategy_at(k); k++)
-        hone_buf_printf(&b, "\n%25s%-10s %s", "", hone_strategy_at(k)->name,
-                        hone_strategy_at(k)->summary);
-    snprintf(ret, room, "%s", b.s);
-    hone_buf_free(&b);
-}
-
-static int unknown_strategy(const cli_command *self, const char *name)
-{
-    hone_buf b = {0};
-    for (unsigned k = 0; hone_strategy_at(k); k++)
-        hone_buf_printf(&b, "%s%s", k ? ", " : "", hone_strategy_at(k)->name);
-    int code = cli_usage(self, "no strategy '%s'; there are: %s", name, b.s);
-    hone_buf_free(&b);
-    return code;
-}
-
 static hone_status load_target(const char *arg, const hone_intrin_set *intrins, hone_target *ret,
                                hone_error *err)
 {
@@ -243,10 +115,13 @@ static hone_status tune_one(tune *u, const cli_kernel *kernel, const hone_sessio
         st = HONE_OK;
     }
     cli_progress_end();
+    json_t *summary = hone_tell_summary(o, &result, driver->step_ns, st, err);
+    if (!u->json && (st == HONE_OK || result.trials))
+        cli_summary_text(kernel->title, db_path, summary);
     if (u->json)
-        summary_json(o->strategy, &result, driver->step_ns, st, err);
-    else if (st == HONE_OK || result.trials)
-        summary_text(kernel, o->target, o->threads, db_path, &result, driver->step_ns);
+        cli_print_json(summary);
+    else
+        json_decref(summary);
     *ret_found = result.best_ns > 0;
     hone_session_free(session);
     return st;
@@ -255,19 +130,23 @@ static hone_status tune_one(tune *u, const cli_kernel *kernel, const hone_sessio
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
-    cli_list workers = {0}, listen = {0}, rule_files = {0}, intrin_files = {0};
+    cli_list workers = {0}, listen = {0}, rule_files = {0}, intrin_files = {0}, library_files = {0};
     const char *db_path = "hone.db", *target_arg = "native", *key = NULL, *allow = NULL,
                *strategy_arg = hone_strategy_at(0)->name;
-    char strategy_help[4096];
-    list_strategies(strategy_help, sizeof strategy_help);
+    char strategy_help[4096], parts_help[1024];
+    cli_strategies_help(strategy_help, sizeof strategy_help);
+    cli_parts_help(parts_help, sizeof parts_help);
+    cli_list without = {0};
+    uint32_t parts;
     int64_t threads = 0, trials = -1, seconds = 0, seed = 1;
     const char *tasks_path = NULL;
     bool insecure = false, alone = false, no_calibrate = false;
+    const char *service = NULL, *filter = NULL;
     tune u = {0};
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
         {"--tasks", CLI_TEXT, "FILE", &tasks_path,
-         "instead of KERNEL: all kernels of a task list (hone tasks), with one budget", 0},
+         "instead of KERNEL: a task list (hone tasks) or MODEL.onnx, one budget", 0},
         {"--db", CLI_TEXT, "FILE", &db_path, "the log of everything tried (default hone.db)", 0},
         {"--target", CLI_TEXT, "T", &target_arg,
          "native (default), device (the workers'), CPU name, target JSON, or a file", 0},
@@ -278,6 +157,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--time", CLI_INT, "SECONDS", &seconds, "stop after so long", 1},
         {"--seed", CLI_INT, "N", &seed, "of every random choice (default 1)", 0},
         {"--strategy", CLI_TEXT, "NAME", &strategy_arg, strategy_help, 0},
+        {"--without", CLI_LIST, "PART", &without, parts_help, 0},
         {"--no-transfer", CLI_FLAG, NULL, &alone, "take nothing over from the log's other kernels",
          0},
         {"--no-calibrate", CLI_FLAG, NULL, &no_calibrate,
@@ -289,9 +169,15 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--allow", CLI_TEXT, "FILE", &allow, "public keys of workers that may take part", 0},
         {"--insecure-loopback", CLI_FLAG, NULL, &insecure,
          "tcp on this machine without keys: any of its users may connect", 0},
+        {"--service", CLI_TEXT, "ENDPOINT", &service,
+         "on the devices of this service (hone serve), into its log", 0},
+        {"--on", CLI_TEXT, "FILTER", &filter, "with --service: devices that will do (hone submit)",
+         0},
         {"--rule", CLI_LIST, "FILE", &rule_files, "also try the rules of FILE (docs/RULES.md)", 0},
         {"--intrin", CLI_LIST, "FILE", &intrin_files,
          "also try the tensor intrinsics of FILE (docs/INTRINSICS.md)", 0},
+        {CLI_CANDIDATE_LIB, CLI_LIST, "NAME=TEXT", &library_files,
+         "also measure the function of a library (docs/LIBRARIES.md)", 0},
         {"--json", CLI_FLAG, NULL, &u.json, "one JSON object per trial and a summary", 0},
     };
     const char *pos[1];
@@ -301,7 +187,7 @@ static int run(int argc, char **argv, const cli_command *self)
         return code;
     if (n != 1 && !tasks_path)
         return cli_usage(self, "which kernel? a built-in's name or FILE.hone[:name]");
-    if (tasks_path && (n != 0 || sizes.n != 0))
+    if (tasks_path && (n != 0 || (sizes.n != 0 && !cli_is_model(tasks_path))))
         return cli_usage(self, "--tasks has the kernels and their sizes: no KERNEL, no -D");
     if (threads > HONE_MAX_THREADS)
         return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
@@ -309,7 +195,37 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "--time at most 1000000000");
     const hone_strategy *strategy = hone_strategy_find(strategy_arg);
     if (!strategy)
-        return unknown_strategy(self, strategy_arg);
+        return cli_unknown_strategy(self, strategy_arg);
+    if (!cli_parts_find(self, &without, &parts))
+        return 2;
+    if (filter && !service)
+        return cli_usage(self, "--on goes with --service");
+    if (service && (workers.n || listen.n || rule_files.n || intrin_files.n || no_calibrate ||
+                    library_files.n || parts || strcmp(db_path, "hone.db") != 0))
+        return cli_usage(self, "--service has a log and workers of its own: no --db, --worker, "
+                               "--listen, --rule, --intrin, --candidate-lib, --without or "
+                               "--no-calibrate");
+    if (tasks_path && library_files.n)
+        return cli_usage(self, "--candidate-lib is for one KERNEL, and --tasks has several");
+    if (service)
+        return cli_tune_service(
+            &(cli_service){.endpoint = service,
+                           .key = key,
+                           .allow = allow,
+                           .insecure = insecure,
+                           .json = u.json},
+            &(cli_submission){.kernel = tasks_path ? NULL : pos[0],
+                              .sizes = sizes,
+                              .tasks = tasks_path,
+                              .filter = filter,
+                              .target = strcmp(target_arg, "native") == 0 ? NULL : target_arg,
+                              .strategy = strategy->name,
+                              .threads = threads,
+                              .trials = trials,
+                              .seconds = seconds,
+                              .seed = seed,
+                              .priority = 2,
+                              .alone = alone});
     bool here = workers.n + listen.n == 0; /* measure on this machine */
     bool found = false;
     hone_error err = {0};
@@ -322,10 +238,16 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_machine machine;
     bool known = false;
     hone_pool *pool = NULL;
+    cli_libraries libraries = {0};
+    hone_libcall calls[HONE_LIBCALL_MAX];
     hone_custom_rules *rules = hone_custom_rules_new();
     bool ask_devices = strcmp(target_arg, "device") == 0;
-    hone_status st = tasks_path ? cli_task_list_load(tasks_path, &list, &err)
+    hone_status st = tasks_path ? cli_task_list_load(tasks_path, &sizes, &list, &err)
                                 : cli_kernel_load(pos[0], &sizes, &kernel, &err);
+    if (st == HONE_OK)
+        st = cli_libraries_load(&library_files, true, &libraries, &err);
+    if (st == HONE_OK && libraries.n)
+        st = cli_libraries_calls(&libraries, &kernel, calls, &err);
     if (trials < 0)
         trials = seconds ? 0 : tasks_path ? 64 * (int64_t)list.n : 256;
     for (unsigned k = 0; k < rule_files.n && st == HONE_OK; k++)
@@ -343,7 +265,8 @@ static int run(int argc, char **argv, const cli_command *self)
                                                 .insecure_loopback = insecure},
                            &pool, &err);
     if (st == HONE_OK)
-        st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), &u.local, &err);
+        st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), &library_files,
+                             &u.local, &err);
     u.pool = pool;
     if (st == HONE_OK)
         st = hone_pool_listen(pool, cli_local_endpoint(u.local), &err);
@@ -392,11 +315,14 @@ static int run(int argc, char **argv, const cli_command *self)
                                      .time_ms = seconds * 1000,
                                      .seed = (uint64_t)seed,
                                      .strategy = strategy,
+                                     .without = parts,
                                      .prior = prior,
                                      .prior_trust = trust,
                                      .machine = known ? &machine : NULL,
                                      .alone = alone,
                                      .db = db,
+                                     .libraries = calls,
+                                     .n_libraries = libraries.n,
                                      .port = hone_driver_port(&driver),
                                      .exclusive = here && threads >= cli_processors(),
                                      .stop = is_over,
@@ -420,6 +346,7 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_db_close(db);
     hone_custom_rules_free(rules);
     hone_intrin_set_free(intrins);
+    cli_libraries_free(&libraries);
     cli_kernel_free(&kernel);
     cli_task_list_free(&list);
     if (st != HONE_OK)
@@ -436,7 +363,13 @@ const cli_command cli_tune = {
         "FILE.hone[:name]. Each candidate is built, checked against the program as written, and\n"
         "timed in turns with the best so far. Results are durable at once: after Ctrl-C, a crash "
         "or\n"
-        "a lost worker the same command goes on, and nothing is measured twice.\n\n"
+        "a lost worker the same command goes on, and nothing is measured twice.\n"
+        "With --service the devices of a service do it, and --target is theirs unless it is "
+        "named;\n"
+        "Ctrl-C ends the job there.\n"
+        "With --candidate-lib a library's function is checked and timed beside the candidates; "
+        "what\n"
+        "it wins by is in the log, and only those get it who name the library too.\n\n"
         "  hone tune matmul -D M=512 -D N=512 -D K=512 --threads 1 --trials 128\n"
         "  hone tune my.hone:attention -D N=77 --time 60 --json\n"
         "  hone tune --tasks resnet50.json --time 1800 --threads 1\n"

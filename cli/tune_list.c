@@ -1,8 +1,6 @@
 /* hone tune --tasks: the kernels of a network with one budget. */
-#include "cli/cli.h"
-#include "tuner/tuner.h"
-
-#include <math.h>
+#include "cli/tune_text.h"
+#include "tuner/tell.h"
 
 typedef struct listing {
     const cli_task_list *list;
@@ -72,69 +70,14 @@ static bool stopped(void *ctx)
     return u->o->stop(u->o->ctx);
 }
 
-static const hone_session_result *result_of(const listing *u, uint32_t k)
-{
-    const hone_session *s = hone_task_list_sessions(u->tasks)[k];
-    return s ? hone_session_get_result(s) : NULL;
-}
-
-static void summary_json(const listing *u, const hone_task_list_state *s, double wall_s)
-{
-    json_t *by = json_array();
-    for (uint32_t k = 0; k < u->list->n; k++) {
-        const cli_task *t = &u->list->v[k];
-        const hone_session_result *r = result_of(u, k);
-        json_t *sizes = NULL;
-        if (hone_json_parse(t->kernel.sizes, strlen(t->kernel.sizes), &sizes, NULL) != HONE_OK)
-            sizes = json_object();
-        json_t *j =
-            json_pack("{s:o, s:o, s:f, s:I, s:I, s:I}", "task", hone_json_string(t->kernel.title),
-                      "sizes", sizes, "weight", t->weight, "best_ns",
-                      (json_int_t)llround(hone_task_list_best_ns(u->tasks, k)), "trials",
-                      (json_int_t)(r ? r->trials : 0), "known", (json_int_t)(r ? r->known : 0));
-        if (r && r->status != HONE_OK)
-            json_object_set_new(j, "error", hone_json_string(r->error.message));
-        json_array_append_new(by, j);
-    }
-    json_t *j = json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:f, s:b, s:o}", "summary", 1, "name",
-                          hone_json_string(u->list->name), "total_ns",
-                          (json_int_t)llround(s->total_ns), "tasks", (json_int_t)u->list->n,
-                          "without", (json_int_t)s->without, "trials", (json_int_t)s->trials,
-                          "wall_s", wall_s, "interrupted", s->interrupted, "by_task", by);
-    if (s->status != HONE_OK)
-        json_object_set_new(j, "error", hone_json_string(s->error.message));
-    cli_print_json(j);
-}
-
-static void summary_text(const listing *u, const hone_task_list_state *s, double wall_s)
-{
-    char text[32];
-    printf("%s on %s, %d thread%s\n", u->list->name, u->o->each->target->cpu, u->o->each->threads,
-           u->o->each->threads == 1 ? "" : "s");
-    puts("   share      time  times  trials  kernel");
-    for (uint32_t k = 0; k < u->list->n; k++) {
-        const cli_task *t = &u->list->v[k];
-        const hone_session_result *r = result_of(u, k);
-        double best = hone_task_list_best_ns(u->tasks, k);
-        cli_format_ns(best, text);
-        printf("  %5.1f %%  %8s  %5g  %6" PRIu64 "  %s%s%s\n",
-               s->total_ns > 0 ? 100 * t->weight * best / s->total_ns : 0, best > 0 ? text : "-",
-               t->weight, r ? r->trials : 0, t->kernel.title, r && r->status != HONE_OK ? ": " : "",
-               r && r->status != HONE_OK ? r->error.message : "");
-    }
-    cli_format_ns(s->total_ns, text);
-    printf("  total    %s", text);
-    if (s->without)
-        printf(", and %u of %u kernels have no schedule yet", s->without, u->list->n);
-    printf("\n  trials   %" PRIu64 " in %.1f s%s\n  log      %s\n", s->trials, wall_s,
-           s->interrupted ? ", interrupted: run the same command to go on" : "", u->o->db_path);
-}
-
 hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o, hone_driver *d,
                           bool *ret_found, hone_error *err)
 {
     listing u = {.list = l, .o = o};
     hone_task_kernel *kernels = hone_xcalloc(l->n, sizeof *kernels);
+    const char **titles = hone_xcalloc(l->n, sizeof *titles);
+    for (uint32_t k = 0; k < l->n; k++)
+        titles[k] = l->v[k].kernel.title;
     for (uint32_t k = 0; k < l->n; k++)
         kernels[k] = (hone_task_kernel){.program = &l->v[k].kernel.program,
                                         .sizes = l->v[k].kernel.sizes,
@@ -156,11 +99,24 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
     hone_task_list_state s;
     hone_task_list_get_state(u.tasks, &s);
     double wall_s = (double)(hone_clock_ns() - o->start_ns) / 1e9;
-    (o->json ? summary_json : summary_text)(&u, &s, wall_s);
+    json_t *summary = hone_tell_list_summary(&(hone_tell_list){.name = l->name,
+                                                               .each = o->each,
+                                                               .tasks = u.tasks,
+                                                               .kernels = kernels,
+                                                               .titles = titles,
+                                                               .n = l->n},
+                                             wall_s);
+    if (!o->json)
+        cli_list_summary_text(o->db_path, summary);
+    if (o->json)
+        cli_print_json(summary);
+    else
+        json_decref(summary);
     *ret_found = s.without < l->n;
     if (s.status != HONE_OK)
         hone_fail(err, s.status, "%.200s: %s", l->v[s.failed].kernel.title, s.error.message);
     hone_task_list_free(u.tasks);
     free(kernels);
+    free(titles);
     return s.status;
 }

@@ -1,11 +1,13 @@
 /* hone worker. */
-#include "cli/cli.h"
+#include "cli/libraries.h"
 #include "workers/builder.h"
 
 static int run(int argc, char **argv, const cli_command *self)
 {
     hone_worker_options o = {.build_rss_limit = (int64_t)1 << 30};
     const char *role = "both";
+    cli_list labels = {0}, library_files = {0};
+    cli_libraries libraries = {0};
     const cli_option options[] = {
         {"--connect", CLI_TEXT, "ENDPOINT", &o.connect, "go to a waiting `hone tune`", 0},
         {"--listen", CLI_TEXT, "ENDPOINT", &o.listen, "wait for a `hone tune --worker`", 0},
@@ -13,6 +15,12 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--allow", CLI_TEXT, "FILE", &o.allow_file, "public keys this worker obeys", 0},
         {"--insecure-loopback", CLI_FLAG, NULL, &o.insecure_loopback,
          "tcp on this machine without keys: any of its users may connect", 0},
+        {"--label", CLI_LIST, "WORD", &labels,
+         "a service finds this worker by label=WORD; repeat for more", 0},
+        {"--spool", CLI_TEXT, "DIR", &o.spool,
+         "keep results there until they are acknowledged, also over a restart", 0},
+        {CLI_CANDIDATE_LIB, CLI_LIST, "NAME=TEXT", &library_files,
+         "kernels that are measured may call this library (docs/LIBRARIES.md)", 0},
         {"--role", CLI_TEXT, "ROLE", &role, "build, run, or both (default)", 0},
     };
     const char *pos[1];
@@ -37,8 +45,16 @@ static int run(int argc, char **argv, const cli_command *self)
         o.build = hone_builder_build;
         o.build_ctx = hone_builder_new();
     }
+    const char *words[CLI_MAX + 1] = {0};
+    memcpy(words, labels.v, labels.n * sizeof *words);
+    o.labels = words;
     hone_error err = {0};
-    hone_status st = hone_worker_run(&o, &err);
+    hone_status st = cli_libraries_load(&library_files, true, &libraries, &err);
+    o.libraries = libraries.v;
+    o.n_libraries = libraries.n;
+    if (st == HONE_OK)
+        st = hone_worker_run(&o, &err);
+    cli_libraries_free(&libraries);
     hone_builder_free(o.build_ctx);
     return st == HONE_OK ? 0 : cli_fail(st, &err);
 }

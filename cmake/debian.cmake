@@ -18,6 +18,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION devel)
 set(CPACK_DEBIAN_HONE_PACKAGE_NAME hone)
 set(CPACK_DEBIAN_HONE_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_HONE_PACKAGE_DEPENDS binutils) # tuning links with ld
+set(CPACK_DEBIAN_HONE_PACKAGE_RECOMMENDS lld-19) # and for other processors with this
 set(CPACK_DEBIAN_HONE_DESCRIPTION "hone finds the fastest correct version of a tensor kernel that a machine can
 run, keeps everything it learned in one SQLite file, and writes objects and C
 headers of it for the builds of others.")

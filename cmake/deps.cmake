@@ -9,10 +9,17 @@ function(hone_pkg name module)
 endfunction()
 
 hone_pkg(hone_jansson jansson)
-hone_pkg(hone_sqlite sqlite3)
 hone_pkg(hone_zmq libzmq)
 hone_pkg(hone_sodium libsodium)
 hone_pkg(hone_seccomp libseccomp)
+if(HONE_BOARD) # hone-device needs no more; static libraries name nothing of what they need in turn
+    target_link_libraries(hone_zmq INTERFACE PkgConfig::hone_sodium stdc++ atomic m)
+    return()
+endif()
+hone_pkg(hone_sqlite sqlite3)
+hone_pkg(hone_microhttpd libmicrohttpd)
+hone_pkg(hone_protobuf_c libprotobuf-c)
+find_program(PROTOC_C NAMES protoc-c REQUIRED)
 
 find_program(LLVM_CONFIG NAMES llvm-config-19 REQUIRED)
 execute_process(COMMAND ${LLVM_CONFIG} --includedir OUTPUT_VARIABLE llvm_inc

@@ -3,9 +3,11 @@
 # compared with. Needs root (or sudo), a shell and apt; does nothing when all is there.
 set -eu
 need="cmake ninja-build gcc g++ libc6-dev binutils pkg-config llvm-19-dev libxgboost-dev libzmq3-dev
-libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libcmocka-dev iproute2
-python3-numpy chromium chromium-driver qemu-user
-make meson lintian dpkg-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libmicrohttpd-dev libprotobuf-c-dev
+protobuf-c-compiler libonnx-testdata libcmocka-dev iproute2
+python3-numpy chromium chromium-driver qemu-user slurmctld slurmd slurm-client munge
+make meson lintian dpkg-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross lld-19"
 [ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread
 libblis4-openmp clang"
 missing=

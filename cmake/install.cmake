@@ -9,6 +9,10 @@ install(TARGETS hone hone-device RUNTIME COMPONENT hone)
 install(FILES docs/man/hone.1 docs/man/hone-device.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1
         COMPONENT hone)
 
+# The log that comes with hone (workloads/log), beside the program while it is not installed.
+configure_file(workloads/log/shipped.db ${CMAKE_BINARY_DIR}/shipped.db COPYONLY)
+install(FILES workloads/log/shipped.db DESTINATION ${CMAKE_INSTALL_DATADIR}/hone COMPONENT hone)
+
 # A manual page for each command, and completions, made by the program itself of its tables.
 function(hone_made_of_commands)
     set(folder ${CMAKE_BINARY_DIR}/made)

@@ -26,6 +26,21 @@ function(hone_room name)
     target_link_libraries(${name} PUBLIC ${R_DEPS})
 endfunction()
 
+# Reading and writing the messages of a .proto file, made by protobuf-c, for one room alone; it includes
+# <NAME.pb-c.h>.
+function(hone_protobuf room proto)
+    get_filename_component(name ${proto} NAME_WE)
+    get_filename_component(folder ${proto} DIRECTORY)
+    set(to ${CMAKE_BINARY_DIR}/proto)
+    file(MAKE_DIRECTORY ${to})
+    add_custom_command(OUTPUT ${to}/${name}.pb-c.c ${to}/${name}.pb-c.h VERBATIM
+        DEPENDS ${CMAKE_SOURCE_DIR}/${proto}
+        COMMAND ${PROTOC_C} --proto_path=${CMAKE_SOURCE_DIR}/${folder} --c_out=${to} ${name}.proto)
+    set_source_files_properties(${to}/${name}.pb-c.c PROPERTIES COMPILE_OPTIONS -w)
+    target_sources(${room} PRIVATE ${to}/${name}.pb-c.c)
+    target_include_directories(${room} SYSTEM PRIVATE ${to})
+endfunction()
+
 # hone: its main, and the commands, which are a library, so that tests can link them. hone-device: its
 # main and the workers room. The target `programs` builds what is installed.
 function(hone_programs)
@@ -36,7 +51,10 @@ function(hone_programs)
          ${CMAKE_SOURCE_DIR}/cli/report/uPlot.*)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/cli/report/page.c PROPERTIES OBJECT_DEPENDS
                                 "${page}") # .incbin
-    hone_room(cli EXCLUDE main.c hone_device.c DEPS tuner builder m)
+    file(GLOB farm_page CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/farm/page/page.*)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/farm/page/frame.c PROPERTIES OBJECT_DEPENDS
+                                "${farm_page};${page}") # .incbin
+    hone_room(cli EXCLUDE main.c hone_device.c DEPS farm builder net m)
     add_executable(hone cli/main.c)
     target_link_libraries(hone PRIVATE cli)
     set_target_properties(hone PROPERTIES ENABLE_EXPORTS ON)

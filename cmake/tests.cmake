@@ -1,7 +1,7 @@
 # tests/<room>/test_*.c: one cmocka program per file, linked with everything hone has.
 # tests/fuzz/fuzz_*.c: one target each; tests/fuzz/corpus/<name>/ also runs as an ordinary test.
 pkg_check_modules(hone_cmocka REQUIRED IMPORTED_TARGET cmocka)
-set(HONE_ALL_ROOMS tuner builder)
+set(HONE_ALL_ROOMS tuner builder farm net)
 
 # What tests/property and the fuzzer of pairs share.
 file(GLOB harness_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/property/*.c)
@@ -21,6 +21,10 @@ foreach(source ${test_sources})
     target_link_libraries(${target} PRIVATE ${HONE_ALL_ROOMS} PkgConfig::hone_cmocka)
     if(room STREQUAL property)
         target_link_libraries(${target} PRIVATE test_harness)
+    endif()
+    if(room STREQUAL bench)
+        target_sources(${target} PRIVATE bench/versus_roofline.c bench/versus_rates.c
+                                         bench/versus_peak.c)
     endif()
     if(room STREQUAL cli)
         target_link_libraries(${target} PRIVATE cli)
@@ -53,6 +57,39 @@ foreach(source ${fuzz_sources})
     set_tests_properties(fuzz.${short} PROPERTIES TIMEOUT 180)
 endforeach()
 
+# What scripts ask a service with.
+# What e2e.networks compares plans with.
+add_executable(net_compare ${CMAKE_SOURCE_DIR}/tests/net/compare.c)
+target_link_libraries(net_compare PRIVATE net)
+
+add_executable(test_ask ${CMAKE_SOURCE_DIR}/tests/e2e/ask.c)
+target_link_libraries(test_ask PRIVATE workers)
+target_compile_options(test_ask PRIVATE -Wno-missing-prototypes)
+
+# A device that lies, and clocks that jump, for tests/e2e/test_ten_hosts.sh.
+add_executable(lying_device ${CMAKE_SOURCE_DIR}/tests/e2e/lying_device.c)
+target_link_libraries(lying_device PRIVATE workers)
+target_compile_options(lying_device PRIVATE -Wno-missing-prototypes)
+add_library(test_jump MODULE ${CMAKE_SOURCE_DIR}/tests/e2e/jump.c)
+target_link_libraries(test_jump PRIVATE ${CMAKE_DL_LIBS})
+target_compile_options(test_jump PRIVATE -Wno-missing-prototypes -fno-sanitize=all)
+target_link_options(test_jump PRIVATE -fno-sanitize=all)
+
+# A service under load; a small one in the suite.
+add_executable(farm_load ${CMAKE_SOURCE_DIR}/tests/farm/load.c)
+target_link_libraries(farm_load PRIVATE ${HONE_ALL_ROOMS})
+target_compile_options(farm_load PRIVATE -Wno-missing-prototypes -Wno-conversion)
+add_test(NAME farm.load COMMAND farm_load --devices 20 --builders 2 --jobs 4 --trials 40)
+add_test(NAME farm.shares COMMAND farm_load --shares --seconds 8)
+set_tests_properties(farm.load farm.shares PROPERTIES TIMEOUT 300 RUN_SERIAL TRUE)
+
+# A service for an hour; 20 s of it in the suite.
+add_executable(farm_soak ${CMAKE_SOURCE_DIR}/tests/farm/soak.c)
+target_link_libraries(farm_soak PRIVATE ${HONE_ALL_ROOMS})
+target_compile_options(farm_soak PRIVATE -Wno-missing-prototypes -Wno-conversion)
+add_test(NAME farm.soak COMMAND farm_soak --seconds 20)
+set_tests_properties(farm.soak PROPERTIES TIMEOUT 600 RUN_SERIAL TRUE)
+
 # tests/*/*.sh run the programs as a person would; $1 is the build folder, $2 the source folder.
 file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/test_*.sh)
 foreach(script ${test_scripts})
@@ -63,5 +100,7 @@ foreach(script ${test_scripts})
     add_test(NAME ${room}.${name}
              COMMAND bash ${script} ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
     # They start and kill processes and wait for them: not beside other tests.
-    set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300 RUN_SERIAL TRUE)
+    set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 900 RUN_SERIAL TRUE)
 endforeach()
+# They wait for what has its own time: devices that cool down, or are in quarantine for five minutes.
+set_tests_properties(e2e.storm e2e.ten_hosts PROPERTIES TIMEOUT 1200)

@@ -63,22 +63,11 @@ const char *hone_codegen_version(void)
     return text;
 }
 
-/* With AVX-512 in a list, LLVM 19 takes registers to be 512 bits wide for its default processors
- * alone; for others it wants to be told. */
-static void say_evex512(hone_target *t)
-{
-    size_t n = strlen(t->features);
-    if (!strstr(t->features, "evex512") && hone_target_has(t, "avx512f") &&
-        n + sizeof ",+evex512" <= sizeof t->features) {
-        memcpy(t->features + n, ",+evex512" + !n, sizeof ",+evex512" - !n);
-    }
-}
-
 hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_error *err)
 {
-    hone_target full = *t;
-    say_evex512(&full);
-    t = &full;
+    hone_codegen full = {.target = *t};
+    hone_cg__complete(&full);
+    t = &full.target;
     init_llvm();
     LLVMTargetRef target;
     char *message = NULL;
@@ -98,19 +87,19 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
                          t->cpu, t->triple);
     }
     hone_codegen *g = hone_xcalloc(1, sizeof *g);
-    g->target = *t;
+    *g = full;
     g->machine = m;
     LLVMTargetDataRef data = LLVMCreateTargetDataLayout(m);
     char *layout = LLVMCopyStringRepOfTargetData(data);
     g->layout = hone_xstrdup(layout);
     LLVMDisposeMessage(layout);
+    g->is_narrow = LLVMPointerSize(data) == 4;
     LLVMDisposeTargetData(data);
     const hone_preset *p = hone_preset_of(t);
     g->half = p->half;
     g->has_fma = !p->fma || hone_target_has(t, p->fma);
     g->has_half = !p->half || hone_target_has(t, p->half);
-    g->has_avx512 = hone_target_has(t, "avx512f");
-    g->has_range = hone_target_has(t, "avx512dq") && hone_target_has(t, "avx512vl");
+    g->is_scalable = p->scalable && hone_target_has(t, p->scalable);
     g->has_maxnum = p->maxnum && hone_target_has(t, p->maxnum);
     *ret = g;
     return HONE_OK;
@@ -160,6 +149,7 @@ static void open_context(cg *e)
     e->f32 = LLVMFloatTypeInContext(e->ctx);
     e->f64 = LLVMDoubleTypeInContext(e->ctx);
     e->ptr = LLVMPointerTypeInContext(e->ctx, 0);
+    e->void_ = LLVMVoidTypeInContext(e->ctx);
     e->env = hone_xcalloc(e->q.vars.n + 1, sizeof *e->env);
     e->bound = hone_xcalloc(e->q.vars.n + 1, sizeof *e->bound);
 }

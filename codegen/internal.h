@@ -2,10 +2,14 @@
  *
  *   codegen.c, target.c  entry points and pipelines; this host
  *   variants.c           one object out of code for several targets
+ *   sizes.c              one out of code for several ranges of a size
+ *   join.c               several modules as one object
  *   layout/               from a program to what is emitted:
  *     prepare.c           private copy of the program, loop kinds, leaf blocks over loop variables
  *     buffer_placement.c  where buffers live: boxes, compaction, layout, offsets of every access
  *     linear.c            index expressions as linear forms, decided conditions, facts
+ *     rows.c              which blocks run where a size comes with the call
+ *     loop_end.c          how far their loops count then
  *     loop_partition.c    loop bounds and partition
  *   emit/                 LLVM IR:
  *     index.c             i64 values with known ranges, hoisted and shared while emitted
@@ -14,11 +18,14 @@
  *     may.c               what may be computed in vain, or for all lanes at once
  *     elem_type.c         element types, casts, memory
  *     block.c, intrin.c   one instance of a leaf block; blocks that are tensor intrinsics
+ *     stream.c            stores that pass by the caches
  *     loop.c, task.c      loops; parallel loops
  *     plain_sum.c         sums of the plain code, the oracle
  *     function.c          functions, the C wrapper, the pack function
- *     dispatch.c          functions that choose between variants
- *     math.c              exp, log, tanh, sigmoid, erf, pow without a library
+ *     dispatch.c          functions that choose between variants for processors
+ *     library.c           a call of somebody else's function instead of all this
+ *     math.c              exp, log, tanh, sigmoid, erf, pow, sin, cos, atan without a library
+ *     math_f32.c          exp, log, tanh, sigmoid, erf of float
  *   output/               object.c reads what came out; link.c; header.c
  *
  * Emission walks the statements with an environment: each loop variable is a cg_idx (a constant, or
@@ -55,8 +62,11 @@ struct hone_codegen {
     LLVMTargetMachineRef machine;
     char *layout;
     const char *half; /* the feature f16 needs, NULL: none */
-    bool has_fma, has_half, has_avx512;
-    bool has_range, has_maxnum; /* instructions for minimumNumber: AVX-512DQ's, or llvm.minnum's */
+    bool has_fma, has_half;
+    bool has_scalef, has_range; /* instructions of emit/x86_64.c */
+    bool has_maxnum;            /* llvm.minnum becomes one that is minimumNumber */
+    bool is_narrow;             /* registers and addresses of 32 bits */
+    bool is_scalable;           /* vectors have any length, of which target.vector_bytes are used */
 };
 
 typedef enum cg_tri { CG_NO, CG_MAYBE, CG_YES } cg_tri;
@@ -96,7 +106,7 @@ typedef struct cg_leaf {
     hone_expr value, init;
     unsigned n_first; /* it is the first step of a sum when all of these are true */
     hone_expr first[HONE_MAX_ITERS];
-    unsigned n_conds; /* where conjuncts, then those of selects in the value */
+    unsigned n_conds, n_where; /* where conjuncts, then those of selects in the value */
     cg_cond conds[CG_MAX_CONDS];
     unsigned n_safe; /* loads whose indices are in bounds wherever the block runs at all */
     hone_expr safe[CG_MAX_SAFE];
@@ -169,6 +179,7 @@ typedef struct cg_fn {
     LLVMBasicBlockRef entry;
     HONE_VEC(cg_memo) memo;
     HONE_VEC(cg_step) steps;
+    bool streams; /* some of its stores pass by the caches */
 } cg_fn;
 
 /* Data value: scalar (the same in all lanes) or a vector of e->lanes. */
@@ -210,6 +221,7 @@ typedef struct cg {
     hone_ahead ahead;                  /* what runs in pack functions */
     uint32_t pack;                     /* the function being placed or emitted, as in cg_place */
     unsigned n_args;
+    hone_var size; /* o->size; none: all sizes are the program's */
 
     LLVMContextRef ctx;
     LLVMModuleRef mod;
@@ -248,6 +260,12 @@ void hone_cg__fail(cg *e, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4)
 /* layout/prepare.c: fills e->q and the leaves. */
 void hone_cg__prepare(cg *e, const hone_program *p);
 cg_leaf *hone_cg__leaf(cg *e, hone_stmt s);
+/* One more conjunct of the leaf's predicate. */
+void hone_cg__add_where(cg *e, cg_leaf *leaf, hone_expr cond);
+/* layout/rows.c: the leaves of rows that are not there do not run. After all were added. */
+void hone_cg__find_rows(cg *e);
+bool hone_cg__is_sized(const cg *e,
+                       hone_buffer b); /* an argument whose first dimension is e->size */
 /* layout/buffer_placement.c: finds prepacked inputs, places all buffers, rewrites offsets. */
 void hone_cg__place(cg *e);
 int64_t hone_cg__scratch_bytes(const cg *e, hone_stmt owner);
@@ -323,8 +341,37 @@ void hone_cg__masked_store(cg *e, LLVMValueRef v, LLVMValueRef p, unsigned align
                            LLVMValueRef mask);
 LLVMBasicBlockRef hone_cg__block(cg *e, const char *name);
 
-/* emit/math.c: x is float or double, scalar or vector. */
-LLVMValueRef hone_cg__math(cg *e, hone_op op, LLVMValueRef x, LLVMValueRef y);
+/* emit/math.c: x is float or double, scalar or vector; y is pow's exponent. */
+LLVMValueRef hone_cg__math(cg *e, hone_op op, bool fast, LLVMValueRef x, LLVMValueRef y);
+/* emit/math_f32.c: of float. */
+LLVMValueRef hone_cg__exp_f32(cg *e, LLVMValueRef x, bool fast);
+LLVMValueRef hone_cg__log_f32(cg *e, LLVMValueRef x);
+LLVMValueRef hone_cg__sigmoid_f32(cg *e, LLVMValueRef x, bool fast);
+LLVMValueRef hone_cg__tanh_f32(cg *e, LLVMValueRef x, bool fast);
+LLVMValueRef hone_cg__erf_f32(cg *e, LLVMValueRef x, bool fast);
+
+/* emit/x86_64.c */
+/* g->target is there: adds to its features what LLVM does not conclude by itself, and looks for
+ * instructions. */
+void hone_cg__complete(hone_codegen *g);
+/* Each NULL: not for these lanes or this target. minimumNumber or maximumNumber; m 2^(the whole
+ * number not above n) with one rounding, whatever n; t less that whole number, infinities giving 0;
+ * 1 / x to within 2^-14. */
+LLVMValueRef hone_cg__number_range(cg *e, bool min, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef hone_cg__scaled(cg *e, LLVMValueRef m, LLVMValueRef n);
+LLVMValueRef hone_cg__reduce(cg *e, LLVMValueRef t);
+LLVMValueRef hone_cg__rcp14(cg *e, LLVMValueRef x);
+/* y, of float, or for some kinds of x something else: four bits of `table` for each, which are in
+ * the order of VFIXUPIMM in Intel's manual. */
+LLVMValueRef hone_cg__fixup(cg *e, LLVMValueRef y, LLVMValueRef x, uint32_t table);
+/* x is the mantissa, in [1, 2), times 2^(the exponent, a float). */
+LLVMValueRef hone_cg__getexp(cg *e, LLVMValueRef x);
+LLVMValueRef hone_cg__getmant(cg *e, LLVMValueRef x);
+
+/* emit/aarch64.c: a value that was just loaded, in n lanes; NULL: not for these lanes or this
+ * target.
+ */
+LLVMValueRef hone_cg__splat_loaded(cg *e, LLVMValueRef v, unsigned n);
 
 /* emit/known.c: expressions are a graph, and what is used twice is computed once. */
 bool hone_cg__find(const cg *e, hone_expr x, cg_val *ret);
@@ -368,6 +415,10 @@ void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
 LLVMValueRef hone_cg__lanes(cg *e, LLVMValueRef v, unsigned from, unsigned n);
 /* Stores the leaf's element. */
 void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value);
+/* emit/stream.c: the store of a vector v to p, if it is to pass by the caches; false: it is not. */
+bool hone_cg__stream(cg *e, const cg_leaf *leaf, LLVMValueRef v, LLVMValueRef p, unsigned align);
+/* Before the function returns. */
+void hone_cg__end_streams(cg *e);
 /* Enters the code that runs where the leaf's conditions, none of which depends on lanes or on
  * `inside`, hold. False: nowhere, nothing was emitted. The caller branches to *ret_out (NULL: it
  * runs everywhere) at its end. */
@@ -385,6 +436,8 @@ void hone_cg__children(cg *e, hone_stmt s);
 void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once);
 /* The same, with bounds tightened and the range cut where conditions become constant. */
 void hone_cg__parts(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi);
+/* layout/loop_end.c: at most hi, and at least lo: from there on no block in the loop runs. */
+cg_idx hone_cg__loop_end(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi);
 void hone_cg__task(cg *e, hone_stmt loop);
 /* Leaf instances the statement becomes, at most; saturates. */
 int64_t hone_cg__instances(cg *e, hone_stmt s);
@@ -410,6 +463,24 @@ void hone_cg__check(cg *e, LLVMValueRef rc);
 /* codegen.c: a copy, with a NUL after it. */
 void hone_cg__take(hone_code *ret, const char *bytes, size_t n);
 
+/* join.c: an object in the making. */
+typedef struct cg_join {
+    hone_codegen *g; /* it is written for */
+    LLVMContextRef ctx;
+    LLVMModuleRef m;
+    hone_status status;
+    hone_error *err;
+} cg_join;
+/* NAME__K and a tail: of the k-th of several parts of NAME. The caller frees. */
+char *hone_cg__part_symbol(const char *name, unsigned k, const char *tail);
+/* With an empty module. hone_cg__join_close in any case. */
+hone_status hone_cg__join_open(const hone_target *t, cg_join *ret, hone_error *err);
+hone_status hone_cg__join_add(cg_join *j, const hone_code *bitcode);
+/* NAME__.. becomes internal. *ret_foreign: it refers to a function that is not in `allowed`. */
+hone_status hone_cg__join_write(cg_join *j, const char *name, const char *const *allowed,
+                                hone_code *ret, bool *ret_foreign);
+void hone_cg__join_close(cg_join *j);
+
 /* variants.c: code for one of several targets. */
 typedef struct cg_variant {
     const char *name;
@@ -432,7 +503,7 @@ char *hone_cg__variant_symbol(const cg_variants *s, unsigned k, const char *tail
 void hone_cg__dispatch(LLVMModuleRef m, const cg_variants *s);
 
 /* output/object.c: size of the code and the first undefined symbol not in `allowed` (NULL-ended);
- * zeros for what is no 64-bit ELF object. *ret_undefined points into bytes. */
+ * zeros for what is no ELF object. *ret_undefined points into bytes. */
 void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
                           int64_t *ret_code_bytes, const char **ret_undefined);
 
@@ -440,8 +511,9 @@ void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *all
 /* ARG of NAME_pack_ARG: no two the same, and none another with _bytes after it. The same for every
  * schedule of the kernel. */
 void hone_cg__arg_stems(const hone_program *p, unsigned n, char **ret);
-/* Parameters of the kernel's function, ..._packed if packed: distinct from each other, from the
- * function and from what C, C++ and their libraries call something. */
+/* Parameters of the kernel's function, and as the n-th that of the size if it has one, ..._packed
+ * if packed: distinct from each other, from the function and from what C, C++ and their libraries
+ * call something. */
 void hone_cg__arg_params(const hone_program *p, const char *function, const hone_code *code,
                          unsigned n, char **ret);
 /* The parameter of NAME_pack_ARG, which has another called `packed`. */

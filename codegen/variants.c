@@ -3,13 +3,9 @@
  * (emit/dispatch.c) are linked into one module, and that is written for the least of processors. */
 #include "codegen/internal.h"
 
-#include <llvm-c/Analysis.h>
-#include <llvm-c/BitReader.h>
-#include <llvm-c/Linker.h>
-
 char *hone_cg__variant_symbol(const cg_variants *s, unsigned k, const char *tail)
 {
-    return hone_xasprintf("%s__%u%s", s->name, k, tail);
+    return hone_cg__part_symbol(s->name, k, tail);
 }
 
 /* ---- which, and in which order --------------------------------------------------------------- */
@@ -97,114 +93,22 @@ static hone_status compile(const hone_codegen_variant *v, cg_variants *s, unsign
 
 /* ---- together -------------------------------------------------------------------------------- */
 
-typedef struct joined {
-    hone_codegen *g; /* for the least of the architecture's processors */
-    LLVMContextRef ctx;
-    LLVMModuleRef m;
-    hone_status status;
-    hone_error *err;
-} joined;
-
-static void on_diagnostic(LLVMDiagnosticInfoRef d, void *ctx)
-{
-    joined *j = ctx;
-    if (LLVMGetDiagInfoSeverity(d) == LLVMDSError && j->status == HONE_OK) {
-        char *text = LLVMGetDiagInfoDescription(d);
-        j->status = hone_fail(j->err, HONE_E_LLVM, "LLVM reports: %s", text);
-        LLVMDisposeMessage(text);
-    }
-}
-
-static hone_status open_module(const hone_target *any, joined *j)
-{
-    hone_target least = *any;
-    snprintf(least.cpu, sizeof least.cpu, "%s", hone_preset_of(any)->cpus[0].name);
-    least.features[0] = 0;
-    hone_status st = hone_codegen_new(&least, &j->g, j->err);
-    if (st != HONE_OK)
-        return st;
-    j->ctx = LLVMContextCreate();
-    LLVMContextSetDiagnosticHandler(j->ctx, on_diagnostic, j);
-    j->m = LLVMModuleCreateWithNameInContext("hone", j->ctx);
-    LLVMSetTarget(j->m, least.triple);
-    LLVMSetDataLayout(j->m, j->g->layout);
-    return HONE_OK;
-}
-
-static void close_module(joined *j)
-{
-    if (j->m)
-        LLVMDisposeModule(j->m);
-    if (j->ctx)
-        LLVMContextDispose(j->ctx);
-    hone_codegen_free(j->g);
-}
-
-static hone_status link_in(joined *j, const hone_code *code)
-{
-    LLVMModuleRef m;
-    LLVMMemoryBufferRef in =
-        LLVMCreateMemoryBufferWithMemoryRange((const char *)code->bytes, code->n, "variant", false);
-    bool bad = LLVMParseBitcodeInContext2(j->ctx, in, &m);
-    LLVMDisposeMemoryBuffer(in);
-    bad = bad || LLVMLinkModules2(j->m, m);
-    if (bad && j->status == HONE_OK)
-        j->status = hone_fail(j->err, HONE_E_LLVM, "LLVM could not put the variants together");
-    return j->status;
-}
-
-/* What is seen outside: NAME, its pack functions, and the table. */
-static void hide_variants(const cg_variants *s, LLVMModuleRef m)
-{
-    char *own = hone_xasprintf("%s__", s->name);
-    for (LLVMValueRef f = LLVMGetFirstFunction(m); f; f = LLVMGetNextFunction(f)) {
-        size_t n;
-        if (!LLVMIsDeclaration(f) && strncmp(LLVMGetValueName2(f, &n), own, strlen(own)) == 0)
-            LLVMSetLinkage(f, LLVMInternalLinkage);
-    }
-    free(own);
-}
-
-/* *ret_foreign: it refers to a function that kernels may not call. */
-static hone_status write_object(joined *j, hone_code *ret, bool *ret_foreign)
-{
-    LLVMMemoryBufferRef buffer = NULL;
-    char *message = NULL;
-    if (LLVMVerifyModule(j->m, LLVMReturnStatusAction, &message)) {
-        hone_fail(j->err, HONE_E_LLVM, "The code generator made wrong IR: %s", message);
-        LLVMDisposeMessage(message);
-        return HONE_E_LLVM;
-    }
-    LLVMDisposeMessage(message);
-    if (LLVMTargetMachineEmitToMemoryBuffer(j->g->machine, j->m, LLVMObjectFile, &message,
-                                            &buffer)) {
-        hone_fail(j->err, HONE_E_LLVM, "LLVM could not write the code: %s", message);
-        LLVMDisposeMessage(message);
-        return HONE_E_LLVM;
-    }
-    hone_cg__take(ret, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
-    LLVMDisposeMemoryBuffer(buffer);
-    static const char *const allowed[] = {"hone_rt_default", "hone_rt_variants_choose", NULL};
-    const char *undefined;
-    hone_cg__object_scan(ret->bytes, ret->n, allowed, &ret->code_bytes, &undefined);
-    *ret_foreign = undefined != NULL;
-    return j->status;
-}
-
 static hone_status join(const cg_variants *s, const hone_target *any, hone_code *ret,
                         bool *ret_foreign, hone_error *err)
 {
-    joined j = {.err = err};
-    hone_status st = open_module(any, &j);
+    static const char *const allowed[] = {"hone_rt_default", "hone_rt_variants_choose", NULL};
+    hone_target least = *any;
+    snprintf(least.cpu, sizeof least.cpu, "%s", hone_preset_of(any)->cpus[0].name);
+    least.features[0] = 0;
+    cg_join j;
+    hone_status st = hone_cg__join_open(&least, &j, err);
     if (st == HONE_OK)
         hone_cg__dispatch(j.m, s);
     for (unsigned k = 0; k < s->n && st == HONE_OK; k++)
-        st = link_in(&j, &s->v[k].code);
-    if (st == HONE_OK) {
-        hide_variants(s, j.m);
-        st = write_object(&j, ret, ret_foreign);
-    }
-    close_module(&j);
+        st = hone_cg__join_add(&j, &s->v[k].code);
+    if (st == HONE_OK)
+        st = hone_cg__join_write(&j, s->name, allowed, ret, ret_foreign);
+    hone_cg__join_close(&j);
     return st;
 }
 

@@ -199,7 +199,7 @@ static bool count_flops(void *ctx, const hone_program *p, hone_expr e)
 {
     hone_op op = hone_expr_op(p, e);
     if (op >= HONE_OP_ADD && op != HONE_OP_CAST)
-        *(double *)ctx += op >= HONE_OP_EXP && op <= HONE_OP_ERF ? 16 : 1;
+        *(double *)ctx += (op >= HONE_OP_EXP && op <= HONE_OP_ERF) || op >= HONE_OP_SIN ? 16 : 1;
     return op != HONE_OP_LOAD;
 }
 

@@ -1,8 +1,8 @@
 /* costmodel: which candidates are worth measuring.
  *
  *   features   one row of numbers per leaf block (costmodel/features.def)
- *   machine    the numbers the estimate reckons with: a preset's, or measured
- * (costmodel/machine.def) draft      an analytical estimate, good enough to start from nothing
+ *   machine    the numbers the estimate reckons with (costmodel/machine.def)
+ *   draft      an analytical estimate, good enough to start from nothing
  *   model      gradient-boosted trees (XGBoost) on top of the draft, trained on the log
  *
  * "Score" exists only in this room; outside it a lower cost is better.
@@ -70,6 +70,9 @@ void hone_features_copy(hone_features *dst, const hone_features *src); /* dst's 
 void hone_features_extract(hone_program *p, const hone_target *t, int32_t threads,
                            const hone_machine *machine, hone_features *ret);
 
+/* As if nothing were estimated: each row, and the whole, take the same time as any other. */
+void hone_features_forget_draft(hone_features *f);
+
 /* ---- fit: the draft's factors, from results (costmodel/fit.c) -----------------------------------
  */
 
@@ -112,6 +115,9 @@ typedef struct hone_model_options {
      * serve several. NULL: none. Of ON_DRAFT only. */
     hone_model *prior;
     double trust; /* 0..1: share of the prior's word that counts before there are own results */
+    unsigned held_out; /* which of every few candidates are kept from training: members of a
+                          committee have different ones */
+    double max_gain;   /* how far below the draft a time may lie, in logarithms; 0: 0.7 */
     /* Looked at every few milliseconds of training; true ends it. NULL: never. */
     bool (*stop)(void *ctx);
     void *stop_ctx;
@@ -127,6 +133,9 @@ uint64_t hone_model_task(const hone_program *base, const hone_target *t, int32_t
  * One model learns from many tasks: what makes candidates of each fast or slow, never that the
  * candidates of one are faster than those of another. */
 void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns);
+/* The same with the prior's word on it (hone_model_ask_prior). */
+void hone_model_add_after(hone_model *m, uint64_t task, const hone_features *f, double time_ns,
+                          double prior);
 /* Trains on everything added, if there is enough new (see costmodel/model.c). HONE_E_MODEL,
  * HONE_E_INTERRUPTED (`stop` said so); the model then predicts as before. */
 hone_status hone_model_train(hone_model *m, hone_error *err) HONE_NODISCARD;
@@ -135,6 +144,15 @@ hone_status hone_model_train(hone_model *m, hone_error *err) HONE_NODISCARD;
  * HONE_E_MODEL. */
 hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
                                double *ret_cost, hone_error *err) HONE_NODISCARD;
+/* ret[k]: what m's prior says of f[k], how much slower it is than its draft, in logarithms; 0
+ * without one. It is the same for all models of one prior: who has several asks once. HONE_E_MODEL.
+ */
+hone_status hone_model_ask_prior(hone_model *m, const hone_features *const *f, uint32_t n,
+                                 double *ret, hone_error *err) HONE_NODISCARD;
+/* As hone_model_predict, with the prior's word on each, which may be NULL where there is none. */
+hone_status hone_model_predict_after(hone_model *m, const hone_features *const *f, uint32_t n,
+                                     const double *prior, double *ret_cost,
+                                     hone_error *err) HONE_NODISCARD;
 /* The trained booster as bytes, appended to ret: a line with versions and a checksum, then
  * XGBoost's own form. HONE_E_NOTFOUND (not trained), HONE_E_MODEL. */
 hone_status hone_model_bytes(hone_model *m, hone_buf *ret, hone_error *err) HONE_NODISCARD;
@@ -157,6 +175,7 @@ typedef struct hone_model_metrics {
     double pair_accuracy; /* share of held-out pairs of a task ordered rightly; NaN if unknown */
     double trust;         /* share of the prior's word that counts; 0: there is none */
     double train_ms;      /* of the last training */
+    uint64_t asked;       /* candidates it was asked about, as a model or as others' prior */
 } hone_model_metrics;
 void hone_model_get_metrics(const hone_model *m, hone_model_metrics *ret);
 

@@ -37,6 +37,16 @@ void hone_features_copy(hone_features *dst, const hone_features *src)
     dst->fixed_ns = src->fixed_ns;
 }
 
+void hone_features_forget_draft(hone_features *f)
+{
+    for (uint32_t q = 0; q < f->rows; q++) {
+        float *row = f->v.v + (size_t)q * HONE_N_FEATURES;
+        row[HONE_FEATURE_draft_compute] = 1; /* a nanosecond, as slog has it */
+        row[HONE_FEATURE_draft_memory] = 0;
+    }
+    f->draft_ns = f->fixed_ns = 1;
+}
+
 static float slog(double x)
 {
     return (float)log2(fabs(x) + 1);
@@ -99,6 +109,9 @@ static bool count_op(void *ctx, const hone_program *p, hone_expr e)
     case HONE_OP_SIGMOID:
     case HONE_OP_ERF:
     case HONE_OP_POW:
+    case HONE_OP_SIN:
+    case HONE_OP_COS:
+    case HONE_OP_ATAN:
         ops[5]++;
         break;
     case HONE_OP_BITAND:

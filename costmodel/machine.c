@@ -22,9 +22,10 @@ static double *number(hone_machine *m, size_t k)
 void hone_machine_preset(const hone_target *t, hone_machine *ret)
 {
     const hone_preset_draft *d = &hone_preset_of(t)->draft;
+    const hone_preset_numbers *known = hone_preset_numbers_of(t->cpu);
     *ret = (hone_machine){.clock_ghz = d->ghz,
                           .fma_per_cycle = t->fma_per_cycle,
-                          .loads_per_cycle = d->loads_per_cycle,
+                          .loads_per_cycle = known ? known->loads_per_cycle : d->loads_per_cycle,
                           .loop_cycles = d->loop_cycles,
                           .l2_bytes_per_ns = d->bytes_per_cycle[0] * d->ghz,
                           .l3_bytes_per_ns = d->bytes_per_cycle[1] * d->ghz,

@@ -1,27 +1,18 @@
 /* Gradient-boosted trees on top of the draft, through XGBoost's C API.
  *
- * A candidate i has one row j per leaf block, whose time the draft estimates as d_ij. The trees
- * give each row an s_ij, which corrects that by a factor, and times of rows add up: T_i = c + sum
- * over j of d_ij exp(s_ij) with a constant c that every call costs. The predicted cost is
- * ln(draft_i) + ln(T_i) - ln(T_i with all s 0). The objective is the squared error of logarithms of
- * time, which is Ansor's pack-sum (Zheng et al., OSDI 2020, sec. 5.2) for parts whose times add,
- * not their throughputs: with target y_i = ln(time_i) - ln(draft_i) - (mean of that over the task)
- * and the share p_ij = d_ij exp(s_ij) / T_i that row j has in the time,
- *   grad_ij = w_i p_ij (ln(T_i / T_i with s 0) - y_i),  hess_ij = w_i p_ij
- * (at least the true second derivative, whose p_ij is squared: steps are never too long), where
- * w_i = (fastest / time_i)^(1/4), so that telling good candidates apart matters most. A rejected
- * candidate counts as twice the slowest time with a small weight: the model learns to avoid it. At
- * no data s = 0, and the model is the draft.
+ * What they are made to lessen is in costmodel/objective.c: the squared error of logarithms of
+ * time, where a candidate weighs w_i = (fastest / time_i)^(1/4), so that telling good candidates
+ * apart matters most. A rejected candidate counts as twice the slowest time with a small weight:
+ * the model learns to avoid it. At no data the model is the draft.
  *
  * With a prior, which is such a model of other kernels, its correction times a trust in 0..1 is
- * added to the draft's logarithm first, here and in y_i.
+ * added to the draft's logarithm first, in predictions and in what is left to learn.
  *
  * The other kind is the objective as MetaSchedule has it: outputs of rows are summed, y_i = fastest
  * / time_i, 0 when rejected, all weights 1, deep trees, and the cost is minus the sum (TVM 0.20,
  * tune_context and xgb_model).
  *
  * Reader's map: samples; what trees say; the prior and trust in it; training; prediction. */
-#include "costmodel/internal.h"
 #include "costmodel/model_internal.h"
 
 #include <errno.h>
@@ -31,24 +22,27 @@
 #define PRIOR_ROUNDS 100
 #define MIN_SAMPLES 8 /* candidates, before the first training */
 #define GROWTH 1.25   /* train again when there is that much more */
+#define FEW 32        /* candidates that are learned from, for which steps are short */
 #define HELD_OUT 6    /* every n-th candidate of a task measures the model's order */
-#define LEAST_SHARE 1e-6
 #define TRUST_WORTH 8 /* results that weigh as much as what was thought of the prior before */
 #define REJECT_WEIGHT 0.2
-#define MAX_GAIN 0.7 /* how far below the draft, in logarithms, a target may lie */
+#define MAX_GAIN 0.7 /* how far below the draft, in logarithms, a target may lie, by default */
 
-hone_status hone_costmodel__xgb(int rc, hone_error *err)
+void hone_costmodel__replace(hone_model *m, BoosterHandle b)
 {
-    if (rc == 0)
-        return HONE_OK;
-    const char *text = XGBGetLastError(); /* then a stack trace */
-    return hone_fail(err, HONE_E_MODEL, "XGBoost: %.*s", (int)strcspn(text, "\n"), text);
+    if (m->booster)
+        XGBoosterFree(m->booster);
+    m->booster = b;
+    hone_costmodel__trees_free(&m->trees);
+    hone_buf_free(&m->body);
 }
 
 hone_model *hone_model_new(const hone_model_options *o)
 {
     hone_model *m = hone_xcalloc(1, sizeof *m);
     m->o = *o;
+    if (m->o.max_gain <= 0)
+        m->o.max_gain = MAX_GAIN;
     m->metrics.pair_accuracy = NAN;
     return m;
 }
@@ -59,6 +53,9 @@ void hone_model_free(hone_model *m)
         return;
     if (m->booster)
         XGBoosterFree(m->booster);
+    hone_costmodel__trees_free(&m->trees);
+    hone_buf_free(&m->body);
+    hone_vec_free(&m->outputs);
     hone_vec_free(&m->rows);
     hone_vec_free(&m->samples);
     hone_vec_free(&m->tasks);
@@ -86,52 +83,18 @@ static uint32_t count_sample(hone_model *m, uint64_t task)
 
 /* ---- prior ----------------------------------------------------------------------------------- */
 
-/* Outputs of a booster for each row. */
-static hone_status predict_rows(BoosterHandle b, const float *v, uint64_t rows, const float **ret,
-                                hone_error *err)
+/* Outputs of a model's trees for each row, whichever form they are in. *ret is good until the next
+ * call. */
+static hone_status outputs_of(hone_model *m, const float *v, uint32_t rows, const float **ret,
+                              hone_error *err)
 {
-    static const char config[] =
-        "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
-        "\"strict_shape\": false, \"cache_id\": 0, \"missing\": NaN}";
-    char array[256];
-    snprintf(array, sizeof array,
-             "{\"data\": [%" PRIuPTR ", true], \"shape\": [%" PRIu64
-             ", %d], \"typestr\": \"<f4\", \"version\": 3}",
-             (uintptr_t)v, rows, HONE_N_FEATURES);
-    const bst_ulong *shape;
-    bst_ulong dims;
-    return hone_costmodel__xgb(
-        XGBoosterPredictFromDense(b, array, config, NULL, &shape, &dims, ret), err);
-}
-
-/* Draft time of a row, ns. */
-static double row_draft(const float *row)
-{
-    double compute = exp2((double)row[HONE_FEATURE_draft_compute]) - 1,
-           memory = exp2((double)row[HONE_FEATURE_draft_memory]) - 1;
-    return hone_costmodel__together(compute, memory);
-}
-
-/* What the trees say of a candidate by their outputs s for its rows: how much slower it is than its
- * draft, in logarithms; of PACK_SUM its throughput. share[q] (NULL: not wanted) is how much of that
- * an output of row q moves. */
-static double combine(hone_model_kind kind, double fixed_ns, const float *v, const float *s,
-                      uint32_t rows, double *share)
-{
-    double sum = 0, draft = fixed_ns, time = fixed_ns;
-    for (uint32_t q = 0; q < rows; q++) {
-        double d = row_draft(v + (size_t)q * HONE_N_FEATURES), t = d * exp((double)s[q]);
-        sum += (double)s[q];
-        draft += d;
-        time += t;
-        if (share)
-            share[q] = kind == HONE_MODEL_PACK_SUM ? 1 : t;
-    }
-    if (kind == HONE_MODEL_PACK_SUM)
-        return sum;
-    for (uint32_t q = 0; q < rows && share; q++)
-        share[q] /= time;
-    return log(time / draft);
+    if (m->booster)
+        return hone_costmodel__ask(m->booster, v, rows, HONE_N_FEATURES, ret, err);
+    m->outputs.n = 0;
+    hone_vec_reserve(&m->outputs, rows);
+    hone_costmodel__trees_predict(&m->trees, v, HONE_N_FEATURES, rows, m->outputs.v);
+    *ret = m->outputs.v;
+    return HONE_OK;
 }
 
 /* What the trees add to the draft, for each candidate. */
@@ -140,8 +103,9 @@ static hone_status correct(hone_model *m, const hone_features *const *f, uint32_
 {
     for (uint32_t k = 0; k < n; k++)
         ret[k] = 0;
+    m->metrics.asked += n;
     m->batch.n = 0;
-    for (uint32_t k = 0; k < n && m->booster; k++) {
+    for (uint32_t k = 0; k < n && hone_costmodel__has_trees(m); k++) {
         hone_vec_reserve(&m->batch, f[k]->v.n);
         if (f[k]->v.n)
             memcpy(m->batch.v + m->batch.n, f[k]->v.v, f[k]->v.n * sizeof(float));
@@ -151,9 +115,10 @@ static hone_status correct(hone_model *m, const hone_features *const *f, uint32_
     if (rows == 0)
         return HONE_OK;
     const float *out;
-    HONE_TRY(predict_rows(m->booster, m->batch.v, rows, &out, err));
+    HONE_TRY(outputs_of(m, m->batch.v, rows, &out, err));
     for (uint32_t k = 0; k < n; k++) {
-        ret[k] = combine(m->o.kind, f[k]->fixed_ns, f[k]->v.v, out + row, f[k]->rows, NULL);
+        ret[k] = hone_costmodel__combine(m->o.kind, f[k]->fixed_ns, f[k]->v.v, out + row,
+                                         f[k]->rows, NULL);
         row += f[k]->rows;
     }
     return HONE_OK;
@@ -198,23 +163,41 @@ static double trust_of(const hone_model *m)
     return (TRUST_WORTH * m->o.trust + seen * fit) / (TRUST_WORTH + seen);
 }
 
-void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns)
+hone_status hone_model_ask_prior(hone_model *m, const hone_features *const *f, uint32_t n,
+                                 double *ret, hone_error *err)
+{
+    if (m->o.prior)
+        return correct(m->o.prior, f, n, ret, err);
+    for (uint32_t k = 0; k < n; k++)
+        ret[k] = 0;
+    return HONE_OK;
+}
+
+void hone_model_add_after(hone_model *m, uint64_t task, const hone_features *f, double time_ns,
+                          double prior)
 {
     sample s = {.task = task,
                 .first = m->rows.n / HONE_N_FEATURES,
                 .rows = f->rows,
-                .held_out = count_sample(m, task) % HELD_OUT == HELD_OUT - 1,
+                .held_out = (count_sample(m, task) + m->o.held_out) % HELD_OUT == HELD_OUT - 1,
                 .ln_draft = log(f->draft_ns),
                 .fixed_ns = f->fixed_ns,
-                .time_ns = time_ns};
+                .time_ns = time_ns,
+                .prior = prior};
     uint32_t n = f->rows * HONE_N_FEATURES;
     hone_vec_reserve(&m->rows, n);
     if (n)
         memcpy(m->rows.v + m->rows.n, f->v.v, n * sizeof(float));
     m->rows.n += n;
-    if (m->o.prior && correct(m->o.prior, &f, 1, &s.prior, NULL) != HONE_OK)
-        s.prior = 0;
     hone_vec_push(&m->samples, s);
+}
+
+void hone_model_add(hone_model *m, uint64_t task, const hone_features *f, double time_ns)
+{
+    double prior = 0;
+    if (hone_model_ask_prior(m, &f, 1, &prior, NULL) != HONE_OK)
+        prior = 0;
+    hone_model_add_after(m, task, f, time_ns, prior);
 }
 
 /* ---- training -------------------------------------------------------------------------------- */
@@ -250,7 +233,7 @@ static bool set_targets_of(hone_model *m, uint64_t task)
         double t = s->time_ns > 0 ? s->time_ns : 2 * slowest;
         double target = n ? log(t) - s->ln_draft - m->trust * s->prior - sum / n : 0;
         /* One outlier must not teach that some corner is e^4 faster than the draft says. */
-        s->target = fmax(target, -MAX_GAIN);
+        s->target = fmax(target, -m->o.max_gain);
         s->weight = !n ? 0 : s->time_ns > 0 ? weight_of(s, fastest) : REJECT_WEIGHT;
     }
     return n >= 2;
@@ -265,13 +248,12 @@ static bool set_targets(hone_model *m)
     return any;
 }
 
-typedef const char *setting[2];
-
-static const setting shallow[] = {
-    {"tree_method", "hist"},
+/* Shallow trees: on a few hundred candidates they rank as well as deep ones, and cost a third. */
+static const hone_costmodel__setting shallow[] = {
+    {"base_score", "0"},
+    {"objective", "reg:squarederror"},
     {"max_bin", "32"},
     {"max_depth", "3"},
-    {"eta", "0.1"},
     {"subsample", "0.8"},
     {"colsample_bytree", "0.5"},
     {"min_child_weight", "1"},
@@ -279,39 +261,23 @@ static const setting shallow[] = {
     {NULL, NULL},
 };
 
-static const setting wide[] = {
-    {"tree_method", "hist"},   {"max_bin", "64"},    {"max_depth", "5"},
-    {"eta", "0.08"},           {"subsample", "0.8"}, {"colsample_bytree", "0.4"},
-    {"min_child_weight", "3"}, {"lambda", "2"},      {NULL, NULL},
+static const hone_costmodel__setting wide[] = {
+    {"base_score", "0"},
+    {"objective", "reg:squarederror"},
+    {"max_bin", "64"},
+    {"max_depth", "5"},
+    {"eta", "0.08"},
+    {"subsample", "0.8"},
+    {"colsample_bytree", "0.4"},
+    {"min_child_weight", "3"},
+    {"lambda", "2"},
+    {NULL, NULL},
 };
 
-static const setting published[] = {
-    {"tree_method", "hist"}, {"max_depth", "10"},       {"gamma", "0.001"},
-    {"eta", "0.2"},          {"min_child_weight", "0"}, {NULL, NULL},
+static const hone_costmodel__setting published[] = {
+    {"base_score", "0"}, {"objective", "reg:squarederror"}, {"max_depth", "10"}, {"gamma", "0.001"},
+    {"eta", "0.2"},      {"min_child_weight", "0"},         {NULL, NULL},
 };
-
-/* Shallow trees: on a few hundred candidates they rank as well as deep ones, and cost a third. */
-static hone_status new_booster(hone_model *m, DMatrixHandle data, BoosterHandle *ret,
-                               hone_error *err)
-{
-    char seed[32], threads[32];
-    snprintf(seed, sizeof seed, "%u", (unsigned)(m->o.seed & 0x7fffffff));
-    snprintf(threads, sizeof threads, "%d", m->o.threads > 0 ? m->o.threads : 1);
-    const setting *own = m->o.kind == HONE_MODEL_PACK_SUM ? published
-                         : m->o.kind == HONE_MODEL_PRIOR  ? wide
-                                                          : shallow;
-    const char *const params[][2] = {
-        {"base_score", "0"}, {"objective", "reg:squarederror"},
-        {"verbosity", "0"},  {"disable_default_eval_metric", "1"},
-        {"seed", seed},      {"nthread", threads},
-    };
-    hone_status st = hone_costmodel__xgb(XGBoosterCreate(&data, 1, ret), err);
-    for (; (*own)[0] && st == HONE_OK; own++)
-        st = hone_costmodel__xgb(XGBoosterSetParam(*ret, (*own)[0], (*own)[1]), err);
-    for (unsigned k = 0; k < HONE_LEN(params) && st == HONE_OK; k++)
-        st = hone_costmodel__xgb(XGBoosterSetParam(*ret, params[k][0], params[k][1]), err);
-    return st;
-}
 
 static hone_status stopped(const hone_model *m, hone_error *err)
 {
@@ -320,41 +286,52 @@ static hone_status stopped(const hone_model *m, hone_error *err)
     return HONE_OK;
 }
 
-static hone_status boost(const hone_model *m, BoosterHandle b, DMatrixHandle data,
-                         const sample *const *used, uint32_t n, uint32_t rows, hone_error *err)
+/* A training: the samples it is of, and what is found in a round. */
+typedef struct training {
+    const hone_model *m;
+    const sample **used;
+    uint32_t n, rows;
+    double *share;      /* of each row of a sample */
+    float *grad, *hess; /* of each row */
+} training;
+
+/* Derivatives for each row, by the outputs for all of them. */
+static void derive(training *t, const float *out)
+{
+    const hone_model *m = t->m;
+    uint32_t row = 0;
+    for (uint32_t k = 0; k < t->n; k++) {
+        const sample *s = t->used[k];
+        double said = hone_costmodel__combine(m->o.kind, s->fixed_ns,
+                                              m->rows.v + (size_t)s->first * HONE_N_FEATURES,
+                                              out + row, s->rows, t->share);
+        hone_costmodel__squared(said, s->target, s->weight, t->share, s->rows, t->grad + row,
+                                t->hess + row);
+        row += s->rows;
+    }
+}
+
+static hone_status boost(training *t, BoosterHandle b, DMatrixHandle data, hone_error *err)
 {
     static const char config[] = "{\"type\": 1, \"training\": true, \"iteration_begin\": 0, "
                                  "\"iteration_end\": 0, \"strict_shape\": false}";
-    float *grad = hone_xmalloc(rows * sizeof *grad), *hess = hone_xmalloc(rows * sizeof *hess),
-          *zero = hone_xcalloc(rows, sizeof *zero);
-    double *share = hone_xmalloc(rows * sizeof *share);
-    const int rounds = m->o.kind == HONE_MODEL_PRIOR ? PRIOR_ROUNDS : ROUNDS;
+    float *zero = hone_xcalloc(t->rows + 1, sizeof *zero);
+    const int rounds = t->m->o.kind == HONE_MODEL_PRIOR ? PRIOR_ROUNDS : ROUNDS;
     hone_status st = HONE_OK;
     for (int round = 0; round < rounds && st == HONE_OK; round++) {
         const bst_ulong *shape;
         bst_ulong dims;
         const float *out = zero;
-        st = stopped(m, err);
+        st = stopped(t->m, err);
         if (round > 0 && st == HONE_OK)
             st = hone_costmodel__xgb(
                 XGBoosterPredictFromDMatrix(b, data, config, &shape, &dims, &out), err);
-        uint32_t row = 0;
-        for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
-            const float *v = m->rows.v + (size_t)used[k]->first * HONE_N_FEATURES;
-            const sample *s = used[k];
-            double off = combine(m->o.kind, s->fixed_ns, v, out + row, s->rows, share) - s->target;
-            for (uint32_t q = 0; q < used[k]->rows; q++, row++) {
-                grad[row] = (float)(used[k]->weight * share[q] * off);
-                hess[row] = (float)(used[k]->weight * fmax(share[q], LEAST_SHARE));
-            }
-        }
-        if (st == HONE_OK)
-            st = hone_costmodel__xgb(XGBoosterBoostOneIter(b, data, grad, hess, rows), err);
+        if (st != HONE_OK)
+            break;
+        derive(t, out);
+        st = hone_costmodel__xgb(XGBoosterBoostOneIter(b, data, t->grad, t->hess, t->rows), err);
     }
-    free(grad);
-    free(hess);
     free(zero);
-    free(share);
     return st;
 }
 
@@ -376,12 +353,13 @@ static hone_status evaluate(hone_model *m, hone_error *err)
         judged x = {.s = s, .cost = drafts ? s->ln_draft + m->trained_trust * s->prior : 0};
         const float *out = NULL;
         if (s->rows > 0)
-            st = predict_rows(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES, s->rows,
-                              &out, err);
+            st = hone_costmodel__ask(m->booster, m->rows.v + (size_t)s->first * HONE_N_FEATURES,
+                                     s->rows, HONE_N_FEATURES, &out, err);
         if (st == HONE_OK && out)
-            x.cost += (drafts ? 1 : -1) * combine(m->o.kind, s->fixed_ns,
-                                                  m->rows.v + (size_t)s->first * HONE_N_FEATURES,
-                                                  out, s->rows, NULL);
+            x.cost += (drafts ? 1 : -1) *
+                      hone_costmodel__combine(m->o.kind, s->fixed_ns,
+                                              m->rows.v + (size_t)s->first * HONE_N_FEATURES, out,
+                                              s->rows, NULL);
         hone_vec_push(&held, x);
     }
     for (uint32_t a = 0; a < held.n; a++)
@@ -397,6 +375,59 @@ static hone_status evaluate(hone_model *m, hone_error *err)
     return st;
 }
 
+/* The samples that are learned from; *ret_data: their rows, the caller's to free. */
+static void training_begin(training *t, const hone_model *m, float **ret_data)
+{
+    uint32_t all = m->rows.n / HONE_N_FEATURES + 1;
+    *t = (training){.m = m, .used = hone_xmalloc((m->samples.n + 1) * sizeof(sample *))};
+    *ret_data = hone_xmalloc((size_t)all * HONE_N_FEATURES * sizeof **ret_data);
+    for (uint32_t k = 0; k < m->samples.n; k++) {
+        const sample *s = &m->samples.v[k];
+        if (s->held_out || s->rows == 0 || s->weight <= 0)
+            continue;
+        memcpy(*ret_data + (size_t)t->rows * HONE_N_FEATURES,
+               m->rows.v + (size_t)s->first * HONE_N_FEATURES,
+               (size_t)s->rows * HONE_N_FEATURES * sizeof **ret_data);
+        t->rows += s->rows;
+        t->used[t->n++] = s;
+    }
+    t->share = hone_xmalloc(all * sizeof *t->share);
+    t->grad = hone_xmalloc(all * sizeof *t->grad);
+    t->hess = hone_xmalloc(all * sizeof *t->hess);
+}
+
+static void training_end(training *t)
+{
+    free(t->used);
+    free(t->share);
+    free(t->grad);
+    free(t->hess);
+}
+
+static hone_status make_trees(const hone_model *m, BoosterHandle *ret, hone_error *err)
+{
+    const hone_costmodel__setting *own = m->o.kind == HONE_MODEL_PACK_SUM ? published
+                                         : m->o.kind == HONE_MODEL_PRIOR  ? wide
+                                                                          : shallow;
+    training t;
+    float *data;
+    DMatrixHandle matrix = NULL;
+    training_begin(&t, m, &data);
+    hone_status st = hone_costmodel__xgb(
+        XGDMatrixCreateFromMat(data, t.rows, HONE_N_FEATURES, NAN, &matrix), err);
+    if (st == HONE_OK)
+        st = hone_costmodel__booster(matrix, own, m->o.seed, m->o.threads, ret, err);
+    if (st == HONE_OK && own == shallow) /* of a few, long steps learn the noise */
+        st = hone_costmodel__xgb(XGBoosterSetParam(*ret, "eta", t.n < FEW ? "0.1" : "0.25"), err);
+    if (st == HONE_OK)
+        st = boost(&t, *ret, matrix, err);
+    if (matrix)
+        XGDMatrixFree(matrix);
+    training_end(&t);
+    free(data);
+    return st;
+}
+
 hone_status hone_model_train(hone_model *m, hone_error *err)
 {
     uint32_t n = m->samples.n;
@@ -405,31 +436,10 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
     if (n < MIN_SAMPLES || (double)n < GROWTH * m->metrics.trained_on || !set_targets(m))
         return HONE_OK;
     int64_t start = hone_clock_ns();
-    const sample **used = hone_xmalloc(n * sizeof *used);
-    float *data = hone_xmalloc((size_t)m->rows.n * sizeof *data);
-    uint32_t n_used = 0, rows = 0;
-    for (uint32_t k = 0; k < n; k++) {
-        const sample *s = &m->samples.v[k];
-        if (s->held_out || s->rows == 0 || s->weight <= 0)
-            continue;
-        memcpy(data + (size_t)rows * HONE_N_FEATURES,
-               m->rows.v + (size_t)s->first * HONE_N_FEATURES,
-               (size_t)s->rows * HONE_N_FEATURES * sizeof *data);
-        rows += s->rows;
-        used[n_used++] = s;
-    }
-    DMatrixHandle matrix = NULL;
     BoosterHandle b = NULL;
-    hone_status st =
-        hone_costmodel__xgb(XGDMatrixCreateFromMat(data, rows, HONE_N_FEATURES, NAN, &matrix), err);
-    if (st == HONE_OK)
-        st = new_booster(m, matrix, &b, err);
-    if (st == HONE_OK)
-        st = boost(m, b, matrix, used, n_used, rows, err);
+    hone_status st = make_trees(m, &b, err);
     if (st == HONE_OK) {
-        if (m->booster)
-            XGBoosterFree(m->booster);
-        m->booster = b;
+        hone_costmodel__replace(m, b);
         m->trained_trust = m->trust;
         b = NULL;
         m->metrics.trained_on = n;
@@ -437,34 +447,41 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
     }
     if (b)
         XGBoosterFree(b);
-    if (matrix)
-        XGDMatrixFree(matrix);
-    free(used);
-    free(data);
     m->metrics.train_ms = (double)(hone_clock_ns() - start) / 1e6;
     return st;
 }
 
 /* ---- prediction ------------------------------------------------------------------------------ */
 
+/* Share of the prior's word in what is predicted now. */
+static double trust_now(const hone_model *m)
+{
+    return hone_costmodel__has_trees(m) ? m->trained_trust : trust_of(m);
+}
+
+hone_status hone_model_predict_after(hone_model *m, const hone_features *const *f, uint32_t n,
+                                     const double *prior, double *ret_cost, hone_error *err)
+{
+    HONE_TRY(correct(m, f, n, ret_cost, err));
+    bool drafts = m->o.kind != HONE_MODEL_PACK_SUM;
+    double trust = drafts ? trust_now(m) : 0;
+    for (uint32_t k = 0; k < n; k++) {
+        ret_cost[k] = drafts ? ret_cost[k] + log(f[k]->draft_ns) : -ret_cost[k];
+        if (trust > 0)
+            ret_cost[k] += trust * prior[k];
+    }
+    return HONE_OK;
+}
+
 hone_status hone_model_predict(hone_model *m, const hone_features *const *f, uint32_t n,
                                double *ret_cost, hone_error *err)
 {
-    HONE_TRY(correct(m, f, n, ret_cost, err));
-    if (m->o.kind == HONE_MODEL_PACK_SUM) {
-        for (uint32_t k = 0; k < n; k++)
-            ret_cost[k] = -ret_cost[k];
-        return HONE_OK;
-    }
-    for (uint32_t k = 0; k < n; k++)
-        ret_cost[k] += log(f[k]->draft_ns);
-    double trust = m->booster ? m->trained_trust : trust_of(m);
-    if (trust <= 0 || !m->o.prior)
-        return HONE_OK;
+    if (!m->o.prior || trust_now(m) <= 0)
+        return hone_model_predict_after(m, f, n, NULL, ret_cost, err);
     double *prior = hone_xmalloc((n + 1) * sizeof *prior);
-    hone_status st = correct(m->o.prior, f, n, prior, err);
-    for (uint32_t k = 0; k < n && st == HONE_OK; k++)
-        ret_cost[k] += trust * prior[k];
+    hone_status st = hone_model_ask_prior(m, f, n, prior, err);
+    if (st == HONE_OK)
+        st = hone_model_predict_after(m, f, n, prior, ret_cost, err);
     free(prior);
     return st;
 }

@@ -10,12 +10,13 @@
  * given bytes it did not write. */
 hone_status hone_model_bytes(hone_model *m, hone_buf *ret, hone_error *err)
 {
-    if (!m->booster)
+    if (!hone_costmodel__has_trees(m))
         return hone_fail(err, HONE_E_NOTFOUND, "the model is not trained yet");
-    bst_ulong n;
-    const char *bytes;
-    HONE_TRY(hone_costmodel__xgb(
-        XGBoosterSaveModelToBuffer(m->booster, "{\"format\": \"ubj\"}", &n, &bytes), err));
+    bst_ulong n = m->body.n;
+    const char *bytes = m->body.s;
+    if (m->booster)
+        HONE_TRY(hone_costmodel__xgb(
+            XGBoosterSaveModelToBuffer(m->booster, "{\"format\": \"ubj\"}", &n, &bytes), err));
     char hash[17];
     hone_hash_format(hone_hash_bytes(0, bytes, n), hash);
     hone_buf_printf(ret, MAGIC "%d %d %s\n", HONE_FEATURES_VERSION, HONE_N_FEATURES, hash);
@@ -50,27 +51,60 @@ static hone_status check_header(const char *text, size_t n, const char *name, si
     return HONE_OK;
 }
 
+static int set_threads(const hone_model *m, BoosterHandle b)
+{
+    char threads[32];
+    snprintf(threads, sizeof threads, "%d", m->o.threads > 0 ? m->o.threads : 1);
+    return XGBoosterSetParam(b, "nthread", threads);
+}
+
+/* A booster to load into, which works with the model's threads already: without, loading starts one
+ * for each processor, which then spin beside whatever runs. Parameters hold from when a booster is
+ * configured, which writing its configuration makes it. */
+static hone_status new_reader(const hone_model *m, BoosterHandle *ret, hone_error *err)
+{
+    char width[32];
+    const char *text;
+    bst_ulong n;
+    snprintf(width, sizeof width, "%d", HONE_N_FEATURES);
+    HONE_TRY(hone_costmodel__xgb(XGBoosterCreate(NULL, 0, ret), err));
+    bool good = set_threads(m, *ret) == 0 && XGBoosterSetParam(*ret, "num_feature", width) == 0 &&
+                XGBoosterSaveJsonConfig(*ret, &n, &text) == 0;
+    hone_status st = good ? HONE_OK : hone_costmodel__xgb(-1, err);
+    if (!good)
+        XGBoosterFree(*ret);
+    return st;
+}
+
+static hone_status load(const hone_model *m, const char *body, size_t n, const char *name,
+                        BoosterHandle *ret, hone_error *err)
+{
+    bst_ulong width = 0;
+    HONE_TRY(new_reader(m, ret, err));
+    if (XGBoosterLoadModelFromBuffer(*ret, body, n) == 0 &&
+        set_threads(m, *ret) == 0 && /* the model's own came with it */
+        XGBoosterGetNumFeature(*ret, &width) == 0 && width == HONE_N_FEATURES)
+        return HONE_OK;
+    XGBoosterFree(*ret);
+    return hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: it holds no model", name);
+}
+
+/* XGBoost is given what the reader of trees does not know. */
 hone_status hone_model_parse(hone_model *m, const char *bytes, size_t n, const char *name,
                              hone_error *err)
 {
     size_t body = 0;
     BoosterHandle b = NULL;
-    bst_ulong width = 0;
+    hone_costmodel__trees trees;
     HONE_TRY(check_header(bytes, n, name, &body, err));
-    HONE_TRY(hone_costmodel__xgb(XGBoosterCreate(NULL, 0, &b), err));
-    /* Or it predicts with a thread for each processor, beside what is being measured. */
-    char threads[32];
-    snprintf(threads, sizeof threads, "%d", m->o.threads > 0 ? m->o.threads : 1);
-    if (XGBoosterSetParam(b, "nthread", threads) != 0 ||
-        XGBoosterLoadModelFromBuffer(b, bytes + body, n - body) != 0 ||
-        XGBoosterSetParam(b, "nthread", threads) != 0 || /* the model's own came with it */
-        XGBoosterGetNumFeature(b, &width) != 0 || width != HONE_N_FEATURES) {
-        XGBoosterFree(b);
-        return hone_fail(err, HONE_E_CORRUPT, "'%s' is damaged: it holds no model", name);
+    if (!hone_costmodel__trees_read(bytes + body, n - body, HONE_N_FEATURES, &trees)) {
+        HONE_TRY(load(m, bytes + body, n - body, name, &b, err));
+        hone_costmodel__replace(m, b);
+        return HONE_OK;
     }
-    if (m->booster)
-        XGBoosterFree(m->booster);
-    m->booster = b;
+    hone_costmodel__replace(m, NULL);
+    m->trees = trees;
+    hone_buf_add(&m->body, bytes + body, n - body);
     return HONE_OK;
 }
 
@@ -107,13 +141,16 @@ bool hone_model_gains(const hone_model *m, double ret[HONE_N_FEATURES])
     const bst_ulong *shape;
     const float *score;
     memset(ret, 0, HONE_N_FEATURES * sizeof *ret);
-    if (!m->booster ||
-        XGBoosterFeatureScore(m->booster, config, &n, &name, &dims, &shape, &score) != 0)
+    BoosterHandle b = m->booster;
+    if (!b && (m->body.n == 0 || load(m, m->body.s, m->body.n, "the model", &b, NULL) != HONE_OK))
         return false;
-    for (bst_ulong k = 0; k < n; k++) { /* names are "f12", for those that were split by */
+    bool good = XGBoosterFeatureScore(b, config, &n, &name, &dims, &shape, &score) == 0;
+    for (bst_ulong k = 0; good && k < n; k++) { /* names are "f12", for those that were split by */
         unsigned long at = name[k][0] == 'f' ? strtoul(name[k] + 1, NULL, 10) : HONE_N_FEATURES;
         if (at < HONE_N_FEATURES)
             ret[at] = (double)score[k];
     }
-    return true;
+    if (!m->booster)
+        XGBoosterFree(b);
+    return good;
 }

@@ -14,6 +14,7 @@ static hone_status again(const hone_error *why, hone_error *err)
 
 static void undo(hone_db *db)
 {
+    db->chained = false;
     if (!sqlite3_get_autocommit(db->sqlite))
         (void)hone_db__run(db, HONE_DB__ROLLBACK, "rolling back", NULL);
 }
@@ -64,13 +65,29 @@ static hone_status commit(hone_db *db, hone_error *err)
     return s == HONE_OK ? s : again(&db->broken, err);
 }
 
-hone_status hone_db_begin(hone_db *db, hone_error *err)
+static hone_status begin_group(hone_db *db, bool whole, hone_error *err)
 {
     HONE_ASSERT(!db->group);
     hone_status s = begin(db, err);
     db->group = s == HONE_OK;
+    db->whole = whole;
     hone_error_clear(&db->lost);
     return s;
+}
+
+hone_status hone_db_begin(hone_db *db, hone_error *err)
+{
+    return begin_group(db, false, err);
+}
+
+hone_status hone_db_begin_whole(hone_db *db, hone_error *err)
+{
+    return begin_group(db, true, err);
+}
+
+void hone_db_trust_json(hone_db *db)
+{
+    db->printed_here = true;
 }
 
 hone_status hone_db_commit(hone_db *db, hone_error *err)
@@ -97,7 +114,23 @@ hone_status hone_db__enter(hone_db *db, hone_error *err)
         return begin(db, err);
     if (db->lost.status != HONE_OK)
         return again(&db->lost, err);
-    return hone_db__run(db, HONE_DB__SAVEPOINT, "starting a put", err);
+    return db->whole ? HONE_OK : hone_db__run(db, HONE_DB__SAVEPOINT, "starting a put", err);
+}
+
+/* The group is what it was before the put that failed, or it is lost. */
+static void undo_put(hone_db *db, hone_status s, const hone_error *err)
+{
+    db->chained = false;
+    if (db->whole || sqlite3_get_autocommit(db->sqlite)) {
+        /* SQLite itself may have given the transaction up: the puts before this one are gone too.
+         */
+        hone_fail(&db->lost, s, "the group of results was rolled back: %s",
+                  err ? err->message : hone_status_text(s));
+        return;
+    }
+    if (hone_db__run(db, HONE_DB__ROLLBACK_TO, "undoing a put", NULL) != HONE_OK ||
+        hone_db__run(db, HONE_DB__RELEASE, "undoing a put", NULL) != HONE_OK)
+        hone_fail(&db->lost, s, "a failed put could not be undone in '%s'", db->path);
 }
 
 hone_status hone_db__leave(hone_db *db, hone_status s, hone_error *err)
@@ -109,16 +142,8 @@ hone_status hone_db__leave(hone_db *db, hone_status s, hone_error *err)
         return s;
     }
     if (s == HONE_OK)
-        return hone_db__run(db, HONE_DB__RELEASE, "ending a put", err);
-    if (sqlite3_get_autocommit(db->sqlite)) {
-        /* SQLite itself gave the transaction up: the puts before this one are gone too. */
-        hone_fail(&db->lost, s, "the group of results was rolled back: %s",
-                  err ? err->message : hone_status_text(s));
-        return s;
-    }
-    if (hone_db__run(db, HONE_DB__ROLLBACK_TO, "undoing a put", NULL) != HONE_OK ||
-        hone_db__run(db, HONE_DB__RELEASE, "undoing a put", NULL) != HONE_OK)
-        hone_fail(&db->lost, s, "a failed put could not be undone in '%s'", db->path);
+        return db->whole ? HONE_OK : hone_db__run(db, HONE_DB__RELEASE, "ending a put", err);
+    undo_put(db, s, err);
     return s;
 }
 

@@ -49,6 +49,13 @@ const char *hone_db_path(const hone_db *db);
 hone_status hone_db_begin(hone_db *db, hone_error *err) HONE_NODISCARD;
 hone_status hone_db_commit(hone_db *db, hone_error *err) HONE_NODISCARD;
 void hone_db_rollback(hone_db *db);
+/* A group in which no put may fail: whoever has several that may says which, after a rollback. One
+ * that fails takes the group with it, and commit says so. Cheaper, as no put can be undone alone.
+ */
+hone_status hone_db_begin_whole(hone_db *db, hone_error *err) HONE_NODISCARD;
+/* From now on the JSON that this handle is given was printed by this program: it is not parsed
+ * again to see whether it is JSON. */
+void hone_db_trust_json(hone_db *db);
 
 /* ---- workloads and targets ----------------------------------------------------------------- */
 
@@ -88,6 +95,10 @@ void hone_db_target_free(hone_db_target *t);
 /* Class of targets whose results hone did not measure (tuner/interchange/): suggestions to a search
  * for the same workload, and never an answer, for their text is no target of hone's. */
 #define HONE_DB_IMPORTED "imported"
+/* And of those whose results are of library calls (libcall/libcall.h), not of schedules: their text
+ * is no target of hone's either, and nobody gets them who does not ask for this class or this text.
+ */
+#define HONE_DB_LIBRARY "library"
 
 /* ---- records ------------------------------------------------------------------------------- */
 
@@ -125,11 +136,14 @@ typedef struct hone_db_record {
     int64_t compare_ns;
     uint64_t incumbent_hash; /* trace it was timed in turns with; 0: timed alone */
     int64_t incumbent_ns;    /* compare_ns of that when it was; 0: timed alone */
+    int64_t fence;           /* by which lease of the service whose log this is; 0: none */
+    int32_t suspect;         /* 1: its device was found to compute wrong after it (hone_db_doubt) */
 } hone_db_record;
 
 /* Stores the record with its samples, in one transaction. When (workload, target, trace_hash)
  * is there already, *ret_existed is true, the samples are kept beside the earlier ones, and the row
  * keeps or takes the better founded of the two results:
+ *   0. one that is not suspect stands against one that is;
  *   1. made by different versions: that of this program's space and hone, else of the later space
  *      or hone; where only LLVM differs, the one put now. Dates do not count;
  *   2. a fault of the kernel itself (wrong result, out of bounds, crash, forbidden call, nonzero
@@ -146,15 +160,26 @@ hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_
 #define HONE_DB_MAX_TEXT (64 << 10) /* bytes of a reason, name, class, target text, env */
 #define HONE_DB_MAX_BODY (4 << 20)  /* bytes of a program, session state */
 
+/* What this device measured as the leases from..to (>= 1) of the service whose log this is, is
+ * suspect from now on: no question is answered with it, and the next result of the same candidate
+ * takes its place. *ret_n: how many records became so; may be NULL. */
+hone_status hone_db_doubt(hone_db *db, const char *device, int64_t from, int64_t to,
+                          uint64_t *ret_n, hone_error *err) HONE_NODISCARD;
+
 /* HONE_E_NOTFOUND. */
 hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret,
                                hone_error *err) HONE_NODISCARD;
-/* The record to use, found by index. The latest ended session of this workload and target that
- * named a winner (best_hash) whose record is still HONE_OK decides: its winner, or, where a later
- * session (it runs or died) stored a faster one, the fastest of those. Sessions whose winner is of
- * this program's version of the space go before all others. Where no session decides: the fastest
- * HONE_OK record. Faster is less compare_ns, of equals the earlier. HONE_E_NOTFOUND, with a message
- * that says whether workload, target or only a result is missing. */
+/* The result of this candidate, good or rejected, by index. HONE_E_NOTFOUND. */
+hone_status hone_db_record_find(hone_db *db, int64_t workload_id, int64_t target_id,
+                                uint64_t trace_hash, hone_db_record *ret,
+                                hone_error *err) HONE_NODISCARD;
+/* The record to use, found by index; none that is suspect. The latest ended session of this
+ * workload and target that named a winner (best_hash) whose record is still HONE_OK decides: its
+ * winner, or, where a later session (it runs or died) stored a faster one, the fastest of those.
+ * Sessions whose winner is of this program's version of the space go before all others. Where no
+ * session decides: the fastest HONE_OK record. Faster is less compare_ns, of equals the earlier.
+ * HONE_E_NOTFOUND, with a message that says whether workload, target or only a result is missing.
+ */
 hone_status hone_db_best(hone_db *db, uint64_t workload_hash, const char *target_text,
                          int32_t threads, hone_db_record *ret, hone_error *err) HONE_NODISCARD;
 /* Records of targets of this class. */
@@ -178,25 +203,38 @@ typedef struct hone_db_where {
 typedef bool (*hone_db_record_fn)(void *ctx, const hone_db_record *r);
 typedef bool (*hone_db_row_fn)(void *ctx, const hone_db_workload *w, const hone_db_target *t,
                                const hone_db_record *r);
+typedef bool (*hone_db_workload_fn)(void *ctx, const hone_db_workload *w);
+typedef bool (*hone_db_target_fn)(void *ctx, const hone_db_target *t);
 
-/* Every record, by id: the order in which candidates were first stored. For resume and for training
- * the cost model. */
+/* Every workload of a class, and every target but HONE_DB_IMPORTED, by id: what a lookup chooses
+ * from before it reads records. */
+hone_status hone_db_each_workload(hone_db *db, const char *class, hone_db_workload_fn fn, void *ctx,
+                                  hone_error *err) HONE_NODISCARD;
+hone_status hone_db_each_target(hone_db *db, hone_db_target_fn fn, void *ctx,
+                                hone_error *err) HONE_NODISCARD;
+/* Every record, by id: the order in which candidates were first stored, those that are suspect
+ * among them. For resume and for training the cost model. */
 hone_status hone_db_each_record(hone_db *db, const hone_db_where *where, hone_db_record_fn fn,
                                 void *ctx, hone_error *err) HONE_NODISCARD;
 /* The n HONE_OK records of one workload and target (both ids needed) with the least compare_ns,
- * fastest first. */
+ * fastest first; none that is suspect. */
 hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t target_id, uint32_t n,
                                  hone_db_record_fn fn, void *ctx, hone_error *err) HONE_NODISCARD;
 /* For every workload and target that pass, its best record, where it has one, by workload id and
  * target id. For the lookup ladder: {workload_id, target_class} is "same workload, target of the
  * same class"; {workload_class, target_id} is "other shapes on this target". Without target_class:
- * of any but HONE_DB_IMPORTED. */
+ * of any but HONE_DB_IMPORTED and HONE_DB_LIBRARY. */
 hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_row_fn fn, void *ctx,
                               hone_error *err) HONE_NODISCARD;
 /* The same with its first record, good or rejected: every pair that was ever tried is among them.
  */
 hone_status hone_db_each_first(hone_db *db, const hone_db_where *where, hone_db_row_fn fn,
                                void *ctx, hone_error *err) HONE_NODISCARD;
+
+/* May what is not found be taken for not there? HONE_E_CORRUPT: a record's workload or target is
+ * missing, or one of those, or the first record of a pair, does not match its checksum. A few seeks
+ * for each workload and target that have records; hone_db_check looks at everything. */
+hone_status hone_db_vouch(hone_db *db, hone_error *err) HONE_NODISCARD;
 
 /* Every record, in an order by content: workload hash, target text, threads, trace hash. */
 hone_status hone_db_each_by_content(hone_db *db, hone_db_row_fn fn, void *ctx,
@@ -295,12 +333,56 @@ hone_status hone_db_machine_latest(hone_db *db, const char *target, int32_t thre
                                    hone_db_machine *ret, hone_error *err) HONE_NODISCARD;
 void hone_db_machine_free(hone_db_machine *m);
 
+/* ---- state of a service ---------------------------------------------------------------------- */
+
+/* A row that a service keeps for itself, of a kind and with a key unique in it. What it says is the
+ * business of who wrote it (farm/store.h). Not merged with other logs. */
+typedef struct hone_db_item {
+    const char *kind, *key;
+    const char *alt;  /* also unique in its kind; NULL: nothing is */
+    const char *body; /* JSON object, at most HONE_DB_MAX_BODY */
+} hone_db_item;
+
+/* Takes the place of the items of its kind with this key or alt. HONE_E_INPUT. */
+hone_status hone_db_item_put(hone_db *db, const hone_db_item *i, hone_error *err) HONE_NODISCARD;
+/* One that is not there is fine. */
+hone_status hone_db_item_drop(hone_db *db, const char *kind, const char *key,
+                              hone_error *err) HONE_NODISCARD;
+/* Those of this kind with alt_from <= alt <= alt_to in bytes. */
+hone_status hone_db_items_drop(hone_db *db, const char *kind, const char *alt_from,
+                               const char *alt_to, hone_error *err) HONE_NODISCARD;
+/* The caller frees *ret. HONE_E_NOTFOUND. */
+hone_status hone_db_item_get(hone_db *db, const char *kind, const char *key, char **ret_body,
+                             hone_error *err) HONE_NODISCARD;
+/* Return false to stop. It may not write to db. */
+typedef bool (*hone_db_item_fn)(void *ctx, const hone_db_item *i);
+/* Items of this kind, by key; with alt_from and alt_to those with alt_from <= alt <= alt_to in
+ * bytes, by alt. */
+hone_status hone_db_each_item(hone_db *db, const char *kind, const char *alt_from,
+                              const char *alt_to, hone_db_item_fn fn, void *ctx,
+                              hone_error *err) HONE_NODISCARD;
+
+/* What happened in a service: rows that are only ever added, each with a hash (BLAKE2b, 32 hex
+ * digits) over itself and the hash before, so that none can be changed, taken out or put in
+ * between without all later ones. HONE_E_INPUT: seq is not the last one's and 1 more. */
+hone_status hone_db_event_add(hone_db *db, int64_t seq, const char *body,
+                              hone_error *err) HONE_NODISCARD;
+typedef bool (*hone_db_event_fn)(void *ctx, int64_t seq, int64_t created_ms, const char *body,
+                                 const char *chain);
+/* At most n with seq >= from, in their order. */
+hone_status hone_db_each_event(hone_db *db, int64_t from, uint32_t n, hone_db_event_fn fn,
+                               void *ctx, hone_error *err) HONE_NODISCARD;
+/* Only the last one, if there is any. */
+hone_status hone_db_last_event(hone_db *db, hone_db_event_fn fn, void *ctx,
+                               hone_error *err) HONE_NODISCARD;
+
 /* ---- upkeep -------------------------------------------------------------------------------- */
 
 /* Counts of everything as a JSON object: {"workloads":.., "targets":.., "records":.., "ok":..,
- * "rejected":{"REJECT_SPLIT":..}, "samples":.., "sessions":.., "models":.., "machines":..,
- * "forgotten":.., "bytes":.., "wal_bytes":.., "schema":..}; "forgotten": records removed by
- * hone_db_forget and hone_db_repair so far. Reads the whole record table. The caller decrefs. */
+ * "rejected":{"REJECT_SPLIT":..}, "suspect":.., "samples":.., "sessions":.., "models":..,
+ * "machines":.., "forgotten":.., "bytes":.., "wal_bytes":.., "schema":..}; "forgotten": records
+ * removed by hone_db_forget and hone_db_repair so far. Reads the whole record table. The caller
+ * decrefs. */
 hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err) HONE_NODISCARD;
 /* Looks at everything: pages and indices, references, orphans, JSON, checksums, and rejections that
  * no worker pronounced (db/unfounded.def). HONE_OK and {"ok":true,"records":n,..,"problems":[],

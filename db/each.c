@@ -1,4 +1,4 @@
-/* Enumerations. Each prepares its own statement, so that a callback may use the handle to read. */
+/* Enumerations. None uses a statement that another, in whose callback it is called, is in. */
 #include "db/internal.h"
 
 /* ---- filters ------------------------------------------------------------------------------- */
@@ -31,9 +31,27 @@ static hone_status prepare_where(hone_db *db, hone_buf *sql, const hone_db_where
     return HONE_OK;
 }
 
-/* Calls fn for each row of stmt, which it finalizes. */
-static hone_status visit_records(hone_db *db, sqlite3_stmt *stmt, hone_db_record_fn fn, void *ctx,
-                                 hone_error *err)
+/* The statement that is kept prepared, or, within a callback of that one, another. */
+static hone_status borrow(hone_db *db, hone_db__sql_id id, sqlite3_stmt **ret, hone_error *err)
+{
+    if (!db->stmt[id] || !sqlite3_stmt_busy(db->stmt[id]))
+        return hone_db__sql(db, id, ret, err);
+    return hone_db__prepare(db, hone_db__sql_text(id), ret, err);
+}
+
+static void give_back(hone_db *db, hone_db__sql_id id, sqlite3_stmt *stmt)
+{
+    if (stmt == db->stmt[id]) {
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+    } else {
+        sqlite3_finalize(stmt);
+    }
+}
+
+/* Calls fn for each row of stmt. */
+static hone_status read_records(hone_db *db, sqlite3_stmt *stmt, hone_db_record_fn fn, void *ctx,
+                                hone_error *err)
 {
     hone_status s;
     bool row;
@@ -43,6 +61,14 @@ static hone_status visit_records(hone_db *db, sqlite3_stmt *stmt, hone_db_record
         if (s != HONE_OK || !fn(ctx, &r.pub))
             break;
     }
+    return s;
+}
+
+/* The same; finalizes it. */
+static hone_status visit_records(hone_db *db, sqlite3_stmt *stmt, hone_db_record_fn fn, void *ctx,
+                                 hone_error *err)
+{
+    hone_status s = read_records(db, stmt, fn, ctx, err);
     sqlite3_finalize(stmt);
     return s;
 }
@@ -88,10 +114,50 @@ hone_status hone_db_each_fastest(hone_db *db, int64_t workload_id, int64_t targe
                                  hone_db_record_fn fn, void *ctx, hone_error *err)
 {
     sqlite3_stmt *stmt;
-    HONE_TRY(hone_db__prepare(db, hone_db__sql_text(HONE_DB__RECORD_FASTEST), &stmt, err));
+    HONE_TRY(borrow(db, HONE_DB__RECORD_FASTEST, &stmt, err));
     hone_db__bind(stmt, "iii", workload_id, target_id, (int64_t)n);
-    return visit_records(db, stmt, fn, ctx, err);
+    hone_status s = read_records(db, stmt, fn, ctx, err);
+    give_back(db, HONE_DB__RECORD_FASTEST, stmt);
+    return s;
 }
+
+/* ---- what they are of ---------------------------------------------------------------------- */
+
+hone_status hone_db_each_workload(hone_db *db, const char *class, hone_db_workload_fn fn, void *ctx,
+                                  hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_status s;
+    bool row;
+    HONE_TRY(borrow(db, HONE_DB__WORKLOADS_OF, &stmt, err));
+    hone_db__bind(stmt, "t", class);
+    while ((s = hone_db__step(db, stmt, "reading workloads", &row, err)) == HONE_OK && row) {
+        hone_db_workload w;
+        s = hone_db__row_read(db, &hone_db__workload_table, stmt, 0, &w, err);
+        if (s != HONE_OK || !fn(ctx, &w))
+            break;
+    }
+    give_back(db, HONE_DB__WORKLOADS_OF, stmt);
+    return s;
+}
+
+hone_status hone_db_each_target(hone_db *db, hone_db_target_fn fn, void *ctx, hone_error *err)
+{
+    sqlite3_stmt *stmt;
+    hone_status s;
+    bool row;
+    HONE_TRY(borrow(db, HONE_DB__TARGETS, &stmt, err));
+    while ((s = hone_db__step(db, stmt, "reading targets", &row, err)) == HONE_OK && row) {
+        hone_db_target t;
+        s = hone_db__row_read(db, &hone_db__target_table, stmt, 0, &t, err);
+        if (s != HONE_OK || !fn(ctx, &t))
+            break;
+    }
+    give_back(db, HONE_DB__TARGETS, stmt);
+    return s;
+}
+
+/* ---- pairs --------------------------------------------------------------------------------- */
 
 /* Calls fn for each row of stmt, @w, @t, @r; finalizes it. */
 static hone_status visit_rows(hone_db *db, sqlite3_stmt *stmt, hone_db_row_fn fn, void *ctx,
@@ -141,7 +207,8 @@ static hone_status visit_pairs(hone_db *db, const hone_db_where *where, const ch
     if (w->target_class)
         hone_buf_printf(&b, " AND t.class = ?%d", P_TARGET_CLASS);
     else
-        hone_buf_puts(&b, " AND t.class <> '" HONE_DB_IMPORTED "'");
+        hone_buf_puts(&b, " AND t.class <> '" HONE_DB_IMPORTED "' AND t.class <> '" HONE_DB_LIBRARY
+                          "'");
     if (w->threads)
         hone_buf_printf(&b, " AND t.threads = ?%d", P_THREADS);
     if (w->after_id)
@@ -155,7 +222,7 @@ hone_status hone_db_each_best(hone_db *db, const hone_db_where *where, hone_db_r
                               hone_error *err)
 {
     return visit_pairs(db, where,
-                       "AND b.status = 'OK'"
+                       "AND b.status = 'OK' AND b.suspect = 0"
                        " ORDER BY iif(b.compare_ns, b.compare_ns, b.time_ns), b.id",
                        fn, ctx, err);
 }

@@ -74,6 +74,8 @@ static int verdict_order(const hone_db_record *a, const hone_db_record *b)
 /* LLVM: the database does not know which one is in use, but who puts a result does. */
 bool hone_db__is_better_founded(const hone_db_record *fresh, const hone_db_record *old)
 {
+    if (fresh->suspect != old->suspect)
+        return !fresh->suspect;
     int order = version_order(fresh, old);
     if (order == 0 && strcmp(fresh->llvm_version, old->llvm_version) != 0)
         return true;
@@ -82,7 +84,9 @@ bool hone_db__is_better_founded(const hone_db_record *fresh, const hone_db_recor
 
 int hone_db__founded_compare(const hone_db__record *a, const hone_db__record *b)
 {
-    int order = version_order(&a->pub, &b->pub);
+    int order = (b->pub.suspect > a->pub.suspect) - (b->pub.suspect < a->pub.suspect);
+    if (order == 0)
+        order = version_order(&a->pub, &b->pub);
     if (order == 0)
         order = hone_db__version_compare(a->pub.llvm_version, b->pub.llvm_version);
     if (order == 0)

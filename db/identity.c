@@ -47,6 +47,16 @@ hone_status hone_db__json_check(const char *what, const char *s, size_t max, hon
     return HONE_OK;
 }
 
+hone_status hone_db__json_put(const hone_db *db, const char *what, const char *s, size_t max,
+                              hone_error *err)
+{
+    if (!db->printed_here)
+        return hone_db__json_check(what, s, max, err);
+    if (strnlen(s, max + 1) > max)
+        return hone_fail(err, HONE_E_INPUT, "%s is longer than %zu bytes", what, max);
+    return HONE_OK;
+}
+
 static const char * or (const char *s, const char *otherwise)
 {
     return s && *s ? s : otherwise;
@@ -197,7 +207,7 @@ hone_status hone_db_session_save(hone_db *db, const hone_db_session *x, int64_t 
                                  hone_error *err)
 {
     const char *state = or (x->state, "{}");
-    HONE_TRY(hone_db__json_check("the session's state", state, HONE_DB_MAX_BODY, err));
+    HONE_TRY(hone_db__json_put(db, "the session's state", state, HONE_DB_MAX_BODY, err));
     if (x->id == 0)
         return session_add(db, x, state, ret_id, err);
     if (ret_id)

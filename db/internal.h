@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #define HONE_DB_APPLICATION_ID 0x686f6e65 /* "hone", at byte 68 of the file */
-#define HONE_DB_SCHEMA 4                  /* last step of schema.def; PRAGMA user_version */
+#define HONE_DB_SCHEMA 6                  /* last step of schema.def; PRAGMA user_version */
 
 /* What orders the times of a workload and target, in the words of the index record_best. Rows of
  * schema 1 have no compare_ns. */
@@ -38,10 +38,15 @@ struct hone_db {
     char *path;
     bool write;
     bool group;        /* between hone_db_begin and hone_db_commit */
+    bool whole;        /* the group has no savepoints */
+    bool printed_here; /* JSON was: hone_db_trust_json */
     hone_error lost;   /* status != OK: the open group was rolled back for this reason */
     hone_error broken; /* status != OK: disk or file failed under a commit; no more writing */
     hone_db__lock *lock;
     hone_db__file file, wal;
+    bool chained;      /* the two below are those of the last event; not after a rollback */
+    int64_t event_seq; /* 0: there is none */
+    char event_chain[33];
     int wal_pages_seen; /* length of the WAL at the last checkpoint attempt */
     bool wal_warned;
     sqlite3_stmt *stmt[HONE_DB__SQL_COUNT];
@@ -209,6 +214,9 @@ hone_status hone_db__text_check(const char *what, const char *s, size_t max, hon
 char *hone_db__text_clean(const char *s);
 /* HONE_E_INPUT unless s is JSON of at most max bytes. */
 hone_status hone_db__json_check(const char *what, const char *s, size_t max, hone_error *err);
+/* The same of what is to be put into db, which may know that it is. */
+hone_status hone_db__json_put(const hone_db *db, const char *what, const char *s, size_t max,
+                              hone_error *err);
 
 /* ---- forget.c ------------------------------------------------------------------------------ */
 
@@ -223,6 +231,13 @@ hone_status hone_db__forget(hone_db *db, const char *which, const json_t *what, 
 
 /* hone_db__tell of the rejections that no worker pronounced. */
 hone_status hone_db__unfounded(hone_db *db, json_t **ret, hone_error *err);
+
+/* ---- service.c ------------------------------------------------------------------------------ */
+
+/* Items that do not match their checksum, events whose chain is broken: each told to fn, which says
+ * false when it has heard enough. */
+hone_status hone_db__service_check(hone_db *db, bool (*fn)(void *ctx, const char *what), void *ctx,
+                                   hone_error *err);
 
 /* ---- lock.c -------------------------------------------------------------------------------- */
 

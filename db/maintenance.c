@@ -48,6 +48,7 @@ hone_status hone_db_stats(hone_db *db, json_t **ret, hone_error *err)
         {"targets", "SELECT count(*) FROM target"},
         {"sessions", "SELECT count(*) FROM session"},
         {"samples", "SELECT count(*) FROM sample"},
+        {"suspect", "SELECT count(*) FROM record WHERE suspect <> 0"},
         {"models", "SELECT count(*) FROM model"},
         {"machines", "SELECT count(*) FROM machine"},
         {"forgotten", "SELECT ifnull(sum(records), 0) FROM forgotten"},
@@ -162,6 +163,11 @@ static void check_rows(hone_db *db, const hone_db__table *t, int64_t *ret_n, jso
     sqlite3_finalize(stmt);
 }
 
+static bool service_problem(void *ctx, const char *what)
+{
+    return problem(ctx, "%s", what);
+}
+
 hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err)
 {
     json_t *list = json_array();
@@ -189,6 +195,8 @@ hone_status hone_db_check(hone_db *db, json_t **ret, hone_error *err)
         check_rows(db, hone_db__tables[i], &n_rows[i], list);
     json_t *unfounded = NULL;
     hone_error e;
+    if (hone_db__service_check(db, service_problem, list, &e) != HONE_OK)
+        problem(list, "%s", e.message);
     if (hone_db__unfounded(db, &unfounded, &e) != HONE_OK)
         problem(list, "%s", e.message);
 

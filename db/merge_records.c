@@ -206,6 +206,7 @@ static hone_status load(const records *x, const found *f, hone_db__record *ret, 
     ret->pub.workload_id = f->workload;
     ret->pub.target_id = f->target;
     ret->pub.session_id = hone_db__merge_moved(s, &hone_db__session_table, ret->pub.session_id);
+    ret->pub.fence = 0; /* it is the number of a lease in that log */
     return HONE_OK;
 }
 

@@ -95,13 +95,14 @@ static hone_status settle(hone_db *db, bool damaged, hone_error *err)
         sqlite3_db_config(q, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
     /* wal_autocheckpoint 0: the writer has its own rule (sql.c), readers never do it, because in
      * SQLite before 3.51.3 two connections that checkpoint at once can damage the file. */
-    return hone_db__exec(db,
-                         "PRAGMA mmap_size = 0;"
-                         "PRAGMA wal_autocheckpoint = 0;"
-                         "PRAGMA cell_size_check = ON;"
-                         "PRAGMA temp_store = MEMORY;"
-                         "PRAGMA cache_size = -8192;",
-                         "opening", err);
+    HONE_TRY(hone_db__exec(db,
+                           "PRAGMA mmap_size = 0;"
+                           "PRAGMA wal_autocheckpoint = 0;"
+                           "PRAGMA cell_size_check = ON;"
+                           "PRAGMA temp_store = MEMORY;"
+                           "PRAGMA cache_size = -2048;",
+                           "opening", err));
+    return db->write ? hone_db__exec(db, "PRAGMA cache_size = -8192", "opening", err) : HONE_OK;
 }
 
 /* ---- schema -------------------------------------------------------------------------------- */

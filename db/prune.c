@@ -6,15 +6,15 @@
  * what a query gets. */
 static hone_status keep_best(hone_db *db, uint32_t n, hone_error *err)
 {
-    char *sql = hone_xasprintf("CREATE TEMP TABLE kept(id INTEGER PRIMARY KEY);"
-                               "INSERT INTO kept SELECT id FROM (SELECT r.id, row_number() OVER"
-                               " (PARTITION BY r.workload_id, r.target_id ORDER BY " HONE_DB_CLOCK
-                               ", r.id) AS place"
-                               " FROM record r WHERE r.status = 'OK') WHERE place <= %" PRIu32 ";"
-                               "INSERT OR IGNORE INTO kept SELECT r.id FROM session s JOIN record r"
-                               " ON r.workload_id = s.workload_id AND r.target_id = s.target_id"
-                               " AND r.trace_hash = s.best_hash WHERE r.status = 'OK';",
-                               n);
+    char *sql = hone_xasprintf(
+        "CREATE TEMP TABLE kept(id INTEGER PRIMARY KEY);"
+        "INSERT INTO kept SELECT id FROM (SELECT r.id, row_number() OVER"
+        " (PARTITION BY r.workload_id, r.target_id ORDER BY " HONE_DB_CLOCK ", r.id) AS place"
+        " FROM record r WHERE r.status = 'OK' AND r.suspect = 0) WHERE place <= %" PRIu32 ";"
+        "INSERT OR IGNORE INTO kept SELECT r.id FROM session s JOIN record r"
+        " ON r.workload_id = s.workload_id AND r.target_id = s.target_id"
+        " AND r.trace_hash = s.best_hash WHERE r.status = 'OK' AND r.suspect = 0;",
+        n);
     hone_status st = hone_db__exec(db, sql, "choosing what stays", err);
     free(sql);
     return st;
@@ -35,7 +35,7 @@ static hone_status keep_answers(hone_db *db, hone_error *err)
     HONE_TRY(hone_db__prepare(db,
                               "SELECT w.hash, t.text, t.threads FROM workload w CROSS JOIN target t"
                               " WHERE EXISTS (SELECT 1 FROM record r WHERE r.workload_id = w.id"
-                              " AND r.target_id = t.id AND r.status = 'OK')",
+                              " AND r.target_id = t.id AND r.status = 'OK' AND r.suspect = 0)",
                               &stmt, err));
     hone_status st;
     while ((st = hone_db__step(db, stmt, "reading", &row, err)) == HONE_OK && row) {

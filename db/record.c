@@ -7,8 +7,9 @@
 
 /* Checks what the caller gave and fills in what it left out. reason, device and env become copies,
  * to be freed by drop. */
-static hone_status complete(const hone_db_record *r, const hone_db_sample *samples, uint32_t n,
-                            hone_db__record *ret, hone_error *err)
+static hone_status complete(const hone_db *db, const hone_db_record *r,
+                            const hone_db_sample *samples, uint32_t n, hone_db__record *ret,
+                            hone_error *err)
 {
     if (r->status != HONE_OK && !hone_status_is_reject(r->status))
         return hone_fail(err, HONE_E_INPUT,
@@ -28,8 +29,8 @@ static hone_status complete(const hone_db_record *r, const hone_db_sample *sampl
               samples[i].incumbent_ns >= 0 && isfinite(samples[i].incumbent_ns)))
             return hone_fail(err, HONE_E_INPUT, "sample %" PRIu32 " is not a time: %g and %g ns", i,
                              samples[i].candidate_ns, samples[i].incumbent_ns);
-    HONE_TRY(
-        hone_db__json_check("the trace", r->trace ? r->trace : "", HONE_MAX_TRACE_BYTES - 1, err));
+    HONE_TRY(hone_db__json_put(db, "the trace", r->trace ? r->trace : "", HONE_MAX_TRACE_BYTES - 1,
+                               err));
     HONE_TRY(hone_db__text_check("checked", r->checked, HONE_DB_MAX_TEXT, err));
     HONE_TRY(hone_db__text_check("the LLVM version", r->llvm_version, HONE_DB_MAX_TEXT, err));
     HONE_TRY(hone_db__text_check("the hone version", r->hone_version, HONE_DB_MAX_TEXT, err));
@@ -59,12 +60,12 @@ static void drop(hone_db__record *r)
     free((void *)r->pub.env);
 }
 
-/* Looks for `samples` among the measurements of the record that are stored, and tells the number of
- * the next one. */
+/* Looks for `samples` among the measurements of the record that are stored: the number of that one,
+ * or HONE_DB__NO_RUN, and the number of the next one. */
 static hone_status find_run(hone_db *db, int64_t id, const hone_db_sample *samples, uint32_t n,
-                            bool *ret_known, int64_t *ret_next, hone_error *err)
+                            int64_t *ret_known, int64_t *ret_next, hone_error *err)
 {
-    *ret_known = false;
+    *ret_known = HONE_DB__NO_RUN;
     *ret_next = 0;
     sqlite3_stmt *stmt;
     hone_status s;
@@ -75,7 +76,8 @@ static hone_status find_run(hone_db *db, int64_t id, const hone_db_sample *sampl
     while ((s = hone_db__step(db, stmt, "reading samples", &row, err)) == HONE_OK && row) {
         int64_t run = sqlite3_column_int64(stmt, 0);
         if (run >= *ret_next) { /* the first of a measurement */
-            *ret_known |= same && turn == n;
+            if (same && turn == n)
+                *ret_known = *ret_next - 1;
             *ret_next = run + 1;
             turn = 0;
             same = true;
@@ -84,7 +86,8 @@ static hone_status find_run(hone_db *db, int64_t id, const hone_db_sample *sampl
                sqlite3_column_double(stmt, 2) == samples[turn].incumbent_ns;
         turn++;
     }
-    *ret_known |= same && turn == n;
+    if (same && turn == n)
+        *ret_known = *ret_next - 1;
     return s;
 }
 
@@ -117,12 +120,16 @@ static hone_status find_by_key(hone_db *db, const hone_db_record *key, hone_db__
 static hone_status put_again(hone_db *db, const hone_db__record *old, hone_db__record *fresh,
                              const hone_db_sample *samples, uint32_t n, hone_error *err)
 {
-    bool known;
-    int64_t run;
+    int64_t known, run;
+    bool cleared = old->pub.suspect && !fresh->pub.suspect; /* then it is another measurement */
     hone_status s = find_run(db, old->pub.id, samples, n, &known, &run, err);
-    if (s != HONE_OK || (known && n > 0))
+    bool again = n > 0 && known != HONE_DB__NO_RUN;
+    if (s != HONE_OK || (again && !cleared))
         return s;
-    s = hone_db__samples_add(db, old->pub.id, run, samples, n, err);
+    if (again)
+        run = known;
+    else
+        s = hone_db__samples_add(db, old->pub.id, run, samples, n, err);
     if (s != HONE_OK || !hone_db__is_better_founded(&fresh->pub, &old->pub))
         return s;
     fresh->pub.id = old->pub.id;
@@ -158,7 +165,7 @@ hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_
     hone_db__record fresh;
     int64_t id = 0;
     bool existed = false;
-    HONE_TRY(complete(r, samples, n_samples, &fresh, err));
+    HONE_TRY(complete(db, r, samples, n_samples, &fresh, err));
     hone_status s = hone_db__enter(db, err);
     if (s == HONE_OK) {
         s = put(db, &fresh, samples, n_samples, &id, &existed, err);
@@ -188,6 +195,23 @@ hone_status hone_db_record_get(hone_db *db, int64_t id, hone_db_record *ret, hon
         return hone_fail(err, HONE_E_NOTFOUND, "'%s' has no record %" PRId64, db->path, id);
     *ret = row.pub;
     return HONE_OK;
+}
+
+hone_status hone_db_record_find(hone_db *db, int64_t workload_id, int64_t target_id,
+                                uint64_t trace_hash, hone_db_record *ret, hone_error *err)
+{
+    const hone_db_record key = {
+        .workload_id = workload_id, .target_id = target_id, .trace_hash = trace_hash};
+    hone_db__record row;
+    bool found;
+    char hex[17];
+    HONE_TRY(find_by_key(db, &key, &row, &found, err));
+    if (found) {
+        *ret = row.pub;
+        return HONE_OK;
+    }
+    hone_hash_format(trace_hash, hex);
+    return hone_fail(err, HONE_E_NOTFOUND, "'%s' has no record of the trace %s", db->path, hex);
 }
 
 /* Why there is no best: the first of workload, target and result that is missing. */

@@ -47,6 +47,7 @@ static const hone_db__column record_columns[] = {
     R(space_version, I32),  R(hone_version, TEXT),
     R(llvm_version, TEXT),  R(compare_ns, I64),
     R(incumbent_hash, HEX), R(incumbent_ns, I64),
+    R(fence, I64),          R(suspect, I32),
 };
 
 #define F(name, kind) COLUMN(hone_db__forgotten, name, kind)

@@ -128,13 +128,26 @@ static void parameters(const hone_db__table *t, hone_buf *ret)
         hone_buf_printf(ret, i == 1 ? "?%d" : ", ?%d", i);
 }
 
-/* @r: the columns; @+r: "(columns) VALUES(parameters)"; @=r: "(columns) = (parameters)". */
+/* All but the id: were that set too, if only to what it is, every row that refers to this one would
+ * be looked for. */
+static void assignments(const hone_db__table *t, hone_buf *ret)
+{
+    for (uint32_t i = 0; i < t->n; i++)
+        hone_buf_printf(ret, "%s = ?%u, ", t->columns[i].name, i + 2);
+    hone_buf_printf(ret, "sum = ?%d", HONE_DB__WIDTH(t));
+}
+
+/* @r: the columns; @+r: "(columns) VALUES(parameters)"; @=r: "column = parameter, ...". */
 static void expand(const char *text, hone_buf *ret)
 {
     for (const char *at; (at = strchr(text, '@'));) {
         hone_buf_add(ret, text, (size_t)(at - text));
-        bool insert = at[1] == '+', update = at[1] == '=';
-        if (!insert && !update) {
+        if (at[1] == '=') {
+            assignments(table_of(at[2]), ret);
+            text = at + 3;
+            continue;
+        }
+        if (at[1] != '+') {
             const char prefix[] = {at[1], '.', '\0'};
             hone_db__column_list(table_of(at[1]), prefix, ret);
             text = at + 2;
@@ -142,7 +155,7 @@ static void expand(const char *text, hone_buf *ret)
         }
         hone_buf_puts(ret, "(");
         hone_db__column_list(table_of(at[2]), "", ret);
-        hone_buf_puts(ret, insert ? ") VALUES(" : ") = (");
+        hone_buf_puts(ret, ") VALUES(");
         parameters(table_of(at[2]), ret);
         hone_buf_puts(ret, ")");
         text = at + 3;

@@ -399,6 +399,25 @@ static hone_expr build_int(const hone_elab *e, hone_ast_id n, hone_dtype want, i
     return hone_const(e->p, want, (double)v);
 }
 
+/* What memory holds may be any number. An index made of it is held inside of its dimension, so that
+ * a kernel reads nothing but its arguments, whatever they hold. */
+static hone_expr held_inside(const hone_elab *e, hone_ast_id n, hone_buffer b, unsigned d,
+                             hone_expr index)
+{
+    int64_t extent = hone_buffer_at(e->p, b)->shape[d], lo, hi;
+    if (!e->holds || !hone_has_load(e->p, index) ||
+        (hone_bounds(e->p, index, &lo, &hi) && lo >= 0 && hi < extent))
+        return index;
+    if (extent == 0) {
+        hone_lex__fail_at(e->ast->lx, hone_ast__at(e->ast, n)->at,
+                          "%s has no elements to choose from: its dimension %u is 0",
+                          hone_sym_text(e->p, hone_buffer_at(e->p, b)->name), d + 1);
+        return HONE_NO_EXPR;
+    }
+    index = hone_binary(e->p, HONE_OP_MAX, index, hone_int(e->p, 0));
+    return hone_binary(e->p, HONE_OP_MIN, index, hone_int(e->p, extent - 1));
+}
+
 static hone_expr build_load(const hone_elab *e, hone_ast_id n, hone_buffer b)
 {
     unsigned n_args = hone_ast__at(e->ast, n)->n_args;
@@ -412,6 +431,7 @@ static hone_expr build_load(const hone_elab *e, hone_ast_id n, hone_buffer b)
     hone_expr index[HONE_MAX_DIMS];
     for (unsigned k = 0; k < n_args; k++) {
         index[k] = hone_elab__build(e, hone_ast__arg(e->ast, n, k), HONE_I64);
+        index[k] = held_inside(e, n, b, k, index[k]);
         if (!index[k].i)
             return HONE_NO_EXPR;
     }
@@ -453,9 +473,10 @@ static hone_expr build_op(const hone_elab *e, hone_ast_id n, hone_dtype want)
         if (!real && hone_is_int(e->p, x[1], &zero) && zero == 0)
             return bad(e, n, "division by zero"), HONE_NO_EXPR;
     }
-    return op == HONE_OP_SELECT ? hone_select(e->p, x[0], x[1], x[2])
-           : n_args == 2        ? hone_binary(e->p, op, x[0], x[1])
-                                : hone_unary(e->p, op, x[0]);
+    if (op == HONE_OP_SELECT)
+        return hone_select(e->p, x[0], x[1], x[2]);
+    hone_expr r = n_args == 2 ? hone_binary(e->p, op, x[0], x[1]) : hone_unary(e->p, op, x[0]);
+    return hone_ast__at(e->ast, n)->fast ? hone_fast(e->p, r) : r;
 }
 
 hone_expr hone_elab__build(const hone_elab *e, hone_ast_id n, hone_dtype want)

@@ -328,9 +328,28 @@ hone_expr hone_rebuild(hone_program *p, hone_expr e, const hone_expr *args)
     case HONE_OP_SELECT:
         return hone_select(p, args[0], args[1], args[2]);
     default:
-        return r.n_args == 1 ? hone_unary(p, (hone_op)r.op, args[0])
-                             : hone_binary(p, (hone_op)r.op, args[0], args[1]);
+        if (r.n_args == 2)
+            return hone_binary(p, (hone_op)r.op, args[0], args[1]);
+        hone_expr same = hone_unary(p, (hone_op)r.op, args[0]);
+        return r.sym ? hone_fast(p, same) : same;
     }
+}
+
+hone_expr hone_fast(hone_program *p, hone_expr e)
+{
+    if (spoiled(p, &e, 1))
+        return e;
+    const hone_expr_row r = *hone_expr_at(p, e);
+    const hone_function *f = hone_function_of((hone_op)r.op);
+    if (!f || f->fast == 0)
+        return e;
+    return intern(p, (hone_op)r.op, (hone_dtype)r.dtype, 1, 0, p->args.v + r.args, r.n_args);
+}
+
+bool hone_is_fast(const hone_program *p, hone_expr e)
+{
+    const hone_expr_row *r = hone_expr_at(p, e);
+    return r->sym && r->op != HONE_OP_VAR && r->op != HONE_OP_LOAD;
 }
 
 hone_expr hone_and(hone_program *p, hone_expr a, hone_expr b)

@@ -53,6 +53,8 @@ static uint64_t hash_expr(hasher *hs, hone_expr e)
         memcpy(&bits, &row->imm.f, sizeof bits);
     else if (row->op == HONE_OP_INT)
         bits = (uint64_t)row->imm.i;
+    else
+        bits = hone_is_fast(hs->p, e);
     h = hone_hash_mix(h, bits);
     for (unsigned k = 0; k < row->n_args; k++)
         h = hone_hash_mix(h, hash_expr(hs, hone_expr_arg(hs->p, e, k)));

@@ -53,6 +53,26 @@ typedef HONE_VEC(hone_expr) hone_ir__exprs;
  * for a block that is short without. */
 void hone_ir__lets(const hone_program *p, hone_stmt block, hone_ir__exprs *ret);
 
+/* ---- taps.c ---- */
+
+/* `load`, in the block's value, is of what `writer` computes, a select: the share of the block's
+ * steps at which its condition holds and something is met. False: not known. */
+bool hone_ir__live_share(const hone_program *p, hone_stmt block, hone_expr load, hone_stmt writer,
+                         double *ret);
+/* A condition on a block's iterators, and whether it shall hold or not. */
+typedef struct hone_ir__when {
+    hone_expr cond;
+    bool holds;
+} hone_ir__when;
+/* Of the turns of those of the block's iterators that are in `iters`, as bits: the share in which
+ * it can be, by the others, that all n are so. False: not known. */
+bool hone_ir__held_share(const hone_program *p, hone_stmt block, const hone_ir__when *when,
+                         unsigned n, uint32_t iters, double *ret);
+/* Different elements that the load reads, of the dimensions in `dims`, as bits; *ret_iters:
+ * iterators that move it there. False: not known, or too many to try. */
+bool hone_ir__distinct(const hone_program *p, hone_stmt block, hone_expr load, uint32_t dims,
+                       uint32_t *ret_iters, double *ret);
+
 /* ---- program.c ---- */
 
 /* The symbol with this text if there is one already, else none. */

@@ -117,6 +117,26 @@ static float sigmoidf(float x)
     return 1 / (1 + expf(-x));
 }
 
+static double sin_of(double x)
+{
+    return fabs(x) <= HONE_MOST_ANGLE ? sin(x) : (double)NAN;
+}
+
+static float sinf_of(float x)
+{
+    return (float)sin_of((double)x);
+}
+
+static double cos_of(double x)
+{
+    return fabs(x) <= HONE_MOST_ANGLE ? cos(x) : (double)NAN;
+}
+
+static float cosf_of(float x)
+{
+    return (float)cos_of((double)x);
+}
+
 /* Flat offset of an access; false when an index is outside. */
 static bool locate(machine *m, const hone_interp_access *access, int64_t *ret)
 {
@@ -296,6 +316,9 @@ static bool run_code(machine *m, const hone_interp_inst *code)
             UNARY(FLOOR, floor, floorf)
             UNARY(CEIL, ceil, ceilf)
             UNARY(ROUND, rint, rintf)
+            UNARY(SIN, sin_of, sinf_of)
+            UNARY(COS, cos_of, cosf_of)
+            UNARY(ATAN, atan, atanf)
             MEMORY(F64, double, d)
             MEMORY(F32, float, f)
             MEMORY_16(F16)

@@ -16,7 +16,19 @@ typedef union hone_interp_reg {
 #define HONE_INTERP_FLOAT2(X) X(ADD) X(SUB) X(MUL) X(DIV) X(MIN) X(MAX) X(POW)
 #define HONE_INTERP_COMPARE(X) X(EQ) X(NE) X(LT) X(LE)
 #define HONE_INTERP_FLOAT1(X) \
-    X(EXP) X(LOG) X(SQRT) X(TANH) X(SIGMOID) X(ERF) X(ABS) X(FLOOR) X(CEIL) X(ROUND)
+    X(EXP)                    \
+    X(LOG)                    \
+    X(SQRT)                   \
+    X(TANH)                   \
+    X(SIGMOID)                \
+    X(ERF)                    \
+    X(ABS)                    \
+    X(FLOOR)                  \
+    X(CEIL)                   \
+    X(ROUND)                  \
+    X(SIN)                    \
+    X(COS)                    \
+    X(ATAN)
 #define HONE_INTERP_INT2(X) \
     X(ADD) X(SUB) X(MUL) X(DIV) X(FLOORDIV) X(FLOORMOD) X(MIN) X(MAX) X(EQ) X(NE) X(LT) X(LE)
 

@@ -71,7 +71,20 @@ const char *hone_op_text(hone_op op); /* "//" */
 int hone_op_arity(hone_op op);
 char hone_op_form(hone_op op);
 
+/* An elementary function (ir/functions.def): errors in units of the last place. */
+typedef struct hone_function {
+    hone_op op;
+    double precise, fast, wide; /* of f32; with `fast`, 0: no such form; of f64 */
+    const char *how;
+} hone_function;
+const hone_function *hone_function_of(hone_op op); /* NULL: it is none */
+/* What compiled code for it is off by at most, computed as t; `fast`: it has that form. */
+double hone_function_error(hone_op op, hone_dtype t, bool fast);
+
 /* ---- rows ----------------------------------------------------------------------------------- */
+
+/* Beyond it neighbours in f32 are more than a full turn apart. */
+#define HONE_MOST_ANGLE 0x1p27
 
 #define HONE_MAX_DIMS 8
 #define HONE_MAX_ITERS 16
@@ -80,7 +93,7 @@ typedef struct hone_expr_row {
     uint8_t op, dtype;
     uint16_t n_args : 4;
     uint16_t height : 12; /* of the longest path below it; 0: it has no arguments */
-    uint32_t sym;         /* VAR: hone_var, LOAD: hone_buffer */
+    uint32_t sym;         /* VAR: hone_var, LOAD: hone_buffer; of a function 1: fast */
     uint32_t args;        /* first of n_args ids in program.args */
     uint32_t names;       /* a bit, not its own, for each variable and buffer in it; below */
     union {
@@ -267,6 +280,9 @@ hone_expr hone_cast(hone_program *p, hone_dtype t, hone_expr e);
 hone_expr hone_unary(hone_program *p, hone_op op, hone_expr a);
 hone_expr hone_binary(hone_program *p, hone_op op, hone_expr a, hone_expr b);
 hone_expr hone_select(hone_program *p, hone_expr c, hone_expr a, hone_expr b);
+/* The function e, allowed its fast form (docs/LANGUAGE.md); what has none, as it is. */
+hone_expr hone_fast(hone_program *p, hone_expr e);
+bool hone_is_fast(const hone_program *p, hone_expr e);
 /* The same node with other arguments (dtype and sym kept); n = its n_args. */
 hone_expr hone_rebuild(hone_program *p, hone_expr e, const hone_expr *args);
 
@@ -413,6 +429,9 @@ const hone_ann *hone_ann_get(const hone_program *p, hone_stmt s, const char *key
  * logarithm or square root has a positive argument. False: any. */
 bool hone_input_range(const hone_program *p, hone_buffer input, double *ret_lo, double *ret_hi);
 
+/* On a block: 1: what it stores is not read again soon, and vectors of it may pass by the caches.
+ */
+#define HONE_ANN_STREAM "hone.stream"
 /* How the text of programs had a bound loop's axis before there was the kind: read as that. */
 #define HONE_ANN_OLD_AXIS "thread_binding"
 #define HONE_ANN_ALIGN "buffer_dim_align"
@@ -466,6 +485,15 @@ int64_t hone_program_flops(hone_program *p);
 /* Of these, those that no schedule of it can do without; of a program as written. A bound from
  * below. */
 int64_t hone_program_least_ops(hone_program *p);
+/* The same by kinds of operations, `ret` having room for HONE_WORK_COUNT of them. */
+typedef enum hone_work {
+#define HONE_WORK(NAME, text) HONE_WORK_##NAME,
+#include "ir/work.def"
+#undef HONE_WORK
+    HONE_WORK_COUNT
+} hone_work;
+const char *hone_work_name(hone_work w); /* "min max" */
+void hone_program_least_work(hone_program *p, double ret[HONE_WORK_COUNT]);
 
 /* ---- whole programs ----------------------------------------------------------------------------
  */
@@ -508,6 +536,18 @@ typedef HONE_VEC(hone_kernel_info) hone_kernel_list;
 hone_status hone_workload_list(const char *file, const char *text, size_t n, hone_kernel_list *ret,
                                hone_error *err) HONE_NODISCARD;
 void hone_kernel_list_free(hone_kernel_list *l);
+
+/* ---- a size left open (ir/rows.c) --------------------------------------------------------------
+ */
+
+/* May one of the kernel's sizes, called `name`, be anything up to what it is here? p and q are its
+ * unscheduled programs where it is at_p and at_q, two numbers greater than 1. It may when it is the
+ * first dimension of the arrays that have it, and element [i, ..] of each is made of elements [i,
+ * ..] of them alone. *ret_args: bit k, of argument k; 0 when not. HONE_E_INPUT, with the reason in
+ * one line. */
+hone_status hone_program_rows(const hone_program *p, int64_t at_p, const hone_program *q,
+                              int64_t at_q, const char *name, uint64_t *ret_args,
+                              hone_error *err) HONE_NODISCARD;
 
 /* ---- interpreter (ir/interp.c): the oracle ------------------------------------------------------
  */

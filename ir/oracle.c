@@ -321,6 +321,7 @@ static hone_expr copied(copying *x, hone_expr e)
     default:
         ret = r.n_args == 1 ? hone_unary(o, (hone_op)r.op, args[0])
                             : hone_binary(o, (hone_op)r.op, args[0], args[1]);
+        ret = hone_is_fast(p, e) ? hone_fast(o, ret) : ret;
     }
     return x->memo[e.i] = ret;
 }

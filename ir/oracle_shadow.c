@@ -15,7 +15,8 @@
 #include <float.h>
 #include <math.h>
 
-#define MOST_DEGREE 16 /* of a quantum */
+#define MOST_DEGREE 16  /* of a quantum */
+#define PRODUCT_DEPTH 6 /* of stages and operations that are looked through for a product */
 
 /* ---- precisions ------------------------------------------------------------------------------ */
 
@@ -193,13 +194,57 @@ static hone_expr overflowed(oracle *c, shadow a)
     return a.e.i ? op2(c, HONE_OP_EQ, absolute(c, a.v), num(c, INFINITY)) : HONE_NO_EXPR;
 }
 
+static bool is_infinite(const hone_program *p, hone_expr e)
+{
+    return hone_expr_op(p, e) == HONE_OP_FLOAT && isinf(hone_expr_at(p, e)->imm.f);
+}
+
+/* May the value be that of a product, through stages that are inlined? One that a select takes in
+ * the place of infinity is infinite because that was meant: it is a mask. */
+static bool may_be_product(const oracle *c, hone_expr e, unsigned depth)
+{
+    const hone_program *p = c->p;
+    const hone_expr_row r = *hone_expr_at(p, e);
+    hone_stmt writer =
+        r.op == HONE_OP_LOAD ? hone_writer_of(p, (hone_buffer){r.sym}) : HONE_NO_STMT;
+    hone_op op;
+    hone_expr operand;
+    switch ((hone_op)r.op) {
+    case HONE_OP_LOAD:
+        if (!writer.i || !depth)
+            return writer.i != 0;
+        if (!hone_stmt_at(p, writer)->init.i)
+            return may_be_product(c, hone_stmt_at(p, writer)->value, depth - 1);
+        return !hone_block_reduction(p, writer, &op, &operand) || op == HONE_OP_MUL ||
+               (op != HONE_OP_ADD && may_be_product(c, operand, depth - 1));
+    case HONE_OP_SELECT:
+        if (is_infinite(p, hone_expr_arg(p, e, 1)) || is_infinite(p, hone_expr_arg(p, e, 2)))
+            return false;
+        break;
+    case HONE_OP_MUL:
+        return true;
+    case HONE_OP_MIN:
+    case HONE_OP_MAX:
+    case HONE_OP_ABS:
+    case HONE_OP_CAST:
+        break;
+    default:
+        return false;
+    }
+    for (unsigned k = r.op == HONE_OP_SELECT; k < r.n_args; k++)
+        if (!depth || may_be_product(c, hone_expr_arg(p, e, k), depth - 1))
+            return true;
+    return false;
+}
+
 /* What is added to a product may be added before that is rounded (a fused multiply-add): then the
- * product's own overflow does not happen. */
-static shadow sum_of(oracle *c, hone_op op, shadow a, shadow b, precision p)
+ * product's own overflow does not happen. fused: which of a and b may be one. */
+static shadow sum_of(oracle *c, hone_op op, shadow a, shadow b, const bool fused[2], precision p)
 {
     shadow s =
         rounded(c, op2(c, op, a.v, b.v), hone_oracle__plus(c, a.e, b.e), finer(a.q, b.q), 1, 0, p);
-    hone_expr over = either(c, overflowed(c, a), overflowed(c, b));
+    hone_expr over = either(c, fused[0] ? overflowed(c, a) : HONE_NO_EXPR,
+                            fused[1] ? overflowed(c, b) : HONE_NO_EXPR);
     s = hone_oracle__bounded(c, s, p);
     if (over.i)
         s.e = hone_select(c->o, over, num(c, INFINITY), s.e);
@@ -259,43 +304,49 @@ static hone_expr spread_above(oracle *c, hone_op op, shadow a)
                        hone_select(c->o, in, spread(c, op, a), num(c, INFINITY)));
 }
 
-/* Units of the last place, twice the unit of rounding, that an implementation may be off by. What
- * codegen states (codegen/emit/math.c), as any implementation of good repute keeps it. */
-static double units_of(hone_op op)
+/* Of sin and cos. Near the end of the angles they take, and beyond, anything may come out. */
+static hone_expr turning(oracle *c, shadow a)
 {
-    switch (op) {
-    case HONE_OP_EXP:
-    case HONE_OP_LOG:
-        return 2 * 2;
-    case HONE_OP_SQRT:
-        return 1;
-    case HONE_OP_POW:
-        return 2 * 2;
-    default: /* tanh, sigmoid, erf */
-        return 2 * 4;
-    }
+    hone_expr far = op2(c, HONE_OP_ADD, absolute(c, a.v), a.e);
+    hone_expr in = op2(c, HONE_OP_LE, far, num(c, HONE_MOST_ANGLE));
+    hone_expr exact = op2(c, HONE_OP_EQ, a.e, num(c, 0));
+    hone_expr most = op2(c, HONE_OP_MIN, a.e, num(c, 2));
+    return hone_select(c->o, exact, num(c, 0), hone_select(c->o, in, most, num(c, INFINITY)));
 }
 
-static shadow function_of(oracle *c, hone_op op, shadow a, precision p)
+/* What ir/functions.def states, in units of rounding: half a unit of the last place each. */
+static double units_of(const oracle *c, hone_expr e, precision p)
 {
+    hone_op op = hone_expr_op(c->p, e);
+    hone_dtype t = p.unit == in_f64.unit ? HONE_F64 : HONE_F32;
+    return 2 * hone_function_error(op, t, hone_is_fast(c->p, e));
+}
+
+static shadow function_of(oracle *c, hone_expr f, shadow a, precision p)
+{
+    hone_op op = hone_expr_op(c->p, f);
     hone_expr z = hone_unary(c->o, op, a.v), e = HONE_NO_EXPR;
     if (op == HONE_OP_ABS)
         return (shadow){.v = z, .e = a.e, .q = a.q};
     if (op == HONE_OP_FLOOR || op == HONE_OP_CEIL || op == HONE_OP_ROUND) {
         return (shadow){.v = z, .e = a.e.i ? spread(c, op, a) : a.e, .q = whole_numbers};
     }
-    if (a.e.i)
+    if (a.e.i && (op == HONE_OP_SIN || op == HONE_OP_COS)) /* no steeper than 1, no higher */
+        e = turning(c, a);
+    else if (a.e.i)
         e = op == HONE_OP_LOG || op == HONE_OP_SQRT ? spread_above(c, op, a) : spread(c, op, a);
-    /* f64 functions of the oracle itself are good to 1e-15: of f64 no more can be told */
-    double units = p.unit == in_f64.unit ? 64 : units_of(op);
+    double units = units_of(c, f, p);
     /* below the smallest normal number results lose places, or are flushed to 0 */
-    double least = op == HONE_OP_SQRT ? 0 : p.unit == in_f64.unit ? DBL_MIN : FLT_MIN;
+    double least = op == HONE_OP_SQRT      ? 0
+                   : p.unit == in_f64.unit ? DBL_MIN
+                   : hone_is_fast(c->p, f) ? 2 * (double)FLT_MIN
+                                           : (double)FLT_MIN;
     return hone_oracle__bounded(
         c, rounded(c, z, e, any_value, units, op == HONE_OP_LOG ? p.unit * 2 : least, p), p);
 }
 
 /* exp(b log a), for a > 0; elsewhere an error in the arguments leaves nothing certain. */
-static shadow power_of(oracle *c, shadow a, shadow b, precision p)
+static shadow power_of(oracle *c, hone_expr f, shadow a, shadow b, precision p)
 {
     hone_expr z = op2(c, HONE_OP_POW, a.v, b.v), e = HONE_NO_EXPR;
     if (a.e.i || b.e.i) {
@@ -313,8 +364,7 @@ static shadow power_of(oracle *c, shadow a, shadow b, precision p)
         hone_expr in = op2(c, HONE_OP_LT, num(c, 0), lo);
         e = hone_select(c->o, moved, hone_select(c->o, in, far, num(c, INFINITY)), num(c, 0));
     }
-    /* 1 ulp, and in f64 1e-15 |b log a| */
-    double units = p.unit == in_f64.unit ? 4096 : units_of(HONE_OP_POW);
+    double units = units_of(c, f, p);
     double least = p.unit == in_f64.unit ? DBL_MIN : FLT_MIN;
     return hone_oracle__bounded(c, rounded(c, z, e, any_value, units, least, p), p);
 }
@@ -510,7 +560,10 @@ static shadow float_operation(oracle *c, hone_expr e, hone_op op)
     switch (op) {
     case HONE_OP_ADD:
     case HONE_OP_SUB:
-        return sum_of(c, op, a, b, p);
+        return sum_of(c, op, a, b,
+                      (bool[]){may_be_product(c, hone_expr_arg(c->p, e, 0), PRODUCT_DEPTH),
+                               may_be_product(c, hone_expr_arg(c->p, e, 1), PRODUCT_DEPTH)},
+                      p);
     case HONE_OP_MUL:
         return hone_oracle__bounded(c, product_of(c, a, b, p), p);
     case HONE_OP_DIV:
@@ -519,9 +572,9 @@ static shadow float_operation(oracle *c, hone_expr e, hone_op op)
     case HONE_OP_MAX:
         return extreme_of(c, op, a, b);
     case HONE_OP_POW:
-        return power_of(c, a, b, p);
+        return power_of(c, e, a, b, p);
     default:
-        return function_of(c, op, a, p);
+        return function_of(c, e, a, p);
     }
 }
 

@@ -218,7 +218,8 @@ static void put_whole(printer *pr, hone_expr e, int level, bool typed)
         put_infix(pr, e, level, typed);
         return;
     }
-    hone_buf_printf(pr->out, "%s(", hone_op_text((hone_op)row->op));
+    hone_buf_printf(pr->out, "%s%s(", hone_is_fast(pr->p, e) ? "fast " : "",
+                    hone_op_text((hone_op)row->op));
     put_args(pr, e, ')', typed);
 }
 

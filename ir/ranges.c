@@ -37,6 +37,22 @@ static bool is_value(const hone_program *p, hone_expr e, hone_buffer input, int6
     }
 }
 
+/* An index as it was written: without what holds it inside of a dimension of `extent`. */
+static hone_expr as_written(const hone_program *p, hone_expr index, int64_t extent)
+{
+    static const hone_op ops[] = {HONE_OP_MIN, HONE_OP_MAX};
+    const int64_t ends[] = {extent - 1, 0};
+    hone_expr e = index;
+    for (unsigned k = 0; k < 2; k++) {
+        int64_t c;
+        if (hone_expr_op(p, e) != ops[k] || !hone_is_int(p, hone_expr_arg(p, e, 1), &c) ||
+            c != ends[k])
+            return index;
+        e = hone_expr_arg(p, e, 0);
+    }
+    return e;
+}
+
 static bool look(void *ctx, const hone_program *p, hone_expr e)
 {
     range *r = ctx;
@@ -44,10 +60,12 @@ static bool look(void *ctx, const hone_program *p, hone_expr e)
     int64_t moved;
     switch ((hone_op)row->op) {
     case HONE_OP_LOAD:
-        for (unsigned k = 0; k < row->n_args; k++)
-            if (is_value(p, hone_expr_arg(p, e, k), r->input, &moved))
-                narrow(r, (double)-moved,
-                       (double)(hone_buffer_at(p, (hone_buffer){row->sym})->shape[k] - moved));
+        for (unsigned k = 0; k < row->n_args; k++) {
+            int64_t extent = hone_buffer_at(p, (hone_buffer){row->sym})->shape[k];
+            hone_expr index = as_written(p, hone_expr_arg(p, e, k), extent);
+            if (is_value(p, index, r->input, &moved))
+                narrow(r, (double)-moved, (double)(extent - moved));
+        }
         break;
     case HONE_OP_DIV:
     case HONE_OP_FLOORDIV:

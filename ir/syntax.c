@@ -190,11 +190,45 @@ static hone_ast_id parse_call(hone_ast *a, const hone_token *word)
     return new_op(a, op, word->s, args, n);
 }
 
+/* At `fast`, before a function: a name by itself is not followed by a call. */
+static bool is_fast(const hone_lex *lx)
+{
+    hone_lex after = *lx;
+    after.err = NULL;
+    if (!hone_lex__is_word(lx, "fast"))
+        return false;
+    hone_lex__next(&after);
+    if (after.tok.kind != T_NAME || after.tok.quoted)
+        return false;
+    hone_lex__next(&after);
+    return hone_lex__is(&after, '(');
+}
+
+static hone_ast_id parse_fast(hone_ast *a)
+{
+    hone_lex *lx = a->lx;
+    hone_lex__next(lx);
+    hone_token word = lx->tok;
+    const hone_function *f = hone_function_of(function_named(word.s, word.n));
+    if (!f || f->fast == 0) {
+        hone_lex__fail_at(lx, word.s,
+                          "'%.*s' has no fast form; exp, tanh, sigmoid and erf have one",
+                          word.n < 80 ? (int)word.n : 80, word.s);
+        return 0;
+    }
+    hone_lex__next(lx);
+    hone_ast_id id = parse_call(a, &word);
+    hone_ast__at(a, id)->fast = id != 0;
+    return id;
+}
+
 static hone_ast_id parse_word(hone_ast *a)
 {
     hone_lex *lx = a->lx;
     hone_token word = lx->tok;
     if (!word.quoted) {
+        if (is_fast(lx))
+            return parse_fast(a);
         bool yes = hone_lex__is_word(lx, "true"), inf = hone_lex__is_word(lx, "inf");
         if (yes || inf || hone_lex__is_word(lx, "false") || hone_lex__is_word(lx, "nan")) {
             bool truth = yes || word.s[0] == 'f';

@@ -31,6 +31,7 @@ typedef struct hone_ast_node {
     uint8_t known;           /* cache of whether its value is known from the sizes: 1 no, 2 yes */
     uint16_t depth;
     bool big;              /* AST_INT 2^63, to be negated */
+    bool fast;             /* AST_OP: `fast` stands before it */
     uint32_t name;         /* offset in names */
     uint32_t args, n_args; /* in ast.args */
     hone_buffer buffer;    /* AST_TEMP */
@@ -89,6 +90,7 @@ typedef struct hone_meaning {
 typedef struct hone_elab {
     hone_ast *ast;
     hone_program *p;
+    bool holds; /* are indices read from memory held inside of their dimensions? */
     void *ctx;
     /* Both report an unknown name themselves, at the node, and then give NAME_UNKNOWN or none. */
     hone_meaning (*name)(void *ctx, hone_ast_id node);

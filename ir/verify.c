@@ -329,6 +329,9 @@ static hone_status check_expr(const verifier *v, hone_expr e)
             return bad(v, "expression %u names buffer %u, which is not there", e.i, row->sym);
         arity = p->buffers.v[row->sym].n_dims;
     }
+    const hone_function *f = hone_function_of((hone_op)row->op);
+    if (hone_is_fast(p, e) && (row->sym > 1 || !f || f->fast == 0))
+        return bad(v, "expression %u (%s) has no fast form", e.i, name);
     if (row->n_args != arity || row->args > p->args.n || row->n_args > p->args.n - row->args)
         return bad(v, "expression %u (%s) has %u arguments", e.i, name, row->n_args);
     for (unsigned k = 0; k < row->n_args; k++) {

@@ -585,7 +585,8 @@ void hone_wl__lower(hone_ast *ast, const hone_wl_kernel *k, const hone_size *siz
                     unsigned n_sizes, hone_program *p)
 {
     lowering w = {.ast = ast, .lx = ast->lx, .k = k, .p = p};
-    w.elab = (hone_elab){.ast = ast, .p = p, .ctx = &w, .name = meaning_of, .buffer = buffer_of};
+    w.elab = (hone_elab){
+        .ast = ast, .p = p, .holds = true, .ctx = &w, .name = meaning_of, .buffer = buffer_of};
     lower_names(&w, sizes, n_sizes);
     lower_buffers(&w, false);
     lower_buffers(&w, true);

@@ -20,6 +20,8 @@ extern "C" {
 #define HONE_RT_ABI 1
 #define HONE_RT_NOMEM (-1)
 #define HONE_RT_NOVARIANT (-2)
+#define HONE_RT_NOSIZE \
+    (-3) /* of a function for a range of sizes: outside of it, nothing was done */
 #define HONE_RT_SLOTS 4
 
 /* Does iterations [begin, end) of a parallel loop; 0 or an error that ends the kernel. */
@@ -30,11 +32,14 @@ typedef struct hone_rt_api {
     int32_t threads; /* threads that take part in `parallel`, the caller included; >= 1 */
     /* Runs the n iterations over the pool, in pieces of at least one, and returns when all are
      * done: 0, or the first nonzero result of a piece. A call from inside a task runs serially.
-     * Offset 8 and 16 of this struct are part of the ABI that generated code relies on. */
+     * Offset 8 and 16 of this struct are part of the ABI that generated code relies on, where
+     * pointers are of 32 bits too. */
+    __attribute__((aligned(8)))
     int32_t (*parallel)(const struct hone_rt_api *rt, int64_t n, hone_rt_task task, void *closure);
     /* Memory of the calling thread: 64-byte aligned, undefined contents, kept until the same
      * thread asks again for the same slot (0 .. HONE_RT_SLOTS-1). NULL when there is none. */
-    void *(*scratch)(const struct hone_rt_api *rt, int32_t slot, int64_t bytes);
+    __attribute__((aligned(8))) void *(*scratch)(const struct hone_rt_api *rt, int32_t slot,
+                                                 int64_t bytes);
 } hone_rt_api;
 
 typedef int32_t (*hone_rt_kernel)(void *const *args, const hone_rt_api *rt);
@@ -79,7 +84,8 @@ enum {
     HONE_RT_HWCAP,
     HONE_RT_HWCAP_HIGH,
     HONE_RT_HWCAP2,
-    HONE_RT_HWCAP2_HIGH
+    HONE_RT_HWCAP2_HIGH,
+    HONE_RT_VECTORS /* bit k: scalable vectors (SVE) have at least 16 << k bytes */
 };
 /* All bits of `mask` are set there. */
 typedef struct hone_rt_need {
@@ -107,6 +113,45 @@ const char *hone_rt_variant(hone_rt_variants *v);
 /* Functions of that row, NULL likewise; what the object's own code asks once. Thread safe: the same
  * answer for all threads, whatever becomes of the environment meanwhile. */
 const void *const *hone_rt_variants_choose(hone_rt_variants *v);
+
+/* ---- networks ---------------------------------------------------------------------------------
+ *
+ * `hone net build` makes NAME.o, NAME.h and NAME.weights of a network. The weights are a file that
+ * is mapped; what its kernels take packed is packed once, by hone_rt_net_open. */
+
+#define HONE_RT_NET_ABI 1
+#define HONE_RT_NOFILE (-4)  /* the file of weights cannot be read; errno says why */
+#define HONE_RT_WEIGHTS (-5) /* it is not the file that was made with this object */
+
+typedef struct hone_rt_net_pack {
+    int32_t (*pack)(const void *from, void *to);
+    int64_t from, to; /* bytes into the weights, and into what is packed */
+} hone_rt_net_pack;
+
+/* What an object needs; part of the ABI, made by hone. */
+typedef struct hone_rt_network {
+    uint64_t abi; /* HONE_RT_NET_ABI */
+    int64_t weights_bytes;
+    uint64_t weights_hash; /* hone_rt_net_hash of them */
+    int64_t packed_bytes;
+    int64_t n_packs;
+    const hone_rt_net_pack *packs;
+} hone_rt_network;
+
+/* A network that is ready to run. Generated code relies on the first two. */
+typedef struct hone_rt_net {
+    const void *weights; /* the file, mapped */
+    void *packed;
+    const hone_rt_network *network;
+} hone_rt_net;
+
+/* Maps and checks the weights, and packs. 0; HONE_RT_NOFILE, HONE_RT_WEIGHTS, HONE_RT_NOMEM, and
+ * *ret is zero then. Afterwards any number of threads may run the network, each with a workspace of
+ * its own. */
+int32_t hone_rt_net_open(hone_rt_net *ret, const char *path, const hone_rt_network *network);
+/* Of a zero one, too. */
+void hone_rt_net_close(hone_rt_net *net);
+uint64_t hone_rt_net_hash(const void *bytes, int64_t n);
 
 #ifdef __cplusplus
 }

@@ -36,7 +36,7 @@ void *hone_rt__scratch(const hone_rt_api *rt, int32_t slot, int64_t bytes);
 #define HONE_RT__LEAVES 9
 struct hone_rt__cpu {
     uint32_t cpuid[HONE_RT__LEAVES][4];
-    uint32_t other[HONE_RT_HWCAP2_HIGH - HONE_RT_XCR0 + 1]; /* by register, from XCR0 on */
+    uint32_t other[HONE_RT_VECTORS - HONE_RT_XCR0 + 1]; /* by register, from XCR0 on */
 };
 typedef void hone_rt__cpuid(uint32_t leaf, uint32_t sub, uint32_t ret[4]);
 /* From a processor with CPUID. xcr0 is called only where it may be. */

@@ -52,7 +52,7 @@ struct hone_rt_pool {
     _Alignas(LINE) _Atomic uint32_t generation; /* futex of sleeping threads */
     _Atomic uint32_t sleepers;
     _Atomic uint32_t arrived; /* threads that have reached their loop; futex of pool_grow */
-    _Atomic bool stop;
+    _Atomic uint32_t stop;
     /* the loop */
     _Atomic(hone_rt_task) task;
     _Atomic(void *) closure;
@@ -467,7 +467,7 @@ static bool has_threads(const hone_rt_pool *p)
 
 static void stop(hone_rt_pool *p)
 {
-    if (atomic_exchange(&p->stop, true))
+    if (atomic_exchange(&p->stop, 1))
         return;
     atomic_fetch_add(&p->generation, 1);
     futex_wake(&p->generation, INT_MAX);

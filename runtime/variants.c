@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
+
+#ifndef PR_SVE_GET_VL
+#define PR_SVE_GET_VL 51
+#define PR_SVE_VL_LEN_MASK 0xffff
+#endif
 
 #define OSXSAVE (1u << 27)
 
@@ -39,7 +45,7 @@ void hone_rt__cpu_read(hone_rt__cpuid *cpuid, uint32_t (*xcr0)(void), struct hon
 static uint32_t register_of(const struct hone_rt__cpu *cpu, const hone_rt_need *need)
 {
     if (need->reg >= HONE_RT_XCR0)
-        return need->reg <= HONE_RT_HWCAP2_HIGH ? cpu->other[need->reg - HONE_RT_XCR0] : 0;
+        return need->reg <= HONE_RT_VECTORS ? cpu->other[need->reg - HONE_RT_XCR0] : 0;
     for (unsigned k = 0; k < HONE_RT__LEAVES; k++)
         if (leaves[k].leaf == need->leaf && leaves[k].sub == need->subleaf)
             return cpu->cpuid[k][need->reg];
@@ -103,6 +109,11 @@ static void read_this(void)
     to[1] = (uint32_t)(caps >> 32);
     to[2] = (uint32_t)caps2;
     to[3] = (uint32_t)(caps2 >> 32);
+#ifdef __aarch64__
+    int sve = prctl(PR_SVE_GET_VL);
+    for (uint32_t k = 0; sve > 0 && (16u << k) <= ((uint32_t)sve & PR_SVE_VL_LEN_MASK); k++)
+        this_cpu.other[HONE_RT_VECTORS - HONE_RT_XCR0] |= 1u << k;
+#endif
 }
 #endif
 

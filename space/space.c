@@ -275,6 +275,16 @@ static hone_status build(maker *m, custom *cu, bool insist, hone_error *err)
     }
 }
 
+/* Variants of rules that leave a stage to others come to the same. */
+static bool is_known(const maker *m)
+{
+    uint64_t hash = hone_trace_hash(&m->s.trace);
+    bool known = false;
+    for (uint32_t k = 0; k < m->sp->traces.n; k++)
+        known |= hone_trace_hash(&m->sp->traces.v[k]) == hash;
+    return known;
+}
+
 /* One design space: its first candidate by each policy. A rejection leaves the candidate out. */
 static hone_status design(maker *m, unsigned variant, custom *cu, bool insist, bool *ret_any,
                           hone_error *err)
@@ -289,6 +299,8 @@ static hone_status design(maker *m, unsigned variant, custom *cu, bool insist, b
             m->all.v[k].no_chain = false;
         if (st == HONE_OK) {
             *ret_any = true;
+            if (first && is_known(m))
+                return HONE_OK;
             keep(m, first);
             first = false;
             continue;

@@ -196,6 +196,14 @@ hone_status hone_cache_accumulate(HONE_S, hone_rv block, hone_rv loop, hone_scop
 hone_status hone_storage_align(HONE_S, hone_rv block, int64_t axis, int64_t factor, int64_t offset,
                                hone_error *err) HONE_R;
 hone_status hone_skip_zeros(HONE_S, hone_rv block, hone_error *err) HONE_R;
+hone_status hone_skip_unread(HONE_S, hone_rv block, hone_error *err) HONE_R;
+/* block: the maximum's. ret: the loop over blocks of `size` steps of a row. */
+hone_status hone_online_softmax(HONE_S, hone_rv block, hone_rv size, hone_rv *ret,
+                                hone_error *err) HONE_R;
+/* Of the temporary the block writes. */
+hone_status hone_set_scope(HONE_S, hone_rv block, hone_scope scope, hone_error *err) HONE_R;
+hone_status hone_compute_inplace(HONE_S, hone_rv block, unsigned read_buffer_index,
+                                 hone_error *err) HONE_R;
 hone_status hone_compute_at(HONE_S, hone_rv block, hone_rv loop, hone_error *err) HONE_R;
 hone_status hone_reverse_compute_at(HONE_S, hone_rv block, hone_rv loop, hone_error *err) HONE_R;
 hone_status hone_compute_inline(HONE_S, hone_rv block, hone_error *err) HONE_R;
@@ -317,6 +325,10 @@ bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng);
  * HONE_REJECT_*, HONE_E_INPUT, HONE_E_INTERRUPTED. */
 hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,
                               hone_error *err) HONE_NODISCARD;
+/* The first of the seeds that is legal: s holds program and trace. *ret false: none is.
+ * HONE_E_INTERRUPTED. (space/default.c) */
+hone_status hone_space_default(const hone_space *sp, hone_sched *s, bool *ret,
+                               hone_error *err) HONE_NODISCARD;
 /* Which factor of a tile makes up for another extent, the others staying as near as can be. */
 typedef enum hone_adapt_way {
     HONE_ADAPT_TASKS, /* of three or more the second: the parts that threads share stay as many */

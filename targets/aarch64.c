@@ -68,61 +68,59 @@ static const hone_preset_source sources[] = {
 };
 
 static const hone_preset_cpu cpus[] = {
-    {"generic", NULL, "fp-armv8,neon", 0, 0, 0},
-    {"cortex-a34", "generic", "crc,aes,sha2", 0, 0, 0},
-    {"cortex-a35", "cortex-a34", NULL, 0, 0, 0},
-    {"cortex-a53", "cortex-a34", NULL, 0, 0, 0},
-    {"cortex-a55", "cortex-a34", "lse,rdm,fullfp16,dotprod,rcpc", 0, 0, 0},
-    {"cortex-a57", "cortex-a34", NULL, 0, 0, 0},
-    {"cortex-a65", "cortex-a55", NULL, 0, 0, 0},
-    {"cortex-a72", "cortex-a34", NULL, 0, 0, 0},
-    {"cortex-a73", "cortex-a34", NULL, 0, 0, 0},
-    {"cortex-a75", "cortex-a55", NULL, 0, 0, 0},
-    {"cortex-a76", "cortex-a55", NULL, 0, 0, 0},
-    {"cortex-a77", "cortex-a55", NULL, 0, 0, 0},
-    {"cortex-a78", "cortex-a55", NULL, 0, 0, 0},
-    {"cortex-a78c", "cortex-a55", "flagm,pauth", 0, 0, 0},
+    {"generic", NULL, "fp-armv8,neon"},
+    {"cortex-a34", "generic", "crc,aes,sha2"},
+    {"cortex-a35", "cortex-a34", NULL},
+    {"cortex-a53", "cortex-a34", NULL},
+    {"cortex-a55", "cortex-a34", "lse,rdm,fullfp16,dotprod,rcpc"},
+    {"cortex-a57", "cortex-a34", NULL},
+    {"cortex-a65", "cortex-a55", NULL},
+    {"cortex-a72", "cortex-a34", NULL},
+    {"cortex-a73", "cortex-a34", NULL},
+    {"cortex-a75", "cortex-a55", NULL},
+    {"cortex-a76", "cortex-a55", NULL},
+    {"cortex-a77", "cortex-a55", NULL},
+    {"cortex-a78", "cortex-a55", NULL},
+    {"cortex-a78c", "cortex-a55", "flagm,pauth"},
     {"cortex-a510", "generic",
      "crc,lse,rdm,fp16fml,dotprod,rcpc-immo,complxnum,jsconv,flagm,altnzcv,fptoint,lse2,bf16,i8mm,"
-     "sve2-bitperm,sb,mte,bti,pauth",
-     0, 0, 0},
-    {"cortex-a520", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-a710", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-a715", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-a720", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-a725", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-x1", "cortex-a55", NULL, 0, 0, 0},
-    {"cortex-x1c", "cortex-a78c", "rcpc-immo,lse2", 0, 0, 0},
-    {"cortex-x2", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-x3", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-x4", "cortex-a510", NULL, 0, 0, 0},
-    {"cortex-x925", "cortex-a510", NULL, 0, 0, 0},
-    {"neoverse-e1", "cortex-a55", NULL, 0, 0, 0},
-    {"neoverse-n1", "cortex-a55", NULL, 0, 0, 0},
-    {"neoverse-n2", "cortex-a510", NULL, 0, 0, 0},
-    {"neoverse-n3", "cortex-a510", "rand", 0, 0, 0},
-    {"neoverse-v1", "cortex-x1c", "sha3,sm4,fp16fml,complxnum,jsconv,bf16,i8mm,sve,rand", 0, 0, 0},
-    {"neoverse-v2", "neoverse-n3", NULL, 0, 0, 0},
-    {"neoverse-v3", "neoverse-n3", NULL, 0, 0, 0},
-    {"a64fx", "cortex-a34", "lse,rdm,complxnum,sve", 0, 0, 0},
-    {"ampere1", "cortex-x1c", "sha3,complxnum,jsconv,altnzcv,fptoint,bf16,i8mm,rand,sb,bti", 0, 0,
-     0},
-    {"ampere1a", "ampere1", "sm4,mte", 0, 0, 0},
-    {"ampere1b", "ampere1a", "cssc", 0, 0, 0},
-    {"apple-m1", "cortex-x1c", "sha3,fp16fml,complxnum,jsconv,altnzcv,fptoint,sb", 0, 0, 0},
-    {"apple-m2", "apple-m1", "bf16,i8mm,bti", 0, 0, 0},
-    {"apple-m3", "apple-m2", NULL, 0, 0, 0},
-    {"apple-m4", "apple-m2", "sme-f64f64,sme-i16i64,sme2", 0, 0, 0},
-    {"carmel", "cortex-a34", "lse,rdm,fullfp16", 0, 0, 0},
-    {"exynos-m3", "cortex-a34", NULL, 0, 0, 0},
-    {"exynos-m4", "carmel", "dotprod", 0, 0, 0},
-    {"falkor", "cortex-a34", "rdm", 0, 0, 0},
-    {"kryo", "cortex-a34", NULL, 0, 0, 0},
-    {"saphira", "falkor", "lse,dotprod,rcpc-immo,complxnum,jsconv,flagm,lse2,pauth", 0, 0, 0},
-    {"oryon-1", "ampere1", "sm4,fp16fml", 0, 0, 0},
-    {"thunderx2t99", "falkor", "lse", 0, 0, 0},
-    {"thunderxt88", "cortex-a34", NULL, 0, 0, 0},
-    {"tsv110", "exynos-m4", "fp16fml,complxnum,jsconv", 0, 0, 0},
+     "sve2-bitperm,sb,mte,bti,pauth"},
+    {"cortex-a520", "cortex-a510", NULL},
+    {"cortex-a710", "cortex-a510", NULL},
+    {"cortex-a715", "cortex-a510", NULL},
+    {"cortex-a720", "cortex-a510", NULL},
+    {"cortex-a725", "cortex-a510", NULL},
+    {"cortex-x1", "cortex-a55", NULL},
+    {"cortex-x1c", "cortex-a78c", "rcpc-immo,lse2"},
+    {"cortex-x2", "cortex-a510", NULL},
+    {"cortex-x3", "cortex-a510", NULL},
+    {"cortex-x4", "cortex-a510", NULL},
+    {"cortex-x925", "cortex-a510", NULL},
+    {"neoverse-e1", "cortex-a55", NULL},
+    {"neoverse-n1", "cortex-a55", NULL},
+    {"neoverse-n2", "cortex-a510", NULL},
+    {"neoverse-n3", "cortex-a510", "rand"},
+    {"neoverse-v1", "cortex-x1c", "sha3,sm4,fp16fml,complxnum,jsconv,bf16,i8mm,sve,rand"},
+    {"neoverse-v2", "neoverse-n3", NULL},
+    {"neoverse-v3", "neoverse-n3", NULL},
+    {"a64fx", "cortex-a34", "lse,rdm,complxnum,sve"},
+    {"ampere1", "cortex-x1c", "sha3,complxnum,jsconv,altnzcv,fptoint,bf16,i8mm,rand,sb,bti"},
+    {"ampere1a", "ampere1", "sm4,mte"},
+    {"ampere1b", "ampere1a", "cssc"},
+    {"apple-m1", "cortex-x1c", "sha3,fp16fml,complxnum,jsconv,altnzcv,fptoint,sb"},
+    {"apple-m2", "apple-m1", "bf16,i8mm,bti"},
+    {"apple-m3", "apple-m2", NULL},
+    {"apple-m4", "apple-m2", "sme-f64f64,sme-i16i64,sme2"},
+    {"carmel", "cortex-a34", "lse,rdm,fullfp16"},
+    {"exynos-m3", "cortex-a34", NULL},
+    {"exynos-m4", "carmel", "dotprod"},
+    {"falkor", "cortex-a34", "rdm"},
+    {"kryo", "cortex-a34", NULL},
+    {"saphira", "falkor", "lse,dotprod,rcpc-immo,complxnum,jsconv,flagm,lse2,pauth"},
+    {"oryon-1", "ampere1", "sm4,fp16fml"},
+    {"thunderx2t99", "falkor", "lse"},
+    {"thunderxt88", "cortex-a34", NULL},
+    {"tsv110", "exynos-m4", "fp16fml,complxnum,jsconv"},
     {0},
 };
 
@@ -157,7 +155,7 @@ static const struct {
     {0xc0, 0xac5, "ampere1b"},
 };
 
-/* Fixed-length code uses the first 128 bits of SVE's registers, which are NEON's. */
+/* Of SVE's registers, whose length is the machine's, the first 128 bits are NEON's. */
 static const hone_preset_vectors vectors[] = {{NULL, 16, 32}, {0}};
 
 static const hone_preset_class classes[] = {{"sve2", "sve"}, {"sve", "sve"}, {"neon", "neon"}, {0}};
@@ -188,10 +186,13 @@ HONE_TARGETS__INTRINS(aarch64);
 
 /* ---- this host ------------------------------------------------------------------------------- */
 
-void hone_targets__aarch64_read(uint64_t hwcap, uint64_t hwcap2, uint64_t midr,
+void hone_targets__aarch64_read(uint64_t hwcap, uint64_t hwcap2, uint64_t midr, uint32_t sve_bytes,
                                 hone_preset_found *ret)
 {
     memset(ret, 0, sizeof *ret);
+    ret->vector_bytes = 16; /* or the next power of two below, which is how code is made */
+    while (2 * (uint32_t)ret->vector_bytes <= sve_bytes)
+        ret->vector_bytes *= 2;
     const uint32_t words[] = {(uint32_t)hwcap, (uint32_t)(hwcap >> 32), (uint32_t)hwcap2,
                               (uint32_t)(hwcap2 >> 32)};
     for (const hone_preset_source *s = sources; s->word; s++) {
@@ -210,13 +211,21 @@ void hone_targets__aarch64_read(uint64_t hwcap, uint64_t hwcap2, uint64_t midr,
 
 #ifdef __aarch64__
 #include <sys/auxv.h>
+#include <sys/prctl.h>
+
+#ifndef PR_SVE_GET_VL
+#define PR_SVE_GET_VL 51
+#define PR_SVE_VL_LEN_MASK 0xffff
+#endif
 
 static void probe(hone_preset_found *ret)
 {
     uint64_t hwcap = getauxval(AT_HWCAP), midr = 0;
     if (hwcap >> 11 & 1) /* the kernel lets programs read it */
         __asm__("mrs %0, midr_el1" : "=r"(midr));
-    hone_targets__aarch64_read(hwcap, getauxval(AT_HWCAP2), midr, ret);
+    int sve = prctl(PR_SVE_GET_VL);
+    hone_targets__aarch64_read(hwcap, getauxval(AT_HWCAP2), midr,
+                               sve > 0 ? (uint32_t)sve & PR_SVE_VL_LEN_MASK : 0, ret);
 }
 #define PROBE probe
 #else
@@ -237,6 +246,7 @@ const hone_preset hone_targets__aarch64 = {
               .l3_bytes = 4 << 20},
     .maxnum = "neon",
     .vectors = vectors,
+    .scalable = "sve",
     .fma_latency = 4,
     .fma_per_cycle = 2,
     .classes = classes,

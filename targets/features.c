@@ -60,7 +60,8 @@ static void mark_above(const hone_preset *p, const hone_target *t, const hone_pr
 {
     marked[f - p->features] = true;
     for (const hone_preset_feature *g = p->features; g->name; g++)
-        if (!marked[g - p->features] &&
+        if (!marked[g - p->features] && g->implies &&
+            strstr(g->implies, f->name) && /* which is quick, and mostly the answer */
             hone_targets__in_list(g->implies, f->name, strlen(f->name)) &&
             said_of(t, g->name, strlen(g->name)) != '-')
             mark_above(p, t, g, marked);
@@ -103,6 +104,67 @@ bool hone_targets__has(const hone_preset *p, const hone_target *t, const char *n
         by_cpu = by_cpu || (marked[k] && cpu_names(p, cpu ? cpu : p->cpus, above));
     }
     return by_cpu && !is_denied(p, t, f);
+}
+
+/* The feature of a word, or -1. */
+static int number_of(const hone_preset *p, const char *name, size_t n)
+{
+    for (int k = 0; p->features[k].name; k++)
+        if (p->features[k].name[0] == name[0] && strncmp(p->features[k].name, name, n) == 0 &&
+            p->features[k].name[n] == 0)
+            return k;
+    return -1;
+}
+
+/* Marks it, and what it implies, but for what is switched off. */
+static void mark_below(const hone_preset *p, const char *said, int f, bool *marked)
+{
+    const char *list = p->features[f].implies, *word;
+    size_t n;
+    if (marked[f] || said[f] == '-')
+        return;
+    marked[f] = true;
+    while (list && next_word(&list, &word, &n)) {
+        int g = number_of(p, word, n);
+        if (g >= 0)
+            mark_below(p, said, g, marked);
+    }
+}
+
+void hone_targets__all(const hone_preset *p, const hone_target *t, bool *ret)
+{
+    char said[MAX_FEATURES] = {0};
+    bool told[MAX_FEATURES] = {false}, by_cpu[MAX_FEATURES] = {false};
+    const hone_preset_cpu *cpu = hone_targets__cpu(p, t->cpu);
+    const char *list = t->features, *word;
+    size_t n;
+    int f;
+    while (next_word(&list, &word, &n))
+        if ((f = number_of(p, word + 1, n - 1)) >= 0)
+            said[f] = *word;
+    for (f = 0; p->features[f].name; f++)
+        if (said[f] == '+')
+            mark_below(p, said, f, told);
+    for (cpu = cpu ? cpu : p->cpus; cpu; cpu = cpu->like ? hone_targets__cpu(p, cpu->like) : NULL)
+        for (list = cpu->features; list && next_word(&list, &word, &n);)
+            if ((f = number_of(p, word, n)) >= 0)
+                mark_below(p, said, f, by_cpu);
+    for (f = 0; p->features[f].name; f++)
+        ret[f] =
+            said[f] ? said[f] == '+' : told[f] || (by_cpu[f] && !is_denied(p, t, &p->features[f]));
+}
+
+unsigned hone_target_beyond(const hone_target *a, const hone_target *b)
+{
+    const hone_preset *p = hone_preset_of(a);
+    bool of_a[MAX_FEATURES], of_b[MAX_FEATURES] = {false};
+    unsigned ret = 0;
+    hone_targets__all(p, a, of_a);
+    if (hone_preset_of(b) == p)
+        hone_targets__all(p, b, of_b);
+    for (unsigned k = 0; p->features[k].name; k++)
+        ret += !p->features[k].idle && of_a[k] && !of_b[k];
+    return ret;
 }
 
 bool hone_target_has(const hone_target *t, const char *features)
@@ -154,12 +216,14 @@ void hone_targets__host_features(const hone_preset *p, const hone_preset_found *
 static const char *missing(const hone_preset *p, const hone_target *device,
                            const hone_target *needed, size_t *ret_n)
 {
-    for (const hone_preset_feature *f = p->features; f->name; f++) {
-        *ret_n = strlen(f->name);
-        if (!f->idle && hone_targets__has(p, needed, f->name, *ret_n) &&
-            !hone_targets__has(p, device, f->name, *ret_n))
-            return f->name;
-    }
+    bool wants[MAX_FEATURES], has[MAX_FEATURES];
+    hone_targets__all(p, needed, wants);
+    hone_targets__all(p, device, has);
+    for (unsigned k = 0; p->features[k].name; k++)
+        if (!p->features[k].idle && wants[k] && !has[k]) {
+            *ret_n = strlen(p->features[k].name);
+            return p->features[k].name;
+        }
     const char *list = needed->features, *word;
     while (next_word(&list, &word, ret_n)) {
         const char *name = word + 1;
@@ -188,6 +252,14 @@ bool hone_targets__untold(const hone_preset *p, const hone_target *t, char ret[6
     return false;
 }
 
+/* Code for scalable vectors is for those of a length, or longer ones. */
+static bool has_shorter_vectors(const hone_preset *p, const hone_target *device,
+                                const hone_target *needed)
+{
+    return p->scalable && device->vector_bytes < needed->vector_bytes &&
+           hone_targets__has(p, needed, p->scalable, strlen(p->scalable));
+}
+
 bool hone_target_lacks(const hone_target *device, const hone_target *needed, char ret[64])
 {
     const hone_preset *p = hone_preset_of(needed);
@@ -197,8 +269,12 @@ bool hone_target_lacks(const hone_target *device, const hone_target *needed, cha
     const char *name = needed->triple;
     if (hone_preset_of(device) != p || !same)
         n = arch;
-    else if (!(name = missing(p, device, needed, &n)))
-        return false;
+    else if (!(name = missing(p, device, needed, &n))) {
+        if (!has_shorter_vectors(p, device, needed))
+            return false;
+        snprintf(ret, 64, "%s of %d bits", p->scalable, 8 * needed->vector_bytes);
+        return true;
+    }
     snprintf(ret, 64, "%.*s", (int)(n < 63 ? n : 63), name);
     return true;
 }

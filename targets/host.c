@@ -67,13 +67,19 @@ void hone_target_fill_host(hone_target *t)
     }
     snprintf(folder, sizeof folder, "/sys/devices/system/cpu/cpu%d/cache", first);
     hone_targets__read_caches(folder, t);
-    if (!t->l1_bytes)
-        t->l1_bytes = positive(sysconf(_SC_LEVEL1_DCACHE_SIZE), 32 * 1024);
+    const hone_preset_numbers *m = hone_preset_numbers_of(t->cpu);
+    if (!t->l1_bytes) { /* as on boards whose device tree says nothing of caches */
+        t->l1_bytes = positive(sysconf(_SC_LEVEL1_DCACHE_SIZE), m ? m->l1_bytes : 32 * 1024);
+        t->cache_line = m ? m->cache_line : t->cache_line;
+    }
     if (!t->l2_bytes)
-        t->l2_bytes = positive(sysconf(_SC_LEVEL2_CACHE_SIZE), 512 * 1024);
+        t->l2_bytes = positive(sysconf(_SC_LEVEL2_CACHE_SIZE), m ? m->l2_bytes : 512 * 1024);
     if (!t->l3_bytes)
-        t->l3_bytes = positive(sysconf(_SC_LEVEL3_CACHE_SIZE), 0);
-    hone_targets__find_vectors(t);
+        t->l3_bytes = positive(sysconf(_SC_LEVEL3_CACHE_SIZE), m ? m->l3_bytes : 0);
+    hone_preset_found h = {0};
+    if (hone_preset_host())
+        hone_preset_host()->probe(&h);
+    hone_targets__find_vectors(t, h.vector_bytes);
 }
 
 hone_status hone_target_host(hone_target *ret, hone_error *err)

@@ -24,17 +24,32 @@ static unsigned difference(const char *a, const char *b)
     return row[n];
 }
 
-/* Every architecture has a "generic" one, which therefore names none. */
-static bool names_one(const hone_preset_cpu *c)
+/* Every architecture has a "generic" one, which therefore names none; a name that two have is the
+ * first one's. */
+static bool names_one(const hone_preset *p, const hone_preset_cpu *c)
 {
-    return strcmp(c->name, "generic") != 0;
+    if (strcmp(c->name, "generic") == 0)
+        return false;
+    for (unsigned k = 0; hone_preset_at(k) != p; k++)
+        if (hone_targets__cpu(hone_preset_at(k), c->name))
+            return false;
+    return true;
+}
+
+const char *hone_target_name_at(unsigned k)
+{
+    for (unsigned a = 0; hone_preset_at(a); a++)
+        for (const hone_preset_cpu *c = hone_preset_at(a)->cpus; c->name; c++)
+            if (names_one(hone_preset_at(a), c) && k-- == 0)
+                return c->name;
+    return NULL;
 }
 
 static const hone_preset_cpu *find(const char *name, const hone_preset **ret)
 {
     for (unsigned k = 0; (*ret = hone_preset_at(k)); k++) {
         const hone_preset_cpu *c = hone_targets__cpu(*ret, name);
-        if (c && names_one(c))
+        if (c && names_one(*ret, c))
             return c;
     }
     return NULL;
@@ -48,7 +63,8 @@ static hone_status unknown(const char *name, hone_error *err)
         distance[k] = UINT32_MAX;
     for (unsigned k = 0; hone_preset_at(k); k++)
         for (const hone_preset_cpu *c = hone_preset_at(k)->cpus; c->name; c++) {
-            unsigned d = names_one(c) ? difference(name, c->name) : UINT32_MAX, at = MOST_NAMED;
+            unsigned d = names_one(hone_preset_at(k), c) ? difference(name, c->name) : UINT32_MAX,
+                     at = MOST_NAMED;
             while (at > 0 && d < distance[at - 1])
                 at--;
             for (unsigned q = MOST_NAMED - 1; q > at && at < MOST_NAMED; q--) {
@@ -65,8 +81,8 @@ static hone_status unknown(const char *name, hone_error *err)
         hone_buf_printf(&list, "%s%s", k ? ", " : "", near[k]);
     char *shown = hone_text_clean(name);
     hone_status s = hone_fail(err, HONE_E_INPUT,
-                              "no processor is called '%.80s'; names like it: %s (docs/TARGETS.md "
-                              "has all)",
+                              "no processor is called '%.80s'; names like it: %s (`hone targets` "
+                              "lists all)",
                               shown, list.s);
     free(shown);
     hone_buf_free(&list);
@@ -78,14 +94,16 @@ hone_status hone_target_named(const char *name, hone_target *ret, hone_error *er
     const hone_preset *p;
     if (strlen(name) >= sizeof ret->cpu || !find(name, &p))
         return unknown(name, err);
+    const hone_preset_numbers *m = hone_preset_numbers_of(name);
     hone_target t = {.cores = p->usual.cores,
-                     .cache_line = p->usual.cache_line,
-                     .l1_bytes = p->usual.l1_bytes,
-                     .l2_bytes = p->usual.l2_bytes,
-                     .l3_bytes = p->usual.l3_bytes};
+                     .cache_line = m ? m->cache_line : p->usual.cache_line,
+                     .l1_bytes = m ? m->l1_bytes : p->usual.l1_bytes,
+                     .l2_bytes = m ? m->l2_bytes : p->usual.l2_bytes,
+                     .l3_bytes = m ? m->l3_bytes : p->usual.l3_bytes};
     snprintf(t.triple, sizeof t.triple, "%s", p->triple);
     snprintf(t.cpu, sizeof t.cpu, "%s", name);
-    hone_targets__find_vectors(&t);
+    snprintf(t.features, sizeof t.features, "%s", p->assumed ? p->assumed : "");
+    hone_targets__find_vectors(&t, 0);
     *ret = t;
     return HONE_OK;
 }

@@ -31,6 +31,11 @@ static void collect(const hone_preset *p, const hone_target *t, needs *ret)
         if (mask)
             add(ret, s, mask);
     }
+    uint32_t length = 0;
+    for (int32_t bytes = 16; p->scalable && bytes < t->vector_bytes; bytes *= 2)
+        length = length << 1 | 2; /* bit k: 16 << k */
+    if (length && hone_targets__has(p, t, p->scalable, strlen(p->scalable)))
+        add(ret, &(hone_preset_source){.reg = HONE_TARGET_VECTORS}, length);
 }
 
 hone_status hone_target_needs(const hone_target *t, hone_target_need ret[HONE_TARGET_MAX_NEEDS],

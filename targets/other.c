@@ -3,7 +3,7 @@
 #include "targets/internal.h"
 
 static const hone_preset_feature features[] = {{0}};
-static const hone_preset_cpu cpus[] = {{"generic", NULL, NULL, 0, 0, 0}, {0}};
+static const hone_preset_cpu cpus[] = {{"generic", NULL, NULL}, {0}};
 static const hone_preset_vectors vectors[] = {{NULL, 16, 32}, {0}};
 static const hone_preset_class classes[] = {{0}};
 static const hone_preset_peak peaks[] = {{0}};

@@ -45,19 +45,48 @@ const hone_preset_cpu *hone_targets__cpu(const hone_preset *p, const char *name)
     return NULL;
 }
 
-void hone_targets__find_vectors(hone_target *t)
+static const hone_preset_numbers processors[] = {
+#define HONE_PROCESSOR(cpu, line, l1, l2, l3, latency, per_cycle, pipe, loads, vector, source) \
+    {cpu,                                                                                      \
+     line,                                                                                     \
+     (int64_t)(l1) << 10,                                                                      \
+     (int64_t)(l2) << 10,                                                                      \
+     (int64_t)(l3) << 10,                                                                      \
+     latency,                                                                                  \
+     per_cycle,                                                                                \
+     pipe,                                                                                     \
+     loads,                                                                                    \
+     vector,                                                                                   \
+     source},
+#include "targets/processors.def"
+#undef HONE_PROCESSOR
+};
+
+const hone_preset_numbers *hone_preset_numbers_of(const char *cpu)
+{
+    for (size_t k = 0; k < HONE_LEN(processors); k++)
+        if (strcmp(processors[k].cpu, cpu) == 0)
+            return &processors[k];
+    return NULL;
+}
+
+void hone_targets__find_vectors(hone_target *t, int32_t found_bytes)
 {
     const hone_preset *p = hone_preset_of(t);
-    const hone_preset_cpu *cpu = hone_targets__cpu(p, t->cpu);
+    const hone_preset_numbers *m = hone_preset_numbers_of(t->cpu);
     const hone_preset_vectors *v = p->vectors;
     while (v->feature && !hone_target_has(t, v->feature))
         v++;
     t->vector_bytes = v->bytes;
     t->vector_registers = v->registers;
-    t->fma_latency = cpu && cpu->fma_latency ? cpu->fma_latency : p->fma_latency;
-    t->fma_per_cycle = cpu && cpu->fma_per_cycle ? cpu->fma_per_cycle : p->fma_per_cycle;
-    if (cpu && cpu->pipe_bytes && cpu->pipe_bytes < v->bytes) {
-        t->fma_per_cycle = t->fma_per_cycle * cpu->pipe_bytes / v->bytes;
+    if (p->scalable && hone_target_has(t, p->scalable)) {
+        int32_t longest = found_bytes ? found_bytes : m ? m->vector_bytes : 0;
+        t->vector_bytes = longest > v->bytes ? longest : v->bytes;
+    }
+    t->fma_latency = m ? m->fma_latency : p->fma_latency;
+    t->fma_per_cycle = m ? m->fma_per_cycle : p->fma_per_cycle;
+    if (m && m->pipe_bytes && m->pipe_bytes < t->vector_bytes) {
+        t->fma_per_cycle = t->fma_per_cycle * m->pipe_bytes / t->vector_bytes;
         t->fma_per_cycle += t->fma_per_cycle == 0;
     }
 }

@@ -39,12 +39,21 @@ typedef struct hone_preset_usual {
 /* A processor by LLVM's name. */
 typedef struct hone_preset_cpu {
     const char *name;
-    const char *like;                   /* a row above, whose features it has too; NULL: none */
-    const char *features;               /* those it adds: "sha,avx512bf16"; NULL: none */
-    int32_t fma_latency, fma_per_cycle; /* 0: the preset's */
-    int32_t
-        pipe_bytes; /* width of its pipes where wider vectors take several turns; 0: they do not */
+    const char *like;     /* a row above, whose features it has too; NULL: none */
+    const char *features; /* those it adds: "sha,avx512bf16"; NULL: none */
 } hone_preset_cpu;
+
+/* What is known of a processor beside its features (targets/processors.def). */
+typedef struct hone_preset_numbers {
+    const char *cpu; /* LLVM's name */
+    int32_t cache_line;
+    int64_t l1_bytes, l2_bytes, l3_bytes;
+    int32_t fma_latency, fma_per_cycle; /* cycles; pipe_bytes wide */
+    int32_t pipe_bytes;                 /* wider vectors take several turns; 0: they do not */
+    int32_t loads_per_cycle;            /* vectors, from L1 */
+    int32_t vector_bytes;               /* where no feature tells; 0: one does */
+    const char *source;
+} hone_preset_numbers;
 
 /* The vectors a target has, widest first. */
 typedef struct hone_preset_vectors {
@@ -87,6 +96,7 @@ typedef struct hone_preset_peak {
 typedef struct hone_preset_found {
     uint32_t words[HONE_PRESET_WORDS]; /* [0] is not used */
     char cpu[64];                      /* LLVM's name, "" when it is not known */
+    int32_t vector_bytes;              /* where no feature tells; 0: one does */
 } hone_preset_found;
 
 typedef struct hone_preset {
@@ -96,6 +106,8 @@ typedef struct hone_preset {
     const hone_preset_feature *features;
     const hone_preset_source *sources; /* NULL: programs cannot find out about features */
     const hone_preset_cpu *cpus;
+    const char
+        *assumed; /* features that targets by name have beside their processor's; NULL: none */
     hone_preset_usual usual;
     const char
         *fma; /* the feature that brings multiply-add with one rounding; NULL: always there */
@@ -103,7 +115,14 @@ typedef struct hone_preset {
     /* The one whose minima and maxima are IEEE 754-2019's minimumNumber and maximumNumber, and what
      * LLVM makes of llvm.minnum; NULL: none is. */
     const char *maxnum;
+    /* LLVM's intrinsic that orders stores which pass by the caches before those after it; NULL:
+     * they are ordered as others are. */
+    const char *stream_fence;
     const hone_preset_vectors *vectors;
+    /* The one whose vectors are as long as the machine has them: a target that has it may say more
+     * vector_bytes than `vectors`, and its code then runs where they are at least so long; NULL:
+     * there is none. */
+    const char *scalable;
     int32_t fma_latency, fma_per_cycle; /* cycles; of the widest vectors */
     const hone_preset_class *classes;
     const hone_preset_peak *peaks;
@@ -118,6 +137,9 @@ typedef struct hone_preset {
     /* Finds out about this host. NULL in a build for another architecture. */
     void (*probe)(hone_preset_found *ret);
 } hone_preset;
+
+/* The row of targets/processors.def for a processor; NULL: it has none. */
+const hone_preset_numbers *hone_preset_numbers_of(const char *cpu);
 
 /* The k-th, in the order of presets.def; NULL: there are fewer. */
 const hone_preset *hone_preset_at(unsigned k);

@@ -52,18 +52,18 @@ static const hone_preset_feature features[] = {
 };
 
 static const hone_preset_cpu cpus[] = {
-    {"generic-rv64", NULL, "64bit", 0, 0, 0},
-    {"generic", "generic-rv64", NULL, 0, 0, 0},
-    {"rocket-rv64", "generic-rv64", "zicsr,zifencei", 0, 0, 0},
-    {"sifive-u54", "rocket-rv64", "m,a,d,c", 0, 0, 0},
-    {"sifive-u74", "sifive-u54", NULL, 0, 0, 0},
-    {"sifive-p450", "sifive-u54", "zba,zbb,zbs,zfhmin,zicbom,zicboz,zicbop", 0, 0, 0},
-    {"sifive-p670", "sifive-p450", "v,zvbb", 0, 0, 0},
-    {"sifive-x280", "sifive-u54", "zba,zbb,zfh,v,zvl512b,zvfh", 0, 0, 0},
-    {"spacemit-x60", "sifive-p450", "zicond,zbc,zfh,v,zvl256b,zvfh", 0, 0, 0},
-    {"veyron-v1", "sifive-u54", "zba,zbb,zbc,zbs,zicbom,zicboz,zicbop", 0, 0, 0},
-    {"xiangshan-nanhu", "sifive-u54", "zba,zbb,zbc,zbs,zbkb,zicbom,zicboz", 0, 0, 0},
-    {"syntacore-scr3-rv64", "rocket-rv64", "m,a,c", 0, 0, 0},
+    {"generic-rv64", NULL, "64bit"},
+    {"generic", "generic-rv64", NULL},
+    {"rocket-rv64", "generic-rv64", "zicsr,zifencei"},
+    {"sifive-u54", "rocket-rv64", "m,a,d,c"},
+    {"sifive-u74", "sifive-u54", NULL},
+    {"sifive-p450", "sifive-u54", "zba,zbb,zbs,zfhmin,zicbom,zicboz,zicbop"},
+    {"sifive-p670", "sifive-p450", "v,zvbb"},
+    {"sifive-x280", "sifive-u54", "zba,zbb,zfh,v,zvl512b,zvfh"},
+    {"spacemit-x60", "sifive-p450", "zicond,zbc,zfh,v,zvl256b,zvfh"},
+    {"veyron-v1", "sifive-u54", "zba,zbb,zbc,zbs,zicbom,zicboz,zicbop"},
+    {"xiangshan-nanhu", "sifive-u54", "zba,zbb,zbc,zbs,zbkb,zicbom,zicboz"},
+    {"syntacore-scr3-rv64", "rocket-rv64", "m,a,c"},
     {0},
 };
 
@@ -116,6 +116,23 @@ void hone_targets__riscv64_read(uint64_t hwcap, uint64_t extensions, uint64_t ve
     snprintf(ret->cpu, sizeof ret->cpu, "%s", name);
 }
 
+/* The features of the list, as far as probe looks for them. Words are of letters and figures. */
+void hone_targets__riscv64_isa(const char *isa, hone_preset_found *ret)
+{
+    isa += strncmp(isa, "rv64", 4) == 0 ? 4 : 0;
+    for (; *isa >= 'a' && *isa <= 'z' && *isa != 'z'; isa++)
+        if (*isa != 'v') /* as long as nobody says how long its registers are */
+            ret->words[LETTERS] |= 1u << (*isa - 'a');
+    while (*isa) {
+        size_t n = strcspn(isa, "_");
+        for (const hone_preset_feature *f = features; f->name; f++)
+            if (strlen(f->name) == n && memcmp(f->name, isa, n) == 0 && f->word > LETTERS &&
+                f->word != VLEN && (isa[1] != 'v' || ret->words[VLEN]))
+                ret->words[f->word] |= 1u << f->bit;
+        isa += n + (isa[n] == '_');
+    }
+}
+
 #if defined(__riscv) && __riscv_xlen == 64
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -128,8 +145,15 @@ static void probe(hone_preset_found *ret)
         uint64_t value;
     } ask[] = {{0, 0}, {1, 0}, {4, 0}}; /* vendor, architecture, extensions */
     long hwprobe = 258;
-    if (syscall(hwprobe, ask, HONE_LEN(ask), 0, NULL, 0) != 0)
-        ask[0].value = ask[1].value = ask[2].value = 0; /* before Linux 6.4 */
+    char line[512];
+    bool asked = syscall(hwprobe, ask, HONE_LEN(ask), 0, NULL, 0) == 0;
+    if (!asked) { /* before Linux 6.4 */
+        ask[0].value = ask[1].value = ask[2].value = 0;
+        if (hone_file_line("/proc/cpuinfo", "mvendorid", line, sizeof line))
+            ask[0].value = strtoull(line, NULL, 0);
+        if (hone_file_line("/proc/cpuinfo", "marchid", line, sizeof line))
+            ask[1].value = strtoull(line, NULL, 0);
+    }
     for (size_t k = 0; k < HONE_LEN(ask); k++)
         if (ask[k].key < 0) /* this kernel does not know it */
             ask[k].value = 0;
@@ -137,6 +161,8 @@ static void probe(hone_preset_found *ret)
     if (hwcap >> ('v' - 'a') & 1)
         __asm__("csrr %0, 0xc22" : "=r"(vlenb));
     hone_targets__riscv64_read(hwcap, ask[2].value, ask[0].value, ask[1].value, vlenb, ret);
+    if (!asked && hone_file_line("/proc/cpuinfo", "isa", line, sizeof line))
+        hone_targets__riscv64_isa(line, ret);
 }
 #define PROBE probe
 #else

@@ -14,7 +14,7 @@ typedef struct hone_target {
     char cpu[64];        /* LLVM's name: "znver4" */
     char features[4096]; /* LLVM's list: "+avx2,-sse4a,..." */
     int32_t cores;
-    int32_t vector_bytes;                 /* widest vector register */
+    int32_t vector_bytes;                 /* widest vector register; with SVE: that code is for */
     int32_t vector_registers;             /* architectural, of that width */
     int32_t fma_latency;                  /* cycles */
     int32_t fma_per_cycle;                /* vector_bytes-wide FMAs started per cycle */
@@ -29,9 +29,13 @@ char *hone_target_text(const hone_target *t);
 hone_status hone_target_parse(const char *text, hone_target *ret, hone_error *err) HONE_NODISCARD;
 
 /* The target of a processor's name ("znver4", "x86-64-v3", "neoverse-n1"): its preset's triple and
- * usual caches and cores, the features LLVM knows it to have, vectors by these (docs/TARGETS.md).
- * HONE_E_INPUT: no preset has that name; the message names the nearest. */
+ * usual number of cores, caches and pipes by targets/processors.def where they are there, the
+ * features LLVM knows it to have, vectors by these (docs/TARGETS.md). HONE_E_INPUT: no preset has
+ * that name; the message names the nearest. */
 hone_status hone_target_named(const char *name, hone_target *ret, hone_error *err) HONE_NODISCARD;
+
+/* The k-th name that hone_target_named takes, by architecture; NULL: there are fewer. */
+const char *hone_target_name_at(unsigned k);
 
 /* This host, without LLVM, as text that LLVM understands. HONE_E_NOTFOUND: hone knows nothing of
  * its architecture. */
@@ -43,11 +47,14 @@ void hone_target_fill_host(hone_target *t);
  * mention in its list counts; what the list does not mention comes from its CPU and from what the
  * mentioned features imply, as LLVM has it. */
 bool hone_target_has(const hone_target *t, const char *features);
-/* Can the device run code made for `needed`: the same architecture, and every feature that code may
- * use? What only makes code fast or slow, as vector lengths, caches and cores, is not compared. */
+/* Can the device run code made for `needed`: the same architecture, every feature that code may
+ * use, and vectors as long where code depends on that (SVE)? What only makes code fast or slow, as
+ * caches and cores, is not compared. */
 bool hone_target_can_run(const hone_target *device, const hone_target *needed);
 /* The same, turned round: when it cannot, ret is the architecture or the first feature it lacks. */
 bool hone_target_lacks(const hone_target *device, const hone_target *needed, char ret[64]);
+/* The number of features that code for `a` may use and `b` has not. */
+unsigned hone_target_beyond(const hone_target *a, const hone_target *b);
 
 /* Where a program that runs finds out what its processor has. Of CPUID's registers `leaf` and
  * `subleaf` say which; the others have neither. */
@@ -61,6 +68,7 @@ typedef enum hone_target_register {
     HONE_TARGET_HWCAP_HIGH,
     HONE_TARGET_HWCAP2,
     HONE_TARGET_HWCAP2_HIGH,
+    HONE_TARGET_VECTORS, /* bit k: scalable vectors have at least 16 << k bytes */
 } hone_target_register;
 /* All bits of `mask` must be set there. */
 typedef struct hone_target_need {

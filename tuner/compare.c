@@ -1,9 +1,7 @@
 /* Which of two measurements is better, on machines that drift, are shared, and differ.
  *
- * One statistic decides: ln of the lower quartile of the candidate's samples over the lower
- * quartile of the incumbent's, both taken in turns over the same while. Drift hits both alike, and
- * what other processes add to more than half of the samples (as they do when a kernel needs every
- * processor) would swamp a median (Chen and Revels, 2016).
+ * One statistic decides: ln of the candidate's time over the incumbent's as pairs of samples taken
+ * in turns tell it (base/pairs.c).
  *
  * Times of different whiles or devices are never compared as they are. Each result has a comparable
  * time: that of the incumbent it was measured with, times the ratio. So all of them are told on one
@@ -24,37 +22,25 @@
 
 /* Two comparable times are never known better than so. */
 #define LEAST_NOISE 0.01
-#define NOISE_OF_FEW 0.05 /* of ratios from one or two pairs */
-#define FEW 8             /* pairs that have no middle half */
+#define NOISE_ERRORS 2
+#define NOISE_OF_FEW 0.05 /* of ratios of fewer than FEW pairs */
+#define FEW 3             /* pairs */
 #define SMOOTHING 0.15    /* share of the latest measurement in a device's clock */
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 
 double hone_tuner__lower_quartile(const double *v, int32_t n)
 {
     double sorted[HONE_MAX_SAMPLES];
     memcpy(sorted, v, (size_t)n * sizeof *v);
-    qsort(sorted, (size_t)n, sizeof *v, by_value);
+    hone_sort(sorted, (uint32_t)n);
     return sorted[(n - 1) / 4];
 }
 
-/* Twice the standard error of the ratio, by the middle half of the ratios of pairs, or by all of
- * few: a single pair that was disturbed says nothing of the others. (Of normal ones that half
- * is 1.35 standard deviations wide, and the error of their median 1.25 over the root of n.) */
-static double noise_of(const hone_measure_result *m)
+static comparison compare_samples(const hone_measure_result *m)
 {
-    double r[HONE_MAX_SAMPLES];
-    int32_t n = m->n_samples, cut = n < FEW ? 0 : (n - 1) / 4;
-    if (n < 3)
-        return NOISE_OF_FEW;
-    for (int32_t k = 0; k < n; k++)
-        r[k] = log(m->sample_ns[k] / m->incumbent_ns[k]);
-    qsort(r, (size_t)n, sizeof *r, by_value);
-    return fmax(2 * 1.25 / 1.35 * (r[n - 1 - cut] - r[cut]) / sqrt(n), LEAST_NOISE);
+    hone_paired p =
+        hone_pairs_compare(m->sample_ns, m->incumbent_ns, (uint32_t)m->n_samples, NOISE_ERRORS);
+    double noise = m->n_samples < FEW ? NOISE_OF_FEW : fmax((p.high - p.low) / 2, LEAST_NOISE);
+    return (comparison){.paired = true, .comparable = true, .noise = noise, .ratio = p.ratio};
 }
 
 static device_clock *clock_of(session *s, const char *device)
@@ -87,11 +73,11 @@ static comparison compare_paired(session *s, const errand *j, const hone_pool_ev
 {
     const hone_measure_result *m = &e->result;
     const variant *with = j->against;
-    double own_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples),
-           with_ns = hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples);
-    comparison c = {.paired = true, .comparable = true, .noise = noise_of(m)};
-    note_clock(s, e->device, with->clock_ns, with_ns);
-    c.ratio = with == j->v ? 0 : log(own_ns / with_ns);
+    comparison c = compare_samples(m);
+    note_clock(s, e->device, with->clock_ns,
+               hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples));
+    if (with == j->v)
+        c.ratio = 0;
     c.clock_ns = with->clock_ns * exp(c.ratio);
     return c;
 }

@@ -49,6 +49,15 @@ static void act(hone_driver *d, unsigned k, const hone_session_action *a)
     }
 }
 
+/* Its device may forget a result when what the session of number k made of it is in the log, or
+ * when it is nobody's (k < 0). A session that could not write has ended. */
+static void acknowledge(hone_driver *d, int k, const hone_pool_event *e)
+{
+    if (e->kind == HONE_POOL_MEASURED &&
+        (k < 0 || hone_session_get_result(d->sessions[k])->status == HONE_OK))
+        hone_pool_ack(d->pool, e->peer, e->lease.fence, k < 0 ? HONE_ACK_STALE : HONE_ACK_TAKEN);
+}
+
 static void step(hone_driver *d, unsigned k, hone_pool_event *e)
 {
     hone_session_action a;
@@ -71,6 +80,7 @@ void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n)
 {
     d->sessions = sessions;
     d->n = n;
+    hone_pool_hold(d->pool);
     while (!all_done(d)) {
         hone_pool_event e;
         hone_pool_next(d->pool, TURN_MS, &e);
@@ -80,6 +90,7 @@ void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n)
         if (d->on_turn)
             d->on_turn(d->ctx);
         bool stop = d->stop && d->stop(d->ctx);
+        int owner = -1;
         for (unsigned k = 0; k < n; k++) {
             if (!sessions[k])
                 continue;
@@ -87,7 +98,9 @@ void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n)
             if (stop)
                 hone_session_stop(sessions[k]);
             step(d, k, mine ? &e : NULL);
+            owner = mine ? (int)k : owner;
         }
+        acknowledge(d, owner, &e);
         hone_artifact_free(&e.artifact); /* nobody's, or taken */
     }
 }

@@ -19,7 +19,6 @@ variant *hone_tuner__variant_new(uint64_t ask_id, uint64_t hash, const char *why
     v->hash = hash;
     v->why = why;
     v->trace = trace;
-    v->as_written = hone_tuner__is_as_written(trace);
     return v;
 }
 
@@ -117,11 +116,14 @@ void hone_tuner__build_job(const session *s, const errand *j, hone_build_job *re
                             .intrins = intrins[0] ? intrins : NULL};
 }
 
-/* Long samples are quiet ones: fewer do, and a trial should not take a second. */
+/* Many short samples tell more than few long ones (base/pairs.c), down to those of one call. A
+ * trial takes no more pairs than these, of which most need a part only, and of long calls fewer. */
+#define SAMPLE_NS 5e5
 static int most_samples(const variant *incumbent)
 {
-    double fit = 3e8 / (2 * ((incumbent ? incumbent->clock_ns : 0) + 1));
-    return fit < 4 ? 4 : fit > 15 ? 15 : (int)fit;
+    double pair = 2 * fmax(SAMPLE_NS, incumbent ? incumbent->clock_ns : 0);
+    double fit = fmax(fmin(6e7 / pair, HONE_MAX_SAMPLES / 2), fmin(3e8 / pair, 15));
+    return fit < 4 ? 4 : (int)fit;
 }
 
 void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job *ret)
@@ -130,9 +132,10 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
     bool plain = j->v->as_written; /* it may take a thousand times longer than others */
     double limit_ms = with ? 2000 + with->clock_ns * 20 * 25 / 1e6 : 60000;
     /* As a finalist it is sampled more often than in any trial, so that the log takes this result
-     * over the earlier one. */
-    bool often =
-        j->purpose != FOR_TRIAL && j->purpose != FOR_INCUMBENT && j->purpose != FOR_RECHECK;
+     * over the earlier one. A library's function is only tried before that. */
+    bool tried = j->purpose == FOR_LIBRARY && !s->libraries_raced;
+    bool often = !tried && j->purpose != FOR_TRIAL && j->purpose != FOR_INCUMBENT &&
+                 j->purpose != FOR_RECHECK;
     int most = most_samples(hone_tuner__incumbent(s));
     *ret = (hone_measure_job){.id = j->id,
                               .target = s->target_text,
@@ -146,13 +149,15 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
                               .reference_ms = 240000,
                               .check_ms = plain ? 120000 : 30000,
                               .run_ms = (int64_t)fmin(limit_ms, 60000),
-                              .min_samples = often   ? most + 1
-                                             : plain ? 1
-                                                     : 3,
-                              .max_samples = often   ? most + 6
+                              .min_samples = often            ? 2 * most
+                                             : plain || tried ? 1
+                                                              : 3,
+                              .max_samples = often   ? 2 * most
+                                             : tried ? 1
                                              : plain ? 5
                                                      : most,
-                              .sample_ns = 2000000};
+                              .sample_ns = (int64_t)SAMPLE_NS,
+                              .library = hone_tuner__library_mark(s, j->v)};
 }
 
 /* ---- handing out ----------------------------------------------------------------------------- */
@@ -171,7 +176,8 @@ static variant *opponent(const session *s, const errand *j)
         return j->rival;
     if (!first || j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK)
         return NULL;
-    if (j->purpose != FOR_TRIAL || j->must_pair)
+    bool final = j->purpose == FOR_LIBRARY ? s->libraries_raced : j->purpose != FOR_TRIAL;
+    if (final || j->must_pair)
         return first;
     return j->v->as_written || (first->as_written && first->clock_ns > LONG_NS) ? NULL : first;
 }
@@ -188,6 +194,7 @@ static void ask(session *s, uint32_t want)
         return;
     for (uint32_t k = 0; k < n; k++) {
         variant *v = hone_tuner__variant_new(c[k].id, c[k].hash, c[k].why, c[k].trace);
+        v->as_written = c[k].as_written;
         hone_tuner__errand(s, FOR_TRIAL, v);
         hone_tuner__drop(v);
     }

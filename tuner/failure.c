@@ -36,6 +36,11 @@ void hone_tuner__failed(session *s, errand *j, const hone_pool_event *e)
     const char *what = j->stage == BUILDING ? "build" : "measuring";
     const char *message = e->error.message[0] ? e->error.message : hone_status_text(e->status);
     failure_policy policy = hone_tuner__policy(e->status);
+    if (j->purpose == FOR_LIBRARY) {
+        hone_tuner__library_failed(s, j->v, message);
+        if (policy != FAILURE_DEMOTE) /* who wants its function may lack it: the search goes on */
+            policy = FAILURE_SUSPECT;
+    }
     variant *blamed = policy == FAILURE_DEMOTE ? j->against : NULL;
     s->r.failed++;
     hone_tuner__notice(s, "%s attempt failed: %.300s", what, message);
@@ -49,7 +54,7 @@ void hone_tuner__failed(session *s, errand *j, const hone_pool_event *e)
     }
     unsigned kind = j->stage == BUILDING ? 0 : 1;
     int *row = &s->failed_in_a_row[kind];
-    if (!(blamed && blamed->suspect) && ++*row >= FAILED_IN_A_ROW) {
+    if (!(blamed && blamed->suspect) && j->purpose != FOR_LIBRARY && ++*row >= FAILED_IN_A_ROW) {
         hone_tuner__end(s, e->status, "%d attempts in a row failed, the last one: %s",
                         FAILED_IN_A_ROW, message);
         return;

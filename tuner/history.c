@@ -56,7 +56,8 @@ static bool add_record(void *ctx, const hone_db_record *rec)
         r->ended = true;
         return false;
     }
-    if (rec->space_version != HONE_SPACE_VERSION || rec->status >= HONE_STATUS_COUNT)
+    if (rec->space_version != HONE_SPACE_VERSION || rec->status >= HONE_STATUS_COUNT ||
+        rec->suspect)
         return true;
     hone_trace trace = {0};
     bool fine =

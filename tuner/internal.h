@@ -8,6 +8,7 @@
  *   finals.c      the incumbent and the fastest few behind it; final race and confirmation
  *   session_log.c rows of the log
  *   near.c        what the log knows of the same kernel at other sizes (near.h, neighbours.c)
+ *   library.c     functions of libraries, beside the candidates
  *   action.c      what the driver is to do */
 #ifndef HONE_TUNER_INTERNAL_H
 #define HONE_TUNER_INTERNAL_H
@@ -53,7 +54,8 @@ typedef enum purpose {
     FOR_CHALLENGE, /* as good as the incumbent, as far as comparable times can tell */
     FOR_SETTLE,    /* took the lead: how far it is ahead of the one it took it from */
     FOR_RACE,      /* a finalist, with more samples */
-    FOR_CONFIRM    /* a record of the log that claims to be faster than the winner */
+    FOR_CONFIRM,   /* a record of the log that claims to be faster than the winner */
+    FOR_LIBRARY    /* a library's function, which is no candidate of the search */
 } purpose;
 
 typedef enum stage { TO_BUILD, BUILDING, TO_MEASURE, MEASURING, OVER } stage;
@@ -108,7 +110,11 @@ struct hone_session {
     double peak_gflops;
     hone_db_session row;
 
-    variant *reference; /* built, or NULL */
+    variant *reference;                   /* built, or NULL */
+    variant *libraries[HONE_LIBCALL_MAX]; /* in the options' order; their traces are calls */
+    char library_marks[HONE_LIBCALL_MAX][HONE_LIBCALL_MARK]; /* likewise */
+    int64_t library_target_id;
+    bool libraries_raced;
     HONE_VEC(errand *) errands;
     HONE_VEC(variant *) best; /* fastest first, at most FINALISTS; the first is the incumbent */
     HONE_VEC(uint64_t) met;   /* traces of the log that were looked at in this session */
@@ -218,6 +224,25 @@ void hone_tuner__race_begin(session *s);
 void hone_tuner__race_step(session *s);    /* phase RACING */
 bool hone_tuner__confirm_step(session *s); /* phase CONFIRMING; false: it is over */
 
+/* ---- library.c ---------------------------------------------------------------------------------
+ */
+
+/* Their target's row, and a variant each. */
+hone_status hone_tuner__libraries_open(session *s, hone_error *err) HONE_NODISCARD;
+void hone_tuner__libraries_free(session *s);
+/* The mark of the library that v is a call of; NULL: it is none. */
+const char *hone_tuner__library_mark(const session *s, const variant *v);
+/* Has all measured that were not rejected. */
+void hone_tuner__libraries_measure(session *s);
+/* Once, in turns with the winner. False: there is nothing to wait for. */
+bool hone_tuner__libraries_race(session *s);
+void hone_tuner__library_measured(session *s, const variant *v);
+void hone_tuner__library_rejected(session *s, variant *v, hone_status status, const char *reason);
+/* An attempt failed, through no fault of its own. */
+void hone_tuner__library_failed(session *s, const variant *v, const char *message);
+/* What is said of them at the end. */
+void hone_tuner__libraries_finish(session *s);
+
 /* ---- near.c ------------------------------------------------------------------------------------
  */
 
@@ -230,6 +255,9 @@ hone_status hone_tuner__near(session *s, hone_error *err) HONE_NODISCARD;
 
 /* Rows of workload, target and session. */
 hone_status hone_tuner__log_open(session *s, hone_error *err) HONE_NODISCARD;
+/* Keeps in the session's row that the candidate with this trace is of that kind: "default", or
+ * "near", made of another size's best. A lookup at other sizes asks how they did here. */
+void hone_tuner__note(session *s, const char *kind, uint64_t trace_hash);
 /* Tells the search what the log knows, and suggests to it what may be worth a trial. */
 hone_status hone_tuner__log_recall(session *s, hone_error *err) HONE_NODISCARD;
 /* The log's best (below_ns infinite), or its fastest record below that, which this session has not

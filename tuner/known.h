@@ -1,11 +1,12 @@
-/* A set of 64-bit hashes that only grows: what was asked for or told. Private to the room. */
+/* A set of hashes that only grows: what was asked for or told. Of each 48 bits tell it apart.
+ * Private to the room. */
 #ifndef HONE_TUNER_KNOWN_H
 #define HONE_TUNER_KNOWN_H
 
 #include "base/base.h"
 
 typedef struct hone_tuner__known {
-    uint64_t *v; /* open addressing; 0: empty */
+    uint8_t *v; /* open addressing (known.c) */
     uint32_t n, room;
 } hone_tuner__known;
 

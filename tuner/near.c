@@ -58,14 +58,14 @@ static hone_status adapt(suggesting *g, const char *text, char **ret, uint64_t *
 }
 
 /* The traces of one kernel, in turn. What cannot be done here is passed over. */
-static hone_status adapt_some(suggesting *g, const trace_texts *from, uint32_t kernel,
+static hone_status adapt_some(suggesting *g, const timed_traces *from, uint32_t kernel,
                               hone_error *err)
 {
     uint32_t kept = 0;
     for (uint32_t k = 0; k < from->n && kept < OF_EACH; k++) {
         char *text;
         uint64_t program = 0;
-        hone_status st = adapt(g, from->v[k], &text, &program, err);
+        hone_status st = adapt(g, from->v[k].text, &text, &program, err);
         if (st == HONE_OK && text && is_new_program(g, program))
             g->traces[kept++][kernel] = text;
         else
@@ -81,8 +81,13 @@ static void suggest(suggesting *g)
 {
     for (unsigned q = 0; q < OF_EACH; q++)
         for (unsigned k = 0; k < NEAREST; k++) {
-            if (g->traces[q][k])
-                hone_search_suggest(g->s->search, g->traces[q][k], "near");
+            const char *text = g->traces[q][k];
+            hone_trace t = {0};
+            if (text && hone_trace_parse(text, strlen(text), &t, NULL) == HONE_OK) {
+                hone_search_suggest(g->s->search, text, "near");
+                hone_tuner__note(g->s, "near", hone_trace_hash(&t));
+            }
+            hone_trace_free(&t);
             free(g->traces[q][k]);
         }
 }
@@ -99,21 +104,18 @@ hone_status hone_tuner__near(session *s, hone_error *err)
 {
     suggesting g = {.s = s};
     neighbours found = {0};
-    uint32_t nearest[NEAREST];
     char *class = hone_target_class(s->o.target);
-    const hone_db_where where = {.workload_class = hone_sym_text(s->o.program, s->o.program->name),
-                                 .target_class = class,
-                                 .threads = s->o.threads};
     const near_question q = {.program = s->o.program,
                              .sizes = s->o.sizes,
-                             .where = &where,
+                             .target_class = class,
+                             .only_threads = s->o.threads,
+                             .most = NEAREST,
                              .admit = is_another,
                              .ctx = s};
     hone_status st = hone_tuner__neighbours(s->o.db, &q, &found, err);
-    uint32_t n = hone_tuner__nearest(found.v, found.n, nearest, NEAREST);
-    for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
-        trace_texts traces = {0};
-        st = hone_tuner__traces_of(s->o.db, &found.v[nearest[k]], LOOK_AT, &traces, err);
+    for (uint32_t k = 0; k < found.n && st == HONE_OK; k++) {
+        timed_traces traces = {0};
+        st = hone_tuner__traces_of(s->o.db, &found.v[k], LOOK_AT, &traces, err);
         if (st == HONE_OK)
             st = adapt_some(&g, &traces, k, err);
         hone_tuner__traces_free(&traces);

@@ -8,10 +8,12 @@
 
 hone_status hone_replay(const hone_replay_options *o, hone_replay_result *ret, hone_error *err)
 {
-    hone_search *s = hone_search_new(
-        o->strategy, o->space,
-        &(hone_search_options){
-            .seed = o->seed, .machine = o->machine, .stop = o->stop, .stop_ctx = o->stop_ctx});
+    hone_search *s = hone_search_new(o->strategy, o->space,
+                                     &(hone_search_options){.seed = o->seed,
+                                                            .without = o->without,
+                                                            .machine = o->machine,
+                                                            .stop = o->stop,
+                                                            .stop_ctx = o->stop_ctx});
     hone_status st = HONE_OK;
     *ret = (hone_replay_result){0};
     for (unsigned idle = 0; ret->trials < o->trials && idle < PATIENCE && st == HONE_OK;) {

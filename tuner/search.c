@@ -4,8 +4,8 @@
  * it when it was offered stays with it, so that its result costs nothing but the learning. It is
  * known from the moment it was offered or told, by its key and by the program it leads to.
  *
- * Reader's map: the table of strategies; making a search; stopping; what a strategy calls; asking;
- * telling. */
+ * Reader's map: the tables of strategies and parts; making a search; stopping; what a strategy
+ * calls; asking; telling. */
 #include "tuner/strategy.h"
 
 #include <math.h>
@@ -62,6 +62,22 @@ const hone_strategy *hone_strategy_find(const char *name)
         if (strcmp(strategies[k]->name, name) == 0)
             return strategies[k];
     return NULL;
+}
+
+static const char *const parts[][2] = {
+#define HONE_PART(name, summary) {#name, summary},
+#include "tuner/parts.def"
+#undef HONE_PART
+};
+
+const char *hone_part_name(unsigned part)
+{
+    return part < HONE_PART_COUNT ? parts[part][0] : NULL;
+}
+
+const char *hone_part_summary(unsigned part)
+{
+    return part < HONE_PART_COUNT ? parts[part][1] : NULL;
 }
 
 /* ---- a search -------------------------------------------------------------------------------- */
@@ -192,6 +208,8 @@ void hone_strategy_describe(hone_strategy_env *env, hone_features *ret)
     int64_t start = hone_clock_ns();
     hone_features_extract(&env->sched.prog, &env->space->target, env->space->threads,
                           env->options.machine, ret);
+    if (env->options.without & 1u << HONE_PART_draft)
+        hone_features_forget_draft(ret);
     env->stats.feature_ns += hone_clock_ns() - start;
 }
 
@@ -216,11 +234,13 @@ static bool offer(hone_search *s, const char *why, double predicted)
     if (!note_program(s, &part))
         return false;
     hone_trace_copy(&x.trace, &part);
-    hone_strategy_describe(&s->env, &x.features);
+    if (!s->strategy->blind)
+        hone_strategy_describe(&s->env, &x.features);
     x.candidate = (hone_candidate){.id = s->next_id++,
                                    .hash = hone_trace_hash(whole),
                                    .why = why,
                                    .trace = hone_trace_text(whole),
+                                   .as_written = part.insts.n == 0,
                                    .predicted = predicted};
     hone_vec_push(&s->ready, x);
     return true;
@@ -354,7 +374,8 @@ static bool look_up(hone_search *s, const char *text, offered *ret)
     if (!finish(&s->env, &ret->trace))
         return false;
     note_program(s, &ret->trace);
-    hone_strategy_describe(&s->env, &ret->features);
+    if (!s->strategy->blind)
+        hone_strategy_describe(&s->env, &ret->features);
     return true;
 }
 

@@ -47,6 +47,7 @@ static void finish(session *s)
                 ? r->best_ns
                 : (int64_t)(s->default_clock_ns * ((double)r->best_ns / best->clock_ns));
     }
+    hone_tuner__libraries_finish(s);
     hone_search_get_stats(s->search, &r->search);
     r->wall_ns = s->now_ns - s->started_ns;
     r->done = true;
@@ -94,7 +95,7 @@ static void watch_workers(session *s, bool out_of_time)
         s->manned_ns = s->now_ns;
     bool patient =
         s->now_ns - s->manned_ns < WAIT_FOR_WORKERS_NS && !(out_of_time && s->phase == WAITING);
-    if (s->stop_asked || (builders && devices) || patient)
+    if (s->stop_asked || s->o.patient || (builders && devices) || patient)
         return;
     if (s->phase > WAITING)
         hone_tuner__end(s, HONE_E_PEER,
@@ -118,7 +119,7 @@ static void watch_workers(session *s, bool out_of_time)
 static void watch_answers(session *s)
 {
     bool in_hand = hone_tuner__count(s, BUILDING) + hone_tuner__count(s, MEASURING) > 0;
-    if (!in_hand)
+    if (!in_hand || s->o.patient)
         s->heard_ns = s->now_ns;
     else if (s->now_ns - s->heard_ns >= WAIT_FOR_ANSWERS_NS)
         hone_tuner__end(s, HONE_E_BUSY,
@@ -147,6 +148,12 @@ static void wait_step(session *s)
     s->phase = STARTING;
 }
 
+static void begin_tuning(session *s)
+{
+    s->phase = TUNING;
+    hone_tuner__libraries_measure(s);
+}
+
 static void start_step(session *s)
 {
     if (s->errands.n > 0)
@@ -157,7 +164,7 @@ static void start_step(session *s)
     if (v)
         hone_tuner__errand(s, FOR_INCUMBENT, v);
     else if (s->phase != DONE)
-        s->phase = TUNING;
+        begin_tuning(s);
     hone_tuner__drop(v);
 }
 
@@ -178,8 +185,14 @@ static void tune_step(session *s)
         return;
     hone_tuner__give_up(s, NULL);
     const variant *first = hone_tuner__incumbent(s);
-    if (!first || s->r.trials == 0 || (s->best.n == 1 && first->as_written)) {
+    bool unopposed = s->r.trials == 0 || (s->best.n == 1 && first && first->as_written);
+    if (!first || (unopposed && s->o.n_libraries == 0)) {
         finish(s);
+        return;
+    }
+    if (unopposed) { /* but for libraries */
+        s->phase = CONFIRMING;
+        s->confirmed = CONFIRMATIONS;
         return;
     }
     s->phase = RACING;
@@ -352,6 +365,7 @@ static hone_status open_session(session *s, hone_error *err)
     hone_program_fini(&copy);
     s->peak_gflops = peak_gflops(o);
     HONE_TRY(hone_tuner__log_open(s, err));
+    HONE_TRY(hone_tuner__libraries_open(s, err));
     const hone_space_options space = {.target = o->target,
                                       .threads = o->threads,
                                       .rules = o->rules,
@@ -361,6 +375,7 @@ static hone_status open_session(session *s, hone_error *err)
     HONE_TRY(hone_space_new(o->program, &space, &s->space, err));
     s->search = hone_search_new(o->strategy, s->space,
                                 &(hone_search_options){.seed = o->seed,
+                                                       .without = o->without,
                                                        .prior = o->prior,
                                                        .prior_trust = o->prior_trust,
                                                        .machine = o->machine,
@@ -397,6 +412,7 @@ void hone_session_free(hone_session *s)
         hone_tuner__drop(s->best.v[k]);
     hone_vec_free(&s->best);
     hone_tuner__drop(s->reference);
+    hone_tuner__libraries_free(s);
     for (; s->first < s->queue.n; s->first++)
         free(s->queue.v[s->first].text);
     hone_vec_free(&s->queue);

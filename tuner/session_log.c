@@ -21,6 +21,49 @@ static char *state_of(const hone_session_options *o)
     return ret;
 }
 
+/* By the port's writer, or by the session's own handle. */
+static hone_status write_log(session *s, hone_session_write_fn fn, void *ctx, hone_error *err)
+{
+    const hone_session_port *p = &s->o.port;
+    if (p->write)
+        return p->write(p->ctx, fn, ctx, err);
+    return fn ? fn(s->o.db, ctx, err) : HONE_OK;
+}
+
+typedef struct opening {
+    const hone_db_workload *w;
+    const hone_db_target *t;
+    hone_db_session *row;
+    int64_t workload_id, target_id;
+} opening;
+
+static hone_status open_rows(hone_db *db, void *ctx, hone_error *err)
+{
+    opening *o = ctx;
+    o->row->id = 0; /* it may be run again */
+    HONE_TRY(hone_db_workload_put(db, o->w, &o->workload_id, err));
+    HONE_TRY(hone_db_target_put(db, o->t, &o->target_id, err));
+    o->row->workload_id = o->workload_id;
+    o->row->target_id = o->target_id;
+    return hone_db_session_save(db, o->row, &o->row->id, err);
+}
+
+void hone_tuner__note(session *s, const char *kind, uint64_t trace_hash)
+{
+    json_t *j = NULL;
+    char hash[17];
+    if (hone_json_parse(s->state_text, strlen(s->state_text), &j, NULL) != HONE_OK)
+        return;
+    hone_hash_format(trace_hash, hash);
+    if (!json_object_get(j, kind))
+        json_object_set_new(j, kind, json_array());
+    json_array_append_new(json_object_get(j, kind), json_string(hash));
+    free(s->state_text);
+    s->state_text = hone_json_text(j);
+    s->row.state = s->state_text;
+    json_decref(j);
+}
+
 hone_status hone_tuner__log_open(session *s, hone_error *err)
 {
     const hone_session_options *o = &s->o;
@@ -31,19 +74,17 @@ hone_status hone_tuner__log_open(session *s, hone_error *err)
                           .program = s->program_text,
                           .sizes = o->sizes,
                           .flops = s->flops};
-    HONE_TRY(hone_db_workload_put(o->db, &w, &s->workload_id, err));
     char *class = hone_target_class(o->target);
     hone_db_target t = {.text = s->target_text, .threads = o->threads, .class = class};
-    hone_status st = hone_db_target_put(o->db, &t, &s->target_id, err);
-    free(class);
-    HONE_TRY(st);
     s->state_text = state_of(o);
-    s->row = (hone_db_session){.workload_id = s->workload_id,
-                               .target_id = s->target_id,
-                               .seed = o->seed,
-                               .state = s->state_text};
+    s->row = (hone_db_session){.seed = o->seed, .state = s->state_text};
     hone_rng_seed(&s->row.rng, o->seed);
-    return hone_db_session_save(o->db, &s->row, &s->row.id, err);
+    opening rows = {.w = &w, .t = &t, .row = &s->row};
+    hone_status st = write_log(s, open_rows, &rows, err);
+    s->workload_id = rows.workload_id;
+    s->target_id = rows.target_id;
+    free(class);
+    return st;
 }
 
 /* ---- what is there --------------------------------------------------------------------------- */
@@ -53,12 +94,12 @@ static double clock_of(const hone_db_record *r)
     return (double)hone_db_record_clock(r);
 }
 
-/* What another version of the space measured or rejected is not known: its traces may be asked for
- * again. */
+/* What another version of the space measured or rejected is not known, nor what a device did that
+ * was found to compute wrong: such traces may be asked for again. */
 static bool recall(void *ctx, const hone_db_record *r)
 {
     session *s = ctx;
-    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT)
+    if (r->space_version != HONE_SPACE_VERSION || r->status >= HONE_STATUS_COUNT || r->suspect)
         return true;
     if (r->status == HONE_OK && hone_tuner__is_as_written(r->trace))
         s->default_clock_ns = clock_of(r);
@@ -114,6 +155,23 @@ static hone_status recall_imported(session *s, hone_error *err)
     return x.status;
 }
 
+/* What a lookup at other sizes would fall back to: by its time here the log tells how far the cost
+ * model is off with it (tuner/lookup/residual.c). */
+static hone_status suggest_default(session *s, hone_error *err)
+{
+    hone_sched sched = {0};
+    bool found;
+    hone_status st = hone_space_default(s->space, &sched, &found, err);
+    if (st == HONE_OK && found) {
+        char *text = hone_trace_text(&sched.trace);
+        hone_search_suggest(s->search, text, "seed");
+        hone_tuner__note(s, "default", hone_trace_hash(&sched.trace));
+        free(text);
+    }
+    hone_sched_fini(&sched);
+    return st;
+}
+
 hone_status hone_tuner__log_recall(session *s, hone_error *err)
 {
     const hone_db_where here = {.workload_id = s->workload_id, .target_id = s->target_id};
@@ -125,7 +183,9 @@ hone_status hone_tuner__log_recall(session *s, hone_error *err)
     if (strategy->whole)
         return HONE_OK;
     HONE_TRY(recall_imported(s, err));
-    return s->o.alone ? HONE_OK : hone_tuner__near(s, err);
+    if (!s->o.alone)
+        HONE_TRY(hone_tuner__near(s, err));
+    return suggest_default(s, err);
 }
 
 static bool is_met(const session *s, uint64_t hash)
@@ -158,6 +218,7 @@ static bool look_at(void *ctx, const hone_db_record *r)
         return true;
     variant *v =
         hone_tuner__variant_new(HONE_NOT_ASKED, r->trace_hash, "log", hone_xstrdup(r->trace));
+    v->as_written = as_written;
     v->clock_ns = clock_of(r);
     v->time_ns = r->time_ns;
     v->max_error = r->max_error;
@@ -170,8 +231,8 @@ variant *hone_tuner__log_next(session *s, double below_ns)
     look l = {s, below_ns, NULL};
     hone_db_record best;
     hone_error err = {0};
-    hone_status st = HONE_OK;
-    if (isinf(below_ns)) {
+    hone_status st = write_log(s, NULL, NULL, &err); /* its own results are read too */
+    if (st == HONE_OK && isinf(below_ns)) {
         st = hone_db_best(s->o.db, s->workload_hash, s->target_text, s->o.threads, &best, &err);
         if (st == HONE_OK) {
             look_at(&l, &best);
@@ -196,7 +257,8 @@ static hone_status put(session *s, const errand *j, const hone_pool_event *e, co
     const hone_measure_result *m = &e->result;
     bool good = e->status == HONE_OK, paired = c && c->paired;
     hone_db_record r = {.workload_id = s->workload_id,
-                        .target_id = s->target_id,
+                        .target_id =
+                            j->purpose == FOR_LIBRARY ? s->library_target_id : s->target_id,
                         .trace_hash = j->v->hash,
                         .trace = j->v->trace,
                         .status = e->status,
@@ -222,6 +284,10 @@ static hone_status put(session *s, const errand *j, const hone_pool_event *e, co
     uint32_t n = good && m->n_samples > 0 ? (uint32_t)m->n_samples : 0;
     for (uint32_t k = 0; k < n; k++)
         samples[k] = (hone_db_sample){m->sample_ns[k], m->incumbent_ns[k]};
+    if (s->o.port.store) {
+        s->row.trials += j->purpose == FOR_TRIAL;
+        return s->o.port.store(s->o.port.ctx, &r, samples, n, &s->row, err);
+    }
     HONE_TRY(hone_db_record_put(s->o.db, &r, samples, n, NULL, NULL, err));
     s->row.trials += j->purpose == FOR_TRIAL;
     return hone_db_session_save(s->o.db, &s->row, NULL, err);
@@ -231,15 +297,21 @@ bool hone_tuner__log_store(session *s, const errand *j, const hone_pool_event *e
                            const comparison *c)
 {
     hone_error err = {0};
-    hone_status st = hone_db_begin(s->o.db, &err);
+    bool ours = !s->o.port.store; /* else others commit */
+    hone_status st = ours ? hone_db_begin(s->o.db, &err) : HONE_OK;
     if (st == HONE_OK) {
         st = put(s, j, e, c, &err);
-        if (st == HONE_OK)
+        if (ours && st == HONE_OK)
             st = hone_db_commit(s->o.db, &err);
-        else
+        else if (ours)
             hone_db_rollback(s->o.db);
     }
     return hone_tuner__goes_on(s, st, &err);
+}
+
+static hone_status close_row(hone_db *db, void *ctx, hone_error *err)
+{
+    return hone_db_session_save(db, ctx, NULL, err);
 }
 
 hone_status hone_tuner__log_close(session *s, hone_error *err)
@@ -247,7 +319,7 @@ hone_status hone_tuner__log_close(session *s, hone_error *err)
     const variant *best = hone_tuner__incumbent(s);
     s->row.ended_ms = hone_clock_wall_ms();
     s->row.best_hash = best ? best->hash : 0;
-    return hone_db_session_save(s->o.db, &s->row, NULL, err);
+    return write_log(s, close_row, &s->row, err);
 }
 
 int64_t hone_tuner__log_time(session *s, const variant *v)

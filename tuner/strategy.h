@@ -25,8 +25,20 @@ const hone_strategy *hone_strategy_find(const char *name);
 /* Strategy k, or NULL past the last; 0 is the default. */
 const hone_strategy *hone_strategy_at(unsigned k);
 
+/* Parts that a search can do without (tuner/parts.def). */
+typedef enum hone_part {
+#define HONE_PART(name, summary) HONE_PART_##name,
+#include "tuner/parts.def"
+#undef HONE_PART
+    HONE_PART_COUNT
+} hone_part;
+/* Its word; NULL past the last. Static storage. */
+const char *hone_part_name(unsigned part);
+const char *hone_part_summary(unsigned part);
+
 typedef struct hone_search_options {
     uint64_t seed;       /* of every random choice */
+    uint32_t without;    /* parts left out: 1u << HONE_PART_*; 0: none */
     uint32_t population; /* candidates considered at a time, by strategies that do; 0: 256 */
     /* What was learned from other kernels, and how far it is to be trusted before there are own
      * results (costmodel/costmodel.h). Outlives the search. NULL: nothing. */
@@ -43,6 +55,7 @@ typedef struct hone_candidate {
     uint64_t hash;    /* hone_trace_hash of the finished trace */
     const char *why;  /* "default", a suggestion's word, or the strategy's: "seed", "model", .. */
     char *trace;      /* text of the finished trace; "" means the program as written */
+    bool as_written;  /* it is that: no instruction but those of postprocessors */
     double predicted; /* ln of the time the strategy expects, up to a constant; NaN: no idea */
 } hone_candidate;
 void hone_candidate_free(hone_candidate *c);
@@ -106,15 +119,16 @@ typedef struct hone_lesson {
                                 another way (codegen's plain mode) and so teaches nothing about
                                 the others */
     uint64_t key;            /* hone_strategy_key(trace) */
-    const hone_features *features;
-    hone_status status; /* HONE_OK or HONE_REJECT_* */
-    double time_ns;     /* > 0, or 0: rejected */
+    const hone_features *features; /* empty for one that is blind */
+    hone_status status;            /* HONE_OK or HONE_REJECT_* */
+    double time_ns;                /* > 0, or 0: rejected */
 } hone_lesson;
 
 struct hone_strategy {
     const char *name;    /* as in strategies.def */
     const char *summary; /* for --help: at most 60 characters, no full stop */
     bool learns;         /* it makes use of the options' prior */
+    bool blind;          /* it looks at no features: its lessons have none */
     /* Its state. The first draw from env's generator may be made here. */
     void *(*start)(hone_strategy_env *env);
     void (*end)(void *self); /* frees it */

@@ -5,7 +5,8 @@
 
 #include <math.h>
 
-#define ROUND 8 /* trials */
+#define ROUND 8       /* trials */
+#define LEAST_ROUND 2 /* as written, and one schedule */
 #define MS INT64_C(1000000)
 
 typedef struct entry {
@@ -153,17 +154,25 @@ static void take_back(hone_task_list *l, uint32_t k)
     if (!t->busy || !hone_session_rests(l->sessions[k]))
         return;
     t->busy = false;
+    hone_mem_give_back(); /* many sessions rest, and what a round takes is much of what they hold */
     hone_task_round(t, hone_session_best_ns(l->sessions[k]));
     t->over = t->over || r->done || r->exhausted || r->trials == l->v[k].before;
     if (r->done)
         note_failure(l, k, r->status, &r->error);
 }
 
+/* Of a small budget every kernel gets something. */
+static uint64_t round_of(const hone_task_list *l)
+{
+    uint64_t each = l->o.trials && l->n ? l->o.trials / l->n : ROUND;
+    return each > ROUND ? ROUND : each < LEAST_ROUND ? LEAST_ROUND : each;
+}
+
 static uint64_t spent(const hone_task_list *l)
 {
     uint64_t n = 0;
     for (uint32_t k = 0; k < l->n; k++)
-        n += l->tasks[k].busy ? l->v[k].before + ROUND : trials_of(l, k);
+        n += l->tasks[k].busy ? l->v[k].before + round_of(l) : trials_of(l, k);
     return n;
 }
 
@@ -200,10 +209,10 @@ static bool hand_out(hone_task_list *l)
         open_session(l, k);
     if (!l->sessions[k])
         return true;
-    uint64_t left = l->o.trials ? l->o.trials - used : ROUND;
+    uint64_t round = round_of(l), left = l->o.trials ? l->o.trials - used : round;
     l->v[k].before = trials_of(l, k);
     l->tasks[k].busy = true;
-    hone_session_grant(l->sessions[k], left < ROUND ? left : ROUND);
+    hone_session_grant(l->sessions[k], left < round ? left : round);
     return true;
 }
 

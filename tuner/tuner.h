@@ -4,6 +4,7 @@
 #define HONE_TUNER_H
 
 #include "db/db.h"
+#include "libcall/libcall.h"
 #include "tuner/strategy.h"
 #include "workers/workers.h"
 
@@ -12,11 +13,14 @@
  * A session is a state machine: it is stepped with what came from the pool and with the time, and
  * hands out actions. It has no loop, no clock and no socket; who has them is a driver, such as
  * hone_drive below or the fake pool of the tests. The log is written from inside of a step, so that
- * a result is durable before it is told.
+ * a result is durable before it is told; or by whoever the port names, and then it may be told a
+ * moment earlier.
  *
  * Threads: a session, its database and the space below it belong to one thread at a time. */
 
 typedef struct hone_session hone_session;
+
+typedef hone_status (*hone_session_write_fn)(hone_db *db, void *ctx, hone_error *err);
 
 /* What a session asks of whoever has the pool; answers are taken as of now. */
 typedef struct hone_session_port {
@@ -27,6 +31,16 @@ typedef struct hone_session_port {
     uint32_t (*able)(void *ctx, unsigned role, const char *target);
     /* Jobs of this role in hand, of all sessions of the pool. NULL: this one is alone. */
     uint32_t (*in_hand)(void *ctx, unsigned role);
+    /* Who writes the log, when another thread does; both or neither. The session then only reads by
+     * its database.
+     *   write  runs fn with a handle that is open for writing (again, when what it was in had to be
+     *          rolled back), and returns when that, and all that was stored before, is durable. fn
+     *          NULL: only that.
+     *   store  takes a result, and the session's row after it; copies what it needs. What fails
+     *          later is what the next call returns. */
+    hone_status (*write)(void *ctx, hone_session_write_fn fn, void *fn_ctx, hone_error *err);
+    hone_status (*store)(void *ctx, const hone_db_record *r, const hone_db_sample *samples,
+                         uint32_t n, const hone_db_session *row, hone_error *err);
 } hone_session_port;
 
 /* Texts, program, target, rules, intrinsics and the database must outlive the session. */
@@ -42,14 +56,20 @@ typedef struct hone_session_options {
     int64_t time_ms; /* from hone_session_new on; 0: no limit */
     uint64_t seed;
     const hone_strategy *strategy; /* NULL: the default */
+    uint32_t without;              /* parts of the search left out (tuner/parts.def) */
     hone_model *prior;  /* learned from other kernels; outlives the session. NULL: nothing */
     double prior_trust; /* 0..1, before there are own results */
     const hone_machine *machine; /* for drafts; outlives the session. NULL: the target's preset */
-    hone_db *db;                 /* open for writing */
+    hone_db *db;                 /* open for writing, unless the port writes */
+    /* Functions of libraries that compute this kernel, to be measured beside its schedules; outlive
+     * the session. At most HONE_LIBCALL_MAX. */
+    const hone_libcall *libraries;
+    unsigned n_libraries;
     hone_session_port port;
     bool exclusive; /* builds and measurements share all processors: never at the same time */
     bool held;      /* the trials are granted in parts, by hone_session_grant; `trials` is 0 */
     bool alone;     /* nothing is taken over from other kernels of the log */
+    bool patient;   /* jobs wait for workers and for their turn, however long that takes */
     /* Looked at within long computations; true ends them early. Whoever sets it calls
      * hone_session_stop too. May be NULL. */
     bool (*stop)(void *ctx);
@@ -100,6 +120,15 @@ typedef struct hone_session_action {
     };
 } hone_session_action;
 
+/* What became of a library's function. */
+typedef struct hone_session_library {
+    const char *name;
+    hone_status status; /* HONE_OK; HONE_REJECT_*; HONE_STATUS_COUNT: it was not measured */
+    char reason[320];   /* why not, or of the rejection; "" not known */
+    int64_t time_ns;    /* median time of one call as last measured, when HONE_OK */
+    double ratio;       /* of its time and that of the best schedule, then; 0: there is none */
+} hone_session_library;
+
 typedef struct hone_session_result {
     bool done;          /* the rest is final */
     hone_status status; /* how it ended */
@@ -120,6 +149,8 @@ typedef struct hone_session_result {
     hone_search_stats search; /* when it is done */
     hone_space_size space;    /* from the start, when the strategy is for the whole; else 0 */
     bool interrupted, exhausted;
+    unsigned n_libraries;
+    hone_session_library libraries[HONE_LIBCALL_MAX]; /* in the options' order */
 } hone_session_result;
 
 /* Makes the space and reads the log. HONE_E_INTERRUPTED (`stop`), HONE_E_IO, HONE_E_FULL, and what
@@ -186,6 +217,7 @@ void hone_drive(hone_driver *d, hone_session *const *sessions, unsigned n);
 typedef struct hone_replay_options {
     const hone_space *space;
     const hone_strategy *strategy; /* NULL: the default */
+    uint32_t without;              /* parts of the search left out (tuner/parts.def) */
     uint64_t seed, trials;
     const hone_machine *machine; /* for drafts; NULL: the target's preset */
     /* What became of the candidate of this hash; false: it is not recorded. */

@@ -113,6 +113,11 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
         if (hone_tuner__log_store(s, j, e, &c))
             hone_tuner__enter_finals(s, v, true);
         break;
+    case FOR_LIBRARY:
+        take_result(v, &e->result, &c);
+        if (hone_tuner__log_store(s, j, e, &c))
+            hone_tuner__library_measured(s, v);
+        break;
     case FOR_CHALLENGE:
     case FOR_SETTLE:
     case FOR_RACE:
@@ -162,6 +167,10 @@ void hone_tuner__rejected(session *s, errand *j, const hone_pool_event *e)
     }
     if (!hone_tuner__log_store(s, j, e, NULL))
         return;
+    if (j->purpose == FOR_LIBRARY) {
+        hone_tuner__library_rejected(s, v, e->status, reason);
+        return;
+    }
     condemn(s, v);
     tell(s, v, e->status);
     if (j->purpose != FOR_TRIAL) {
@@ -197,6 +206,9 @@ void hone_tuner__set_aside(session *s, errand *j, hone_status status)
         break;
     case FOR_INCUMBENT: /* what the workers cannot do with one, they can hardly with the next */
         s->log_given_up = true;
+        break;
+    case FOR_LIBRARY:
+        v->condemned = true;
         break;
     case FOR_REFERENCE:
     case FOR_CHALLENGE:

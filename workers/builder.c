@@ -19,6 +19,7 @@ struct hone_builder {
     unsigned n_intrins;
     hone_codegen *codegen;
     hone_program base, oracle;
+    int64_t least_ops; /* of base */
     hone_sched sched;
     hone_codegen_linker *linker; /* NULL: linkers are started from here */
 };
@@ -81,6 +82,8 @@ static hone_status use_workload(hone_builder *b, const char *text, hone_error *e
     if (st == HONE_OK)
         st = hone_verify(&b->base, err);
     if (st == HONE_OK)
+        b->least_ops = hone_program_least_ops(&b->base);
+    if (st == HONE_OK)
         b->workload_text = hone_xstrdup(text);
     return st;
 }
@@ -140,6 +143,7 @@ static void fill_manifest(const hone_program *p, const hone_code *code, int64_t 
 {
     *ret = (hone_manifest){.flops = ops, .has_pack = code->has_pack};
     ret->n_args = hone_program_n_args(p);
+    ret->args = hone_xcalloc(ret->n_args ? ret->n_args : 1, sizeof *ret->args);
     bool *varies = hone_xcalloc(p->buffers.n, sizeof *varies);
     hone_find_varying(p, varies);
     for (unsigned k = 0; k < ret->n_args; k++) {
@@ -159,6 +163,30 @@ static void fill_manifest(const hone_program *p, const hone_code *code, int64_t 
     free(varies);
 }
 
+static hone_status link_code(hone_builder *b, const hone_code *code, hone_artifact *ret,
+                             hone_error *err)
+{
+    HONE_TRY(b->linker ? hone_codegen_linker_link(b->linker, code->bytes, code->n, &ret->bytes,
+                                                  &ret->n, err)
+                       : hone_codegen_link(code->bytes, code->n, &ret->bytes, &ret->n, err));
+    ret->hash = hone_hash_bytes(0, ret->bytes, ret->n);
+    return HONE_OK;
+}
+
+/* The trace is a library's call: there is no schedule. */
+static hone_status build_call(hone_builder *b, const hone_build_job *job, hone_artifact *ret,
+                              hone_error *err)
+{
+    hone_libcall c;
+    hone_code code = {0};
+    HONE_TRY(hone_libcall_parse(job->trace, strlen(job->trace), &c, err));
+    HONE_TRY(hone_codegen_emit_call(b->codegen, &b->base, &c, HONE_EMIT_OBJECT, NULL, &code, err));
+    fill_manifest(&b->base, &code, b->least_ops, &ret->manifest);
+    hone_status st = link_code(b, &code, ret, err);
+    hone_code_free(&code);
+    return st;
+}
+
 hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifact *ret,
                                hone_error *err)
 {
@@ -175,6 +203,8 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
     if (st != HONE_OK)
         return st;
 
+    if (!job->reference && hone_libcall_is(job->trace))
+        return build_call(b, job, ret, err);
     const hone_program *p = &b->base, *whose = &b->base; /* whose arguments the artifact takes */
     bool as_written = job->reference;
     if (job->reference) {
@@ -204,13 +234,9 @@ hone_status hone_builder_build(void *ctx, const hone_build_job *job, hone_artifa
                                                    .plain = as_written},
                            &code, err);
     if (st == HONE_OK) {
-        fill_manifest(whose, &code, hone_program_least_ops(&b->base), &ret->manifest);
-        st = b->linker ? hone_codegen_linker_link(b->linker, code.bytes, code.n, &ret->bytes,
-                                                  &ret->n, err)
-                       : hone_codegen_link(code.bytes, code.n, &ret->bytes, &ret->n, err);
+        fill_manifest(whose, &code, b->least_ops, &ret->manifest);
+        st = link_code(b, &code, ret, err);
     }
     hone_code_free(&code);
-    if (st == HONE_OK)
-        ret->hash = hone_hash_bytes(0, ret->bytes, ret->n);
     return st;
 }

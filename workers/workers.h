@@ -49,40 +49,58 @@ typedef struct hone_arg {
 
 /* What a device must know to run an artifact. */
 typedef struct hone_manifest {
-    uint32_t n_args;
-    hone_arg args[HONE_MAX_ARGS];
+    uint32_t n_args;  /* at most HONE_MAX_ARGS */
+    hone_arg *args;   /* n_args of them; of an artifact's: owned */
     int64_t flops;    /* arithmetic operations that one call of the workload cannot do without */
     uint8_t has_pack; /* the object also defines hone_pack */
 } hone_manifest;
+/* With arguments of its own, for the caller to free. */
+void hone_manifest_copy(hone_manifest *ret, const hone_manifest *from);
+void hone_manifest_free(hone_manifest *m);
 
 /* A loadable artifact: an ELF shared object without dependencies that exports
  *   hone_kernel  (hone_rt_kernel)  and, if has_pack,
  *   hone_pack    int32_t (void *const *from, void *const *to, const hone_rt_api *rt):
  *                from[i] is argument i as the workload states it, to[i] its packed form;
- *                entries of arguments that are not packed are NULL and not touched. */
+ *                entries of arguments that are not packed are NULL and not touched.
+ * One that calls a library exports HONE_LIBCALL_SYMBOL too (libcall/libcall.h). */
 typedef struct hone_artifact {
-    hone_manifest manifest;
-    uint8_t *bytes; /* owned */
+    hone_manifest manifest; /* owned, with its arguments */
+    uint8_t *bytes;         /* owned */
     size_t n;
     uint64_t hash; /* hone_hash_bytes(0, bytes, n) */
 } hone_artifact;
+/* With manifest and bytes of its own, for the caller to free. An artifact is given away by setting
+ * what is left of it to zero. */
+void hone_artifact_copy(hone_artifact *ret, const hone_artifact *from);
 void hone_artifact_free(hone_artifact *a);
 
 typedef struct hone_build_job {
     uint64_t id;          /* of hone_pool_new_id; comes back with the result */
     const char *workload; /* program text of the unscheduled program (ir/print) */
-    const char *trace;    /* trace text (JSON), or NULL for the program as written */
+    const char *trace;    /* trace text (JSON), or NULL for the program as written; or a library's
+                             call (libcall/libcall.h), for which there is no schedule */
     const char *target;   /* target text (targets/target.h) */
     int32_t threads;      /* threads the kernel is meant for */
     uint8_t reference;    /* 1: build plainly, as the oracle */
     int64_t deadline_ms;  /* for the build itself, from its start */
     const char *intrins;  /* tensor intrinsics beside hone's own (docs/INTRINSICS.md), or NULL */
+    uint64_t peer;        /* only this one gets it (hone_pool_event); 0: any */
 } hone_build_job;
 
 /* ---- what is measured ---------------------------------------------------------------------- */
 
+/* Whose right to one attempt it is: of a coordinator that keeps leases over its restarts. */
+typedef struct hone_lease {
+    uint64_t fence; /* unique for the worker; 0: none */
+    uint32_t epoch; /* of the device, as the coordinator counts */
+    uint64_t unit[2];
+} hone_lease;
+
 typedef struct hone_measure_job {
     uint64_t id;        /* of hone_pool_new_id; comes back with the result */
+    hone_lease lease;   /* in a pool with a realm; the worker keeps the result until it is
+                           acknowledged. Without a fence: it does not */
     const char *target; /* text of the target the artifacts were built for: only a machine that can
                            run it gets the job (hone_pool_able). NULL: any may */
     const hone_artifact *candidate;
@@ -99,14 +117,17 @@ typedef struct hone_measure_job {
     int64_t check_ms, run_ms; /* deadlines of the check and of the timing */
     int32_t min_samples;      /* at least this many (pairs), unless hopelessly slower; 1 without an
                                  incumbent: once is enough for a call of over 100 ms */
-    int32_t max_samples;      /* at most; a clear loser stops early, a challenger goes on */
+    int32_t max_samples;      /* at most; fewer as soon as what they say is clear */
     int64_t sample_ns;        /* a sample repeats the call until it lasts about this long */
+    const char *library;      /* the one that the candidate calls (hone_libcall_mark): while some
+                                 machine here has it, only such a one gets the job. NULL: none */
+    uint64_t peer;            /* only this one gets it (hone_pool_event); 0: any */
 } hone_measure_job;
 
 /* What a hone_measure_job allows, where nothing else is asked for: bounds are of first order. */
 #define HONE_TOLERANCE 2.0
 
-#define HONE_MAX_SAMPLES 64
+#define HONE_MAX_SAMPLES HONE_PAIRS_MOST
 
 typedef struct hone_measure_result {
     int64_t time_ns;  /* median over samples of the time of one call; valid when HONE_OK */
@@ -123,7 +144,9 @@ typedef struct hone_measure_result {
 
 /* ---- pool: the coordinator's side ---------------------------------------------------------- */
 
-enum { HONE_ROLE_BUILD = 1, HONE_ROLE_RUN = 2 };
+enum { HONE_ROLE_BUILD = 1, HONE_ROLE_RUN = 2, HONE_ROLE_CLIENT = 4 };
+/* What a key is for, by its line in the allow file (workers/wire/keys.h). */
+enum { HONE_KEY_USER = 1, HONE_KEY_DEVICE = 2, HONE_KEY_BUILDER = 4, HONE_KEY_ADMIN = 8 };
 
 typedef struct hone_pool hone_pool;
 
@@ -132,6 +155,10 @@ typedef struct hone_pool_options {
     const char *allow_file; /* allow-list of peers' public keys, or NULL */
     bool insecure_loopback; /* tcp on loopback without keys: any user of this machine may connect */
     int64_t lost_ms;        /* a peer silent for this long is gone; 0: 20000 */
+    bool clients;           /* peers that ask (workers/client.h) are let in too */
+    uint64_t realm; /* not 0: of leases that are known again after a restart, as a number of the
+                       log they are in. Results then count for leases, and are acknowledged by
+                       hone_pool_ack only */
 } hone_pool_options;
 
 typedef enum hone_pool_event_kind {
@@ -142,8 +169,27 @@ typedef enum hone_pool_event_kind {
                               that wait; text says who. Told again each minute while it lasts */
     HONE_POOL_REFUSED,     /* a peer was turned away; text says who and why */
     HONE_POOL_BUILT,       /* job `id`: status, and `artifact` when HONE_OK */
-    HONE_POOL_MEASURED     /* job `id`: status, and `result` */
+    HONE_POOL_MEASURED,    /* job `id`: status, and `result` */
+    HONE_POOL_SAID,        /* a client asks `said`, to be answered by hone_pool_tell */
+    /* In a pool with a realm: */
+    HONE_POOL_PROGRESS, /* of the attempt of lease.fence: phase */
+    HONE_POOL_LATE      /* as MEASURED, of no job here (any more): what `lease` says is the peer's
+                           word, and so is that the numbers answer what was asked */
 } hone_pool_event_kind;
+
+typedef enum hone_held_phase {
+    HONE_HELD_FETCHING = 1,
+    HONE_HELD_CHECKING,
+    HONE_HELD_TIMING,
+    HONE_HELD_ENDED /* the result waits to be acknowledged */
+} hone_held_phase;
+/* What a worker says it holds of this realm. */
+typedef struct hone_held {
+    hone_lease lease;
+    hone_held_phase phase;
+    int64_t left_ms; /* that it may still take, as the worker says; 0: ended */
+} hone_held;
+#define HONE_MAX_HELD 64
 
 typedef struct hone_pool_event {
     hone_pool_event_kind kind;
@@ -153,8 +199,17 @@ typedef struct hone_pool_event {
     hone_artifact artifact; /* BUILT and HONE_OK: now the caller's */
     hone_measure_result result;
     int64_t spent_ns; /* worker's time on it */
-    char device[64];  /* name of the peer that joined, was lost, or did it; "" none did */
+    char device[64];  /* name of the peer that joined, was lost, asks, or did it; "" none did */
     char text[256];
+    uint64_t peer;         /* its number, from 1, no two of a pool alike; 0: none */
+    unsigned roles;        /* of it, when it joined or was lost */
+    bool left;             /* PEER_LOST: it said goodbye, and does nothing more */
+    unsigned may;          /* SAID: HONE_KEY_*; at ipc, and on loopback without keys, all of them */
+    uint64_t ask;          /* SAID: the client's number of the request */
+    hone_buf said;         /* SAID: what it asks, not looked at, at most HONE_MAX_SAY_BYTES; now the
+                              caller's */
+    hone_lease lease;      /* MEASURED, LATE, PROGRESS: fence for hone_pool_ack */
+    hone_held_phase phase; /* PROGRESS */
 } hone_pool_event;
 
 /* HONE_E_INPUT (key or allow file), HONE_E_PEER. */
@@ -181,6 +236,30 @@ const char *hone_pool_machine(const hone_pool *p, uint32_t i, const char **ret_n
  * none. HONE_E_VERSION: one does not say. HONE_E_INPUT: they differ; names them all. */
 hone_status hone_pool_common_machine(const hone_pool *p, hone_target *ret,
                                      hone_error *err) HONE_NODISCARD;
+/* What is known of a peer, borrowed until the next event. */
+typedef struct hone_pool_peer {
+    const char *name, *key; /* key: its text; "" at ipc, and on loopback without keys */
+    const char *target;     /* what it runs kernels on; "" not known */
+    const char *attrs;      /* what else it says of itself, KEY=VALUE,...; "" nothing */
+    uint64_t fingerprint;   /* changes with what changes its times; 0: not said */
+    unsigned roles;
+    bool keeps;            /* it says how far it is, and keeps results until they are acknowledged;
+                              others are of an older hone */
+    const hone_held *held; /* what it held when it joined, of this pool's realm */
+    uint32_t n_held;
+    int64_t heard_ns;          /* when it was heard last, on hone_clock_ns */
+    uint64_t machine, process; /* hashes: of boot and host name, and of what it drew at its start */
+} hone_pool_peer;
+/* False: it is not there. */
+bool hone_pool_peer_get(const hone_pool *p, uint64_t peer, hone_pool_peer *ret);
+/* From now on these keys may connect, instead of those of the allow file; peers whose key is not
+ * among them, or is not for what they do, are sent away, and PEER_LOST tells. Nothing when the pool
+ * was made without keys. */
+typedef struct hone_pool_key {
+    const char *key, *name;
+    unsigned may; /* HONE_KEY_* */
+} hone_pool_key;
+void hone_pool_set_keys(hone_pool *p, const hone_pool_key *keys, uint32_t n);
 /* A number for a job that no other job of this pool has, from 1 on. */
 uint64_t hone_pool_new_id(hone_pool *p);
 /* Is a worker of this machine with this process id among the peers? */
@@ -192,6 +271,24 @@ void hone_pool_measure(hone_pool *p, const hone_measure_job *job);
 /* Drops the job: one that waits is forgotten, one in hand is abandoned where it runs (its child is
  * killed). No event of it follows. An id that is not known does nothing. */
 void hone_pool_cancel(hone_pool *p, uint64_t id);
+/* How a result is acknowledged. */
+typedef enum hone_ack {
+    HONE_ACK_TAKEN = 1, /* it is durable */
+    HONE_ACK_AGAIN,     /* this very one was before */
+    HONE_ACK_STALE,     /* nobody wants it */
+    HONE_ACK_COUNTED    /* a failure */
+} hone_ack;
+/* The peer may forget its result. Nothing when it is not there any more: it says it again then. */
+void hone_pool_ack(hone_pool *p, uint64_t peer, uint64_t fence, hone_ack verdict);
+/* From now on results are acknowledged by hone_pool_ack only; else each is when it has come. */
+void hone_pool_hold(hone_pool *p);
+/* The peer ends its attempt of this lease, which is no job here. */
+void hone_pool_revoke(hone_pool *p, uint64_t peer, uint64_t fence);
+/* Answers a client's request; `more`: further answers to the same one will follow. At most
+ * HONE_MAX_TELL_BYTES. False: this client is not there (any more), and a PEER_LOST of it comes or
+ * has come. */
+bool hone_pool_tell(hone_pool *p, uint64_t peer, uint64_t ask, const void *bytes, size_t n,
+                    bool more);
 /* Waits at most timeout_ms for one event. EINTR gives HONE_POOL_NOTHING. */
 void hone_pool_next(hone_pool *p, int timeout_ms, hone_pool_event *ret);
 /* Says goodbye to every peer and closes. */
@@ -217,23 +314,35 @@ typedef struct hone_worker_options {
     hone_build_fn build;                 /* with HONE_ROLE_BUILD */
     hone_build_prepare_fn build_prepare; /* or NULL */
     void *build_ctx;
-    int64_t build_rss_limit; /* bytes: a build above it is ended, a build process above half of it
-                                replaced between builds; 0: never */
-    const char *sandbox;     /* "on" (default, NULL) or "off" for debugging under sanitizers */
+    int64_t build_rss_limit;   /* bytes: a build above it is ended, a build process above half of it
+                                  replaced between builds; 0: never */
+    const char *const *labels; /* NULL at the end; each a word without blank, comma and '='; NULL:
+                                  none. What a service finds this worker by */
+    const char *sandbox;       /* "on" (default, NULL) or "off" for debugging under sanitizers */
+    const char *spool;         /* folder, made if need be, in which results outlive this process
+                                  until they are acknowledged; NULL: in memory */
+    /* Libraries that artifacts measured here may call, as the operator of this worker says; what
+     * comes over the wire only chooses among them. Borrowed; at most HONE_LIBCALL_MAX. */
+    const struct hone_libcall_library *libraries;
+    unsigned n_libraries;
 } hone_worker_options;
 
 /* Serves until told GOODBYE by its only local coordinator, SIGTERM, SIGINT or SIGHUP. The nursery
  * is started first, before any ZeroMQ context or key exists in the process. HONE_OK, HONE_E_INPUT,
- * HONE_E_DENIED (turned away: says by whom and why), HONE_E_PEER, HONE_E_SANDBOX. */
+ * HONE_E_DENIED (turned away: says by whom and why), HONE_E_PEER, HONE_E_SANDBOX; of the spool's
+ * folder HONE_E_IO, and HONE_E_BUSY when another worker has it. */
 hone_status hone_worker_run(const hone_worker_options *o, hone_error *err) HONE_NODISCARD;
 
 /* ---- device: the nursery and its children -------------------------------------------------- */
 
 typedef struct hone_nursery hone_nursery;
 
-/* Forks the nursery process. Call before any thread, ZeroMQ context or secret exists.
- * HONE_E_SANDBOX. */
-hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err) HONE_NODISCARD;
+/* Forks the nursery process. Call before any thread, ZeroMQ context or secret exists. Artifacts may
+ * call one of n <= HONE_LIBCALL_MAX libraries (borrowed until it returns): it is opened in the
+ * measuring process of such an artifact alone, before that is closed in, so that its constructors
+ * run, and may start threads, without the sandbox. HONE_E_SANDBOX. */
+hone_status hone_nursery_start(bool sandbox, const struct hone_libcall_library *libraries,
+                               unsigned n, hone_nursery **ret, hone_error *err) HONE_NODISCARD;
 /* Hands a job to the nursery. One at a time. HONE_E_PEER when the nursery is gone. */
 hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job,
                               hone_error *err) HONE_NODISCARD;
@@ -242,6 +351,9 @@ hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job,
 void hone_nursery_cancel(hone_nursery *n);
 /* Descriptor that becomes readable when the result is there. */
 int hone_nursery_fd(const hone_nursery *n);
+/* Has the timing of the job in hand begun? True once for a job, when hone_nursery_fd is readable
+ * for this. Never blocks. */
+bool hone_nursery_timing(hone_nursery *n);
 /* Takes the result of the job in hand. HONE_OK, HONE_REJECT_*, HONE_E_*. */
 hone_status hone_nursery_receive(hone_nursery *n, hone_measure_result *ret,
                                  hone_error *err) HONE_NODISCARD;

@@ -375,6 +375,9 @@ hone_status cli_report_data(hone_db *db, int64_t now_ms, json_t **ret, hone_erro
     hone_status st = report_read(db, &l, err);
     if (st == HONE_OK && l.tasks.n == 0)
         st = hone_fail(err, HONE_E_NOTFOUND, "'%s' has no result to report", hone_db_path(db));
+    uint64_t calls = 0;
+    if (st == HONE_OK)
+        st = hone_db_record_count(db, HONE_DB_LIBRARY, &calls, err);
     const limits most = limits_of(l.tasks.n);
     if (st == HONE_OK) {
         report_choose_points(&l, most.points);
@@ -383,11 +386,11 @@ hone_status cli_report_data(hone_db *db, int64_t now_ms, json_t **ret, hone_erro
     if (st == HONE_OK) {
         const char *path = hone_db_path(db), *slash = strrchr(path, '/');
         json_t *targets = json_array(), *kernels = kernels_of(&l, targets, &most);
-        *ret = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:o}", "file",
+        *ret = json_pack("{s:o, s:I, s:s, s:o, s:o, s:o, s:I, s:o}", "file",
                          short_text(slash ? slash + 1 : path, NAME_BYTES), "made_ms",
                          (json_int_t)now_ms, "hone", HONE_VERSION, "versions",
                          names_of(l.versions.v, l.versions.n), "targets", targets, "devices",
-                         devices_of(&l), "kernels", kernels);
+                         devices_of(&l), "library_results", (json_int_t)calls, "kernels", kernels);
         size_t n = json_dumpb(*ret, NULL, 0, JSON_COMPACT | JSON_ENSURE_ASCII);
         add_schedules(&l, kernels,
                       n + SCHEDULES_AT_LEAST < DATA_BYTES ? DATA_BYTES - n : SCHEDULES_AT_LEAST);

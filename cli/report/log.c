@@ -88,7 +88,7 @@ static bool add_record(void *ctx, const hone_db_record *r)
     t->build_s += (double)r->build_ns / 1e9;
     t->run_s += (double)r->run_ns / 1e9;
     if (r->status == HONE_OK) {
-        one.ns = (double)hone_db_record_clock(r);
+        one.ns = r->suspect ? 0 : (double)hone_db_record_clock(r);
         t->ok++;
     } else {
         add_rejection(t, r);

@@ -37,24 +37,14 @@ static char *data_text(const json_t *data)
 char *cli_report_page(const json_t *data, size_t *ret_n)
 {
     char *json = data_text(data);
-    const struct {
-        const char *name, *text;
-    } parts[] = {{"@chart-style@\n", hone_report_chart_style},
-                 {"@style@\n", hone_report_style},
-                 {"@chart-licence@\n", hone_report_chart_licence},
-                 {"@chart-script@\n", hone_report_chart_script},
-                 {"@data@\n", json},
-                 {"@script@\n", hone_report_script}};
+    const hone_frame_part parts[] = {{"@chart-style@\n", hone_report_chart_style},
+                                     {"@style@\n", hone_report_style},
+                                     {"@chart-licence@\n", hone_report_chart_licence},
+                                     {"@chart-script@\n", hone_report_chart_script},
+                                     {"@data@\n", json},
+                                     {"@script@\n", hone_report_script}};
     hone_buf page = {0};
-    const char *s = hone_report_frame;
-    for (unsigned k = 0; k < HONE_LEN(parts); k++) {
-        const char *at = strstr(s, parts[k].name);
-        HONE_ASSERT(at);
-        hone_buf_add(&page, s, (size_t)(at - s));
-        hone_buf_puts(&page, parts[k].text);
-        s = at + strlen(parts[k].name);
-    }
-    hone_buf_puts(&page, s);
+    hone_buf_frame(&page, hone_report_frame, parts, HONE_LEN(parts));
     free(json);
     *ret_n = page.n;
     return hone_buf_take(&page);

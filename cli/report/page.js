@@ -231,6 +231,8 @@ about(data.targets.length > 1 ? "Targets" : "Target", data.targets.map(t => [sai
   [["L1", t.l1], ["L2", t.l2], ["L3", t.l3]].filter(c => c[1]).map(c => `${c[0]} ${kb(c[1])}`).join(", ")] : ""].flat()).map(l => el("span", {}, l)));
 about(data.devices.length > 1 ? "Devices" : "Device", data.devices.map(d => el("span", {}, said(d.name), d.env && ": ", d.env && said(d.env))));
 about("Results by", data.versions.map(said));
+if (data.library_results)
+  about("Not shown", [`results of library calls: ${data.library_results}`]);
 
 /* ---- kernels -------------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@
  *    "versions": ["hone 0.1.0, space 2, LLVM 19.1.7"],
  *    "targets": [{"cpu", "triple", "cores", "vector_bytes", "l1", "l2", "l3"}],
  *    "devices": [{"name", "env"}],
+ *    "library_results",          results of library calls, of which nothing else is told
  *    "kernels": [{"name", "sizes", "target", "threads", "trials", "ok", "build_s", "run_s",
  *      "ops", "bytes",           of one call; bytes of the arguments, each once; 0: unknown
  *      "best_ns", "trace_hash",  of the winner, as hone_db_best has it; 0 and "": none

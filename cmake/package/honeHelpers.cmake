@@ -1,10 +1,12 @@
-# hone_add_kernels(NAME [KERNELS function ...] [TARGETS processor ...] [LOCK file] [HEADER var] [REPORT var])
+# hone_add_kernels(NAME [KERNELS function ...] [TARGETS processor ...] [LOCK file] [ALLOW_LIBS name ...]
+#                  [HEADER var] [REPORT var])
 #
 # A static library NAME of functions out of a lock file (default hone.lock), with their headers on its
 # include path and the runtime behind it. Without KERNELS: all functions of the lock. TARGETS: of what is
 # locked for several processors, the variants for these. HEADER and REPORT: variables that get
 # the paths of the headers, to be installed, and of the reports. Each function has a command of its own, so
-# that a change of one makes that one alone again.
+# that a change of one makes that one alone again. ALLOW_LIBS: libraries that functions of the lock may
+# call; what the lock says they are linked by (-l) is linked too.
 
 cmake_policy(PUSH)
 cmake_policy(VERSION 3.20...3.31)
@@ -28,8 +30,27 @@ function(_hone_functions lock ret)
     set(${ret} ${names} PARENT_SCOPE)
 endfunction()
 
+# What the functions of a lock that call a library are linked with, each once.
+function(_hone_link_names lock kernels ret)
+    file(READ "${lock}" text)
+    string(JSON n ERROR_VARIABLE bad LENGTH "${text}" functions)
+    set(names)
+    if(NOT bad AND n GREATER 0)
+        math(EXPR last "${n} - 1")
+        foreach(k RANGE ${last})
+            string(JSON function ERROR_VARIABLE bad GET "${text}" functions ${k} function)
+            string(JSON link ERROR_VARIABLE none GET "${text}" functions ${k} library link)
+            if(NOT none AND link AND function IN_LIST kernels)
+                list(APPEND names "${link}")
+            endif()
+        endforeach()
+        list(REMOVE_DUPLICATES names)
+    endif()
+    set(${ret} ${names} PARENT_SCOPE)
+endfunction()
+
 function(hone_add_kernels name)
-    cmake_parse_arguments(PARSE_ARGV 1 H "" "LOCK;HEADER;REPORT" "KERNELS;TARGETS")
+    cmake_parse_arguments(PARSE_ARGV 1 H "" "LOCK;HEADER;REPORT" "KERNELS;TARGETS;ALLOW_LIBS")
     if(H_UNPARSED_ARGUMENTS OR H_KEYWORDS_MISSING_VALUES)
         message(FATAL_ERROR "hone_add_kernels: what is \"${H_UNPARSED_ARGUMENTS}"
                             "${H_KEYWORDS_MISSING_VALUES}\"?")
@@ -55,6 +76,14 @@ function(hone_add_kernels name)
     if(H_TARGETS)
         list(JOIN H_TARGETS "," chosen)
         set(chosen --target "${chosen}")
+    endif()
+    set(libraries)
+    foreach(k ${H_ALLOW_LIBS})
+        list(APPEND chosen --allow-lib ${k})
+    endforeach()
+    if(H_ALLOW_LIBS) # what is linked may change with the file
+        _hone_link_names("${lock}" "${H_KERNELS}" libraries)
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${lock}")
     endif()
 
     set(folder "${CMAKE_CURRENT_BINARY_DIR}/${name}.hone")
@@ -84,7 +113,7 @@ function(hone_add_kernels name)
     add_library(${name} STATIC ${objects})
     set_target_properties(${name} PROPERTIES LINKER_LANGUAGE ${language})
     target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${folder}>")
-    target_link_libraries(${name} PUBLIC hone::hone_rt)
+    target_link_libraries(${name} PUBLIC hone::hone_rt ${libraries})
     if(H_HEADER)
         set(${H_HEADER} ${headers} PARENT_SCOPE)
     endif()

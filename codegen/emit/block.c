@@ -57,7 +57,9 @@ void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value)
         LLVMSetAlignment(old, align);
         v = LLVMBuildSelect(e->b, e->mask, v, old, "");
     }
-    LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
+    if (!hone_cg__stream(e, leaf, v, p, align)) {
+        LLVMSetAlignment(LLVMBuildStore(e->b, v, p), align);
+    }
 }
 
 static cg_tri is_first(cg *e, const cg_leaf *leaf)
@@ -116,7 +118,6 @@ static void compute(cg *e, const cg_leaf *leaf)
         e->own_value = old_value(e, leaf);
         e->own = leaf->own;
     }
-    e->fuse = leaf->uses_own;
     cg_val v = hone_cg__value(e, leaf->value);
     e->own = HONE_NO_EXPR;
     hone_cg__store(e, leaf, v);
@@ -284,6 +285,7 @@ void hone_cg__leaf_emit(cg *e, cg_leaf *leaf)
         return;
     }
     e->leaf = leaf;
+    e->fuse = !e->o->plain || leaf->uses_own;
     e->where_lanes = g.n_lane > 0;
     bool reduces = false;
     if (e->lane_var.i) {

@@ -13,7 +13,7 @@
 _Static_assert(sizeof(hone_rt_need) == sizeof(hone_target_need) &&
                    offsetof(hone_rt_need, mask) == offsetof(hone_target_need, mask) &&
                    HONE_RT_EDX == (int)HONE_TARGET_EDX && HONE_RT_XCR0 == (int)HONE_TARGET_XCR0 &&
-                   HONE_RT_HWCAP2_HIGH == (int)HONE_TARGET_HWCAP2_HIGH,
+                   HONE_RT_VECTORS == (int)HONE_TARGET_VECTORS,
                "needs of targets are those of the runtime");
 _Static_assert(sizeof(hone_rt_variant_row) == 32 && sizeof(hone_rt_variants) == 24 &&
                    offsetof(hone_rt_variants, chosen) == 16,

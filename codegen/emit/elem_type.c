@@ -48,7 +48,7 @@ LLVMTypeRef hone_cg__like(LLVMTypeRef elem, LLVMTypeRef shape)
     return is_vector(shape) ? LLVMVectorType(elem, LLVMGetVectorSize(shape)) : elem;
 }
 
-LLVMValueRef hone_cg__splat(cg *e, LLVMValueRef v, unsigned n)
+static LLVMValueRef splat(cg *e, LLVMValueRef v, unsigned n)
 {
     if (LLVMIsConstant(v)) {
         LLVMValueRef all[CG_MAX_LANES];
@@ -119,6 +119,12 @@ LLVMValueRef hone_cg__fma(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
     }
     LLVMValueRef args[] = {a, b, c};
     return hone_cg__intrinsic(e, "llvm.fma", LLVMTypeOf(a), args, 3);
+}
+
+LLVMValueRef hone_cg__splat(cg *e, LLVMValueRef v, unsigned n)
+{
+    LLVMValueRef loaded = hone_cg__splat_loaded(e, v, n);
+    return loaded ? loaded : splat(e, v, n);
 }
 
 LLVMValueRef hone_cg__masked_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned align,

@@ -39,57 +39,6 @@ static facts look(LLVMValueRef v)
     return f;
 }
 
-/* ---- by one instruction ---------------------------------------------------------------------- */
-
-static LLVMValueRef joined(cg *e, LLVMValueRef a, LLVMValueRef b)
-{
-    LLVMValueRef at[CG_MAX_LANES];
-    unsigned n = 2 * lanes_of(a);
-    for (unsigned k = 0; k < n; k++) {
-        at[k] = LLVMConstInt(e->i32, k, false);
-    }
-    return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(at, n), "");
-}
-
-/* AVX-512DQ's VRANGE with the sign of the comparison's result. NULL: not for these lanes. */
-static LLVMValueRef range(cg *e, bool min, LLVMValueRef a, LLVMValueRef b)
-{
-    if (!e->g->has_range || !is_vector(a)) {
-        return NULL;
-    }
-    LLVMTypeRef type = LLVMTypeOf(a);
-    bool d = LLVMGetTypeKind(LLVMGetElementType(type)) == LLVMDoubleTypeKind;
-    unsigned n = lanes_of(a), bits = n * (d ? 64 : 32);
-    if (bits > 512 && n % 2 == 0) {
-        LLVMValueRef lo =
-            range(e, min, hone_cg__lanes(e, a, 0, n / 2), hone_cg__lanes(e, b, 0, n / 2));
-        LLVMValueRef hi = lo ? range(e, min, hone_cg__lanes(e, a, n / 2, n / 2),
-                                     hone_cg__lanes(e, b, n / 2, n / 2))
-                             : NULL;
-        return hi ? joined(e, lo, hi) : NULL;
-    }
-    if (bits != 512 && bits != 256 && bits != 128) {
-        return NULL;
-    }
-    char name[48];
-    snprintf(name, sizeof name, "llvm.x86.avx512.mask.range.%s.%u", d ? "pd" : "ps", bits);
-    LLVMTypeRef mask = n == 16 ? e->i16 : e->i8;
-    LLVMTypeRef types[] = {type, type, e->i32, type, mask, e->i32};
-    LLVMValueRef args[] = {a,
-                           b,
-                           LLVMConstInt(e->i32, min ? 4 : 5, false),
-                           LLVMGetUndef(type), /* for lanes that are masked: none */
-                           LLVMConstAllOnes(mask),
-                           LLVMConstInt(e->i32, 4, false)}; /* the rounding of the moment */
-    unsigned n_args = bits == 512 ? 6 : 5;
-    LLVMTypeRef fn_type = LLVMFunctionType(type, types, n_args, false);
-    LLVMValueRef fn = LLVMGetNamedFunction(e->mod, name);
-    if (!fn) {
-        fn = LLVMAddFunction(e->mod, name, fn_type);
-    }
-    return LLVMBuildCall2(e->b, fn_type, fn, args, n_args, "");
-}
-
 /* ---- by comparisons -------------------------------------------------------------------------- */
 
 /* Of two zeros: the sign of either makes the smaller one negative, both make the larger one so. */
@@ -120,12 +69,12 @@ LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b,
         LLVMValueRef v = e->g->has_maxnum
                              ? hone_cg__intrinsic(e, min ? "llvm.minnum" : "llvm.maxnum",
                                                   LLVMTypeOf(a), (LLVMValueRef[]){a, b}, 2)
-                             : range(e, min, a, b);
+                             : hone_cg__number_range(e, min, a, b);
         if (v) {
             return v;
         }
     }
-    LLVMRealPredicate p = min ? LLVMRealOLT : LLVMRealOGT; /* one instruction on x86 */
+    LLVMRealPredicate p = min ? LLVMRealOLT : LLVMRealOGT; /* x86-64 has one instruction for it */
     LLVMValueRef v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, p, a, b, ""), a, b, "");
     if (!zeros) {
         LLVMValueRef same = LLVMBuildFCmp(e->b, LLVMRealOEQ, a, b, "");

@@ -3,6 +3,7 @@
  *   hone_kernel(args, rt)      loads the pointers, calls
  *   kernel_body(pointers, rt)  which does the work: as parameters they can be said not to alias
  *   hone_pack(from, to, rt)    calls packN_body(from, to, rt) for each packed argument N
+ * With a size that comes with the call (hone_codegen_options) kernel_body's last parameter is it.
  * or, with a name, NAME(pointers...) and NAME_pack_ARG(from, to) in the place of the first and the
  * last. taskN and taskN_body are the bodies of parallel loops (task.c). */
 #include "codegen/internal.h"
@@ -22,10 +23,27 @@ static void add_text_attr(cg *e, LLVMValueRef fn, const char *key, const char *v
     LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, a);
 }
 
-static void add_attr(cg *e, LLVMValueRef fn, LLVMAttributeIndex at, const char *name)
+static void add_valued_attr(cg *e, LLVMValueRef fn, LLVMAttributeIndex at, const char *name,
+                            uint64_t value)
 {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
-    LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(e->ctx, kind, 0));
+    LLVMAddAttributeAtIndex(fn, at, LLVMCreateEnumAttribute(e->ctx, kind, value));
+}
+
+static void add_attr(cg *e, LLVMValueRef fn, LLVMAttributeIndex at, const char *name)
+{
+    add_valued_attr(e, fn, at, name, 0);
+}
+
+/* Vectors of fixed length become scalable ones where these are promised to be long enough: lower
+ * bound and upper bound, the latter 0 for none, in multiples of 16 bytes. With the lower one alone
+ * code runs on longer vectors too. */
+static void add_vector_length(cg *e, LLVMValueRef fn)
+{
+    uint64_t least = (uint64_t)e->g->target.vector_bytes / 16;
+    if (e->g->is_scalable && least > 1) {
+        add_valued_attr(e, fn, LLVMAttributeFunctionIndex, "vscale_range", least << 32);
+    }
 }
 
 void hone_cg__target_attrs(cg *e, LLVMValueRef fn)
@@ -37,6 +55,7 @@ void hone_cg__target_attrs(cg *e, LLVMValueRef fn)
     if (e->g->target.vector_bytes >= 64) {
         add_text_attr(e, fn, "prefer-vector-width", "512");
     }
+    add_vector_length(e, fn);
     add_attr(e, fn, LLVMAttributeFunctionIndex, "nounwind");
 }
 
@@ -136,6 +155,7 @@ void hone_cg__fn_open(cg *e, LLVMValueRef fn, hone_stmt owner, LLVMValueRef rt, 
 
 void hone_cg__fn_close(cg *e)
 {
+    hone_cg__end_streams(e);
     LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
     free(e->fn.ptr);
     hone_vec_free(&e->fn.memo);
@@ -157,16 +177,26 @@ static void own_statements(cg *e)
 
 static LLVMValueRef kernel_body(cg *e)
 {
-    LLVMTypeRef params[HONE_MAX_ARGS + 1];
+    LLVMTypeRef params[HONE_MAX_ARGS + 2];
     for (unsigned k = 0; k <= e->n_args; k++) {
         params[k] = e->ptr;
     }
-    LLVMValueRef fn = hone_cg__fn_new(e, "kernel_body", params, e->n_args + 1, false);
+    params[e->n_args + 1] = e->i64;
+    LLVMValueRef fn =
+        hone_cg__fn_new(e, "kernel_body", params, e->n_args + 1 + (e->size.i != 0), false);
     hone_cg__fn_open(e, fn, HONE_NO_STMT, LLVMGetParam(fn, e->n_args), 0);
     for (unsigned k = 0; k < e->n_args; k++) {
         e->fn.ptr[e->packed[k].i ? e->packed[k].i : k + 1] = LLVMGetParam(fn, k);
     }
+    if (e->size.i) {
+        const hone_codegen_size *size = e->o->size;
+        LLVMValueRef v = size->least < size->most ? LLVMGetParam(fn, e->n_args + 1) : NULL;
+        hone_cg__bind(e, e->size, (cg_idx){v, size->least, size->most, 0});
+    }
     own_statements(e);
+    if (e->size.i) {
+        hone_cg__unbind(e, e->size);
+    }
     hone_cg__fn_close(e);
     return fn;
 }
@@ -201,8 +231,9 @@ static LLVMValueRef default_rt(cg *e)
 
 static void kernel_entry(cg *e, LLVMValueRef body)
 {
-    LLVMTypeRef params[HONE_MAX_ARGS] = {e->ptr, e->ptr};
-    LLVMValueRef args[HONE_MAX_ARGS + 1];
+    LLVMTypeRef params[HONE_MAX_ARGS + 1] = {e->ptr, e->ptr};
+    LLVMValueRef args[HONE_MAX_ARGS + 2];
+    unsigned sized = e->size.i != 0; /* it goes first in C, and last inside */
     if (!e->o->name) {
         LLVMValueRef fn = hone_cg__fn_new(e, "hone_kernel", params, 2, true);
         open_plain(e, fn);
@@ -210,18 +241,24 @@ static void kernel_entry(cg *e, LLVMValueRef body)
             args[k] = pointer_at(e, LLVMGetParam(fn, 0), k);
         }
         args[e->n_args] = LLVMGetParam(fn, 1);
-    } else {
-        for (unsigned k = 0; k < e->n_args; k++) {
-            params[k] = e->ptr;
+        if (sized) {
+            LLVMValueRef at = pointer_at(e, LLVMGetParam(fn, 0), e->n_args);
+            args[e->n_args + 1] = LLVMBuildLoad2(e->b, e->i64, at, "");
         }
-        LLVMValueRef fn = hone_cg__fn_new(e, e->o->name, params, e->n_args, true);
+    } else {
+        params[0] = e->i64;
+        for (unsigned k = 0; k < e->n_args; k++) {
+            params[k + sized] = e->ptr;
+        }
+        LLVMValueRef fn = hone_cg__fn_new(e, e->o->name, params, e->n_args + sized, true);
         open_plain(e, fn);
         for (unsigned k = 0; k < e->n_args; k++) {
-            args[k] = LLVMGetParam(fn, k);
+            args[k] = LLVMGetParam(fn, k + sized);
         }
         args[e->n_args] = default_rt(e);
+        args[e->n_args + 1] = LLVMGetParam(fn, 0);
     }
-    LLVMBuildRet(e->b, call(e, body, args, e->n_args + 1));
+    LLVMBuildRet(e->b, call(e, body, args, e->n_args + 1 + sized));
 }
 
 /* ---- pack ----------------------------------------------------------------------------------- */

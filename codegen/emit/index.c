@@ -11,7 +11,29 @@ static int64_t clamp(__int128 x)
     return x > FAR ? FAR : x < -FAR ? -FAR : (int64_t)x;
 }
 
-enum { OP_ADD, OP_SUB, OP_MUL, OP_SDIV, OP_UDIV, OP_UREM, OP_ASHR, OP_AND, OP_MIN, OP_MAX, OP_GEP };
+enum {
+    OP_ADD,
+    OP_SUB,
+    OP_MUL,
+    OP_SDIV,
+    OP_UDIV,
+    OP_UREM,
+    OP_UDIV32, /* of what fits 32 bits without sign */
+    OP_UREM32,
+    OP_ASHR,
+    OP_AND,
+    OP_MIN,
+    OP_MAX,
+    OP_GEP
+};
+
+static LLVMValueRef in_32_bits(cg *e, int op, LLVMValueRef a, LLVMValueRef b)
+{
+    a = LLVMBuildTrunc(e->b, a, e->i32, "");
+    b = LLVMBuildTrunc(e->b, b, e->i32, "");
+    a = op == OP_UDIV32 ? LLVMBuildUDiv(e->b, a, b, "") : LLVMBuildURem(e->b, a, b, "");
+    return LLVMBuildZExt(e->b, a, e->i64, "");
+}
 
 static LLVMValueRef build(cg *e, int op, LLVMTypeRef type, LLVMValueRef a, LLVMValueRef b)
 {
@@ -28,6 +50,9 @@ static LLVMValueRef build(cg *e, int op, LLVMTypeRef type, LLVMValueRef a, LLVMV
         return LLVMBuildUDiv(e->b, a, b, "");
     case OP_UREM:
         return LLVMBuildURem(e->b, a, b, "");
+    case OP_UDIV32:
+    case OP_UREM32:
+        return in_32_bits(e, op, a, b);
     case OP_ASHR:
         return LLVMBuildAShr(e->b, a, b, "");
     case OP_AND:
@@ -144,6 +169,13 @@ cg_idx hone_cg__mul(cg *e, cg_idx a, int64_t c)
     return op2(e, OP_MUL, a, hone_cg__const(c), x < y ? x : y, x < y ? y : x);
 }
 
+/* Processors of 32 bits divide 64 by a function that is not there. */
+static int division(const cg *e, int op, cg_idx a, int64_t c)
+{
+    bool small = e->g->is_narrow && a.hi <= UINT32_MAX && c <= UINT32_MAX;
+    return !small ? op : op == OP_UDIV ? OP_UDIV32 : OP_UREM32;
+}
+
 cg_idx hone_cg__floordiv(cg *e, cg_idx a, int64_t c)
 {
     HONE_ASSERT(c > 0);
@@ -156,7 +188,7 @@ cg_idx hone_cg__floordiv(cg *e, cg_idx a, int64_t c)
         return op2(e, OP_ASHR, a, hone_cg__const(__builtin_ctzll((uint64_t)c)), lo, hi);
     }
     if (a.lo >= 0) {
-        return op2(e, OP_UDIV, a, k, lo, hi);
+        return op2(e, division(e, OP_UDIV, a, c), a, k, lo, hi);
     }
     /* Moved up by a multiple of c the dividend is not negative, and rounding down is truncation. */
     int64_t up = -lo;
@@ -184,7 +216,7 @@ cg_idx hone_cg__floormod(cg *e, cg_idx a, int64_t c)
         return op2(e, OP_AND, a, hone_cg__const(c - 1), 0, c - 1);
     }
     if (a.lo >= 0) {
-        return op2(e, OP_UREM, a, hone_cg__const(c), 0, c - 1);
+        return op2(e, division(e, OP_UREM, a, c), a, hone_cg__const(c), 0, c - 1);
     }
     cg_idx q = hone_cg__mul(e, hone_cg__floordiv(e, a, c), c);
     return op2(e, OP_SUB, a, q, 0, c - 1);
@@ -219,6 +251,10 @@ static cg_idx atom(cg *e, hone_expr x)
 {
     hone_op op = hone_expr_op(&e->q, x);
     int64_t c;
+    if (hone_has_load(&e->q, x)) {
+        op =
+            HONE_OP_NONE; /* what memory holds may be any number: with wrapping arithmetic, below */
+    }
     if (op == HONE_OP_FLOORDIV || op == HONE_OP_FLOORMOD) {
         if (hone_is_int(&e->q, hone_expr_arg(&e->q, x, 1), &c) && c > 0) {
             cg_idx a = hone_cg__index(e, hone_expr_arg(&e->q, x, 0));

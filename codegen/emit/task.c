@@ -137,6 +137,7 @@ void hone_cg__task(cg *e, hone_stmt loop)
     LLVMValueRef member = LLVMBuildGEP2(e->b, e->i8, e->fn.rt, &at, 1, "");
     LLVMValueRef parallel = LLVMBuildLoad2(e->b, e->ptr, member, "");
     LLVMTypeRef params[] = {e->ptr, e->i64, e->ptr, e->ptr};
-    LLVMValueRef args[] = {e->fn.rt, LLVMConstInt(e->i64, (uint64_t)extent, false), task, closure};
+    cg_idx n = hone_cg__loop_end(e, loop, hone_cg__const(0), hone_cg__const(extent));
+    LLVMValueRef args[] = {e->fn.rt, hone_cg__v(e, n), task, closure};
     hone_cg__check(e, LLVMBuildCall2(e->b, hone_cg__fn_type(e, params, 4), parallel, args, 4, ""));
 }

@@ -291,7 +291,7 @@ static LLVMValueRef float_binary(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef
     case HONE_OP_MAX:
         return hone_cg__extreme(e, op, a, b, false);
     default:
-        return hone_cg__math(e, op, a, b);
+        return hone_cg__math(e, op, false, a, b);
     }
 }
 
@@ -301,25 +301,39 @@ LLVMValueRef hone_cg__binary(cg *e, hone_op op, hone_dtype t, LLVMValueRef a, LL
     return hone_dtype_is_float(t) ? float_binary(e, op, a, b) : int_binary(e, op, u, a, b);
 }
 
+/* A product that is added to something, or subtracted, or from which something is, with one
+ * rounding. False: there is none. */
+static bool fused(cg *e, hone_op op, hone_expr xa, hone_expr xb, cg_val *ret)
+{
+    bool second = hone_expr_op(&e->q, xb) == HONE_OP_MUL;
+    if ((op != HONE_OP_ADD && op != HONE_OP_SUB) ||
+        (!second && hone_expr_op(&e->q, xa) != HONE_OP_MUL)) {
+        return false;
+    }
+    hone_expr product = second ? xb : xa;
+    cg_val c = hone_cg__value(e, second ? xa : xb);
+    cg_val a = hone_cg__value(e, hone_expr_arg(&e->q, product, 0));
+    cg_val b = hone_cg__value(e, hone_expr_arg(&e->q, product, 1));
+    bool vec = match(e, &a, &c);
+    vec = match(e, &a, &b);
+    match(e, &a, &c);
+    if (op == HONE_OP_SUB) {
+        cg_val *minus = second ? &a : &c;
+        minus->v = LLVMBuildFNeg(e->b, minus->v, "");
+    }
+    *ret = (cg_val){hone_cg__fma(e, a.v, b.v, c.v), vec};
+    return true;
+}
+
 static cg_val binary(cg *e, hone_expr x)
 {
     hone_op op = hone_expr_op(&e->q, x);
     hone_dtype t = hone_expr_dtype(&e->q, x);
     bool is_float = hone_dtype_is_float(t);
     hone_expr xa = hone_expr_arg(&e->q, x, 0), xb = hone_expr_arg(&e->q, x, 1);
-    if (op == HONE_OP_ADD && is_float && e->fuse) {
-        hone_expr product = hone_expr_op(&e->q, xb) == HONE_OP_MUL   ? xb
-                            : hone_expr_op(&e->q, xa) == HONE_OP_MUL ? xa
-                                                                     : HONE_NO_EXPR;
-        if (product.i) {
-            cg_val c = hone_cg__value(e, HONE_SAME(product, xb) ? xa : xb);
-            cg_val a = hone_cg__value(e, hone_expr_arg(&e->q, product, 0));
-            cg_val b = hone_cg__value(e, hone_expr_arg(&e->q, product, 1));
-            bool vec = match(e, &a, &c);
-            vec = match(e, &a, &b);
-            match(e, &a, &c);
-            return (cg_val){hone_cg__fma(e, a.v, b.v, c.v), vec};
-        }
+    cg_val once;
+    if (is_float && e->fuse && fused(e, op, xa, xb, &once)) {
+        return once;
     }
     cg_val a = hone_cg__value(e, xa), b = hone_cg__value(e, xb);
     bool vec = match(e, &a, &b);
@@ -353,7 +367,7 @@ static cg_val unary(cg *e, hone_expr x)
                        : op == HONE_OP_POPCOUNT ? "llvm.ctpop"
                                                 : NULL;
     LLVMValueRef v = name ? hone_cg__intrinsic(e, name, LLVMTypeOf(a.v), &a.v, 1)
-                          : hone_cg__math(e, op, a.v, NULL);
+                          : hone_cg__math(e, op, hone_is_fast(&e->q, x), a.v, NULL);
     return (cg_val){v, a.vec};
 }
 

@@ -268,8 +268,12 @@ bool hone_cg__load_in_bounds(cg *e, hone_expr load)
     unsigned n = hone_expr_at(&e->q, load)->n_args;
     for (unsigned k = 0; k < n; k++) {
         int64_t lo, hi;
+        int64_t extent = hone_buffer_at(&e->q, b)->shape[k];
+        if (k == 0 && hone_cg__is_sized(e, b)) {
+            extent = e->o->size->least;
+        }
         hone_cg__range(e, hone_expr_arg(&e->q, load, k), &lo, &hi);
-        if (lo < 0 || hi >= hone_buffer_at(&e->q, b)->shape[k]) {
+        if (lo < 0 || hi >= extent) {
             return false;
         }
     }

@@ -7,7 +7,8 @@
  * the copies of the unrolled code carry no tests and no masks. The last part is left out if every
  * block below has the condition as its predicate. In between c v + R is a multiple of the
  * coefficients' common divisor in a short interval: mostly there is one such number, and with it
- * the condition depends on I alone: copies past the edge vanish and masks are constants.
+ * the condition depends on I alone: copies past the edge vanish and masks are constants. Where R
+ * has a size that comes with the call there may be any, and a copy is made for each.
  *
  * A serial loop inside may count to I as well, if it moves by less than the unrolled ones span: the
  * taps of a convolution over tiles of pixels. Then all tiles but those at the border have one body
@@ -18,6 +19,8 @@
 #define MAX_COPY 512
 
 #define MAX_MEMBERS 32
+/* Copies of the last, partial tile: one for each number of rows it may have. */
+#define MAX_VALUES 32
 
 /* Conditions that differ only in which inner variables make I: blocks in different unrolled loops
  * have the same predicate over their own variables. */
@@ -220,6 +223,45 @@ static void emit_true(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, 
     e->facts.n = known;
 }
 
+/* Of the size's conditions: is the edge one iteration, in which c v + R is one of few numbers? */
+static bool has_few_values(cg *e, const cuts *all, const cut *c, int64_t first, int64_t last)
+{
+    if (!e->size.i || !hone_uses_var(&e->q, c->member[0].cond, e->size) || first > last)
+        return false;
+    int64_t n = (last - first) / c->divisor + 1, copies = hone_cg__instances(e, all->loop);
+    return c->coeff > c->imax - c->imin && n <= MAX_VALUES &&
+           e->instances + copies * (n + 1) <= CG_MAX_INSTANCES;
+}
+
+/* The iteration lo, if it is less than hi, with a copy for each number from first to last, of which
+ * c v + R, less its constant, is one. */
+static void emit_each(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, cg_idx r,
+                      int64_t consts, int64_t first, int64_t last)
+{
+    const cut *c = &all->v[k];
+    cg_idx at = hone_cg__add(e, hone_cg__mul(e, lo, c->coeff), r);
+    LLVMBasicBlockRef in = hone_cg__block(e, "edge"), out = hone_cg__block(e, "past");
+    LLVMValueRef any = LLVMBuildICmp(e->b, LLVMIntSLT, hone_cg__v(e, lo), hone_cg__v(e, hi), "");
+    LLVMBuildCondBr(e->b, any, in, out);
+    LLVMPositionBuilderAtEnd(e->b, in);
+    LLVMValueRef which =
+        LLVMBuildSwitch(e->b, hone_cg__v(e, at), out, (unsigned)((last - first) / c->divisor + 1));
+    for (int64_t x = first; x <= last && e->status == HONE_OK; x += c->divisor) {
+        uint32_t known = e->facts.n;
+        LLVMBasicBlockRef copy = hone_cg__block(e, "rows");
+        LLVMAddCase(which, LLVMConstInt(e->i64, (uint64_t)(x + consts), true), copy);
+        LLVMPositionBuilderAtEnd(e->b, copy);
+        for (unsigned m = 0; m < c->n; m++) {
+            cg_fact f = {c->member[m].cond, false, c->member[m].inner, x + consts};
+            hone_vec_push(&e->facts, f);
+        }
+        emit(e, all, k + 1, lo, hi, true);
+        e->facts.n = known;
+        LLVMBuildBr(e->b, out);
+    }
+    LLVMPositionBuilderAtEnd(e->b, out);
+}
+
 /* The part where the condition is neither true nor (if `bounded`) false for all I. */
 static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, cg_idx r,
                       int64_t consts, bool bounded)
@@ -234,6 +276,10 @@ static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, 
     int64_t x = -hone_floor_div(-from, c->divisor) * c->divisor;
     bool unique = bounded && x + c->divisor > to;
     if (bounded && x > to) {
+        return;
+    }
+    if (bounded && !unique && has_few_values(e, all, c, x, to)) {
+        emit_each(e, all, k, lo, hi, r, consts, x, to);
         return;
     }
     uint32_t known = e->facts.n;
@@ -302,5 +348,6 @@ void hone_cg__parts(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi)
     if (!e->o->plain) {
         find_cuts(e, loop, &all);
     }
+    hi = hone_cg__loop_end(e, loop, lo, hi);
     emit(e, &all, 0, lo, hi, false);
 }

@@ -158,18 +158,39 @@ static bool implies(cg *e, hone_expr q, hone_expr p)
  * some of a loop's blocks would have them, and a test would be left in each. */
 static void drop_implied(cg *e, cg_leaf *leaf)
 {
-    for (unsigned k = 0; k < leaf->n_conds;) {
+    for (unsigned k = 0; k < leaf->n_where;) {
         bool needed = true;
-        for (unsigned o = 0; needed && o < leaf->n_conds; o++) {
+        for (unsigned o = 0; needed && o < leaf->n_where; o++) {
             needed = o == k || !implies(e, leaf->conds[o].e, leaf->conds[k].e);
         }
         if (needed) {
             k++;
             continue;
         }
+        leaf->n_where--;
         leaf->n_conds--;
         memmove(leaf->conds + k, leaf->conds + k + 1, (leaf->n_conds - k) * sizeof *leaf->conds);
     }
+}
+
+void hone_cg__add_where(cg *e, cg_leaf *leaf, hone_expr cond)
+{
+    for (unsigned k = 0; k < leaf->n_where; k++) {
+        if (HONE_SAME(leaf->conds[k].e, cond)) {
+            return;
+        }
+    }
+    if (leaf->n_conds == CG_MAX_CONDS) { /* one of a select would have to go */
+        hone_cg__fail(e, HONE_REJECT_BUILD, "Block \"%s\" has more than %d conditions.",
+                      hone_sym_text(&e->q, row(e, leaf->s)->name), CG_MAX_CONDS);
+        return;
+    }
+    cg_cond *at = leaf->conds + leaf->n_where;
+    memmove(at + 1, at, (leaf->n_conds - leaf->n_where) * sizeof *at);
+    *at = (cg_cond){cond, true};
+    leaf->n_where++;
+    leaf->n_conds++;
+    drop_implied(e, leaf);
 }
 
 /* Conditions of selects; what reads the stored buffer. */
@@ -244,7 +265,8 @@ static void add_leaf(cg *e, hone_stmt s)
             add_cond(e, &leaf, hone_simplify(&e->q, row(e, t)->where), true);
         }
     }
-    drop_implied(e, &leaf); /* so far all are parts of predicates */
+    leaf.n_where = leaf.n_conds; /* so far all are parts of predicates */
+    drop_implied(e, &leaf);
     for (unsigned k = 0; k < r.n_iters; k++) {
         hone_iter it = *hone_iter_at(&e->q, s, k);
         if (it.kind == HONE_REDUCE) {
@@ -384,6 +406,9 @@ void hone_cg__prepare(cg *e, const hone_program *p)
         for (hone_stmt t = r.first; r.n_iters && t.i; t = row(e, t)->next) {
             hone_stmt_substitute(&e->q, t, from, to, r.n_iters);
         }
+    }
+    if (e->status == HONE_OK && e->o->size) {
+        hone_cg__find_rows(e);
     }
     if (e->status == HONE_OK && !e->o->plain) {
         hone_cg__find_uses(e);

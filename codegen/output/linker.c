@@ -44,7 +44,23 @@ static bool serve_one(int fd)
     return good;
 }
 
-static _Noreturn void be_linker(int fd, pid_t parent, void (*enter)(const char *linker))
+typedef void enter_fn(const char *const *linkers, unsigned n);
+
+/* With none, linking says so. */
+static void close_in(enter_fn *enter)
+{
+    char *paths[2];
+    unsigned n = 0;
+    for (int foreign = 0; foreign < 2; foreign++)
+        if ((paths[n] = hone_codegen_linker_path(foreign)))
+            n++;
+    if (n)
+        enter((const char *const *)paths, n);
+    while (n > 0)
+        free(paths[--n]);
+}
+
+static _Noreturn void be_linker(int fd, pid_t parent, enter_fn *enter)
 {
     prctl(PR_SET_NAME, "hone-link");
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
@@ -57,11 +73,7 @@ static _Noreturn void be_linker(int fd, pid_t parent, void (*enter)(const char *
     fcntl(3, F_SETFD, FD_CLOEXEC);
     close_range(4, ~0U, 0);
     signal(SIGCHLD, SIG_DFL);
-    char *path = hone_codegen_linker_path();
-    if (path) { /* or linking says that there is none */
-        enter(path);
-    }
-    free(path);
+    close_in(enter);
     while (serve_one(3)) {
     }
     _exit(0);
@@ -69,8 +81,7 @@ static _Noreturn void be_linker(int fd, pid_t parent, void (*enter)(const char *
 
 /* ---- the other end -------------------------------------------------------------------------- */
 
-hone_status hone_codegen_linker_start(void (*enter)(const char *linker), hone_codegen_linker **ret,
-                                      hone_error *err)
+hone_status hone_codegen_linker_start(enter_fn *enter, hone_codegen_linker **ret, hone_error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {

@@ -131,18 +131,25 @@ void hone_cg__arg_stems(const hone_program *p, unsigned n, char **ret)
     }
 }
 
+static char *param(const char *name, const char *tail, const char *function, char *const *others,
+                   unsigned n)
+{
+    hone_buf b = {0};
+    make_identifier(name, &b);
+    hone_buf_puts(&b, tail);
+    while (owner(b.s) || strcmp(b.s, function) == 0 || one_of(b.s, "", others, n, ""))
+        hone_buf_puts(&b, "_");
+    return hone_buf_take(&b);
+}
+
 void hone_cg__arg_params(const hone_program *p, const char *function, const hone_code *code,
                          unsigned n, char **ret)
 {
-    for (unsigned k = 0; k < n; k++) {
-        hone_buf b = {0};
-        make_identifier(hone_sym_text(p, p->buffers.v[k + 1].name), &b);
-        if (code->pack_bytes[k])
-            hone_buf_puts(&b, "_packed");
-        while (owner(b.s) || strcmp(b.s, function) == 0 || one_of(b.s, "", ret, k, ""))
-            hone_buf_puts(&b, "_");
-        ret[k] = hone_buf_take(&b);
-    }
+    for (unsigned k = 0; k < n; k++)
+        ret[k] = param(hone_sym_text(p, p->buffers.v[k + 1].name),
+                       code->pack_bytes[k] ? "_packed" : "", function, ret, k);
+    if (code->size.name)
+        ret[n] = param(code->size.name, "", function, ret, n);
 }
 
 char *hone_cg__arg_unpacked(const hone_program *p, unsigned arg)

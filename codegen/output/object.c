@@ -3,19 +3,82 @@
 
 #include <elf.h>
 
-/* A section's header, if it and its contents lie inside the file. */
-static const Elf64_Shdr *section(const uint8_t *bytes, size_t n, unsigned k)
+/* What is used of headers and symbols, of files of 32 and of 64 bits alike. */
+typedef struct file {
+    const uint8_t *bytes;
+    size_t n;
+    bool wide; /* 64 bits */
+    uint64_t sections, entry;
+    unsigned n_sections;
+} file;
+typedef struct section {
+    uint32_t type, link;
+    uint64_t flags, offset, size;
+} section;
+
+static bool open_file(const uint8_t *bytes, size_t n, file *ret)
 {
-    const Elf64_Ehdr *h = (const void *)bytes;
-    if (k >= h->e_shnum || h->e_shentsize != sizeof(Elf64_Shdr) || h->e_shoff > n ||
-        (n - h->e_shoff) / sizeof(Elf64_Shdr) <= k) {
-        return NULL;
+    if (n < sizeof(Elf64_Ehdr) || memcmp(bytes, ELFMAG, SELFMAG) ||
+        bytes[EI_DATA] != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB)) {
+        return false;
     }
-    const Elf64_Shdr *s = (const void *)(bytes + h->e_shoff + k * sizeof *s);
-    if (s->sh_type != SHT_NOBITS && (s->sh_offset > n || s->sh_size > n - s->sh_offset)) {
-        return NULL;
+    *ret = (file){.bytes = bytes, .n = n, .wide = bytes[EI_CLASS] == ELFCLASS64};
+    if (ret->wide) {
+        Elf64_Ehdr h;
+        memcpy(&h, bytes, sizeof h);
+        ret->sections = h.e_shoff;
+        ret->entry = h.e_shentsize;
+        ret->n_sections = h.e_shnum;
+        return h.e_shentsize == sizeof(Elf64_Shdr);
     }
-    return s;
+    Elf32_Ehdr h;
+    memcpy(&h, bytes, sizeof h);
+    ret->sections = h.e_shoff;
+    ret->entry = h.e_shentsize;
+    ret->n_sections = h.e_shnum;
+    return bytes[EI_CLASS] == ELFCLASS32 && h.e_shentsize == sizeof(Elf32_Shdr);
+}
+
+/* False: there is no such section, or its contents lie outside the file. */
+static bool read_section(const file *f, unsigned k, section *ret)
+{
+    if (k >= f->n_sections || f->sections > f->n || (f->n - f->sections) / f->entry <= k) {
+        return false;
+    }
+    const uint8_t *at = f->bytes + f->sections + k * f->entry;
+    if (f->wide) {
+        Elf64_Shdr s;
+        memcpy(&s, at, sizeof s);
+        *ret = (section){s.sh_type, s.sh_link, s.sh_flags, s.sh_offset, s.sh_size};
+    } else {
+        Elf32_Shdr s;
+        memcpy(&s, at, sizeof s);
+        *ret = (section){s.sh_type, s.sh_link, s.sh_flags, s.sh_offset, s.sh_size};
+    }
+    return ret->type == SHT_NOBITS || (ret->offset <= f->n && ret->size <= f->n - ret->offset);
+}
+
+/* The name of a symbol that is not defined here, NULL: it is, or has none. */
+static const char *undefined_name(const file *f, const section *symbols, const section *names,
+                                  uint64_t k)
+{
+    const uint8_t *at = f->bytes + symbols->offset;
+    uint32_t name;
+    uint16_t where;
+    if (f->wide) {
+        Elf64_Sym s;
+        memcpy(&s, at + k * sizeof s, sizeof s);
+        name = s.st_name;
+        where = s.st_shndx;
+    } else {
+        Elf32_Sym s;
+        memcpy(&s, at + k * sizeof s, sizeof s);
+        name = s.st_name;
+        where = s.st_shndx;
+    }
+    return where == SHN_UNDEF && name && name < names->size
+               ? (const char *)f->bytes + names->offset + name
+               : NULL;
 }
 
 static bool listed(const char *name, const char *const *names)
@@ -31,29 +94,28 @@ static bool listed(const char *name, const char *const *names)
 void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
                           int64_t *ret_code_bytes, const char **ret_undefined)
 {
+    file f;
+    section s, names;
     *ret_code_bytes = 0;
     *ret_undefined = NULL;
-    const Elf64_Ehdr *h = (const void *)bytes;
-    if (n < sizeof *h || memcmp(h->e_ident, ELFMAG, SELFMAG) ||
-        h->e_ident[EI_CLASS] != ELFCLASS64) {
+    if (!open_file(bytes, n, &f)) {
         return;
     }
-    for (unsigned k = 0; k < h->e_shnum; k++) {
-        const Elf64_Shdr *s = section(bytes, n, k);
-        if (!s) {
+    for (unsigned k = 0; k < f.n_sections; k++) {
+        if (!read_section(&f, k, &s)) {
             return;
         }
-        if (s->sh_type == SHT_PROGBITS && (s->sh_flags & SHF_EXECINSTR)) {
-            *ret_code_bytes += (int64_t)s->sh_size;
+        if (s.type == SHT_PROGBITS && (s.flags & SHF_EXECINSTR)) {
+            *ret_code_bytes += (int64_t)s.size;
         }
-        const Elf64_Shdr *names = s->sh_type == SHT_SYMTAB ? section(bytes, n, s->sh_link) : NULL;
-        for (size_t i = 1; names && i < s->sh_size / sizeof(Elf64_Sym); i++) {
-            const Elf64_Sym *sym = (const void *)(bytes + s->sh_offset + i * sizeof *sym);
-            if (sym->st_shndx == SHN_UNDEF && sym->st_name && sym->st_name < names->sh_size) {
-                const char *name = (const char *)bytes + names->sh_offset + sym->st_name;
-                if (!listed(name, allowed)) {
-                    *ret_undefined = name;
-                }
+        if (s.type != SHT_SYMTAB || !read_section(&f, s.link, &names)) {
+            continue;
+        }
+        uint64_t each = f.wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
+        for (uint64_t i = 1; i < s.size / each; i++) {
+            const char *name = undefined_name(&f, &s, &names, i);
+            if (name && !listed(name, allowed)) {
+                *ret_undefined = name;
             }
         }
     }

@@ -2,7 +2,7 @@
 #include "space/intrin/internal.h"
 #include "targets/preset.h"
 
-#include <threads.h>
+#include <pthread.h>
 
 struct hone_intrin_set {
     hone_intrin__vec v;
@@ -10,7 +10,7 @@ struct hone_intrin_set {
 };
 
 static hone_intrin_set *shipped;
-static once_flag shipped_once = ONCE_FLAG_INIT;
+static pthread_once_t shipped_once = PTHREAD_ONCE_INIT;
 
 static void read_shipped(void)
 {
@@ -28,7 +28,7 @@ static void read_shipped(void)
 
 const hone_intrin_set *hone_intrin_shipped(void)
 {
-    call_once(&shipped_once, read_shipped);
+    pthread_once(&shipped_once, read_shipped);
     return shipped;
 }
 

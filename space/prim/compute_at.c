@@ -255,8 +255,11 @@ static hone_status plan_compute_at(hone_program *p, hone_stmt block, hone_stmt l
         return hone_fail(err, no, "compute_at: the block writes an output");
     if (!hone_prim__in_root(p, block))
         return hone_fail(err, no, "compute_at: the block is part of another block");
+    /* One with steps but no start, and nothing of its own that it goes on from, takes what another
+     * block has at that moment: it keeps its place. */
     if (!hone_prim__sole_writer(p, block) ||
-        (hone_prim__reads(p, block, out) && !hone_stmt_at(p, block)->init.i))
+        (!hone_stmt_at(p, block)->init.i &&
+         (hone_prim__reads(p, block, out) || hone_prim__has_reduce_iter(p, block))))
         return hone_fail(err, no, "compute_at: the block is not all that computes its buffer");
     if (hone_prim__is_vectorized(p, loop))
         return hone_fail(err, no, "compute_at: the loop is vectorized");

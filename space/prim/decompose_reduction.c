@@ -16,8 +16,21 @@ static unsigned uses_of(const hone_program *p, hone_stmt block, hone_var v)
     return uses;
 }
 
+/* Does the condition hold in the first step of the sum, whatever the element? */
+static bool holds_first(hone_program *p, hone_stmt block, const hone_stmt *loops, unsigned n,
+                        hone_expr cond)
+{
+    hone_expr zero = hone_int(p, 0);
+    for (unsigned k = 0; k < n; k++) {
+        hone_var v = hone_stmt_at(p, loops[k])->var;
+        if (uses_of(p, block, v) == BY_REDUCE)
+            cond = hone_substitute(p, cond, &v, &zero, 1);
+    }
+    return hone_prove(p, cond);
+}
+
 /* The operands of the predicate that hold for elements rather than for steps of the sum. False: one
- * mixes both. */
+ * mixes both, and may leave out the first step. */
 static bool spatial_where(hone_program *p, hone_stmt block, const hone_stmt *loops, unsigned n,
                           hone_expr *ret)
 {
@@ -37,7 +50,7 @@ static bool spatial_where(hone_program *p, hone_stmt block, const hone_stmt *loo
             step = step || uses == BY_REDUCE;
             element = element || uses != BY_REDUCE;
         }
-        if (step && element)
+        if (step && element && !holds_first(p, block, loops, n, conds[c]))
             return false;
         /* The first step of a sum always runs, or it would not start. */
         if (!step)

@@ -182,6 +182,15 @@ hone_status hone_prim__reindex_cache_write(hone_program *p, hone_stmt block, con
                                            hone_scope scope, hone_stmt *ret,
                                            hone_error *err) HONE_NODISCARD;
 
+/* storage (compute_inplace.c) */
+
+/* What the block reads of the temporary that is its read buffer number read_index is the element it
+ * stores: that is computed in its output, from where it takes it. REJECT_ARG: of another shape or
+ * type, or read elsewhere; REJECT_DEPENDENCY: it may be needed once the block has run. */
+hone_status hone_prim__compute_inplace(hone_program *p, hone_stmt block, unsigned read_index,
+                                       hone_error *err) HONE_NODISCARD;
+bool hone_prim__can_compute_inplace(hone_program *p, hone_stmt block, unsigned read_index);
+
 /* zeros (skip_zeros.c) */
 
 /* The block computes out[..] = out[..] + operand, without init. Factors select(cond, x, 0) of the
@@ -189,6 +198,26 @@ hone_status hone_prim__reindex_cache_write(hone_program *p, hone_stmt block, con
  * infinity or a NaN the result differs (docs/RATIONALE.md). REJECT_REDUCE: the block has an init,
  * which must not be skipped; REJECT_ARG: it is no such sum, or has no such factor. */
 hone_status hone_prim__skip_zeros(hone_program *p, hone_stmt block, hone_error *err) HONE_NODISCARD;
+
+/* What of a block's work nobody reads (skip_unread.c) */
+
+/* Conditions that all readers of the temporary the block writes share, about loops around all of
+ * them, become part of the block's predicate. REJECT_ARG: it writes an output, shares no loop with
+ * all that reads it, or these share no condition. REJECT_DEPENDENCY: one reads in an iteration what
+ * another has written; REJECT_REDUCE: its sum goes on from iteration to iteration;
+ * REJECT_NOT_AFFINE: what it writes in one is no box. */
+hone_status hone_prim__skip_unread(hone_program *p, hone_stmt block,
+                                   hone_error *err) HONE_NODISCARD;
+
+/* softmax (online_softmax.c, online_chain.c) */
+
+/* `top`, the maximum of rows, exp((what it is of - it) * c) and the sums of products with these
+ * become one loop, ret, over blocks of `size` steps of the rows, which goes on from the maximum and
+ * the sums so far. Where a select says that all of a block is -infinity it is left out; a factor
+ * that is infinite or NaN there then does not show (docs/RATIONALE.md). REJECT_ARG: size below 1,
+ * and what hone_prim__online_find rejects; REJECT_TOO_BIG: no room for another dimension. */
+hone_status hone_prim__online_softmax(hone_program *p, hone_stmt top, int64_t size, hone_stmt *ret,
+                                      hone_error *err) HONE_NODISCARD;
 
 /* compute location (compute_at.c) */
 

@@ -151,11 +151,15 @@ static hone_status make_plan(hone_program *p, hone_stmt loop, int64_t axis, hone
         return hone_fail(err, HONE_REJECT_REDUCE, "rfactor: the loop is none of the sum");
     if (row->n_iters + n_steps > HONE_MAX_ITERS)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "rfactor: too many iteration variables");
-    /* So the shape of what comes out depends on no factor that happens to be 1. */
-    while (pl->top && !uses_of(p, block, pl->loops[pl->top - 1]) &&
-           hone_loop_extent(p, pl->loops[pl->top - 1]) == 1 &&
-           only_child(p, pl->loops[pl->top - 1]))
-        pl->top--;
+    /* So the shape of what comes out depends on no factor that happens to be 1, and not when loops
+     * over elements stand inside of that either. */
+    for (unsigned k = pl->top; k-- > 0 && only_child(p, pl->loops[k]);) {
+        unsigned uses = uses_of(p, block, pl->loops[k]);
+        if (uses > 1)
+            break;
+        if (!uses && hone_loop_extent(p, pl->loops[k]) == 1)
+            pl->top = k;
+    }
     if (!starts_once(p, block, pl))
         return hone_fail(err, HONE_REJECT_REDUCE,
                          "rfactor: the sum is computed more than once inside its loops");

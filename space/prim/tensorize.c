@@ -141,9 +141,12 @@ static hone_expr rewritten(matcher *m, hone_expr d)
         args[k] = rewritten(m, hone_expr_arg(q, d, k));
     if (r->op == HONE_OP_CAST)
         return hone_cast(m->p, (hone_dtype)r->dtype, args[0]);
-    return r->n_args == 1   ? hone_unary(m->p, (hone_op)r->op, args[0])
-           : r->n_args == 2 ? hone_binary(m->p, (hone_op)r->op, args[0], args[1])
-                            : hone_select(m->p, args[0], args[1], args[2]);
+    if (r->n_args == 1) {
+        hone_expr x = hone_unary(m->p, (hone_op)r->op, args[0]);
+        return hone_is_fast(q, d) ? hone_fast(m->p, x) : x;
+    }
+    return r->n_args == 2 ? hone_binary(m->p, (hone_op)r->op, args[0], args[1])
+                          : hone_select(m->p, args[0], args[1], args[2]);
 }
 
 /* ---- the primitive --------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ static bool count_cost(void *ctx, const hone_program *p, hone_expr e)
     cost *c = ctx;
     hone_op op = hone_expr_op(p, e);
     c->calls += op == HONE_OP_EXP || op == HONE_OP_LOG || op == HONE_OP_TANH || op == HONE_OP_POW ||
-                op == HONE_OP_ERF || op == HONE_OP_SIGMOID || op == HONE_OP_SQRT;
+                op == HONE_OP_ERF || op == HONE_OP_SIGMOID || op == HONE_OP_SQRT ||
+                op >= HONE_OP_SIN;
     c->guarded |= op == HONE_OP_SELECT;
     c->ops += op == HONE_OP_SELECT ? GUARD_COST : op >= HONE_OP_ADD && op != HONE_OP_CAST;
     return op != HONE_OP_LOAD && hone_expr_dtype(p, e) != HONE_BOOL;

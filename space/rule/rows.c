@@ -5,32 +5,22 @@
  *
  *   nest      one parallel loop over rows with every stage of a row inside, while the row is in the
  *             nearest cache
- *   sum       within a row, by two RFactors: `unroll` vectors of partial results that stay in
+ *   together  or over a few rows at once, in turns of a vector each: what ends a row, the sum
+ * across lanes and what is made of that, takes long and leaves the processor little to do in place
+ * what the last stage reads element by element is computed where that stores, unless registers hold
+ * it sum       within a row, by two RFactors: `unroll` vectors of partial results that stay in
  *             registers, then one vector, then one number
  *   few rows  (fewer than threads): each stage for itself, a row cut into pieces that run in
  *             parallel, by one RFactor more (MetaSchedule's AddRFactor)
  *
  * Stages are found before anything moves; the anchor of a chain is its last stage. */
-#include "space/prim/prim.h"
-#include "space/rule/rule.h"
+#include "space/rule/rows.h"
 
-#define MAX_MEMBERS 32
-#define MAX_LOOPS 16
-
-typedef struct member {
-    char name[256];
-    bool reduces;
-} member;
-
-typedef struct chain {
-    member v[MAX_MEMBERS]; /* the anchor first, then backwards through the program */
-    unsigned n;
-    unsigned rows; /* loops shared by all */
-} chain;
+#define MAX_LOADS 8 /* of an anchor, that are looked at */
 
 /* ---- finding chains -------------------------------------------------------------------------- */
 
-static unsigned spatial_iters(hone_program *p, hone_stmt block)
+unsigned hone_rule__spatial_iters(hone_program *p, hone_stmt block)
 {
     unsigned n = 0;
     for (unsigned k = 0; k < hone_stmt_at(p, block)->n_iters; k++)
@@ -38,9 +28,7 @@ static unsigned spatial_iters(hone_program *p, hone_stmt block)
     return n;
 }
 
-/* The last dimension of the load that has more than one element: the one that runs along memory. A
- * column of a matrix N x 1 is as contiguous as a row. */
-static unsigned contiguous_dim(const hone_program *p, hone_expr load)
+unsigned hone_rule__contiguous_dim(const hone_program *p, hone_expr load)
 {
     const hone_buffer_row *b = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, load)->sym});
     unsigned d = hone_expr_at(p, load)->n_args;
@@ -68,7 +56,7 @@ bool hone_rule__is_row_reduction(hone_program *p, hone_stmt block)
             hone_expr e = hone_expr_arg(p, loads[k], d);
             if (!hone_uses_var(p, e, v))
                 continue;
-            if (d != contiguous_dim(p, loads[k]) || !HONE_SAME(e, hone_var_expr(p, v)))
+            if (d != hone_rule__contiguous_dim(p, loads[k]) || !HONE_SAME(e, hone_var_expr(p, v)))
                 return false;
             used = true;
         }
@@ -113,14 +101,15 @@ static bool find_chain(hone_program *p, hone_stmt anchor, const bool *skip, chai
 {
     ret->n = ret->rows = 0;
     bool any = hone_rule__is_row_reduction(p, anchor);
-    ret->rows = any ? spatial_iters(p, anchor) : 0;
+    ret->rows = any ? hone_rule__spatial_iters(p, anchor) : 0;
     for (hone_stmt b = p->root; b.i && !HONE_SAME(b, anchor); b = hone_next(p, p->root, b)) {
         if (!is_member(p, b) || skip[b.i] || !hone_rule__is_row_reduction(p, b) ||
-            spatial_iters(p, b) > spatial_iters(p, anchor) || !depends_on(p, anchor, b, 0) ||
-            !covers_rows(p, b, anchor, spatial_iters(p, b)))
+            hone_rule__spatial_iters(p, b) > hone_rule__spatial_iters(p, anchor) ||
+            !depends_on(p, anchor, b, 0) ||
+            !covers_rows(p, b, anchor, hone_rule__spatial_iters(p, b)))
             continue;
-        if (!any || spatial_iters(p, b) < ret->rows)
-            ret->rows = spatial_iters(p, b);
+        if (!any || hone_rule__spatial_iters(p, b) < ret->rows)
+            ret->rows = hone_rule__spatial_iters(p, b);
         any = true;
     }
     if (!any)
@@ -143,115 +132,41 @@ static bool find_chain(hone_program *p, hone_stmt anchor, const bool *skip, chai
     return true;
 }
 
-/* ---- one stage ------------------------------------------------------------------------------- */
-
-static int value_bytes(const hone_sched *s, hone_rv block)
-{
-    hone_stmt b = hone_rv_stmt(s, block);
-    return hone_dtype_bytes(hone_expr_dtype(&s->prog, hone_stmt_at(&s->prog, b)->value));
-}
-
-static hone_status sample_unroll(hone_sched *s, const hone_rule__ctx *ctx, hone_rv *ret,
-                                 hone_error *err)
-{
-    static const int64_t unrolls[] = {1, 2, 4, 8};
-    int64_t which = ctx->policy.k_unroll == 2 ? 3 : ctx->policy.k_unroll == 4 ? 1 : 2;
-    return hone_sample_categorical(s, unrolls, NULL, HONE_LEN(unrolls), &which, ret, err);
-}
-
-/* The reduction loops of the block as one where its loads allow: along trailing dimensions, each
- * over its whole extent. */
-static bool are_one_row(hone_program *p, hone_stmt block, unsigned n_reduce)
-{
-    hone_expr loads[16];
-    unsigned n = hone_block_loads(p, block, loads, 16), n_iters = hone_stmt_at(p, block)->n_iters;
-    for (unsigned k = 0; k < n; k++) {
-        unsigned dims = contiguous_dim(p, loads[k]) + 1;
-        hone_buffer b = {hone_expr_at(p, loads[k])->sym};
-        if (dims < n_reduce)
-            return false;
-        for (unsigned q = 0; q < n_reduce; q++) {
-            hone_var v = hone_iter_at(p, block, n_iters - 1 - q)->var;
-            if (!HONE_SAME(hone_expr_arg(p, loads[k], dims - 1 - q), hone_var_expr(p, v)) ||
-                hone_buffer_at(p, b)->shape[dims - 1 - q] != hone_var_at(p, v)->extent)
-                return false;
-        }
-    }
-    return n <= 16;
-}
-
-/* `block`, whose innermost loop (of the sum) is `row`: partial sums in registers. */
-static hone_status reduce_row(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block, hone_rv row,
-                              hone_error *err)
-{
-    hone_rv unroll, parts[3], split[2], one, many, loops[MAX_LOOPS * 2];
-    unsigned n;
-    int64_t lanes = ctx->target->vector_bytes / value_bytes(s, block);
-    HONE_TRY(sample_unroll(s, ctx, &unroll, err));
-    HONE_TRY(hone_split_by(s, row, (int64_t[]){0, lanes}, 2, split, err));
-    HONE_TRY(hone_split(s, split[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, parts, err));
-    parts[2] = split[1];
-    HONE_TRY(hone_rfactor(s, parts[2], -1, &one, err));
-    HONE_TRY(hone_rfactor(s, parts[1], -2, &many, err));
-    HONE_TRY(hone_vectorize(s, parts[2], err));
-    HONE_TRY(hone_unroll(s, parts[1], err));
-    HONE_TRY(hone_get_loops(s, one, loops, MAX_LOOPS * 2, &n, err));
-    HONE_TRY(hone_vectorize(s, loops[n - 1], err));
-    HONE_TRY(hone_unroll(s, loops[n - 2], err));
-    HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS * 2, &n, err));
-    return hone_vectorize(s, loops[n - 1], err);
-}
-
-static hone_status schedule_sum(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block,
-                                bool in_pieces, hone_error *err)
-{
-    hone_rv loops[MAX_LOOPS], row, parts[2], partial = block;
-    unsigned n;
-    hone_program *p = &s->prog;
-    hone_stmt b = hone_rv_stmt(s, block);
-    unsigned n_reduce = hone_stmt_at(p, b)->n_iters - spatial_iters(p, b);
-    HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS, &n, err));
-    if (n > MAX_LOOPS || n < n_reduce)
-        return hone_fail(err, HONE_REJECT_TOO_BIG, "a row with too many loops");
-    row = loops[n - 1];
-    if (n_reduce > 1 && are_one_row(p, b, n_reduce))
-        HONE_TRY(hone_fuse(s, loops + n - n_reduce, n_reduce, &row, err));
-    if (in_pieces) {
-        static const int64_t pieces[] = {1, 2, 4, 8, 16};
-        int64_t which = 0;
-        hone_rv count;
-        while (pieces[which] < ctx->threads && which + 1 < (int64_t)HONE_LEN(pieces))
-            which++;
-        HONE_TRY(hone_sample_categorical(s, pieces, NULL, HONE_LEN(pieces), &which, &count, err));
-        HONE_TRY(hone_split(s, row, (hone_rv[]){count, HONE_NO_RV}, 2, parts, err));
-        HONE_TRY(hone_rfactor(s, parts[0], -1, &partial, err));
-        HONE_TRY(hone_parallel(s, parts[0], err));
-        row = parts[1];
-    }
-    return reduce_row(s, ctx, partial, row, err);
-}
-
-static hone_status schedule_elements(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block,
-                                     hone_error *err)
-{
-    hone_rv unroll;
-    HONE_TRY(sample_unroll(s, ctx, &unroll, err));
-    HONE_TRY(hone_annotate(s, block, "meta_schedule.vectorize",
-                           ctx->target->vector_bytes / value_bytes(s, block), err));
-    return hone_annotate_rv(s, block, "meta_schedule.unroll_explicit", unroll, err);
-}
-
 /* ---- chains ---------------------------------------------------------------------------------- */
 
+/* The innermost of the loops over rows becomes two, the inner one over a few rows. */
+static hone_status split_rows(hone_sched *s, hone_rv loop, hone_rv *ret, hone_error *err)
+{
+    static const int64_t rows[] = {2, 4};
+    int64_t which = 0, extent = hone_loop_extent(&s->prog, hone_rv_stmt(s, loop));
+    hone_rv count, parts[2];
+    HONE_TRY(hone_sample_categorical(s, rows, NULL, extent < 4 ? 1 : 2, &which, &count, err));
+    HONE_TRY(hone_split(s, loop, (hone_rv[]){HONE_NO_RV, count}, 2, parts, err));
+    *ret = parts[0];
+    return HONE_OK;
+}
+
+/* Which of the buffers that the anchor reads may be computed where the anchor stores; -1: none. */
+static int inplace_of(hone_program *p, hone_stmt anchor)
+{
+    for (unsigned k = 0; k < MAX_LOADS; k++)
+        if (hone_prim__can_compute_inplace(p, anchor, k))
+            return (int)k;
+    return -1;
+}
+
 static hone_status schedule_chain(hone_sched *s, const hone_rule__ctx *ctx, const chain *c,
-                                  hone_error *err)
+                                  bool together, bool inplace, hone_error *err)
 {
     hone_rv anchor, loops[MAX_LOOPS], block, task;
     unsigned n;
+    int from;
     HONE_TRY(hone_get_block(s, c->v[0].name, &anchor, err));
     HONE_TRY(hone_get_loops(s, anchor, loops, MAX_LOOPS, &n, err));
     if (n > MAX_LOOPS)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "a row with too many loops");
+    if (together)
+        HONE_TRY(split_rows(s, loops[c->rows - 1], &loops[c->rows - 1], err));
     bool inside[MAX_MEMBERS] = {true};
     for (unsigned k = 1; k < c->n; k++) {
         HONE_TRY(hone_get_block(s, c->v[k].name, &block, err));
@@ -260,53 +175,77 @@ static hone_status schedule_chain(hone_sched *s, const hone_rule__ctx *ctx, cons
         if (inside[k])
             HONE_TRY(hone_compute_at(s, block, loops[c->rows - 1], err));
     }
+    if (inplace && (from = inplace_of(&s->prog, hone_rv_stmt(s, anchor))) >= 0)
+        HONE_TRY(hone_compute_inplace(s, anchor, (unsigned)from, err));
     task = loops[0];
     if (c->rows > 1)
         HONE_TRY(hone_fuse(s, loops, c->rows, &task, err));
     for (unsigned k = 0; k < c->n; k++) {
         if (!inside[k])
             continue;
+        /* the anchor's own loops over rows are the task; others have them again, inside */
+        int at = !together ? ALONE : k == 0 ? 1 : (int)c->rows;
         HONE_TRY(hone_get_block(s, c->v[k].name, &block, err));
-        HONE_TRY(c->v[k].reduces ? schedule_sum(s, ctx, block, false, err)
-                                 : schedule_elements(s, ctx, block, err));
+        HONE_TRY(c->v[k].reduces ? hone_rule__row_sum(s, ctx, block, false, at, err)
+                                 : hone_rule__row_elements(s, ctx, block, at, err));
     }
     return hone_parallel(s, task, err);
 }
 
-static bool few_rows(const hone_program *p, const chain *c, int32_t threads)
+/* How a chain may be scheduled. */
+typedef struct way {
+    bool apart; /* for fewer rows than threads */
+    bool together, inplace;
+} way;
+#define MAX_WAYS 4
+
+static unsigned ways_of(hone_program *p, const chain *c, const hone_rule__ctx *ctx,
+                        way ret[MAX_WAYS])
 {
-    hone_stmt loops[MAX_LOOPS];
-    unsigned n = hone_loops_of(p, hone_block_find(p, c->v[0].name), loops, MAX_LOOPS);
-    int64_t rows = 1;
-    for (unsigned k = 0; k < c->rows && k < n && k < MAX_LOOPS; k++)
-        rows *= hone_loop_extent(p, loops[k]);
-    return rows < threads;
+    hone_stmt loops[MAX_LOOPS], anchor = hone_block_find(p, c->v[0].name);
+    unsigned n = hone_loops_of(p, anchor, loops, MAX_LOOPS), m = 0;
+    int64_t rows = 1, last = 1;
+    for (unsigned k = 0; k < c->rows && k < n && k < MAX_LOOPS; k++) {
+        last = hone_loop_extent(p, loops[k]);
+        rows *= last;
+    }
+    bool few = !c->rows || rows < ctx->threads;
+    for (int inplace = inplace_of(p, anchor) >= 0; inplace >= 0 && c->rows; inplace--)
+        for (int together = 0; together <= (!few && last > 1); together++)
+            ret[m++] = (way){.together = together, .inplace = inplace};
+    if (few)
+        ret[m++] = (way){.apart = true};
+    return m;
 }
 
 unsigned hone_rule__rows_variants(hone_program *p, const hone_rule__ctx *ctx)
 {
     chain c;
-    unsigned variants = 1;
+    way ways[MAX_WAYS];
+    unsigned most = 1;
     bool *skip = hone_xcalloc(HONE_MAX_STMTS + 1, sizeof *skip);
-    for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b))
-        if (is_member(p, b) && find_chain(p, b, skip, &c) && c.rows &&
-            few_rows(p, &c, ctx->threads))
-            variants = 2;
+    for (hone_stmt b = p->root; b.i; b = hone_next(p, p->root, b)) {
+        unsigned n = is_member(p, b) && find_chain(p, b, skip, &c) ? ways_of(p, &c, ctx, ways) : 0;
+        most = n > most ? n : most;
+    }
     free(skip);
-    return variants;
+    return most;
 }
 
 static hone_status schedule(hone_sched *s, const hone_rule__ctx *ctx, const chain *c,
                             hone_error *err)
 {
     hone_rv block;
-    if (c->rows && !(few_rows(&s->prog, c, ctx->threads) && ctx->variant % 2))
-        return schedule_chain(s, ctx, c, err);
+    way ways[MAX_WAYS];
+    unsigned n = ways_of(&s->prog, c, ctx, ways);
+    way w = ways[ctx->variant % n];
+    if (!w.apart)
+        return schedule_chain(s, ctx, c, w.together, w.inplace, err);
     if (!c->v[0].reduces)
         return HONE_OK;
     /* each for itself; the anchors of its inputs come later */
     HONE_TRY(hone_get_block(s, c->v[0].name, &block, err));
-    return schedule_sum(s, ctx, block, ctx->threads > 1, err);
+    return hone_rule__row_sum(s, ctx, block, ctx->threads > 1, ALONE, err);
 }
 
 hone_status hone_rule__rows(hone_sched *s, const bool *skip, const hone_rule__ctx *ctx,

@@ -66,6 +66,11 @@ hone_status hone_rule__contraction_nest(hone_sched *s, const char *block, const 
 unsigned hone_rule__intrin_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx);
 hone_status hone_rule__intrin(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
                               hone_error *err) HONE_NODISCARD;
+/* Scores, their softmax and its product with values as one nest (attention.c). *ret_failed as for
+ * rows. */
+unsigned hone_rule__attention_variants(hone_program *p, const hone_rule__ctx *ctx);
+hone_status hone_rule__attention(hone_sched *s, const bool *skip, const hone_rule__ctx *ctx,
+                                 char **ret_failed, hone_error *err) HONE_NODISCARD;
 /* Still in the nest the workload gave it: no rule has moved it. */
 bool hone_rule__untouched(const hone_program *p, hone_stmt block);
 
@@ -76,9 +81,15 @@ bool hone_rule__is_row_reduction(hone_program *p, hone_stmt block);
 unsigned hone_rule__rows_variants(hone_program *p, const hone_rule__ctx *ctx);
 hone_status hone_rule__rows(hone_sched *s, const bool *skip, const hone_rule__ctx *ctx,
                             char **ret_failed, hone_error *err) HONE_NODISCARD;
-/* Parallel over the outer spatial loops, vectors over the innermost one if it is contiguous. */
+/* Parallel over the outer spatial loops, vectors over the innermost one if it is contiguous; over
+ * all of them at once where all that is touched lies so. */
 hone_status hone_rule__elementwise(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
                                    hone_error *err) HONE_NODISCARD;
+/* Whether the stores of a block that writes an output, which nothing reads, pass by the caches
+ * (HONE_ANN_STREAM): a decision where the second level does not hold the output, and no where it
+ * does. (elementwise.c) */
+hone_status hone_rule__stream(hone_sched *s, hone_rv block, const hone_rule__ctx *ctx,
+                              hone_error *err) HONE_NODISCARD;
 /* The other reductions without operand reuse (stencil.c): strips of the output in registers,
  * parallel over the rows. */
 unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block);

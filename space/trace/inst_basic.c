@@ -298,6 +298,13 @@ hone_status hone_space__apply_SkipZeros(hone_sched *s, hone_inst *in, hone_error
     return hone_prim__skip_zeros(&s->prog, block, err);
 }
 
+hone_status hone_space__apply_SkipUnread(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block;
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    return hone_prim__skip_unread(&s->prog, block, err);
+}
+
 hone_status hone_space__apply_ComputeAt(hone_sched *s, hone_inst *in, hone_error *err)
 {
     return compute_at(s, in, hone_prim__compute_at, hone_prim__compute_inline, err);

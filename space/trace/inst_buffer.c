@@ -119,6 +119,15 @@ hone_status hone_space__apply_CacheInplace(hone_sched *s, hone_inst *in, hone_er
     return HONE_OK;
 }
 
+hone_status hone_space__apply_ComputeInplace(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block;
+    unsigned index;
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    HONE_TRY(read_index(s, in, 0, &index, err));
+    return hone_prim__compute_inplace(&s->prog, block, index, err);
+}
+
 hone_status hone_space__apply_CacheIndex(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt block, ret[HONE_SPACE_MAX_OUTPUTS];

@@ -107,3 +107,14 @@ hone_status hone_space__apply_RollingBuffer(hone_sched *s, hone_inst *in, hone_e
     HONE_TRY(hone_space__write_index(s, in, 0, err));
     return hone_prim__rolling_buffer(&s->prog, block, err);
 }
+
+hone_status hone_space__apply_OnlineSoftmax(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt top, loop;
+    int64_t size;
+    HONE_TRY(hone_space__stmt(s, in, 0, &top, err));
+    HONE_TRY(hone_space__int(s, hone_space__input(s, in, 1), &size, err));
+    HONE_TRY(hone_prim__online_softmax(&s->prog, top, size, &loop, err));
+    hone_space__out_stmt(s, 'l', loop);
+    return HONE_OK;
+}

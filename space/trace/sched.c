@@ -552,6 +552,34 @@ hone_status hone_skip_zeros(hone_sched *s, hone_rv block, hone_error *err)
     return plain(s, HONE_INST_SkipZeros, &block, 1, NULL, 0, NULL, err);
 }
 
+hone_status hone_skip_unread(hone_sched *s, hone_rv block, hone_error *err)
+{
+    return plain(s, HONE_INST_SkipUnread, &block, 1, NULL, 0, NULL, err);
+}
+
+hone_status hone_online_softmax(hone_sched *s, hone_rv block, hone_rv size, hone_rv *ret,
+                                hone_error *err)
+{
+    return plain(s, HONE_INST_OnlineSoftmax, (hone_rv[]){block, size}, 2, ret, 1, NULL, err);
+}
+
+hone_status hone_set_scope(hone_sched *s, hone_rv block, hone_scope scope, hone_error *err)
+{
+    call c = begin(s, HONE_INST_SetScope);
+    inputs(&c, (hone_value[]){rv(block)}, 1);
+    attrs(&c, (hone_value[]){num(0), text(&c, hone_scope_name(scope))}, 2);
+    return end(&c, NULL, 0, NULL, err);
+}
+
+hone_status hone_compute_inplace(hone_sched *s, hone_rv block, unsigned read_buffer_index,
+                                 hone_error *err)
+{
+    call c = begin(s, HONE_INST_ComputeInplace);
+    inputs(&c, (hone_value[]){rv(block)}, 1);
+    attrs(&c, (hone_value[]){num(read_buffer_index)}, 1);
+    return end(&c, NULL, 0, NULL, err);
+}
+
 hone_status hone_compute_at(hone_sched *s, hone_rv block, hone_rv loop, hone_error *err)
 {
     return at_loop(s, HONE_INST_ComputeAt, block, loop, err);

@@ -26,21 +26,55 @@ static void put_string(hone_buf *out, const char *s, size_t n)
     hone_buf_puts(out, "\"");
 }
 
-static void put_float(hone_buf *out, double f)
+/* Texts of the numbers of a trace, most of which are probabilities that come again and again. */
+typedef struct reals {
+    struct real {
+        double f;
+        char text[40]; /* "": none yet */
+    } v[8];
+    unsigned turn;
+} reals;
+
+static const char *real_text(reals *r, double f)
 {
-    char text[40];
+    for (size_t k = 0; k < HONE_LEN(r->v); k++)
+        if (r->v[k].text[0] && memcmp(&r->v[k].f, &f, sizeof f) == 0)
+            return r->v[k].text;
+    struct real *x = &r->v[r->turn++ % HONE_LEN(r->v)];
+    x->f = f;
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, f);
-        if (strtod(text, NULL) == f)
+        snprintf(x->text, sizeof x->text - 2, "%.*g", digits, f);
+        if (strtod(x->text, NULL) == f)
             break;
     }
-    hone_buf_puts(out, text);
-    if (!strpbrk(text, ".en")) /* stays a real when read back */
-        hone_buf_puts(out, ".0");
+    if (!strpbrk(x->text, ".en")) /* stays a real when read back */
+        memcpy(x->text + strlen(x->text), ".0", 3);
+    return x->text;
 }
 
-static void put_values(hone_buf *out, const hone_trace *t, const char *kinds, uint32_t first,
-                       uint32_t n, bool input)
+static void put_int(hone_buf *out, int64_t x)
+{
+    char text[24], *s = text + sizeof text;
+    uint64_t rest = x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+    do
+        *--s = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (x < 0)
+        *--s = '-';
+    hone_buf_add(out, s, (size_t)(text + sizeof text - s));
+}
+
+/* "b0": of which kind, and the how manieth. */
+static void put_name(hone_buf *out, char kind, uint32_t n)
+{
+    const char open[] = {'"', kind};
+    hone_buf_add(out, open, 2);
+    put_int(out, n);
+    hone_buf_puts(out, "\"");
+}
+
+static void put_values(hone_buf *out, const hone_trace *t, const char *kinds, reals *texts,
+                       uint32_t first, uint32_t n, bool input)
 {
     hone_buf_puts(out, "[");
     for (uint32_t k = 0; k < n; k++) {
@@ -52,16 +86,16 @@ static void put_values(hone_buf *out, const hone_trace *t, const char *kinds, ui
             hone_buf_puts(out, input ? "\"None\"" : "null");
             break;
         case HONE_VALUE_INT:
-            hone_buf_printf(out, "%" PRId64, v->u.i);
+            put_int(out, v->u.i);
             break;
         case HONE_VALUE_FLOAT:
-            put_float(out, v->u.f);
+            hone_buf_puts(out, real_text(texts, v->u.f));
             break;
         case HONE_VALUE_RV:
-            hone_buf_printf(out, "\"%c%u\"", kinds[v->u.rv.i], v->u.rv.i - 1);
+            put_name(out, kinds[v->u.rv.i], v->u.rv.i - 1);
             break;
         case HONE_VALUE_LIST:
-            put_values(out, t, kinds, v->first, v->n, input);
+            put_values(out, t, kinds, texts, v->first, v->n, input);
             break;
         case HONE_VALUE_TEXT:
             if (input) {
@@ -87,19 +121,22 @@ static bool is_tile(hone_inst_kind kind)
 char *hone_trace_text(const hone_trace *t)
 {
     hone_buf out = {0};
+    reals texts = {0};
     char *kinds = hone_xcalloc(t->n_rvs + 1, 1);
     hone_buf_puts(&out, "[[");
     for (uint32_t k = 0; k < t->insts.n; k++) {
         const hone_inst *in = &t->insts.v[k];
         hone_buf_printf(&out, "%s[\"%s\",", k ? "," : "", hone_inst_name(in->kind));
-        put_values(&out, t, kinds, in->inputs, in->n_inputs, true);
+        put_values(&out, t, kinds, &texts, in->inputs, in->n_inputs, true);
         hone_buf_puts(&out, ",");
-        put_values(&out, t, kinds, in->attrs, in->n_attrs, false);
+        put_values(&out, t, kinds, &texts, in->attrs, in->n_attrs, false);
         hone_buf_puts(&out, ",[");
         for (uint32_t q = 0; q < in->n_outputs; q++) {
             char c = hone_space__output_kind(in->kind, q);
             kinds[in->outputs + q] = c;
-            hone_buf_printf(&out, "%s\"%c%u\"", q ? "," : "", c, in->outputs + q - 1);
+            if (q)
+                hone_buf_puts(&out, ",");
+            put_name(&out, c, in->outputs + q - 1);
         }
         hone_buf_puts(&out, "]]");
     }

@@ -154,7 +154,7 @@ def look(browser, view, scheme, folder):
     levels = seen["headings"]
     must(levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in zip(levels, levels[1:])),
          f"headings {levels}")
-    odd = re.findall(r"\b(?:undefined|null|NaN|Infinity|false|\[object \w+)\b", seen["text"])
+    odd = re.findall(r"\b(?:undefined|null|NaN|Infinity|false)\b|\[object \w+", seen["text"])
     must(not odd, f"values that are none: {odd}")
     must(seen["unnamed"] == 0, "a chart without words for it")
     must(seen["kernels"] == seen["expected"] > 0, f"{seen['kernels']} kernels of {seen['expected']}")
@@ -206,4 +206,5 @@ def main():
     sys.exit(bool(wrong))
 
 
-main()
+if __name__ == "__main__":
+    main()

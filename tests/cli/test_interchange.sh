@@ -4,8 +4,8 @@
 . "$2/tests/cli/lib.sh"
 
 # ---- two logs
-run 0 "$HONE" tune softmax -D M=16 -D N=32 --threads 1 --trials 6 --db a.db --seed 1
-run 0 "$HONE" tune softmax -D M=16 -D N=32 --threads 1 --trials 6 --db b.db --seed 2
+run 0 "$HONE" tune layernorm -D M=16 -D N=32 --threads 1 --trials 6 --db a.db --seed 1
+run 0 "$HONE" tune layernorm -D M=16 -D N=32 --threads 1 --trials 6 --db b.db --seed 2
 run 0 "$HONE" db merge all.db a.db b.db --json
 says '"file":"a.db"'
 says '"left_out":{}'
@@ -16,11 +16,11 @@ ok "the order does not count" cmp -s all.csv other.csv
 run 0 "$HONE" db merge all.db a.db --json --strict
 says '"added":0'
 run 0 "$HONE" db check all.db
-run 0 "$HONE" query softmax -D M=16 -D N=32 --threads 1 --db all.db --json
+run 0 "$HONE" query layernorm -D M=16 -D N=32 --threads 1 --db all.db --json
 says '"trace_hash"'
 best=$(sed -n 's/.*"trace_hash":"\([0-9a-f]*\)".*/\1/p' out)
 run 0 "$HONE" db prune all.db --keep 1 --json
-run 0 "$HONE" query softmax -D M=16 -D N=32 --threads 1 --db all.db --json
+run 0 "$HONE" query layernorm -D M=16 -D N=32 --threads 1 --db all.db --json
 says "\"trace_hash\":\"$best\""
 
 # ---- out and in
@@ -42,7 +42,7 @@ done
 cp b.db suggested.db
 run 0 "$HONE" db forget suggested.db --reason '*' --yes
 run 0 "$HONE" db import suggested.db --format tvm tvm --json
-run 0 "$HONE" tune softmax -D M=16 -D N=32 --threads 1 --trials 4 --db suggested.db --json
+run 0 "$HONE" tune layernorm -D M=16 -D N=32 --threads 1 --trials 4 --db suggested.db --json
 says '"why":"imported"'
 
 # ---- what is refused

@@ -190,12 +190,16 @@ static void test_query(void **state)
     a = ask("query matmul -D M=65 -D N=48 -D K=32 --threads 1 --json");
     assert_int_equal(a.code, 0);
     assert_int_equal(a.n, 1);
-    assert_string_equal(text(a.lines[0], "rung"), "nearest");
+    /* which rung depends on what was measured (docs/LOOKUP.md, the guard) */
+    const char *rung = text(a.lines[0], "rung");
+    bool nearest = strcmp(rung, "nearest") == 0;
+    assert_true(nearest || strcmp(rung, "model") == 0 || strcmp(rung, "default") == 0);
     assert_true(strlen(text(a.lines[0], "reason")) > 0);
     assert_true(number(a.lines[0], "expected_share") > 0);
     assert_true(number(a.lines[0], "expected_share") <= 1);
-    assert_int_equal(integer(json_object_get(json_object_get(a.lines[0], "from"), "sizes"), "M"),
-                     64);
+    if (nearest)
+        assert_int_equal(
+            integer(json_object_get(json_object_get(a.lines[0], "from"), "sizes"), "M"), 64);
     assert_null(json_object_get(a.lines[0], "time_ns"));
     assert_null(json_object_get(a.lines[0], "ladder"));
     forget(&a);

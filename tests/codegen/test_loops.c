@@ -104,6 +104,39 @@ static void awkward_vectors(void **state)
                "}\n");
 }
 
+static double far_index(unsigned a, int64_t k, hone_rng *rng, hone_dtype t)
+{
+    static const double far[] = {0x1p63 - 1024, -0x1p63, 0x1p62, -0x1p62, 5, -5, 0x1p60, -0x1p60};
+    (void)a;
+    return t == HONE_I64 ? far[k % (int64_t)HONE_LEN(far)] : input_value(t, rng);
+}
+
+/* Indices from memory, held inside of their dimension or divided: whatever is in memory, and where
+ * their arithmetic wraps around. */
+static void any_index(void **state)
+{
+    (void)state;
+    check_both(
+        "program any {\n"
+        "  buffer X: f32[7, 19] input\n  buffer I: i64[19] input\n"
+        "  buffer A: f32[19] output\n  buffer B: f32[19] output\n"
+        "  buffer C: f32[19] output\n  buffer D: f32[19] output\n"
+        "  buffer E: f32[19, 19] output\n"
+        "  for k in 19 vectorized {\n"
+        "  block a(vk: 19 = k) { A[vk] = X[min(max(I[vk] + 4096, 0), 6), vk] } }\n"
+        "  for k in 19 {\n"
+        "  block b(vk: 19 = k) { B[vk] = X[min(max(I[vk]*3 - 7, 0), 6), vk] } }\n"
+        "  for k in 19 {\n"
+        "  block c(vk: 19 = k) { C[vk] = X[I[vk] % 7, vk] } }\n"
+        "  for k in 19 vectorized {\n"
+        "  block d(vk: 19 = k) { D[vk] = X[min(max((I[vk] - I[18 - vk]) // 3, 0), 6), vk] } }\n"
+        "  for i in 19 { for k in 19 vectorized {\n"
+        "  block e(vi: 19 = i, vk: 19 = k) {\n"
+        "    E[vi, vk] = select(vk < vi, X[min(max(I[vi] + 1, 0), 6), vk], 0.5) } } }\n"
+        "}\n",
+        &(run_options){.choose = far_index});
+}
+
 static void nested_vectors(void **state)
 {
     (void)state;
@@ -244,6 +277,7 @@ int main(void)
         cmocka_unit_test(vector_tails),       cmocka_unit_test(parallel_loops),
         cmocka_unit_test(parallel_in_serial), cmocka_unit_test(too_big),
         cmocka_unit_test(implied_conditions), cmocka_unit_test(rows_without_products),
+        cmocka_unit_test(any_index),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }

@@ -29,7 +29,8 @@ static const char *const takes[HONE_OP_COUNT] = {
     [HONE_OP_EXP] = "f",       [HONE_OP_LOG] = "f",       [HONE_OP_SQRT] = "f",
     [HONE_OP_TANH] = "f",      [HONE_OP_SIGMOID] = "f",   [HONE_OP_ERF] = "f",
     [HONE_OP_ABS] = "fiu",     [HONE_OP_FLOOR] = "f",     [HONE_OP_CEIL] = "f",
-    [HONE_OP_ROUND] = "f",     [HONE_OP_POW] = "f",
+    [HONE_OP_ROUND] = "f",     [HONE_OP_POW] = "f",       [HONE_OP_SIN] = "f",
+    [HONE_OP_COS] = "f",       [HONE_OP_ATAN] = "f",
 };
 
 /* How far elementary functions may be from the C library's, relative: f32 and f64. Those not named
@@ -38,6 +39,8 @@ static const double limits[HONE_OP_COUNT][2] = {
     [HONE_OP_EXP] = {4e-7, 4e-15},  [HONE_OP_LOG] = {4e-7, 4e-15},
     [HONE_OP_TANH] = {5e-7, 4e-15}, [HONE_OP_SIGMOID] = {5e-7, 4e-15},
     [HONE_OP_ERF] = {5e-7, 2e-14},  [HONE_OP_POW] = {2e-7, 1e-12},
+    [HONE_OP_SIN] = {2e-7, 2e-15},  [HONE_OP_COS] = {2e-7, 2e-15},
+    [HONE_OP_ATAN] = {4e-7, 2e-15},
 };
 
 static const char *const dtype_names[] = {

@@ -225,10 +225,30 @@ static double sigmoid2_(double a, double b)
     return 1 / (1 + exp(-a));
 }
 
+static double sin2_(double a, double b)
+{
+    (void)b;
+    return fabs(a) <= HONE_MOST_ANGLE ? sin(a) : NAN;
+}
+
+static double cos2_(double a, double b)
+{
+    (void)b;
+    return fabs(a) <= HONE_MOST_ANGLE ? cos(a) : NAN;
+}
+
+static double atan2_(double a, double b)
+{
+    (void)b;
+    return atan(a);
+}
+
 static const function functions[] = {
     {"exp(A[vi])", exp2_, 2.5e-7, 2e-15},       {"log(A[vi])", log2_, 2.5e-7, 2e-15},
     {"tanh(A[vi])", tanh2_, 4e-7, 2e-15},       {"erf(A[vi])", erf2_, 4e-7, 2e-14},
     {"sigmoid(A[vi])", sigmoid2_, 4e-7, 2e-15}, {"pow(A[vi], B[vi])", pow, 1.2e-7, 4e-13},
+    {"sin(A[vi])", sin2_, 1.2e-7, 2e-15},       {"cos(A[vi])", cos2_, 1.2e-7, 2e-15},
+    {"atan(A[vi])", atan2_, 4e-7, 2e-15},
 };
 
 static void check_function(const function *f, bool wide, bool vector)

@@ -162,6 +162,42 @@ static void a_few_candidates_help_or_do_no_harm(void **state)
     hone_model_free(m);
 }
 
+/* Who has several models of one prior asks it once for all. */
+static void a_prior_that_was_asked(void **state)
+{
+    (void)state;
+    double a[N], b[N], word[N], alone[N];
+    hone_error err = {0};
+    hone_model *prior =
+        hone_model_new(&(hone_model_options){.kind = HONE_MODEL_PRIOR, .seed = 3, .threads = 1});
+    for (unsigned k = 0; k < LEARN; k++)
+        hone_model_add(prior, 5, &data.f[k], data.ns[k]);
+    train(prior);
+    const hone_model_options o = {.seed = 1, .threads = 1, .prior = prior, .trust = 1};
+    hone_model *asks = hone_model_new(&o), *told = hone_model_new(&o), *none = new_model(1);
+    assert_int_equal(hone_model_ask_prior(none, data.all, N, word, &err), HONE_OK);
+    for (unsigned k = 0; k < N; k++)
+        assert_true(word[k] == 0);
+    assert_int_equal(hone_model_ask_prior(told, data.all, N, word, &err), HONE_OK);
+    for (unsigned n = 0; n <= 24; n += 24) { /* before and after there are own results */
+        for (unsigned k = 0; k < n; k++) {
+            hone_model_add(asks, 7, &data.f[k], data.ns[k]);
+            hone_model_add_after(told, 7, &data.f[k], data.ns[k], word[k]);
+        }
+        train(asks);
+        train(told);
+        predict(asks, a);
+        assert_int_equal(hone_model_predict_after(told, data.all, N, word, b, &err), HONE_OK);
+        assert_memory_equal(a, b, sizeof a);
+        predict(none, alone);
+        assert_memory_not_equal(a, alone, sizeof a);
+    }
+    hone_model_free(asks);
+    hone_model_free(told);
+    hone_model_free(none);
+    hone_model_free(prior);
+}
+
 /* Candidates whose unrolled body is large are refused by this machine. */
 static void rejections_are_avoided(void **state)
 {
@@ -617,6 +653,7 @@ int main(void)
         cmocka_unit_test(untrained_is_the_draft),
         cmocka_unit_test(learns_the_machine),
         cmocka_unit_test(a_few_candidates_help_or_do_no_harm),
+        cmocka_unit_test(a_prior_that_was_asked),
         cmocka_unit_test(rejections_are_avoided),
         cmocka_unit_test(same_seed_same_model),
         cmocka_unit_test(tasks_have_their_own_scale),

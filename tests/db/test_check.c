@@ -45,8 +45,8 @@ static void counts(void **state)
     char *text = hone_json_text(j);
     assert_string_equal(text, "{\"forgotten\":0,\"machines\":0,\"models\":1,\"ok\":1,\"records\":3,"
                               "\"rejected\":{\"REJECT_RUN_TIMEOUT\":1,\"REJECT_WRONG_RESULT\":1},"
-                              "\"samples\":3,\"schema\":4,\"sessions\":1,\"targets\":1,"
-                              "\"workloads\":1}");
+                              "\"samples\":3,\"schema\":6,\"sessions\":1,\"suspect\":0,"
+                              "\"targets\":1,\"workloads\":1}");
     free(text);
     json_decref(j);
     CHECK(hone_db_check(db, &j, err));
@@ -133,6 +133,37 @@ static void a_changed_row_is_not_served(void **state)
 }
 
 /* A later release may know more reasons to reject. */
+/* What would make a log say that it has nothing. */
+static void what_is_not_found_is_vouched_for(void **state)
+{
+    (void)state;
+    static const char *const damage[] = {
+        "DELETE FROM workload",
+        "DELETE FROM target",
+        "UPDATE record SET target_id = 77",
+        "UPDATE workload SET class = 'd'",
+        "UPDATE target SET threads = 3",
+        "UPDATE record SET status = 'REJECT_CRASH', time_ns = NULL",
+    };
+    hone_db *db = sound("vouch.db");
+    a_workload(db, 2, "c"); /* without a record: nothing is wrong with that */
+    CHECK(hone_db_vouch(db, err));
+    hone_db_close(db);
+    for (unsigned k = 0; k < HONE_LEN(damage); k++) {
+        hone_error e = {0};
+        db = sound("vouched.db");
+        hone_db_close(db);
+        char *path = hone_xstrdup(at("vouched.db"));
+        raw(path, damage[k]);
+        CHECK(hone_db_open(path, HONE_DB_READ, &db, err));
+        assert_int_equal(hone_db_vouch(db, &e), HONE_E_CORRUPT);
+        assert_non_null(strstr(e.message, "vouched.db"));
+        hone_db_close(db);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+    }
+}
+
 static void unknown_rejections_are_kept(void **state)
 {
     (void)state;
@@ -273,6 +304,7 @@ int main(void)
         cmocka_unit_test(counts),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(a_changed_row_is_not_served),
+        cmocka_unit_test(what_is_not_found_is_vouched_for),
         cmocka_unit_test(unknown_rejections_are_kept),
         cmocka_unit_test(salvage_of_a_sound_file_is_a_copy),
         cmocka_unit_test(salvage_steps_over_damage),

@@ -27,6 +27,7 @@ static bool tally(void *ctx, const hone_db_record *r)
     assert_int_equal(r->compare_ns, first ? 205 : version > 1 ? r->time_ns : 0);
     assert_int_equal(r->incumbent_hash, first ? 3 : 0);
     assert_int_equal(r->incumbent_ns, first ? 300 : 0);
+    assert_true(r->fence == 0 && r->suspect == 0);
     ++*(int *)ctx;
     return true;
 }
@@ -109,6 +110,9 @@ static void a_writer_converts_it(void **state)
     int n = 0;
     CHECK(hone_db_each_fastest(db, 1, 1, 1, first_is_new, &n, err));
     assert_int_equal(n, 1);
+    uint64_t doubted;
+    CHECK(hone_db_doubt(db, "", 1, INT64_MAX, &doubted, err)); /* of no service */
+    assert_int_equal(doubted, 0);
     is_sound(db);
     hone_db_close(db);
     db = open_r(at("write.db"));
@@ -137,7 +141,7 @@ static void what_is_salvaged_of_it_is_converted(void **state)
 
 int main(void)
 {
-    static int versions[] = {1, 2, 3};
+    static int versions[] = {1, 2, 3, 4, 5};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[0]),
         cmocka_unit_test_prestate(a_writer_converts_it, &versions[0]),
@@ -148,6 +152,12 @@ int main(void)
         cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[2]),
         cmocka_unit_test_prestate(a_writer_converts_it, &versions[2]),
         cmocka_unit_test_prestate(what_is_salvaged_of_it_is_converted, &versions[2]),
+        cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[3]),
+        cmocka_unit_test_prestate(a_writer_converts_it, &versions[3]),
+        cmocka_unit_test_prestate(what_is_salvaged_of_it_is_converted, &versions[3]),
+        cmocka_unit_test_prestate(a_reader_reads_it_as_it_is, &versions[4]),
+        cmocka_unit_test_prestate(a_writer_converts_it, &versions[4]),
+        cmocka_unit_test_prestate(what_is_salvaged_of_it_is_converted, &versions[4]),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

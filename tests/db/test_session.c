@@ -1,6 +1,8 @@
 /* Sessions: what a run saves of itself agrees with its results. */
 #include "scratch.h"
 
+#include "db/internal.h"
+
 static void sessions_go_on_where_they_stopped(void **state)
 {
     (void)state;
@@ -51,10 +53,34 @@ static void sessions_go_on_where_they_stopped(void **state)
     hone_db_close(db);
 }
 
+/* A session is saved with each of its results: that must not take longer the more there are. */
+static void saving_looks_at_no_record(void **state)
+{
+    (void)state;
+    hone_db *db = open_rw(at("many.db"));
+    int64_t w = a_workload(db, 1, "c"), t = a_target(db, "x", 1), id = 0;
+    hone_db_session s = {.workload_id = w, .target_id = t, .seed = 1};
+    sqlite3_stmt *stmt;
+    hone_rng_seed(&s.rng, 1);
+    CHECK(hone_db_session_save(db, &s, &id, err));
+    s.id = id;
+    for (int i = 0; i < 20; i++) {
+        hone_db_record r = a_record(w, t, (uint64_t)i + 1, 100);
+        r.session_id = id;
+        put(db, r);
+    }
+    CHECK(hone_db_session_save(db, &s, NULL, err));
+    CHECK(hone_db__sql(db, HONE_DB__SESSION_SET, &stmt, err));
+    assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
+    assert_true(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 0) < 100);
+    hone_db_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_go_on_where_they_stopped),
+        cmocka_unit_test(saving_looks_at_no_record),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

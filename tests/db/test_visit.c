@@ -105,6 +105,93 @@ static void fastest_first(void **state)
     hone_db_close(db);
 }
 
+typedef struct again {
+    hone_db *db;
+    hone_buf said;
+} again;
+
+static bool inner(void *ctx, const hone_db_record *r)
+{
+    again *a = ctx;
+    hone_buf_printf(&a->said, "%" PRId64 " ", r->time_ns);
+    return false;
+}
+
+static bool outer(void *ctx, const hone_db_record *r)
+{
+    again *a = ctx;
+    hone_buf_printf(&a->said, "%" PRId64 "(", r->time_ns);
+    CHECK(hone_db_each_fastest(a->db, w2, t4, 9, inner, a, err));
+    hone_buf_puts(&a->said, ")");
+    return true;
+}
+
+/* Its statement is kept; one within it, or after one that was left, is another's or a fresh one. */
+static void fastest_within_fastest(void **state)
+{
+    (void)state;
+    again a = {.db = filled("within.db")};
+    for (unsigned turn = 0; turn < 2; turn++)
+        CHECK(hone_db_each_fastest(a.db, w1, t1, 9, outer, &a, err));
+    assert_string_equal(a.said.s, "200(70 )300(70 )200(70 )300(70 )");
+    hone_buf_free(&a.said);
+    hone_db_close(a.db);
+}
+
+static bool say_workload(void *ctx, const hone_db_workload *w)
+{
+    again *a = ctx;
+    hone_db_workload same;
+    CHECK(hone_db_workload_find(a->db, w->hash, &same, err));
+    hone_buf_printf(&a->said, "%" PRIu64 "/%s ", w->hash, same.class);
+    hone_db_workload_free(&same);
+    return w->hash != 9;
+}
+
+static bool say_target(void *ctx, const hone_db_target *t)
+{
+    again *a = ctx;
+    hone_buf_printf(&a->said, "%s/%d ", t->text, t->threads);
+    return t->threads != 9;
+}
+
+static void kernels_and_targets(void **state)
+{
+    (void)state;
+    again a = {.db = filled("rows.db")};
+    int64_t id;
+    hone_db_target other = {.text = "tvm", .threads = 1, .class = HONE_DB_IMPORTED};
+    CHECK(hone_db_target_put(a.db, &other, &id, err));
+    CHECK(hone_db_each_workload(a.db, "matmul", say_workload, &a, err));
+    CHECK(hone_db_each_workload(a.db, "none", say_workload, &a, err));
+    CHECK(hone_db_each_target(a.db, say_target, &a, err));
+    assert_string_equal(a.said.s, "1/matmul 2/matmul x/1 x/4 u/4 ");
+    a.said.n = 0;
+    a_workload(a.db, 9, "matmul"); /* where to stop */
+    a_workload(a.db, 10, "matmul");
+    CHECK(hone_db_each_workload(a.db, "matmul", say_workload, &a, err));
+    assert_string_equal(a.said.s, "1/matmul 2/matmul 9/matmul ");
+    hone_buf_free(&a.said);
+    hone_db_close(a.db);
+}
+
+static void one_by_its_trace(void **state)
+{
+    (void)state;
+    hone_db *db = filled("trace.db");
+    hone_db_record r;
+    hone_error e = {0};
+    CHECK(hone_db_record_find(db, w1, t4, 9, &r, err));
+    assert_int_equal(r.time_ns, 80);
+    hone_db_record_free(&r);
+    CHECK(hone_db_record_find(db, w1, t1, 8, &r, err));
+    assert_true(hone_status_is_reject(r.status));
+    hone_db_record_free(&r);
+    assert_int_equal(hone_db_record_find(db, w1, t4, 7, &r, &e), HONE_E_NOTFOUND);
+    assert_non_null(strstr(e.message, "0000000000000007"));
+    hone_db_close(db);
+}
+
 static void expect_best(hone_db *db, hone_db_where where, const char *want)
 {
     seen s = {0};
@@ -236,6 +323,8 @@ static void questions_use_an_index(void **state)
               "USING INDEX record_best (workload_id=? AND target_id=?)");
     plan_uses(db, HONE_DB__RECORD_OF, "USING INDEX record_of (workload_id=? AND target_id=?");
     plan_uses(db, HONE_DB__RECORD_BY_KEY, "(workload_id=? AND target_id=? AND trace_hash=?)");
+    plan_uses(db, HONE_DB__ITEMS_DROP, "COVERING INDEX item_alt (kind=? AND alt>? AND alt<?)");
+    plan_uses(db, HONE_DB__WORKLOADS_OF, "USING INDEX workload_class (class=?)");
     plan_uses(db, HONE_DB__WORKLOAD_BY_HASH, "(hash=?)");
     plan_uses(db, HONE_DB__TARGET_BY_TEXT, "(text=? AND threads=?)");
     plan_uses(db, HONE_DB__MODEL_LATEST, "USING INDEX model_of (class=? AND threads=?)");
@@ -262,8 +351,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_by_id_and_filter), cmocka_unit_test(fastest_first),
-        cmocka_unit_test(best_of_each_pair),        cmocka_unit_test(first_of_each_pair),
-        cmocka_unit_test(a_callback_may_read),      cmocka_unit_test(questions_use_an_index),
+        cmocka_unit_test(fastest_within_fastest),   cmocka_unit_test(kernels_and_targets),
+        cmocka_unit_test(one_by_its_trace),         cmocka_unit_test(best_of_each_pair),
+        cmocka_unit_test(first_of_each_pair),       cmocka_unit_test(a_callback_may_read),
+        cmocka_unit_test(questions_use_an_index),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

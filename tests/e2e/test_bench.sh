@@ -21,12 +21,29 @@ run 1 "$exhaustive" --out . --build "$BUILD" --db none.db nobody M=16
 for again in first second; do
     run 0 "$exhaustive" --name tiny --out . --build "$BUILD" --db all.db row_sum M=16 N=64
     says "row_sum M=16 N=64"
-    says "5 candidates"
+    says "13 candidates"
     gzip -dc tiny.db.gz >"$again.db"
     run 0 "$HONE" db check "$again.db"
     run 0 "$HONE" replay "$again.db" --strategy random --seeds 2 --json
     ok "$again: the best is found" [ "$(grep -c '"unknown":0' out)" = 2 ]
 done
+
+# what lookups are judged by: of two sizes one answer is the default, the other is a quarter faster
+lookup=$SRC/bench/lookup.sh
+run 0 sh -n "$lookup"
+run 2 sh "$lookup" one two three
+says "lookup_heldout.kernels" err
+run 0 python3 "$SRC/bench/leave_one_out.py" --help
+cat >judged.json <<'EOF'
+[{"kernel": ["a"], "rung": "nearest", "expected": 0.9, "predicted": {"nearest": 0.5, "default": 1}, "near": [],
+  "share": {"exact": 1, "nearest": 1, "default": 0.8, "answer": 1}},
+ {"kernel": ["b"], "rung": "default", "expected": 0.9, "predicted": {"nearest": 1.1, "default": 1},
+  "near": [{"sizes": {}, "far": 1, "compare_ns": 9, "default_compare_ns": 9, "favour": 0.1}],
+  "share": {"exact": 1, "nearest": 0.9, "default": 1, "answer": 1}}]
+EOF
+run 0 python3 "$SRC/bench/lookup_guard.py" judged.json judged.json
+says "judged on answers over the default: geomean 1.118, worst 1.000; 1 of 2 are not the default"
+says "the guard's numbers chosen on the first: believe "
 
 # what is built for the demonstration can be installed
 ok "demo.sh builds the programs" grep -q -e '--target programs' "$SRC/bench/demo.sh"
@@ -65,6 +82,16 @@ if [ -x "$BUILD/bench_versus" ]; then
     run 1 "$suite" --list list --build "$BUILD" --db other.db --untuned
     says "failed: not tuned"
     run 2 "$suite" --list list --build "$BUILD" --rows NOBODY
+fi
+
+if [ -x "$BUILD/bench_functions" ]; then
+    run 0 "$BUILD/bench_functions" --stride 1000003 --workers 1
+    says "one float in 1000003"
+    says "fast sigmoid"
+    run 2 "$BUILD/bench_functions" --stride 0
+    run 2 "$BUILD/bench_functions" --nothing
+    run 0 "$BUILD/bench_functions" --help
+    says "usage: bench_functions"
 fi
 
 all_done

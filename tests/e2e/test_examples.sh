@@ -44,6 +44,12 @@ if grep -qw avx2 /proc/cpuinfo && [ -z "$san" ]; then
     run 0 "$HONE" show examples/intrinsic/dot.hone -D M=192 -D N=192 -D K=192 \
         --trace "$T/own/best.json" --intrin examples/intrinsic/signed.intrin
     says '@hone.intrin="signed.'
+    lock="$HONE lock examples/intrinsic/dot.hone -D M=96 -D N=96 -D K=96 --threads 1 --db none.db"
+    run 0 $lock -o "$T/without.lock"
+    run 0 $lock -o "$T/with.lock" --intrin examples/intrinsic/signed.intrin
+    ok "a lock of the larger space" [ "$(grep -c schedules "$T/with.lock")" = 1 ]
+    ok "and another without" sh -c "! grep schedules '$T/with.lock' | grep -qxFf - '$T/without.lock'"
+    run 2 $lock -o "$T/with.lock" --intrin examples/intrinsic/dot.hone
     sed 's/ret void/ret i32 0/' examples/intrinsic/signed.intrin >bad.intrin
     run 2 "$HONE" tune examples/intrinsic/dot.hone -D M=16 -D N=16 -D K=16 --intrin bad.intrin \
         --db bad.db --trials 1
@@ -58,11 +64,63 @@ for f in hone-device.service hone-device.sbatch; do
     done < <(grep -v '^#' "examples/farm/$f" | sed -n 's/.*hone-device \(--.*\)/\1/p' |
         grep -o -e '--[a-z]*')
 done
-ok "bash" bash -n examples/farm/hone-device.sbatch
+ok "the coordinator's unit says how it is started" grep -q '^ExecStart=/usr/local/bin/hone serve ' \
+    examples/farm/hone-serve.service
+for f in hone-serve.service:serve hone-builder.sbatch:worker kubernetes.yaml:worker; do
+    run 0 "$HONE" "${f#*:}" --help
+    while read -r option; do
+        says "  $option "
+    done < <(grep -v '^#' "examples/farm/${f%:*}" | sed -n "s/.*\(hone ${f#*:}\|\[worker,\) \(--.*\)/\2/p" |
+        grep -o -e '--[a-z]*')
+done
+for f in examples/farm/*.sbatch examples/farm/*.sh; do
+    ok "bash: $f" bash -n "$f"
+    command -v shellcheck >/dev/null && ok "shellcheck: $f" shellcheck "$f"
+done
+if python3 -c 'import yaml' 2>/dev/null; then
+    cat >manifest.py <<'END'
+import sys, yaml
+for d in yaml.safe_load_all(open(sys.argv[1])):
+    pod = d["spec"]["template"]["spec"]
+    assert d["spec"]["selector"]["matchLabels"] == d["spec"]["template"]["metadata"]["labels"]
+    names = {v["name"] for v in pod["volumes"]}
+    for c in pod["initContainers"] + pod["containers"]:
+        assert {m["name"] for m in c["volumeMounts"]} <= names, c
+    print(d["kind"], d["metadata"]["name"])
+END
+    run 0 python3 manifest.py examples/farm/kubernetes.yaml
+    says "DaemonSet hone-device"
+    # What Kubernetes' own client reads of it has every field: one it does not know is lost.
+    cat >fields.py <<'END'
+import json, sys, yaml
+def lost(a, b, at):
+    if isinstance(a, dict):
+        return [x for k in a for x in (lost(a[k], b[k], f"{at}.{k}") if k in b else [f"{at}.{k}"])]
+    if isinstance(a, list):
+        return [x for i, y in enumerate(a) for x in lost(y, b[i], f"{at}[{i}]")]
+    return [] if a == b or at.endswith(".image") else [at]
+text, one = open(sys.argv[2]).read(), json.JSONDecoder()
+for d in yaml.safe_load_all(open(sys.argv[1])):
+    read, n = one.raw_decode(text)
+    text = text[n:].lstrip()
+    sys.exit("\n".join(lost(d, read, d["kind"]))) if lost(d, read, "") else print(d["kind"])
+END
+    if command -v kubectl >/dev/null; then
+        run 0 kubectl set image --local -f examples/farm/kubernetes.yaml '*=another' -o json
+        cp out read.json
+        run 0 python3 fields.py examples/farm/kubernetes.yaml read.json
+        says DaemonSet
+        sed 's/allowPrivilegeEscalation/allowPrivileges/' examples/farm/kubernetes.yaml >bad.yaml
+        run 1 python3 fields.py bad.yaml read.json
+        says allowPrivileges err
+    fi
+fi
 if command -v systemd-analyze >/dev/null; then
-    sed -i "s|/usr/local/bin/hone-device|$BUILD/hone-device|" examples/farm/hone-device.service
-    systemd-analyze --man=no verify examples/farm/hone-device.service >out 2>&1
-    ok "systemd finds nothing" [ "$(grep -c hone-device.service out)" = 0 ]
+    for f in hone-device hone-serve; do
+        sed -i "s|/usr/local/bin/|$BUILD/|" examples/farm/$f.service
+        systemd-analyze --man=no verify examples/farm/$f.service >out 2>&1
+        ok "systemd finds nothing: $f" [ "$(grep -c $f.service out)" = 0 ]
+    done
 fi
 
 all_done

@@ -42,7 +42,7 @@ goes_on() {
 # ---- a small file system
 mkdir small
 if [ -n "${HONE_TEST_INSIDE:-}" ] && mount -t tmpfs -o size=16m none small 2>/dev/null; then
-    head -c $(((16384 - 400) * 1024)) /dev/zero >small/filler
+    head -c $(((16384 - 800) * 1024)) /dev/zero >small/filler
     fills small/hone.db "no space left" $tune --db small/hone.db --trials 2000 --no-calibrate --json
     ok "some trials went well" [ "$logged" -gt 3 ]
     run 0 "$HONE" query matmul -D M=96 -D N=80 -D K=64 --threads 1 --db small/hone.db

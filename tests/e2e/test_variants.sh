@@ -187,12 +187,14 @@ ok "and nothing is written" [ ! -e not ]
 
 # ---- refusals
 ask="$HONE query dense.hone $sizes --db none.db"
-refuse 2 "two variants are called 'haswell'" $ask --target haswell,haswell --emit library -o not
+refuse 2 "--target has haswell twice" $ask --target haswell,haswell --emit library -o not
 refuse 2 "names like it: haswell" $ask --target znver4,hasswell --emit library -o not
-refuse 2 "unknown target ''" $ask --target znver4, --emit library -o not
+refuse 2 "--target has an empty name" $ask --target znver4, --emit library -o not
 refuse 2 "--emit asm is for one target" $ask --target znver4,haswell --emit asm
 refuse 2 "aarch64" $ask --target znver4,neoverse-n1 --emit library -o not
 refuse 2 "riscv64" $ask --target sifive-u74,sifive-p450 --emit library -o not
-refuse 2 "at most 16" $ask --target "$(printf 'haswell,%.0s' {1..17})" --emit library -o not
+names=nehalem,sandybridge,ivybridge,haswell,broadwell,skylake,skylake-avx512,cascadelake,cooperlake
+names=$names,icelake-server,sapphirerapids,znver1,znver2,znver3,znver4,x86-64-v2
+refuse 2 "at most 16" $ask --target "$names,x86-64-v3" --emit library -o not
 
 all_done

@@ -15,5 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* wanting more of it never helps */
     HONE_ASSERT(plain == HONE_OK || pack != HONE_OK);
     HONE_ASSERT(hone_device__elf_check(data, size, false, NULL) == plain);
+    hone_libcall_slot slot;
+    bool wants;
+    hone_status library = hone_device__elf_library(data, size, &slot, &wants, NULL);
+    /* what passes there can only be wrong about its library */
+    HONE_ASSERT(plain != HONE_OK || library == HONE_OK ||
+                (library == HONE_REJECT_ARTIFACT && wants));
+    if (library == HONE_OK && wants)
+        HONE_ASSERT(strlen(slot.name) < sizeof slot.name &&
+                    strlen(slot.function) < sizeof slot.function);
     return 0;
 }

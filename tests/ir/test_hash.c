@@ -57,6 +57,8 @@ static const struct {
       {"A[v, w] * B[w]", "B[w] * A[v, w]"},
       {"A[v, 0]", "A[v, 1]"},
       {"T[v] * 2", "T[v] + 2"},
+      {"T[v] * 2", "exp(T[v])"},
+      {"T[v] * 2", "fast exp(T[v])"},
       {"+ U[v]", "+ T[v]"},
       {"buffer T: f32[4]", "buffer T: f32[4] local"},
       {"buffer T: f32[4]", "buffer T: f32[5]"},

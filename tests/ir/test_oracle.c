@@ -238,6 +238,23 @@ static void test_choices_near_the_edge(void **state)
     assert_true(o.sharp > o.elements / 2);
 }
 
+/* The error of an angle is no larger in its sine, and anything is right where the angle may be
+ * beyond those that have one. */
+static void test_angles(void **state)
+{
+    (void)state;
+    outcome o = run_text("kernel k(N = 64) { input X: f32[N, 30]\n output C: f32[N]\n"
+                         "S[i] = sum(k < 30) X[i, k] * 9\n C[i] = sin(S[i]) + cos(S[i]) + "
+                         "atan(S[i]) }",
+                         MANTISSAS);
+    assert_int_equal(o.vague, 0);
+    assert_true(o.sharp > o.elements / 2);
+    o = run_text("kernel k(N = 64) { input X: f32[N, 30]\n output C: f32[N]\n"
+                 "S[i] = sum(k < 30) X[i, k]\n C[i] = sin((S[i] + 1e-3) * 1e20) }",
+                 MANTISSAS);
+    assert_int_equal(o.vague, o.elements);
+}
+
 /* What happens on the way to a result: the program as written meets infinity, or denormals. */
 static void test_overflow_and_underflow_on_the_way(void **state)
 {
@@ -274,6 +291,25 @@ static void test_overflow_and_underflow_on_the_way(void **state)
     assert_int_equal(o.sharp, o.exact);
 }
 
+/* An infinity that a select takes is meant, not overflow: what is made of masked scores has bounds.
+ */
+static void test_masks_are_certain(void **state)
+{
+    (void)state;
+    static const char *const scores[] = {"S[i, j]", "S[i, j] * 0.5"};
+    for (size_t k = 0; k < HONE_LEN(scores); k++) {
+        char *text = hone_xasprintf(
+            "kernel k(N = 16) { input X: f32[N, 9]\n output C: f32[N]\n"
+            "S[i, j] = sum(k < 9) X[i, k] * X[j, k]\n M[i, j] = select(j <= i, %s, -inf)\n"
+            "top[i] = max(j < N) M[i, j]\n C[i] = sum(j < N) exp(M[i, j] - top[i]) }",
+            scores[k]);
+        outcome o = run_text(text, MANTISSAS);
+        assert_int_equal(o.vague, 0);
+        assert_int_equal(o.sharp, o.elements);
+        free(text);
+    }
+}
+
 /* ---- those that come with hone ---------------------------------------------------------------
  */
 
@@ -291,6 +327,7 @@ static const struct {
     {"gelu_tanh", {{"M", 7}, {"N", 33}}},
     {"bias_gelu", {{"M", 7}, {"N", 33}}},
     {"attention", {{"B", 1}, {"H", 2}, {"L", 9}, {"D", 8}}},
+    {"attention_causal", {{"B", 1}, {"H", 2}, {"L", 9}, {"D", 8}}},
     {"norm", {{"B", 3}, {"M", 5}, {"N", 6}}},
     {"conv2d_winograd_nhwc", {{"N", 1}, {"H", 6}, {"W", 6}, {"CI", 5}, {"CO", 3}, {"pad", 1}}},
     {"max_pool2d_nhwc",
@@ -352,7 +389,9 @@ int main(void)
         cmocka_unit_test(test_rounding_of_what_is_stored),
         cmocka_unit_test(test_cancellation_is_seen),
         cmocka_unit_test(test_choices_near_the_edge),
+        cmocka_unit_test(test_angles),
         cmocka_unit_test(test_overflow_and_underflow_on_the_way),
+        cmocka_unit_test(test_masks_are_certain),
         cmocka_unit_test(test_builtins),
         cmocka_unit_test(test_sixteen_bit_rows),
     };

@@ -48,12 +48,22 @@ static void what_is_not_chosen(void **state)
 {
     (void)state;
     ops_are("input A: f32[8]\noutput C: f32[8]\nC[i] = select(i < 2, exp(A[i]) * 2, 0) + 1", 3 * 8,
-            8);
-    /* the taps of a padded row may be left out, the channels not */
+            8 + 2 * 2);
+    /* of a padded row 22 taps meet something, in each channel */
     ops_are("input X: f32[8, 3]\ninput W: f32[3, 3]\noutput Y: f32[8]\ntemp P: f32[10, 3]\n"
             "P[x, c] = select(1 <= x and x < 9, X[x - 1, c], 0)\n"
             "Y[x] = sum(r < 3, c < 3) P[x + r, c] * W[r, c]",
-            2 * 8 * 9, 2 * 8 * 3);
+            2 * 8 * 9, 2 * 22 * 3);
+    /* nor need exponentials of what is masked be computed, or added up */
+    ops_are("input A: f32[8, 6]\noutput Y: f32[8]\n"
+            "M[i, j] = select(j < i, A[i, j] * 2, -inf)\nE[i, j] = exp(M[i, j])\n"
+            "Y[i] = sum(j < 6) E[i, j]",
+            8 * 6 * 3, 8 + 8);
+    /* where what is padded is masked too, nobody counts the taps that meet something */
+    ops_are("input A: f32[8]\ninput W: f32[3]\noutput Y: f32[8]\ntemp P: f32[10]\n"
+            "M[i] = select(i < 4, A[i], 0)\nP[x] = select(1 <= x and x < 9, M[x - 1], 0)\n"
+            "Y[x] = sum(r < 3) P[x + r] * W[r]",
+            2 * 8 * 3, 2 * 8);
 }
 
 static void what_is_not_read(void **state)
@@ -75,6 +85,94 @@ static void constants(void **state)
             3 * 64, 64);
 }
 
+static void kind_is(const char *body, hone_work kind, double want)
+{
+    char *text = hone_xasprintf("kernel k() {\n%s\n}\n", body);
+    hone_program p;
+    hone_error err;
+    double work[HONE_WORK_COUNT];
+    if (hone_workload_parse("test", text, strlen(text), NULL, NULL, 0, &p, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    hone_program_least_work(&p, work);
+    if (work[kind] != want)
+        fail_msg("%s\n%s: %g, wanted %g", text, hone_work_name(kind), work[kind], want);
+    hone_program_fini(&p);
+    free(text);
+}
+
+static void kinds(void **state)
+{
+    (void)state;
+    static const char softmax[] = "input X: f32[4, 10]\noutput Y: f32[4, 10]\n"
+                                  "top[i] = max(k < 10) X[i, k]\nE[i, j] = exp(X[i, j] - top[i])\n"
+                                  "total[i] = sum(k < 10) E[i, k]\nscale[i] = 1 / total[i]\n"
+                                  "Y[i, j] = E[i, j] * scale[i]";
+    kind_is(softmax, HONE_WORK_EXTREME, 40);
+    kind_is(softmax, HONE_WORK_EXP, 40);
+    kind_is(softmax, HONE_WORK_ADD, 40 + 40);
+    kind_is(softmax, HONE_WORK_DIV, 4);
+    kind_is(softmax, HONE_WORK_MUL, 40);
+    static const char quick[] = "input X: f32[8]\noutput Y: f32[8]\n"
+                                "Y[i] = fast tanh(-X[i]) + tanh(X[i]) + sqrt(X[i])";
+    kind_is(quick, HONE_WORK_FAST_TANH, 8);
+    kind_is(quick, HONE_WORK_TANH, 8);
+    kind_is(quick, HONE_WORK_SQRT, 8);
+    kind_is(quick, HONE_WORK_MUL, 0); /* a sign is no product */
+    static const char bytes[] = "input A: u8[6, 5]\ninput B: i8[5, 4]\noutput C: i32[6, 4]\n"
+                                "C[i, j] = sum(k < 5) i32(A[i, k]) * i32(B[k, j])";
+    kind_is(bytes, HONE_WORK_INT_MUL, 120);
+    kind_is(bytes, HONE_WORK_OTHER, 120);
+    kind_is(bytes, HONE_WORK_MUL, 0);
+}
+
+/* Taps that meet padding are no work: in each dimension those that do not are counted. */
+static void taps(void **state)
+{
+    (void)state;
+    static const char image[] =
+        "input X: f32[7, 9, 2]\ninput F: f32[3, 3, 2, 4]\noutput Y: f32[4, 5, 4]\n"
+        "temp P: f32[9, 11, 2]\n"
+        "P[h, w, c] = select(1 <= h and h < 8 and 1 <= w and w < 10, X[h - 1, w - 1, c], 0)\n"
+        "Y[y, x, f] = sum(r < 3, s < 3, c < 2) P[2*y + r, 2*x + s, c] * F[r, s, c, f]";
+    /* rows 0 and 8 of P are padding: 10 of 12; columns 0 and 10: 13 of 15 */
+    kind_is(image, HONE_WORK_MUL, 10 * 13 * 2 * 4);
+    kind_is(image, HONE_WORK_ADD, 10 * 13 * 2 * 4);
+    /* phases of a stride, as a transposed convolution has them */
+    static const char phases[] =
+        "input X: f32[5]\ninput F: f32[3]\noutput Y: f32[9]\ntemp P: f32[11]\n"
+        "P[h] = select(h % 2 == 1 and h < 11, X[(h - 1) // 2], 0)\n"
+        "Y[y] = sum(r < 3) P[y + r] * F[r]";
+    kind_is(phases, HONE_WORK_MUL, 13);
+    /* a condition on two indices: nobody counts, so that all taps may be without */
+    static const char corner[] = "input X: f32[8, 8]\ninput F: f32[3, 3]\noutput Y: f32[8, 8]\n"
+                                 "temp P: f32[10, 10]\n"
+                                 "P[h, w] = select(h + w < 9 and 1 <= h and h < 9 and 1 <= w, "
+                                 "X[min(h, 8) - 1, min(w, 8) - 1], 0)\n"
+                                 "Y[y, x] = sum(r < 3, s < 3) P[y + r, x + s] * F[r, s]";
+    kind_is(corner, HONE_WORK_MUL, 64);
+}
+
+/* Arms are computed in the turns in which they are chosen, and read what they read there, as the
+ * transforms of Winograd's algorithm do. */
+static void arms(void **state)
+{
+    (void)state;
+    static const char transform[] = "input A: f32[4, 8]\noutput C: f32[3, 8]\ntemp M: f32[4, 8]\n"
+                                    "M[i, j] = A[i, j] * A[i, j]\n"
+                                    "C[a, j] = a == 0 ? M[0, j] + M[1, j] : "
+                                    "a == 1 ? M[2, j] - M[3, j] * 3 : exp(M[1, j])";
+    kind_is(transform, HONE_WORK_MUL, 4 * 8 + 8);
+    kind_is(transform, HONE_WORK_ADD, 8 + 8);
+    kind_is(transform, HONE_WORK_EXP, 8);
+    /* which of them are chosen depends on the data: none for certain */
+    kind_is("input A: f32[8]\noutput C: f32[8]\nC[i] = A[i] < 0 ? exp(A[i]) : tanh(A[i])",
+            HONE_WORK_EXP, 0);
+    /* tiles that reach over the edge are read in part */
+    static const char tiles[] = "input A: f32[16]\noutput Y: f32[14, 3]\ntemp E: f32[4, 4]\n"
+                                "E[a, t] = A[t * 4 + a] * 2\nY[y, k] = E[y % 4, y // 4] + 1";
+    kind_is(tiles, HONE_WORK_MUL, 14);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +181,9 @@ int main(void)
         cmocka_unit_test(what_is_not_chosen),
         cmocka_unit_test(what_is_not_read),
         cmocka_unit_test(constants),
+        cmocka_unit_test(kinds),
+        cmocka_unit_test(taps),
+        cmocka_unit_test(arms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,49 @@ static void test_inference(void **state)
                  "}\n");
 }
 
+/* An index read from memory is held inside of its dimension, unless its range shows that it is. */
+static void test_index_from_memory(void **state)
+{
+    (void)state;
+    check_golden("kernel g(M, N) {\n"
+                 "  input X: f32[N, 2]; input I: i64[M]; input B: u8[M]; output Y: f32[M, 2]\n"
+                 "  Y[i, j] = X[I[i] + 1, j] + X[i64(B[i]) % N, j] + X[min(i, N - 1), j]\n"
+                 "}\n",
+                 "program g {\n"
+                 "  buffer X: f32[5, 2] input\n"
+                 "  buffer I: i64[3] input\n"
+                 "  buffer B: u8[3] input\n"
+                 "  buffer Y: f32[3, 2] output\n"
+                 "  for i in 3 {\n"
+                 "    for j in 2 {\n"
+                 "      block Y(vi: 3 = i, vj: 2 = j) {\n"
+                 "        Y[vi, vj] = X[min(max(I[vi] + 1, 0), 4), vj] + X[i64(B[vi]) % 5, vj] + "
+                 "X[min(vi, 4), vj]\n"
+                 "      }\n"
+                 "    }\n"
+                 "  }\n"
+                 "}\n");
+}
+
+/* Whatever the index is: also where it is a reduction's result, and where its arithmetic wraps. */
+static void test_any_index_from_memory(void **state)
+{
+    (void)state;
+    hone_program p;
+    hone_error err;
+    const char *text = "kernel g(M, N) {\n"
+                       "  input X: f32[N]; input I: i64[M]; output Y: f32[M]; output Z: f32[]\n"
+                       "  Y[i] = X[I[i] + 9223372036854775000]\n"
+                       "  Z[] = X[max(k < M) I[k]] }";
+    const int64_t index[3] = {3 - INT64_C(9223372036854775000), -4, INT64_MAX};
+    float x[5] = {1, 2, 3, 4, 5}, y[3], z;
+    if (parse(text, &p, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(hone_interp_run(&p, (void *[]){x, (void *)index, y, &z}, &err), HONE_OK);
+    assert_true(y[0] == 4 && y[1] == 5 && y[2] == 1 && z == 5);
+    hone_program_fini(&p);
+}
+
 /* The identity of min and max is the dtype's own. */
 static void test_identities(void **state)
 {
@@ -359,6 +402,8 @@ static const struct {
     {"temp T: f32[M]; C[i, j] = 0", "'T' is never assigned"},
     {"temp A: f32[M]", "'A' is the name of something else in this kernel"},
     {"let M = 3", "'M' is the name of something else"},
+    {"input E: f32[3, 0]; C[i, j] = E[0, i64(A[i, j])]",
+     "E has no elements to choose from: its dimension 2 is 0"},
     {"C[i, j] = A", "'A' is a buffer; write A[...] with its indices"},
     {"C[i, j] = i", "this is i64 where f32 is wanted; write f32(...)"},
     {"C[i, j] = A[i, j] * i", "f32 and i64 do not mix; cast one, as in f32(...)"},
@@ -504,13 +549,22 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matmul),         cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_nothing),        cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_identities),     cmocka_unit_test(test_reach_of_reductions),
-        cmocka_unit_test(test_nested_softmax), cmocka_unit_test(test_list),
-        cmocka_unit_test(test_which_kernel),   cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_error_form),     cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_heads),          cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_index_from_memory),
+        cmocka_unit_test(test_any_index_from_memory),
+        cmocka_unit_test(test_identities),
+        cmocka_unit_test(test_reach_of_reductions),
+        cmocka_unit_test(test_nested_softmax),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_which_kernel),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_error_form),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,7 +76,7 @@ static void ref_transpose_batch_matmul(const run *r)
                               r->arg[1][((b * L + j) * H + h) * D + d];
 }
 
-static void ref_attention(const run *r)
+static void attend(const run *r, bool causal)
 {
     SIZE(B);
     SIZE(H);
@@ -86,7 +86,7 @@ static void ref_attention(const run *r)
         const double *q = r->arg[0] + row * D, *k = r->arg[1] + row / L * L * D;
         const double *v = r->arg[2] + row / L * L * D;
         double total = 0, *o = r->arg[3] + row * D;
-        for (int j = 0; j < L; j++) {
+        for (int j = 0; j < (causal ? row % L + 1 : L); j++) {
             double score = 0;
             for (int d = 0; d < D; d++)
                 score += q[d] * k[j * D + d];
@@ -97,6 +97,16 @@ static void ref_attention(const run *r)
         for (int d = 0; d < D; d++)
             o[d] /= total;
     }
+}
+
+static void ref_attention(const run *r)
+{
+    attend(r, false);
+}
+
+static void ref_attention_causal(const run *r)
+{
+    attend(r, true);
 }
 
 /* Bit k of row i of plane p. */
@@ -248,6 +258,7 @@ static const struct {
     {"transpose_batch_matmul", ref_transpose_batch_matmul,
      {{"B", 2}, {"L", 5}, {"H", 3}, {"D", 7}}, 4, 0},
     {"attention", ref_attention, {{"B", 2}, {"H", 3}, {"L", 5}, {"D", 7}}, 4, 0},
+    {"attention_causal", ref_attention_causal, {{"B", 2}, {"H", 3}, {"L", 5}, {"D", 7}}, 4, 0},
     {"matmul_u8i8", ref_matmul, MNK, 0},
     {"matmul_u8i8_bias_relu", ref_matmul_u8i8_bias_relu, MNK, 0},
     {"matmul_bf16", ref_matmul, MNK, 0},

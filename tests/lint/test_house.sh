@@ -17,7 +17,7 @@ report() {
 files=$(git ls-files --cached --others --exclude-standard 2>/dev/null)
 [ -n "$files" ] || files=$(find . -type f -not -path './.git/*' -not -path './build/*' | sed 's|^\./||')
 mapfile -t all < <(while read -r f; do [ -f "$f" ] && echo "$f"; done <<<"$files")
-rooms='base|runtime|targets|ir|space|codegen|costmodel|db|workers|tuner|cli'
+rooms='base|runtime|libcall|targets|ir|space|codegen|costmodel|db|workers|tuner|farm|net|cli'
 mapfile -t product < <(printf '%s\n' "${all[@]}" | grep -E "^($rooms|bench)/.*\.[ch]$")
 [ "${#product[@]}" -gt 100 ] || report "is this the source folder?" "${#product[@]} files"
 
@@ -89,6 +89,8 @@ declare -A because=(
     [hone_pool_credit]="jobs that peers would take: what tests wait for"
     [hone_model_load]="what a session learned, for the next"
     [hone_model_save]="what a session learned, for the next"
+    [hone_net_kernel_make]="the kernel of one node, for whoever schedules a network"
+    [hone_net_kernel_of_use_free]="of the same"
 )
 # The instructions of a trace, a function each, are an interface: rules of one's own call them.
 plugins=$(sed -n '/^#define HONE_S /,/^#undef HONE_S/p' space/space.h)

@@ -23,7 +23,7 @@ report() {
 files=$(git ls-files --cached --others --exclude-standard 2>/dev/null)
 [ -n "$files" ] || files=$(find . -type f -not -path './.git/*' -not -path './build/*' | sed 's|^\./||')
 mapfile -t all < <(while read -r f; do [ -f "$f" ] && echo "$f"; done <<<"$files")
-mapfile -t text < <(printf '%s\n' "${all[@]}" | grep -vE '^tests/fuzz/corpus/|\.model$')
+mapfile -t text < <(printf '%s\n' "${all[@]}" | grep -vE '^tests/fuzz/corpus/|\.(model|db)$')
 mapfile -t code < <(printf '%s\n' "${all[@]}" | grep '\.[ch]$')
 mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -v '^tests/')
 [ "${#code[@]}" -gt 100 ] || fail "only ${#code[@]} C files found: is this the source folder?"
@@ -34,28 +34,34 @@ mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -v '^tests/')
 declare -A may=(
     [base]=""
     [runtime]=""
+    [libcall]="base"
     [targets]="base"
     [ir]="base targets"
     [space]="base targets ir"
-    [codegen]="base targets ir runtime"
+    [codegen]="base libcall targets ir runtime"
     [costmodel]="base targets ir space"
     [db]="base"
-    [workers]="base targets runtime"
-    [tuner]="base targets ir space costmodel db workers"
-    [cli]="base targets ir space codegen costmodel db workers tuner"
-    [bench]="base targets ir space codegen costmodel db workers tuner runtime"
+    [workers]="base libcall targets runtime"
+    [tuner]="base libcall targets ir space costmodel db workers"
+    [farm]="base targets ir space costmodel db workers tuner"
+    [net]="base ir"
+    [cli]="base libcall targets ir space codegen costmodel db workers tuner farm net runtime"
+    [bench]="base targets ir space codegen costmodel db workers tuner farm runtime"
 )
 declare -A public=(
     [base]="base.h status.def"
     [runtime]="hone_rt.h"
+    [libcall]="libcall.h"
     [targets]="target.h preset.h"
     [ir]="ir.h oracle.h prepack.h interp.h builtin.h ops.def dtypes.def scopes.def axes.def"
     [space]="space.h intrin/intrin.h trace/inst.def"
     [codegen]="codegen.h"
     [costmodel]="costmodel.h features.def machine.def"
     [db]="db.h"
-    [workers]="workers.h builder.h"
-    [tuner]="tuner.h lookup/lookup.h lock/lock.h interchange/interchange.h calibrate/calibrate.h calibrate/probes.def"
+    [workers]="workers.h builder.h client.h wire/keys.h"
+    [net]="graph.h kernel.h plan.h op/op.h"
+    [farm]="farm.h desk.h page.h store.h service.h asks.def metrics.def states.def reasons.def verbs.def limits.def"
+    [tuner]="tuner.h tell.h lookup/lookup.h lookup/library.h lookup/size_choice.h lock/lock.h interchange/interchange.h calibrate/calibrate.h calibrate/probes.def"
 )
 
 # Rooms with folders: which of those in its own room each may use, lowest first. Files at a room's root
@@ -74,11 +80,18 @@ declare -A floor=(
     [tuner/lookup]="calibrate"
     [tuner/interchange]=""
     [tuner/lock]="lookup"
+    [farm/service]="page"
+    [net/op]=""
+    [net/eval]="op"
+    [net/kernel]="op"
+    [net/read]="op"
+    [net/plan]="op"
     [workers/wire]=""
     [workers/sandbox]=""
     [workers/device]="sandbox"
     [workers/pool]="wire"
-    [workers/worker]="wire sandbox device"
+    [workers/spool]="wire"
+    [workers/worker]="wire sandbox device spool"
 )
 
 has() { [[ " $1 " == *" $2 "* ]]; }
@@ -91,7 +104,7 @@ for f in */*.c */*/*.c; do
     room=${f%%/*}
     [ -n "${may[$room]+x}" ] || fail "$f is in no room of the table"
 done
-for room in base runtime targets ir space codegen costmodel db workers tuner cli; do
+for room in base runtime libcall targets ir space codegen costmodel db workers tuner farm net cli; do
     grep -q "^| \`$room/\` |" docs/ARCHITECTURE.md || fail "docs/ARCHITECTURE.md has no row for $room/"
     [ "$room" = cli ] || [ -f "$room/${public[$room]%% *}" ] || fail "$room/ has no public header"
 done
@@ -122,7 +135,7 @@ while IFS=: read -r file line include; do
     case $file in
     workers/builder.[ch]) allowed="$allowed ir space codegen" ;; # the library of its own
     tuner/strategy*) allowed="base targets ir space costmodel" ;; # no log, no workers
-    cli/hone_device.c) allowed="base targets workers" ;;                 # without LLVM, XGBoost, SQLite
+    cli/hone_device.c) allowed="base libcall targets workers" ;;         # without LLVM, XGBoost, SQLite
     esac
     has "$allowed" "$from" || fail "$at: $room may not use $from"
     has "${public[$from]:-}" "$name" || fail "$at: not a public header of $from"
@@ -143,6 +156,29 @@ rooms=$(printf '%s\n' "${product[@]}" | grep -vE '^(cli|bench|examples|base)/')
 # shellcheck disable=SC2086
 report "a library prints or exits by itself" "$(grep -nE \
     '(^|[^_a-zA-Z])(printf|puts|putchar|perror|exit|abort)\(|fprintf\(std(err|out)' $rooms)"
+# Search, models and code generator know processors by their targets and presets only: in code, not in
+# comments, nor in messages that show how something is written.
+processors='x86|avx|\bsse|\b[xyz]mm\b|vnni|\bamx|aarch64|arm64|neon|\bsve|riscv|\brvv'
+report "code that knows an architecture (docs/TARGETS.md)" "$(
+    for f in "${product[@]}"; do
+        case $f in
+        codegen/emit/x86_64.c | codegen/emit/aarch64.c) ;;
+        space/* | costmodel/* | codegen/* | ir/*)
+            awk -v f="$f" '{
+                line = $0
+                while (1) {
+                    if (inside) {
+                        if (!(at = index(line, "*/"))) { line = ""; break }
+                        line = substr(line, at + 2); inside = 0
+                    }
+                    if (!(at = index(line, "/*"))) { out = out line; break }
+                    out = out substr(line, 1, at - 1); line = substr(line, at + 2); inside = 1
+                }
+                print f ":" NR ": " out; out = ""
+            }' "$f" | grep -iE ": .*($processors)" | grep -vE 'are written like|is an example of'
+            ;;
+        esac
+    done)"
 report "names in _t belong to POSIX" "$(grep -nE '^(typedef [^;]*[^a-z]|\} *)[a-z_]+_t;' "${product[@]}")"
 report "headers without a guard" "$(for f in "${product[@]}"; do
     case $f in

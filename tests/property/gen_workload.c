@@ -6,6 +6,7 @@
  * results are compared exactly. Elementary functions stand only outermost in results; the
  * comparison then allows for rounding. Integers wrap around, which any order agrees on. Loose
  * workloads do without all that: they are for whoever knows what rounding may do.
+ * Some indices are read from memory, where there may be any number.
  *
  * Sizes have names and defaults, and what depends on them is written in terms of them, so that a
  * failure gets smaller by editing numbers (shrink.c). */
@@ -159,9 +160,35 @@ static void fresh_index(maker *m, char *index, size_t n, dim *d)
     *d = v->d;
 }
 
+static buf *new_buf(maker *m, const char *prefix, hone_dtype t)
+{
+    buf *b = &m->bufs[m->n_bufs];
+    *b = (buf){.t = t};
+    snprintf(b->name, sizeof b->name, "%s%u", prefix, m->n_bufs++);
+    return b;
+}
+
+/* An index that a new input holds, which may lie anywhere. */
+static void index_from_memory(maker *m, char *index, size_t n)
+{
+    static const hone_dtype types[] = {HONE_I64, HONE_I32, HONE_I8, HONE_U8};
+    const var *v = a_var(m);
+    buf *b = new_buf(m, "A", types[below(m, HONE_LEN(types))]);
+    b->input = b->read = true;
+    b->n_dims = 1;
+    b->dims[0] = v->d;
+    m->n_inputs++;
+    m->loads++;
+    snprintf(index, n, chance(m, 50) ? "i64(%s[%s])" : "i64(%s[%s])*2 + 1", b->name, v->name);
+}
+
 /* An index into a dimension that is there already. */
 static void index_into(maker *m, const dim *d, char *index, size_t n)
 {
+    if (m->n_vars && m->n_inputs < 5 && chance(m, 3)) {
+        index_from_memory(m, index, n);
+        return;
+    }
     const var *v = m->n_vars ? a_var(m) : NULL;
     /* as a rule a variable that runs over just this dimension */
     for (unsigned k = 0; k < 2 * m->n_vars && v->d.n != d->n; k++)
@@ -176,14 +203,6 @@ static void index_into(maker *m, const dim *d, char *index, size_t n)
         snprintf(index, n, "%s %% %s", v->name, d->text);
     else
         snprintf(index, n, "min(%s, %s - 1)", v->name, d->text);
-}
-
-static buf *new_buf(maker *m, const char *prefix, hone_dtype t)
-{
-    buf *b = &m->bufs[m->n_bufs];
-    *b = (buf){.t = t};
-    snprintf(b->name, sizeof b->name, "%s%u", prefix, m->n_bufs++);
-    return b;
 }
 
 static int64_t count(const buf *b)
@@ -275,7 +294,9 @@ static val two(maker *m, hone_dtype t, unsigned depth, const char *open, const c
 /* What has no place among exact numbers, or is of no use to schedules. */
 static val loose_expr(maker *m, hone_dtype t, unsigned depth, hone_buf *out)
 {
-    static const char *const fns[] = {"exp(", "log(", "sqrt(", "tanh(", "sigmoid(", "erf("};
+    static const char *const fns[] = {
+        "exp(", "log(",  "sqrt(",     "tanh(",      "sigmoid(",      "erf(",     "sin(",
+        "cos(", "atan(", "fast exp(", "fast tanh(", "fast sigmoid(", "fast erf("};
     static const char *const bits[] = {" & ", " | ", " ^ ", " << ", " >> "};
     val v = {0}, w;
     if (!hone_dtype_is_float(t) && chance(m, 15)) {

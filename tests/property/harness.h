@@ -9,7 +9,8 @@
  *
  * gen_workload.c makes workloads, gen_trace.c traces (over every instruction of
  * space/trace/inst.def), oracle.c checks, run.c compiles and runs, watch.c and shadow.c see every
- * access of memory, shrink.c makes a failure small and case.c reads and writes it as a file.
+ * access of memory, shrink.c makes a failure small and case.c reads and writes it as a file;
+ * shapes.c draws sizes for kernels that come with hone.
  * Nothing here needs a test framework: the fuzzer uses it too. */
 #ifndef HONE_TESTS_PROPERTY_HARNESS_H
 #define HONE_TESTS_PROPERTY_HARNESS_H
@@ -147,6 +148,29 @@ const char *pair_unknown_operand(void);
 /* Runs a pair from its seed: a random trace, or (`space`) candidates of the workload's design
  * spaces. False as above. */
 bool pair_run(const pair_env *env, uint64_t seed, bool space, hone_inst_kind focus, pair_report *r);
+
+/* ---- kernels that come with hone (shapes.c) ---------------------------------------------------
+ */
+
+typedef struct pair_kernel {
+    char name[64], head[256]; /* "matmul", "matmul(M, N, K)" */
+    const char *text;         /* that has it */
+} pair_kernel;
+pair_kernel pair_kernel_of(const hone_kernel_info *info, const char *text);
+
+#define PAIR_MAX_SIZES 16
+typedef struct pair_shape {
+    char names[PAIR_MAX_SIZES][32];
+    hone_size sizes[PAIR_MAX_SIZES]; /* named by them: not to be copied */
+    unsigned n;
+} pair_shape;
+/* A program of the kernel, at random sizes, that does at most so much, or with a row of 50,000 ten
+ * times that; false: none was found. */
+bool pair_shape_draw(const pair_kernel *k, hone_rng *rng, int64_t most_work, bool long_row,
+                     pair_shape *ret, hone_program *p);
+/* "matmul f16 -D M=3", cut to n bytes. */
+void pair_shape_print(const pair_kernel *k, const char *dtype, const pair_shape *s, char *ret,
+                      size_t n);
 
 /* ---- failures (case.c, shrink.c) --------------------------------------------------------------
  */

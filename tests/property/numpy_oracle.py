@@ -24,7 +24,8 @@ FLOATS = ("f64", "f32", "f16", "bf16")
 STORED = {"f64": np.float64, "f32": np.float32, "f16": np.float16, "bf16": np.uint16,
           "i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8, "u8": np.uint8,
           "bool": np.uint8}
-FUNCTIONS = ("exp", "log", "sqrt", "tanh", "sigmoid", "erf", "pow")  # all but sqrt: stated places
+FUNCTIONS = ("exp", "log", "sqrt", "tanh", "sigmoid", "erf", "pow", "sin", "cos",
+             "atan")  # all but sqrt: stated places
 TOLERANCE = 2.0  # bounds of oracles are of first order
 
 # ---- reading ------------------------------------------------------------------------------------
@@ -181,6 +182,8 @@ class Reader:
             return a
         kind, word = self.tokens[self.at]
         self.at += 1
+        if word == "fast" and self.tokens[self.at][0] == "name" and self.tokens[self.at + 1][1] == "(":
+            word = self.take()  # of the same meaning
         if kind == "number":
             return ("constant", None, int(word) if word.isdigit() else float(word))
         if word in ("inf", "nan"):
@@ -290,6 +293,14 @@ LIBRARY = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "pow"
            "abs": np.abs, "floor": np.floor, "ceil": np.ceil, "round": np.rint, "neg": np.negative,
            "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
            "erf": lambda x: np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype)}
+
+
+def turned(f):
+    return lambda x: np.where(np.abs(x) <= 2.0**27, f(np.where(np.isfinite(x), x, 0)),
+                              np.nan).astype(x.dtype)
+
+
+LIBRARY.update({"sin": turned(np.sin), "cos": turned(np.cos), "atan": np.arctan})
 
 
 # ---- evaluating ---------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ static double tolerance_of(const hone_program *p)
         hone_op op = (hone_op)p->exprs.v[k].op;
         inexact |= op == HONE_OP_EXP || op == HONE_OP_LOG || op == HONE_OP_TANH ||
                    op == HONE_OP_SIGMOID || op == HONE_OP_ERF || op == HONE_OP_POW ||
-                   op == HONE_OP_SQRT;
+                   op == HONE_OP_SQRT || op >= HONE_OP_SIN;
     }
     for (uint32_t k = 1; k < p->buffers.n; k++)
         narrow |= p->buffers.v[k].dtype == HONE_F16 || p->buffers.v[k].dtype == HONE_BF16;

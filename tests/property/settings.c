@@ -18,7 +18,27 @@ typedef struct setting {
     "  P[h, c] = select(1 <= h and h < N0 + 1, X[h - 1, c], 0.0)\n" \
     "  Y[y, f] = sum(r < 3, c < N3) P[y + r, c] * F[r, c, f]\n"
 
+#define ATTENTION(SCORES)                                      \
+    "  input Q: f32[N0, N3]\n  input K: f32[N1, N3]\n"         \
+    "  input V: f32[N1, N2]\n  output O: f32[N0, N2]\n"        \
+    "  S[i, j] = sum(d < N3) Q[i, d] * K[j, d]\n"              \
+    "  M[i, j] = " SCORES "\n  top[i] = max(j < N1) M[i, j]\n" \
+    "  E[i, j] = exp((M[i, j] - top[i]) * 0.25)\n"             \
+    "  total[i] = sum(j < N1) E[i, j]\n"                       \
+    "  T[i, d] = sum(j < N1) E[i, j] * V[j, d]\n"              \
+    "  O[i, d] = T[i, d] / total[i]\n"
+#define AT(block, rv, loop) GET(block, rv) ",[\"ComputeAt\",[\"" rv "\",\"" loop "\"],[1,-1],[]],"
+
 static const setting settings[] = {
+    {HONE_INST_OnlineSoftmax, ATTENTION("S[i, j]"), 1,
+     "[[" GET("top", "b0") ",[\"OnlineSoftmax\",[\"b0\",3],[],[\"l1\"]]],[]]"},
+    {HONE_INST_SkipUnread, ATTENTION("select(j <= i, S[i, j], -inf)"), 1,
+     "[[" GET("O", "b0") ",[\"GetLoops\",[\"b0\"],[],[\"l1\",\"l2\"]]," AT("T", "b3", "l1")
+         AT("total", "b4", "l1") AT("E", "b5", "l1") AT("top", "b6", "l1") AT("M", "b7", "l1")
+             AT("S", "b8", "l1") "[\"OnlineSoftmax\",[\"b6\",2],[],[\"l9\"]],"
+                                 "[\"ComputeAt\",[\"b7\",\"l9\"],[1,-1],[]],"
+                                 "[\"ComputeAt\",[\"b8\",\"l9\"],[1,-1],[]],"
+                                 "[\"SkipUnread\",[\"b7\"],[],[]]],[]]"},
     {HONE_INST_SkipZeros, CONV, 1,
      "[[" GET("P", "b0") "," GET("Y",
                                  "b1") ",[\"ComputeInline\",[\"b0\"],[],[]],"
@@ -30,6 +50,16 @@ static const setting settings[] = {
                                  "b1") ",[\"GetLoops\",[\"b1\"],[],[\"l2\",\"l3\",\"l4\",\"l5\"]],"
                                        "[\"ComputeAt\",[\"b0\",\"l2\"],[1,-1],[]],["
                                        "\"RollingBuffer\",[\"b0\"],[0],[]]],[]]"},
+    {HONE_INST_ComputeInplace,
+     "  input A: f32[N0, N1]\n  output Y: f32[N0, N1]\n"
+     "  top[i] = max(k < N1) A[i, k]\n  E[i, j] = A[i, j] - top[i]\n"
+     "  total[i] = sum(k < N1) E[i, k]\n  Y[i, j] = E[i, j] * total[i]\n",
+     1,
+     "[[" GET("E", "b0") "," GET("total", "b1") "," GET(
+         "Y", "b2") ",[\"GetLoops\",[\"b2\"],[],[\"l3\",\"l4\"]],"
+                    "[\"ComputeAt\",[\"b1\",\"l3\"],[1,-1],[]],"
+                    "[\"ComputeAt\",[\"b0\",\"l3\"],[1,-1],[]],"
+                    "[\"ComputeInplace\",[\"b2\"],[0],[]]],[]]"},
     {HONE_INST_Tensorize,
      "  input A: u8[N0, N1]\n  input B: i8[N2, N1]\n  output C: i32[N0, N2]\n"
      "  C[i, j] = sum(k < N1) i32(A[i, k]) * i32(B[j, k])\n",

@@ -26,7 +26,6 @@
 #include "tests/workers/device_kernels.h"
 #include "workers/builder.h"
 
-#define MOST_SIZES 16
 #define MOST_ROWS 128
 #define THREADS 2
 
@@ -39,9 +38,8 @@ static uint64_t number(const char *name, uint64_t fallback)
 /* A kernel in one dtype, and what became of its candidates; shared by the processes. */
 typedef struct row {
     unsigned place; /* among all kernels, which its shapes depend on */
-    char name[64], dtype[8];
-    const char *text; /* that has it */
-    char head[256];
+    pair_kernel kernel;
+    char dtype[8];
     uint64_t shapes, candidates;
     uint64_t unmade;   /* no candidate, or not built, or too slow */
     uint64_t silent;   /* the check says of the kernel that it shows nothing */
@@ -73,9 +71,7 @@ static void add_rows(table *t, const char *text, const char *dtype)
         assert_true(t->n < MOST_ROWS);
         row *r = &t->rows[t->n++];
         r->place = place;
-        r->text = text;
-        snprintf(r->name, sizeof r->name, "%s", l.v[k].name);
-        snprintf(r->head, sizeof r->head, "%s", l.v[k].head);
+        r->kernel = pair_kernel_of(&l.v[k], text);
         snprintf(r->dtype, sizeof r->dtype, "%s", dtype);
     }
     hone_kernel_list_free(&l);
@@ -91,77 +87,6 @@ static char *retyped(const char *text, const char *dtype)
     }
     hone_buf_puts(&b, text);
     return hone_buf_take(&b);
-}
-
-/* ---- sizes ----------------------------------------------------------------------------------- */
-
-typedef struct shape {
-    char names[MOST_SIZES][32];
-    hone_size sizes[MOST_SIZES];
-    unsigned n;
-} shape;
-
-/* Those of "matmul(M, N, K = 3)": all that have no default, and some that have one. */
-static void draw_shape(const row *r, hone_rng *rng, bool long_row, shape *ret)
-{
-    static const int64_t most[] = {1,  2,  3,  4,   5,   7,   8,   13,  16,  17,  31,   32,   37,
-                                   61, 64, 97, 127, 128, 251, 256, 509, 512, 521, 1021, 1024, 4093};
-    uint64_t n_most = long_row ? 5 : 5 + hone_rng_below(rng, HONE_LEN(most) - 4);
-    unsigned needed = 0;
-    ret->n = 0;
-    for (const char *at = strchr(r->head, '('); at && *at != ')'; at = strpbrk(at + 1, ",)")) {
-        char *name = ret->names[ret->n];
-        int used = 0;
-        if (ret->n == MOST_SIZES || sscanf(at + 1, " %31[A-Za-z0-9_]%n", name, &used) != 1)
-            break;
-        bool optional = strcspn(at + 1, "=") < strcspn(at + 1, ",)");
-        if (optional && hone_rng_below(rng, 4))
-            continue;
-        int64_t v = optional ? (int64_t)hone_rng_below(rng, 4) : most[hone_rng_below(rng, n_most)];
-        ret->sizes[ret->n++] = (hone_size){name, v};
-        needed += !optional;
-    }
-    if (long_row && needed) /* the last is as a rule the length of what is summed */
-        for (unsigned k = 0, at = hone_rng_below(rng, 2) ? needed - 1
-                                                         : (unsigned)hone_rng_below(rng, needed);
-             k <= at; k++)
-            if (k == at)
-                ret->sizes[k].value = 50000;
-}
-
-/* A program of the kernel that does at most so much; false: none was found. */
-static bool draw_program(const row *r, hone_rng *rng, int64_t most_work, bool long_row, shape *ret,
-                         hone_program *p)
-{
-    if (long_row)
-        most_work *= 10;
-    for (unsigned tries = 0; tries < 500; tries++) {
-        hone_error err = {0};
-        if (long_row && tries == 100) { /* not every kernel has one that is this small */
-            long_row = false;
-            most_work /= 10;
-        }
-        draw_shape(r, rng, long_row, ret);
-        if (hone_workload_parse("builtin", r->text, strlen(r->text), r->name, ret->sizes, ret->n, p,
-                                &err) != HONE_OK) {
-            *p = (hone_program){0};
-            continue;
-        }
-        int64_t work = pair_work(p);
-        if (work <= most_work && work * 50 >= (int64_t)hone_rng_below(rng, (uint64_t)most_work))
-            return true;
-        hone_program_fini(p);
-        *p = (hone_program){0};
-    }
-    return false;
-}
-
-static void print_shape(const row *r, const shape *s, char *ret, size_t n)
-{
-    size_t at = (size_t)snprintf(ret, n, "%s %s", r->name, r->dtype);
-    for (unsigned k = 0; k < s->n && at < n; k++)
-        at += (size_t)snprintf(ret + at, n - at, " -D %s=%" PRId64, s->sizes[k].name,
-                               s->sizes[k].value);
 }
 
 /* ---- candidates ------------------------------------------------------------------------------ */
@@ -193,7 +118,7 @@ static void keep(const row *r, const char *what, const char *program, const char
     hone_buf b = {0};
     char path[160];
     hone_buf_printf(&b, "# %s: %s\n%s---\n%s\n", what, why, program, trace);
-    snprintf(path, sizeof path, "rejected-%s-%s-%u-%u", r->name, r->dtype, shape_no, n);
+    snprintf(path, sizeof path, "rejected-%s-%s-%u-%u", r->kernel.name, r->dtype, shape_no, n);
     if (hone_file_write(path, b.s, b.n, NULL) != HONE_OK)
         print_error("%s cannot be written\n", path);
     hone_buf_free(&b);
@@ -251,15 +176,15 @@ static void one_candidate(worker *w, row *r, const candidates *of, hone_rng *rng
 static void one_shape(worker *w, row *r, unsigned shape_no, uint64_t seed)
 {
     hone_rng rng;
-    shape sizes;
+    pair_shape sizes;
     hone_program p = {0};
     hone_error err = {0};
     char what[512];
     hone_rng_seed(&rng, seed);
-    if (!draw_program(r, &rng, (int64_t)number("HONE_WORK", 20000), hone_rng_below(&rng, 4) == 0,
-                      &sizes, &p))
+    if (!pair_shape_draw(&r->kernel, &rng, (int64_t)number("HONE_WORK", 20000),
+                         hone_rng_below(&rng, 4) == 0, &sizes, &p))
         return;
-    print_shape(r, &sizes, what, sizeof what);
+    pair_shape_print(&r->kernel, r->dtype, &sizes, what, sizeof what);
     hone_buf b = {0};
     hone_program_print(&p, &b);
     candidates of = {.program = b.s, .what = what, .shape_no = shape_no};
@@ -293,7 +218,7 @@ static int work(table *t, unsigned which, unsigned of)
 {
     worker w = {.t = t};
     hone_error err = {0};
-    if (hone_nursery_start(SANDBOX, &w.nursery, &err) != HONE_OK ||
+    if (hone_nursery_start(SANDBOX, NULL, 0, &w.nursery, &err) != HONE_OK ||
         hone_target_native(&w.target, &err) != HONE_OK) {
         print_error("%s\n", err.message);
         return 1;
@@ -347,8 +272,8 @@ static void no_candidate_is_rejected(void **state)
         const row *r = &t->rows[k];
         printf("%-28s %-5s %7" PRIu64 " %10" PRIu64 " %7" PRIu64 " %7" PRIu64 " %8" PRIu64
                " %8.3g\n",
-               r->name, r->dtype, r->shapes, r->candidates, r->unmade, r->silent, r->rejected,
-               r->worst);
+               r->kernel.name, r->dtype, r->shapes, r->candidates, r->unmade, r->silent,
+               r->rejected, r->worst);
         shapes += r->shapes;
         tried += r->candidates;
         rejected += r->rejected;

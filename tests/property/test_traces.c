@@ -67,6 +67,8 @@ static const subject subjects[] = {
     {"matmul_b2", {{"M", 11}, {"N", 35}, {"K", 96}}, 3, 0},
     {"transpose_batch_matmul", {{"B", 2}, {"L", 17}, {"H", 3}, {"D", 11}}, 4, 0},
     {"attention", {{"B", 1}, {"H", 3}, {"L", 13}, {"D", 11}}, 4, 1e-5},
+    {"attention", {{"B", 1}, {"H", 1}, {"L", 101}, {"D", 19}}, 4, 1e-5},
+    {"attention_causal", {{"B", 1}, {"H", 2}, {"L", 77}, {"D", 11}}, 4, 1e-5},
     {"norm", {{"B", 3}, {"M", 13}, {"N", 19}}, 3, 1e-6},
     {"bias_gelu", {{"M", 13}, {"N", 71}}, 2, 1e-4},
     {"add_mul_relu", {{"M", 13}, {"N", 71}}, 2, 0},
@@ -74,6 +76,7 @@ static const subject subjects[] = {
     {"row_sum", {{"M", 13}, {"N", 37}}, 2, 0},
     {"row_max", {{"M", 13}, {"N", 37}}, 2, 0},
     {"softmax", {{"M", 11}, {"N", 37}}, 2, 1e-5},
+    {"softmax", {{"M", 5}, {"N", 300}}, 2, 1e-5}, /* in place */
     {"layernorm", {{"M", 9}, {"N", 43}}, 2, 1e-4},
 };
 

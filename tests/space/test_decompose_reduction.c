@@ -106,13 +106,39 @@ static void decompose_of_repeated_sum(void **state)
     end_same(&before, &p);
 }
 
+/* A part of a sum, one for each iteration of a loop outside: the last part is shorter, which is a
+ * condition on element and step, but each part has a first step. */
+static void decompose_of_parts(void **state)
+{
+    (void)state;
+#define PARTS(COND)                                                \
+    "program p {\n"                                                \
+    "  buffer X: f32[8] input\n"                                   \
+    "  buffer Y: f32[3] output\n"                                  \
+    "  for o in 3 {\n"                                             \
+    "    for r in 3 {\n"                                           \
+    "      block Y(v: 3 = o, reduce w: 3 = r) where " COND " {\n"  \
+    "        init 0.0\n"                                           \
+    "        Y[v] = Y[v] + select(v*3 + w < 8, X[v*3 + w], 0.0)\n" \
+    "      }\n    }\n  }\n}\n"
+    hone_program p = load_program(PARTS("o*3 + r < 8")), before = copy_program(&p);
+    hone_stmt init;
+    APPLY(hone_prim__decompose_reduction(&p, block_of(&p, "Y"), loop_of(&p, "Y", 1), &init, err));
+    assert_false(hone_stmt_at(&p, init)->where.i);
+    end_same(&before, &p);
+    p = load_program(PARTS("o*3 + r < 6")); /* the last has none */
+    CHECK_REJECTED(
+        &p, HONE_REJECT_REDUCE,
+        hone_prim__decompose_reduction(&p, block_of(&p, "Y"), loop_of(&p, "Y", 1), &init, err));
+    hone_program_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decompose_effect),
-        cmocka_unit_test(decompose_everywhere),
-        cmocka_unit_test(decompose_rejected),
-        cmocka_unit_test(decompose_of_repeated_sum),
+        cmocka_unit_test(decompose_effect),   cmocka_unit_test(decompose_everywhere),
+        cmocka_unit_test(decompose_rejected), cmocka_unit_test(decompose_of_repeated_sum),
+        cmocka_unit_test(decompose_of_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

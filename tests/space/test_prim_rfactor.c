@@ -159,6 +159,32 @@ static void rfactor_rejected(void **state)
     hone_program_fini(&p);
 }
 
+/* The nests that come out stand alike, whether the outermost loop of the sum, which loops over
+ * elements stand in, has one iteration or several. */
+static void rfactor_around_elements(void **state)
+{
+    (void)state;
+    static const int64_t steps[] = {8, 24};
+    for (unsigned k = 0; k < HONE_LEN(steps); k++) {
+        char *text = hone_xasprintf("program rows {\n"
+                                    "  buffer X: f32[3, %d] input\n  buffer Y: f32[3] output\n"
+                                    "  for o in 1 {\n    for i in 3 {\n      for k in %d {\n"
+                                    "        block Y(v: 3 = i, reduce vk: %d = k) {\n"
+                                    "          init 0.0\n          Y[v] = Y[v] + X[v, vk]\n"
+                                    "        }\n      }\n    }\n  }\n}\n",
+                                    (int)steps[k], (int)steps[k], (int)steps[k]);
+        hone_program p = load_program(text), base = copy_program(&p);
+        hone_stmt rf, loops[4];
+        split_loop(&p, "Y", 2, 0, 8);
+        REORDER(&p, "Y", 0, 2, 1, 3); /* o k_0 i k_1 */
+        APPLY(hone_prim__rfactor(&p, loop_of(&p, "Y", 3), -1, &rf, err));
+        assert_int_equal(hone_loops_of(&p, rf, loops, 4), 4);
+        assert_int_equal(hone_loops_of(&p, block_of(&p, "Y"), loops, 4), 2);
+        end_same(&base, &p);
+        free(text);
+    }
+}
+
 static void rfactor_round_trip(void **state)
 {
     (void)state;
@@ -183,9 +209,9 @@ static void rfactor_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rfactor_effect),      cmocka_unit_test(rfactor_means_the_same),
-        cmocka_unit_test(rfactor_in_products), cmocka_unit_test(rfactor_rejected),
-        cmocka_unit_test(rfactor_round_trip),
+        cmocka_unit_test(rfactor_effect),          cmocka_unit_test(rfactor_means_the_same),
+        cmocka_unit_test(rfactor_in_products),     cmocka_unit_test(rfactor_rejected),
+        cmocka_unit_test(rfactor_around_elements), cmocka_unit_test(rfactor_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

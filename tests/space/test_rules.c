@@ -45,6 +45,37 @@ static const char columns[] = "kernel columns() {\n"
                               "  C[i, j] = sum(k < 70) A[i, k] * B[k, j]\n"
                               "}\n";
 
+static const char long_rows[] = "kernel rows() {\n"
+                                "  input X: f32[3, 200]\n"
+                                "  output Y: f32[3, 200]\n"
+                                "  total[i] = sum(k < 200) X[i, k]\n"
+                                "  E[i, j] = exp(X[i, j] - total[i])\n"
+                                "  all[i] = sum(k < 200) E[i, k]\n"
+                                "  Y[i, j] = E[i, j] * all[i]\n"
+                                "}\n";
+
+static const char scaled[] = "kernel scaled() {\n"
+                             "  input X: f32[3, 64]\n"
+                             "  output Y: f32[3, 64]\n"
+                             "  top[i] = max(k < 64) X[i, k]\n"
+                             "  Y[i, j] = X[i, j] * top[i]\n"
+                             "}\n";
+
+static const char elements[] = "kernel elements() {\n"
+                               "  input X: f32[3, 70]\n"
+                               "  input s: f32[1]\n"
+                               "  output Y: f32[3, 70]\n"
+                               "  Y[i, j] = X[i, j] * s[0]\n"
+                               "}\n";
+
+/* An output beyond the second cache, along whose rows something else is read. */
+static const char large[] = "kernel large() {\n"
+                            "  input X: f32[1024, 1024]\n"
+                            "  input b: f32[1024]\n"
+                            "  output Y: f32[1024, 1024]\n"
+                            "  Y[i, j] = X[i, j] * b[j]\n"
+                            "}\n";
+
 static hone_space *space_of(const char *text, int32_t threads)
 {
     static const hone_target target = {.vector_bytes = 64,
@@ -85,7 +116,6 @@ static void rows_of_softmax(void **state)
                 "  buffer X: f32[4, 40] input\n"
                 "  buffer Y: f32[4, 40] output\n"
                 "  buffer top: f32[4]\n"
-                "  buffer E: f32[4, 40]\n"
                 "  buffer total: f32[4]\n"
                 "  buffer total.rf: f32[4, 16]\n"
                 "  buffer total.rf.rf: f32[4, 4, 16]\n"
@@ -125,7 +155,7 @@ static void rows_of_softmax(void **state)
                 "          for ax1_2 in 16 vectorized {\n"
                 "            block E(vi: 4 = i, vj: 40 = ax1_1_1*16 + ax1_2) where ax1_1_1*16 + "
                 "ax1_2 < 40 {\n"
-                "              E[vi, vj] = exp(X[vi, vj] - top[vi])\n"
+                "              Y[vi, vj] = exp(X[vi, vj] - top[vi])\n"
                 "            }\n"
                 "          }\n"
                 "        }\n"
@@ -138,7 +168,7 @@ static void rows_of_softmax(void **state)
                 "            block total_rf_rf(v0: 4 = i, v1: 16 = ax1_1_2, v2: 4 = ax1_0_1_1) {\n"
                 "              init 0.0\n"
                 "              total.rf.rf[v0, v2, v1] = total.rf.rf[v0, v2, v1] + select(v1 + "
-                "v2*16 < 40 and v2 < 3, E[v0, v1 + v2*16], 0.0)\n"
+                "v2*16 < 40 and v2 < 3, Y[v0, v1 + v2*16], 0.0)\n"
                 "            }\n"
                 "          }\n"
                 "        }\n"
@@ -162,7 +192,7 @@ static void rows_of_softmax(void **state)
                 "      for j_1 in 4 unrolled {\n"
                 "        for j_2 in 16 vectorized {\n"
                 "          block Y(vi: 4 = i, vj: 40 = j_1*16 + j_2) where j_1*16 + j_2 < 40 {\n"
-                "            Y[vi, vj] = E[vi, vj] * (1.0 / total[vi])\n"
+                "            Y[vi, vj] = Y[vi, vj] * (1.0 / total[vi])\n"
                 "          }\n"
                 "        }\n"
                 "      }\n"
@@ -374,6 +404,127 @@ static void tiles_of_pooling(void **state)
         "}\n");
 }
 
+/* The second way: two rows at once. */
+static void rows_together(void **state)
+{
+    (void)state;
+    check_first(
+        scaled, 1, 1,
+        "program scaled {\n"
+        "  buffer X: f32[3, 64] input\n"
+        "  buffer Y: f32[3, 64] output\n"
+        "  buffer top: f32[3]\n"
+        "  buffer top.rf: f32[3, 16]\n"
+        "  buffer top.rf.rf: f32[3, 4, 16]\n"
+        "  for i_0 in 2 parallel {\n"
+        "    for ax1_0_0 in 1 {\n"
+        "      for ax0 in 2 unrolled {\n"
+        "        for ax1_0_1 in 4 unrolled {\n"
+        "          for ax1_1 in 16 vectorized {\n"
+        "            block top_rf_rf(v0: 3 = i_0*2 + ax0, v1: 16 = ax1_1, v2: 4 = ax1_0_1) where "
+        "i_0*2 + ax0 < 3 {\n"
+        "              init -inf\n"
+        "              top.rf.rf[v0, v2, v1] = max(top.rf.rf[v0, v2, v1], X[v0, v1 + v2*16])\n"
+        "            }\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for ax0_1 in 2 unrolled {\n"
+        "      for ax1 in 4 unrolled {\n"
+        "        for ax2 in 16 vectorized {\n"
+        "          block top_rf(v0: 3 = i_0*2 + ax0_1, v1: 16 = ax2, reduce vr: 4 = ax1) where "
+        "i_0*2 + ax0_1 < 3 {\n"
+        "            init -inf\n"
+        "            top.rf[v0, v1] = max(top.rf[v0, v1], top.rf.rf[v0, vr, v1])\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for ax0_2 in 2 unrolled {\n"
+        "      for ax1_2 in 16 vectorized {\n"
+        "        block top(vi: 3 = i_0*2 + ax0_2, reduce vr: 16 = ax1_2) where i_0*2 + ax0_2 < 3 "
+        "{\n"
+        "          init -inf\n"
+        "          top[vi] = max(top[vi], top.rf[vi, vr])\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "    for j_0_0 in 1 {\n"
+        "      for i_1 in 2 unrolled {\n"
+        "        for j_0_1 in 4 unrolled {\n"
+        "          for j_1 in 16 vectorized {\n"
+        "            block Y(vi: 3 = i_0*2 + i_1, vj: 64 = j_1 + j_0_1*16) where i_0*2 + i_1 < 3 "
+        "@hone.stream=0 {\n"
+        "              Y[vi, vj] = X[vi, vj] * top[vi]\n"
+        "            }\n"
+        "          }\n"
+        "        }\n"
+        "      }\n"
+        "    }\n"
+        "  }\n"
+        "}\n");
+}
+
+/* Exponentials are computed in the output, or not, in either way. */
+static void exponentials_in_the_output(void **state)
+{
+    (void)state;
+    hone_space *sp = space_of(long_rows, 1);
+    assert_int_equal(sp->traces.n, 4);
+    for (unsigned k = 0; k < 4; k++) {
+        hone_sched s = {0};
+        APPLY(hone_space_finish(sp, &sp->traces.v[k], &s, err));
+        char *text = program_text(&s.prog);
+        assert_int_equal(strstr(text, "Y[vi, vj] = exp(X[vi, vj] - total[vi])") != NULL, k < 2);
+        assert_int_equal(strstr(text, "Y[vi, vj] = Y[vi, vj] * all[vi]") != NULL, k < 2);
+        assert_int_equal(strstr(text, " in 2 unrolled") != NULL, k % 2);
+        free(text);
+        hone_sched_fini(&s);
+    }
+    hone_space_free(sp);
+}
+
+/* One loop over all that there is. */
+static void elements_as_one_row(void **state)
+{
+    (void)state;
+    check_first(elements, 1, 0,
+                "program elements {\n"
+                "  buffer X: f32[3, 70] input\n"
+                "  buffer s: f32[1] input\n"
+                "  buffer Y: f32[3, 70] output\n"
+                "  for i_j_fused_0 in 7 parallel {\n"
+                "    for i_j_fused_1 in 2 unrolled {\n"
+                "      for i_j_fused_2 in 16 vectorized {\n"
+                "        block Y(vi: 3 = (i_j_fused_0*32 + i_j_fused_1*16 + i_j_fused_2) // 70, "
+                "vj: 70 = (i_j_fused_0*32 + i_j_fused_1*16 + i_j_fused_2) % 70) where "
+                "i_j_fused_0*32 + i_j_fused_1*16 + i_j_fused_2 < 210 @hone.stream=0 {\n"
+                "          Y[vi, vj] = X[vi, vj] * s[0]\n"
+                "        }\n"
+                "      }\n"
+                "    }\n"
+                "  }\n"
+                "}\n");
+}
+
+/* Whether stores pass by the caches is a decision, where the output is large. */
+static void large_outputs(void **state)
+{
+    (void)state;
+    hone_space *sp = space_of(large, 1);
+    char *text = hone_trace_text(&sp->traces.v[0]);
+    assert_non_null(strstr(text, "[\"SampleCategorical\",[],[[0,1],[0.5,0.5]],[\"v2\"]]"));
+    assert_non_null(strstr(text, "[\"Annotate\",[\"b0\",\"v2\"],[\"hone.stream\"],[]]"));
+    free(text);
+    hone_space_free(sp);
+    sp = space_of(elements, 1);
+    text = hone_trace_text(&sp->traces.v[0]);
+    assert_non_null(strstr(text, "[\"SampleCategorical\",[],[[0],[1.0]],"));
+    free(text);
+    hone_space_free(sp);
+}
+
 /* No decision makes another one illegal. */
 static void samples_hold(void **state)
 {
@@ -381,8 +532,8 @@ static void samples_hold(void **state)
     static const struct {
         const char *text;
         int32_t threads;
-    } cases[] = {{softmax, 1}, {softmax, 8}, {one_row, 1}, {one_row, 4},
-                 {pool, 1},    {pool, 3},    {column, 1},  {column, 2}};
+    } cases[] = {{softmax, 1}, {softmax, 8}, {one_row, 1}, {one_row, 4},   {pool, 1},
+                 {pool, 3},    {column, 1},  {column, 2},  {long_rows, 2}, {elements, 2}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, cases[k].threads);
         hone_sched s = {0};
@@ -441,6 +592,10 @@ int main(void)
         cmocka_unit_test(pieces_of_a_row),
         cmocka_unit_test(rows_times_a_column),
         cmocka_unit_test(tiles_of_pooling),
+        cmocka_unit_test(rows_together),
+        cmocka_unit_test(exponentials_in_the_output),
+        cmocka_unit_test(elements_as_one_row),
+        cmocka_unit_test(large_outputs),
         cmocka_unit_test(samples_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,7 @@ static hone_target read_x86(const leaf *of, uint64_t xcr0)
     hone_targets__x86_64_read(cpuid, xcr0, &h);
     snprintf(t.cpu, sizeof t.cpu, "%s", h.cpu);
     hone_targets__host_features(&hone_targets__x86_64, &h, t.features);
-    hone_targets__find_vectors(&t);
+    hone_targets__find_vectors(&t, h.vector_bytes);
     return t;
 }
 
@@ -155,10 +155,10 @@ static void aarch64(void **state)
     hone_preset_found h;
     hone_target t = {.triple = "aarch64-unknown-linux-gnu"};
     /* a Neoverse N1 as Linux describes it */
-    hone_targets__aarch64_read(0x119fff, 0, 0x413fd0c1, &h);
+    hone_targets__aarch64_read(0x119fff, 0, 0x413fd0c1, 0, &h);
     snprintf(t.cpu, sizeof t.cpu, "%s", h.cpu);
     hone_targets__host_features(&hone_targets__aarch64, &h, t.features);
-    hone_targets__find_vectors(&t);
+    hone_targets__find_vectors(&t, h.vector_bytes);
     assert_string_equal(t.cpu, "neoverse-n1");
     lists(&t, "neon,fp-armv8,crc,lse,rdm,aes,sha2,fullfp16,dotprod,rcpc", "sve,bf16,i8mm,sme,sha3");
     assert_int_equal(t.vector_bytes, 16);
@@ -168,13 +168,79 @@ static void aarch64(void **state)
     assert_true(hone_target_can_run(&t, &n1));
     assert_false(hone_target_can_run(&t, &v1));
     /* without PMULL LLVM's "aes" is not there */
-    hone_targets__aarch64_read(0xb, 0, 0, &h);
+    hone_targets__aarch64_read(0xb, 0, 0, 0, &h);
     hone_targets__host_features(&hone_targets__aarch64, &h, t.features);
     assert_string_equal(h.cpu, "generic");
     lists(&t, "neon", "aes,sve");
-    hone_targets__aarch64_read(UINT64_MAX, UINT64_MAX, 0, &h);
+    hone_targets__aarch64_read(UINT64_MAX, UINT64_MAX, 0, 0, &h);
     hone_targets__host_features(&hone_targets__aarch64, &h, t.features);
     lists(&t, "sve2,sme,sme2,bf16,i8mm,f64mm", "");
+}
+
+/* How long SVE's vectors are: what the machine says, not what its kind has; code for 256 bits runs
+ * where they are at least so long. */
+static void sve_lengths(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t says;
+        int32_t bytes;
+    } all[] = {{0, 16}, {16, 16}, {32, 32}, {48, 32}, {64, 64}, {256, 256}};
+    const uint64_t caps = 0x119fff | 1u << 22;
+    hone_target v1;
+    char what[64];
+    assert_int_equal(hone_target_named("neoverse-v1", &v1, NULL), HONE_OK);
+    assert_int_equal(v1.vector_bytes, 32);
+    snprintf(v1.features, sizeof v1.features, "-sha3,-sm4,-fp16fml,-complxnum,-jsconv,-bf16,-i8mm");
+    for (size_t k = 0; k < HONE_LEN(all); k++) {
+        hone_preset_found h;
+        hone_target t = {.triple = "aarch64-unknown-linux-gnu"};
+        hone_targets__aarch64_read(caps, 0, 0x411fd400, all[k].says, &h);
+        snprintf(t.cpu, sizeof t.cpu, "%s", h.cpu);
+        hone_targets__host_features(&hone_targets__aarch64, &h, t.features);
+        hone_targets__find_vectors(&t, h.vector_bytes);
+        assert_string_equal(t.cpu, "neoverse-v1");
+        assert_int_equal(t.vector_bytes, all[k].bytes);
+        hone_target needed = t;
+        needed.vector_bytes = 32;
+        assert_int_equal(hone_target_can_run(&t, &needed), all[k].bytes >= 32);
+        if (all[k].bytes < 32) {
+            assert_true(hone_target_lacks(&t, &needed, what));
+            assert_string_equal(what, "sve of 256 bits");
+        }
+    }
+    hone_target_need needs[HONE_TARGET_MAX_NEEDS];
+    unsigned n, found = 0;
+    snprintf(v1.features, sizeof v1.features, "-rand");
+    assert_int_equal(hone_target_needs(&v1, needs, &n, NULL), HONE_OK);
+    for (unsigned k = 0; k < n; k++)
+        if (needs[k].reg == HONE_TARGET_VECTORS) {
+            assert_int_equal(needs[k].mask, 2);
+            found++;
+        }
+    assert_int_equal(found, 1);
+}
+
+static void arm(void **state)
+{
+    (void)state;
+    hone_preset_found h;
+    hone_target t = {.triple = "armv7-unknown-linux-gnueabihf"};
+    /* a Cortex-A7 as Linux describes it: half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva
+     * idivt vfpd32 */
+    hone_targets__arm_read(0xfb0d6, 0x41, 0xc07, &h);
+    snprintf(t.cpu, sizeof t.cpu, "%s", h.cpu);
+    hone_targets__host_features(&hone_targets__arm, &h, t.features);
+    hone_targets__find_vectors(&t, h.vector_bytes);
+    assert_string_equal(t.cpu, "cortex-a7");
+    lists(&t, "vfp2,vfp3,vfp4,fp16,neon,hwdiv,hwdiv-arm", "");
+    assert_int_equal(t.vector_bytes, 16);
+    assert_int_equal(t.vector_registers, 16);
+    /* half of the registers, and no multiply-add */
+    hone_targets__arm_read(0x60d6, 0x56, 0x581, &h);
+    hone_targets__host_features(&hone_targets__arm, &h, t.features);
+    assert_string_equal(h.cpu, "generic");
+    lists(&t, "vfp2", "vfp3,vfp4,fp16,neon,hwdiv");
 }
 
 static void riscv64(void **state)
@@ -186,7 +252,7 @@ static void riscv64(void **state)
     hone_targets__riscv64_read(imafdc | v, 0x3f, 0x710, 0x8000000058000001, 32, &h);
     snprintf(t.cpu, sizeof t.cpu, "%s", h.cpu);
     hone_targets__host_features(&hone_targets__riscv64, &h, t.features);
-    hone_targets__find_vectors(&t);
+    hone_targets__find_vectors(&t, h.vector_bytes);
     assert_string_equal(t.cpu, "spacemit-x60");
     lists(&t, "m,a,f,d,c,v,zve64d,zvl128b,zvl256b,zba,zbb,zbs", "zvl512b,zfh");
     assert_int_equal(t.vector_bytes, 32);
@@ -197,9 +263,17 @@ static void riscv64(void **state)
     hone_targets__riscv64_read(imafdc, 0, 0, 0, 0, &h);
     hone_targets__host_features(&hone_targets__riscv64, &h, t.features);
     snprintf(t.cpu, sizeof t.cpu, "%s", h.cpu);
-    hone_targets__find_vectors(&t);
+    hone_targets__find_vectors(&t, h.vector_bytes);
     lists(&t, "m,d", "v,zve32x,zvl128b");
     assert_int_equal(t.vector_registers, 8);
+    /* a kernel before 6.4, which tells in /proc/cpuinfo only */
+    hone_targets__riscv64_isa("rv64imafdcv_zicbom_zba_zbb_zfh_zve32f_new", &h);
+    hone_targets__host_features(&hone_targets__riscv64, &h, t.features);
+    lists(&t, "m,d,zba,zbb", "v,zve32x,zbs,zfh"); /* zfh has zfhmin in it, which is not told */
+    hone_targets__riscv64_read(imafdc | v, 0, 0, 0, 16, &h);
+    hone_targets__riscv64_isa("rv64imafdcv_zvfhmin_zbs", &h);
+    hone_targets__host_features(&hone_targets__riscv64, &h, t.features);
+    lists(&t, "v,zvl128b,zvfhmin,zbs", "zvl256b,zba");
 }
 
 /* ---- caches ---------------------------------------------------------------------------------- */
@@ -268,8 +342,10 @@ static void this_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(intel_server), cmocka_unit_test(unknown), cmocka_unit_test(names),
-        cmocka_unit_test(aarch64),      cmocka_unit_test(riscv64), cmocka_unit_test(caches),
+        cmocka_unit_test(intel_server), cmocka_unit_test(unknown),
+        cmocka_unit_test(names),        cmocka_unit_test(aarch64),
+        cmocka_unit_test(sve_lengths),  cmocka_unit_test(arm),
+        cmocka_unit_test(riscv64),      cmocka_unit_test(caches),
         cmocka_unit_test(this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "targets/target.h"
+#include "targets/internal.h"
 
 static const char text[] =
     "{\"cache-line-bytes\":64,\"fma-latency\":4,\"fma-per-cycle\":2,\"kind\":\"llvm\","
@@ -132,6 +132,45 @@ static hone_target cpu_of(const char *triple, const char *cpu, const char *featu
 }
 
 /* What a list does not mention comes from the processor. */
+/* Of all features at once what is said of each alone, whatever is on a list and whatever the
+ * processor. */
+static void all_are_as_each(void **state)
+{
+    (void)state;
+    static const char *const triples[] = {"x86_64-pc-linux-gnu", "aarch64-unknown-linux-gnu",
+                                          "riscv64-unknown-linux-gnu", "sparc-sun-solaris"};
+    hone_rng rng;
+    unsigned on = 0, off = 0;
+    hone_rng_seed(&rng, 4);
+    for (unsigned turn = 0; turn < 600; turn++) {
+        hone_target t = {.cores = 1};
+        snprintf(t.triple, sizeof t.triple, "%s", triples[turn % 4]);
+        const hone_preset *p = hone_preset_of(&t);
+        unsigned n = 0, cpus = 0, at = 0;
+        while (p->features[n].name)
+            n++;
+        while (p->cpus && p->cpus[cpus].name)
+            cpus++;
+        unsigned cpu = (unsigned)hone_rng_below(&rng, cpus + 1);
+        snprintf(t.cpu, sizeof t.cpu, "%s", cpu < cpus ? p->cpus[cpu].name : "of no table");
+        for (unsigned k = 0; n > 0 && k < turn % 9; k++)
+            at += (unsigned)snprintf(
+                t.features + at, sizeof t.features - at, "%s%c%s", at ? "," : "",
+                "+-"[hone_rng_below(&rng, 2)],
+                hone_rng_below(&rng, 12) ? p->features[hone_rng_below(&rng, n)].name : "unknown");
+        bool all[256] = {false};
+        hone_targets__all(p, &t, all);
+        for (unsigned k = 0; k < n; k++) {
+            const char *name = p->features[k].name;
+            if (all[k] != hone_targets__has(p, &t, name, strlen(name)))
+                fail_msg("%s of %s, %s: %d", name, t.cpu, t.features, all[k]);
+            *(all[k] ? &on : &off) += 1;
+        }
+        assert_int_equal(hone_target_beyond(&t, &t), 0);
+    }
+    assert_true(on > 1000 && off > 1000);
+}
+
 static void by_processor(void **state)
 {
     (void)state;
@@ -186,9 +225,10 @@ static void peaks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(refusals), cmocka_unit_test(classes),
-        cmocka_unit_test(features),   cmocka_unit_test(can_run),  cmocka_unit_test(by_processor),
-        cmocka_unit_test(peaks),
+        cmocka_unit_test(round_trip), cmocka_unit_test(refusals),
+        cmocka_unit_test(classes),    cmocka_unit_test(features),
+        cmocka_unit_test(can_run),    cmocka_unit_test(by_processor),
+        cmocka_unit_test(peaks),      cmocka_unit_test(all_are_as_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

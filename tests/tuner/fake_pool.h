@@ -115,6 +115,12 @@ typedef struct fake_want {
     const hone_strategy *strategy; /* NULL: the default */
     bool alone;
     int32_t threads; /* 0: one */
+    const hone_libcall *libraries;
+    unsigned n_libraries;
+    /* Who writes the log, as of hone_session_port; the session then only reads it. */
+    hone_status (*write)(void *ctx, hone_session_write_fn fn, void *fn_ctx, hone_error *err);
+    hone_status (*store)(void *ctx, const hone_db_record *r, const hone_db_sample *samples,
+                         uint32_t n, const hone_db_session *row, hone_error *err);
 } fake_want;
 
 static inline fake_user *fake_start(fake_pool *f, unsigned k, const fake_want *w)
@@ -127,22 +133,25 @@ static inline fake_user *fake_start(fake_pool *f, unsigned k, const fake_want *w
     *u = (fake_user){.target = simulated_target(), .program = simulated_kernel("matmul", sizes, 3)};
     snprintf(u->sizes, sizeof u->sizes, "{\"M\":%d,\"N\":%d,\"K\":%d}", (int)size, (int)size,
              (int)size);
-    if (hone_db_open(path, HONE_DB_WRITE | HONE_DB_CREATE, &u->db, &err) != HONE_OK)
+    if (hone_db_open(path, w->write ? HONE_DB_READ : HONE_DB_WRITE | HONE_DB_CREATE, &u->db, &err))
         fail_msg("%s", err.message);
     free(path);
-    hone_session_options o = {.program = &u->program,
-                              .sizes = u->sizes,
-                              .target = &u->target,
-                              .llvm_version = "none",
-                              .threads = w->threads ? w->threads : 1,
-                              .trials = w->trials,
-                              .time_ms = w->time_ms,
-                              .seed = w->seed ? w->seed : 1,
-                              .strategy = w->strategy,
-                              .alone = w->alone,
-                              .db = u->db,
-                              .exclusive = w->exclusive,
-                              .port = {f, fake_new_id, fake_able, fake_in_hand}};
+    hone_session_options o = {
+        .program = &u->program,
+        .sizes = u->sizes,
+        .target = &u->target,
+        .llvm_version = "none",
+        .threads = w->threads ? w->threads : 1,
+        .trials = w->trials,
+        .time_ms = w->time_ms,
+        .seed = w->seed ? w->seed : 1,
+        .strategy = w->strategy,
+        .alone = w->alone,
+        .db = u->db,
+        .libraries = w->libraries,
+        .n_libraries = w->n_libraries,
+        .exclusive = w->exclusive,
+        .port = {f, fake_new_id, fake_able, fake_in_hand, w->write, w->store}};
     if (hone_session_new(&o, f->now_ns, &u->session, &err) != HONE_OK)
         fail_msg("%s", err.message);
     u->r = hone_session_get_result(u->session);

@@ -15,12 +15,14 @@ typedef struct mnk {
 typedef struct test_log {
     char folder[64];
     char *path;
-    hone_db *db; /* the writer */
+    hone_db *db;     /* the writer */
+    int64_t session; /* of records that are put; 0: none */
 } test_log;
 
 static inline void log_open(test_log *l)
 {
     snprintf(l->folder, sizeof l->folder, "/tmp/hone-lookup-XXXXXX");
+    l->session = 0;
     assert_non_null(mkdtemp(l->folder));
     l->path = hone_xasprintf("%s/hone.db", l->folder);
     SMALL_CHECK(hone_db_open(l->path, HONE_DB_WRITE | HONE_DB_CREATE, &l->db, err));
@@ -72,6 +74,7 @@ static inline void log_put(test_log *l, mnk size, const hone_target *t, int32_t 
                                                      .trace_hash = hone_trace_hash(trace),
                                                      .trace = body,
                                                      .time_ns = time_ns,
+                                                     .session_id = l->session,
                                                      .checked = "reference"},
                                    NULL, 0, NULL, NULL, err));
     free(class);
@@ -80,6 +83,13 @@ static inline void log_put(test_log *l, mnk size, const hone_target *t, int32_t 
     free(target_text);
     hone_buf_free(&text);
     hone_program_fini(&p);
+}
+
+/* A session of such records, or what it has noted since, as JSON. */
+static inline void log_session(test_log *l, const char *state)
+{
+    SMALL_CHECK(hone_db_session_save(l->db, &(hone_db_session){.id = l->session, .state = state},
+                                     &l->session, err));
 }
 
 static inline hone_space *space_for(mnk size, const hone_target *t, int32_t threads)

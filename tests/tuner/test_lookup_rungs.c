@@ -112,6 +112,75 @@ static void default_is_a_schedule(void **state)
     hone_space_free(sp);
 }
 
+/* ---- what code generation refuses ------------------------------------------------------------ */
+
+static unsigned refusals; /* still to come */
+
+static hone_status refuse(const hone_lookup_question *q, const hone_sched *s, bool as_written,
+                          const hone_intrin_set *intrins, hone_error *err)
+{
+    assert_non_null(intrins);
+    assert_true(q->threads == 1 && s->prog.name.i > 0);
+    assert_int_equal(as_written, hone_trace_search_part(&s->trace) == 0);
+    if (refusals == 0)
+        return HONE_OK;
+    refusals--;
+    return hone_fail(err, HONE_REJECT_BUILD, "not this\none");
+}
+
+/* The next rung takes its place, down to the program as written, of which a refusal is the end. */
+static void what_is_refused_is_passed_over(void **state)
+{
+    (void)state;
+    test_log l;
+    log_open(&l);
+    log_tune(&l, (mnk){64, 48, 32}, &cpu, 1, 8);
+    hone_program p = product((mnk){64, 48, 32});
+    hone_lookup_question q = {.program = &p,
+                              .sizes = "{\"K\":32,\"M\":64,\"N\":48}",
+                              .title = "matmul",
+                              .target = &cpu,
+                              .threads = 1,
+                              .logs = &l.db,
+                              .n_logs = 1,
+                              .lowest = HONE_RUNG_default,
+                              .accept = refuse};
+    const struct {
+        unsigned refusals;
+        hone_rung rung;
+        bool as_written;
+        const char *says;
+    } cases[] = {{0, HONE_RUNG_exact, false, "it was tuned"},
+                 {1, HONE_RUNG_model, false, "; no code can be made of exact"},
+                 {2, HONE_RUNG_default, false,
+                  "no code can be made of exact; no code can be made "
+                  "of model"},
+                 {3, HONE_RUNG_default, true, "(not this); the program as written; no code"}};
+    hone_lookup_answer a;
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        refusals = cases[k].refusals;
+        SMALL_CHECK(hone_lookup(&q, &a, err));
+        assert_int_equal(a.rung, cases[k].rung);
+        assert_int_equal(a.as_written, cases[k].as_written);
+        assert_non_null(strstr(a.reason, cases[k].says));
+        assert_true(!a.steps[HONE_RUNG_exact].taken == (k > 0));
+        assert_true(k == 0 || strstr(a.miss, "no code can be made of the result of matmul"));
+        hone_lookup_free(&a);
+    }
+    hone_error e = {0};
+    refusals = 4;
+    assert_int_equal(hone_lookup(&q, &a, &e), HONE_REJECT_BUILD);
+    assert_string_equal(e.message, "not this\none");
+    hone_lookup_free(&a);
+    refusals = 1;
+    q.lowest = HONE_RUNG_exact;
+    assert_int_equal(hone_lookup(&q, &a, &e), HONE_E_NOTFOUND);
+    assert_non_null(strstr(e.message, "no code can be made"));
+    hone_lookup_free(&a);
+    hone_program_fini(&p);
+    log_close(&l);
+}
+
 /* ---- the guard ------------------------------------------------------------------------------- */
 
 /* Schedules at random, each the only one of its log: taken if and only if the default is not
@@ -163,6 +232,89 @@ static void nothing_slower_than_the_default(void **state)
 }
 
 /* ---- what is required, and explained --------------------------------------------------------- */
+
+static double gain_at(double predicted, double far, int64_t default_ns, double favour)
+{
+    const hone_lookup_near v = {
+        .far = far, .best_ns = 1000, .default_ns = default_ns, .favour = favour};
+    return hone_lookup__gain(&v, 1, predicted);
+}
+
+/* What is expected at least follows from what was measured at near sizes. */
+static void the_gain_is_as_at_near_sizes(void **state)
+{
+    (void)state;
+    const hone_lookup_near none[] = {{.best_ns = 1000, .favour = NAN}, {.favour = NAN}},
+                           two[] = {{.best_ns = 1000, .default_ns = 1500, .favour = 0.1},
+                                    {.best_ns = 1000, .default_ns = 1500, .favour = 0.1},
+                                    {.favour = NAN}},
+                           apart[] = {{.best_ns = 1000, .default_ns = 1500, .favour = 0.5},
+                                      {.best_ns = 1000, .default_ns = 1500, .favour = -0.3}};
+    /* nothing is known of them: the model's word */
+    assert_true(fabs(hone_lookup__gain(NULL, 0, 0.3) - 0.3) < 1e-12);
+    assert_true(fabs(hone_lookup__gain(none, 2, -0.2) + 0.2) < 1e-12);
+    assert_true(isinf(gain_at(HUGE_VAL, 0, 1500, 0)));
+    /* more is expected where more was predicted, where the default did worse and the model favoured
+     * others less, and less is sure the further the size, the fewer and the less alike they are */
+    double base = gain_at(0.4, 0.5, 1500, 0.1);
+    assert_true(base < log(1.5));
+    assert_true(gain_at(0.5, 0.5, 1500, 0.1) > base);
+    assert_true(gain_at(0.4, 0.5, 2000, 0.1) > base);
+    assert_true(gain_at(0.4, 0.5, 1500, 0.3) < base);
+    assert_true(gain_at(0.4, 2, 1500, 0.1) < base);
+    assert_true(hone_lookup__gain(two, 3, 0.4) > hone_lookup__gain(two, 1, 0.4));
+    assert_true(fabs(hone_lookup__gain(two, 3, 0.4) - hone_lookup__gain(two, 2, 0.4)) < 1e-12);
+    assert_true(hone_lookup__gain(apart, 2, 0.4) < hone_lookup__gain(two, 2, 0.4));
+    /* nowhere faster than the default, whatever the model says of it */
+    assert_true(gain_at(0.1, 0, 1000, 0.5) < 0);
+}
+
+/* A near size's log in which the default took so long. */
+static hone_rung answer_when_default_took(double times_the_best, hone_lookup_answer *a)
+{
+    const mnk near = {64, 96, 64};
+    test_log l;
+    hone_db_record best;
+    hone_sched s = {0};
+    bool found;
+    log_open(&l);
+    log_tune(&l, near, &cpu, 1, 24);
+    hone_space *sp = space_for(near, &cpu, 1);
+    char *text = hone_target_text(&cpu);
+    SMALL_CHECK(hone_db_best(l.db, hone_program_hash(&sp->base), text, 1, &best, err));
+    SMALL_CHECK(hone_space_default(sp, &s, &found, err));
+    assert_true(found);
+    if (times_the_best > 0)
+        log_put(&l, near, &cpu, 1, &s.trace, llround((double)best.time_ns * times_the_best) + 1);
+    inquiry q = {{96, 96, 64}, &cpu, 1, HONE_RUNG_default, true};
+    SMALL_CHECK(ask_logs(&l.db, 1, &q, a, err));
+    assert_true(a->steps[HONE_RUNG_nearest].found);
+    free(text);
+    hone_db_record_free(&best);
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+    log_close(&l);
+    return a->rung;
+}
+
+/* Where the model thought too little of the default at a near size, it is believed less here. */
+static void the_default_of_near_sizes_counts(void **state)
+{
+    (void)state;
+    hone_lookup_answer a;
+    hone_rung plain = answer_when_default_took(0, &a); /* not measured */
+    assert_int_equal(plain, HONE_RUNG_nearest);
+    hone_lookup_free(&a);
+    assert_int_equal(answer_when_default_took(1000, &a), plain);
+    hone_lookup_free(&a);
+    assert_int_equal(answer_when_default_took(0.01, &a), HONE_RUNG_default);
+    assert_true(a.steps[HONE_RUNG_nearest].relative <= 1);
+    assert_non_null(strstr(a.steps[HONE_RUNG_nearest].what, "measured at near sizes it may take"));
+    assert_int_equal(a.n_near, 1);
+    assert_true(a.near[0].default_ns > 0 && a.near[0].favour > 0);
+    assert_non_null(strstr(a.reason, "not surely faster"));
+    hone_lookup_free(&a);
+}
 
 static void a_rung_is_required(void **state)
 {
@@ -304,6 +456,26 @@ static void a_damaged_log_is_no_miss(void **state)
     log_close(&fine);
 }
 
+/* A kernel that cannot be found any more is no kernel that was never there. */
+static void a_lost_kernel_is_no_miss(void **state)
+{
+    (void)state;
+    test_log l;
+    log_open(&l);
+    log_tune(&l, (mnk){64, 48, 32}, &cpu, 1, 4);
+    hone_db_close(l.db);
+    spoil(l.path, "matmul"); /* its name, by which it is found, in row and index alike */
+    SMALL_CHECK(hone_db_open(l.path, HONE_DB_READ, &l.db, err));
+    for (unsigned k = 0; k < 2; k++) {
+        hone_lookup_answer a;
+        hone_error e = {0};
+        inquiry q = {{64, 48, 48}, &cpu, 1, k ? HONE_RUNG_default : HONE_RUNG_nearest, false};
+        assert_int_equal(ask_logs(&l.db, 1, &q, &a, &e), HONE_E_CORRUPT);
+        hone_lookup_free(&a);
+    }
+    log_close(&l);
+}
+
 static bool at_once(void *ctx)
 {
     unsigned *left = ctx;
@@ -341,12 +513,16 @@ int main(void)
         cmocka_unit_test(class_is_for_other_threads),
         cmocka_unit_test(nearest_is_of_other_sizes),
         cmocka_unit_test(model_is_the_same_each_time),
+        cmocka_unit_test(what_is_refused_is_passed_over),
         cmocka_unit_test(default_is_a_schedule),
         cmocka_unit_test(nothing_slower_than_the_default),
+        cmocka_unit_test(the_gain_is_as_at_near_sizes),
+        cmocka_unit_test(the_default_of_near_sizes_counts),
         cmocka_unit_test(a_rung_is_required),
         cmocka_unit_test(explaining_changes_nothing),
         cmocka_unit_test(several_logs),
         cmocka_unit_test(a_damaged_log_is_no_miss),
+        cmocka_unit_test(a_lost_kernel_is_no_miss),
         cmocka_unit_test(it_can_be_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,66 @@ static char *tune(fake_pool *f, int64_t size, int32_t threads)
     return tune_for(f, size, threads, 12);
 }
 
+static bool is_hash(void *ctx, const hone_db_record *r)
+{
+    uint64_t *hash = ctx;
+    bool same = r->trace_hash == *hash;
+    if (same)
+        *hash = 0;
+    return !same;
+}
+
+static bool note_session(void *ctx, const hone_db_record *r)
+{
+    *(int64_t *)ctx = r->session_id;
+    return true;
+}
+
+/* What the last session of the log noted of its candidates. */
+static json_t *notes_of(hone_db *db)
+{
+    hone_db_session s;
+    json_t *j;
+    int64_t id = 0;
+    hone_error err = {0};
+    assert_int_equal(hone_db_each_record(db, NULL, note_session, &id, &err), HONE_OK);
+    assert_int_equal(hone_db_session_load(db, id, &s, &err), HONE_OK);
+    assert_int_equal(hone_json_parse(s.state, strlen(s.state), &j, &err), HONE_OK);
+    hone_db_session_free(&s);
+    return j;
+}
+
+/* So that lookups at other sizes know how the default does. */
+static void the_default_is_measured(void **state)
+{
+    (void)state;
+    const hone_size sizes[] = {{"M", 64}, {"N", 64}, {"K", 64}};
+    hone_space *sp = simulated_space("matmul", sizes, 3, 1);
+    hone_sched s = {0};
+    hone_error err = {0};
+    bool found;
+    assert_int_equal(hone_space_default(sp, &s, &found, &err), HONE_OK);
+    assert_true(found);
+    uint64_t hash = hone_trace_hash(&s.trace);
+    fake_pool f;
+    fake_open(&f);
+    fake_user *u = fake_start(&f, 0, &(fake_want){.size = 64, .trials = 3, .threads = 1});
+    fake_work(&f);
+    assert_int_equal(hone_db_each_record(u->db, NULL, is_hash, &hash, &err), HONE_OK);
+    assert_int_equal(hash, 0);
+    json_t *noted = notes_of(u->db);
+    char hex[17];
+    hone_hash_format(hone_trace_hash(&s.trace), hex);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(noted, "default"), 0)),
+                        hex);
+    assert_null(json_object_get(noted, "near"));
+    json_decref(noted);
+    fake_end(&f, 0);
+    fake_close(&f);
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+}
+
 /* Whether a trace is what becomes of another one at this size, by the way that the draft prefers.
  */
 static bool is_made_of(const char *trace, const char *of, int64_t size)
@@ -166,6 +226,14 @@ static void another_size_is_asked_first(void **state)
     assert_int_equal(u->r->trials, 10);
     assert_true(hone_tuner__is_as_written(b.trace[0]));
     assert_true(is_made_of(b.trace[1], best, 96));
+    json_t *noted = notes_of(u->db);
+    hone_trace t = {0};
+    char hex[17];
+    assert_int_equal(hone_trace_parse(b.trace[1], strlen(b.trace[1]), &t, NULL), HONE_OK);
+    hone_hash_format(hone_trace_hash(&t), hex);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(noted, "near"), 0)), hex);
+    hone_trace_free(&t);
+    json_decref(noted);
     end(&f, &b);
     free(best);
     fake_close(&f);
@@ -199,7 +267,7 @@ static void the_best_of_several(void **state)
 static void it_is_not_its_own_neighbour(void **state)
 {
     (void)state;
-    static const int64_t sizes[] = {96, 64, 80, 128, 160};
+    static const int64_t sizes[] = {96, 64, 80, 160, 128}; /* the last is the second nearest */
     fake_pool f;
     built b;
     char *best = NULL;
@@ -312,6 +380,7 @@ int main(void)
         cmocka_unit_test(distance_is_the_sum_of_ratios),
         cmocka_unit_test(or_that_of_loops),
         cmocka_unit_test(the_nearest_come_first),
+        cmocka_unit_test(the_default_is_measured),
         cmocka_unit_test(another_size_is_asked_first),
         cmocka_unit_test(the_best_of_several),
         cmocka_unit_test(it_is_not_its_own_neighbour),

@@ -5,6 +5,10 @@
 #include "small_log.h"
 #include "tuner/calibrate/calibrate.h"
 
+#include <dirent.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static small_log l;
 
 static int setup(void **state)
@@ -365,6 +369,36 @@ static void drafts_of_another_machine(void **state)
     small_log_close(&fresh);
 }
 
+static unsigned threads_here(void)
+{
+    unsigned n = 0;
+    DIR *d = opendir("/proc/self/task");
+    assert_non_null(d);
+    for (const struct dirent *e; (e = readdir(d));)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+/* In a process of its own, in which XGBoost has done nothing yet. */
+static void reading_a_model_starts_no_thread(void **state)
+{
+    (void)state;
+    hone_target avx512 = simulated_target();
+    snprintf(avx512.features, sizeof avx512.features, "+avx512f,+avx512bw,+avx512vl,+avx512dq");
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        hone_model *m = NULL;
+        unsigned before = threads_here();
+        bool good = hone_prior_pretrained(&avx512, &m, NULL) == HONE_OK;
+        _exit(good && threads_here() == before ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 /* A model that comes with hone is of this hone's features and space: if not, train it again. */
 static void what_comes_with_hone_is_of_its_versions(void **state)
 {
@@ -497,6 +531,7 @@ static void other_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading_a_model_starts_no_thread),
         cmocka_unit_test(it_says_what_it_learned_from),
         cmocka_unit_test(it_helps_with_another_kernel),
         cmocka_unit_test(too_little_to_learn_from),

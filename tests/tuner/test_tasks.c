@@ -167,6 +167,24 @@ static void the_budget_is_kept(void **state)
     list_close(&l);
 }
 
+/* Also of a budget that is not worth a whole round of each. */
+static void a_small_budget_is_for_all(void **state)
+{
+    (void)state;
+    for (uint64_t trials = 4; trials <= 9; trials++) {
+        listed l = {0};
+        hone_task_list_state s;
+        list_open(&l, trials, 0, 1);
+        assert_true(to_the_end(&l));
+        hone_task_list_get_state(l.list, &s);
+        assert_int_equal(s.trials, trials);
+        assert_int_equal(s.without, 0);
+        for (unsigned k = 0; k < 2; k++)
+            assert_true(l.f.user[k].r->trials >= 2);
+        list_close(&l);
+    }
+}
+
 /* One that is opened later begins with what the others have found by then. */
 static void the_first_helps_the_next(void **state)
 {
@@ -254,6 +272,7 @@ int main(void)
         cmocka_unit_test(who_has_nothing_is_helped_in_turn),
         cmocka_unit_test(rounds_are_remembered),
         cmocka_unit_test(the_budget_is_kept),
+        cmocka_unit_test(a_small_budget_is_for_all),
         cmocka_unit_test(the_first_helps_the_next),
         cmocka_unit_test(one_fails_the_other_goes_on),
         cmocka_unit_test(no_workers_for_any),

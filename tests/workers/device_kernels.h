@@ -52,9 +52,22 @@ static inline void compile(const char *text, const char *flags, char **ret, size
     hone_buf_free(&b);
 }
 
+/* The manifest's arguments are its own from here on, with room for one more. They stay until the
+ * program ends. */
+static inline void own_args(hone_manifest *m)
+{
+    static HONE_VEC(hone_arg *) all;
+    hone_arg *args = hone_xcalloc(m->n_args + 1, sizeof *args);
+    if (m->n_args)
+        memcpy(args, m->args, m->n_args * sizeof *args);
+    m->args = args;
+    hone_vec_push(&all, args);
+}
+
 static inline void add_arg(hone_manifest *m, const char *name, hone_elem elem, bool output,
                            int64_t count)
 {
+    own_args(m);
     hone_arg *a = &m->args[m->n_args++];
     snprintf(a->name, sizeof a->name, "%s", name);
     a->elem = (uint8_t)elem;
@@ -64,8 +77,9 @@ static inline void add_arg(hone_manifest *m, const char *name, hone_elem elem, b
 
 static inline hone_artifact artifact(const hone_manifest *m, const char *text)
 {
-    hone_artifact a = {.manifest = *m};
+    hone_artifact a = {0};
     char *bytes;
+    hone_manifest_copy(&a.manifest, m);
     compile(text, PLAIN, &bytes, &a.n);
     a.bytes = (uint8_t *)bytes;
     a.hash = hone_hash_bytes(0, a.bytes, a.n);

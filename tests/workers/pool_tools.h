@@ -80,6 +80,7 @@ static inline hone_status build(void *ctx, const hone_build_job *job, hone_artif
         content = text;
     }
     ret->manifest.n_args = 1;
+    ret->manifest.args = hone_xcalloc(1, sizeof *ret->manifest.args);
     snprintf(ret->manifest.args[0].name, sizeof ret->manifest.args[0].name, "C");
     ret->manifest.args[0].count = job->threads;
     ret->manifest.flops = 123;
@@ -338,7 +339,7 @@ static inline void raw_hello_older(raw *r, unsigned roles)
                    .hello = {.proto_min = 1, .proto_max = 1, .roles = roles, .name = "older"}};
     hone_buf b = {0};
     assert_int_equal(hone_wire_encode(&m, &b, NULL), HONE_OK);
-    assert_int_equal(zmq_send(r->sock, b.s, b.n - 8, 0), b.n - 8);
+    assert_int_equal(zmq_send(r->sock, b.s, b.n - 20, 0), b.n - 20);
     hone_buf_free(&b);
 }
 

@@ -62,6 +62,7 @@ static hone_status escape(void *ctx, const hone_build_job *job, hone_artifact *r
         hone_buf_puts(&b, "no memory ");
     hone_buf_puts(&b, ".");
     ret->manifest.n_args = 1;
+    ret->manifest.args = hone_xcalloc(1, sizeof *ret->manifest.args);
     snprintf(ret->manifest.args[0].name, sizeof ret->manifest.args[0].name, "C");
     ret->manifest.args[0].count = 1;
     ret->n = b.n;

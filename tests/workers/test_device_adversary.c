@@ -65,7 +65,7 @@ static int set_up(void **state)
     (void)state;
     hone_error err;
     hone_target t;
-    assert_status(hone_nursery_start(SANDBOX, &nursery, &err), HONE_OK, &err);
+    assert_status(hone_nursery_start(SANDBOX, NULL, 0, &nursery, &err), HONE_OK, &err);
     assert_status(hone_target_native(&t, &err), HONE_OK, &err);
     target = hone_target_text(&t);
     builder = hone_builder_new();
@@ -118,6 +118,7 @@ static char *text_of(int workload, int type)
 static void fill_manifest(const hone_program *p, hone_manifest *ret)
 {
     ret->n_args = hone_program_n_args(p);
+    ret->args = hone_xcalloc(ret->n_args, sizeof *ret->args);
     for (unsigned k = 0; k < ret->n_args; k++) {
         hone_buffer b = {k + 1};
         const hone_buffer_row *r = hone_buffer_at(p, b);
@@ -267,6 +268,7 @@ static void all_are_told_apart(void **state)
                     make(&k, w, type);
                 try(n, &k, type);
             }
+            hone_manifest_free(&k.manifest);
             hone_artifact_free(&k.oracle);
         }
     }

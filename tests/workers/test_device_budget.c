@@ -115,7 +115,7 @@ static hone_manifest of_size(int64_t count)
 static void need_is_a_sum(void **state)
 {
     (void)state;
-    hone_manifest plain = of_size(1 << 20), packed = plain;
+    hone_manifest plain = of_size(1 << 20), packed = of_size(1 << 20);
     packed.has_pack = 1;
     packed.args[0].pack_bytes = 5 << 20;
     hone_device__need n = hone_device__need_of(&plain, &plain, NULL, 4, 1, false);
@@ -184,7 +184,7 @@ static void limited(const char *text, int64_t count, int what, rlim_t limit, hon
         if (limit && setrlimit((__rlimit_resource_t)what, &l) != 0)
             _exit(1);
         signal(SIGXFSZ, SIG_IGN); /* as in a worker */
-        err.status = hone_nursery_start(SANDBOX, &n, &err);
+        err.status = hone_nursery_start(SANDBOX, NULL, 0, &n, &err);
         if (err.status == HONE_OK) {
             err.status = run_job(n, &job, &r, &err);
             hone_nursery_stop(n);
@@ -196,7 +196,7 @@ static void limited(const char *text, int64_t count, int what, rlim_t limit, hon
     assert_int_equal(read(report[0], ret, sizeof *ret), sizeof *ret);
     close(report[0]);
     waitpid(worker, NULL, 0);
-    free(a.bytes);
+    hone_artifact_free(&a);
 }
 
 static void more_than_the_machine_has(void **state)

@@ -158,8 +158,8 @@ static void ranges_are_kept_and_used(void **state)
 static void quanta(void **state)
 {
     (void)state;
-    hone_manifest m = {.n_args = 2,
-                       .args = {arg_of(HONE_ELEM_F32, 0, 0), arg_of(HONE_ELEM_I8, 0, 0)}};
+    hone_arg args[] = {arg_of(HONE_ELEM_F32, 0, 0), arg_of(HONE_ELEM_I8, 0, 0)};
+    hone_manifest m = {.n_args = 2, .args = args};
     assert_true(hone_device__quantum(HONE_DEVICE__SMALL, &m) == 0.125);
     assert_true(hone_device__quantum(HONE_DEVICE__SPARSE, &m) == 1);
     assert_true(hone_device__quantum(HONE_DEVICE__FULL, &m) == 0);
@@ -292,6 +292,14 @@ static void vague_bounds(void **state)
     hone_device__elem_put(HONE_ELEM_BF16, written, 0, -INFINITY);
     hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, MANY);
     assert_true(isinf(bound[0]) && bound[2] < 0.52);
+    /* nothing is off where a sum that overflowed was divided by: that is no measure */
+    for (int i = 0; i < MANY; i++) {
+        want[i] = 0;
+        bound[i] = INFINITY;
+        hone_device__elem_put(HONE_ELEM_BF16, written, i, 0);
+    }
+    hone_device__settle_bounds(HONE_ELEM_BF16, &e, written, MANY);
+    assert_true(isinf(bound[0]));
     /* what one element is off is chance, and whether it overflowed */
     double one = 100, loose = 1000, infinite = INFINITY;
     uint16_t near;

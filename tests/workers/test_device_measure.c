@@ -13,7 +13,7 @@ static int set_up(void **state)
 {
     (void)state;
     hone_error err;
-    assert_status(hone_nursery_start(SANDBOX, &nursery, &err), HONE_OK, &err);
+    assert_status(hone_nursery_start(SANDBOX, NULL, 0, &nursery, &err), HONE_OK, &err);
     return 0;
 }
 
@@ -32,8 +32,8 @@ static hone_status both(const hone_manifest *m, const char *candidate, const cha
     hone_measure_job job = plain_job(&c, &ref);
     job.threads = threads;
     hone_status s = run_job(nursery, &job, r, err);
-    free(c.bytes);
-    free(ref.bytes);
+    hone_artifact_free(&c);
+    hone_artifact_free(&ref);
     return s;
 }
 
@@ -112,9 +112,9 @@ static hone_status packed(const char *candidate, hone_measure_result *r, hone_er
     hone_measure_job job = plain_job(&c, &ref);
     job.incumbent = &other; /* has packed inputs of its own */
     hone_status s = run_job(nursery, &job, r, err);
-    free(c.bytes);
-    free(ref.bytes);
-    free(other.bytes);
+    hone_artifact_free(&c);
+    hone_artifact_free(&ref);
+    hone_artifact_free(&other);
     return s;
 }
 
@@ -235,20 +235,20 @@ static void slower_candidate_stops_early(void **state)
     job.sample_ns = 2000000; /* no turn of another process makes it 20 times as long */
     job.min_samples = 20;
     job.max_samples = 60;
-    /* A first call that waits for a processor hides what is hopeless: there are several attempts.
-     */
-    for (int k = 0; k == 0 || (k < 10 && r.n_samples > 3); k++)
+    /* A first call that waits for a processor hides what is hopeless, and of two pairs one may be
+     * disturbed: there are several attempts. */
+    for (int k = 0; k == 0 || (k < 10 && (r.n_samples > 3 || r.log_ratio <= 1)); k++)
         assert_status(run_job(nursery, &job, &r, &err), HONE_OK, &err);
     assert_in_range(r.n_samples, 1, 3);
     assert_true(r.log_ratio > 1);
-    /* the other way round it is worth every sample */
+    /* the other way round it is timed until that is known well, and no less than asked for */
     job.candidate = &fast;
     job.incumbent = &slow;
     assert_status(run_job(nursery, &job, &r, &err), HONE_OK, &err);
-    assert_int_equal(r.n_samples, 60);
+    assert_in_range(r.n_samples, 20, 60);
     assert_true(r.log_ratio < -1);
-    free(fast.bytes);
-    free(slow.bytes);
+    hone_artifact_free(&fast);
+    hone_artifact_free(&slow);
 }
 
 static void slow_kernels_keep_the_deadline(void **state)
@@ -264,7 +264,7 @@ static void slow_kernels_keep_the_deadline(void **state)
     job.sample_ns = 400000000;
     assert_status(run_job(nursery, &job, &r, &err), HONE_OK, &err);
     assert_true(r.n_samples >= 1 && r.n_samples < 64);
-    free(a.bytes);
+    hone_artifact_free(&a);
 }
 
 /* Seconds a call, as a program as written may take, are not spent several times. */
@@ -280,7 +280,7 @@ static void long_calls_are_timed_once(void **state)
     assert_status(run_job(nursery, &job, &r, &err), HONE_OK, &err);
     assert_int_equal(r.n_samples, 1);
     assert_true(r.sample_ns[0] > 1e8 && r.time_ns > 100000000);
-    free(a.bytes);
+    hone_artifact_free(&a);
 }
 
 static void incumbent_that_fails(void **state)
@@ -303,9 +303,9 @@ static void incumbent_that_fails(void **state)
     job.incumbent = &broken;
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_INCUMBENT, &err);
     assert_says(&err, "the incumbent's artifact");
-    free(good.bytes);
-    free(bad.bytes);
-    free(crash.bytes);
+    hone_artifact_free(&good);
+    hone_artifact_free(&bad);
+    hone_artifact_free(&crash);
 }
 
 /* What the sandbox costs a kernel is printed, not judged: a shared machine cannot tell. */
@@ -318,7 +318,7 @@ static void sandbox_overhead_is_shown(void **state)
     hone_artifact a = artifact(&m, WORK(20000));
     hone_measure_job job = plain_job(&a, &a);
     hone_nursery *free_one;
-    assert_status(hone_nursery_start(false, &free_one, &err), HONE_OK, &err);
+    assert_status(hone_nursery_start(false, NULL, 0, &free_one, &err), HONE_OK, &err);
     assert_status(run_job(nursery, &job, &r, &err), HONE_OK, &err);
     int64_t inside = r.time_ns;
     assert_status(run_job(free_one, &job, &r, &err), HONE_OK, &err);
@@ -326,7 +326,7 @@ static void sandbox_overhead_is_shown(void **state)
     print_message("one call: %" PRId64 " ns inside, %" PRId64 " ns outside the sandbox\n", inside,
                   r.time_ns);
     hone_nursery_stop(free_one);
-    free(a.bytes);
+    hone_artifact_free(&a);
 }
 
 /* A reference's outputs belong to one seed and one reference, whatever was cached in between. */
@@ -360,8 +360,8 @@ static void caches_do_not_mix(void **state)
         }
     }
     for (int i = 0; i < 4; i++) {
-        free(plus[i].bytes);
-        free(minus[i].bytes);
+        hone_artifact_free(&plus[i]);
+        hone_artifact_free(&minus[i]);
     }
 }
 

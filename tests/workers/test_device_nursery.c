@@ -36,8 +36,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    free(right.bytes);
-    free(endless.bytes);
+    hone_artifact_free(&right);
+    hone_artifact_free(&endless);
     return 0;
 }
 
@@ -45,7 +45,7 @@ static hone_nursery *started(bool sandbox)
 {
     hone_nursery *n;
     hone_error err;
-    assert_status(hone_nursery_start(sandbox, &n, &err), HONE_OK, &err);
+    assert_status(hone_nursery_start(sandbox, NULL, 0, &n, &err), HONE_OK, &err);
     return n;
 }
 
@@ -116,8 +116,13 @@ static void result_can_be_waited_for(void **state)
     assert_int_equal(poll(&p, 1, 0), 0);
     assert_status(hone_nursery_send(n, &job, &err), HONE_OK, &err);
     assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_true(hone_nursery_timing(n)); /* said once, when the check is over */
+    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_false(hone_nursery_timing(n));
     assert_status(hone_nursery_receive(n, &r, &err), HONE_OK, &err);
     assert_int_equal(poll(&p, 1, 0), 0);
+    assert_status(run_job(n, &job, &r, &err), HONE_OK, &err); /* who does not ask is not told */
+    assert_false(hone_nursery_timing(n));
     hone_nursery_stop(n);
 }
 
@@ -236,7 +241,7 @@ static void too_many_threads(hone_error *ret)
         /* root may have as many as it wants */
         if (setrlimit(RLIMIT_NPROC, &few) != 0 || (geteuid() == 0 && setuid(54321) != 0))
             _exit(1);
-        err.status = hone_nursery_start(true, &n, &err);
+        err.status = hone_nursery_start(true, NULL, 0, &n, &err);
         if (err.status == HONE_OK) {
             err.status = run_job(n, &job, &r, &err);
             hone_nursery_stop(n);
@@ -278,6 +283,8 @@ static void cancelled_job_ends_and_the_nursery_goes_on(void **state)
     hone_measure_job job = plain_job(&right, &right);
     struct pollfd p = {.fd = hone_nursery_fd(n), .events = POLLIN};
     assert_status(hone_nursery_send(n, &job, &err), HONE_OK, &err);
+    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_true(hone_nursery_timing(n));
     assert_int_equal(poll(&p, 1, 20000), 1);
     hone_nursery_cancel(n);
     assert_status(hone_nursery_receive(n, &r, &err), HONE_OK, &err);
@@ -332,7 +339,7 @@ static void dead_worker_takes_its_nursery_along(void **state)
         hone_measure_result r;
         hone_error err;
         hone_measure_job job = plain_job(&right, &right);
-        if (hone_nursery_start(SANDBOX, &n, NULL) != HONE_OK ||
+        if (hone_nursery_start(SANDBOX, NULL, 0, &n, NULL) != HONE_OK ||
             run_job(n, &job, &r, &err) != HONE_OK)
             _exit(1);
         job.candidate = &endless;
@@ -370,7 +377,7 @@ static hone_status in_container_without(int call, char message[1024])
         scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
         if (!f || seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), call, 0) != 0 || seccomp_load(f) != 0)
             _exit(1);
-        err.status = hone_nursery_start(true, &n, &err);
+        err.status = hone_nursery_start(true, NULL, 0, &n, &err);
         if (err.status == HONE_OK) {
             err.status = run_job(n, &job, &r, &err);
             hone_nursery_stop(n);

@@ -25,7 +25,7 @@ static int set_up(void **state)
     add_arg(&manifest, "C", HONE_ELEM_F32, true, N);
     manifest.flops = 2 * N;
     reference = artifact(&manifest, "KERNEL { " RIGHT " return 0; }");
-    assert_status(hone_nursery_start(SANDBOX, &nursery, &err), HONE_OK, &err);
+    assert_status(hone_nursery_start(SANDBOX, NULL, 0, &nursery, &err), HONE_OK, &err);
     return 0;
 }
 
@@ -33,7 +33,7 @@ static int tear_down(void **state)
 {
     (void)state;
     hone_nursery_stop(nursery);
-    free(reference.bytes);
+    hone_artifact_free(&reference);
     return 0;
 }
 
@@ -42,7 +42,7 @@ static hone_status verdict(const char *text, hone_measure_result *ret, hone_erro
     hone_artifact a = artifact(&manifest, text);
     hone_measure_job job = plain_job(&a, &reference);
     hone_status s = run_job(nursery, &job, ret, err);
-    free(a.bytes);
+    hone_artifact_free(&a);
     return s;
 }
 
@@ -114,7 +114,8 @@ static void work_that_is_done_already(void **state)
     /* as long as the output is there it looks infinitely fast */
     verdict("KERNEL { if (F32(1)[1000] == F32(1)[1000]) return 0; " SLOW RIGHT " return 0; }", &r,
             &err);
-    if (err.status != HONE_REJECT_IMPOSSIBLE && err.status != HONE_REJECT_TOO_SHORT)
+    if (err.status != HONE_REJECT_IMPOSSIBLE && err.status != HONE_REJECT_TOO_SHORT &&
+        err.status != HONE_REJECT_WRONG_RESULT) /* the clock was disturbed: other poison tells */
         fail_msg("%s: %s", hone_status_name(err.status), err.message);
     err.status = HONE_OK;
     /* not quite, so that the clock has something to see; if that is disturbed all the time, data
@@ -216,14 +217,14 @@ static void never_ends(void **state)
     job.check_ms = 1500;
     assert_status(run_job(nursery, &job, &r, &err), HONE_REJECT_RUN_TIMEOUT, &err);
     assert_says(&err, "the kernel did not end in time");
-    free(a.bytes);
+    hone_artifact_free(&a);
     a = artifact(&manifest, "static int calls; KERNEL { " RIGHT
                             " for (volatile int i = calls++ > 1; i;) { } return 0; }");
     job = plain_job(&a, &reference);
     job.run_ms = 300;
     assert_status(run_job(nursery, &job, &r, &err), HONE_REJECT_RUN_TIMEOUT, &err);
     assert_says(&err, "while it was timed");
-    free(a.bytes);
+    hone_artifact_free(&a);
     assert_status(verdict("KERNEL { " RIGHT " return 0; }", &r, &err), HONE_OK, &err);
 }
 
@@ -378,7 +379,7 @@ static void bad_artifacts(void **state)
     job = plain_job(&reference, &broken);
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_REFERENCE, &err);
     assert_says(&err, "the kernel as written fails: the kernel returned 3");
-    free(broken.bytes);
+    hone_artifact_free(&broken);
 }
 
 /* What the program as written does wrong is said of it, not of the candidates. */
@@ -403,7 +404,7 @@ static void reference_that_faults(void **state)
         hone_measure_job job = plain_job(&reference, &a);
         assert_status(run_job(nursery, &job, &r, &err), HONE_E_REFERENCE, &err);
         assert_says(&err, cases[i].says);
-        free(a.bytes);
+        hone_artifact_free(&a);
     }
 }
 
@@ -417,7 +418,7 @@ static void reference_that_takes_too_long(void **state)
     job.reference_ms = 4000; /* for two sets of data */
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_REFERENCE, &err);
     assert_says(&err, "the kernel as written fails: it did not end within 2 s");
-    free(a.bytes);
+    hone_artifact_free(&a);
 }
 
 static void built_for_another_machine(void **state)
@@ -425,9 +426,8 @@ static void built_for_another_machine(void **state)
     (void)state;
     hone_measure_result r;
     hone_error err;
-    hone_artifact a = reference;
-    a.bytes = hone_xmalloc(a.n);
-    memcpy(a.bytes, reference.bytes, a.n);
+    hone_artifact a;
+    hone_artifact_copy(&a, &reference);
     Elf64_Half machine = EM_SPARC;
     memcpy(a.bytes + offsetof(Elf64_Ehdr, e_machine), &machine, sizeof machine);
     for (int which = 0; which < 3; which++) {
@@ -441,7 +441,15 @@ static void built_for_another_machine(void **state)
         assert_status(run_job(nursery, &job, &r, &err), HONE_E_INPUT, &err);
         assert_says(&err, "built for another machine");
     }
-    free(a.bytes);
+    hone_artifact_free(&a);
+}
+
+/* The reference, with arguments that may be changed. */
+static hone_artifact another(void)
+{
+    hone_artifact ret = reference;
+    own_args(&ret.manifest);
+    return ret;
 }
 
 static void bad_jobs(void **state)
@@ -449,7 +457,7 @@ static void bad_jobs(void **state)
     (void)state;
     hone_measure_result r;
     hone_error err;
-    hone_artifact other = reference;
+    hone_artifact other = another();
     other.manifest.args[1].count--;
     hone_measure_job job = plain_job(&reference, &other);
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_INPUT, &err);
@@ -463,15 +471,15 @@ static void bad_jobs(void **state)
     job = plain_job(&reference, &reference);
     job.tolerance = NAN;
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_INPUT, &err);
-    other = reference;
+    other = another();
     other.manifest.args[0].elem = HONE_ELEM_COUNT;
     job = plain_job(&other, &reference);
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_INPUT, &err);
-    other = reference;
+    other = another();
     other.manifest.args[0].pack_bytes = 64; /* but there is no pack function */
     job = plain_job(&other, &reference);
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_INPUT, &err);
-    other = reference;
+    other = another();
     other.manifest.args[0].count = other.manifest.args[1].count = INT64_MAX / 8;
     job = plain_job(&other, &other);
     assert_status(run_job(nursery, &job, &r, &err), HONE_E_LIMIT, &err);

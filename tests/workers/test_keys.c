@@ -154,6 +154,12 @@ static void bad_allow_files(void **state)
         {"board " PUBLIC "\n", 1,
          "a:1: expected a public key (40 characters of Z85) and a name, as in the .pub file of "
          "`hone keygen`"},
+        {PUBLIC " name=a b\n", 1, "a:1: a name is one word"},
+        {PUBLIC " role=user\n", 1, "a:1: the key has no name behind it"},
+        {PUBLIC " a role=user,root\n", 1, "a:1: a role is user, device, builder or admin"},
+        {PUBLIC " a role=\n", 1, "a:1: a role is user, device, builder or admin"},
+        {PUBLIC " a share=0\n", 1, "a:1: a share is a number from 1 to 1000000"},
+        {PUBLIC " a share=2x\n", 1, "a:1: a share is a number from 1 to 1000000"},
         {PUBLIC " 0123456789012345678901234567890123456789012345678901234567890123\n", 1,
          "a:1: the name is too long (63 characters at most)"},
     };
@@ -167,6 +173,22 @@ static void bad_allow_files(void **state)
         hone_allow_free(&a);
     }
     assert_int_equal(hone_allow_read("/nonexistent/allow", &a, &err), HONE_E_NOTFOUND);
+}
+
+static void roles_and_shares(void **state)
+{
+    (void)state;
+    static const char text[] =
+        PUBLIC " old # role=admin\n" OTHER " role=user,admin share=20 name=ann # the boss\n";
+    hone_allow a;
+    hone_error err = {0};
+    assert_int_equal(hone_allow_parse(text, sizeof text - 1, "a", &a, &err), HONE_OK);
+    assert_int_equal(a.peers.v[0].may, HONE_KEY_DEVICE | HONE_KEY_BUILDER);
+    assert_int_equal(a.peers.v[0].share, 1);
+    assert_string_equal(a.peers.v[1].name, "ann");
+    assert_int_equal(a.peers.v[1].may, HONE_KEY_USER | HONE_KEY_ADMIN);
+    assert_int_equal(a.peers.v[1].share, 20);
+    hone_allow_free(&a);
 }
 
 static void whose_key_is_the_server(void **state)
@@ -189,9 +211,9 @@ static void whose_key_is_the_server(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keygen_and_read),         cmocka_unit_test(others_may_not_read),
-        cmocka_unit_test(bad_key_files),           cmocka_unit_test(bad_allow_files),
-        cmocka_unit_test(whose_key_is_the_server),
+        cmocka_unit_test(keygen_and_read),  cmocka_unit_test(others_may_not_read),
+        cmocka_unit_test(bad_key_files),    cmocka_unit_test(bad_allow_files),
+        cmocka_unit_test(roles_and_shares), cmocka_unit_test(whose_key_is_the_server),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -70,6 +70,7 @@ static void killed_worker_gives_its_job_back(void **state)
     kill(a.pid, SIGKILL);
     e = await(p, HONE_POOL_PEER_LOST);
     assert_true(hone_clock_ns() - start < INT64_C(1500000000)); /* sooner than by silence */
+    assert_false(e.left);
     e = await(p, HONE_POOL_BUILT);
     assert_int_equal(e.id, 5);
     assert_int_equal(e.status, HONE_E_PEER);
@@ -243,6 +244,7 @@ static void says_goodbye_at(int sig)
     kill(w.pid, sig);
     e = await(p, HONE_POOL_PEER_LOST);
     assert_non_null(strstr(e.text, "the worker stops"));
+    assert_true(e.left);
     e = await(p, HONE_POOL_BUILT);
     assert_int_equal(e.status, HONE_E_PEER);
     assert_int_equal(join(&w), HONE_OK);
@@ -271,6 +273,7 @@ static void listening_worker_serves_one_at_a_time(void **state)
     hone_pool *first = open_pool(&(hone_pool_options){.lost_ms = 20000});
     assert_int_equal(hone_pool_connect(first, endpoint, &err), HONE_OK);
     await(first, HONE_POOL_PEER_JOINED);
+    await_credit(first, HONE_ROLE_BUILD); /* the worker knows it, too */
     hone_pool *second = open_pool(&(hone_pool_options){.lost_ms = 20000});
     assert_int_equal(hone_pool_connect(second, endpoint, &err), HONE_OK);
     hone_pool_event e = await(second, HONE_POOL_REFUSED);

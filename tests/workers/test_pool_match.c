@@ -30,7 +30,8 @@ static const char *text_of(const char *triple, const char *cpu, const char *feat
 #define X86(features) text_of("x86_64-pc-linux-gnu", "x86-64", features, 4)
 #define ARM text_of("aarch64-unknown-linux-gnu", "cortex-a76", "+neon", 4)
 
-static void describe(raw *r, const char *name, uint8_t instance, const char *target)
+static void describe_with(raw *r, const char *name, uint8_t instance, const char *target,
+                          const char *attrs)
 {
     hone_wire m = {.type = HONE_WIRE_HELLO,
                    .hello = {.proto_min = 1,
@@ -39,9 +40,15 @@ static void describe(raw *r, const char *name, uint8_t instance, const char *tar
                              .instance = {instance},
                              .name = name,
                              .revision = HONE_WIRE_REVISION,
-                             .target = target}};
+                             .target = target,
+                             .attrs = attrs}};
     raw_open(r);
     raw_say(r, &m);
+}
+
+static void describe(raw *r, const char *name, uint8_t instance, const char *target)
+{
+    describe_with(r, name, instance, target, NULL);
 }
 
 static void join_as(raw *r, hone_pool *p, const char *name, uint8_t instance, const char *target)
@@ -116,6 +123,41 @@ static void jobs_go_where_they_can_run(void **state)
     raw_close(&arm);
     raw_close(&avx2);
     raw_close(&avx512);
+    hone_pool_free(p);
+}
+
+/* Of two machines that can run it the one that has the library, whichever is free first. */
+static void calls_go_where_their_library_is(void **state)
+{
+    (void)state;
+    hone_pool *p = listening_pool(0);
+    raw without, other, has;
+    hone_pool_event e;
+    join_as(&without, p, "without", 1, ARM);
+    describe_with(&other, "other", 2, ARM, "lib=blas/0000000000000002,lib=blas/0000000000000011");
+    raw_expect(&other, p, HONE_WIRE_WELCOME);
+    raw_ready(&other, HONE_ROLE_RUN, 1);
+    describe_with(&has, "has", 3, ARM, "kernel=6,lib=x/0000000000000001,lib=blas/0000000000000001");
+    raw_expect(&has, p, HONE_WIRE_WELCOME);
+    hone_measure_job call = job_for(1, ARM), plain = job_for(2, ARM), unknown = job_for(3, ARM);
+    call.library = "blas/0000000000000001";
+    unknown.library = "blas/0000000000000003"; /* that nobody has: one of them will say so */
+    hone_pool_measure(p, &call);
+    for (int i = 0; i < 10; i++) {
+        hone_pool_next(p, 20, &e);
+        assert_true(e.kind == HONE_POOL_NOTHING || e.kind == HONE_POOL_PEER_JOINED);
+    }
+    assert_int_equal(hone_pool_credit(p, HONE_ROLE_RUN),
+                     1); /* of two: a call waits for the third */
+    raw_ready(&has, HONE_ROLE_RUN, 1);
+    expect_measure(&has, p);
+    hone_pool_measure(p, &plain);
+    hone_pool_measure(p, &unknown);
+    expect_measure(&without, p);
+    expect_measure(&other, p);
+    raw_close(&without);
+    raw_close(&other);
+    raw_close(&has);
     hone_pool_free(p);
 }
 
@@ -211,11 +253,9 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(jobs_go_where_they_can_run),
-        TEST(older_worker_is_this_machine),
-        TEST(older_worker_elsewhere_runs_what_names_no_target),
-        TEST(what_all_devices_are),
-        TEST(description_that_makes_no_sense),
+        TEST(jobs_go_where_they_can_run),   TEST(calls_go_where_their_library_is),
+        TEST(older_worker_is_this_machine), TEST(older_worker_elsewhere_runs_what_names_no_target),
+        TEST(what_all_devices_are),         TEST(description_that_makes_no_sense),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

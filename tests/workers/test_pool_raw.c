@@ -88,7 +88,9 @@ static void artifacts_are_sent_once(void **state)
     raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_RUN);
     raw_expect(&r, p, HONE_WIRE_WELCOME);
     raw_ready(&r, HONE_ROLE_RUN, 1);
-    hone_artifact one = {.manifest = {.n_args = 1, .flops = 5}, .bytes = (uint8_t *)"one", .n = 3};
+    hone_arg arg = {.name = "C"};
+    hone_artifact one = {
+        .manifest = {.n_args = 1, .args = &arg, .flops = 5}, .bytes = (uint8_t *)"one", .n = 3};
     hone_artifact ref = {.bytes = (uint8_t *)"reference", .n = 9};
     hone_measure_job job = {.id = 11,
                             .candidate = &one,
@@ -138,6 +140,7 @@ static void artifacts_are_sent_once(void **state)
     assert_true(e.result.sample_ns[1] == 1268 && e.result.max_error == 1e-7);
     assert_string_equal(e.result.env, "a raw peer");
     assert_int_equal(e.spent_ns, 7);
+    raw_expect(&r, p, HONE_WIRE_ACK);
     /* Again with the same reference, and the candidate as incumbent: only the new one travels. */
     hone_artifact two = {.bytes = (uint8_t *)"two", .n = 3};
     job.id = 12;

@@ -151,6 +151,26 @@ static bool fine(double x, double least, double most)
     return isfinite(x) && x >= least && x <= most;
 }
 
+/* A ratio of samples beyond what a number holds is no licence for any ratio. */
+static void ratios_are_bounded(void **state)
+{
+    (void)state;
+    hone_measure_result r;
+    hone_error err = {0};
+    static const double ratios[] = {1e300, INFINITY, -1e300};
+    for (size_t i = 0; i < HONE_LEN(ratios); i++) {
+        setup(NULL);
+        for (uint32_t k = 0; k < good.n_sample_ns; k++) {
+            good.sample_ns[k] = 1e16;
+            good.incumbent_ns[k] = 5e-324;
+        }
+        good.time_ns = INT64_C(10000000000000000);
+        good.log_ratio = ratios[i];
+        assert_int_equal(take(&r, &err), HONE_E_PROTOCOL);
+        assert_non_null(strstr(err.message, "its ratio"));
+    }
+}
+
 /* Whatever is done to the bytes: what is taken could have been measured. */
 static void mutated(void **state)
 {
@@ -200,9 +220,8 @@ static void mutated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(honest, setup),
-        cmocka_unit_test_setup(rejected, setup),
-        cmocka_unit_test_setup(lies, setup),
+        cmocka_unit_test_setup(honest, setup),  cmocka_unit_test_setup(rejected, setup),
+        cmocka_unit_test_setup(lies, setup),    cmocka_unit_test_setup(ratios_are_bounded, setup),
         cmocka_unit_test_setup(mutated, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

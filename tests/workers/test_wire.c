@@ -44,10 +44,10 @@ static double real(int kind)
     return kind == 0 ? -1.7976931348623157e308 : kind == 1 ? 5e-324 : hone_rng_double(&rng);
 }
 
-static hone_manifest manifest(int kind)
+static hone_manifest manifest(int kind, hone_arg *room)
 {
-    hone_manifest m;
-    memset(&m, 0, sizeof m);
+    hone_manifest m = {.args = room};
+    memset(room, 0, HONE_MAX_ARGS * sizeof *room);
     m.n_args = kind == 0 ? 0 : kind == 1 ? HONE_MAX_ARGS : (uint32_t)hone_rng_below(&rng, 5);
     for (uint32_t i = 0; i < m.n_args; i++) {
         hone_arg *a = &m.args[i];
@@ -75,6 +75,18 @@ static hone_error error_of(int kind)
     return e;
 }
 
+static hone_wire_lease lease_of(int kind)
+{
+    return (hone_wire_lease){.realm = bits(kind, 0, UINT64_MAX),
+                             .fence = bits(kind, 1, UINT64_MAX) | 1,
+                             .unit_a = bits(kind, 0, UINT64_MAX),
+                             .unit_b = bits(kind, 0, UINT64_MAX),
+                             .epoch = (uint32_t)bits(kind, 0, UINT32_MAX),
+                             .phase = kind == 1 ? HONE_WIRE_ENDED
+                                                : 1 + (uint32_t)hone_rng_below(&rng, 4),
+                             .left_ms = (int64_t)(bits(kind, 0, INT64_MAX) >> 1)};
+}
+
 static uint8_t *big; /* the largest artifact */
 
 #define MESSAGE(NAME, member, code, sender, doc)               \
@@ -99,7 +111,11 @@ static uint8_t *big; /* the largest artifact */
     m->n_##f = kind == 0 ? 0 : kind == 1 ? (max) : 3; \
     for (uint32_t i = 0; i < m->n_##f; i++)           \
         m->f[i] = real((int)(i % 3));
-#define MANIFEST(f, doc) m->f = manifest(kind);
+#define LEASES(f, max, doc)                           \
+    m->n_##f = kind == 0 ? 0 : kind == 1 ? (max) : 3; \
+    for (uint32_t i = 0; i < m->n_##f; i++)           \
+        m->f[i] = lease_of(kind);
+#define MANIFEST(f, doc) m->f = manifest(kind, m->f##_room);
 #define ERROR(f, doc) m->f = error_of(kind);
 #include "workers/wire/wire.def"
 #include "workers/wire/wire_undef.h"
@@ -123,6 +139,16 @@ static bool same_manifest(const hone_manifest *a, const hone_manifest *b)
                x->is_output == y->is_output && x->count == y->count &&
                x->pack_bytes == y->pack_bytes;
     }
+    return same;
+}
+
+static bool same_leases(const hone_wire_lease *a, uint32_t n, const hone_wire_lease *b, uint32_t m)
+{
+    bool same = n == m;
+    for (uint32_t i = 0; same && i < n; i++)
+        same = a[i].realm == b[i].realm && a[i].fence == b[i].fence && a[i].unit_a == b[i].unit_a &&
+               a[i].unit_b == b[i].unit_b && a[i].epoch == b[i].epoch && a[i].phase == b[i].phase &&
+               a[i].left_ms == b[i].left_ms;
     return same;
 }
 
@@ -155,23 +181,25 @@ static bool same_error(const hone_error *a, const hone_error *b)
 #define BYTES(f, max, doc) IF_NOT(f, same_bytes(a->f, b->f))
 #define F64S(f, max, doc) \
     IF_NOT(f, a->n_##f == b->n_##f && memcmp(a->f, b->f, a->n_##f * sizeof a->f[0]) == 0)
+#define LEASES(f, max, doc) IF_NOT(f, same_leases(a->f, a->n_##f, b->f, b->n_##f))
 #define MANIFEST(f, doc) IF_NOT(f, same_manifest(&a->f, &b->f))
 #define ERROR(f, doc) IF_NOT(f, same_error(&a->f, &b->f))
 #include "workers/wire/wire.def"
 #include "workers/wire/wire_undef.h"
 
-/* What an older sender lacks, as its messages are read; how often fields were added. */
-#define MESSAGE(NAME, member, code, sender, doc)           \
-    static unsigned forget_##member(hone_wire_##member *m) \
-    {                                                      \
-        unsigned n = 0;                                    \
-        (void)m;
+/* What an older sender lacks, as its messages are read; how often fields were added. Those of
+ * the from-th time, counted from 1, and later ones are forgotten. */
+#define MESSAGE(NAME, member, code, sender, doc)                          \
+    static unsigned forget_##member(hone_wire_##member *m, unsigned from) \
+    {                                                                     \
+        unsigned n = 0;                                                   \
+        (void)m, (void)from;
 #define END(NAME, member) \
     return n;             \
     }
 #define LATER(f) n++;
 #define U8(f, doc) \
-    if (n)         \
+    if (n >= from) \
         m->f = 0;
 #define U32(f, doc) U8(f, doc)
 #define I32(f, doc) U8(f, doc)
@@ -181,10 +209,13 @@ static bool same_error(const hone_error *a, const hone_error *b)
 #define RAW(f, n, doc)
 #define TEXT(f, max, doc)
 #define OTEXT(f, max, doc) \
-    if (n)                 \
+    if (n >= from)         \
         m->f = NULL;
 #define BYTES(f, max, doc)
 #define F64S(f, max, doc)
+#define LEASES(f, max, doc) \
+    if (n >= from)          \
+        m->n_##f = 0;
 #define MANIFEST(f, doc)
 #define ERROR(f, doc)
 #include "workers/wire/wire.def"
@@ -204,6 +235,7 @@ static bool same_error(const hone_error *a, const hone_error *b)
 #define OTEXT(f, max, doc)
 #define BYTES(f, max, doc)
 #define F64S(f, max, doc)
+#define LEASES(f, max, doc)
 #define MANIFEST(f, doc)
 #define ERROR(f, doc)
 #define END(NAME, member)
@@ -244,12 +276,12 @@ static const char *differs(const hone_wire *a, const hone_wire *b)
     }
 }
 
-static unsigned forget(hone_wire *m)
+static unsigned forget(hone_wire *m, unsigned from)
 {
     switch (m->type) {
 #define MESSAGE(NAME, member, code, sender, doc) \
     case code:                                   \
-        return forget_##member(&m->member);
+        return forget_##member(&m->member, from);
 #include "workers/wire/wire.def"
 #undef MESSAGE
     default:
@@ -309,13 +341,15 @@ static void truncation(void **state)
     for (size_t t = 0; t < sizeof types; t++) {
         fill(2, types[t], &in);
         older = in;
-        unsigned taken = 0, laters = forget(&older);
+        unsigned taken = 0, laters = forget(&older, 1);
         hone_buf b = {0};
         assert_int_equal(hone_wire_encode(&in, &b, NULL), HONE_OK);
         for (size_t n = 0; n < b.n; n++) {
             uint8_t *copy;
             memset(&out, 0xa5, sizeof out);
             if (decode_exact(&b, n, &out, &copy, NULL) == HONE_OK) {
+                older = in;
+                forget(&older, taken + 1);
                 const char *field = differs(&older, &out);
                 if (field)
                     fail_msg("%s.%s cut at %zu of %zu", hone_wire_name(types[t]), field, n, b.n);
@@ -485,6 +519,7 @@ static char *table(void)
 #define OTEXT(f, max, doc) ROW_MAX(f, "optional text", max, doc)
 #define BYTES(f, max, doc) ROW_MAX(f, "bytes", max, doc)
 #define F64S(f, max, doc) ROW_MAX(f, "f64 list", max, doc)
+#define LEASES(f, max, doc) ROW_MAX(f, "lease list", max, doc)
 #define MANIFEST(f, doc) ROW(f, "manifest", doc)
 #define ERROR(f, doc) ROW(f, "error", doc)
 #include "workers/wire/wire.def"

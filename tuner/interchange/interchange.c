@@ -66,7 +66,7 @@ static bool on_row(void *ctx, const hone_db_workload *w, const hone_db_target *t
 {
     visit *v = ctx;
     v->status = tick(v->x->o, "writing", v->x->seen++, v->err);
-    if (v->status == HONE_OK)
+    if (v->status == HONE_OK && !r->suspect)
         v->status = v->fn(v->ctx, w, t, r, v->err);
     return v->status == HONE_OK;
 }

@@ -152,6 +152,12 @@ static const char *add(trace *t, const json_t *inst, const json_t *decision)
         return "CacheAccumulate is an instruction of hone's only";
     if (is(name, "SkipZeros"))
         return "SkipZeros is an instruction of hone's only";
+    if (is(name, "SkipUnread"))
+        return "SkipUnread is an instruction of hone's only";
+    if (is(name, "OnlineSoftmax"))
+        return "OnlineSoftmax is an instruction of hone's only";
+    if (is(name, "ComputeInplace"))
+        return "ComputeInplace is an instruction of hone's only";
     if (uses_inferred(t, inputs, split))
         return "a factor that is worked out is used beside a Split";
     json_t *in = json_array(), *a = json_copy((json_t *)attrs);

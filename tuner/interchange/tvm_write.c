@@ -93,7 +93,9 @@ static hone_status add_record(void *ctx, const hone_db_workload *w, const hone_d
     files *f = ctx;
     const char *why = NULL;
     json_t *trace = NULL, *seconds = NULL;
-    if (r->status != HONE_OK)
+    if (strcmp(t->class, HONE_DB_LIBRARY) == 0)
+        why = "a library's call, which is no schedule";
+    else if (r->status != HONE_OK)
         why = "a rejection";
     else
         trace = hone_interchange__tvm_trace(f->tvm, r->trace, &why);

@@ -7,6 +7,7 @@ void hone_lock_entry_free(hone_lock_entry *e)
                      e->trace,    e->hone_version, e->llvm_version, e->intrins, e->text};
     for (unsigned k = 0; k < HONE_LEN(texts); k++)
         free(texts[k]);
+    free(e->call);
     hone_program_fini(&e->program);
     *e = (hone_lock_entry){0};
 }
@@ -85,8 +86,13 @@ void hone_lock_entry_make(const hone_lock_of *of, const hone_lookup_answer *a, h
         .hone_version = hone_xstrdup(r ? r->hone_version : HONE_VERSION),
         .llvm_version = hone_xstrdup(r ? r->llvm_version : of->llvm_version),
         .space_version = r ? r->space_version : HONE_SPACE_VERSION,
-        .trace = hone_trace_text(&a->sched.trace),
-        .intrins = hone_xstrdup(uses_own(&a->sched.prog) ? hone_intrin_set_text(a->intrins) : "")};
+        .trace = of->call ? hone_xstrdup("[[],[]]") : hone_trace_text(&a->sched.trace),
+        .intrins = hone_xstrdup(
+            !of->call && uses_own(&a->sched.prog) ? hone_intrin_set_text(a->intrins) : "")};
+    if (of->call) {
+        ret->call = hone_xmalloc(sizeof *ret->call);
+        *ret->call = *of->call;
+    }
     hone_program_copy(&ret->program, of->program);
     ret->text = hone_lock__entry_text(ret);
 }

@@ -8,10 +8,12 @@
 #ifndef HONE_LOCK_H
 #define HONE_LOCK_H
 
+#include "libcall/libcall.h"
 #include "tuner/lookup/lookup.h"
 
-/* Raised when what is written could not be read by an earlier hone. */
-#define HONE_LOCK_VERSION 1
+/* Raised when what is written could not be read by an earlier hone. A lock without library calls is
+ * written as 1. */
+#define HONE_LOCK_VERSION 2
 #define HONE_LOCK_MAX_BYTES ((size_t)64 << 20)
 #define HONE_LOCK_MAX_ENTRIES 4096
 
@@ -33,6 +35,7 @@ typedef struct hone_lock_entry {
     int32_t space_version;             /* that its trace is of */
     char *trace;                       /* text; "[[],[]]": the program as written */
     char *intrins;                     /* texts of intrinsics that do not come with hone */
+    hone_libcall *call;                /* of a library, in the place of a schedule; or NULL */
     char *text;                        /* the entry as the file has it, from { to } */
     int line;                          /* of the file it was read from; else 0 */
 } hone_lock_entry;
@@ -63,15 +66,16 @@ typedef struct hone_lock_of {
     const hone_program *program;
     const hone_target *target;
     int32_t threads;
+    const hone_libcall *call; /* the answer is that; NULL: the schedule */
 } hone_lock_of;
 /* The entry of an answer; the caller frees it. */
 void hone_lock_entry_make(const hone_lock_of *of, const hone_lookup_answer *a,
                           hone_lock_entry *ret);
 
-/* The entry's schedule: its trace replayed for its target, and verified. *ret_set, which the
- * schedule borrows, and *ret (zeroed by the caller) are the caller's to free in any case.
- * *ret_as_written: the trace is empty. HONE_REJECT_* or HONE_E_INPUT: it cannot be replayed by
- * this hone. */
+/* The entry's schedule, of a library's call the program as written: its trace replayed for its
+ * target, and verified. *ret_set, which the schedule borrows, and *ret (zeroed by the caller) are
+ * the caller's to free in any case. *ret_as_written: the trace is empty. HONE_REJECT_* or
+ * HONE_E_INPUT: it cannot be replayed by this hone. */
 hone_status hone_lock_replay(const hone_lock_entry *e, hone_intrin_set **ret_set, hone_sched *ret,
                              bool *ret_as_written, hone_error *err) HONE_NODISCARD;
 

@@ -218,28 +218,36 @@ static hone_status read_decisions(reading *r, const json_t *j, hone_error *err)
     return json_is_array(j) ? HONE_OK : refuse(r, err, "must be a list");
 }
 
+static hone_status read_library(reading *r, const json_t *j, hone_error *err)
+{
+    hone_error why = {0};
+    hone_libcall c;
+    json_t *whole = json_pack("{s:O}", "library", (json_t *)j);
+    char *text = hone_json_text(whole);
+    hone_status st = hone_libcall_parse(text, strlen(text), &c, &why);
+    free(text);
+    json_decref(whole);
+    if (st != HONE_OK)
+        return refuse(r, err, why.message);
+    r->e->call = hone_xmalloc(sizeof c);
+    *r->e->call = c;
+    return HONE_OK;
+}
+
 static const struct {
     const char *key;
     bool needed;
     hone_status (*read)(reading *r, const json_t *j, hone_error *err);
 } members[] = {
-    {"function", true, read_function},
-    {"kernel", true, read_kernel},
-    {"sizes", true, read_sizes},
-    {"threads", true, read_threads},
-    {"target", true, read_target},
-    {"rung", true, read_rung},
-    {"reason", true, read_reason},
-    {"expected_share", true, read_share},
-    {"time_ns", false, read_time},
-    {"checked", false, read_checked},
-    {"hone", true, read_hone},
-    {"llvm", true, read_llvm},
-    {"space_version", true, read_space},
-    {"workload", true, read_workload},
-    {"program", true, read_program},
-    {"intrinsics", false, read_intrins},
-    {"instructions", true, read_instructions},
+    {"function", true, read_function},   {"kernel", true, read_kernel},
+    {"sizes", true, read_sizes},         {"threads", true, read_threads},
+    {"target", true, read_target},       {"rung", true, read_rung},
+    {"reason", true, read_reason},       {"expected_share", true, read_share},
+    {"time_ns", false, read_time},       {"checked", false, read_checked},
+    {"hone", true, read_hone},           {"llvm", true, read_llvm},
+    {"space_version", true, read_space}, {"workload", true, read_workload},
+    {"program", true, read_program},     {"intrinsics", false, read_intrins},
+    {"library", false, read_library},    {"instructions", true, read_instructions},
     {"decisions", true, read_decisions},
 };
 
@@ -279,6 +287,10 @@ static hone_status read_entry(reading *r, const json_t *j, hone_error *err)
         return refuse(r, err, "is not that of \"workload\": lock this kernel again");
     if (!r->e->intrins)
         r->e->intrins = hone_xstrdup("");
+    if (r->e->call && json_array_size(r->instructions) + json_array_size(r->decisions) > 0) {
+        r->key = "library";
+        return refuse(r, err, "stands in the place of a schedule, and there is one too");
+    }
     json_t *trace = json_pack("[O, O]", r->instructions, r->decisions);
     r->e->trace = hone_json_text(trace);
     json_decref(trace);
@@ -333,11 +345,11 @@ static hone_status check_file(const char *file, const json_t *j, hone_error *err
                          ", this hone knows %d",
                          file, json_integer_value(version), HONE_LOCK_VERSION);
     const json_t *list = json_object_get(j, "functions");
-    if (json_integer_value(version) != HONE_LOCK_VERSION || !json_is_array(list) ||
-        json_object_size(j) != 2)
-        return hone_fail(err, HONE_E_INPUT,
-                         "'%s' must have \"hone_lock\": %d, \"functions\": [...] and nothing else",
-                         file, HONE_LOCK_VERSION);
+    if (json_integer_value(version) < 1 || !json_is_array(list) || json_object_size(j) != 2)
+        return hone_fail(
+            err, HONE_E_INPUT,
+            "'%s' must have \"hone_lock\": 1 to %d, \"functions\": [...] and nothing else", file,
+            HONE_LOCK_VERSION);
     if (json_array_size(list) > HONE_LOCK_MAX_ENTRIES)
         return hone_fail(err, HONE_E_LIMIT, "'%s' has more than %d functions", file,
                          HONE_LOCK_MAX_ENTRIES);

@@ -95,6 +95,17 @@ static void put_measured(hone_buf *out, const hone_lock_entry *e)
     hone_buf_puts(out, "},\n");
 }
 
+static void put_call(hone_buf *out, const hone_libcall *c)
+{
+    char *text = hone_libcall_text(c);
+    json_t *j = json_loads(text, 0, NULL);
+    char *inner = hone_json_text(json_object_get(j, "library"));
+    put_object(out, "library", inner);
+    free(inner);
+    json_decref(j);
+    free(text);
+}
+
 char *hone_lock__entry_text(const hone_lock_entry *e)
 {
     hone_buf out = {0}, program = {0};
@@ -122,6 +133,8 @@ char *hone_lock__entry_text(const hone_lock_entry *e)
     put_lines(&out, "program", program.s);
     if (*e->intrins)
         put_lines(&out, "intrinsics", e->intrins);
+    if (e->call)
+        put_call(&out, e->call);
     put_rows(&out, "instructions", json_array_get(trace, 0), false);
     put_rows(&out, "decisions", json_array_get(trace, 1), true);
     hone_buf_puts(&out, "    }");
@@ -133,7 +146,11 @@ char *hone_lock__entry_text(const hone_lock_entry *e)
 
 void hone_lock_print(const hone_lock *l, hone_buf *out)
 {
-    hone_buf_printf(out, "{\n  \"hone_lock\": %d,\n  \"functions\": [", HONE_LOCK_VERSION);
+    bool calls = false;
+    for (uint32_t k = 0; k < l->entries.n; k++)
+        calls = calls || l->entries.v[k].call;
+    hone_buf_printf(out, "{\n  \"hone_lock\": %d,\n  \"functions\": [",
+                    calls ? HONE_LOCK_VERSION : 1);
     for (uint32_t k = 0; k < l->entries.n; k++)
         hone_buf_printf(out, "%s\n    %s", k ? "," : "", l->entries.v[k].text);
     hone_buf_printf(out, "%s]\n}\n", l->entries.n ? "\n  " : "");

@@ -3,7 +3,6 @@
  *
  * Reader's map: which targets are compatible, and how far apart; the records; what becomes of one.
  */
-#include "targets/preset.h"
 #include "tuner/lookup/internal.h"
 
 #include <math.h>
@@ -52,9 +51,8 @@ int hone_lookup__targets_apart(const hone_target *asked, const hone_target *made
                         made_for->vector_registers == asked->vector_registers
                     ? 0
                     : FAR;
-    const hone_preset_feature *f = hone_preset_of(asked)->features;
-    for (; f->name && !has_same_features(asked, made_for); f++)
-        apart += !f->idle && hone_target_has(asked, f->name) && !hone_target_has(made_for, f->name);
+    if (!has_same_features(asked, made_for))
+        apart += (int)hone_target_beyond(asked, made_for);
     apart += strcmp(asked->cpu, made_for->cpu) != 0;
     apart += asked->l1_bytes != made_for->l1_bytes;
     apart += asked->l2_bytes != made_for->l2_bytes;
@@ -149,9 +147,8 @@ static hone_status carry_over(lookup *l, const source *x, const char *trace, fin
     pool p = {0};
     hone_trace t = {0};
     hone_status st = HONE_OK;
-    if (x->threads == l->q->threads &&
-        hone_trace_parse(trace, strlen(trace), &t, NULL) == HONE_OK &&
-        hone_trace_search_part(&t) > 0) {
+    bool good = hone_trace_parse(trace, strlen(trace), &t, NULL) == HONE_OK;
+    if (good && x->threads == l->q->threads && hone_trace_search_part(&t) > 0) {
         l->sched.intrins = l->intrins;
         l->sched.target = l->q->target;
         st = hone_trace_replay(&t, l->q->program, &l->sched, NULL, false, err);
@@ -159,7 +156,7 @@ static hone_status carry_over(lookup *l, const source *x, const char *trace, fin
             hone_lookup__pool_add(l, &p, 0);
     }
     if (st != HONE_E_INTERRUPTED)
-        st = hone_lookup__pool_adapt(l, &p, trace, 0, err);
+        st = good ? hone_lookup__pool_adapt(l, &p, &t, 0, err) : HONE_OK;
     if (st == HONE_OK)
         st = hone_lookup__pool_take(l, &p, ret, NULL, err);
     hone_trace_free(&t);
@@ -212,6 +209,7 @@ hone_status hone_lookup__class(lookup *l, finding *ret, hone_error *err)
     for (unsigned k = 0; k < l->q->n_logs && st == HONE_OK && !ret->found; k++) {
         reading r = {.l = l};
         st = look_in(l, l->q->logs[k], &r, ret, err);
+        ret->log = k;
         compatible += r.v.n;
         incompatible += r.incompatible;
         for (uint32_t i = 0; i < r.v.n; i++)

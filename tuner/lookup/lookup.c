@@ -7,9 +7,6 @@
 
 #include <math.h>
 
-/* As a rung's share, of a program as written, where no schedule is legal. */
-#define SHARE_AS_WRITTEN 0.12
-
 static const struct {
     const char *name, *meaning;
     double share;
@@ -47,17 +44,88 @@ static hone_status look(lookup *l, hone_rung r, hone_error *err)
     return rungs[r].find(l, f, err);
 }
 
+static unsigned tell_near(const lookup *l, hone_lookup_near v[HONE_LOOKUP_NEAR])
+{
+    for (uint32_t k = 0; k < l->near.n; k++)
+        v[k] = (hone_lookup_near){.sizes = l->near.v[k].of.sizes,
+                                  .far = l->near.v[k].of.far,
+                                  .best_ns = hone_lookup__near_best(&l->near.v[k]),
+                                  .default_ns = l->near.v[k].default_ns,
+                                  .favour = l->near.v[k].favour};
+    return l->near.n;
+}
+
+/* By how much at least what was found on a rung is faster than the default, in logarithms. */
+static double gain_of(const lookup *l, hone_rung r)
+{
+    hone_lookup_near v[HONE_LOOKUP_NEAR];
+    double predicted = l->found[HONE_RUNG_default].cost - l->found[r].cost;
+    return r >= HONE_RUNG_nearest ? hone_lookup__gain(v, tell_near(l, v), predicted) : predicted;
+}
+
+/* Where schedules that were measured at near sizes are not surely faster than the default, the best
+ * of many by the same model, which none has measured, is not either: its prediction is the least of
+ * many. */
+static bool is_idle(const lookup *l, hone_rung r)
+{
+    const finding *near = &l->found[HONE_RUNG_nearest];
+    bool known = false;
+    for (uint32_t k = 0; k < l->near.n; k++)
+        known = known || !isnan(l->near.v[k].favour);
+    return r == HONE_RUNG_model && near->found && !near->refused && known;
+}
+
 /* Is what was found on this rung as good as the default, as far as can be predicted? */
 static hone_status is_good(lookup *l, hone_rung r, bool *ret, hone_error *err)
 {
-    finding *f = &l->found[r], *last = &l->found[HONE_RUNG_default];
     *ret = true;
     if (r == HONE_RUNG_exact || r == HONE_RUNG_default)
         return HONE_OK;
     HONE_TRY(look(l, HONE_RUNG_default, err));
-    HONE_TRY(hone_lookup__predict(l, f, err));
-    *ret = f->cost <= last->cost;
+    HONE_TRY(hone_lookup__predict(l, &l->found[r], err));
+    *ret = !is_idle(l, r) && gain_of(l, r) >= 0;
     return HONE_OK;
+}
+
+/* What the question's `accept` refuses is passed over; of the default the program as written is
+ * left. */
+static hone_status is_accepted(lookup *l, hone_rung r, bool *ret, hone_error *err)
+{
+    const hone_lookup_question *q = l->q;
+    finding *f = &l->found[r];
+    hone_error why = {0};
+    *ret = true;
+    if (!q->accept)
+        return HONE_OK;
+    hone_status st =
+        q->accept(q, &f->sched, f->as_written, f->intrins ? f->intrins : l->intrins, &why);
+    if (st == HONE_OK)
+        return HONE_OK;
+    if (!hone_status_is_reject(st) || f->as_written) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    int n = (int)strcspn(why.message, "\n");
+    if (r == HONE_RUNG_default) {
+        hone_lookup__as_written(l, f,
+                                hone_xasprintf("no code can be made of the schedule that follows "
+                                               "from the processor (%.*s); the program as written",
+                                               n, why.message));
+        return is_accepted(l, r, ret, err);
+    }
+    f->refused = hone_xasprintf("%.*s", n, why.message);
+    *ret = false;
+    return HONE_OK;
+}
+
+/* Before logs are said to have nothing. */
+static hone_status vouch(const lookup *l, hone_error *err)
+{
+    hone_status st = HONE_OK;
+    for (unsigned k = 0; k < l->q->n_logs && st == HONE_OK; k++)
+        st = hone_db_vouch(l->q->logs[k], err);
+    return st;
 }
 
 /* HONE_RUNG_COUNT: none. */
@@ -66,12 +134,18 @@ static hone_status walk(lookup *l, hone_rung *ret, hone_error *err)
     *ret = HONE_RUNG_COUNT;
     for (unsigned k = 0; k <= l->q->lowest && *ret == HONE_RUNG_COUNT; k++) {
         bool good = false;
+        if (k == HONE_RUNG_model)
+            HONE_TRY(vouch(l, err));
         HONE_TRY(look(l, (hone_rung)k, err));
         if (l->found[k].found)
             HONE_TRY(is_good(l, (hone_rung)k, &good, err));
         if (good)
+            HONE_TRY(is_accepted(l, (hone_rung)k, &good, err));
+        if (good)
             *ret = (hone_rung)k;
     }
+    if (*ret == HONE_RUNG_COUNT && l->q->lowest < HONE_RUNG_model)
+        HONE_TRY(vouch(l, err));
     for (unsigned k = 0; k < HONE_RUNG_COUNT && l->q->explain; k++) {
         HONE_TRY(look(l, (hone_rung)k, err));
         if (l->found[k].found && !l->found[k].as_written)
@@ -102,9 +176,14 @@ static void tell_steps(const lookup *l, hone_rung taken, hone_lookup_answer *ret
         if (!f->looked)
             continue;
         hone_buf_puts(&what, f->what ? f->what : rungs[k].meaning);
-        if (f->found && k < taken)
+        if (f->refused)
+            hone_buf_printf(&what, "; passed over: no code can be made of it (%s)", f->refused);
+        else if (f->found && k < taken)
             hone_buf_printf(&what, "; passed over: predicted to take %.2f times the default's time",
                             s->relative);
+        if (f->found && !f->refused && k < taken && s->relative <= 1)
+            hone_buf_printf(&what, ", but by what was measured at near sizes it may take %.2f",
+                            exp(-gain_of(l, (hone_rung)k)));
         s->what = hone_buf_take(&what);
         if (f->found && l->q->explain)
             s->trace = hone_trace_text(&f->sched.trace);
@@ -118,12 +197,15 @@ static char *reason_of(const lookup *l, hone_rung taken)
     const char *before = "; ";
     hone_buf_puts(&b, l->found[taken].what);
     for (unsigned k = 0; k < taken; k++)
-        if (l->found[k].found) {
+        if (l->found[k].refused)
+            hone_buf_printf(&b, "; no code can be made of %s", rungs[k].name);
+    for (unsigned k = 0; k < taken; k++)
+        if (l->found[k].found && !l->found[k].refused) {
             hone_buf_printf(&b, "%s%s", before, rungs[k].name);
             before = " and ";
         }
     if (strcmp(before, " and ") == 0)
-        hone_buf_puts(&b, " is predicted to be slower than the default");
+        hone_buf_puts(&b, " is predicted to be slower than the default, or not surely faster");
     return hone_buf_take(&b);
 }
 
@@ -134,7 +216,8 @@ static hone_status fail_below(const lookup *l, const hone_lookup_answer *a, hone
     hone_buf_puts(&text, miss);
     for (unsigned k = HONE_RUNG_class; k <= l->q->lowest; k++)
         hone_buf_printf(&text, "; %s: %s", rungs[k].name, a->steps[k].what);
-    if (l->q->lowest == HONE_RUNG_exact && l->found[HONE_RUNG_exact].record.id)
+    if (l->q->lowest == HONE_RUNG_exact && l->found[HONE_RUNG_exact].record.id &&
+        !l->found[HONE_RUNG_exact].refused)
         hone_buf_printf(&text, "; %s", a->steps[HONE_RUNG_exact].what);
     hone_status st = hone_fail(err, HONE_E_NOTFOUND, "%s", text.s);
     hone_buf_free(&text);
@@ -144,12 +227,12 @@ static hone_status fail_below(const lookup *l, const hone_lookup_answer *a, hone
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-static void take(lookup *l, hone_rung r, hone_lookup_answer *ret)
+static hone_status take(lookup *l, hone_rung r, hone_lookup_answer *ret, hone_error *err)
 {
     finding *f = &l->found[r];
+    HONE_TRY(hone_lookup__expect(l, r, rungs[r].share, &ret->share, &ret->share_from, err));
     ret->rung = r;
     ret->reason = reason_of(l, r);
-    ret->share = f->as_written && r == HONE_RUNG_default ? SHARE_AS_WRITTEN : rungs[r].share;
     ret->time_ns = f->record.time_ns;
     ret->as_written = f->as_written;
     ret->sched = f->sched;
@@ -165,13 +248,19 @@ static void take(lookup *l, hone_rung r, hone_lookup_answer *ret)
         l->intrins = NULL;
     if (r >= HONE_RUNG_model)
         ret->miss = hone_lookup__miss(l);
+    ret->n_near = tell_near(l, ret->near);
+    for (unsigned k = 0; k < ret->n_near; k++)
+        ret->near[k].sizes = hone_xstrdup(ret->near[k].sizes);
     free(f->what);
+    free(f->refused);
     *f = (finding){0};
+    return HONE_OK;
 }
 
 static void drop(finding *f)
 {
     free(f->what);
+    free(f->refused);
     free(f->from_target);
     free(f->from_sizes);
     hone_sched_fini(&f->sched);
@@ -179,7 +268,7 @@ static void drop(finding *f)
     hone_db_record_free(&f->record);
 }
 
-static hone_status begin(const hone_lookup_question *q, lookup *ret, hone_error *err)
+hone_status hone_lookup__begin(const hone_lookup_question *q, lookup *ret, hone_error *err)
 {
     const char *text = q->intrins ? hone_intrin_set_text(q->intrins) : "";
     *ret = (lookup){.q = q,
@@ -190,13 +279,16 @@ static hone_status begin(const hone_lookup_question *q, lookup *ret, hone_error 
                  : HONE_OK;
 }
 
-static void end(lookup *l)
+void hone_lookup__end(lookup *l)
 {
     for (unsigned k = 0; k < HONE_RUNG_COUNT; k++)
         drop(&l->found[k]);
     for (uint32_t k = 0; k < l->kin.n; k++)
         free(l->kin.v[k].text);
+    for (uint32_t k = 0; k < l->near.n; k++)
+        hone_lookup__near_free(&l->near.v[k]);
     hone_vec_free(&l->kin);
+    hone_vec_free(&l->near);
     hone_sched_fini(&l->sched);
     hone_space_free(l->space);
     hone_model_free(l->model);
@@ -210,17 +302,14 @@ hone_status hone_lookup(const hone_lookup_question *q, hone_lookup_answer *ret, 
     lookup l;
     hone_rung r = HONE_RUNG_COUNT;
     *ret = (hone_lookup_answer){0};
-    hone_status st = begin(q, &l, err);
+    hone_status st = hone_lookup__begin(q, &l, err);
     if (st == HONE_OK)
         st = walk(&l, &r, err);
     if (st == HONE_OK) {
         tell_steps(&l, r, ret);
-        if (r < HONE_RUNG_COUNT)
-            take(&l, r, ret);
-        else
-            st = fail_below(&l, ret, err);
+        st = r < HONE_RUNG_COUNT ? take(&l, r, ret, err) : fail_below(&l, ret, err);
     }
-    end(&l);
+    hone_lookup__end(&l);
     return st;
 }
 
@@ -230,7 +319,10 @@ void hone_lookup_free(hone_lookup_answer *a)
         free(a->steps[k].what);
         free(a->steps[k].trace);
     }
+    for (unsigned k = 0; k < a->n_near; k++)
+        free(a->near[k].sizes);
     free(a->reason);
+    free(a->share_from);
     free(a->miss);
     free(a->from_target);
     free(a->from_sizes);

@@ -64,6 +64,10 @@ char *hone_lookup__miss(const lookup *l)
     const char *name = hone_sym_text(q->program, q->program->name);
     others o = {.l = l};
     hone_buf text = {0};
+    if (l->found[HONE_RUNG_exact].refused)
+        return hone_xasprintf("no code can be made of the result of %s for %d thread%s on %s (%s)",
+                              q->title, q->threads, q->threads == 1 ? "" : "s", q->target->cpu,
+                              l->found[HONE_RUNG_exact].refused);
     note_all(&o, &(hone_db_where){0}, true);
     bool this_kernel = o.n > 0;
     if (!this_kernel)

@@ -2,10 +2,8 @@
  * schedules of the nearest sizes are adapted to these, and the model chooses. */
 #include "tuner/lookup/internal.h"
 
-#include <math.h>
-
-#define NEAREST 4 /* kernels that are taken from, */
-#define LOOK_AT 4 /* so many of the fastest schedules of each, beside the best */
+#define ALSO_RAN 0.1 /* ln: what a schedule that was not the best there is to be better by */
+#define LOOK_AT 4    /* of the fastest schedules of each kernel */
 
 static bool is_usable(void *ctx, const hone_db_workload *w, const hone_db_target *t,
                       int *ret_elsewhere)
@@ -23,25 +21,21 @@ static bool is_usable(void *ctx, const hone_db_workload *w, const hone_db_target
 }
 
 /* Threads are a size, too. */
-static void count_threads(const lookup *l, neighbours *v)
-{
-    for (uint32_t k = 0; k < v->n; k++)
-        v->v[k].far += fabs(log((double)v->v[k].threads / l->q->threads));
-}
-
-static hone_status read_all(lookup *l, neighbours *ret, hone_error *err)
+static hone_status read_nearest(lookup *l, neighbours *ret, hone_error *err)
 {
     const hone_lookup_question *q = l->q;
-    const hone_db_where where = {.workload_class = hone_sym_text(q->program, q->program->name)};
-    const near_question of = {
-        .program = q->program, .sizes = q->sizes, .where = &where, .admit = is_usable, .ctx = l};
+    const near_question of = {.program = q->program,
+                              .sizes = q->sizes,
+                              .threads = q->threads,
+                              .most = HONE_LOOKUP_NEAR,
+                              .admit = is_usable,
+                              .ctx = l};
     for (unsigned k = 0; k < q->n_logs; k++) {
         uint32_t from = ret->n;
         HONE_TRY(hone_tuner__neighbours(q->logs[k], &of, ret, err));
         for (uint32_t i = from; i < ret->n; i++)
             ret->v[i].log = k;
     }
-    count_threads(l, ret);
     return HONE_OK;
 }
 
@@ -59,34 +53,53 @@ static void say(const neighbour *x, uint32_t of, const char *model, finding *ret
     ret->from_threads = x->threads;
 }
 
-hone_status hone_lookup__nearest(lookup *l, finding *ret, hone_error *err)
+/* Schedules of a near kernel, adapted to this one. */
+static hone_status add_from(lookup *l, uint32_t of, pool *p, hone_error *err)
+{
+    near_kernel *x = &l->near.v[of];
+    hone_status st = hone_lookup__near_judge(l, x, err);
+    for (uint32_t i = 0; i < x->fastest.n && st == HONE_OK; i++) {
+        uint32_t before = p->n;
+        st = hone_lookup__pool_adapt(l, p, &x->fastest.v[i].trace, of, err);
+        for (uint32_t k = before; k < p->n && i > 0; k++)
+            p->v[k].handicap = ALSO_RAN;
+    }
+    return st;
+}
+
+static hone_status open_nearest(lookup *l, hone_error *err)
 {
     neighbours found = {0};
-    pool p = {0};
-    uint32_t nearest[NEAREST];
-    unsigned source = 0;
-    hone_status st = read_all(l, &found, err);
-    uint32_t n = hone_tuner__nearest(found.v, found.n, nearest, NEAREST);
-    if (st == HONE_OK && n > 0)
-        st = hone_lookup__prepare(l, err);
+    uint32_t nearest[HONE_LOOKUP_NEAR];
+    hone_status st = read_nearest(l, &found, err);
+    uint32_t n = hone_tuner__nearest(found.v, found.n, nearest, HONE_LOOKUP_NEAR);
     for (uint32_t k = 0; k < n && st == HONE_OK; k++) {
-        const neighbour *x = &found.v[nearest[k]];
-        trace_texts traces = {0};
-        st = hone_tuner__traces_of(l->q->logs[x->log], x, LOOK_AT, &traces, err);
-        for (uint32_t i = 0; i < traces.n && st == HONE_OK; i++)
-            st = hone_lookup__pool_adapt(l, &p, traces.v[i], nearest[k], err);
-        hone_tuner__traces_free(&traces);
+        near_kernel x;
+        st = hone_lookup__near_open(l, &found.v[nearest[k]], LOOK_AT, &x, err);
+        hone_vec_push(&l->near, x);
     }
+    hone_tuner__neighbours_free(&found);
+    return st;
+}
+
+hone_status hone_lookup__nearest(lookup *l, finding *ret, hone_error *err)
+{
+    pool p = {0};
+    unsigned source = 0;
+    hone_status st = open_nearest(l, err);
+    if (st == HONE_OK && l->near.n > 0)
+        st = hone_lookup__prepare(l, err);
+    for (uint32_t k = 0; k < l->near.n && st == HONE_OK; k++)
+        st = add_from(l, k, &p, err);
     if (st == HONE_OK)
         st = hone_lookup__pool_take(l, &p, ret, &source, err);
     if (st == HONE_OK && ret->found)
-        say(&found.v[source], p.n, l->model_name, ret);
+        say(&l->near.v[source].of, p.n, l->model_name, ret);
     else if (st == HONE_OK)
         ret->what =
-            hone_xstrdup(n ? "no schedule of other sizes can be carried out at these"
-                           : "it was tuned at no other sizes for a target whose code this one "
-                             "can run");
+            hone_xstrdup(l->near.n ? "no schedule of other sizes can be carried out at these"
+                                   : "it was tuned at no other sizes for a target whose code this "
+                                     "one can run");
     hone_lookup__pool_free(&p);
-    hone_tuner__neighbours_free(&found);
     return st;
 }

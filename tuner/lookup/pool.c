@@ -58,7 +58,7 @@ hone_status hone_lookup__prepare(lookup *l, hone_error *err)
                           &l->space, err);
 }
 
-static void extract(lookup *l, hone_program *p, hone_features *ret)
+void hone_lookup__extract(lookup *l, hone_program *p, hone_features *ret)
 {
     hone_features_extract(p, l->q->target, l->q->threads, l->measured ? &l->machine : NULL, ret);
 }
@@ -70,7 +70,7 @@ hone_status hone_lookup__predict(lookup *l, finding *f, hone_error *err)
     if (!isnan(f->cost))
         return HONE_OK;
     HONE_TRY(hone_lookup__prepare(l, err));
-    extract(l, &f->sched.prog, &features);
+    hone_lookup__extract(l, &f->sched.prog, &features);
     hone_status st = hone_model_predict(l->model, &of, 1, &f->cost, err);
     hone_features_free(&features);
     return st;
@@ -86,24 +86,21 @@ void hone_lookup__pool_add(lookup *l, pool *p, unsigned source)
             return;
     candidate x = {.program = program, .source = source};
     hone_trace_copy(&x.trace, &l->sched.trace);
-    extract(l, &l->sched.prog, &x.features);
+    hone_lookup__extract(l, &l->sched.prog, &x.features);
     hone_vec_push(p, x);
 }
 
-hone_status hone_lookup__pool_adapt(lookup *l, pool *p, const char *text, unsigned source,
+hone_status hone_lookup__pool_adapt(lookup *l, pool *p, const hone_trace *t, unsigned source,
                                     hone_error *err)
 {
     static const hone_adapt_way ways[] = {HONE_ADAPT_TASKS, HONE_ADAPT_TILES};
-    hone_trace t = {0};
     hone_status st = HONE_OK;
-    bool any =
-        hone_trace_parse(text, strlen(text), &t, NULL) == HONE_OK && hone_trace_search_part(&t) > 0;
+    bool any = hone_trace_search_part(t) > 0;
     for (unsigned k = 0; k < HONE_LEN(ways) && any && st != HONE_E_INTERRUPTED; k++) {
-        st = hone_space_adapt(l->space, &t, ways[k], &l->sched, err);
+        st = hone_space_adapt(l->space, t, ways[k], &l->sched, err);
         if (st == HONE_OK)
             hone_lookup__pool_add(l, p, source);
     }
-    hone_trace_free(&t);
     return st == HONE_E_INTERRUPTED ? st : HONE_OK;
 }
 
@@ -123,7 +120,7 @@ static hone_status rank(lookup *l, pool *p, hone_error *err)
         f[k] = &p->v[k].features;
     hone_status st = hone_model_predict(l->model, f, p->n, cost, err);
     for (uint32_t k = 0; k < p->n; k++)
-        p->v[k].cost = cost[k];
+        p->v[k].cost = cost[k] + p->v[k].handicap;
     free(f);
     free(cost);
     if (st == HONE_OK)
@@ -150,7 +147,7 @@ hone_status hone_lookup__pool_take(lookup *l, pool *p, finding *ret, unsigned *r
         if (st != HONE_OK || hone_verify(&s->prog, NULL) != HONE_OK)
             continue;
         ret->found = true;
-        ret->cost = x->cost;
+        ret->cost = x->cost - x->handicap;
         if (ret_source)
             *ret_source = x->source;
     }

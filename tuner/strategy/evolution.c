@@ -7,7 +7,9 @@
  * better half goes on. What is offered comes from two arms: the best predicted of those, and now
  * and then one from anywhere among them; and the best predicted neighbours of the fastest measured
  * (descent by measurements, as Droplet search and Ansor-AF-DS have it). Their shares go by what
- * they brought lately.
+ * they brought lately. Best predicted is by one of a committee of models, drawn for each offer:
+ * where they agree that is exploitation, where they do not the batch is diverse (Thompson sampling
+ * by a bootstrapped ensemble; Lakshminarayanan et al., NIPS 2017).
  *
  * Reader's map: individuals and populations; the seeds' turn; one round, from breeding to
  * offering; what results teach. */
@@ -19,9 +21,10 @@
 #define ELITES 48      /* measured candidates that take part */
 #define MUTATE_TRIES 4 /* until a mutation is legal */
 #define TOURNAMENT 4
-#define SEEDS_FIRST 8 /* seeds measured before anything else is */
-#define EPSILON 0.05  /* share of the offers that come from anywhere */
-#define CROSSED 0.3   /* share of the children that have two parents */
+#define SEEDS_FIRST 8  /* seeds measured before anything else is */
+#define OTHER_SPACES 4 /* of which a seed each follows */
+#define EPSILON 0.05   /* share of the offers that come from anywhere */
+#define CROSSED 0.3    /* share of the children that have two parents */
 
 /* Where offers come from. Their shares go by what they brought lately. */
 enum { GLOBAL, LOCAL, ARMS };
@@ -31,11 +34,17 @@ enum { GLOBAL, LOCAL, ARMS };
 #define MEMORY 0.9 /* of what an arm brought, kept with each result */
 #define WORTH 0.1  /* a result so much slower than the best, in logarithms, brings nothing */
 
+#define COMMITTEE 3
+#define SHORTLIST 64 /* of those bred, at least, which the whole committee judges */
+
 typedef struct individual {
     hone_trace trace; /* search part only */
     hone_features features;
     uint64_t key;
-    double cost; /* predicted; lower is better */
+    double prior;             /* what the prior says of it; NAN: it was not asked */
+    double cost;              /* predicted; lower is better */
+    double judged[COMMITTEE]; /* by each of the committee; the first speaks for all: the sum */
+    bool offered;
     const char *why;
 } individual;
 
@@ -45,7 +54,7 @@ typedef struct measured {
     hone_trace trace;
     hone_features features;
     uint64_t key;
-    double time_ns;
+    double time_ns, prior;
 } measured;
 
 typedef struct origin {
@@ -55,14 +64,20 @@ typedef struct origin {
 
 typedef struct evolution {
     hone_strategy_env *env;
-    hone_model *model;
-    uint64_t task;           /* for the model */
-    HONE_VEC(measured) good; /* measured with a time, fastest first, at most ELITES */
+    hone_model *model[COMMITTEE]; /* they differ in what they hold out and draw; the first breeds */
+    uint64_t task;                /* for the model */
+    HONE_VEC(measured) good;      /* measured with a time, fastest first, at most ELITES */
     population now, next, pool, near;
     double worth[ARMS];                /* what an offer of the arm brings, 0..1 */
     HONE_VEC(origin) pending;          /* offers that are not told yet */
+    bool seeded;                       /* the seeds had their turn */
     HONE_VEC(uint64_t) spaces_offered; /* design spaces of which a seed was */
 } evolution;
+
+static bool lacks(const evolution *e, hone_part part)
+{
+    return e->env->options.without & 1u << part;
+}
 
 /* ---- individuals ----------------------------------------------------------------------------- */
 
@@ -90,6 +105,7 @@ static void individual_copy(individual *dst, const individual *src)
     hone_trace_copy(&dst->trace, &src->trace);
     hone_features_copy(&dst->features, &src->features);
     dst->key = src->key;
+    dst->prior = src->prior;
     dst->cost = src->cost;
     dst->why = src->why;
 }
@@ -102,7 +118,7 @@ static void admit(evolution *e, population *p, const char *why)
     x->trace.insts.n = hone_trace_search_part(&x->trace);
     x->key = hone_strategy_key(&x->trace);
     x->why = why;
-    x->cost = NAN;
+    x->cost = x->prior = NAN;
     hone_strategy_describe(e->env, &x->features);
 }
 
@@ -131,8 +147,52 @@ static void admit_elites(evolution *e, population *p)
         hone_trace_copy(&x->trace, &e->good.v[k].trace);
         hone_features_copy(&x->features, &e->good.v[k].features);
         x->key = e->good.v[k].key;
+        x->prior = e->good.v[k].prior;
         x->why = "model";
     }
+}
+
+/* Members of a population, as models take them. */
+typedef struct asked {
+    const hone_features **f;
+    double *prior, *cost;
+    uint32_t n;
+} asked;
+
+static asked ask_about(const population *p, uint32_t first)
+{
+    asked a = {.n = p->n - first};
+    a.f = hone_xmalloc((a.n + 1) * sizeof *a.f);
+    a.prior = hone_xmalloc((a.n + 1) * sizeof *a.prior);
+    a.cost = hone_xmalloc((a.n + 1) * sizeof *a.cost);
+    for (uint32_t k = 0; k < a.n; k++) {
+        a.f[k] = &p->v[first + k].features;
+        a.prior[k] = p->v[first + k].prior;
+    }
+    return a;
+}
+
+static void asked_free(asked *a)
+{
+    free(a->f);
+    free(a->prior);
+    free(a->cost);
+}
+
+/* The prior's word on those of whom it is not known: once for all models and rounds. */
+static hone_status ask_prior(evolution *e, population *p, uint32_t first, asked *a, hone_error *err)
+{
+    const hone_features **f = hone_xmalloc((a->n + 1) * sizeof *f);
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < a->n; k++)
+        if (isnan(a->prior[k]))
+            f[n++] = a->f[k];
+    hone_status st = hone_model_ask_prior(e->model[0], f, n, a->cost, err);
+    for (uint32_t k = 0, at = 0; k < a->n && st == HONE_OK; k++)
+        if (isnan(a->prior[k]))
+            a->prior[k] = p->v[first + k].prior = a->cost[at++];
+    free(f);
+    return st;
 }
 
 /* Predicts the costs of p's members from the first on that has none. */
@@ -140,19 +200,16 @@ static hone_status score(evolution *e, population *p, uint32_t first, hone_error
 {
     if (p->n <= first)
         return HONE_OK;
-    uint32_t n = p->n - first;
-    const hone_features **f = hone_xmalloc(n * sizeof *f);
-    double *cost = hone_xmalloc(n * sizeof *cost);
-    for (uint32_t k = 0; k < n; k++)
-        f[k] = &p->v[first + k].features;
     int64_t t = hone_clock_ns();
-    hone_status st = hone_model_predict(e->model, f, n, cost, err);
+    asked a = ask_about(p, first);
+    hone_status st = ask_prior(e, p, first, &a, err);
+    if (st == HONE_OK)
+        st = hone_model_predict_after(e->model[0], a.f, a.n, a.prior, a.cost, err);
+    for (uint32_t k = 0; k < a.n && st == HONE_OK; k++)
+        p->v[first + k].cost = a.cost[k];
     e->env->stats.predict_ns += hone_clock_ns() - t;
-    e->env->stats.predicted += n;
-    for (uint32_t k = 0; k < n && st == HONE_OK; k++)
-        p->v[first + k].cost = cost[k];
-    free(f);
-    free(cost);
+    e->env->stats.predicted += a.n;
+    asked_free(&a);
     return st;
 }
 
@@ -200,29 +257,37 @@ static bool is_new_space(evolution *e, const hone_trace *t)
     return true;
 }
 
-/* The most promising seeds, as long as it is their turn. First one of each design space: what the
- * draft thinks of a whole space may be wrong, and a measurement tells. */
+/* The seeds' turn: the first of them in the space's own order, which its rules give by what they
+ * know of the kernel; then of the design spaces that were not among them the most promising by the
+ * draft, which may be wrong about a whole space: a measurement tells. */
 static hone_status offer_seeds(evolution *e, hone_error *err)
 {
     const hone_space *sp = e->env->space;
-    uint32_t left = SEEDS_FIRST;
-    for (uint32_t k = 0; k < sp->seeds.n && left > 0; k++)
-        left -= hone_strategy_knows(e->env, hone_strategy_key(&sp->seeds.v[k]));
-    if (left == 0)
+    uint32_t left = SEEDS_FIRST + OTHER_SPACES;
+    if (e->seeded)
         return HONE_OK;
+    for (uint32_t k = 0; k < sp->seeds.n; k++)
+        if (hone_strategy_knows(e->env, hone_strategy_key(&sp->seeds.v[k]))) {
+            is_new_space(e, &sp->seeds.v[k]);
+            left -= left > 0;
+        }
     e->now.n = 0;
     admit_seeds(e, &e->now);
     hone_status st = score(e, &e->now, 0, err);
     if (st != HONE_OK)
         return st;
+    for (uint32_t k = 0; k < e->now.n && left > OTHER_SPACES && hone_strategy_wanted(e->env); k++) {
+        const individual *x = &e->now.v[k];
+        is_new_space(e, &x->trace);
+        left -= hone_strategy_offer(e->env, &x->trace, "seed", x->cost);
+    }
     sort(&e->now);
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t k = 0; k < e->now.n && left > 0 && hone_strategy_wanted(e->env); k++) {
-            const individual *x = &e->now.v[k];
-            if (pass == 0 && !is_new_space(e, &x->trace))
-                continue;
+    for (uint32_t k = 0; k < e->now.n && left > 0 && hone_strategy_wanted(e->env); k++) {
+        const individual *x = &e->now.v[k];
+        if (is_new_space(e, &x->trace))
             left -= hone_strategy_offer(e->env, &x->trace, "seed", x->cost);
-        }
+    }
+    e->seeded = hone_strategy_wanted(e->env) > 0;
     return HONE_OK;
 }
 
@@ -238,11 +303,7 @@ static void collect(evolution *e, const population *from, uint32_t first)
             known = e->pool.v[q].key == x->key;
         if (known)
             continue;
-        individual *y = slot(&e->pool);
-        hone_trace_copy(&y->trace, &x->trace);
-        y->key = x->key;
-        y->cost = x->cost;
-        y->why = x->why;
+        individual_copy(slot(&e->pool), x);
     }
 }
 
@@ -349,49 +410,111 @@ static hone_status look_around(evolution *e, hone_error *err)
     return st;
 }
 
+static unsigned members(const evolution *e)
+{
+    return lacks(e, HONE_PART_committee) ? 1 : COMMITTEE;
+}
+
 static hone_status train(evolution *e, hone_error *err)
 {
     int64_t t = hone_clock_ns();
-    hone_status st = hone_model_train(e->model, err);
+    hone_status st = HONE_OK;
+    for (unsigned m = 0; m < members(e) && st == HONE_OK; m++)
+        st = hone_model_train(e->model[m], err);
     e->env->stats.train_ns += hone_clock_ns() - t;
-    hone_model_get_metrics(e->model, &e->env->stats.model);
+    hone_model_get_metrics(e->model[0], &e->env->stats.model);
     return st;
+}
+
+/* The committee's word on the first of p, which is sorted; the others are out of question. Those
+ * are enough for all that is wanted. */
+static hone_status judge(evolution *e, population *p, hone_error *err)
+{
+    uint32_t wanted = hone_strategy_wanted(e->env), most = wanted > SHORTLIST ? wanted : SHORTLIST;
+    p->n = p->n < most ? p->n : most;
+    asked a = ask_about(p, 0);
+    hone_status st = HONE_OK;
+    for (uint32_t k = 0; k < p->n; k++) {
+        p->v[k].judged[0] = p->v[k].cost;
+        p->v[k].offered = false;
+    }
+    int64_t t = hone_clock_ns();
+    for (unsigned m = 1; m < members(e) && p->n && st == HONE_OK; m++) {
+        st = hone_model_predict_after(e->model[m], a.f, a.n, a.prior, a.cost, err);
+        for (uint32_t k = 0; k < p->n && st == HONE_OK; k++) {
+            p->v[k].judged[m] = a.cost[k];
+            p->v[k].judged[0] += a.cost[k];
+        }
+    }
+    e->env->stats.predict_ns += hone_clock_ns() - t;
+    e->env->stats.predicted += p->n * (members(e) - 1);
+    asked_free(&a);
+    return st;
+}
+
+/* The best by member m that is not offered yet, or NULL. */
+static individual *best_of(population *p, unsigned m)
+{
+    individual *best = NULL;
+    for (uint32_t k = 0; k < p->n; k++)
+        if (!p->v[k].offered && (!best || p->v[k].judged[m] < best->judged[m]))
+            best = &p->v[k];
+    return best;
 }
 
 /* The arm of the next offer, drawn by what they are worth. */
 static int choose_arm(evolution *e)
 {
+    if (lacks(e, HONE_PART_descent))
+        return GLOBAL;
     double share = e->worth[LOCAL] / (e->worth[GLOBAL] + e->worth[LOCAL]);
     share = fmin(fmax(share, LEAST_SHARE), 1 - LEAST_SHARE);
     return hone_rng_double(&e->env->rng) < share ? LOCAL : GLOBAL;
 }
 
-static hone_status ask(void *self, hone_error *err)
+static hone_status propose(evolution *e, hone_error *err)
 {
-    evolution *e = self;
     HONE_TRY(offer_seeds(e, err));
     if (!hone_strategy_wanted(e->env))
         return HONE_OK;
-    HONE_TRY(train(e, err));
+    if (!lacks(e, HONE_PART_learning))
+        HONE_TRY(train(e, err));
     HONE_TRY(evolve(e, err));
-    HONE_TRY(look_around(e, err));
+    e->near.n = 0;
+    if (!lacks(e, HONE_PART_descent))
+        HONE_TRY(look_around(e, err));
     sort(&e->pool);
-    const population *const from[ARMS] = {&e->pool, &e->near};
-    uint32_t at[ARMS] = {0};
-    while (hone_strategy_wanted(e->env) && (at[GLOBAL] < e->pool.n || at[LOCAL] < e->near.n)) {
+    uint32_t bred = e->pool.n; /* of which any may be a stray */
+    population *const from[ARMS] = {&e->pool, &e->near};
+    for (int arm = 0; arm < ARMS; arm++)
+        HONE_TRY(judge(e, from[arm], err));
+    for (uint32_t left[ARMS] = {e->pool.n, e->near.n};
+         hone_strategy_wanted(e->env) && left[GLOBAL] + left[LOCAL] > 0;) {
         int arm = choose_arm(e);
-        if (at[arm] == from[arm]->n)
+        if (left[arm] == 0)
             arm = 1 - arm;
+        individual *x = best_of(from[arm], (unsigned)hone_rng_below(&e->env->rng, members(e)));
+        left[arm]--;
+        x->offered = true;
         /* now and then one from anywhere instead of the next best */
-        uint32_t q = at[arm]++;
         bool stray = arm == GLOBAL && hone_rng_double(&e->env->rng) < EPSILON;
         if (stray)
-            q += (uint32_t)hone_rng_below(&e->env->rng, e->pool.n - q);
-        const individual *x = &from[arm]->v[q];
+            x = &e->pool.v[hone_rng_below(&e->env->rng, bred)];
         if (hone_strategy_offer(e->env, &x->trace, stray ? "random" : x->why, x->cost) && !stray)
             hone_vec_push(&e->pending, ((origin){.key = x->key, .arm = arm}));
     }
     return HONE_OK;
+}
+
+/* What a round needs beside is given back: a session of a list may rest for long. */
+static hone_status ask(void *self, hone_error *err)
+{
+    evolution *e = self;
+    hone_status st = propose(e, err);
+    population *const scratch[] = {&e->now, &e->next, &e->pool, &e->near};
+    for (unsigned k = 0; k < HONE_LEN(scratch); k++)
+        population_free(scratch[k]);
+    return st;
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -414,9 +537,9 @@ static void drop_good(evolution *e, uint64_t key)
         }
 }
 
-static void keep_good(evolution *e, const hone_lesson *l)
+static void keep_good(evolution *e, const hone_lesson *l, double prior)
 {
-    measured m = {.key = l->key, .time_ns = l->time_ns};
+    measured m = {.key = l->key, .time_ns = l->time_ns, .prior = prior};
     hone_trace_copy(&m.trace, l->trace);
     hone_features_copy(&m.features, l->features);
     uint32_t at = e->good.n;
@@ -437,7 +560,8 @@ static void credit(evolution *e, const hone_lesson *l)
         double *worth = &e->worth[e->pending.v[k].arm], brought = 0;
         if (l->time_ns > 0 && e->good.n)
             brought = fmax(0, 1 - fmax(0, log(l->time_ns / e->good.v[0].time_ns)) / WORTH);
-        *worth = fmax(MEMORY * *worth + (1 - MEMORY) * brought, 0.01);
+        if (!lacks(e, HONE_PART_bandit))
+            *worth = fmax(MEMORY * *worth + (1 - MEMORY) * brought, 0.01);
         e->pending.v[k] = e->pending.v[--e->pending.n];
         return;
     }
@@ -446,12 +570,16 @@ static void credit(evolution *e, const hone_lesson *l)
 static void tell(void *self, const hone_lesson *lesson)
 {
     evolution *e = self;
+    double prior = 0;
     credit(e, lesson);
+    if (hone_model_ask_prior(e->model[0], &lesson->features, 1, &prior, NULL) != HONE_OK)
+        prior = 0;
     if (lesson->trace->insts.n > 0)
-        hone_model_add(e->model, e->task, lesson->features, lesson->time_ns);
+        for (unsigned m = 0; m < members(e); m++)
+            hone_model_add_after(e->model[m], e->task, lesson->features, lesson->time_ns, prior);
     drop_good(e, lesson->key);
     if (lesson->time_ns > 0)
-        keep_good(e, lesson);
+        keep_good(e, lesson, prior);
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -466,14 +594,19 @@ static void *start(hone_strategy_env *env)
     const hone_space *sp = env->space;
     evolution *e = hone_xcalloc(1, sizeof *e);
     e->env = env;
+    bool blind = lacks(e, HONE_PART_draft);
     e->worth[GLOBAL] = e->worth[LOCAL] = 0.5;
     e->task = hone_model_task(&sp->base, &sp->target, sp->threads);
-    e->model = hone_model_new(&(hone_model_options){.seed = env->options.seed,
-                                                    .threads = 1,
-                                                    .prior = env->options.prior,
-                                                    .trust = env->options.prior_trust,
-                                                    .stop = stopped,
-                                                    .stop_ctx = env});
+    for (unsigned m = 0; m < COMMITTEE; m++)
+        e->model[m] =
+            hone_model_new(&(hone_model_options){.seed = env->options.seed + m,
+                                                 .threads = 1,
+                                                 .prior = blind ? NULL : env->options.prior,
+                                                 .trust = env->options.prior_trust,
+                                                 .max_gain = blind ? INFINITY : 0,
+                                                 .held_out = m,
+                                                 .stop = stopped,
+                                                 .stop_ctx = env});
     return e;
 }
 
@@ -489,7 +622,8 @@ static void end(void *self)
     population_free(&e->pool);
     population_free(&e->near);
     hone_vec_free(&e->pending);
-    hone_model_free(e->model);
+    for (unsigned m = 0; m < COMMITTEE; m++)
+        hone_model_free(e->model[m]);
     free(e);
 }
 

@@ -64,6 +64,7 @@ static void tell(void *self, const hone_lesson *lesson)
 const hone_strategy hone_strategy_exhaustive = {
     .name = "exhaustive",
     .summary = "every candidate of the space once, in a fixed order",
+    .blind = true,
     .whole = true,
     .start = start,
     .end = end,

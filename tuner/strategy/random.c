@@ -44,6 +44,7 @@ static void tell(void *self, const hone_lesson *lesson)
 const hone_strategy hone_strategy_random = {
     .name = "random",
     .summary = "seeds, then candidates drawn at random",
+    .blind = true,
     .start = start,
     .end = free,
     .ask = ask,

@@ -297,7 +297,8 @@ void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const vo
 {
     const double vague = 0.25;
     double most = 0;
-    /* The program as written, where the exact result is finite; of few nobody knows. */
+    /* Where the program as written leaves the numbers and the exact result does not, another order
+     * may do so too; of few results nobody knows. */
     bool overflows = n < FEW;
     for (int64_t i = 0; e->error && i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);
@@ -309,6 +310,8 @@ void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const vo
             overflows |= isfinite(v) && !isfinite(off);
         }
     }
+    /* What overflowed inside, and was divided by, is 0 without being off: that is no measure. */
+    overflows |= most == 0;
     e->telling = 0;
     for (int64_t i = 0; i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);

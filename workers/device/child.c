@@ -20,7 +20,13 @@
 
 typedef int32_t (*pack_function)(void *const *from, void *const *to, const hone_rt_api *rt);
 
+/* And what libraries take for themselves, with each thread; limits on addresses, most unused. */
+#define LIBRARY_BYTES ((uint64_t)1 << 30)
+#define LIBRARY_THREAD_BYTES ((uint64_t)256 << 20)
+
 static hone_device__control *control; /* for the signal handler */
+/* Of libraries that are called; NULL: none is. */
+static void *functions[HONE_DEVICE__KERNELS];
 
 static void send_event(char event)
 {
@@ -118,7 +124,28 @@ static void populate_all(const hone_device__run *r)
     }
 }
 
-static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int command, int event)
+/* Before anything is closed in, and before this thread keeps to one processor, as those that the
+ * library starts would too. */
+static bool open_libraries(const hone_device__run *r)
+{
+    bool any = false;
+    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
+        const hone_libcall_library *l = r->kernels[who].library;
+        char note[256];
+        if (!l)
+            continue;
+        any = true;
+        go_to(HONE_DEVICE__LOAD, who);
+        functions[who] = hone_device__library_open(l, r->job->threads, note);
+        if (!functions[who])
+            give_up(HONE_DEVICE__TROUBLE, ELIBACC, note);
+    }
+    go_to(HONE_DEVICE__SETUP, 0);
+    return any;
+}
+
+static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int command, int event,
+                                 bool *ret_library)
 {
     control = r->control;
     if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != nursery)
@@ -130,13 +157,17 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
     populate_all(r);
     /* Fixed, or malloc looks up the number of processors once many threads have asked it. */
     mallopt(M_ARENA_MAX, r->job->threads + 1);
+    *ret_library = open_libraries(r);
+    uint64_t threads = (uint64_t)r->job->threads;
+    uint64_t theirs = *ret_library ? LIBRARY_BYTES + threads * LIBRARY_THREAD_BYTES : 0;
     hone_rt_pool *pool = hone_rt_pool_new(r->job->threads, 1);
     if (!pool)
         give_up(HONE_DEVICE__TROUBLE, errno, "cannot start the threads of the kernel");
     if (r->sandbox->on) {
-        hone_device__sandbox_limits(r->cpu_seconds, r->temporaries + OWN_BYTES +
-                                                        (uint64_t)r->job->threads * THREAD_BYTES);
-        int e = hone_sandbox__filter_apply(&r->sandbox->load);
+        hone_device__sandbox_limits(r->cpu_seconds,
+                                    r->temporaries + OWN_BYTES + threads * THREAD_BYTES + theirs);
+        int e = hone_sandbox__filter_apply(*ret_library ? &r->sandbox->library_load
+                                                        : &r->sandbox->load);
         if (e != 0)
             give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the load filter");
     }
@@ -164,6 +195,8 @@ static void load(const hone_device__run *r, int who, loaded *ret)
         const char *e = dlerror();
         give_up(HONE_DEVICE__UNLOADABLE, 0, e ? e : "a function is missing");
     }
+    if (functions[who] && !hone_device__library_set(so, functions[who]))
+        give_up(HONE_DEVICE__UNLOADABLE, 0, "it has no place for a library's function");
     memcpy(&ret->kernel, &kernel, sizeof kernel);
     memcpy(&ret->pack, &pack, sizeof pack);
     close(HONE_DEVICE__FD_ARTIFACT + who);
@@ -232,7 +265,8 @@ static int32_t time_all(const hone_device__run *r, loaded loads[], const hone_rt
 
 _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event)
 {
-    const hone_rt_api *rt = set_up(r, nursery, command, event);
+    bool library;
+    const hone_rt_api *rt = set_up(r, nursery, command, event, &library);
     loaded loads[HONE_DEVICE__KERNELS];
     for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
         loads[who] = (loaded){.ready = -1};
@@ -240,7 +274,8 @@ _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int 
             load(r, who, &loads[who]);
     }
     go_to(HONE_DEVICE__SETUP, 0);
-    int e = r->sandbox->on ? hone_sandbox__filter_apply(&r->sandbox->run) : 0;
+    const hone_sandbox__filter *run = library ? &r->sandbox->library_run : &r->sandbox->run;
+    int e = r->sandbox->on ? hone_sandbox__filter_apply(run) : 0;
     if (e != 0)
         give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the run filter");
     send_event(HONE_DEVICE__READY);

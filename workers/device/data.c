@@ -10,6 +10,7 @@ typedef struct filler {
     hone_device__kind kind;
     uint8_t elem;
     bool ranged, real;
+    bool tiny;     /* denormals and their neighbours may come */
     double lo, hi; /* lo <= x < hi, when ranged */
     hone_rng rng;
 } filler;
@@ -115,6 +116,12 @@ static double sign(filler *f)
     return hone_rng_below(&f->rng, 2) ? 1 : -1;
 }
 
+/* Arithmetic on denormals takes many processors a hundred times as long, so that a product of large
+ * matrices full of them would take longer than all that it is timed. Of a large input they are in
+ * one stretch of so many elements in each of these. */
+#define TINY_STRETCH 64
+#define TINY_EACH 4096
+
 /* Processors' instructions for products of bf16 take denormals for 0, those they get and those they
  * make (LANGUAGE.md leaves that open): none is there, and no product of two is one. */
 static double a_real_edge(filler *f)
@@ -131,9 +138,9 @@ static double a_real_edge(filler *f)
                  : f->elem == HONE_ELEM_F32 ? FLT_EPSILON
                  : f->elem == HONE_ELEM_F16 ? 0x1p-10
                                             : 0x1p-7;
-    const double edges[] = {0,       0,           1,   1, least, normal, normal - least,
-                            1 + ulp, 1 - ulp / 2, 0.5, 2, 3,     1000};
-    return sign(f) * edges[hone_rng_below(&f->rng, HONE_LEN(edges))];
+    const double edges[] = {0, 0, 1,    1,     1 + ulp, 1 - ulp / 2,   0.5,
+                            2, 3, 1000, least, normal,  normal - least};
+    return sign(f) * edges[hone_rng_below(&f->rng, HONE_LEN(edges) - (f->tiny ? 0 : 3))];
 }
 
 /* Multiples of 1/8 in the range; false: there are none. */
@@ -177,6 +184,7 @@ void hone_device__fill(hone_device__kind kind, const hone_arg *a, void *array, u
                 .hi = a->hi};
     hone_rng_seed(&f.rng, hone_hash_mix(seed, (uint64_t)kind));
     for (int64_t i = 0; i < a->count; i++) {
+        f.tiny = a->count <= TINY_EACH || i % TINY_EACH < TINY_STRETCH;
         if (f.real) {
             hone_device__elem_put(a->elem, array, i, draw_real(&f));
             if (f.ranged && !(hone_device__elem_get(a->elem, array, i) < f.hi)) /* rounded up */

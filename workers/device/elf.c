@@ -7,22 +7,59 @@
 #include "targets/preset.h"
 
 #include <elf.h>
+#include <link.h>
+
+/* A device loads files of its own class: ElfW(X) is Elf64_X or Elf32_X. */
+#if __ELF_NATIVE_CLASS == 64
+#define CLASS ELFCLASS64
+#define ST_TYPE ELF64_ST_TYPE
+#define ST_BIND ELF64_ST_BIND
+#define ST_VISIBILITY ELF64_ST_VISIBILITY
+#define R_TYPE ELF64_R_TYPE
+#define R_SYM ELF64_R_SYM
+#else
+#define CLASS ELFCLASS32
+#define ST_TYPE ELF32_ST_TYPE
+#define ST_BIND ELF32_ST_BIND
+#define ST_VISIBILITY ELF32_ST_VISIBILITY
+#define R_TYPE ELF32_R_TYPE
+#define R_SYM ELF32_R_SYM
+#endif
+
+/* Relocations have their addends with them, on 32-bit Arm in the place that they are for. */
+#ifdef __arm__
+typedef ElfW(Rel) reloc;
+enum {
+    RELOCS = DT_REL,
+    RELOCS_BYTES = DT_RELSZ,
+    RELOCS_EACH = DT_RELENT,
+    RELOCS_OWN = DT_RELCOUNT
+};
+#else
+typedef ElfW(Rela) reloc;
+enum {
+    RELOCS = DT_RELA,
+    RELOCS_BYTES = DT_RELASZ,
+    RELOCS_EACH = DT_RELAENT,
+    RELOCS_OWN = DT_RELACOUNT
+};
+#endif
 
 enum { MAX_HEADERS = 32, MAX_DYNAMIC = 128 };
 #define MAX_IMAGE ((uint64_t)64 << 20)
 
 static const int64_t allowed_tags[] = {
-    DT_PLTRELSZ, DT_PLTGOT,   DT_HASH,   DT_STRTAB,  DT_SYMTAB,   DT_RELA,      DT_RELASZ,
-    DT_RELAENT,  DT_STRSZ,    DT_SYMENT, DT_SONAME,  DT_SYMBOLIC, DT_PLTREL,    DT_JMPREL,
-    DT_DEBUG,    DT_BIND_NOW, DT_FLAGS,  DT_FLAGS_1, DT_GNU_HASH, DT_RELACOUNT,
+    DT_PLTRELSZ, DT_PLTGOT,   DT_HASH,   DT_STRTAB,  DT_SYMTAB,   RELOCS,     RELOCS_BYTES,
+    RELOCS_EACH, DT_STRSZ,    DT_SYMENT, DT_SONAME,  DT_SYMBOLIC, DT_PLTREL,  DT_JMPREL,
+    DT_DEBUG,    DT_BIND_NOW, DT_FLAGS,  DT_FLAGS_1, DT_GNU_HASH, RELOCS_OWN,
 };
 
 typedef struct image {
     const uint8_t *bytes;
     size_t n;
-    Elf64_Ehdr header;
-    Elf64_Phdr program[MAX_HEADERS];
-    Elf64_Dyn dynamic[MAX_DYNAMIC];
+    ElfW(Ehdr) header;
+    ElfW(Phdr) program[MAX_HEADERS];
+    ElfW(Dyn) dynamic[MAX_DYNAMIC];
     uint32_t n_dynamic;
     uint64_t symbols, n_symbols; /* file offset, number */
     uint64_t names, names_bytes; /* file offset, size; ends in NUL */
@@ -45,10 +82,11 @@ static uint32_t word_at(const image *im, uint64_t offset)
 
 /* The loaded segment with these addresses, all of them; NULL if none has. `in_file`: those that
  * come from the file rather than being zero. */
-static const Elf64_Phdr *segment_of(const image *im, uint64_t address, uint64_t bytes, bool in_file)
+static const ElfW(Phdr) *
+    segment_of(const image *im, uint64_t address, uint64_t bytes, bool in_file)
 {
     for (unsigned i = 0; i < im->header.e_phnum; i++) {
-        const Elf64_Phdr *p = &im->program[i];
+        const ElfW(Phdr) *p = &im->program[i];
         if (p->p_type == PT_LOAD && address >= p->p_vaddr &&
             inside(address - p->p_vaddr, bytes, in_file ? p->p_filesz : p->p_memsz))
             return p;
@@ -58,7 +96,7 @@ static const Elf64_Phdr *segment_of(const image *im, uint64_t address, uint64_t 
 
 static bool file_offset(const image *im, uint64_t address, uint64_t bytes, uint64_t *ret)
 {
-    const Elf64_Phdr *p = segment_of(im, address, bytes, true);
+    const ElfW(Phdr) *p = segment_of(im, address, bytes, true);
     if (p)
         *ret = p->p_offset + (address - p->p_vaddr);
     return p != NULL;
@@ -74,27 +112,28 @@ static hone_status check_header(image *im)
     if (im->n < sizeof im->header || memcmp(im->bytes, ELFMAG, SELFMAG) != 0)
         REFUSE("is not an ELF file");
     memcpy(&im->header, im->bytes, sizeof im->header);
-    const Elf64_Ehdr *h = &im->header;
-    if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != order ||
-        h->e_ident[EI_VERSION] != EV_CURRENT || h->e_version != EV_CURRENT ||
-        (h->e_ident[EI_OSABI] != ELFOSABI_NONE && h->e_ident[EI_OSABI] != ELFOSABI_GNU))
-        REFUSE("is not a 64-bit ELF file of this system");
-    if (h->e_type != ET_DYN)
-        REFUSE("is not a shared object (type %u)", h->e_type);
+    const ElfW(Ehdr) *h = &im->header;
+    /* the same place in files of 32 and of 64 bits */
     const hone_preset *preset = hone_preset_host();
     if (!preset || h->e_machine != preset->elf_machine)
         return hone_fail(im->err, HONE_E_INPUT,
                          "artifact is built for another machine (%u, and this device is %u); build "
                          "it for this device's target",
                          h->e_machine, preset ? preset->elf_machine : 0u);
-    if (h->e_phentsize != sizeof(Elf64_Phdr) || h->e_phnum == 0 || h->e_phnum > MAX_HEADERS ||
-        !inside(h->e_phoff, (uint64_t)h->e_phnum * sizeof(Elf64_Phdr), im->n))
+    if (h->e_ident[EI_CLASS] != CLASS || h->e_ident[EI_DATA] != order ||
+        h->e_ident[EI_VERSION] != EV_CURRENT || h->e_version != EV_CURRENT ||
+        (h->e_ident[EI_OSABI] != ELFOSABI_NONE && h->e_ident[EI_OSABI] != ELFOSABI_GNU))
+        REFUSE("is not a %d-bit ELF file of this system", __ELF_NATIVE_CLASS);
+    if (h->e_type != ET_DYN)
+        REFUSE("is not a shared object (type %u)", h->e_type);
+    if (h->e_phentsize != sizeof(ElfW(Phdr)) || h->e_phnum == 0 || h->e_phnum > MAX_HEADERS ||
+        !inside(h->e_phoff, (uint64_t)h->e_phnum * sizeof(ElfW(Phdr)), im->n))
         REFUSE("has a bad program header table");
-    memcpy(im->program, im->bytes + h->e_phoff, h->e_phnum * sizeof(Elf64_Phdr));
+    memcpy(im->program, im->bytes + h->e_phoff, h->e_phnum * sizeof(ElfW(Phdr)));
     return HONE_OK;
 }
 
-static hone_status check_load(image *im, const Elf64_Phdr *p, uint64_t *end)
+static hone_status check_load(image *im, const ElfW(Phdr) * p, uint64_t *end)
 {
     if (p->p_filesz > p->p_memsz || !inside(p->p_offset, p->p_filesz, im->n) ||
         !inside(p->p_vaddr, p->p_memsz, MAX_IMAGE))
@@ -113,22 +152,22 @@ static hone_status check_load(image *im, const Elf64_Phdr *p, uint64_t *end)
 }
 
 /* Linkers round its end up to a page. */
-static bool relro_inside(const image *im, const Elf64_Phdr *relro)
+static bool relro_inside(const image *im, const ElfW(Phdr) * relro)
 {
-    const Elf64_Phdr *p = segment_of(im, relro->p_vaddr, 1, false);
+    const ElfW(Phdr) *p = segment_of(im, relro->p_vaddr, 1, false);
     if (!p)
         return relro->p_memsz == 0;
     uint64_t end = (p->p_vaddr + p->p_memsz + 4095) / 4096 * 4096;
     return (p->p_flags & PF_W) && relro->p_memsz <= end - relro->p_vaddr;
 }
 
-static hone_status check_segments(image *im, const Elf64_Phdr **ret_dynamic)
+static hone_status check_segments(image *im, const ElfW(Phdr) * *ret_dynamic)
 {
     uint64_t end = 0;
     bool stack = false;
     *ret_dynamic = NULL;
     for (unsigned i = 0; i < im->header.e_phnum; i++) {
-        const Elf64_Phdr *p = &im->program[i];
+        const ElfW(Phdr) *p = &im->program[i];
         hone_status s;
         switch (p->p_type) {
         case PT_LOAD:
@@ -174,7 +213,7 @@ static hone_status check_segments(image *im, const Elf64_Phdr **ret_dynamic)
 
 /* ---- the dynamic table --------------------------------------------------------------------- */
 
-static const Elf64_Dyn *find_tag(const image *im, int64_t tag)
+static const ElfW(Dyn) * find_tag(const image *im, int64_t tag)
 {
     for (uint32_t i = 0; i < im->n_dynamic; i++)
         if (im->dynamic[i].d_tag == tag)
@@ -184,11 +223,11 @@ static const Elf64_Dyn *find_tag(const image *im, int64_t tag)
 
 static uint64_t tag_value(const image *im, int64_t tag)
 {
-    const Elf64_Dyn *d = find_tag(im, tag);
+    const ElfW(Dyn) *d = find_tag(im, tag);
     return d ? d->d_un.d_val : 0;
 }
 
-static hone_status check_tag(image *im, const Elf64_Dyn *d)
+static hone_status check_tag(image *im, const ElfW(Dyn) * d)
 {
     if (d->d_tag == DT_NEEDED)
         REFUSE("depends on other libraries (DT_NEEDED)");
@@ -212,7 +251,7 @@ static hone_status check_tag(image *im, const Elf64_Dyn *d)
     return HONE_OK;
 }
 
-static hone_status check_dynamic(image *im, const Elf64_Phdr *p)
+static hone_status check_dynamic(image *im, const ElfW(Phdr) * p)
 {
     uint64_t at;
     if (!file_offset(im, p->p_vaddr, p->p_filesz, &at) || at != p->p_offset)
@@ -220,8 +259,8 @@ static hone_status check_dynamic(image *im, const Elf64_Phdr *p)
     /* The loader writes into it. */
     if (!(segment_of(im, p->p_vaddr, p->p_filesz, true)->p_flags & PF_W))
         REFUSE("has a read-only dynamic section");
-    for (uint64_t i = 0; (i + 1) * sizeof(Elf64_Dyn) <= p->p_filesz; i++) {
-        Elf64_Dyn d;
+    for (uint64_t i = 0; (i + 1) * sizeof(ElfW(Dyn)) <= p->p_filesz; i++) {
+        ElfW(Dyn) d;
         memcpy(&d, im->bytes + at + i * sizeof d, sizeof d);
         if (d.d_tag == DT_NULL)
             return HONE_OK;
@@ -259,7 +298,7 @@ static hone_status count_gnu(image *im, uint64_t address)
     if (!file_offset(im, address, 16, &at))
         REFUSE("has a bad symbol hash table");
     uint64_t n_buckets = word_at(im, at), first = word_at(im, at + 4), bloom = word_at(im, at + 8);
-    uint64_t buckets = 16 + 8 * bloom, chains = buckets + 4 * n_buckets;
+    uint64_t buckets = 16 + sizeof(ElfW(Addr)) * bloom, chains = buckets + 4 * n_buckets;
     if (n_buckets == 0 || bloom == 0 || (bloom & (bloom - 1)) != 0 || word_at(im, at + 12) >= 32 ||
         !file_offset(im, address, chains, &at))
         REFUSE("has a bad symbol hash table");
@@ -284,16 +323,16 @@ static hone_status count_gnu(image *im, uint64_t address)
     }
 }
 
-static Elf64_Sym symbol_at(const image *im, uint64_t i)
+static ElfW(Sym) symbol_at(const image *im, uint64_t i)
 {
-    Elf64_Sym s;
+    ElfW(Sym) s;
     memcpy(&s, im->bytes + im->symbols + i * sizeof s, sizeof s);
     return s;
 }
 
 static hone_status check_symbols(image *im)
 {
-    const Elf64_Dyn *sysv = find_tag(im, DT_HASH), *gnu = find_tag(im, DT_GNU_HASH);
+    const ElfW(Dyn) *sysv = find_tag(im, DT_HASH), *gnu = find_tag(im, DT_GNU_HASH);
     if (!sysv && !gnu)
         REFUSE("has no symbol hash table");
     hone_status s = HONE_OK;
@@ -307,8 +346,8 @@ static hone_status check_symbols(image *im)
     if (sysv && gnu && im->n_symbols != n_sysv)
         REFUSE("has symbol hash tables that disagree");
     im->names_bytes = tag_value(im, DT_STRSZ);
-    if (tag_value(im, DT_SYMENT) != sizeof(Elf64_Sym) || im->n_symbols > im->n ||
-        !file_offset(im, tag_value(im, DT_SYMTAB), im->n_symbols * sizeof(Elf64_Sym),
+    if (tag_value(im, DT_SYMENT) != sizeof(ElfW(Sym)) || im->n_symbols > im->n ||
+        !file_offset(im, tag_value(im, DT_SYMTAB), im->n_symbols * sizeof(ElfW(Sym)),
                      &im->symbols) ||
         im->names_bytes == 0 ||
         !file_offset(im, tag_value(im, DT_STRTAB), im->names_bytes, &im->names) ||
@@ -317,13 +356,13 @@ static hone_status check_symbols(image *im)
     if (tag_value(im, DT_SONAME) >= im->names_bytes)
         REFUSE("has a bad name");
     for (uint64_t i = 1; i < im->n_symbols; i++) {
-        Elf64_Sym sym = symbol_at(im, i);
+        ElfW(Sym) sym = symbol_at(im, i);
         if (sym.st_name >= im->names_bytes)
             REFUSE("has a symbol without a name");
         const char *name = (const char *)im->bytes + im->names + sym.st_name;
         if (sym.st_shndx == SHN_UNDEF)
             REFUSE("needs the symbol '%.100s'; a kernel may refer to nothing outside itself", name);
-        unsigned type = ELF64_ST_TYPE(sym.st_info);
+        unsigned type = ST_TYPE(sym.st_info);
         if (type == STT_GNU_IFUNC || type == STT_TLS)
             REFUSE("has '%.100s', a symbol resolved by code or thread-local", name);
     }
@@ -333,12 +372,12 @@ static hone_status check_symbols(image *im)
 static hone_status check_function(image *im, const char *wanted)
 {
     for (uint64_t i = 1; i < im->n_symbols; i++) {
-        Elf64_Sym sym = symbol_at(im, i);
+        ElfW(Sym) sym = symbol_at(im, i);
         if (strcmp((const char *)im->bytes + im->names + sym.st_name, wanted) != 0)
             continue;
-        const Elf64_Phdr *p = segment_of(im, sym.st_value, 1, true);
-        unsigned see = ELF64_ST_VISIBILITY(sym.st_other);
-        if (ELF64_ST_TYPE(sym.st_info) == STT_FUNC && ELF64_ST_BIND(sym.st_info) != STB_LOCAL &&
+        const ElfW(Phdr) *p = segment_of(im, sym.st_value, 1, true);
+        unsigned see = ST_VISIBILITY(sym.st_other);
+        if (ST_TYPE(sym.st_info) == STT_FUNC && ST_BIND(sym.st_info) != STB_LOCAL &&
             sym.st_shndx != SHN_ABS && (see == STV_DEFAULT || see == STV_PROTECTED) && p &&
             (p->p_flags & PF_X))
             return HONE_OK;
@@ -354,22 +393,22 @@ static hone_status check_relocs(image *im, int64_t table, int64_t size)
     uint64_t at, bytes = tag_value(im, size);
     if (!find_tag(im, table) || bytes == 0)
         return HONE_OK;
-    if (bytes % sizeof(Elf64_Rela) != 0 || !file_offset(im, tag_value(im, table), bytes, &at))
+    if (bytes % sizeof(reloc) != 0 || !file_offset(im, tag_value(im, table), bytes, &at))
         REFUSE("has a bad relocation table");
     const hone_preset *preset = hone_preset_host();
-    for (uint64_t i = 0; i < bytes / sizeof(Elf64_Rela); i++) {
-        Elf64_Rela r;
+    for (uint64_t i = 0; i < bytes / sizeof(reloc); i++) {
+        reloc r;
         memcpy(&r, im->bytes + at + i * sizeof r, sizeof r);
-        uint32_t type = ELF64_R_TYPE(r.r_info);
+        uint32_t type = R_TYPE(r.r_info);
         bool known = false;
         for (unsigned k = 0; k < preset->n_relocs; k++)
             known = known || type == preset->relocs[k];
         if (!known)
             REFUSE("has a relocation of type %u", type);
-        const Elf64_Phdr *p = segment_of(im, r.r_offset, 8, false);
+        const ElfW(Phdr) *p = segment_of(im, r.r_offset, sizeof(ElfW(Addr)), false);
         if (!p || !(p->p_flags & PF_W) || (p->p_flags & PF_X))
             REFUSE("has a relocation outside its writable data");
-        if (ELF64_R_SYM(r.r_info) >= im->n_symbols && ELF64_R_SYM(r.r_info) != 0)
+        if (R_SYM(r.r_info) >= im->n_symbols && R_SYM(r.r_info) != 0)
             REFUSE("has a relocation against no symbol");
     }
     return HONE_OK;
@@ -377,18 +416,56 @@ static hone_status check_relocs(image *im, int64_t table, int64_t size)
 
 static hone_status check_reloc_tables(image *im)
 {
-    if ((find_tag(im, DT_RELA) && tag_value(im, DT_RELAENT) != sizeof(Elf64_Rela)) ||
-        (find_tag(im, DT_JMPREL) && tag_value(im, DT_PLTREL) != DT_RELA) ||
-        tag_value(im, DT_RELACOUNT) > tag_value(im, DT_RELASZ) / sizeof(Elf64_Rela))
+    if ((find_tag(im, RELOCS) && tag_value(im, RELOCS_EACH) != sizeof(reloc)) ||
+        (find_tag(im, DT_JMPREL) && tag_value(im, DT_PLTREL) != RELOCS) ||
+        tag_value(im, RELOCS_OWN) > tag_value(im, RELOCS_BYTES) / sizeof(reloc))
         REFUSE("has relocation tables of another kind");
-    hone_status s = check_relocs(im, DT_RELA, DT_RELASZ);
+    hone_status s = check_relocs(im, RELOCS, RELOCS_BYTES);
     return s == HONE_OK ? check_relocs(im, DT_JMPREL, DT_PLTRELSZ) : s;
+}
+
+/* ---- the library it calls -------------------------------------------------------------------- */
+
+static hone_status read_slot(image *im, const ElfW(Sym) * sym, hone_libcall_slot *ret)
+{
+    uint64_t at;
+    const ElfW(Phdr) *p = segment_of(im, sym->st_value, sizeof *ret, true);
+    if (ST_TYPE(sym->st_info) != STT_OBJECT || ST_BIND(sym->st_info) == STB_LOCAL ||
+        sym->st_shndx == SHN_ABS || sym->st_size != sizeof *ret || !p || !(p->p_flags & PF_W) ||
+        sym->st_value % _Alignof(hone_libcall_slot) != 0 ||
+        !file_offset(im, sym->st_value, sizeof *ret, &at))
+        REFUSE("has '" HONE_LIBCALL_SYMBOL "', but not as what says which library it calls");
+    memcpy(ret, im->bytes + at, sizeof *ret);
+    if (!memchr(ret->name, '\0', sizeof ret->name) ||
+        !memchr(ret->function, '\0', sizeof ret->function))
+        REFUSE("calls a library without a name");
+    return HONE_OK;
+}
+
+hone_status hone_device__elf_library(const uint8_t *bytes, size_t n, hone_libcall_slot *ret,
+                                     bool *ret_wants, hone_error *err)
+{
+    image im = {.bytes = bytes, .n = n, .err = err};
+    const ElfW(Phdr) *dynamic = NULL;
+    *ret_wants = false;
+    HONE_TRY(check_header(&im));
+    HONE_TRY(check_segments(&im, &dynamic));
+    HONE_TRY(check_dynamic(&im, dynamic));
+    HONE_TRY(check_symbols(&im));
+    for (uint64_t i = 1; i < im.n_symbols; i++) {
+        ElfW(Sym) sym = symbol_at(&im, i);
+        if (strcmp((const char *)im.bytes + im.names + sym.st_name, HONE_LIBCALL_SYMBOL) != 0)
+            continue;
+        *ret_wants = true;
+        return read_slot(&im, &sym, ret);
+    }
+    return HONE_OK;
 }
 
 hone_status hone_device__elf_check(const uint8_t *bytes, size_t n, bool has_pack, hone_error *err)
 {
     image im = {.bytes = bytes, .n = n, .err = err};
-    const Elf64_Phdr *dynamic = NULL;
+    const ElfW(Phdr) *dynamic = NULL;
     hone_status s = check_header(&im);
     if (s == HONE_OK)
         s = check_segments(&im, &dynamic);

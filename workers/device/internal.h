@@ -16,12 +16,14 @@
  *   expect.c    asking the oracle, and checking a kernel's results
  *   elf.c       what an artifact may contain
  *   sandbox.c   seccomp filters, limits, namespaces
+ *   library.c   libraries of others that an artifact may call
  *
  * What runs in a child is untrusted from the moment it calls candidate code: the nursery believes
  * nothing a child says without checking it. */
 #ifndef HONE_WORKERS_DEVICE_INTERNAL_H
 #define HONE_WORKERS_DEVICE_INTERNAL_H
 
+#include "libcall/libcall.h"
 #include "runtime/hone_rt.h"
 #include "workers/sandbox/sandbox.h"
 #include "workers/workers.h"
@@ -35,6 +37,10 @@
  * hone_pack) are functions in it. HONE_REJECT_ARTIFACT with the reason; HONE_E_INPUT: it is an
  * artifact for another machine. */
 hone_status hone_device__elf_check(const uint8_t *bytes, size_t n, bool has_pack, hone_error *err);
+/* Of bytes that passed that: what the artifact says of the library it calls; *ret_wants false: it
+ * calls none. HONE_REJECT_ARTIFACT: what it says makes no sense. */
+hone_status hone_device__elf_library(const uint8_t *bytes, size_t n, hone_libcall_slot *ret,
+                                     bool *ret_wants, hone_error *err);
 
 /* ---- elements (check.c) ------------------------------------------------------------- */
 
@@ -245,6 +251,8 @@ enum {
 typedef struct hone_device__sandbox {
     bool on;
     hone_sandbox__filter load, run; /* each only forbids more than the one before */
+    /* The same for a child in which a library is. */
+    hone_sandbox__filter library_load, library_run;
 } hone_device__sandbox;
 
 /* Builds both filters and tries them in a child of its own. HONE_E_SANDBOX with the remedy. */
@@ -253,6 +261,27 @@ hone_status hone_device__sandbox_init(bool on, hone_device__sandbox *ret, hone_e
 void hone_device__sandbox_enter(bool on);
 /* Of a child: core, files, processor seconds, memory. After its threads exist. */
 void hone_device__sandbox_limits(uint64_t cpu_seconds, uint64_t memory_bytes);
+
+/* ---- libraries (library.c) ------------------------------------------------------------------ */
+
+typedef struct hone_device__libraries {
+    unsigned n;
+    hone_libcall_library v[HONE_LIBCALL_MAX]; /* without sources */
+} hone_device__libraries;
+
+void hone_device__libraries_make(const hone_libcall_library *from, unsigned n,
+                                 hone_device__libraries *ret);
+struct hone_device__artifact;
+/* The one among `all` that the artifact calls, NULL: it calls none. HONE_E_INPUT: it is not among
+ * them. HONE_REJECT_ARTIFACT, HONE_E_SANDBOX. */
+hone_status hone_device__library_of(const hone_device__libraries *all,
+                                    const struct hone_device__artifact *a,
+                                    const hone_libcall_library **ret, hone_error *err);
+/* In a child that is not closed in yet: opens the library and tells it how many threads to use. Its
+ * function, or NULL with what is wrong. */
+void *hone_device__library_open(const hone_libcall_library *l, int32_t threads, char note[256]);
+/* Tells an artifact, as loaded by dlopen, the function's address. False: it has no place for it. */
+bool hone_device__library_set(void *artifact, void *function);
 
 /* ---- what child and nursery share ---------------------------------------------------------- */
 
@@ -311,6 +340,7 @@ enum {
 typedef struct hone_device__kernel {
     const hone_manifest *manifest;             /* NULL: there is none */
     int fd;                                    /* the artifact */
+    const hone_libcall_library *library;       /* that it calls; NULL: none */
     hone_device__buffer packed[HONE_MAX_ARGS]; /* for the data set whose turn it is */
 } hone_device__kernel;
 
@@ -410,7 +440,8 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
 typedef struct hone_device__request {
     hone_measure_job job; /* its pointers mean nothing here */
     uint8_t has_incumbent;
-    hone_manifest manifests[HONE_DEVICE__ARTIFACTS];
+    hone_manifest manifests[HONE_DEVICE__ARTIFACTS]; /* their arguments are the next */
+    hone_arg args[HONE_DEVICE__ARTIFACTS][HONE_MAX_ARGS];
     uint64_t bytes[HONE_DEVICE__ARTIFACTS]; /* of those that are there, in this order */
 } hone_device__request;
 enum { HONE_DEVICE__PART = 128 << 10 };
@@ -435,6 +466,8 @@ hone_status hone_device__check_request(hone_device__request *q,
 /* A message of this one byte gives up the job in hand; when there is none (any more), it means
  * nothing. */
 #define HONE_DEVICE__CANCEL 'x'
+/* The other way: the check is over, and the timing begins. */
+#define HONE_DEVICE__BEGINS 't'
 
 typedef struct hone_device__reply {
     hone_status status;
@@ -442,8 +475,10 @@ typedef struct hone_device__reply {
     hone_measure_result result;
 } hone_device__reply;
 
-/* Answers with one reply when it is ready, then one per request; ends when the socket does. */
-_Noreturn void hone_device__serve(int socket, bool sandbox);
+/* Answers with one reply when it is ready, then one per request; ends when the socket does. Kernels
+ * may call these libraries. */
+_Noreturn void hone_device__serve(int socket, bool sandbox,
+                                  const hone_device__libraries *libraries);
 
 /* For tests. */
 pid_t hone_device__nursery_pid(const hone_nursery *n);

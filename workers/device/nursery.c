@@ -23,15 +23,17 @@ static hone_status gone(hone_error *err)
     return hone_fail(err, HONE_E_PEER, "the nursery process is gone; it has to be started again");
 }
 
+/* Passes over word of the timing that nobody has asked for. */
 static hone_status receive_reply(int fd, hone_device__reply *ret, hone_error *err)
 {
     ssize_t n;
-    while ((n = recv(fd, ret, sizeof *ret, 0)) < 0 && errno == EINTR) {
+    while ((n = recv(fd, ret, sizeof *ret, 0)) == 1 || (n < 0 && errno == EINTR)) {
     }
     return n == (ssize_t)sizeof *ret ? HONE_OK : gone(err);
 }
 
-static _Noreturn void be_nursery(int socket, bool sandbox, pid_t worker)
+static _Noreturn void be_nursery(int socket, bool sandbox, const hone_device__libraries *libraries,
+                                 pid_t worker)
 {
     /* End with the worker even if a copy of its socket end is left somewhere. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != worker)
@@ -48,10 +50,11 @@ static _Noreturn void be_nursery(int socket, bool sandbox, pid_t worker)
     if (close_range(4, ~0U, 0) != 0)
         for (int fd = 4; fd < 4096; fd++)
             close(fd);
-    hone_device__serve(3, sandbox);
+    hone_device__serve(3, sandbox, libraries);
 }
 
-hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err)
+static hone_status start(bool sandbox, const hone_device__libraries *libraries, hone_nursery **ret,
+                         hone_error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -59,7 +62,7 @@ hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err
     pid_t worker = getpid(), pid = fork();
     if (pid == 0) {
         close(pair[0]);
-        be_nursery(pair[1], sandbox, worker);
+        be_nursery(pair[1], sandbox, libraries, worker);
     }
     int e = errno;
     close(pair[1]);
@@ -86,6 +89,16 @@ hone_status hone_nursery_start(bool sandbox, hone_nursery **ret, hone_error *err
     }
     *ret = n;
     return HONE_OK;
+}
+
+hone_status hone_nursery_start(bool sandbox, const hone_libcall_library *libraries, unsigned n,
+                               hone_nursery **ret, hone_error *err)
+{
+    hone_device__libraries *known = hone_xcalloc(1, sizeof *known);
+    hone_device__libraries_make(libraries, n, known);
+    hone_status s = start(sandbox, known, ret, err);
+    free(known);
+    return s;
 }
 
 /* Everything of `bytes`, in messages that fit a socket's buffer. */
@@ -117,7 +130,12 @@ hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job, hone
     for (int i = 0; i < HONE_DEVICE__ARTIFACTS; i++) {
         if (!artifacts[i])
             continue;
-        q->manifests[i] = artifacts[i]->manifest;
+        const hone_manifest *m = &artifacts[i]->manifest;
+        HONE_ASSERT(m->n_args <= HONE_MAX_ARGS);
+        q->manifests[i] = *m;
+        q->manifests[i].args = NULL;
+        if (m->n_args)
+            memcpy(q->args[i], m->args, m->n_args * sizeof *m->args);
         q->bytes[i] = artifacts[i]->n;
     }
     bool sent = send_bytes(n->socket, q, sizeof *q);
@@ -146,6 +164,14 @@ int hone_nursery_fd(const hone_nursery *n)
 pid_t hone_device__nursery_pid(const hone_nursery *n)
 {
     return n->pid;
+}
+
+bool hone_nursery_timing(hone_nursery *n)
+{
+    char what[2]; /* a reply is longer than one byte */
+    if (recv(n->socket, what, sizeof what, MSG_PEEK | MSG_DONTWAIT) != 1)
+        return false;
+    return recv(n->socket, what, sizeof what, MSG_DONTWAIT) == 1 && what[0] == HONE_DEVICE__BEGINS;
 }
 
 hone_status hone_nursery_receive(hone_nursery *n, hone_measure_result *ret, hone_error *err)

@@ -69,9 +69,11 @@ bool hone_device__receive_request(int socket, hone_device__request *ret,
     while (n == 1 && *(char *)ret == HONE_DEVICE__CANCEL);
     if (n != (ssize_t)sizeof *ret)
         return false;
-    for (int i = 0; i < HONE_DEVICE__ARTIFACTS; i++)
+    for (int i = 0; i < HONE_DEVICE__ARTIFACTS; i++) {
+        ret->manifests[i].args = ret->args[i];
         if (is_there(ret, i) && !receive_artifact(socket, ret->bytes[i], &artifacts[i]))
             return false;
+    }
     return true;
 }
 

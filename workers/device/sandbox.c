@@ -24,10 +24,15 @@
 
 /* What the pool, malloc and the end of a process need. */
 static const int always[] = {
-    SCMP_SYS(futex),           SCMP_SYS(clock_gettime),  SCMP_SYS(munmap),
-    SCMP_SYS(mremap),          SCMP_SYS(madvise),        SCMP_SYS(brk),
-    SCMP_SYS(rt_sigreturn),    SCMP_SYS(rt_sigprocmask), SCMP_SYS(sched_yield),
-    SCMP_SYS(restart_syscall), SCMP_SYS(exit),           SCMP_SYS(exit_group),
+    SCMP_SYS(futex),        SCMP_SYS(clock_gettime),
+    SCMP_SYS(munmap),       SCMP_SYS(mremap),
+    SCMP_SYS(madvise),      SCMP_SYS(brk),
+    SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sched_yield),  SCMP_SYS(restart_syscall),
+    SCMP_SYS(exit),         SCMP_SYS(exit_group),
+#if __SIZEOF_POINTER__ == 4 /* which has other calls for 64-bit times and offsets */
+    SCMP_SYS(futex_time64), SCMP_SYS(clock_gettime64),
+#endif
 #ifdef __SANITIZE_ADDRESS__
     SCMP_SYS(sigaltstack), /* before each function that does not return */
 #endif
@@ -35,9 +40,26 @@ static const int always[] = {
 
 /* What dlopen of a descriptor needs besides, and the second filter. */
 static const int loading[] = {
-    SCMP_SYS(newfstatat), SCMP_SYS(fstat),  SCMP_SYS(pread64),  SCMP_SYS(lseek),
-    SCMP_SYS(close),      SCMP_SYS(getcwd), SCMP_SYS(read),     SCMP_SYS(readlink),
-    SCMP_SYS(seccomp),    SCMP_SYS(mmap),   SCMP_SYS(mprotect),
+    SCMP_SYS(newfstatat), SCMP_SYS(fstat),   SCMP_SYS(pread64),  SCMP_SYS(lseek),   SCMP_SYS(close),
+    SCMP_SYS(getcwd),     SCMP_SYS(read),    SCMP_SYS(readlink), SCMP_SYS(seccomp), SCMP_SYS(mmap),
+    SCMP_SYS(mprotect),
+#if __SIZEOF_POINTER__ == 4
+    SCMP_SYS(fstatat64),  SCMP_SYS(fstat64), SCMP_SYS(statx),    SCMP_SYS(_llseek), SCMP_SYS(mmap2),
+#endif
+};
+
+#if __SIZEOF_POINTER__ == 4
+#define MMAP SCMP_SYS(mmap2)
+#else
+#define MMAP SCMP_SYS(mmap)
+#endif
+
+/* What libraries ask of the system in their calls: who and where they are, where memory lies, how
+ * long to wait. */
+static const int by_libraries[] = {
+    SCMP_SYS(gettid),        SCMP_SYS(getpid),  SCMP_SYS(getcpu),
+    SCMP_SYS(nanosleep),     SCMP_SYS(mbind),   SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(get_mempolicy), SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity),
 };
 
 static int add_common(scmp_filter_ctx f)
@@ -68,8 +90,7 @@ static int add_run(scmp_filter_ctx f)
     /* Memory may be had, but never memory that can be executed, nor any that is shared: that would
      * not count as this process's, and no limit would hold it. */
     if (e == 0)
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, MMAP, 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
                              SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
     if (e == 0)
         e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
@@ -78,6 +99,35 @@ static int add_run(scmp_filter_ctx f)
         e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
                              SCMP_A0(SCMP_CMP_EQ, HONE_DEVICE__FD_COMMAND, 0));
     return e;
+}
+
+static int add_calls_of_libraries(scmp_filter_ctx f)
+{
+    int e = 0;
+    for (size_t i = 0; i < HONE_LEN(by_libraries) && e == 0; i++)
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, by_libraries[i], 0);
+    return e;
+}
+
+static int add_library_load(scmp_filter_ctx f)
+{
+    int e = add_load(f);
+    return e ? e : add_calls_of_libraries(f);
+}
+
+static int add_library_run(scmp_filter_ctx f)
+{
+    int e = add_run(f);
+    return e ? e : add_calls_of_libraries(f);
+}
+
+static hone_status refused(int sys, hone_error *err)
+{
+    return hone_fail(
+        err, HONE_E_SANDBOX,
+        "this system refuses seccomp filters: %s. Run kernels where Linux is 4.17 or "
+        "later and the container allows seccomp, or trust them and turn the sandbox off",
+        strerror(sys));
 }
 
 /* Some containers refuse seccomp itself: better known at the start than at each measurement. The
@@ -104,11 +154,7 @@ static hone_status try_filters(const hone_device__sandbox *s, hone_error *err)
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
         return HONE_OK;
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-        return hone_fail(err, HONE_E_SANDBOX,
-                         "this system refuses seccomp filters: %s. Run kernels where Linux is 4.17 "
-                         "or later and the container allows seccomp, or trust them and turn the "
-                         "sandbox off",
-                         strerror(WEXITSTATUS(status)));
+        return refused(WEXITSTATUS(status), err);
     return hone_fail(err, HONE_E_SANDBOX,
                      "seccomp filters have no effect here; kernels would run "
                      "unconfined");
@@ -122,8 +168,12 @@ hone_status hone_device__sandbox_init(bool on, hone_device__sandbox *ret, hone_e
     int e = hone_sandbox__filter_build(SCMP_ACT_KILL_PROCESS, add_load, &ret->load);
     if (e == 0)
         e = hone_sandbox__filter_build(SCMP_ACT_KILL_PROCESS, add_run, &ret->run);
+    if (e == 0)
+        e = hone_sandbox__filter_build(SCMP_ACT_KILL_PROCESS, add_library_load, &ret->library_load);
+    if (e == 0)
+        e = hone_sandbox__filter_build(SCMP_ACT_KILL_PROCESS, add_library_run, &ret->library_run);
     if (e != 0)
-        return hone_fail(err, HONE_E_SANDBOX, "cannot build the seccomp filters: %s", strerror(-e));
+        return refused(-e, err);
     return try_filters(ret, err);
 }
 

@@ -28,6 +28,7 @@ typedef struct nursery {
     hone_sandbox__limits limits;
     hone_device__cache cache;
     hone_device__buffer control_page;
+    const hone_device__libraries *libraries;
     char system[160]; /* cpu model, kernel version */
     char speculation[64];
 } nursery;
@@ -212,6 +213,14 @@ static void describe(const nursery *n, const hone_device__run *r, uint32_t sets,
                        set ? "," : "; data=", hone_device__kind_name(r->data[set]->kind));
 }
 
+/* A worker that is gone shows elsewhere. */
+static void tell_timing(int socket)
+{
+    char what = HONE_DEVICE__BEGINS;
+    while (send(socket, &what, sizeof what, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
 /* All that one child does: the check, the timing, the check again. */
 static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_measure_result *ret,
                                  hone_error *err)
@@ -232,6 +241,7 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
         s = checked_call(r, HONE_DEVICE__SMALL, "", until, ret, err);
     if (s != HONE_OK)
         return s;
+    tell_timing(n->socket);
     start = hone_clock_ns();
     s = hone_device__run_do(r, HONE_DEVICE__DO_TIME, HONE_DEVICE__TIMED, deadline(job->run_ms),
                             err);
@@ -256,10 +266,24 @@ static hone_status measure_child(nursery *n, work *w, hone_device__run *r, hone_
     return s;
 }
 
+/* Which libraries candidate and incumbent call. */
+static hone_status find_libraries(const nursery *n, const work *w,
+                                  const hone_libcall_library *ret[HONE_DEVICE__KERNELS],
+                                  hone_error *err)
+{
+    for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
+        if (w->artifacts[k].fd >= 0)
+            HONE_TRY(hone_device__library_of(n->libraries, &w->artifacts[k], &ret[k], err));
+    return HONE_OK;
+}
+
 static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_error *err)
 {
     hone_device__request *q = w->request;
+    const hone_libcall_library *libraries[HONE_DEVICE__KERNELS] = {NULL};
     hone_status s = hone_device__check_request(q, w->artifacts, err);
+    if (s == HONE_OK)
+        s = find_libraries(n, w, libraries, err);
     if (s == HONE_OK)
         s = get_data(n, w, err);
     if (s != HONE_OK)
@@ -267,6 +291,8 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
     hone_device__run r = new_run(n, w);
     r.kernels[HONE_DEVICE__CANDIDATE].manifest = &q->manifests[HONE_DEVICE__CANDIDATE];
     r.kernels[HONE_DEVICE__CANDIDATE].fd = w->artifacts[HONE_DEVICE__CANDIDATE].fd;
+    for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
+        r.kernels[k].library = libraries[k];
     if (q->has_incumbent) {
         r.kernels[HONE_DEVICE__INCUMBENT].manifest = &q->manifests[HONE_DEVICE__INCUMBENT];
         r.kernels[HONE_DEVICE__INCUMBENT].fd = w->artifacts[HONE_DEVICE__INCUMBENT].fd;
@@ -288,7 +314,7 @@ static void answer(int socket, const hone_device__reply *r)
 /* Coverage counters are lost at _exit unless asked for. */
 extern void __gcov_dump(void) __attribute__((weak));
 
-_Noreturn void hone_device__serve(int socket, bool sandbox)
+_Noreturn void hone_device__serve(int socket, bool sandbox, const hone_device__libraries *libraries)
 {
     /* The worker decides when to end: a Ctrl-C at its terminal reaches this process too. */
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGXFSZ};
@@ -300,7 +326,7 @@ _Noreturn void hone_device__serve(int socket, bool sandbox)
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_NAME, "hone-nursery");
 
-    nursery n = {.socket = socket};
+    nursery n = {.socket = socket, .libraries = libraries};
     hone_sandbox__limits_read(&n.limits);
     hone_device__reply *r = hone_xcalloc(1, sizeof *r);
     hone_device__request *q = hone_xcalloc(1, sizeof *q);

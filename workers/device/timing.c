@@ -17,18 +17,19 @@
 /* A candidate that loses each of so many pairs by so much has lost. */
 #define LOST_PAIRS 3
 #define LOST_RATIO 1.10
-/* Not worth more than the minimum of samples when its median is behind by so much. */
-#define BEHIND_RATIO 1.05
-/* Pairs after which one has lost as well that is behind by so many standard errors: what it takes
- * is known well enough by then, and it is not going to be the first. */
-#define BEHIND_PAIRS 5
-#define BEHIND_ERRORS 1.5
+/* From so many pairs on, an interval of so many standard errors speaks: one that is behind with all
+ * of it has lost, and where it is as narrow as this, more pairs would tell nothing that matters. */
+#define TELLING_PAIRS 5
+#define TELLING_ERRORS 1.5
+#define NARROW 0.015
 /* Slower than this in the first call: two pairs say enough. */
 #define HOPELESS_RATIO 3.0
 #define HOPELESS_PAIRS 2
 
 /* Alone and for one sample at least: so long a call, made for calibration, is that sample. */
 #define LONG_CALL_NS 1e8
+/* Up to here a call that took long is made again: it may have waited for a processor. */
+#define AGAIN_NS 2e7
 
 /* One pair in so many begins with poisoned outputs. */
 #define FRESH_ONE_IN 4
@@ -104,6 +105,8 @@ static int64_t calibrate(timer *t, int who, double *ret_ns)
     int64_t calls = 1;
     for (;;) {
         double ns = (double)(calls == 1 ? elapsed_fresh(t, who, 1) : elapsed(t, who, calls));
+        if (ns >= 0.7 * target && ns < AGAIN_NS)
+            ns = fmin(ns, (double)elapsed(t, who, calls));
         *ret_ns = ns / (double)calls;
         if (ns >= 0.7 * target || calls >= MOST_CALLS || t->returned)
             return calls;
@@ -112,26 +115,6 @@ static int64_t calibrate(timer *t, int who, double *ret_ns)
         double next = ceil((double)calls * fmax(grow, 1.3));
         calls = next < (double)MOST_CALLS ? (int64_t)next : MOST_CALLS;
     }
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Is it behind by more than the pairs leave open? Sorts the ratios. The median of n normal ones has
- * a standard error of 1.25 deviations over the root of n. A deviation is told by the middle half,
- * which is 1.35 of them wide, or from few by all, which are about the root of n wide. */
-static bool is_behind(double *ratios, int n)
-{
-    qsort(ratios, (size_t)n, sizeof *ratios, by_value);
-    double median = (ratios[(n - 1) / 2] + ratios[n / 2]) / 2;
-    if (median > BEHIND_RATIO || n < BEHIND_PAIRS)
-        return median > BEHIND_RATIO;
-    int cut = n < 8 ? 0 : (n - 1) / 4;
-    double deviation = (ratios[n - 1 - cut] - ratios[cut]) / (cut ? 1.35 : sqrt(n));
-    return median - 1 > BEHIND_ERRORS * 1.25 * deviation / sqrt(n);
 }
 
 static bool enough(const hone_measure_job *job, const hone_device__timing *r, bool hopeless)
@@ -144,12 +127,16 @@ static bool enough(const hone_measure_job *job, const hone_device__timing *r, bo
         return true;
     if (r->n < job->min_samples)
         return false;
-    double ratios[HONE_MAX_SAMPLES], least = INFINITY;
-    for (int i = 0; i < r->n; i++) {
-        ratios[i] = r->candidate_ns[i] / r->incumbent_ns[i];
-        least = fmin(least, ratios[i]);
-    }
-    return (r->n >= LOST_PAIRS && least > LOST_RATIO) || is_behind(ratios, r->n);
+    double least = INFINITY;
+    for (int i = 0; i < r->n; i++)
+        least = fmin(least, r->candidate_ns[i] / r->incumbent_ns[i]);
+    if (r->n >= LOST_PAIRS && least > LOST_RATIO)
+        return true;
+    if (r->n < TELLING_PAIRS)
+        return false;
+    hone_paired p =
+        hone_pairs_compare(r->candidate_ns, r->incumbent_ns, (uint32_t)r->n, TELLING_ERRORS);
+    return p.low > 0 || p.high - p.low < NARROW;
 }
 
 /* The median of the candidate's samples. */

@@ -68,11 +68,10 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
                          "the times reported are not times of the %.3f ms that passed",
                          (double)wall_ns / 1e6);
     ret->n_samples = t->n;
-    double times[HONE_MAX_SAMPLES], ratios[HONE_MAX_SAMPLES];
+    double times[HONE_MAX_SAMPLES];
     for (int i = 0; i < t->n; i++) {
         ret->sample_ns[i] = times[i] = t->candidate_ns[i];
         ret->incumbent_ns[i] = t->paired ? t->incumbent_ns[i] : 0;
-        ratios[i] = t->paired ? log(t->candidate_ns[i] / t->incumbent_ns[i]) : 0;
     }
     double time = hone_device__median(times, t->n);
     if (!(t->fresh_ns <= hone_device__fresh_most(time, job->threads)))
@@ -87,6 +86,9 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
                          "%.1f GFLOP/s, and this device does at most %.1f", gflops,
                          job->peak_gflops);
     ret->time_ns = time < 1 ? 1 : (int64_t)llround(time);
-    ret->log_ratio = hone_device__median(ratios, t->n);
+    ret->log_ratio = 0;
+    if (t->paired)
+        ret->log_ratio =
+            hone_pairs_compare(t->candidate_ns, t->incumbent_ns, (uint32_t)t->n, 1).ratio;
     return HONE_OK;
 }

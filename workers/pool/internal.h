@@ -1,5 +1,5 @@
 /* Inside of the pool: pool.c (the loop), peer.c (messages), job.c (jobs and events), match.c (which
- * machine a job needs). */
+ * machine a job needs), say.c (what clients ask), keep.c (leases, and results that peers keep). */
 #ifndef HONE_WORKERS_POOL_INTERNAL_H
 #define HONE_WORKERS_POOL_INTERNAL_H
 
@@ -27,19 +27,24 @@ typedef struct hone_workers__peer {
     hone_workers__pool_link *link;
     hone_workers__route route;
     int fd; /* connection its latest message came by */
+    uint64_t number, machine_hash, fingerprint;
+    char attrs[HONE_MAX_ATTRS_BYTES];
     char key[HONE_KEY_TEXT];
     char name[64], about[256];
-    unsigned roles;
+    unsigned roles, may;
     hone_workers__machine machine; /* it runs kernels on; no text: not known */
     uint32_t revision;             /* of wire.def, that it knows */
     uint32_t credit[HONE_WORKERS__ROLES];
     uint32_t pid;
+    uint32_t at;                        /* place among the pool's peers */
     uint32_t busy[HONE_WORKERS__ROLES]; /* jobs in hand */
     int64_t seen_ns;
     int64_t idle_ns; /* since when it takes none of the jobs that wait for it; 0: not so */
     int64_t idle_told_ns;
     uint64_t known[HONE_WORKERS__KNOWN]; /* keys of artifacts sent, a ring */
     unsigned known_turn;
+    hone_held held[HONE_MAX_HELD]; /* when it joined, of this pool's realm */
+    uint32_t n_held;
 } hone_workers__peer;
 
 typedef struct hone_workers__blob { /* an artifact some job still needs */
@@ -53,10 +58,13 @@ typedef struct hone_workers__job {
     uint64_t id;
     uint64_t ticket;          /* number of this attempt, on the wire */
     hone_workers__peer *peer; /* NULL while it waits */
+    uint64_t only;            /* number of the peer that may get it; 0: any */
+    uint32_t at;              /* place among those that run */
     int64_t deadline_ns;
     hone_build_job build;     /* owns its texts */
     hone_measure_job measure; /* owns nothing */
     hone_workers__machine needs;
+    char library[64];            /* of measure; "" none */
     hone_workers__blob *blob[3]; /* candidate, reference, incumbent or NULL */
 } hone_workers__job;
 
@@ -82,13 +90,25 @@ struct hone_pool {
     hone_workers__identity identity;
     hone_workers__zap zap;
     int64_t lost_ns;
-    uint64_t seq, ticket, id; /* the latest of each */
+    bool clients;
+    uint64_t realm;          /* of leases */
+    bool lasting;            /* it is the caller's, who acknowledges results */
+    bool by_hand;            /* the caller acknowledges results all the same */
+    HONE_VEC(uint64_t) owed; /* by_hand: fences of those that were handed out and are not yet */
+    uint64_t seq, ticket, id, number; /* the latest of each */
     hone_workers__matches *matches;
     HONE_VEC(hone_workers__pool_link *) links;
     HONE_VEC(hone_workers__peer *) peers;
+    hone_map by_session, by_number;        /* peers */
     HONE_VEC(hone_workers__job *) waiting; /* in the order they came */
     HONE_VEC(hone_workers__job *) running;
-    HONE_VEC(hone_workers__blob *) blobs;
+    hone_map by_ticket;                   /* those that run */
+    hone_map blobs;                       /* by key */
+    uint32_t credit[HONE_WORKERS__ROLES]; /* of all peers */
+    int64_t judge_ns;                     /* when deadlines are looked at again, at the earliest */
+    int64_t timer_ns;                     /* the next of them */
+    char *read_text;                      /* the target text read last, and what it is */
+    hone_workers__machine read;
     HONE_VEC(hone_pool_event *) events; /* to be handed out, from `first` on */
     uint32_t first;
     hone_workers__denials refusals, bad; /* told lately; bad: messages that make no sense */
@@ -96,10 +116,15 @@ struct hone_pool {
     unsigned expelled_turn;
     HONE_VEC(zmq_pollitem_t) items;
     hone_buf out;
+    hone_wire *in,
+        *say; /* the message in hand; the one that is made (hone_workers__pool_message_new) */
 };
 
 /* ---- peer.c ---------------------------------------------------------------------------- */
 
+/* A message of this type, to be filled in and sent at once: they are large, and cost more to clear
+ * than to send. */
+hone_wire *hone_workers__pool_message_new(hone_pool *p, hone_wire_type type);
 /* Sends m to the peer; a peer that cannot be reached is lost (and freed): false. */
 bool hone_workers__pool_tell(hone_pool *p, hone_workers__peer *peer, hone_wire *m);
 void hone_workers__pool_tell_route(hone_pool *p, hone_workers__pool_link *l,
@@ -116,8 +141,26 @@ void hone_workers__pool_refused(hone_pool *p, const char *text);
  * with this number, GOODBYE; a HELLO of the same process is refused from then on. */
 void hone_workers__pool_expel(hone_pool *p, hone_workers__peer *peer, uint64_t seq,
                               const char *why);
+void hone_workers__pool_add(hone_pool *p, hone_workers__peer *peer);
+/* NULL: it is not there. */
+hone_workers__peer *hone_workers__pool_peer(const hone_pool *p, uint64_t number);
+/* It takes so many more, at most HONE_WORKERS__CREDIT_MAX in all, or none any more. */
+void hone_workers__peer_credit(hone_pool *p, hone_workers__peer *peer, unsigned role,
+                               uint32_t more);
+void hone_workers__peer_no_credit(hone_pool *p, hone_workers__peer *peer);
 /* Forgets the peer and hands its jobs back. */
-void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char *why);
+hone_pool_event *hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char *why);
+
+/* Fills in what a result says that is no lie; its words are to be shown to people. */
+void hone_workers__pool_outcome(hone_pool_event *e, const hone_wire_measured *m,
+                                const hone_measure_result *result);
+
+/* ---- say.c ----------------------------------------------------------------------------- */
+
+void hone_workers__pool_said(hone_pool *p, hone_workers__peer *peer, const hone_wire_say *m);
+/* Why a peer of these roles, with the key's line (NULL: no keys), is not taken; NULL: it is. */
+const char *hone_workers__pool_barred(const hone_pool *p, unsigned roles,
+                                      const hone_allowed *known);
 
 /* ---- job.c ----------------------------------------------------------------------------- */
 
@@ -140,11 +183,29 @@ uint32_t hone_workers__peer_busy(const hone_workers__peer *peer);
 /* The machine with this target text, in its canonical form. HONE_E_INPUT. */
 hone_status hone_workers__machine_read(const char *text, hone_workers__machine *ret,
                                        hone_error *err) HONE_NODISCARD;
+/* The same, of a text that is asked for again and again. */
+hone_status hone_workers__machine_again(hone_pool *p, const char *text, hone_workers__machine *ret,
+                                        hone_error *err) HONE_NODISCARD;
 /* The machine this process runs on; HONE_E_NOTFOUND when hone does not know its kind. */
 hone_status hone_workers__machine_here(hone_workers__machine *ret, hone_error *err) HONE_NODISCARD;
 void hone_workers__machine_free(hone_workers__machine *m);
 /* Gives waiting jobs to peers with credit. */
 void hone_workers__pool_assign(hone_pool *p);
 void hone_workers__job_free(hone_pool *p, hone_workers__job *j);
+
+/* ---- keep.c ---------------------------------------------------------------------------- */
+
+/* What the attempt is leased by, on the wire: its job's own lease or, in a pool that gives no
+ * leases that last, its ticket; no fence for a peer of an older hone. */
+hone_lease hone_workers__pool_lease(const hone_pool *p, const hone_workers__peer *peer,
+                                    const hone_workers__job *j);
+/* Takes what a peer that joins says it holds. */
+void hone_workers__pool_holds(hone_pool *p, hone_workers__peer *peer, const hone_wire_hello *h);
+/* A result was made an event. */
+void hone_workers__pool_handed_out(hone_pool *p, hone_workers__peer *peer, uint64_t fence);
+/* A result of no job that is in hand. */
+void hone_workers__pool_late(hone_pool *p, hone_workers__peer *peer, const hone_wire *m);
+void hone_workers__pool_progress(hone_pool *p, const hone_workers__peer *peer,
+                                 const hone_wire_progress *m);
 
 #endif

@@ -19,17 +19,19 @@ static hone_workers__blob *blob_hold(hone_pool *p, const hone_artifact *a)
     if (!a)
         return NULL;
     uint64_t key = hone_wire_artifact_key(&a->manifest, a->bytes, a->n);
-    for (uint32_t i = 0; i < p->blobs.n; i++) {
-        if (p->blobs.v[i]->key == key) {
-            p->blobs.v[i]->refs++;
-            return p->blobs.v[i];
+    uint32_t at = 0;
+    hone_workers__blob *b;
+    while ((b = hone_map_next(&p->blobs, key, &at))) {
+        if (b->key == key) {
+            b->refs++;
+            return b;
         }
     }
-    hone_workers__blob *b = hone_xcalloc(1, sizeof *b);
+    b = hone_xcalloc(1, sizeof *b);
     b->key = key;
     b->refs = 1;
     hone_workers__artifact_set(&b->artifact, &a->manifest, a->bytes, a->n);
-    hone_vec_push(&p->blobs, b);
+    hone_map_add(&p->blobs, key, b);
     return b;
 }
 
@@ -37,9 +39,7 @@ static void blob_drop(hone_pool *p, hone_workers__blob *b)
 {
     if (!b || --b->refs > 0)
         return;
-    for (uint32_t i = 0; i < p->blobs.n; i++)
-        if (p->blobs.v[i] == b)
-            p->blobs.v[i] = p->blobs.v[--p->blobs.n];
+    hone_map_remove(&p->blobs, b->key, b);
     hone_artifact_free(&b->artifact);
     free(b);
 }
@@ -57,16 +57,16 @@ bool hone_workers__job_send_artifact(hone_pool *p, hone_workers__peer *peer, hon
 {
     if (!b || (!again && peer_knows(peer, b->key)))
         return true;
-    hone_wire m = {.type = HONE_WIRE_ARTIFACT};
-    m.artifact.key = b->key;
-    m.artifact.manifest = b->artifact.manifest;
-    m.artifact.bytes = (hone_wire_bytes){b->artifact.bytes, (uint32_t)b->artifact.n};
+    hone_wire *m = hone_workers__pool_message_new(p, HONE_WIRE_ARTIFACT);
+    m->artifact.key = b->key;
+    m->artifact.manifest = b->artifact.manifest;
+    m->artifact.bytes = (hone_wire_bytes){b->artifact.bytes, (uint32_t)b->artifact.n};
     if (!peer_knows(peer, b->key)) {
         peer->known[peer->known_turn] = b->key;
         peer->known_turn = (peer->known_turn + 1) % HONE_WORKERS__KNOWN;
     }
     j->deadline_ns += (int64_t)(b->artifact.n / UPLOAD_BYTES_PER_MS) * MS;
-    return hone_workers__pool_tell(p, peer, &m);
+    return hone_workers__pool_tell(p, peer, m);
 }
 
 /* ---- the life of a job ---------------------------------------------------------------------- */
@@ -97,6 +97,7 @@ void hone_pool_build(hone_pool *p, const hone_build_job *job)
 {
     hone_workers__job *j = job_new(p, 0, job->id);
     j->build = *job;
+    j->only = job->peer;
     j->build.workload = hone_xstrdup(job->workload);
     j->build.trace = job->trace ? hone_xstrdup(job->trace) : NULL;
     j->build.target = hone_xstrdup(job->target);
@@ -107,6 +108,9 @@ void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
 {
     hone_workers__job *j = job_new(p, 1, job->id);
     j->measure = *job;
+    j->only = job->peer;
+    snprintf(j->library, sizeof j->library, "%s", job->library ? job->library : "");
+    j->measure.library = NULL;
     j->blob[0] = blob_hold(p, job->candidate);
     j->blob[1] = blob_hold(p, job->reference);
     j->blob[2] = blob_hold(p, job->incumbent);
@@ -115,7 +119,7 @@ void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
     j->measure.incumbent = j->blob[2] ? &j->blob[2]->artifact : NULL;
     hone_error err;
     hone_status s =
-        job->target ? hone_workers__machine_read(job->target, &j->needs, &err) : HONE_OK;
+        job->target ? hone_workers__machine_again(p, job->target, &j->needs, &err) : HONE_OK;
     j->measure.target = j->needs.text;
     if (s == HONE_OK)
         return;
@@ -123,14 +127,15 @@ void hone_pool_measure(hone_pool *p, const hone_measure_job *job)
     hone_workers__job_fail(p, j, s, "%s", err.message);
 }
 
-/* Takes a job out of the hands of its worker. */
+/* Takes a job out of the hands of its worker, if it is there. */
 static void job_release(hone_pool *p, hone_workers__job *j)
 {
-    for (uint32_t i = 0; i < p->running.n; i++)
-        if (p->running.v[i] == j)
-            p->running.v[i] = p->running.v[--p->running.n];
-    if (j->peer)
-        j->peer->busy[j->role]--;
+    if (!j->peer)
+        return;
+    p->running.v[j->at] = p->running.v[--p->running.n];
+    p->running.v[j->at]->at = j->at;
+    hone_map_remove(&p->by_ticket, j->ticket, j);
+    j->peer->busy[j->role]--;
 }
 
 hone_pool_event *hone_workers__job_finish(hone_pool *p, hone_workers__job *j)
@@ -139,6 +144,7 @@ hone_pool_event *hone_workers__job_finish(hone_pool *p, hone_workers__job *j)
         hone_workers__pool_event(p, j->role ? HONE_POOL_MEASURED : HONE_POOL_BUILT);
     e->id = j->id;
     if (j->peer) {
+        e->peer = j->peer->number;
         snprintf(e->text, sizeof e->text, "%s", j->peer->name);
         snprintf(e->device, sizeof e->device, "%s", j->peer->name);
     }
@@ -178,12 +184,16 @@ static void cancel_running(hone_pool *p, uint64_t id)
     }
 }
 
+/* A result that came already goes with its event, and nobody waits for it. */
 static void cancel_events(hone_pool *p, uint64_t id)
 {
     uint32_t kept = p->first;
+    uint64_t peer = 0, fence = 0;
     for (uint32_t i = p->first; i < p->events.n; i++) {
         hone_pool_event *e = p->events.v[i];
         if (e->id == id && (e->kind == HONE_POOL_BUILT || e->kind == HONE_POOL_MEASURED)) {
+            peer = e->peer;
+            fence = e->lease.fence;
             hone_artifact_free(&e->artifact);
             free(e);
         } else {
@@ -191,6 +201,8 @@ static void cancel_events(hone_pool *p, uint64_t id)
         }
     }
     p->events.n = kept;
+    if (fence && p->by_hand)
+        hone_pool_ack(p, peer, fence, HONE_ACK_STALE);
 }
 
 void hone_pool_cancel(hone_pool *p, uint64_t id)
@@ -215,11 +227,11 @@ void hone_workers__job_fail(hone_pool *p, hone_workers__job *j, hone_status s, c
 hone_workers__job *hone_workers__job_find(hone_pool *p, const hone_workers__peer *peer,
                                           uint64_t ticket, unsigned role)
 {
-    for (uint32_t i = 0; i < p->running.n; i++) {
-        hone_workers__job *j = p->running.v[i];
+    uint32_t at = 0;
+    hone_workers__job *j;
+    while ((j = hone_map_next(&p->by_ticket, ticket, &at)))
         if (j->ticket == ticket && j->peer == peer && j->role == role)
             return j;
-    }
     return NULL;
 }
 
@@ -237,7 +249,7 @@ static int64_t limit_ms(const hone_workers__job *j)
 static int64_t start_of(const hone_pool *p, const hone_workers__job *j, int64_t now)
 {
     int64_t start = now;
-    for (uint32_t i = 0; i < p->running.n; i++) {
+    for (uint32_t i = 0; j->peer->busy[j->role] > 1 && i < p->running.n; i++) {
         const hone_workers__job *o = p->running.v[i];
         if (o->peer == j->peer && o->role == j->role && o->deadline_ns > start)
             start = o->deadline_ns;
@@ -264,6 +276,11 @@ static hone_status check_fits(hone_pool *p, hone_wire *m, const hone_workers__jo
         }
         m->type = HONE_WIRE_MEASURE;
         m->measure = hone_wire_of_measure(&j->measure, j->ticket, keys);
+        hone_lease lease = hone_workers__pool_lease(p, j->peer, j);
+        m->measure.fence = lease.fence;
+        m->measure.epoch = lease.epoch;
+        m->measure.unit_a = lease.unit[0];
+        m->measure.unit_b = lease.unit[1];
     }
     hone_buf_reset(&p->out);
     return hone_wire_encode(m, &p->out, err);
@@ -278,6 +295,10 @@ uint32_t hone_workers__peer_busy(const hone_workers__peer *peer)
 static hone_workers__peer *choose(const hone_pool *p, const hone_workers__job *j)
 {
     hone_workers__peer *best = NULL;
+    if (j->only) {
+        hone_workers__peer *x = hone_workers__pool_peer(p, j->only);
+        return x && x->credit[j->role] > 0 && hone_workers__job_suits(p, j, x) ? x : NULL;
+    }
     for (uint32_t i = 0; i < p->peers.n; i++) {
         hone_workers__peer *x = p->peers.v[i];
         if (x->credit[j->role] > 0 && hone_workers__job_suits(p, j, x) &&
@@ -292,16 +313,19 @@ static bool send_job(hone_pool *p, hone_workers__peer *peer, hone_workers__job *
 {
     hone_wire m;
     hone_error err = {0};
-    hone_status s = check_fits(p, &m, j, &err);
     j->peer = peer;
+    hone_status s = check_fits(p, &m, j, &err);
     peer->busy[j->role]++;
     int64_t start = start_of(p, j, hone_clock_ns());
+    j->at = p->running.n;
     hone_vec_push(&p->running, j);
+    hone_map_add(&p->by_ticket, j->ticket, j);
     if (s != HONE_OK) {
         hone_workers__job_fail(p, j, s, "%s", err.message);
         return true;
     }
     peer->credit[j->role]--;
+    p->credit[j->role]--;
     /* The worker keeps the job's own deadline; the grace is for the way there and back. */
     j->deadline_ns = start + limit_ms(j) * MS + p->lost_ns;
     for (size_t i = 0; i < HONE_LEN(j->blob); i++)
@@ -310,22 +334,11 @@ static bool send_job(hone_pool *p, hone_workers__peer *peer, hone_workers__job *
     return hone_workers__pool_tell(p, peer, &m);
 }
 
-static void count_credit(const hone_pool *p, uint32_t ret[HONE_WORKERS__ROLES])
-{
-    for (unsigned r = 0; r < HONE_WORKERS__ROLES; r++) {
-        ret[r] = 0;
-        for (uint32_t i = 0; i < p->peers.n; i++)
-            ret[r] += p->peers.v[i]->credit[r];
-    }
-}
-
 void hone_workers__pool_assign(hone_pool *p)
 {
-    uint32_t credit[HONE_WORKERS__ROLES];
-    count_credit(p, credit);
-    for (uint32_t i = 0; i < p->waiting.n && (credit[0] || credit[1]);) {
+    for (uint32_t i = 0; i < p->waiting.n && (p->credit[0] || p->credit[1]);) {
         hone_workers__job *j = p->waiting.v[i];
-        hone_workers__peer *peer = credit[j->role] ? choose(p, j) : NULL;
+        hone_workers__peer *peer = p->credit[j->role] ? choose(p, j) : NULL;
         if (!peer) { /* one behind it may need another machine */
             i++;
             continue;
@@ -334,6 +347,5 @@ void hone_workers__pool_assign(hone_pool *p)
                 (p->waiting.n - i - 1) * sizeof *p->waiting.v);
         p->waiting.n--;
         send_job(p, peer, j);
-        count_credit(p, credit);
     }
 }

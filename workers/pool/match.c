@@ -22,6 +22,23 @@ hone_status hone_workers__machine_read(const char *text, hone_workers__machine *
     return s;
 }
 
+/* Seldom is another one asked for than the last time. */
+hone_status hone_workers__machine_again(hone_pool *p, const char *text, hone_workers__machine *ret,
+                                        hone_error *err)
+{
+    if (!p->read_text || strcmp(p->read_text, text) != 0) {
+        hone_workers__machine m;
+        *ret = (hone_workers__machine){0};
+        HONE_TRY(hone_workers__machine_read(text, &m, err));
+        free(p->read_text);
+        hone_workers__machine_free(&p->read);
+        p->read_text = hone_xstrdup(text);
+        p->read = m;
+    }
+    *ret = (hone_workers__machine){hone_xstrdup(p->read.text), p->read.hash};
+    return HONE_OK;
+}
+
 hone_status hone_workers__machine_here(hone_workers__machine *ret, hone_error *err)
 {
     hone_target t;
@@ -67,10 +84,37 @@ static bool able(const hone_pool *p, const hone_workers__peer *peer, unsigned ro
            (peer->machine.text && fits(p->matches, &peer->machine, needed));
 }
 
+/* Is "lib=MARK" among what it says of itself? */
+static bool has_library(const hone_workers__peer *peer, const char *mark)
+{
+    size_t n = strlen(mark);
+    for (const char *s = peer->attrs; *s;) {
+        size_t k = strcspn(s, ",");
+        if (k == n + 4 && memcmp(s, "lib=", 4) == 0 && memcmp(s + 4, mark, n) == 0)
+            return true;
+        s += k + (s[k] == ',');
+    }
+    return false;
+}
+
+/* Where nobody has the library, whoever gets the job says why it cannot. */
+static bool suits_library(const hone_pool *p, const hone_workers__job *j,
+                          const hone_workers__peer *peer)
+{
+    if (!j->library[0] || has_library(peer, j->library))
+        return true;
+    for (uint32_t i = 0; i < p->peers.n; i++)
+        if (able(p, p->peers.v[i], HONE_ROLE_RUN, &j->needs) &&
+            has_library(p->peers.v[i], j->library))
+            return false;
+    return true;
+}
+
 bool hone_workers__job_suits(const hone_pool *p, const hone_workers__job *j,
                              const hone_workers__peer *peer)
 {
-    return able(p, peer, hone_workers__role_bit[j->role], &j->needs);
+    return (!j->only || j->only == peer->number) &&
+           able(p, peer, hone_workers__role_bit[j->role], &j->needs) && suits_library(p, j, peer);
 }
 
 uint32_t hone_pool_able(const hone_pool *p, unsigned role, const char *target)

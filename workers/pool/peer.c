@@ -9,6 +9,13 @@ const unsigned hone_workers__role_bit[HONE_WORKERS__ROLES] = {HONE_ROLE_BUILD, H
 
 /* ---- sending -------------------------------------------------------------------------------- */
 
+hone_wire *hone_workers__pool_message_new(hone_pool *p, hone_wire_type type)
+{
+    memset(p->say, 0, offsetof(hone_wire, hello));
+    p->say->type = (uint8_t)type;
+    return p->say;
+}
+
 static int send_to(hone_pool *p, hone_workers__pool_link *l, const hone_workers__route *to,
                    hone_wire *m)
 {
@@ -56,15 +63,69 @@ void hone_workers__pool_say_who(hone_pool *p, hone_workers__pool_link *l,
 
 /* ---- joining and leaving -------------------------------------------------------------------- */
 
-void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char *why)
+static const char *kind_of(const hone_workers__peer *peer)
 {
-    for (uint32_t i = 0; i < p->peers.n; i++)
-        if (p->peers.v[i] == peer)
-            p->peers.v[i] = p->peers.v[--p->peers.n];
+    return peer->roles == HONE_ROLE_CLIENT ? "client" : "worker";
+}
+
+static uint64_t session_hash(const uint8_t session[16])
+{
+    return hone_hash_bytes(0, session, 16);
+}
+
+void hone_workers__pool_add(hone_pool *p, hone_workers__peer *peer)
+{
+    peer->number = ++p->number;
+    peer->at = p->peers.n;
+    hone_vec_push(&p->peers, peer);
+    hone_map_add(&p->by_session, session_hash(peer->session), peer);
+    hone_map_add(&p->by_number, peer->number, peer);
+}
+
+hone_workers__peer *hone_workers__pool_peer(const hone_pool *p, uint64_t number)
+{
+    uint32_t at = 0;
+    hone_workers__peer *peer;
+    while ((peer = hone_map_next(&p->by_number, number, &at)))
+        if (peer->number == number)
+            return peer;
+    return NULL;
+}
+
+void hone_workers__peer_credit(hone_pool *p, hone_workers__peer *peer, unsigned role, uint32_t more)
+{
+    uint32_t room = HONE_WORKERS__CREDIT_MAX - peer->credit[role];
+    more = more > room ? room : more;
+    peer->credit[role] += more;
+    p->credit[role] += more;
+}
+
+void hone_workers__peer_no_credit(hone_pool *p, hone_workers__peer *peer)
+{
+    for (unsigned r = 0; r < HONE_WORKERS__ROLES; r++) {
+        p->credit[r] -= peer->credit[r];
+        peer->credit[r] = 0;
+    }
+}
+
+static void take_out(hone_pool *p, hone_workers__peer *peer)
+{
+    hone_workers__peer_no_credit(p, peer);
+    p->peers.v[peer->at] = p->peers.v[--p->peers.n];
+    p->peers.v[peer->at]->at = peer->at;
+    hone_map_remove(&p->by_session, session_hash(peer->session), peer);
+    hone_map_remove(&p->by_number, peer->number, peer);
+}
+
+hone_pool_event *hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char *why)
+{
+    take_out(p, peer);
     hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_PEER_LOST);
     snprintf(e->text, sizeof e->text, "%s: %s", peer->name, why);
     snprintf(e->device, sizeof e->device, "%s", peer->name);
-    hone_log(HONE_LOG_INFO, "worker lost: %s", e->text);
+    e->peer = peer->number;
+    e->roles = peer->roles;
+    hone_log(HONE_LOG_INFO, "%s lost: %s", kind_of(peer), e->text);
     for (uint32_t i = 0; i < p->running.n;) {
         hone_workers__job *j = p->running.v[i];
         if (j->peer == peer)
@@ -72,9 +133,21 @@ void hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer, const char 
         else
             i++;
     }
+    for (uint32_t i = 0; i < p->waiting.n;) { /* for it and nobody else */
+        hone_workers__job *j = p->waiting.v[i];
+        if (j->only != peer->number) {
+            i++;
+            continue;
+        }
+        memmove(&p->waiting.v[i], &p->waiting.v[i + 1],
+                (p->waiting.n - i - 1) * sizeof *p->waiting.v);
+        p->waiting.n--;
+        hone_workers__job_fail(p, j, HONE_E_PEER, "worker %s was lost: %s", peer->name, why);
+    }
     if (!peer->link->link.bound && !peer->link->dead)
         peer->link->who_ns = hone_clock_ns() + p->lost_ns / 4;
     hone_workers__peer_free(peer);
+    return e;
 }
 
 void hone_workers__peer_free(hone_workers__peer *peer)
@@ -135,9 +208,11 @@ static void refuse(hone_pool *p, hone_workers__pool_link *l, const hone_workers_
 
 static hone_workers__peer *by_session(hone_pool *p, const uint8_t session[16])
 {
-    for (uint32_t i = 0; i < p->peers.n; i++)
-        if (memcmp(p->peers.v[i]->session, session, 16) == 0)
-            return p->peers.v[i];
+    uint32_t at = 0;
+    hone_workers__peer *peer;
+    while ((peer = hone_map_next(&p->by_session, session_hash(session), &at)))
+        if (memcmp(peer->session, session, 16) == 0)
+            return peer;
     return NULL;
 }
 
@@ -147,6 +222,9 @@ static void welcome(hone_pool *p, hone_workers__peer *peer)
     m.welcome.proto = HONE_WIRE_VERSION;
     m.welcome.lost_ms = (uint32_t)(p->lost_ns / 1000000);
     m.welcome.heartbeat_ms = m.welcome.lost_ms / 5 + 1;
+    m.welcome.revision = HONE_WIRE_REVISION;
+    m.welcome.realm = p->realm;
+    m.welcome.lasting = p->lasting;
     hone_workers__pool_tell(p, peer, &m);
 }
 
@@ -180,11 +258,13 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
         refuse(p, l, in, HONE_REFUSE_VERSION, text);
         return;
     }
-    if (h->roles == 0 || h->roles > 3) {
-        refuse(p, l, in, HONE_REFUSE_HELLO, "it offers neither to build nor to run");
+    const hone_allowed *known = *in->key ? hone_allow_find_text(&p->identity.allow, in->key) : NULL;
+    const char *why = hone_workers__pool_barred(p, h->roles, known);
+    if (why) {
+        refuse(p, l, in, HONE_REFUSE_HELLO, why);
         return;
     }
-    const char *why = expelled(p, h->instance);
+    why = expelled(p, h->instance);
     if (why) {
         char text[256];
         snprintf(text, sizeof text, "it was sent away before, because it sent %s", why);
@@ -201,7 +281,7 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
             /* It asks again and nothing is lost: the session goes on, by this way. A worker that
              * does not know it any more says READY anew. */
             if (memcmp(old->session, m->session, 16) != 0)
-                memset(old->credit, 0, sizeof old->credit);
+                hone_workers__peer_no_credit(p, old);
             old->route = in->from;
             old->fd = in->fd;
             old->link = l;
@@ -223,22 +303,31 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
     peer->pid = h->pid;
     peer->seen_ns = hone_clock_ns();
     memcpy(peer->key, in->key, sizeof peer->key);
-    const hone_allowed *known = *in->key ? hone_allow_find_text(&p->identity.allow, in->key) : NULL;
+    peer->fingerprint = h->fingerprint;
+    hone_workers__printable(peer->attrs, sizeof peer->attrs, h->attrs ? h->attrs : "");
+    peer->machine_hash =
+        hone_hash_bytes(hone_hash_bytes(0, h->boot, strlen(h->boot)), h->name, strlen(h->name));
+    peer->may =
+        known ? known->may : HONE_KEY_USER | HONE_KEY_DEVICE | HONE_KEY_BUILDER | HONE_KEY_ADMIN;
     hone_workers__printable(peer->name, sizeof peer->name, known ? known->name : h->name);
     char cpu[128];
     hone_workers__printable(cpu, sizeof cpu, h->cpu);
     describe(peer, h);
+    hone_workers__pool_holds(p, peer, h);
     snprintf(peer->about, sizeof peer->about, "%s (%s; %s, %u processors, pid %u)", peer->name,
-             h->roles == 3                 ? "build, run"
+             h->roles == HONE_ROLE_CLIENT  ? "asks"
+             : h->roles == 3               ? "build, run"
              : h->roles == HONE_ROLE_BUILD ? "build"
                                            : "run",
              cpu, h->threads, h->pid);
-    hone_vec_push(&p->peers, peer);
+    hone_workers__pool_add(p, peer);
     l->who_ns = 0;
     hone_pool_event *e = hone_workers__pool_event(p, HONE_POOL_PEER_JOINED);
     snprintf(e->text, sizeof e->text, "%s", peer->about);
     snprintf(e->device, sizeof e->device, "%s", peer->name);
-    hone_log(HONE_LOG_INFO, "worker joined: %s", e->text);
+    e->peer = peer->number;
+    e->roles = peer->roles;
+    hone_log(HONE_LOG_INFO, "%s joined: %s", kind_of(peer), e->text);
     welcome(p, peer);
 }
 
@@ -272,23 +361,34 @@ static void on_built(hone_pool *p, hone_workers__peer *peer, const hone_wire *m)
         hone_workers__artifact_set(&e->artifact, &b->manifest, b->bytes.p, b->bytes.n);
 }
 
+void hone_workers__pool_outcome(hone_pool_event *e, const hone_wire_measured *m,
+                                const hone_measure_result *result)
+{
+    e->status = m->error.status;
+    e->error = clean(&m->error);
+    e->spent_ns = m->spent_ns;
+    e->result = *result;
+    hone_workers__printable(e->result.env, sizeof e->result.env, result->env);
+}
+
 static void on_measured(hone_pool *p, hone_workers__peer *peer, const hone_wire *m)
 {
     hone_workers__job *j = hone_workers__job_find(p, peer, m->measured.ticket, 1);
-    if (!j)
+    if (!j) {
+        hone_workers__pool_late(p, peer, m);
         return;
+    }
     hone_measure_result result;
     hone_error err = {0};
     if (hone_wire_result(&m->measured, &j->measure, &result, &err) != HONE_OK) {
         hone_workers__pool_expel(p, peer, m->seq, err.message);
         return;
     }
+    hone_lease lease = hone_workers__pool_lease(p, peer, j);
     hone_pool_event *e = hone_workers__job_finish(p, j);
-    e->status = m->measured.error.status;
-    e->error = clean(&m->measured.error);
-    e->spent_ns = m->measured.spent_ns;
-    e->result = result;
-    hone_workers__printable(e->result.env, sizeof e->result.env, result.env);
+    hone_workers__pool_outcome(e, &m->measured, &result);
+    e->lease = lease;
+    hone_workers__pool_handed_out(p, peer, lease.fence);
 }
 
 static void on_need(hone_pool *p, hone_workers__peer *peer, const hone_wire_need *n)
@@ -302,13 +402,11 @@ static void on_need(hone_pool *p, hone_workers__peer *peer, const hone_wire_need
     }
 }
 
-static void on_ready(hone_workers__peer *peer, const hone_wire_ready *r)
+static void on_ready(hone_pool *p, hone_workers__peer *peer, const hone_wire_ready *r)
 {
     for (unsigned i = 0; i < HONE_WORKERS__ROLES; i++)
         if (r->role == hone_workers__role_bit[i] && (peer->roles & r->role))
-            peer->credit[i] = r->credit > HONE_WORKERS__CREDIT_MAX - peer->credit[i]
-                                  ? HONE_WORKERS__CREDIT_MAX
-                                  : peer->credit[i] + r->credit;
+            hone_workers__peer_credit(p, peer, i, r->credit);
 }
 
 /* ---- dispatch ------------------------------------------------------------------------------- */
@@ -321,25 +419,39 @@ static void nack(hone_pool *p, hone_workers__pool_link *l, const hone_workers__i
     hone_workers__pool_tell_route(p, l, &in->from, &a);
 }
 
+/* What workers and clients both say. */
+static bool common(unsigned type)
+{
+    return type == HONE_WIRE_PING || type == HONE_WIRE_PONG || type == HONE_WIRE_NACK ||
+           type == HONE_WIRE_GOODBYE;
+}
+
 /* A message inside a session. */
 static void in_session(hone_pool *p, hone_workers__peer *peer, const hone_workers__incoming *in,
                        const hone_wire *m)
 {
     hone_wire pong;
     char why[160];
-    switch (m->type) {
+    bool client = peer->roles == HONE_ROLE_CLIENT;
+    switch (client == (m->type == HONE_WIRE_SAY) || common(m->type) ? m->type : 0) {
+    case HONE_WIRE_SAY:
+        hone_workers__pool_said(p, peer, &m->say);
+        break;
     case HONE_WIRE_PING:
         pong = (hone_wire){.type = HONE_WIRE_PONG, .pong = {m->ping.t_ns}};
         hone_workers__pool_tell(p, peer, &pong);
         break;
     case HONE_WIRE_READY:
-        on_ready(peer, &m->ready);
+        on_ready(p, peer, &m->ready);
         break;
     case HONE_WIRE_BUILT:
         on_built(p, peer, m);
         break;
     case HONE_WIRE_MEASURED:
         on_measured(p, peer, m);
+        break;
+    case HONE_WIRE_PROGRESS:
+        hone_workers__pool_progress(p, peer, &m->progress);
         break;
     case HONE_WIRE_NEED:
         on_need(p, peer, &m->need);
@@ -351,12 +463,12 @@ static void in_session(hone_pool *p, hone_workers__peer *peer, const hone_worker
         break;
     case HONE_WIRE_GOODBYE:
         hone_workers__printable(why, sizeof why, m->goodbye.text);
-        hone_workers__pool_lose(p, peer, why);
+        hone_workers__pool_lose(p, peer, why)->left = true;
         break;
     case HONE_WIRE_PONG:
         break;
     default:
-        nack(p, peer->link, in, m, HONE_NACK_DIRECTION, "a worker does not send this");
+        nack(p, peer->link, in, m, HONE_NACK_DIRECTION, "it is not for this one to send this");
     }
 }
 
@@ -364,7 +476,7 @@ void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
                                 const hone_workers__incoming *in)
 {
     static const uint8_t none[16];
-    hone_wire *m = hone_xmalloc(sizeof *m);
+    hone_wire *m = p->in;
     hone_error err;
     /* zmq_msg_data does not change the message; it only lacks a const. */
     zmq_msg_t *payload = (zmq_msg_t *)&in->payload;
@@ -375,11 +487,8 @@ void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
                  peer->name);
         peer = NULL;
     }
-    if (in->trust == HONE_WORKERS__TRUST_NO ||
-        (in->trust == HONE_WORKERS__TRUST_UNKNOWN && !peer)) {
-        free(m);
+    if (in->trust == HONE_WORKERS__TRUST_NO || (in->trust == HONE_WORKERS__TRUST_UNKNOWN && !peer))
         return;
-    }
     if (peer) {
         peer->seen_ns = hone_clock_ns();
         peer->route = in->from;
@@ -412,5 +521,4 @@ void hone_workers__pool_message(hone_pool *p, hone_workers__pool_link *l,
         in_session(p, peer, in, m);
     else if (m->type != HONE_WIRE_GOODBYE && m->type != HONE_WIRE_NACK)
         hone_workers__pool_say_who(p, l, &in->from, m->session, "this session is not known here");
-    free(m);
 }

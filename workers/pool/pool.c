@@ -11,6 +11,7 @@
 #define GOODBYE_LINGER_MS 300
 #define BROKEN_MAX 5
 #define BUSY_AGAIN_MS 60000
+#define JUDGE_MS 20 /* deadlines are looked at no more often: there may be thousands */
 
 hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret, hone_error *err)
 {
@@ -18,6 +19,16 @@ hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret, hone_erro
     *ret = NULL;
     hone_workers__reserve(false);
     p->matches = hone_xcalloc(1, sizeof *p->matches);
+    p->in = hone_xmalloc(sizeof *p->in);
+    p->say = hone_xmalloc(sizeof *p->say);
+    p->clients = o->clients;
+    p->lasting = o->realm != 0;
+    p->realm = o->realm;
+    while (p->realm == 0)
+        hone_workers__random(&p->realm, sizeof p->realm);
+    /* Workers may still have attempts of another pool, which tickets of this one must not name. */
+    hone_workers__random(&p->ticket, sizeof p->ticket);
+    p->ticket >>= 1;
     p->lost_ns = (o->lost_ms > 0 ? o->lost_ms : LOST_MS) * MS;
     hone_status s = hone_workers__identity_read(o->key_file, o->allow_file, &p->identity, err);
     p->identity.insecure_loopback = o->insecure_loopback;
@@ -73,9 +84,7 @@ uint32_t hone_pool_peers(const hone_pool *p, unsigned roles)
 uint32_t hone_pool_credit(const hone_pool *p, unsigned role)
 {
     unsigned r = role == HONE_ROLE_RUN;
-    uint32_t credit = 0, queued = 0;
-    for (uint32_t i = 0; i < p->peers.n; i++)
-        credit += p->peers.v[i]->credit[r];
+    uint32_t credit = p->credit[r], queued = 0;
     for (uint32_t i = 0; i < p->waiting.n; i++)
         queued += p->waiting.v[i]->role == r;
     return credit > queued ? credit - queued : 0;
@@ -270,8 +279,9 @@ static void judge_idleness(hone_pool *p, int64_t now)
     }
 }
 
-static int64_t next_timer(const hone_pool *p, int64_t until)
+static int64_t next_timer(const hone_pool *p)
 {
+    int64_t until = INT64_MAX;
     for (uint32_t i = 0; i < p->peers.n; i++)
         if (p->peers.v[i]->seen_ns + p->lost_ns < until)
             until = p->peers.v[i]->seen_ns + p->lost_ns;
@@ -301,9 +311,16 @@ static void turn(hone_pool *p)
     int64_t now = hone_clock_ns();
     for (uint32_t i = 0; i < p->links.n; i++)
         ask_who(p, p->links.v[i], now);
-    judge_deadlines(p, now);
+    bool judge = now >= p->judge_ns;
+    if (judge)
+        judge_deadlines(p, now);
     hone_workers__pool_assign(p);
+    p->timer_ns = p->judge_ns; /* what has come since is looked at then */
+    if (!judge)
+        return;
     judge_idleness(p, now);
+    p->judge_ns = now + JUDGE_MS * MS;
+    p->timer_ns = next_timer(p);
 }
 
 static bool take_event(hone_pool *p, hone_pool_event *ret)
@@ -328,7 +345,8 @@ static bool wait(hone_pool *p, int64_t until)
         hone_vec_push(&p->items, (zmq_pollitem_t){p->links.v[i]->link.sock, 0, ZMQ_POLLIN, 0});
         hone_vec_push(&p->items, (zmq_pollitem_t){p->links.v[i]->link.monitor, 0, ZMQ_POLLIN, 0});
     }
-    int64_t left = next_timer(p, until) - hone_clock_ns();
+    int64_t at = p->timer_ns > p->judge_ns ? p->timer_ns : p->judge_ns;
+    int64_t left = (at < until ? at : until) - hone_clock_ns();
     long ms = left > 0 ? (long)((left + MS - 1) / MS) : 0;
     return zmq_poll(p->items.v, (int)p->items.n, ms) >= 0 || zmq_errno() != EINTR;
 }
@@ -371,16 +389,25 @@ void hone_pool_free(hone_pool *p)
         hone_workers__job_free(p, p->running.v[i]);
     for (; p->first < p->events.n; p->first++) {
         hone_artifact_free(&p->events.v[p->first]->artifact);
+        hone_buf_free(&p->events.v[p->first]->said);
         free(p->events.v[p->first]);
     }
     hone_workers__identity_free(&p->identity);
     hone_vec_free(&p->matches->v);
     free(p->matches);
+    free(p->in);
+    free(p->say);
     hone_vec_free(&p->links);
     hone_vec_free(&p->peers);
     hone_vec_free(&p->waiting);
     hone_vec_free(&p->running);
-    hone_vec_free(&p->blobs);
+    hone_vec_free(&p->owed);
+    hone_map_free(&p->by_session);
+    hone_map_free(&p->by_number);
+    hone_map_free(&p->by_ticket);
+    hone_map_free(&p->blobs);
+    hone_workers__machine_free(&p->read);
+    free(p->read_text);
     hone_vec_free(&p->events);
     hone_vec_free(&p->items);
     hone_buf_free(&p->out);

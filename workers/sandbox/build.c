@@ -120,31 +120,52 @@ static int add_linker(scmp_filter_ctx f)
     return e;
 }
 
-void hone_sandbox__enter_linker(const char *linker)
+#define MOST_LINKERS 2
+
+/* The compiler driver, which knows another way to the linker, writes temporary files. */
+static bool is_driver(const char *linker)
+{
+    const char *name = strrchr(linker, '/');
+    return name && strcmp(name, "/cc") == 0;
+}
+
+/* A linker of one's own lies beside its libraries. Paths to be freed, 3 of them. */
+static void places_of(const char *linker, char **ret)
 {
     char *real = realpath(linker, NULL), *copy = hone_xstrdup(real ? real : linker);
-    const char *folder = dirname(copy); /* a linker of one's own lies beside its libraries */
-    char *beside = hone_xasprintf("%s/../lib", folder), *beside64 = hone_xasprintf("%s64", beside);
-    const char *const paths[] = {"/usr",      "/bin", "/lib",   "/lib32",           "/lib64",
-                                 folder,      beside, beside64, "/etc/ld.so.cache", "/nix/store",
-                                 "/gnu/store"};
+    ret[0] = hone_xstrdup(dirname(copy));
+    ret[1] = hone_xasprintf("%s/../lib", ret[0]);
+    ret[2] = hone_xasprintf("%s64", ret[1]);
+    free(copy);
+    free(real);
+}
+
+void hone_sandbox__enter_linker(const char *const *linkers, unsigned n)
+{
+    const char *paths[8 + 3 * MOST_LINKERS] = {
+        "/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/nix/store", "/gnu/store"};
+    char *places[3 * MOST_LINKERS];
+    unsigned own = 0;
+    bool driver = false;
+    HONE_ASSERT(n <= MOST_LINKERS);
+    for (unsigned k = 0; k < n; k++, own += 3) {
+        places_of(linkers[k], &places[own]);
+        driver = driver || is_driver(linkers[k]);
+    }
+    for (unsigned k = 0; k < own; k++)
+        paths[8 + k] = places[k];
     int e = enter(add_linker, SCMP_ACT_ALLOW);
     if (e)
         hone_log(HONE_LOG_WARN,
                  "this system refuses seccomp filters: the linker is not kept from "
                  "networks: %s",
                  strerror(e));
-    /* The compiler driver, which knows another way to the linker, writes temporary files. */
-    const char *name = strrchr(linker, '/');
-    bool driver = name && strcmp(name, "/cc") == 0;
-    e = driver ? 0 : hone_sandbox__files_only(paths, HONE_LEN(paths));
+    e = driver ? 0 : hone_sandbox__files_only(paths, 8 + own);
     if (driver || e)
         hone_log(HONE_LOG_WARN, "the linker is not kept from the files of this user: %s",
                  driver ? "`cc` makes temporary ones; with binutils there would be `ld`"
                  : e == ENOSYS || e == EOPNOTSUPP ? "this Linux has no Landlock"
                                                   : strerror(e));
-    free(beside64);
-    free(beside);
-    free(copy);
-    free(real);
+    while (own > 0)
+        free(places[--own]);
 }

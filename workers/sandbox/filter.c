@@ -34,8 +34,8 @@ int hone_sandbox__filter_build(uint32_t otherwise, int (*add)(scmp_filter_ctx),
                                hone_sandbox__filter *ret)
 {
     scmp_filter_ctx f = seccomp_init(otherwise);
-    if (!f)
-        return -ENOMEM;
+    if (!f) /* libseccomp has looked whether there is the system call */
+        return -ENOSYS;
     int e = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (e == 0)
         e = add(f);

@@ -35,8 +35,8 @@ int hone_sandbox__files_only(const char *const *paths, size_t n);
 /* One that compiles: no files, no programs, no network, nothing but memory and the sockets it has.
  */
 void hone_sandbox__enter_compiler(void);
-/* One that starts the linker of this path: files of the system only, no network. */
-void hone_sandbox__enter_linker(const char *linker);
+/* One that starts the linkers of these paths: files of the system only, no network. */
+void hone_sandbox__enter_linker(const char *const *linkers, unsigned n);
 
 /* ---- limits (limits.c) ---------------------------------------------------------------------- */
 

@@ -3,19 +3,47 @@
 
 #define CACHE_BYTES ((size_t)256 << 20)
 
+void hone_manifest_copy(hone_manifest *ret, const hone_manifest *from)
+{
+    *ret = *from;
+    ret->args = from->n_args ? hone_xcalloc(from->n_args, sizeof *ret->args) : NULL;
+    if (from->n_args)
+        memcpy(ret->args, from->args, from->n_args * sizeof *ret->args);
+}
+
+void hone_manifest_free(hone_manifest *m)
+{
+    free(m->args);
+    *m = (hone_manifest){0};
+}
+
 void hone_artifact_free(hone_artifact *a)
 {
+    hone_manifest_free(&a->manifest);
     free(a->bytes);
-    memset(a, 0, sizeof *a);
+    *a = (hone_artifact){0};
+}
+
+static uint8_t *copy_bytes(const void *bytes, size_t n)
+{
+    uint8_t *ret = hone_xmalloc(n ? n : 1);
+    if (n)
+        memcpy(ret, bytes, n);
+    return ret;
+}
+
+void hone_artifact_copy(hone_artifact *ret, const hone_artifact *from)
+{
+    *ret = *from;
+    hone_manifest_copy(&ret->manifest, &from->manifest);
+    ret->bytes = copy_bytes(from->bytes, from->n);
 }
 
 void hone_workers__artifact_set(hone_artifact *ret, const hone_manifest *m, const void *bytes,
                                 size_t n)
 {
-    ret->manifest = *m;
-    ret->bytes = hone_xmalloc(n ? n : 1);
-    if (n)
-        memcpy(ret->bytes, bytes, n);
+    hone_manifest_copy(&ret->manifest, m);
+    ret->bytes = copy_bytes(bytes, n);
     ret->n = n;
     ret->hash = hone_hash_bytes(0, bytes, n);
 }

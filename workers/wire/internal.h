@@ -25,6 +25,7 @@ const hone_artifact *hone_workers__artifacts_find(hone_workers__artifacts *c, ui
 void hone_workers__artifacts_add(hone_workers__artifacts *c, uint64_t key, const hone_manifest *m,
                                  const hone_wire_bytes *bytes);
 void hone_workers__artifacts_free(hone_workers__artifacts *c);
+/* *ret is overwritten, with copies. */
 void hone_workers__artifact_set(hone_artifact *ret, const hone_manifest *m, const void *bytes,
                                 size_t n);
 

@@ -90,8 +90,9 @@ static const char *lie_in_samples(const hone_wire_measured *m, const hone_measur
             return "a sample of the incumbent";
         least = fmin(least, x);
         most = fmax(most, x);
-        least_ratio = fmin(least_ratio, paired ? log(x / y) : 0);
-        most_ratio = fmax(most_ratio, paired ? log(x / y) : 0);
+        double ratio = paired ? log(x) - log(y) : 0; /* x / y may be too large */
+        least_ratio = fmin(least_ratio, ratio);
+        most_ratio = fmax(most_ratio, ratio);
     }
     if (m->time_ns < 1 || (double)m->time_ns < least - 1 || (double)m->time_ns > most + 1)
         return "its time";

@@ -205,6 +205,67 @@ hone_status hone_keygen(const char *path, hone_error *err)
 
 /* ---- allow files ---------------------------------------------------------------------------- */
 
+/* "user", or several with commas. 0: there is no such role. */
+static unsigned roles_of(char *text)
+{
+    static const char *const names[] = {"user", "device", "builder", "admin"};
+    static const unsigned bits[] = {HONE_KEY_USER, HONE_KEY_DEVICE, HONE_KEY_BUILDER,
+                                    HONE_KEY_ADMIN};
+    unsigned all = 0;
+    char *save = NULL;
+    for (char *w = strtok_r(text, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+        unsigned one = 0;
+        for (size_t i = 0; i < HONE_LEN(names); i++)
+            one |= strcmp(w, names[i]) == 0 ? bits[i] : 0;
+        if (!one)
+            return 0;
+        all |= one;
+    }
+    return all;
+}
+
+/* A word behind the key. NULL, or what is wrong with it. */
+static const char *take_word(hone_allowed *a, char *word)
+{
+    if (strncmp(word, "role=", 5) == 0) {
+        a->may = roles_of(word + 5);
+        return a->may ? NULL : "a role is user, device, builder or admin";
+    }
+    if (strncmp(word, "share=", 6) == 0) {
+        char *end;
+        errno = 0;
+        a->share = strtoll(word + 6, &end, 10);
+        return *end || end == word + 6 || errno || a->share < 1 || a->share > 1000000
+                   ? "a share is a number from 1 to 1000000"
+                   : NULL;
+    }
+    const char *name = strncmp(word, "name=", 5) == 0 ? word + 5 : word;
+    if (*a->name)
+        return "a name is one word";
+    if (strlen(name) >= sizeof a->name)
+        return "the name is too long (63 characters at most)";
+    memcpy(a->name, name, strlen(name) + 1);
+    return NULL;
+}
+
+static hone_status take_line(lines *l, hone_allowed *ret, hone_error *err)
+{
+    *ret = (hone_allowed){.may = HONE_KEY_DEVICE | HONE_KEY_BUILDER, .share = 1};
+    char *save = NULL;
+    char *key = strtok_r(l->text, " \t", &save);
+    if (!key || !key_valid(key, ret->raw))
+        return fail_line(l, err,
+                         "expected a public key (40 characters of Z85) and a name, "
+                         "as in the .pub file of `hone keygen`");
+    memcpy(ret->key, key, sizeof ret->key);
+    for (char *word; (word = strtok_r(NULL, " \t", &save)) && *word != '#';) {
+        const char *wrong = take_word(ret, word);
+        if (wrong)
+            return fail_line(l, err, wrong);
+    }
+    return *ret->name ? HONE_OK : fail_line(l, err, "the key has no name behind it");
+}
+
 hone_status hone_allow_parse(const char *text, size_t n, const char *where, hone_allow *ret,
                              hone_error *err)
 {
@@ -212,27 +273,13 @@ hone_status hone_allow_parse(const char *text, size_t n, const char *where, hone
     hone_status s;
     memset(ret, 0, sizeof *ret);
     while ((s = next_line(&l, err)) == HONE_OK) {
-        hone_allowed a = {0};
-        char *save = NULL;
-        char *key = strtok_r(l.text, " \t", &save);
-        char *name = strtok_r(NULL, " \t", &save);
-        char *more = strtok_r(NULL, " \t", &save);
-        if (!key || !key_valid(key, a.raw))
-            return fail_line(&l, err,
-                             "expected a public key (40 characters of Z85) and a name, "
-                             "as in the .pub file of `hone keygen`");
-        if (!name || *name == '#')
-            return fail_line(&l, err, "the key has no name behind it");
-        if (more && *more != '#')
-            return fail_line(&l, err, "a name is one word");
-        if (strlen(name) >= sizeof a.name)
-            return fail_line(&l, err, "the name is too long (63 characters at most)");
+        hone_allowed a;
+        if ((s = take_line(&l, &a, err)) != HONE_OK)
+            return s;
         if (hone_allow_find(ret, a.raw))
             return fail_line(&l, err, "this key is listed above");
         if (ret->peers.n == PEERS_MAX)
             return fail_line(&l, err, "more than 10000 keys");
-        memcpy(a.key, key, sizeof a.key);
-        memcpy(a.name, name, strlen(name) + 1);
         hone_vec_push(&ret->peers, a);
     }
     if (s != HONE_E_NOTFOUND)

@@ -3,9 +3,14 @@
  * A key file (mode 0600) holds one pair:        An allow file lists whom to talk to:
  *   # comment                                     # comment
  *   public-key = <40 characters of Z85>           <40 characters of Z85> <name>
- *   secret-key = <40 characters of Z85>           <40 characters of Z85> <name>  # comment
+ *   secret-key = <40 characters of Z85>           <40 characters of Z85> <name> role=user share=2
  *
- * A line that begins with '#' is a comment, so hone_keygen never makes a public key that does. */
+ * A line may say what the key is for, `role=` user, device, builder or admin, or several of them
+ * with commas; else it is a device's and a builder's. `share=` is the weight of a user among users,
+ * 1 if not said. `name=` before the name is fine, in any place.
+ * A line that begins with '#' is a comment, so hone_keygen never makes a public key that does.
+ *
+ * Threads: any may call; what is read belongs to the caller. */
 #ifndef HONE_WORKERS_WIRE_KEYS_H
 #define HONE_WORKERS_WIRE_KEYS_H
 
@@ -22,6 +27,8 @@ typedef struct hone_allowed {
     char key[HONE_KEY_TEXT];
     uint8_t raw[32];
     char name[64];
+    unsigned may;  /* HONE_KEY_* */
+    int64_t share; /* >= 1 */
 } hone_allowed;
 
 typedef struct hone_allow {
@@ -38,7 +45,8 @@ hone_status hone_keys_parse(const char *text, size_t n, const char *where, hone_
 void hone_keys_forget(hone_keys *k);
 
 /* Reads an allow file into *ret, which the caller frees also after a failure. HONE_E_NOTFOUND,
- * HONE_E_IO; HONE_E_INPUT with file and line: bad key, no name, key twice, no key at all. */
+ * HONE_E_IO; HONE_E_INPUT with file and line: bad key, no name, no such role, key twice, no key at
+ * all. */
 hone_status hone_allow_read(const char *path, hone_allow *ret, hone_error *err) HONE_NODISCARD;
 hone_status hone_allow_parse(const char *text, size_t n, const char *where, hone_allow *ret,
                              hone_error *err) HONE_NODISCARD;

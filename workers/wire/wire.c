@@ -75,6 +75,17 @@ static void put_error(writer *w, const char *field, const hone_error *e)
     put_text(w, field, e->message, sizeof e->message);
 }
 
+static void put_lease(writer *w, const hone_wire_lease *l)
+{
+    put_le(w, l->realm, 8);
+    put_le(w, l->fence, 8);
+    put_le(w, l->unit_a, 8);
+    put_le(w, l->unit_b, 8);
+    put_le(w, l->epoch, 4);
+    put_le(w, l->phase, 4);
+    put_le(w, (uint64_t)l->left_ms, 8);
+}
+
 #define MESSAGE(NAME, member, code, sender, doc)                        \
     static void encode_##member(writer *w, const hone_wire_##member *m) \
     {
@@ -99,6 +110,11 @@ static void put_error(writer *w, const char *field, const hone_error *e)
     put_le(w, m->n_##f, 4);                 \
     for (uint32_t i = 0; i < m->n_##f; i++) \
         put_f64(w, m->f[i]);
+#define LEASES(f, max, doc)                 \
+    HONE_ASSERT(m->n_##f <= (max));         \
+    put_le(w, m->n_##f, 4);                 \
+    for (uint32_t i = 0; i < m->n_##f; i++) \
+        put_lease(w, &m->f[i]);
 #define MANIFEST(f, doc) put_manifest(w, #f, &m->f);
 #define ERROR(f, doc) put_error(w, #f, &m->f);
 #include "workers/wire/wire.def"
@@ -229,12 +245,35 @@ static bool get_f64s(reader *r, uint32_t *ret_n, double *ret, uint32_t max)
     return true;
 }
 
-static bool get_manifest(reader *r, hone_manifest *ret)
+#define LEASE_BYTES 48
+
+/* Nobody holds what was not leased, or what is neither in hand nor ended. */
+static bool get_leases(reader *r, uint32_t *ret_n, hone_wire_lease *ret, uint32_t max)
 {
+    if (!get_u32(r, ret_n) || *ret_n > max || r->left / LEASE_BYTES < *ret_n)
+        return false;
+    for (uint32_t i = 0; i < *ret_n; i++) {
+        hone_wire_lease *l = &ret[i];
+        if (!get_u64(r, &l->realm) || !get_u64(r, &l->fence) || !get_u64(r, &l->unit_a) ||
+            !get_u64(r, &l->unit_b) || !get_u32(r, &l->epoch) || !get_u32(r, &l->phase) ||
+            !get_i64(r, &l->left_ms))
+            return false;
+        if (l->fence == 0 || l->phase < HONE_WIRE_FETCHING || l->phase > HONE_WIRE_ENDED ||
+            l->left_ms < 0)
+            return false;
+    }
+    return true;
+}
+
+/* room: for HONE_MAX_ARGS. */
+static bool get_manifest(reader *r, hone_arg *room, hone_manifest *ret)
+{
+    ret->args = room;
     if (!get_u32(r, &ret->n_args) || ret->n_args > HONE_MAX_ARGS)
         return false;
     for (uint32_t i = 0; i < ret->n_args; i++) {
-        hone_arg *a = &ret->args[i];
+        hone_arg *a = &room[i];
+        memset(a, 0, sizeof *a);
         if (!get_chars(r, a->name, sizeof a->name) || !get_u8(r, &a->elem) ||
             !get_u8(r, &a->is_output) || !get_i64(r, &a->count) || !get_i64(r, &a->pack_bytes) ||
             !get_f64(r, &a->lo) || !get_f64(r, &a->hi))
@@ -283,7 +322,8 @@ static bool get_error(reader *r, hone_error *ret)
 #define OTEXT(f, max, doc) GET(f, get_text(r, &m->f, max, true))
 #define BYTES(f, max, doc) GET(f, get_bytes(r, &m->f, max))
 #define F64S(f, max, doc) GET(f, get_f64s(r, &m->n_##f, m->f, max))
-#define MANIFEST(f, doc) GET(f, get_manifest(r, &m->f))
+#define LEASES(f, max, doc) GET(f, get_leases(r, &m->n_##f, m->f, max))
+#define MANIFEST(f, doc) GET(f, get_manifest(r, m->f##_room, &m->f))
 #define ERROR(f, doc) GET(f, get_error(r, &m->f))
 #include "workers/wire/wire.def"
 #include "workers/wire/wire_undef.h"
@@ -303,6 +343,7 @@ static bool get_error(reader *r, hone_error *ret)
 #define OTEXT(f, max, doc)
 #define BYTES(f, max, doc)
 #define F64S(f, max, doc)
+#define LEASES(f, max, doc)
 #define MANIFEST(f, doc)
 #define ERROR(f, doc)
 #define END(NAME, member)

@@ -7,8 +7,10 @@
 
 #define HONE_WIRE_VERSION 1
 /* Counts what was added within the version. */
-#define HONE_WIRE_REVISION 1
+#define HONE_WIRE_REVISION 4
 #define HONE_WIRE_REVISION_CANCEL 1 /* since when there is CANCEL */
+#define HONE_WIRE_REVISION_CLIENT 2 /* since when there are clients: SAY and TELL */
+#define HONE_WIRE_REVISION_KEEP 4   /* since when outcomes are kept until ACK; PROGRESS */
 #define HONE_WIRE_HEADER_BYTES 36
 /* ZMQ_MAXMSGSIZE. Every message that keeps the limits of its fields is smaller. */
 #define HONE_WIRE_MESSAGE_MAX (32 << 20)
@@ -26,10 +28,24 @@ typedef struct hone_wire_bytes {
     uint32_t n;
 } hone_wire_bytes;
 
+enum { HONE_WIRE_FETCHING = 1, HONE_WIRE_CHECKING, HONE_WIRE_TIMING, HONE_WIRE_ENDED };
+enum { HONE_WIRE_TAKEN = 1, HONE_WIRE_AGAIN, HONE_WIRE_STALE, HONE_WIRE_COUNTED };
+
+/* What a worker holds. */
+typedef struct hone_wire_lease {
+    uint64_t realm; /* of the coordinator that gave it */
+    uint64_t fence, unit_a, unit_b;
+    uint32_t epoch;
+    uint32_t phase;  /* HONE_WIRE_FETCHING and so on; ENDED: its outcome waits for ACK */
+    int64_t left_ms; /* that it may still take; 0: ended */
+} hone_wire_lease;
+#define HONE_WIRE_LEASES 64 /* in one HELLO */
+
 #define HONE_WIRE_STRUCT
 #include "workers/wire/wire_gen.h"
 
-/* One message. After a decode, texts and bytes point into the decoded buffer. */
+/* One message. After a decode, texts and bytes point into the decoded buffer, and a manifest's
+ * arguments lie in the message itself (`manifest_room`), so that a copy of it has none. */
 typedef struct hone_wire {
     uint8_t version;     /* of the header; HONE_WIRE_VERSION */
     uint8_t type;        /* hone_wire_type */

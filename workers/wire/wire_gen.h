@@ -15,6 +15,7 @@
 #define OTEXT(f, max, doc)
 #define BYTES(f, max, doc)
 #define F64S(f, max, doc)
+#define LEASES(f, max, doc)
 #define MANIFEST(f, doc)
 #define ERROR(f, doc)
 #elif defined HONE_WIRE_STRUCT
@@ -36,7 +37,12 @@
 #define F64S(f, max, doc) \
     uint32_t n_##f;       \
     double f[max];
-#define MANIFEST(f, doc) hone_manifest f;
+#define LEASES(f, max, doc) \
+    uint32_t n_##f;         \
+    hone_wire_lease f[max];
+#define MANIFEST(f, doc) \
+    hone_manifest f;     \
+    hone_arg f##_room[HONE_MAX_ARGS];
 #define ERROR(f, doc) hone_error f;
 #elif defined HONE_WIRE_MEMBER
 #define MESSAGE(NAME, member, code, sender, doc) hone_wire_##member member;
@@ -53,6 +59,7 @@
 #define OTEXT(f, max, doc)
 #define BYTES(f, max, doc)
 #define F64S(f, max, doc)
+#define LEASES(f, max, doc)
 #define MANIFEST(f, doc)
 #define ERROR(f, doc)
 #endif

@@ -13,5 +13,6 @@
 #undef OTEXT
 #undef BYTES
 #undef F64S
+#undef LEASES
 #undef MANIFEST
 #undef ERROR

@@ -20,16 +20,31 @@ static void grant(hone_workers__worker *w, uint32_t role, uint32_t credit)
     hone_workers__worker_say(w, &m);
 }
 
-void hone_workers__worker_ready(hone_workers__worker *w)
+/* One more measurement, if there will be room for its result. */
+static void grant_run(hone_workers__worker *w)
 {
-    if (w->forge)
-        grant(w, HONE_ROLE_BUILD, HONE_WORKERS__BUILD_CREDIT);
-    if (w->nursery && !w->measuring)
+    w->owes_credit = !hone_workers__spool_has_room(&w->spool, w->realm);
+    if (!w->owes_credit)
         grant(w, HONE_ROLE_RUN, HONE_WORKERS__RUN_CREDIT);
 }
 
+void hone_workers__worker_pay_credit(hone_workers__worker *w)
+{
+    if (w->owes_credit)
+        grant_run(w);
+}
+
+void hone_workers__worker_ready(hone_workers__worker *w)
+{
+    w->owes_credit = false;
+    if (w->forge)
+        grant(w, HONE_ROLE_BUILD, HONE_WORKERS__BUILD_CREDIT);
+    if (w->nursery && !w->measuring)
+        grant_run(w);
+}
+
 /* The nursery still owes an answer, for which there is no taker; then it is free. */
-static void give_up_measurement(hone_workers__worker *w)
+void hone_workers__worker_give_up(hone_workers__worker *w)
 {
     w->wanting = false;
     if (!w->measuring || w->stale)
@@ -47,7 +62,8 @@ void hone_workers__worker_abandon(hone_workers__worker *w)
     if (w->building)
         hone_workers__forge_end(w->forge, NULL);
     w->building = false;
-    give_up_measurement(w);
+    if (!hone_workers__worker_outlives(w))
+        hone_workers__worker_give_up(w);
 }
 
 void hone_workers__worker_jobs_free(hone_workers__worker *w)
@@ -199,10 +215,28 @@ static void send_measured(hone_workers__worker *w, const hone_measure_result *r,
     d->ticket = w->measure.ticket;
     d->spent_ns = hone_clock_ns() - w->measure_start_ns;
     d->error = *e;
+    d->fence = w->measure.fence;
+    d->epoch = w->measure.epoch;
+    d->unit_a = w->measure.unit_a;
+    d->unit_b = w->measure.unit_b;
     if (r)
         hone_wire_of_result(r, d);
-    hone_workers__worker_say(w, m);
+    hone_buf b = {0};
+    hone_error err;
+    if (d->fence == 0 || e->status == HONE_E_PEER) /* then this worker ends, and HELLO will tell */
+        hone_workers__worker_say(w, m);
+    else if (hone_wire_encode(m, &b, &err) == HONE_OK)
+        hone_workers__worker_keep(w, d, &b);
+    else
+        hone_log(HONE_LOG_ERROR, "%s", err.message);
+    hone_buf_free(&b);
     free(m);
+}
+
+static void enter(hone_workers__worker *w, uint32_t phase)
+{
+    w->phase = phase;
+    hone_workers__worker_progress(w);
 }
 
 static void start_measure(hone_workers__worker *w)
@@ -220,8 +254,10 @@ static void start_measure(hone_workers__worker *w)
             w->asked |= 1u << i;
         }
     }
-    if (missing)
+    if (missing) {
+        enter(w, HONE_WIRE_FETCHING);
         return;
+    }
     w->wanting = false;
     if (hone_fault("worker.die"))
         raise(SIGKILL);
@@ -232,6 +268,7 @@ static void start_measure(hone_workers__worker *w)
     if (s == HONE_OK) {
         w->measuring = true;
         w->stale = false;
+        enter(w, HONE_WIRE_CHECKING);
         return;
     }
     send_measured(w, NULL, &err);
@@ -239,7 +276,7 @@ static void start_measure(hone_workers__worker *w)
         hone_workers__worker_stop(w, HONE_E_SANDBOX, "the measuring process is gone: %s",
                                   err.message);
     else
-        grant(w, HONE_ROLE_RUN, 1);
+        grant_run(w);
 }
 
 /* HONE_E_INPUT: nobody could run this, or not here. */
@@ -280,10 +317,14 @@ void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m
     w->measure.reference_ms = at_most(j->reference_ms, MOST_MS);
     w->measure.check_ms = at_most(j->check_ms, MOST_MS);
     w->measure.run_ms = at_most(j->run_ms, MOST_MS);
+    w->measure.fence = w->keeps ? j->fence : 0;
+    w->measure_realm = w->realm;
+    w->measure_lasting = w->lasting;
+    w->phase = HONE_WIRE_FETCHING;
     if (s != HONE_OK) {
         w->measure_start_ns = hone_clock_ns();
         send_measured(w, NULL, &err);
-        grant(w, HONE_ROLE_RUN, 1);
+        grant_run(w);
         return;
     }
     w->wanting = true;
@@ -291,21 +332,29 @@ void hone_workers__worker_on_measure(hone_workers__worker *w, const hone_wire *m
     start_measure(w);
 }
 
-void hone_workers__worker_on_cancel(hone_workers__worker *w, uint64_t ticket)
+/* Is the measurement in hand the one that is taken back? */
+static bool is_mine(const hone_workers__worker *w, const hone_wire_cancel *m)
 {
-    for (uint32_t i = 0; i < w->builds.n; i++) {
-        if (w->builds.v[i].ticket != ticket)
+    return m->fence ? hone_workers__worker_in_hand(w) && w->measure.fence == m->fence &&
+                          w->measure_realm == w->realm
+                    : w->measure.ticket == m->ticket;
+}
+
+void hone_workers__worker_on_cancel(hone_workers__worker *w, const hone_wire_cancel *m)
+{
+    for (uint32_t i = 0; i < w->builds.n && !m->fence; i++) {
+        if (w->builds.v[i].ticket != m->ticket)
             continue;
         if (i == 0 && w->building)
             hone_workers__forge_end(w->forge, NULL);
         drop_build(w, i);
         return;
     }
-    if (w->measure.ticket != ticket)
+    if (!is_mine(w, m))
         return;
     if (w->wanting)
-        grant(w, HONE_ROLE_RUN, 1);
-    give_up_measurement(w);
+        grant_run(w);
+    hone_workers__worker_give_up(w);
 }
 
 void hone_workers__worker_on_artifact(hone_workers__worker *w, const hone_wire *m)
@@ -322,6 +371,10 @@ void hone_workers__worker_on_artifact(hone_workers__worker *w, const hone_wire *
 
 void hone_workers__worker_on_nursery(hone_workers__worker *w)
 {
+    if (w->measuring && hone_nursery_timing(w->nursery)) {
+        enter(w, HONE_WIRE_TIMING);
+        return;
+    }
     hone_measure_result *r = hone_xcalloc(1, sizeof *r);
     hone_error err = {0};
     hone_status s = hone_nursery_receive(w->nursery, r, &err);
@@ -331,7 +384,7 @@ void hone_workers__worker_on_nursery(hone_workers__worker *w)
         if (!w->stale)
             send_measured(w, r, &err);
         if (s != HONE_E_PEER)
-            grant(w, HONE_ROLE_RUN, 1);
+            grant_run(w);
     }
     if (s == HONE_E_PEER)
         hone_workers__worker_stop(w, HONE_E_SANDBOX, "the measuring process is gone: %s",

@@ -22,6 +22,7 @@
 #define ORPHAN_MIN_MS 10000 /* a local coordinator away for longer does not come back */
 #define BROKEN_MAX 5
 #define UNSENT_MAX 16
+#define ALONE_MS 5000    /* without anybody at the other end, until that is said */
 #define GIVE_UP_MS 60000 /* for the nursery to end a measurement nobody wants */
 #define GOODBYE_LINGER_MS 300
 
@@ -50,10 +51,15 @@ static int send_now(hone_workers__worker *w, const hone_buf *message)
     return hone_workers__link_send(&w->link, &w->route, message);
 }
 
-void hone_workers__worker_forward(hone_workers__worker *w, hone_buf *message)
+int hone_workers__worker_send(hone_workers__worker *w, hone_buf *message)
 {
     hone_wire_readdress(message->s, w->session, ++w->seq);
-    int sys = send_now(w, message);
+    return send_now(w, message);
+}
+
+void hone_workers__worker_forward(hone_workers__worker *w, hone_buf *message)
+{
+    int sys = hone_workers__worker_send(w, message);
     if (sys == 0)
         return;
     hone_log(HONE_LOG_DEBUG, "not sent yet: %s", zmq_strerror(sys));
@@ -114,6 +120,7 @@ static void say_hello(hone_workers__worker *w)
     hone_wire m;
     hone_workers__worker_hello(&w->self, w->o->roles, &m);
     memcpy(m.hello.instance, w->instance, sizeof w->instance);
+    hone_workers__worker_holds(w, &m.hello);
     memcpy(m.session, w->session, sizeof m.session); /* a session it may still have */
     w->hello_ns = hone_clock_ns();
     say_to(w, &w->route, &m);
@@ -121,10 +128,12 @@ static void say_hello(hone_workers__worker *w)
 
 static void end_session(hone_workers__worker *w)
 {
-    w->registered = false;
+    w->registered = w->keeps = false;
+    w->realm = 0;
     memset(w->session, 0, sizeof w->session);
     drop_unsent(w);
     hone_workers__worker_abandon(w);
+    hone_workers__worker_prune(w, 0);
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */
@@ -182,8 +191,17 @@ static void on_welcome(hone_workers__worker *w, const hone_workers__incoming *in
     end_session(w);
     memcpy(w->session, m->session, sizeof w->session);
     w->registered = true;
-    hone_log(HONE_LOG_INFO, "registered at %s", w->link.endpoint.uri);
+    w->realm = m->welcome.realm;
+    w->lasting = m->welcome.lasting;
+    w->keeps = m->welcome.revision >= HONE_WIRE_REVISION_KEEP && w->realm != 0;
+    hone_log(HONE_LOG_INFO, "registered at %s%s", w->link.endpoint.uri,
+             w->keeps ? "" : ", of an older hone: results are not kept for it");
+    if (hone_workers__worker_in_hand(w) && w->measure_realm != w->realm)
+        hone_workers__worker_give_up(w);
     hone_workers__worker_ready(w);
+    hone_workers__worker_progress(w);
+    hone_workers__spool_unsaid(&w->spool);
+    hone_workers__worker_resay(w);
 }
 
 static void on_goodbye(hone_workers__worker *w)
@@ -214,7 +232,10 @@ static void in_session(hone_workers__worker *w, const hone_wire *m, const void *
         hone_workers__worker_on_measure(w, m);
         break;
     case HONE_WIRE_CANCEL:
-        hone_workers__worker_on_cancel(w, m->cancel.ticket);
+        hone_workers__worker_on_cancel(w, &m->cancel);
+        break;
+    case HONE_WIRE_ACK:
+        hone_workers__worker_on_ack(w, &m->ack);
         break;
     case HONE_WIRE_GOODBYE:
         on_goodbye(w);
@@ -248,6 +269,8 @@ static void on_message(hone_workers__worker *w, const hone_workers__incoming *in
         w->heard_ns = hone_clock_ns();
         w->route = in->from;
         w->fd = in->fd;
+        if (!w->up)
+            hone_workers__spool_unsaid(&w->spool);
         w->up = true;
         flush_unsent(w);
     }
@@ -281,6 +304,8 @@ static void on_change(hone_workers__worker *w, hone_workers__change c, int fd, c
         w->broken = 0;
         if (!bound) {
             w->up = true;
+            w->told_alone = false;
+            hone_workers__spool_unsaid(&w->spool);
             say_hello(w);
         }
     } else if (c == HONE_WORKERS__CHANGE_DOWN && (!bound || (w->up && fd >= 0 && fd == w->fd))) {
@@ -306,9 +331,20 @@ static void on_change(hone_workers__worker *w, hone_workers__change c, int fd, c
     }
 }
 
+/* Whoever started it should not have to guess why nothing happens. */
+static void tell_alone(hone_workers__worker *w, int64_t now)
+{
+    if (w->link.bound || w->up || w->told_alone || now - w->down_ns < ALONE_MS * MS)
+        return;
+    w->told_alone = true;
+    hone_log(HONE_LOG_WARN, "nobody answers at %s: this worker waits there for a coordinator",
+             w->link.endpoint.uri);
+}
+
 static void on_timers(hone_workers__worker *w)
 {
     int64_t now = hone_clock_ns();
+    tell_alone(w, now);
     bool silent = now - w->heard_ns > w->lost_ns;
     if (w->link.bound) {
         if (w->registered && silent) {
@@ -331,8 +367,10 @@ static void on_timers(hone_workers__worker *w)
                                   "the measuring process does not let go of a kernel");
     if (w->registered && w->up && now - w->said_ns > w->heartbeat_ns) {
         hone_wire m = {.type = HONE_WIRE_PING, .ping = {(uint64_t)now}};
+        hone_workers__worker_progress(w);
         hone_workers__worker_say(w, &m);
     }
+    hone_workers__worker_resay(w);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------- */
@@ -430,6 +468,8 @@ static void close_all(hone_workers__worker *w)
     if (w->signals >= 0)
         close(w->signals);
     drop_unsent(w);
+    hone_workers__spool_free(&w->spool);
+    hone_workers__folder_close(&w->folder);
     free(w->self.target);
     hone_vec_free(&w->unsent);
     hone_buf_free(&w->out);
@@ -445,6 +485,14 @@ static hone_status check_options(const hone_worker_options *o, hone_error *err)
         return hone_fail(err, HONE_E_INPUT, "a worker builds, runs, or both");
     if ((o->roles & HONE_ROLE_BUILD) && !o->build)
         return hone_fail(err, HONE_E_INPUT, "this program cannot build, only measure");
+    if (o->spool && !(o->roles & HONE_ROLE_RUN))
+        return hone_fail(err, HONE_E_INPUT, "a worker that only builds has no results to keep");
+    for (unsigned k = 0; o->labels && o->labels[k]; k++)
+        if (!*o->labels[k] || strlen(o->labels[k]) > 63 || strpbrk(o->labels[k], ",= \t\n"))
+            return hone_fail(err, HONE_E_INPUT,
+                             "'%.80s' is no label: a word of at most 63 characters without ',' "
+                             "and '='",
+                             o->labels[k]);
     return HONE_OK;
 }
 
@@ -462,18 +510,24 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
     w->lost_ns = LOST_MS * MS;
     w->heartbeat_ns = LOST_MS / 5 * MS;
     hone_workers__random(w->instance, sizeof w->instance);
-    hone_workers__worker_describe(&w->self, o->roles);
+    hone_workers__worker_describe(&w->self, o);
     /* A file that grows too large (ulimit -f) is an error to be told; also below, in the nursery
      * and the build server. */
     struct sigaction ignore = {.sa_handler = SIG_IGN}, too_large;
     sigaction(SIGXFSZ, &ignore, &too_large);
     bool sandbox = !(o->sandbox && strcmp(o->sandbox, "off") == 0);
+    if (!sandbox && (o->roles & HONE_ROLE_RUN))
+        hone_log(HONE_LOG_WARN,
+                 "--sandbox off: kernels that are sent here are not confined, and can "
+                 "do whatever this user can");
     if (o->roles & HONE_ROLE_RUN)
-        s = hone_nursery_start(sandbox, &w->nursery, w->err);
+        s = hone_nursery_start(sandbox, o->libraries, o->n_libraries, &w->nursery, w->err);
     if (s == HONE_OK && (o->roles & HONE_ROLE_BUILD))
         s = hone_workers__forge_start(
             &(hone_workers__forge_options){o->build_prepare, o->build, o->build_ctx, sandbox},
             w->nursery ? hone_nursery_fd(w->nursery) : -1, &w->forge, w->err);
+    if (s == HONE_OK && o->spool)
+        s = hone_workers__folder_open(o->spool, &w->folder, &w->spool, w->err);
     hone_workers__reserve(false);
     sigset_t set, before;
     sigemptyset(&set);

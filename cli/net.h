@@ -1,0 +1,26 @@
+/* hone net: what its verbs share. */
+#ifndef HONE_CLI_NET_H
+#define HONE_CLI_NET_H
+
+#include "cli/cli.h"
+#include "net/plan.h"
+
+/* What was asked for. */
+typedef struct net_request {
+    const char *const *args; /* behind the verb */
+    unsigned n;
+    cli_sizes dims;
+    const char *after, *by, *out, *name, *target;
+    cli_list logs;
+    int64_t threads;
+    bool dot, json;
+} net_request;
+
+/* The graph of the one model named, and its plan; both are the caller's in any case. */
+hone_status cli_net_plan(const net_request *q, hone_net **ret_graph, hone_net_plan *ret_plan,
+                         hone_error *err) HONE_NODISCARD;
+
+/* A verb; its exit code. */
+int cli_net_build(const cli_command *self, const net_request *q); /* net_build.c */
+
+#endif

@@ -1,0 +1,184 @@
+/* Elementary functions of float, in the form that ir/functions.def states the error of, and in the
+ * fast one. Straight-line code, scalar or vector; NaN, infinities and signed zeros need no code of
+ * their own but in log.
+ *
+ *   exp       x = n ln 2 + r by Cody and Waite (Muller et al., Handbook of Floating-Point
+ *             Arithmetic, 2nd ed., sec. 10.2): n times the upper part of ln 2 is exact; e^r is a
+ *             polynomial. Fast: e^x = 2^t with t = x log2 e, whose rounding costs the more the
+ *             larger x is.
+ *   log       x = m 2^n, m around 1; f - f^2/2 + f^3 P(f) with f = m - 1, and n ln 2 in two parts
+ *   sigmoid   1 / (1 + e^-x)
+ *   tanh      t / (t + 2), t = e^(2x) - 1
+ *   erf       x (1 + P(x^2)) / Q(x^2) up to where float knows nothing but 1: no exp, no branch. The
+ *             coefficients are positive but for some small ones, so that little cancels. So, in
+ *             the fast form, is tanh.
+ *
+ * Coefficients: minimax.def, made by minimax.py. */
+#include "codegen/emit/real.h"
+
+#include <math.h>
+
+#define MINIMAX(name, from, to, error, ...) static const double name[] = {__VA_ARGS__};
+#define END(name, x) static const double name = x;
+#include "codegen/emit/minimax.def"
+#undef MINIMAX
+#undef END
+#define OF(c) (c), (int)HONE_LEN(c)
+
+#define EXP_REST ((int)HONE_LEN(exp_unit) - 2) /* (e^r - 1 - r) / r^2 */
+
+#define MAGIC 0x1.8p23 /* a float plus it is rounded to a whole number, which is its low bits */
+
+/* 2^n for the whole numbers n whose sum with MAGIC is t, within the normal exponents. */
+static LLVMValueRef power_of_two(cg *e, LLVMValueRef n)
+{
+    LLVMValueRef bias = hone_cg__int_like(LLVMTypeOf(n), 127);
+    LLVMValueRef v = shifted(e, LLVMBuildAdd(e->b, n, bias, ""), 23);
+    return LLVMBuildBitCast(e->b, v, hone_cg__like(e->f32, LLVMTypeOf(n)), "");
+}
+
+/* x = n ln 2 + r with |r| <= ln 2 / 2; returns r, and n + MAGIC. */
+static LLVMValueRef reduce_exp(cg *e, LLVMValueRef x, LLVMValueRef *ret_t)
+{
+    LLVMValueRef t = hone_cg__fma(e, x, k(x, 1 / M_LN2), k(x, MAGIC)), n = sub(e, t, k(x, MAGIC));
+    LLVMValueRef r = hone_cg__fma(e, n, k(x, -0x1.62e4p-1), x);
+    *ret_t = t;
+    return hone_cg__fma(e, n, k(x, -0x1.7f7d1cf79abcap-20), r);
+}
+
+static LLVMValueRef exp_precise(cg *e, LLVMValueRef x)
+{
+    /* Beyond these bounds the result is 0 or infinity. */
+    LLVMValueRef t, r = reduce_exp(e, bounded(e, x, -104, 89), &t);
+    LLVMValueRef p = polynomial(e, r, OF(exp_unit));
+    LLVMValueRef once = hone_cg__scaled(e, p, sub(e, t, k(x, MAGIC)));
+    if (once) {
+        return once;
+    }
+    /* in two halves, so that each is normal whatever the result is */
+    LLVMValueRef i = bits_of(e, t);
+    i = LLVMBuildSub(e->b, i, bits_of(e, k(x, MAGIC)), "");
+    LLVMValueRef half = shifted(e, i, -1), other = LLVMBuildSub(e->b, i, half, "");
+    return mul(e, mul(e, p, power_of_two(e, half)), power_of_two(e, other));
+}
+
+/* By AVX-512's instructions 2^t is a polynomial of what is left of t above the whole number below
+ * it. They know what becomes of infinities. NULL: not for these lanes or this target. */
+static LLVMValueRef exp_at_once(cg *e, LLVMValueRef x)
+{
+    LLVMValueRef t = mul(e, x, k(x, 1 / M_LN2)), f = hone_cg__reduce(e, t);
+    return f ? hone_cg__scaled(e, polynomial(e, f, OF(exp2_up)), t) : NULL;
+}
+
+static LLVMValueRef exp_fast(cg *e, LLVMValueRef x)
+{
+    LLVMValueRef once = exp_at_once(e, x);
+    if (once || !e->g->has_fma) { /* without it the product would be rounded again */
+        return once ? once : exp_precise(e, x);
+    }
+    LLVMValueRef c = bounded(e, x, -87.5, 89), by = k(x, 1 / M_LN2);
+    LLVMValueRef t = hone_cg__fma(e, c, by, k(x, MAGIC)), n = sub(e, t, k(x, MAGIC));
+    LLVMValueRef f = hone_cg__fma(e, c, by, LLVMBuildFNeg(e->b, n, ""));
+    /* twice 2^f times 2^(n-1), so that n = 128 needs nothing; n = -126 becomes 0 */
+    LLVMValueRef p = polynomial(e, f, OF(exp2_twice)), i = bits_of(e, t);
+    i = LLVMBuildSub(e->b, i, hone_cg__int_like(LLVMTypeOf(i), 1), "");
+    return mul(e, p, power_of_two(e, i));
+}
+
+LLVMValueRef hone_cg__exp_f32(cg *e, LLVMValueRef x, bool fast)
+{
+    return fast ? exp_fast(e, x) : exp_precise(e, x);
+}
+
+/* x = m 2^n with m in [sqrt(1/2), sqrt(2)); returns m - 1. By AVX-512, or by bits. */
+static LLVMValueRef reduce_log(cg *e, LLVMValueRef x, LLVMValueRef *ret_n)
+{
+    LLVMValueRef m = hone_cg__getmant(e, x), one = k(x, 1);
+    if (m) {
+        LLVMValueRef above = less(e, k(x, M_SQRT2), m), n = hone_cg__getexp(e, x);
+        *ret_n = pick(e, above, add(e, n, one), n);
+        return sub(e, pick(e, above, mul(e, m, k(x, 0.5)), m), one);
+    }
+    LLVMValueRef tiny = less(e, x, k(x, 0x1p-126)); /* subnormal: scale up */
+    LLVMValueRef u = bits_of(e, pick(e, tiny, mul(e, x, k(x, 0x1p24)), x));
+    LLVMValueRef root = hone_cg__int_like(LLVMTypeOf(u), 0x3f3504f3);
+    LLVMValueRef p = shifted(e, LLVMBuildSub(e->b, u, root, ""), -23);
+    u = LLVMBuildSub(e->b, u, shifted(e, p, 23), "");
+    LLVMValueRef n = LLVMBuildSIToFP(e->b, p, LLVMTypeOf(x), "");
+    *ret_n = sub(e, n, pick(e, tiny, k(x, 24), k(x, 0)));
+    return sub(e, LLVMBuildBitCast(e->b, u, LLVMTypeOf(x), ""), one);
+}
+
+/* From the lowest: of NaN it (2, twice), of zero -inf (4), of 1 and other numbers above 0 what was
+ * computed (0), of what is below 0 NaN (3), of infinity it (5). */
+#define LOG_OF_EDGES 0x03530422
+
+LLVMValueRef hone_cg__log_f32(cg *e, LLVMValueRef x)
+{
+    LLVMValueRef n, f = reduce_log(e, x, &n), z = mul(e, f, f), zero = k(x, 0);
+    LLVMValueRef t = mul(e, mul(e, f, z), polynomial(e, f, OF(log_rest)));
+    t = hone_cg__fma(e, n, k(x, 0x1.7f7d1cf79abcap-20), t);
+    t = add(e, f, hone_cg__fma(e, z, k(x, -0.5), t));
+    t = hone_cg__fma(e, n, k(x, 0x1.62e4p-1), t);
+    LLVMValueRef once = hone_cg__fixup(e, t, x, LOG_OF_EDGES);
+    if (once) {
+        return once;
+    }
+    t = pick(e, less(e, x, k(x, (double)INFINITY)), t, x); /* infinity and NaN stay */
+    LLVMValueRef below = pick(e, equal(e, x, zero), k(x, -(double)INFINITY), k(x, (double)NAN));
+    return pick(e, LLVMBuildFCmp(e->b, LLVMRealOLE, x, zero, ""), below, t);
+}
+
+/* a / b; fast: by an estimate of 1 / b, improved by a step of Newton's, if there is one. */
+static LLVMValueRef quotient(cg *e, LLVMValueRef a, LLVMValueRef b, bool fast)
+{
+    LLVMValueRef r = fast ? hone_cg__rcp14(e, b) : NULL, one = k(b, 1);
+    if (!r) {
+        return quot(e, a, b);
+    }
+    LLVMValueRef off = hone_cg__fma(e, LLVMBuildFNeg(e->b, b, ""), r, one);
+    return mul(e, a, hone_cg__fma(e, r, off, r));
+}
+
+LLVMValueRef hone_cg__sigmoid_f32(cg *e, LLVMValueRef x, bool fast)
+{
+    LLVMValueRef one = k(x, 1), minus = LLVMBuildFNeg(e->b, x, "");
+    LLVMValueRef q = add(e, hone_cg__exp_f32(e, minus, fast), one), most = k(x, 0x1p125);
+    if (fast) { /* that its reciprocal is a number, and normal */
+        q = pick(e, less(e, most, q), most, q);
+    }
+    return quotient(e, one, q, fast);
+}
+
+/* x (1 + p(x^2)) / q(x^2) for |x| up to `end`, from where on it stays what it is. */
+static LLVMValueRef rational(cg *e, LLVMValueRef x, double end, const double *p, int n_p,
+                             const double *q, int n_q, bool fast)
+{
+    LLVMValueRef c = bounded(e, x, -end, end), z = mul(e, c, c);
+    LLVMValueRef above = hone_cg__fma(e, c, polynomial(e, z, p, n_p), c);
+    return quotient(e, above, polynomial(e, z, q, n_q), fast);
+}
+
+/* t / (t + 2) with t = e^(2x) - 1, whose leading term is not rounded; near 1 a rational function
+ * would be off by more. */
+static LLVMValueRef tanh_precise(cg *e, LLVMValueRef x)
+{
+    LLVMValueRef s, r = reduce_exp(e, bounded(e, add(e, x, x), -30, 30), &s), one = k(x, 1);
+    LLVMValueRef m = hone_cg__fma(e, mul(e, r, r), polynomial(e, r, exp_unit + 2, EXP_REST), r);
+    LLVMValueRef scale = power_of_two(e, bits_of(e, s));
+    LLVMValueRef t = hone_cg__fma(e, scale, m, sub(e, scale, one));
+    t = quot(e, t, add(e, t, k(x, 2)));
+    return with_sign_of(e, t, x); /* of 0 */
+}
+
+LLVMValueRef hone_cg__tanh_f32(cg *e, LLVMValueRef x, bool fast)
+{
+    return fast ? rational(e, x, tanh_fast_end, OF(tanh_fast_p), OF(tanh_fast_q), true)
+                : tanh_precise(e, x);
+}
+
+LLVMValueRef hone_cg__erf_f32(cg *e, LLVMValueRef x, bool fast)
+{
+    return fast ? rational(e, x, erf_fast_end, OF(erf_fast_p), OF(erf_fast_q), true)
+                : bounded(e, rational(e, x, erf_end, OF(erf_p), OF(erf_q), false), -1, 1);
+}

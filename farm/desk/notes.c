@@ -1,0 +1,214 @@
+/* What a desk remembers: lines of jobs, their best so far, recent events, health over time. All of
+ * it is bounded; what is older is dropped. */
+#include "farm/desk/internal.h"
+
+#include <math.h>
+
+/* ---- jobs
+ * ---------------------------------------------------------------------------------------- */
+
+static uint32_t place_of(const hone_desk *d, uint64_t job)
+{
+    uint32_t lo = 0, hi = d->notes.n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (d->notes.v[mid].job < job)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+const hone_desk__note *hone_desk__note_of(const hone_desk *d, uint64_t job)
+{
+    uint32_t k = place_of(d, job);
+    return k < d->notes.n && d->notes.v[k].job == job ? &d->notes.v[k] : NULL;
+}
+
+static void drop_lines(hone_desk *d, hone_desk__note *n, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        d->bytes -= strlen(n->lines.v[k].text);
+        free(n->lines.v[k].text);
+    }
+    if (count < n->lines.n)
+        memmove(n->lines.v, n->lines.v + count, (n->lines.n - count) * sizeof *n->lines.v);
+    n->lines.n -= count;
+}
+
+static void note_free(hone_desk *d, hone_desk__note *n)
+{
+    drop_lines(d, n, n->lines.n);
+    hone_vec_free(&n->lines);
+    hone_vec_free(&n->curve);
+    json_decref(n->progress);
+    json_decref(n->summary);
+    free(n->title);
+}
+
+void hone_desk__notes_free(hone_desk *d)
+{
+    for (uint32_t k = 0; k < d->notes.n; k++)
+        note_free(d, &d->notes.v[k]);
+    hone_vec_free(&d->notes);
+}
+
+void hone_desk_job(hone_desk *d, uint64_t job, const hone_desk_spec *s)
+{
+    uint32_t k = place_of(d, job);
+    if (k < d->notes.n && d->notes.v[k].job == job)
+        return;
+    /* The oldest that has nothing to say any more goes; all may be live: then the list grows. */
+    if (d->notes.n >= HONE_DESK_NOTES)
+        for (uint32_t i = 0; i < d->notes.n; i++)
+            if (hone_farm_job_wait(d->farm, d->notes.v[i].job) == HONE_FARM_BECAUSE_ENDED) {
+                note_free(d, &d->notes.v[i]);
+                memmove(d->notes.v + i, d->notes.v + i + 1,
+                        (d->notes.n - i - 1) * sizeof *d->notes.v);
+                d->notes.n--;
+                k -= k > i;
+                break;
+            }
+    hone_vec_push(&d->notes, (hone_desk__note){0});
+    memmove(d->notes.v + k + 1, d->notes.v + k, (d->notes.n - 1 - k) * sizeof *d->notes.v);
+    d->notes.v[k] =
+        (hone_desk__note){.job = job,
+                          .title = hone_text_clean(s->list ? s->list : s->tasks[0].title),
+                          .budget = s->trials,
+                          .tasks = s->n,
+                          .next = 1};
+}
+
+/* Of the job that has been silent for the longest time, all lines. */
+static void make_room(hone_desk *d)
+{
+    hone_desk__note *oldest = NULL;
+    for (uint32_t k = 0; k < d->notes.n; k++)
+        if (d->notes.v[k].lines.n && (!oldest || d->notes.v[k].told < oldest->told))
+            oldest = &d->notes.v[k];
+    if (oldest)
+        drop_lines(d, oldest, oldest->lines.n);
+}
+
+/* When it is full every second point goes, but the first: the shape stays. */
+static void add_point(hone_desk__note *n, hone_desk__point p)
+{
+    if (n->curve.n == HONE_DESK_CURVE) {
+        uint32_t kept = 1;
+        for (uint32_t k = 2; k < n->curve.n; k += 2)
+            n->curve.v[kept++] = n->curve.v[k];
+        n->curve.n = kept;
+    }
+    hone_vec_push(&n->curve, p);
+}
+
+static void read_trial(hone_desk__note *n, const json_t *line, int64_t wall_ms)
+{
+    n->trials++;
+    const json_t *ns = json_object_get(line, "compare_ns");
+    bool first = n->best_ns == 0;
+    if (n->tasks > 1 || !json_is_integer(ns) ||
+        !(json_is_true(json_object_get(line, "best")) || first))
+        return;
+    n->best_ns = json_integer_value(ns);
+    add_point(n, (hone_desk__point){wall_ms, n->best_ns, n->trials});
+}
+
+/* Of a list the network's time, as its progress and its summary have it. */
+static void read_total(hone_desk__note *n, const json_t *j, int64_t wall_ms)
+{
+    double total = json_number_value(json_object_get(j, "total_ns"));
+    bool less = n->best_ns == 0 || total < (double)n->best_ns;
+    if (n->tasks > 1 && total >= 1 && total < 9e18 && less &&
+        json_integer_value(json_object_get(j, "without")) == 0) {
+        n->best_ns = (int64_t)llround(total);
+        add_point(n, (hone_desk__point){wall_ms, n->best_ns, n->trials});
+    }
+}
+
+void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall_ms)
+{
+    hone_desk__note *n = (hone_desk__note *)(uintptr_t)hone_desk__note_of(d, job);
+    if (!n)
+        return;
+    json_t *progress = json_object_get(line, "progress");
+    if (progress) { /* the last one counts only */
+        json_decref(n->progress);
+        n->progress = json_incref(progress);
+        read_total(n, progress, wall_ms);
+        return;
+    }
+    if (json_object_get(line, "trial"))
+        read_trial(n, line, wall_ms);
+    if (json_object_get(line, "summary")) {
+        json_decref(n->summary);
+        n->summary = json_incref((json_t *)(uintptr_t)line);
+        read_total(n, line, wall_ms);
+    }
+    char *text = hone_json_text(line);
+    if (n->lines.n == HONE_DESK_LINES_MAX)
+        drop_lines(d, n, HONE_DESK_LINES_MAX / 4);
+    n->told = ++d->turn;
+    d->bytes += strlen(text);
+    hone_vec_push(&n->lines, (hone_desk__line){n->next++, text});
+    while (d->bytes > HONE_DESK_BYTES)
+        make_room(d);
+}
+
+/* ---- events
+ * --------------------------------------------------------------------------------------- */
+
+void hone_desk_event(hone_desk *d, const hone_farm_event_row *row, int64_t wall_ms)
+{
+    d->recent[d->recent_at] = (hone_desk__recent){*row, wall_ms};
+    d->recent_at = (d->recent_at + 1) % HONE_DESK_RECENT;
+    d->n_recent += d->n_recent < HONE_DESK_RECENT;
+}
+
+/* ---- health over time
+ * ------------------------------------------------------------------------------ */
+
+const hone_desk__history *hone_desk__history_of(const hone_desk *d, const char *device)
+{
+    for (uint32_t k = 0; k < d->histories.n; k++)
+        if (strcmp(d->histories.v[k].device, device) == 0)
+            return &d->histories.v[k];
+    return NULL;
+}
+
+#define MAX_HISTORIES 1024 /* devices with a history: 5 KiB each */
+
+static bool sample(void *ctx, const hone_farm_row *row)
+{
+    hone_desk *d = ctx;
+    const hone_farm_worker_row *w = &row->worker;
+    if (!(w->roles & HONE_FARM_DEVICE))
+        return true;
+    hone_desk__history *h = (hone_desk__history *)(uintptr_t)hone_desk__history_of(d, w->name);
+    if (!h && d->histories.n == MAX_HISTORIES)
+        return true;
+    if (!h) {
+        hone_vec_reserve(&d->histories, 1);
+        h = &d->histories.v[d->histories.n++];
+        *h = (hone_desk__history){0};
+        snprintf(h->device, sizeof h->device, "%s", w->name);
+    }
+    h->v[h->at] = (hone_desk__sample){.wall_ms = d->sampled_ms,
+                                      .score = (int16_t)w->score,
+                                      .link = (uint8_t)w->link,
+                                      .health = (uint8_t)w->health,
+                                      .admin = (uint8_t)w->admin};
+    h->at = (h->at + 1) % HONE_DESK_SAMPLES;
+    h->n += h->n < HONE_DESK_SAMPLES;
+    return true;
+}
+
+void hone_desk_sample(hone_desk *d, int64_t wall_ms)
+{
+    bool back = wall_ms < d->sampled_ms; /* the wall clock was set */
+    if (!back && wall_ms - d->sampled_ms < HONE_DESK_SAMPLE_MS)
+        return;
+    d->sampled_ms = wall_ms;
+    hone_farm_each_row(d->farm, 1U << HONE_FARM_ROW_WORKER, sample, d);
+}

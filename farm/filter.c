@@ -1,0 +1,158 @@
+/* Which devices a job may run on: "arch=aarch64,label=kitchen" holds of a device when each of its
+ * terms is among those the device says of itself; name=NAME is the device's own. Devices that say
+ * the same are of one kind, so that a filter is decided once for each kind and then is a bit. */
+#include "farm/internal.h"
+
+/* The next term of a list, [*s, *s + *n); false at the end. */
+static bool term(const char **s, size_t *n)
+{
+    *s += *n;
+    if (**s == ',')
+        (*s)++;
+    *n = strcspn(*s, ",");
+    return **s != 0;
+}
+
+bool hone_farm__filter_valid(const char *text)
+{
+    const char *s = text;
+    size_t n = 0;
+    size_t length = strlen(text);
+    if (length >= HONE_FARM_FILTER || text[0] == ',' || (length && text[length - 1] == ','))
+        return false;
+    for (const char *c = text; *c; c++)
+        if (*c < ' ' || *c == 127)
+            return false;
+    while (term(&s, &n)) {
+        const char *is = memchr(s, '=', n);
+        if (!is || is == s || is == s + n - 1)
+            return false;
+    }
+    return true;
+}
+
+static bool is_name(const char *s, size_t n)
+{
+    return n > 5 && memcmp(s, "name=", 5) == 0;
+}
+
+static bool has(const char *attrs, const char *that, size_t n_that)
+{
+    size_t n = 0;
+    while (term(&attrs, &n))
+        if (n == n_that && memcmp(attrs, that, n) == 0)
+            return true;
+    return false;
+}
+
+static bool holds(const char *text, const char *attrs)
+{
+    size_t n = 0;
+    while (term(&text, &n))
+        if (n > 0 && !is_name(text, n) && !has(attrs, text, n))
+            return false;
+    return true;
+}
+
+static void decide(filter *x, const dev_kind *k)
+{
+    uint32_t word = k->index / 64;
+    while (x->kinds.n <= word)
+        hone_vec_push(&x->kinds, 0);
+    x->kinds.v[word] &= ~(UINT64_C(1) << k->index % 64);
+    if (holds(x->text, k->attrs))
+        x->kinds.v[word] |= UINT64_C(1) << k->index % 64;
+}
+
+bool hone_farm__filter_fits(const filter *x, const worker *w)
+{
+    uint32_t word = w->kind->index / 64;
+    return word < x->kinds.n && x->kinds.v[word] >> w->kind->index % 64 & 1 &&
+           (!x->name[0] || strcmp(x->name, w->row.name) == 0);
+}
+
+filter *hone_farm__filter_get(hone_farm *f, const char *text)
+{
+    uint64_t hash = hone_hash_bytes(1, text, strlen(text));
+    uint32_t at = 0;
+    filter *x;
+    while ((x = hone_map_next(&f->filters, hash, &at)))
+        if (strcmp(x->text, text) == 0) {
+            x->refs++;
+            return x;
+        }
+    x = hone_xcalloc(1, sizeof *x);
+    x->text = hone_xstrdup(text);
+    x->refs = 1;
+    const char *s = x->text;
+    for (size_t n = 0; term(&s, &n);)
+        if (is_name(s, n) && n - 5 < sizeof x->name)
+            snprintf(x->name, sizeof x->name, "%.*s", (int)(n - 5), s + 5);
+    for (uint32_t i = 0; i < f->kinds.n; i++)
+        decide(x, f->kinds.v[i]);
+    hone_map_add(&f->filters, hash, x);
+    hone_vec_push(&f->all_filters, x);
+    return x;
+}
+
+void hone_farm__filter_put(hone_farm *f, filter *x)
+{
+    if (!x || --x->refs > 0)
+        return;
+    for (uint32_t i = 0; i < f->all_filters.n; i++)
+        if (f->all_filters.v[i] == x)
+            f->all_filters.v[i--] = f->all_filters.v[--f->all_filters.n];
+    hone_map_remove(&f->filters, hone_hash_bytes(1, x->text, strlen(x->text)), x);
+    hone_vec_free(&x->kinds);
+    free(x->text);
+    free(x);
+}
+
+dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs)
+{
+    dev_kind *unused = NULL;
+    for (uint32_t i = 0; i < f->kinds.n; i++) {
+        dev_kind *k = f->kinds.v[i];
+        if (strcmp(k->attrs, attrs) == 0)
+            return k;
+        if (k->n_workers == 0)
+            unused = k;
+    }
+    dev_kind *k = unused;
+    if (!k) {
+        k = hone_xcalloc(1, sizeof *k);
+        k->index = f->kinds.n;
+        hone_farm__ring_init(&k->free);
+        hone_vec_push(&f->kinds, k);
+    }
+    free(k->attrs);
+    k->attrs = hone_xstrdup(attrs);
+    for (uint32_t i = 0; i < f->all_filters.n; i++)
+        decide(f->all_filters.v[i], k);
+    return k;
+}
+
+void hone_farm__attr(const char *attrs, const char *key, char *ret, size_t n_ret)
+{
+    size_t n = 0, n_key = strlen(key);
+    ret[0] = 0;
+    while (term(&attrs, &n))
+        if (n > n_key && memcmp(attrs, key, n_key) == 0 && attrs[n_key] == '=') {
+            snprintf(ret, n_ret, "%.*s", (int)(n - n_key - 1), attrs + n_key + 1);
+            return;
+        }
+}
+
+unsigned hone_farm__class_get(hone_farm *f, const char *attrs)
+{
+    char name[HONE_FARM_NAME];
+    hone_farm__attr(attrs, "class", name, sizeof name);
+    if (!name[0])
+        hone_farm__attr(attrs, "arch", name, sizeof name);
+    for (uint32_t i = 1; i < f->classes.n; i++)
+        if (strcmp(f->classes.v[i].name, name) == 0)
+            return i;
+    hone_vec_push(&f->classes, (dev_class){0});
+    snprintf(f->classes.v[f->classes.n - 1].name, HONE_FARM_NAME, "%s", name);
+    return f->classes.n - 1;
+}

@@ -1,0 +1,109 @@
+/* net: a network as calls of kernels, each made of one or more of its nodes.
+ *
+ *   fold     a batch normalisation behind a convolution becomes part of its weights (fold.c)
+ *   views    reshapes and the like are other names of what they take (views.c)
+ *   fuse     nodes that can share their loops are one kernel (fuse.c)
+ *   layout   in which order the axes of each tensor lie in memory (layout.c)
+ *   plan     the kernels' texts, equal ones once, in the order of their calls (plan.c); where their
+ *            tensors lie in one workspace (memory.c)
+ *
+ * Memory: a plan refers to its graph, which has to outlive it; all else is its own.
+ * Threads: a plan that is const may be read by several. */
+#ifndef HONE_NET_PLAN_H
+#define HONE_NET_PLAN_H
+
+#include "net/graph.h"
+
+/* The order of a tensor's axes in memory: dimension d there is axis axis[d]. {0, 2, 3, 1} is an
+ * image with its channels last. */
+typedef struct hone_net_order {
+    uint8_t axis[HONE_MAX_DIMS];
+} hone_net_order;
+
+/* Elements of t from ONNX's order to that one; t->data is not looked at. */
+void hone_net_reorder(const hone_tensor *t, const hone_net_order *o, const void *from, void *to);
+
+/* An argument of a call. */
+typedef struct hone_net_arg {
+    hone_net_value value; /* whose memory: never a view */
+    hone_net_order order; /* of its axes there; of constants each call has its own */
+} hone_net_arg;
+
+typedef struct hone_net_call {
+    uint32_t kernel; /* of the plan's */
+    uint32_t group;
+    HONE_VEC(hone_net_arg) args; /* in the kernel's order */
+    uint32_t n_out;              /* the last so many are outputs */
+} hone_net_call;
+
+/* Nodes that are one kernel; the last one's outputs are all that others see of it. */
+typedef struct hone_net_group {
+    HONE_VEC(hone_net_node) nodes; /* in the graph's order */
+} hone_net_group;
+
+typedef struct hone_net_kernel_row {
+    char *name; /* "conv_relu_2" */
+    char *text; /* "kernel conv_relu_2() { ... }" */
+    uint32_t n_calls;
+} hone_net_kernel_row;
+
+typedef struct hone_net_plan {
+    const hone_net *graph;
+    HONE_VEC(hone_net_group) groups; /* in an order in which they can be called */
+    HONE_VEC(hone_net_order) orders; /* by value */
+    HONE_VEC(hone_net_value) of;     /* by value: of which value it is a view, itself if of none */
+    HONE_VEC(hone_net_kernel_row) kernels;
+    HONE_VEC(hone_net_call) calls; /* in order */
+    HONE_VEC(int64_t) at;          /* by value: where in the workspace it lies, -1: it does not */
+    int64_t workspace;             /* bytes */
+    int64_t live;                  /* the most bytes of tensors that are needed at one time */
+} hone_net_plan;
+
+/* What a plan is made for. */
+typedef struct hone_net_plan_options {
+    bool no_fuse;   /* a kernel for each node */
+    bool no_layout; /* every tensor as ONNX has it */
+} hone_net_plan_options;
+
+/* Changes the graph (fold) and makes its plan; *ret is the caller's to free in any case.
+ * HONE_E_UNSUPPORTED: the message lists every node that hone has no kernel for, once for each
+ * operator, with the reason. */
+hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone_net_plan *ret,
+                               hone_error *err) HONE_NODISCARD;
+void hone_net_plan_free(hone_net_plan *p);
+
+/* Which of the graph's outputs lies in v's memory, the first; graph->outputs.n: none. */
+uint32_t hone_net_plan_output_of(const hone_net_plan *p, hone_net_value v);
+
+/* The kernels as one file of the kernel language, and the task list that names it by `file`
+ * (`hone tune --tasks`); the caller frees both. */
+char *hone_net_plan_source(const hone_net_plan *p);
+char *hone_net_plan_tasks(const hone_net_plan *p, const char *file);
+
+typedef enum hone_net_stage {
+    HONE_NET_READ,
+    HONE_NET_FUSE,
+    HONE_NET_LAYOUT,
+    HONE_NET_PLAN
+} hone_net_stage;
+/* Text after that stage: the graph, its groups, these with orders in memory, or the calls with
+ * their kernels and the workspace. */
+void hone_net_plan_print(const hone_net_plan *p, hone_net_stage after, hone_buf *ret);
+
+/* ---- running a plan (run.c) ------------------------------------------------------------------ */
+
+/* Runs kernel k of the plan on its arguments. */
+typedef hone_status hone_net_run_kernel(void *ctx, uint32_t kernel, void *const *args,
+                                        hone_error *err);
+/* Runs the network: in[k] is the graph's k-th input, as ONNX has it (row-major); ret_out[k] gets
+ * the k-th output likewise, its data the caller's to free, also after an error. What `run` returns.
+ */
+hone_status hone_net_plan_run(const hone_net_plan *p, const hone_tensor *in,
+                              hone_net_run_kernel *run, void *ctx, hone_tensor *ret_out,
+                              hone_error *err) HONE_NODISCARD;
+/* Runs it by the interpreter, kernel by kernel. What reading a kernel and hone_interp_run return.
+ */
+hone_status hone_net_plan_interpret(const hone_net_plan *p, const hone_tensor *in,
+                                    hone_tensor *ret_out, hone_error *err) HONE_NODISCARD;
+
+#endif

@@ -1,0 +1,46 @@
+/* What the files of net/plan have for each other. Threads: as net/plan.h. */
+#ifndef HONE_NET_PLAN_INTERNAL_H
+#define HONE_NET_PLAN_INTERNAL_H
+
+#include "net/op/op.h"
+#include "net/plan.h"
+
+/* What a plan may do with an operator (net/plan/kinds.def). */
+typedef enum hone_net_kind {
+    HONE_NET_ALONE,       /* nothing: it is a kernel by itself */
+    HONE_NET_VIEW,        /* its output is its first input under another shape */
+    HONE_NET_ORDER,       /* its output is its first input with the axes in another order */
+    HONE_NET_ELEMENTWISE, /* an element of its output is made of those that broadcast to it */
+    HONE_NET_ROWS,        /* it reduces, or goes over, some axes, and has the others as loops */
+    HONE_NET_PRODUCT,     /* a contraction or a window: elementwise nodes may follow in its loops */
+} hone_net_kind;
+hone_net_kind hone_net__kind(const hone_net_node_row *n);
+
+/* Batch normalisations into the weights of the convolutions before them (fold.c). */
+void hone_net__fold(hone_net *g);
+
+/* Fills p->of, and p->orders of what transpositions take or make. Views whose memory cannot be
+ * their input's stay nodes (views.c). */
+void hone_net__views(hone_net_plan *p);
+/* Is the node only another name? */
+static inline bool hone_net__is_view(const hone_net_plan *p, const hone_net_node_row *n)
+{
+    return n->n_out >= 1 && n->out[0].i && p->of.v[n->out[0].i].i != n->out[0].i;
+}
+
+/* Fills p->groups (fuse.c). */
+void hone_net__fuse(hone_net_plan *p, bool no_fuse);
+/* Fills p->orders of values that have no views and are none; needs p->of (layout.c). */
+void hone_net__layout(hone_net_plan *p, bool no_layout);
+/* Fills p->kernels and p->calls (text.c). */
+hone_status hone_net__texts(hone_net_plan *p, hone_error *err) HONE_NODISCARD;
+/* Fills p->at, p->workspace, p->live (memory.c). */
+void hone_net__memory(hone_net_plan *p);
+
+/* How often each value is taken by nodes and the caller; the caller frees. */
+uint32_t *hone_net__uses(const hone_net *g);
+/* As ONNX has it. */
+hone_net_order hone_net__plain(void);
+bool hone_net__is_plain(const hone_tensor *t, const hone_net_order *o);
+
+#endif

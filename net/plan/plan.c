@@ -1,0 +1,244 @@
+/* Plans of networks: their life, and what they say. */
+#include "net/plan/internal.h"
+
+#include <jansson.h>
+
+/* ---- kinds ----------------------------------------------------------------------------------- */
+
+hone_net_kind hone_net__kind(const hone_net_node_row *n)
+{
+    static const struct {
+        const char *name;
+        hone_net_kind kind;
+    } rows[] = {
+#define HONE_NET_KIND(name, kind) {name, HONE_NET_##kind},
+#include "net/plan/kinds.def"
+#undef HONE_NET_KIND
+    };
+    uint32_t asked = 0;
+    for (uint32_t k = 0; k < n->n_out; k++)
+        asked += n->out[k].i != 0;
+    for (size_t k = 0; k < HONE_LEN(rows); k++)
+        if (strcmp(rows[k].name, n->op->name) == 0)
+            return asked == 1 && n->out[0].i ? rows[k].kind : HONE_NET_ALONE;
+    return HONE_NET_ALONE;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+uint32_t *hone_net__uses(const hone_net *g)
+{
+    uint32_t *n = hone_xcalloc(g->values.n, sizeof *n);
+    for (uint32_t k = 0; k < g->order.n; k++) {
+        const hone_net_node_row *row = hone_net_node_at(g, g->order.v[k]);
+        for (uint32_t j = 0; j < row->n_in; j++)
+            n[row->in[j].i]++;
+    }
+    for (uint32_t k = 0; k < g->outputs.n; k++)
+        n[g->outputs.v[k].i]++;
+    return n;
+}
+
+hone_net_order hone_net__plain(void)
+{
+    hone_net_order o;
+    for (uint8_t d = 0; d < HONE_MAX_DIMS; d++)
+        o.axis[d] = d;
+    return o;
+}
+
+bool hone_net__is_plain(const hone_tensor *t, const hone_net_order *o)
+{
+    uint8_t last = 0; /* axes of more than one element come in their order */
+    for (uint8_t d = 0; d < t->n_dims; d++) {
+        uint8_t axis = o->axis[d];
+        if (t->shape[axis] == 1)
+            continue;
+        if (axis < last)
+            return false;
+        last = axis;
+    }
+    return true;
+}
+
+void hone_net_reorder(const hone_tensor *t, const hone_net_order *o, const void *from, void *to)
+{
+    int64_t n = hone_tensor_elems(t), step[HONE_MAX_DIMS], at[HONE_MAX_DIMS] = {0}, plain = 0;
+    size_t size = (size_t)hone_dtype_bytes(t->dtype);
+    int64_t s = 1;
+    for (int d = t->n_dims - 1; d >= 0; d--) { /* of an axis in ONNX's order */
+        step[d] = s;
+        s *= t->shape[d];
+    }
+    for (int64_t k = 0; k < n; k++) { /* in the order of memory */
+        memcpy((char *)to + (size_t)k * size, (const char *)from + (size_t)plain * size, size);
+        for (int d = t->n_dims - 1; d >= 0; d--) {
+            uint8_t axis = o->axis[d];
+            plain += step[axis];
+            if (++at[axis] < t->shape[axis])
+                break;
+            plain -= step[axis] * at[axis];
+            at[axis] = 0;
+        }
+    }
+}
+
+uint32_t hone_net_plan_output_of(const hone_net_plan *p, hone_net_value v)
+{
+    uint32_t k = 0;
+    while (k < p->graph->outputs.n && p->of.v[p->graph->outputs.v[k].i].i != v.i)
+        k++;
+    return k;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone_net_plan *ret,
+                               hone_error *err)
+{
+    *ret = (hone_net_plan){.graph = g};
+    hone_net__fold(g);
+    hone_vec_reserve(&ret->orders, g->values.n);
+    hone_vec_reserve(&ret->of, g->values.n);
+    hone_vec_reserve(&ret->at, g->values.n);
+    for (uint32_t k = 0; k < g->values.n; k++) {
+        hone_vec_push(&ret->orders, hone_net__plain());
+        hone_vec_push(&ret->of, (hone_net_value){k});
+        hone_vec_push(&ret->at, -1);
+    }
+    hone_net__views(ret);
+    hone_net__fuse(ret, o && o->no_fuse);
+    hone_net__layout(ret, o && o->no_layout);
+    HONE_TRY(hone_net__texts(ret, err));
+    hone_net__memory(ret);
+    return HONE_OK;
+}
+
+void hone_net_plan_free(hone_net_plan *p)
+{
+    for (uint32_t k = 0; k < p->groups.n; k++)
+        hone_vec_free(&p->groups.v[k].nodes);
+    for (uint32_t k = 0; k < p->calls.n; k++)
+        hone_vec_free(&p->calls.v[k].args);
+    for (uint32_t k = 0; k < p->kernels.n; k++) {
+        free(p->kernels.v[k].name);
+        free(p->kernels.v[k].text);
+    }
+    hone_vec_free(&p->groups);
+    hone_vec_free(&p->orders);
+    hone_vec_free(&p->of);
+    hone_vec_free(&p->kernels);
+    hone_vec_free(&p->calls);
+    hone_vec_free(&p->at);
+}
+
+/* ---- what is to be tuned --------------------------------------------------------------------- */
+
+char *hone_net_plan_source(const hone_net_plan *p)
+{
+    hone_buf b = {0};
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        hone_buf_printf(&b, "%s%s", k ? "\n" : "", p->kernels.v[k].text);
+    hone_buf_puts(&b, "");
+    return b.s;
+}
+
+char *hone_net_plan_tasks(const hone_net_plan *p, const char *file)
+{
+    json_t *tasks = json_array();
+    for (uint32_t k = 0; k < p->kernels.n; k++) {
+        char *kernel = hone_xasprintf("%s:%s", file, p->kernels.v[k].name);
+        json_array_append_new(tasks, json_pack("{s:o, s:i}", "kernel", hone_json_string(kernel),
+                                               "weight", (int)p->kernels.v[k].n_calls));
+        free(kernel);
+    }
+    json_t *j = json_pack("{s:o, s:o}", "name", hone_json_string(p->graph->name), "tasks", tasks);
+    char *text = json_dumps(j, JSON_INDENT(1));
+    HONE_ASSERT(text);
+    json_decref(j);
+    return text;
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static void put_value(const hone_net_plan *p, hone_net_value v, hone_buf *ret)
+{
+    const char *name = hone_net_value_at(p->graph, v)->name;
+    hone_buf_printf(ret, "%s", *name ? name : "_");
+}
+
+static void put_order(const hone_tensor *t, const hone_net_order *o, hone_buf *ret)
+{
+    if (hone_net__is_plain(t, o))
+        return;
+    hone_buf_puts(ret, " in order ");
+    for (uint8_t d = 0; d < t->n_dims; d++)
+        hone_buf_printf(ret, "%s%u", d ? "," : "", (unsigned)o->axis[d]);
+}
+
+static hone_net_value result_of(const hone_net_plan *p, uint32_t group)
+{
+    const hone_net_group *x = &p->groups.v[group];
+    const hone_net_node_row *last = hone_net_node_at(p->graph, x->nodes.v[x->nodes.n - 1]);
+    for (uint32_t k = 0; k < last->n_out; k++)
+        if (last->out[k].i)
+            return last->out[k];
+    return HONE_NET_NO_VALUE;
+}
+
+static void put_group(const hone_net_plan *p, uint32_t k, bool orders, hone_buf *ret)
+{
+    const hone_net_group *x = &p->groups.v[k];
+    hone_net_value v = result_of(p, k);
+    const hone_tensor *t = &hone_net_value_at(p->graph, v)->t;
+    char text[200];
+    hone_tensor_text(t, text, sizeof text);
+    hone_buf_printf(ret, "group  ");
+    put_value(p, v, ret);
+    hone_buf_printf(ret, ": %s", text);
+    if (orders)
+        put_order(t, &p->orders.v[v.i], ret);
+    hone_buf_puts(ret, " =");
+    for (uint32_t j = 0; j < x->nodes.n; j++)
+        hone_buf_printf(ret, " %s", hone_net_node_at(p->graph, x->nodes.v[j])->op->name);
+    hone_buf_puts(ret, "\n");
+}
+
+static void put_call(const hone_net_plan *p, const hone_net_call *c, hone_buf *ret)
+{
+    uint32_t n_in = c->args.n - c->n_out;
+    hone_buf_printf(ret, "call   %s(", p->kernels.v[c->kernel].name);
+    for (uint32_t k = 0; k < c->args.n; k++) {
+        hone_net_value v = c->args.v[k].value;
+        hone_buf_puts(ret, k == 0 ? "" : k == n_in ? ") -> " : ", ");
+        put_value(p, v, ret);
+        if (p->at.v[v.i] >= 0)
+            hone_buf_printf(ret, "@%" PRId64, p->at.v[v.i]);
+    }
+    hone_buf_puts(ret, "\n");
+}
+
+void hone_net_plan_print(const hone_net_plan *p, hone_net_stage after, hone_buf *ret)
+{
+    if (after == HONE_NET_READ) {
+        hone_net_print(p->graph, ret);
+    } else if (after == HONE_NET_PLAN) {
+        hone_buf_printf(ret,
+                        "plan of %s: %" PRIu32 " calls of %" PRIu32 " kernels; workspace %" PRId64
+                        " bytes, of which at most %" PRId64 " are needed at one time\n",
+                        *p->graph->name ? p->graph->name : "_", p->calls.n, p->kernels.n,
+                        p->workspace, p->live);
+        for (uint32_t k = 0; k < p->calls.n; k++)
+            put_call(p, &p->calls.v[k], ret);
+    } else {
+        uint32_t nodes = 0;
+        for (uint32_t k = 0; k < p->groups.n; k++)
+            nodes += p->groups.v[k].nodes.n;
+        hone_buf_printf(
+            ret,
+            "groups of %s: %" PRIu32 " of %" PRIu32 " nodes, the other %" PRIu32 " are views\n",
+            *p->graph->name ? p->graph->name : "_", p->groups.n, nodes, p->graph->order.n - nodes);
+        for (uint32_t k = 0; k < p->groups.n; k++)
+            put_group(p, k, after == HONE_NET_LAYOUT, ret);
+    }
+}

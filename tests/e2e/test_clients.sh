@@ -1,0 +1,178 @@
+#!/bin/bash
+# Every command that talks to a service, against hone serve with a builder and a device of this machine,
+# over tcp with keys: what each says, and what it refuses.
+# shellcheck disable=SC2086
+. "$2/tests/cli/lib.sh"
+
+P=()
+end_all() {
+    for p in "${P[@]}"; do kill "$p" 2>/dev/null; done
+    wait
+    rm -rf "$T"
+}
+trap end_all EXIT
+for k in farm root ann bob board stranger; do "$HONE" keygen $k >out || fail keygen; done
+line() { printf '%s role=%s\n' "$(grep -v '^#' "$1.pub")" "$2"; }
+{ line root admin && line ann user && line board device,builder; } >allow
+grep -v '^#' farm.pub >service
+read -r port http < <(python3 -c 'import socket
+s = [socket.socket() for _ in "ab"]
+for x in s: x.bind(("127.0.0.1", 0))
+print(*[x.getsockname()[1] for x in s])')
+export HONE_SERVICE=tcp://127.0.0.1:$port
+serve() {
+    "$HONE" serve --listen $HONE_SERVICE --db farm.db --key farm --allow allow --http 127.0.0.1:$http \
+        >>serve.out 2>>serve.err &
+    S=$!
+    P+=("$S")
+    for _ in $(seq 150); do
+        [ "$(grep -c "serving at" serve.out)" = "$1" ] && break
+        sleep 0.2
+    done
+}
+serve 1
+as() { # WHO COMMAND...
+    local who=$1
+    shift
+    "$HONE" "$@" --key "$who" --allow service
+}
+"$HONE" worker --connect $HONE_SERVICE --role build --key board --allow service >b.out 2>&1 &
+P+=("$!")
+"$BUILD/hone-device" --connect $HONE_SERVICE --key board --allow service >d.out 2>&1 &
+P+=("$!")
+until_() { # CONDITION...: within 60 s
+    for _ in $(seq 300); do
+        "$@" && return
+        sleep 0.2
+    done
+    return 1
+}
+here() { as ann devices >out 2>err && grep -q "^board .*online.*arch=" out; }
+ok "the device has joined" until_ here
+
+# ---- a job
+run 0 as ann submit matmul $small --threads 1 --trials 3 --request once
+says "job 1: matmul M=64 N=48 K=32, 1 device matches"
+run 0 as ann submit matmul $small --threads 1 --trials 3 --request once
+says "job 1: "
+run 0 as ann watch 1
+says "3 ok"
+says "log      tcp://127.0.0.1:"
+run 0 as ann watch 1 --json
+says '{"line":{"best":true,'
+says '"n":1}'
+run 0 as ann watch 1 --from 4 --json
+ok "watch goes on where it was" sh -c '! grep -q "\"n\":3}" out'
+run 0 as ann jobs
+says "ann          done"
+run 0 as ann jobs 1 --json
+says '"state":"done"'
+refuse 3 "no job 99" as ann jobs 99
+refuse 3 "no job 99" as ann watch 99
+refuse 2 "its state does not allow that" as ann cancel 1
+
+# ---- as if local
+run 0 as ann tune matmul -D M=32 -D N=48 -D K=32 --threads 1 --trials 2 --service $HONE_SERVICE --json
+says '"summary":true'
+ok "a line for each trial" [ "$(grep -c '"trial":' out)" = 2 ]
+refuse 2 "--service has a log" as ann tune matmul $small --service $HONE_SERVICE --db x.db
+run 0 as ann devices --target board
+cp out board.json
+says '"kind":"llvm"'
+asked="query matmul $small --threads 1 --target board.json"
+run 0 as ann $asked --require exact --service $HONE_SERVICE
+says ": exact, "
+run 0 as ann $asked --require exact
+says ": exact, "
+run 0 as ann $asked --json
+cp out named
+run 0 as ann $asked --service $HONE_SERVICE --json
+cp out there
+ok "HONE_SERVICE is obeyed" cmp -s named there
+run 0 "$HONE" $asked --db farm.db --json
+ok "the answer is that of the log" cmp -s out there
+run 0 as ann $asked --service $HONE_SERVICE --emit library -o lib --name f
+ok "files are made here" [ -s lib/f.o ]
+refuse 3 "has no result" as ann query matmul -D M=5 -D N=5 -D K=5 --threads 1 --require exact --service $HONE_SERVICE
+printf 'kernel k(N) {\n input A: f32[N]; output Y: f32[N]\n Y[i] = A[i] + A[i]\n}\n' >own.hone
+run 0 as ann tune own.hone -D N=64 --threads 1 --trials 1 --service $HONE_SERVICE
+says "own.hone N=64 on "
+rm own.hone
+refuse 3 "own.hone" as ann submit own.hone -D N=64
+refuse 2 "no built-in kernel 'tuna'" as ann submit tuna
+
+# ---- waiting, resting, ending
+run 0 as ann submit matmul $small --on label=nowhere
+says "0 devices match"
+run 0 as ann jobs --why
+says "no device that the farm knows matches its filter (no_device)"
+job=$(sed -n 's/^ *\([0-9]*\)  ann *queued.*/\1/p' out)
+run 0 as ann pause $job
+run 0 as ann jobs $job
+says "its user has paused it (paused)"
+run 0 as ann resume $job
+run 0 as ann cancel $job
+run 0 as ann jobs $job
+says "cancelled"
+
+# ---- a name is never a file of the service's
+echo 'kernel k(N) { output Y: f32[N]; Y[i] = 1 }' >secret.hone
+for verb in '"verb":"query","kernel":' '"verb":"submit","request":"x","tasks":['; do
+    end=${verb##*:}
+    "$BUILD/test_ask" $HONE_SERVICE --key ann --allow service \
+        "{\"v\":1,$verb{\"name\":\"$T/secret.hone\",\"sizes\":{\"N\":4}}${end/[/]},\"target\":\"haswell\"}" >out 2>err
+    says '"ok":false'
+    says "built-in"
+done
+
+# ---- who may what
+refuse 1 "this key may not ask for audit" as ann audit
+refuse 1 "this key may not do that" as ann drain board
+refuse 1 "this key may not do that" as ann keys revoke root
+refuse 1 "" as stranger jobs
+run 0 as root drain board --for 60
+run 0 as ann devices
+says "draining by root"
+run 0 as root drain board --end
+run 0 as ann reserve board --for 60
+run 0 as ann release board
+run 0 as root keys add bob.pub --role user --share 2
+run 0 as bob jobs
+run 0 as root keys list
+says "bob                   2"
+run 0 as root keys revoke bob
+refuse 1 "" as bob jobs
+refuse 2 "--role is user, device, builder or admin" as root keys add bob.pub --role king
+refuse 2 "no line with a public key" as root keys add serve.out --role user
+run 0 as root audit --json
+says '"verb":"key_revoke"'
+says '"hash":'
+run 0 as ann top --once
+says "USER          SHARE"
+run 0 as ann top --once --json
+says '"devices_in_all":'
+
+# ---- the page
+page() { python3 -c 'import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())' "http://127.0.0.1:$http/$1"; }
+run 0 page healthz
+says "ok"
+run 0 page metrics
+says 'hone_jobs{state="done",class="batch"}'
+run 0 page status.json
+says '"jobs":['
+
+# ---- a restart of the service, while one watches
+run 0 as ann submit matmul -D M=64 -D N=64 -D K=64 --threads 1 --trials 4 --request last
+job=$(sed -n 's/^job \([0-9]*\):.*/\1/p' out)
+as ann watch $job >watched 2>watched.err &
+w=$!
+kill -9 $S
+serve 2
+ok "watching goes on over a restart" wait $w
+ok "to the end" grep -q "trials   " watched
+
+kill $S
+wait $S
+refuse 1 "no service answers" as ann jobs
+refuse 2 "which service" env -u HONE_SERVICE "$HONE" jobs
+all_done

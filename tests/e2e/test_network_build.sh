@@ -1,0 +1,76 @@
+#!/bin/bash
+# Networks from a model to a program: what six well known ones become as plans, run kernel by kernel against
+# the reference; two of them built, linked and run; and what is refused.
+# shellcheck disable=SC2086
+. "$2/tests/cli/lib.sh"
+
+cc=$(sed -n 's/^CMAKE_C_COMPILER:.*=//p' "$BUILD/CMakeCache.txt")
+san=$(sed -n 's/^HONE_SANITIZE:.*=//p' "$BUILD/CMakeCache.txt")
+run 0 /usr/bin/python3 "$SRC/bench/networks.py" nets --small --data
+run 0 "$HONE" net check --by kernels nets/*
+says "6 equal, 0 differ, 0 unsupported, 0 errors, by the kernels"
+for n in resnet50 mobilenetv2 squeezenet bert vit gpt2; do
+    mkdir $n
+    cp nets/$n/model.onnx $n.onnx
+    run 0 "$BUILD/net_compare" --data $n $n.onnx
+    says "$n.onnx, fused: "
+    ok "$n is equal in all three ways" [ "$(lines ': equal$')" = 3 ]
+done
+
+# ---- what is shown
+run 0 "$HONE" net show bert.onnx --after fuse
+says " = MatMul Div Softmax MatMul"
+says " = Add Add ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul Add"
+says " = MatMul Add Div Erf Add Mul Mul"
+run 0 "$HONE" net show resnet50.onnx --after layout
+says " in order 0,2,3,1 = Conv Relu"
+run 0 "$HONE" net show resnet50.onnx --after plan
+says "plan of resnet50: 20 calls of 20 kernels; workspace "
+says "call   conv_relu(image, _, _) -> "
+
+# ---- what is tuned
+run 0 "$HONE" net tasks vit.onnx -o tasks.json
+says "tasks.json: 13 kernels for 24 calls, in tasks.hone"
+run 0 "$HONE" net tune vit.onnx --db net.db --trials 26 --threads 1 --no-calibrate --json
+ok "all kernels were tuned" [ "$(number tasks)" = 13 ]
+
+# ---- what is built
+built() { # NETWORK OPTION...
+    local n=$1
+    shift
+    run 0 "$HONE" net build "$n.onnx" --threads 1 -o "$n" --name net "$@"
+    cp "$SRC/tests/e2e/network/main.c" "$n"
+    run 0 "$cc" -O1 -Wall -Wextra -Werror ${san:+-fsanitize=$san} -I"$n" -I"$SRC/runtime" -o "$n/main" "$n/main.c" \
+        "$n/net.o" "$BUILD/libhone_rt.a" -lm -lpthread
+    (cd "$n" && ./main >../out 2>../err) || fail "$n: the program"
+    says "equal"
+}
+built vit --db net.db
+ok "the report has each kernel's rung" [ "$(grep -c '"rung": "exact"' vit/net.json)" -ge 10 ]
+built resnet50 --db none.db
+(cd resnet50 && "$HONE" net build ../resnet50.onnx --threads 1 --db none.db -o again --name net >../out 2>&1 &&
+    cmp -s net.o again/net.o && cmp -s net.weights again/net.weights && cmp -s net.h again/net.h) ||
+    fail "built twice, it is something else"
+
+# ---- weights that are not those
+cd resnet50 || exit 1
+cp net.weights good
+printf 'x' | dd of=net.weights bs=1 seek=1000 conv=notrunc 2>/dev/null
+run 1 ./main
+says "init: -5"
+head -c 1000 good >net.weights
+run 1 ./main
+says "init: -5"
+rm net.weights
+run 1 ./main
+says "init: -4"
+cd .. || exit 1
+
+# ---- what is refused
+refuse 2 "tasks takes one model, and -o FILE.json" "$HONE" net tasks bert.onnx
+refuse 2 "build takes one model" "$HONE" net build
+refuse 2 "--name belongs to build" "$HONE" net show bert.onnx --name x
+refuse 2 "there is no step 'x' to show a network after" "$HONE" net show bert.onnx --after x
+refuse 2 "give another" "$HONE" net build bert.onnx --name "a b"
+refuse 3 "none.onnx" "$HONE" net build none.onnx
+all_done

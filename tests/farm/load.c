@@ -1,0 +1,442 @@
+/* A service under load: light workers (light.h) answer at once what real ones would take long for,
+ * so that what is measured is the service alone.
+ *
+ *   farm_load [--devices N] [--builders N] [--jobs N] [--trials N]
+ *   farm_load --endless [--seconds S] [--devices N] [--builders N] [--jobs N]
+ *   farm_load --shares [--seconds S] [--measure-ms MS]
+ *
+ * The first prints results a second, from a result's arrival to its being durable, the service's
+ * memory, and how long all workers need to be back after the service was killed. The second has
+ * jobs that do not end, and prints the memory each half minute. The third lets two users and a key
+ * of a CI system share three devices, and prints who got what and waited how long. Exit code 1:
+ * something was lost, or somebody starved. */
+#include "db/db.h"
+#include "tests/farm/light.h"
+
+#include <dirent.h>
+
+static struct {
+    long devices, builders, jobs, trials, seconds, measure_ms;
+    bool shares, endless;
+} ask = {
+    .devices = 1000, .builders = 4, .jobs = 48, .trials = 500, .seconds = 60, .measure_ms = 50};
+
+static char folder[64], *endpoint, *db_path;
+static light_shared *shared;
+static int bad;
+
+static void check(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    printf("FAILED: %s\n", what);
+    bad = 1;
+}
+
+static void pause_ms(int64_t ms)
+{
+    usleep((useconds_t)(ms * 1000));
+}
+
+static double seconds_since(int64_t start)
+{
+    return (double)(hone_clock_ns() - start) / 1e9;
+}
+
+static void wait_until_in(uint64_t welcomed, double most_s)
+{
+    int64_t start = hone_clock_ns();
+    while (shared->welcomed < welcomed && seconds_since(start) < most_s)
+        pause_ms(2);
+}
+
+static double resident_mb(pid_t pid)
+{
+    char path[64], line[256];
+    long pages = 0;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    if (!hone_file_line(path, NULL, line, sizeof line) || sscanf(line, "%*d %ld", &pages) != 1)
+        return 0;
+    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
+}
+
+/* Processor time of the threads of a process, added up by name. */
+typedef struct times {
+    struct {
+        char name[32];
+        double s;
+    } by[32];
+    unsigned n;
+} times;
+
+static double *time_of(times *t, const char *name)
+{
+    unsigned k = 0;
+    while (k < t->n && strcmp(t->by[k].name, name) != 0)
+        k++;
+    if (k == HONE_LEN(t->by))
+        return NULL;
+    if (k == t->n) {
+        snprintf(t->by[k].name, sizeof t->by[k].name, "%s", name);
+        t->by[t->n++].s = 0;
+    }
+    return &t->by[k].s;
+}
+
+static times times_of(pid_t pid)
+{
+    char path[64], line[1024];
+    times t = {0};
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        char stat[sizeof path + 32], name[32] = "";
+        unsigned long user = 0, system = 0;
+        snprintf(stat, sizeof stat, "%s/%.20s/stat", path, e->d_name);
+        if (e->d_name[0] == '.' || !hone_file_line(stat, NULL, line, sizeof line))
+            continue;
+        char *open = strchr(line, '('), *close = strrchr(line, ')');
+        if (!open || !close ||
+            sscanf(close + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                   &system) != 2)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)(close - open - 1), open + 1);
+        double *s = time_of(&t, name);
+        if (s)
+            *s += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    }
+    if (d)
+        closedir(d);
+    return t;
+}
+
+/* What its threads took since then, for so many results. */
+static void print_threads(pid_t pid, const times *since, uint64_t results)
+{
+    times now = times_of(pid), before = *since;
+    double all = 0;
+    printf("processor seconds of the service since the first job:");
+    for (unsigned k = 0; k < now.n; k++) {
+        const double *s = time_of(&before, now.by[k].name);
+        double passed = now.by[k].s - (s ? *s : 0);
+        all += passed;
+        printf(" %s %.2f", now.by[k].name, passed);
+    }
+    printf(", %.0f us a result\n", results ? 1e6 * all / (double)results : 0);
+}
+
+static uint64_t records(void)
+{
+    hone_db *db;
+    hone_target host;
+    hone_error err = {0};
+    uint64_t n = 0;
+    if (hone_db_open(db_path, HONE_DB_READ, &db, &err) != HONE_OK ||
+        hone_target_host(&host, &err) != HONE_OK)
+        return 0;
+    char *class = hone_target_class(&host);
+    if (hone_db_record_count(db, class, &n, &err) != HONE_OK)
+        n = 0;
+    free(class);
+    hone_db_close(db);
+    return n;
+}
+
+static void check_log(void)
+{
+    hone_db *db;
+    hone_error err = {0};
+    json_t *j = NULL;
+    hone_status st = hone_db_open(db_path, HONE_DB_READ, &db, &err);
+    if (st == HONE_OK)
+        st = hone_db_check(db, &j, &err);
+    if (st != HONE_OK)
+        printf("%s\n", err.message);
+    check(st == HONE_OK, "the log is not sound");
+    json_decref(j);
+    hone_db_close(db);
+}
+
+/* ---- load ------------------------------------------------------------------------------------ */
+
+static void submit_jobs(void)
+{
+    for (long k = 0; k < ask.jobs; k++) {
+        char who[16], request[32];
+        snprintf(who, sizeof who, "u%ld", k % 16);
+        snprintf(request, sizeof request, "r%ld", k);
+        check(light_submit(endpoint, who, request, 32 + 8 * (int)k, (int)ask.trials, 1) > 0,
+              "a job is not taken");
+    }
+}
+
+/* Memory is looked at when so many records are there. */
+static void run_jobs(pid_t service, double mb[3])
+{
+    uint64_t all = (uint64_t)(ask.jobs * ask.trials), n = 0, last = 0;
+    int64_t start = 0, first_ns = 0, last_ns = hone_clock_ns();
+    double best = 0, rate;
+    mb[0] = resident_mb(service);
+    for (bool more = true; more;) {
+        pause_ms(500);
+        n = records();
+        int64_t now = hone_clock_ns();
+        if (n > 0 && !start)
+            start = first_ns = now;
+        rate = (double)(n - last) / ((double)(now - last_ns) / 1e9);
+        best = first_ns && rate > best ? rate : best;
+        if (n != last)
+            last_ns = now, last = n;
+        if (n >= all / 2 && mb[1] == 0)
+            mb[1] = resident_mb(service);
+        more = n < all && seconds_since(last_ns) < 30;
+        if (n == last && seconds_since(last_ns) > 3) /* do they end earlier? */
+            more = more && light_jobs_in(endpoint, "done") < (unsigned)ask.jobs;
+    }
+    mb[2] = resident_mb(service);
+    double s = (double)(last_ns - start) / 1e9;
+    printf("%" PRIu64
+           " records of %ld jobs in %.1f s: %.0f a second, %.0f in the best half second\n",
+           n, ask.jobs, s, s > 0 ? (double)n / s : 0, best);
+    for (int k = 0; k < 100 && light_jobs_in(endpoint, "done") < (unsigned)ask.jobs; k++)
+        pause_ms(100);
+    check(light_jobs_in(endpoint, "done") == (unsigned)ask.jobs, "not all jobs end");
+    check(n > 0, "there are no results");
+}
+
+static void load(void)
+{
+    uint64_t n = (uint64_t)(ask.devices + ask.builders), before;
+    double mb[3] = {0};
+    int64_t start = hone_clock_ns();
+    pid_t lights = light_start(shared, endpoint, (unsigned)ask.devices, (unsigned)ask.builders, 0);
+    pid_t service = light_service(endpoint, db_path, NULL);
+    wait_until_in(n, 120);
+    check(shared->welcomed >= n, "not all workers come in");
+    printf("%" PRIu64 " workers are in after %.2f s\n", n, seconds_since(start));
+    start = hone_clock_ns();
+    while (shared->canaries < 99 * (uint64_t)ask.devices && seconds_since(start) < 300)
+        pause_ms(20);
+    printf("%" PRIu64 " canaries in %.1f s: %.0f a second\n", (uint64_t)shared->canaries,
+           seconds_since(start), (double)shared->canaries / seconds_since(start));
+    times idle = times_of(service);
+    submit_jobs();
+    run_jobs(service, mb);
+    printf("from a result's arrival to its being durable: p50 %.1f ms, p99 %.1f ms\n",
+           1e3 * light_metric(endpoint, "hone_result_durable_seconds{quantile=\"0.5\"}"),
+           1e3 * light_metric(endpoint, "hone_result_durable_seconds{quantile=\"0.99\"}"));
+    printf("commits %.0f, rows %.0f, seconds in them %.1f\n",
+           light_metric(endpoint, "hone_db_commits_total"),
+           light_metric(endpoint, "hone_db_rows_total"),
+           light_metric(endpoint, "hone_db_commit_seconds_total"));
+    print_threads(service, &idle, records());
+    printf("memory of the service: %.0f MB at the start, %.0f in the middle, %.0f at the end\n",
+           mb[0], mb[1], mb[2]);
+    light_end(service, SIGKILL);
+    before = shared->welcomed;
+    start = hone_clock_ns();
+    service = light_service(endpoint, db_path, NULL);
+    wait_until_in(before + n, 60);
+    check(shared->welcomed >= before + n, "not all workers come back");
+    printf("after kill -9 and a start, all workers are back in %.2f s\n", seconds_since(start));
+    check(light_end(service, SIGTERM) == 0, "it does not end in good order");
+    light_end(lights, SIGKILL);
+    check_log();
+}
+
+/* ---- without end ----------------------------------------------------------------------------- */
+
+static void watch_memory(pid_t service)
+{
+    int64_t start = hone_clock_ns();
+    uint64_t last = 0;
+    for (double s = 0, before = 0; s < (double)ask.seconds;) {
+        int64_t left = ask.seconds * 1000 - (int64_t)(s * 1000);
+        pause_ms(left < 30000 ? left : 30000);
+        uint64_t n = records();
+        s = seconds_since(start);
+        printf("%5.0f s: %8" PRIu64 " records, %5.0f a second, %4.0f MB\n", s, n,
+               (double)(n - last) / (s - before), resident_mb(service));
+        last = n;
+        before = s;
+    }
+}
+
+static void endless(void)
+{
+    uint64_t n = (uint64_t)(ask.devices + ask.builders);
+    ask.trials = 100000000;
+    pid_t lights = light_start(shared, endpoint, (unsigned)ask.devices, (unsigned)ask.builders, 0);
+    pid_t service = light_service(endpoint, db_path, NULL);
+    wait_until_in(n, 120);
+    check(shared->welcomed >= n, "not all workers come in");
+    times idle = times_of(service);
+    submit_jobs();
+    watch_memory(service);
+    print_threads(service, &idle, records());
+    check(light_end(service, SIGTERM) == 0, "it does not end in good order");
+    light_end(lights, SIGKILL);
+    check_log();
+}
+
+/* ---- shares ---------------------------------------------------------------------------------- */
+
+static struct person {
+    const char *name, *key;
+    int share, jobs;
+    double device_s, first_s, gap_s; /* first_s: to the first result; gap_s: longest without one */
+    int64_t done, last_ns;
+} people[] = {
+    {.name = "ann", .key = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", .share = 2, .jobs = 2},
+    {.name = "bob", .key = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", .share = 1, .jobs = 2},
+    {.name = "ci", .key = "cccccccccccccccccccccccccccccccccccccccc", .share = 1, .jobs = 6},
+};
+
+static void introduce(void)
+{
+    for (size_t k = 0; k < HONE_LEN(people); k++) {
+        char *text = hone_xasprintf("{\"v\":1,\"verb\":\"key_add\",\"name\":\"%s\",\"key\":\"%s\","
+                                    "\"roles\":[\"user\",\"admin\"],\"share\":%d}",
+                                    people[k].name, people[k].key, people[k].share);
+        json_t *j = light_ask(endpoint, "boss", text);
+        check(json_is_true(json_object_get(j, "ok")), "a key is not taken");
+        json_decref(j);
+        free(text);
+    }
+}
+
+static void look(int64_t start)
+{
+    json_t *j = light_ask(endpoint, "boss", "{\"v\":1,\"verb\":\"jobs\"}"), *one;
+    int64_t done[HONE_LEN(people)] = {0}, now = hone_clock_ns();
+    double device_s[HONE_LEN(people)] = {0};
+    size_t i;
+    json_array_foreach(json_object_get(j, "jobs"), i, one)
+    {
+        for (size_t k = 0; k < HONE_LEN(people); k++) {
+            if (strcmp(people[k].name, json_string_value(json_object_get(one, "user"))) != 0)
+                continue;
+            done[k] += json_integer_value(json_object_get(json_object_get(one, "units"), "done"));
+            device_s[k] += json_number_value(json_object_get(one, "device_s"));
+        }
+    }
+    json_decref(j);
+    for (size_t k = 0; k < HONE_LEN(people); k++) {
+        struct person *p = &people[k];
+        if (done[k] > p->done && !p->done)
+            p->first_s = (double)(now - start) / 1e9;
+        else if (p->done && (double)(now - p->last_ns) / 1e9 > p->gap_s)
+            p->gap_s = (double)(now - p->last_ns) / 1e9;
+        if (done[k] > p->done)
+            p->last_ns = now;
+        p->done = done[k];
+        p->device_s = device_s[k];
+    }
+}
+
+static void print_shares(void)
+{
+    double all = 0;
+    int weight = 0;
+    for (size_t k = 0; k < HONE_LEN(people); k++) {
+        all += people[k].device_s;
+        weight += people[k].share;
+    }
+    printf("%-6s %5s %5s %6s %10s %8s %8s %10s %10s\n", "user", "share", "jobs", "units",
+           "device s", "got", "due", "first s", "longest s");
+    for (size_t k = 0; k < HONE_LEN(people); k++) {
+        const struct person *p = &people[k];
+        double got = all > 0 ? p->device_s / all : 0, due = (double)p->share / weight;
+        printf("%-6s %5d %5d %6" PRId64 " %10.1f %7.1f%% %7.1f%% %10.1f %10.1f\n", p->name,
+               p->share, p->jobs, p->done, p->device_s, 100 * got, 100 * due, p->first_s, p->gap_s);
+        check(fabs(got - due) < 0.1, "somebody has not got a tenth near to what is due");
+    }
+}
+
+static void shares(void)
+{
+    pid_t lights = light_start(shared, endpoint, 3, 2, ask.measure_ms * LIGHT_MS);
+    pid_t service = light_service(endpoint, db_path, NULL);
+    wait_until_in(5, 60);
+    introduce();
+    while (shared->canaries < 3 * 99)
+        pause_ms(20);
+    int64_t start = hone_clock_ns();
+    int size = 32;
+    for (size_t k = 0; k < HONE_LEN(people); k++)
+        for (int i = 0; i < people[k].jobs; i++, size += 8) {
+            char request[32];
+            snprintf(request, sizeof request, "r%d", i);
+            check(light_submit(endpoint, people[k].name, request, size, 1000000, 1) > 0,
+                  "a job is not taken");
+        }
+    while (seconds_since(start) < (double)ask.seconds) {
+        pause_ms(200);
+        look(start);
+    }
+    print_shares();
+    check(light_end(service, SIGTERM) == 0, "it does not end in good order");
+    light_end(lights, SIGKILL);
+    check_log();
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static bool read_options(int argc, char **argv)
+{
+    const struct {
+        const char *name;
+        long *to;
+    } numbers[] = {{"--devices", &ask.devices}, {"--builders", &ask.builders},
+                   {"--jobs", &ask.jobs},       {"--trials", &ask.trials},
+                   {"--seconds", &ask.seconds}, {"--measure-ms", &ask.measure_ms}};
+    for (int k = 1; k < argc; k++) {
+        size_t i = 0;
+        bool *mode = strcmp(argv[k], "--shares") == 0    ? &ask.shares
+                     : strcmp(argv[k], "--endless") == 0 ? &ask.endless
+                                                         : NULL;
+        if (mode) {
+            *mode = true;
+            continue;
+        }
+        while (i < HONE_LEN(numbers) && strcmp(argv[k], numbers[i].name) != 0)
+            i++;
+        if (i == HONE_LEN(numbers) || k + 1 == argc)
+            return false;
+        *numbers[i].to = strtol(argv[++k], NULL, 10);
+        if (*numbers[i].to < 1)
+            return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!read_options(argc, argv)) {
+        fprintf(stderr, "farm_load [--devices N] [--builders N] [--jobs N] [--trials N]\n"
+                        "farm_load --endless [--seconds S] [--devices N] [--builders N] "
+                        "[--jobs N]\n"
+                        "farm_load --shares [--seconds S] [--measure-ms MS]\n");
+        return 2;
+    }
+    snprintf(folder, sizeof folder, "%s/hone-load-XXXXXX",
+             getenv("TMPDIR") && strlen(getenv("TMPDIR")) < 40 ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(folder))
+        light_die("no folder");
+    endpoint = hone_xasprintf("ipc://%s/s", folder);
+    db_path = hone_xasprintf("%s/farm.db", folder);
+    shared = light_share();
+    if (ask.shares)
+        shares();
+    else if (ask.endless)
+        endless();
+    else
+        load();
+    char *command = hone_xasprintf("rm -rf %s", folder);
+    bad |= system(command) != 0;
+    free(command);
+    free(endpoint);
+    free(db_path);
+    return bad;
+}

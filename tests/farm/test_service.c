@@ -1,0 +1,413 @@
+/* The service as it runs, on real sockets, a real disk and real sessions, with light workers
+ * (light.h) at its edge: what it promises when workers, disks and it itself fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "db/db.h"
+#include "tests/farm/serving.h"
+
+#define TRIALS 24
+#define AWAIT_S 120 /* for what is certain to come, on however busy a machine */
+
+static void start(unsigned devices, const char *fault)
+{
+    lights = light_start(shared, endpoint, devices, 1, 0);
+    service = light_service(endpoint, db_path, fault);
+}
+
+static void submit(const char *who, int size)
+{
+    char request[16];
+    snprintf(request, sizeof request, "r%d", size);
+    assert_true(light_submit(endpoint, who, request, size, TRIALS, 1) > 0);
+}
+
+static void await_jobs(const char *state, unsigned n)
+{
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    unsigned there;
+    while ((there = light_jobs_in(endpoint, state)) < n && hone_clock_ns() < until)
+        usleep(50000);
+    if (there != n) {
+        json_t *j = light_ask(endpoint, "boss", "{\"v\":1,\"verb\":\"jobs\",\"all\":true}");
+        fail_msg("%u jobs are %s instead of %u: %s", there, state, n,
+                 j ? json_dumps(j, JSON_COMPACT) : "no answer");
+    }
+}
+
+static void await_measured(uint64_t n)
+{
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    while (shared->measured < n && hone_clock_ns() < until)
+        usleep(1000);
+    assert_true(shared->measured >= n);
+}
+
+static void end_well(void)
+{
+    assert_int_equal(light_end(service, SIGTERM), HONE_OK);
+    service = 0;
+}
+
+static bool count(void *ctx, const hone_db_record *r)
+{
+    (void)r;
+    ++*(unsigned *)ctx;
+    return true;
+}
+
+/* The log is sound; how many records it has (no two of them are of one candidate). */
+static unsigned records(void)
+{
+    hone_db *db;
+    hone_error err = {0};
+    json_t *j = NULL;
+    unsigned n = 0;
+    if (hone_db_open(db_path, HONE_DB_READ, &db, &err) != HONE_OK ||
+        hone_db_check(db, &j, &err) != HONE_OK ||
+        hone_db_each_record(db, &(hone_db_where){0}, count, &n, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    json_decref(j);
+    hone_db_close(db);
+    return n;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static void equal_units_are_measured_once(void **state)
+{
+    (void)state;
+    start(1, NULL);
+    submit("ann", 32);
+    await_jobs("done", 1);
+    uint64_t one = shared->measured, before = shared->built;
+    assert_true(one >= TRIALS);
+    submit("ann2", 40); /* two people, one kernel, one seed, at the same time */
+    submit("bob", 40);
+    await_jobs("done", 3);
+    assert_true(shared->measured - one >= TRIALS);
+    assert_true(shared->built > before);
+    assert_true(light_metric(endpoint, "hone_units_shared_total") >= 1);
+    end_well();
+}
+
+static void a_lost_worker_loses_nothing(void **state)
+{
+    (void)state;
+    shared->die_at = TRIALS / 2;
+    start(2, NULL);
+    submit("ann", 32);
+    await_jobs("done", 1);
+    assert_int_equal(shared->died, 1);
+    assert_true(shared->by_device[0] > 0 && shared->by_device[1] > 0);
+    end_well();
+    assert_true(records() >= TRIALS);
+}
+
+/* Lost for a while, and here again: what it had in hand is given out at once, and not when its time
+ * is up, which takes minutes. */
+static void a_worker_that_comes_again_has_nothing_in_hand(void **state)
+{
+    (void)state;
+    shared->drop_at = TRIALS / 2;
+    start(1, NULL);
+    submit("ann", 32);
+    await_jobs("done", 1);
+    assert_int_equal(shared->dropped, 1);
+    end_well();
+    assert_true(records() >= TRIALS);
+}
+
+/* A service that has no room waits until it has, and then goes on. One device measures one after
+ * the other, and each result is durable before the next is wanted: there are as many commits as
+ * trials. */
+static void no_room_is_waited_out(void **state)
+{
+    (void)state;
+    for (int nth = TRIALS / 3; nth <= TRIALS; nth += TRIALS / 3) {
+        char fault[32];
+        snprintf(fault, sizeof fault, "db.full:%d", nth);
+        start(1, fault);
+        submit("ann", 32 + nth);
+        await_jobs("done", (unsigned)nth / (TRIALS / 3));
+        end_well();
+        light_end(lights, SIGKILL);
+        lights = 0;
+    }
+    assert_true(records() >= 3 * TRIALS);
+}
+
+/* A builder that is there and says that it could not: its build is made again at once, and not when
+ * the lease's time is up. */
+static void a_failed_build_is_made_again(void **state)
+{
+    (void)state;
+    shared->fail_builds = 2;
+    start(1, NULL);
+    submit("ann", 32);
+    await_jobs("done", 1);
+    assert_int_equal(shared->fail_builds, 0);
+    assert_true(light_metric(endpoint, "hone_units_retried_total") >= 2);
+    assert_true(light_metric(endpoint, "hone_lease_expired_total") == 0);
+    end_well();
+    assert_true(records() >= TRIALS);
+}
+
+/* Nobody knows what a failed sync has left: the service ends, and another one looks. */
+static void a_failed_sync_ends_it(void **state)
+{
+    (void)state;
+    start(1, "db.commit:20");
+    submit("ann", 32);
+    assert_int_equal(light_end(service, 0), HONE_E_IO);
+    service = light_service(endpoint, db_path, NULL);
+    await_jobs("done", 1);
+    end_well();
+    assert_true(records() >= TRIALS);
+}
+
+static void a_restart_goes_on(void **state)
+{
+    (void)state;
+    start(2, NULL);
+    submit("ann", 32);
+    submit("bob", 40);
+    for (uint64_t n = 8; n <= 24; n += 8) {
+        await_measured(n);
+        assert_int_equal(light_end(service, SIGKILL), 1000 + SIGKILL);
+        service = light_service(endpoint, db_path, NULL);
+    }
+    await_jobs("done", 2);
+    uint64_t welcomed = shared->welcomed;
+    assert_true(welcomed >= 3 * 4); /* all came back each time */
+    end_well();
+    assert_true(records() >= 2 * TRIALS - 2);
+}
+
+static void say_of(const char *verb, uint64_t job)
+{
+    char text[96];
+    snprintf(text, sizeof text, "{\"v\":1,\"verb\":\"%s\",\"job\":%" PRIu64 "}", verb, job);
+    json_t *j = light_ask(endpoint, "boss", text);
+    assert_true(json_is_true(json_object_get(j, "ok")));
+    json_decref(j);
+}
+
+/* A job that does not end by itself. */
+static void submit_long(void)
+{
+    assert_true(light_submit(endpoint, "ann", "long", 32, 1000000, 1) > 0);
+}
+
+/* Its session has ended, and another one goes on from what the log has. */
+static void a_paused_job_goes_on(void **state)
+{
+    (void)state;
+    start(1, NULL);
+    submit_long();
+    await_measured(4);
+    say_of("pause", 1);
+    await_jobs("paused", 1);
+    while (light_metric(endpoint, "hone_sessions") > 0)
+        usleep(20000);
+    uint64_t measured = shared->measured;
+    say_of("resume", 1);
+    await_measured(measured + 4);
+    say_of("cancel", 1);
+    await_jobs("cancelled", 1);
+    end_well();
+    assert_true(records() >= measured);
+}
+
+/* ---- a device that computes wrong ------------------------------------------------------------ */
+
+typedef struct doubts {
+    unsigned n;
+    bool by_another; /* device than the first */
+} doubts;
+
+static bool note_doubt(void *ctx, const hone_db_record *r)
+{
+    doubts *d = ctx;
+    d->n += r->suspect != 0;
+    d->by_another |= r->suspect && strcmp(r->device, "d0") != 0;
+    return true;
+}
+
+static bool is_trusted(void *ctx, const hone_db_workload *w, const hone_db_target *t,
+                       const hone_db_record *r)
+{
+    (void)w, (void)t;
+    *(unsigned *)ctx += 1;
+    return r->suspect == 0;
+}
+
+static doubts look_for_doubts(void)
+{
+    hone_db *db;
+    hone_error err = {0};
+    doubts d = {0};
+    unsigned best = 0;
+    if (hone_db_open(db_path, HONE_DB_READ, &db, &err) != HONE_OK ||
+        hone_db_each_record(db, &(hone_db_where){0}, note_doubt, &d, &err) != HONE_OK ||
+        hone_db_each_best(db, &(hone_db_where){0}, is_trusted, &best, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(best, 1);
+    hone_db_close(db);
+    return d;
+}
+
+static doubts await_doubts(bool some)
+{
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    doubts d;
+    while (d = look_for_doubts(), (d.n > 0) != some && hone_clock_ns() < until)
+        usleep(50000);
+    assert_true((d.n > 0) == some);
+    return d;
+}
+
+/* What it measured since it was last right answers nothing, and is measured again when it is asked
+ * for. */
+static void a_wrong_device_is_doubted(void **state)
+{
+    (void)state;
+    start(2, NULL);
+    submit_long();
+    await_measured(8);
+    shared->wrong = true;
+    doubts d = await_doubts(true);
+    assert_false(d.by_another);
+    end_well();
+    service = light_service(endpoint, db_path, NULL); /* whose session knows nothing of them */
+    await_doubts(false);
+    end_well();
+    assert_true(records() > d.n);
+}
+
+/* ---- what takes long ------------------------------------------------------------------------- */
+
+static uint64_t job_in(const char *state)
+{
+    json_t *j = light_ask(endpoint, "boss", "{\"v\":1,\"verb\":\"jobs\",\"all\":true}"), *one;
+    uint64_t id = 0;
+    size_t k;
+    json_array_foreach(json_object_get(j, "jobs"), k, one)
+    {
+        if (strcmp(json_string_value(json_object_get(one, "state")), state) == 0)
+            id = (uint64_t)json_integer_value(json_object_get(one, "id"));
+    }
+    json_decref(j);
+    return id;
+}
+
+/* One session that computes for ever: the other's job is done, and who asks is answered. */
+static void a_slow_session_keeps_nobody(void **state)
+{
+    (void)state;
+    start(1, "session.stall:3");
+    submit("ann", 32);
+    submit("bob", 40);
+    await_jobs("done", 1);
+    say_of("cancel", job_in("running"));
+    await_jobs("cancelled", 1);
+    end_well();
+    assert_true(records() >= TRIALS);
+}
+
+/* Told to end while a session computes, a service ends, and what it had is there for the next. */
+static void the_end_waits_for_no_session(void **state)
+{
+    (void)state;
+    start(1, NULL);
+    submit_long();
+    await_measured(8);
+    end_well();
+    unsigned before = records();
+    service = light_service(endpoint, db_path, "session.stall:1");
+    await_jobs("running", 1);
+    usleep(200000); /* until it computes, most likely */
+    end_well();
+    service = light_service(endpoint, db_path, NULL);
+    await_measured(shared->measured + 8);
+    end_well();
+    assert_true(before >= 1 && records() > before);
+}
+
+static void a_query_keeps_nobody(void **state)
+{
+    (void)state;
+    light_of_queries = shared;
+    start(1, NULL);
+    pid_t pid = light_fork();
+    if (pid == 0) {
+        json_t *j =
+            light_ask(endpoint, "ann",
+                      "{\"v\":1,\"verb\":\"query\",\"id\":9,\"kernel\":{\"name\":\"matmul\"},"
+                      "\"target\":\"haswell\"}");
+        const char *of = json_string_value(json_object_get(json_object_get(j, "answer"), "of"));
+        bool good =
+            json_integer_value(json_object_get(j, "id")) == 9 && of && strcmp(of, "matmul") == 0;
+        _exit(good ? 0 : 1);
+    }
+    while (!shared->asked)
+        usleep(1000);
+    submit("bob", 32); /* a whole job, meanwhile */
+    await_jobs("done", 1);
+    shared->answer = true;
+    assert_int_equal(light_end(pid, 0), 0);
+    end_well();
+    light_of_queries = NULL;
+}
+
+/* ---- a device that has changed --------------------------------------------------------------- */
+
+static void await_records(unsigned n)
+{
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    while (records() < n && hone_clock_ns() < until)
+        usleep(20000);
+    assert_true(records() >= n);
+}
+
+/* It is the only one: it goes on in a new epoch, and what it measures then counts. */
+static void a_changed_device_goes_on(void **state)
+{
+    (void)state;
+    start(1, NULL);
+    submit_long();
+    await_measured(8);
+    uint64_t before = shared->canaries;
+    shared->slower = true;
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    /* one that is off, six after it, and a new baseline of thirty after three */
+    while (shared->canaries < before + 40 * HONE_FARM_CANARIES && hone_clock_ns() < until)
+        usleep(1000);
+    await_records(records() + 50);
+    end_well();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(equal_units_are_measured_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lost_worker_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_worker_that_comes_again_has_nothing_in_hand, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(no_room_is_waited_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_build_is_made_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_sync_ends_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_restart_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_paused_job_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_wrong_device_is_doubted, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_changed_device_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_slow_session_keeps_nobody, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_end_waits_for_no_session, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_query_keeps_nobody, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+/* Networks by their plan, kernel by kernel in the interpreter, against the reference, on random
+ * inputs.
+ *
+ *   net_compare MODEL.onnx...
+ *
+ * Each model is planned as it is meant to be, without fusion, and without layouts. Exit code 1:
+ * some output is off by more than rounding explains. */
+#include "net/plan.h"
+
+#include <math.h>
+
+#define SLACK 2e-4 /* of the largest element of an output: f32, some dozen layers */
+
+static const struct {
+    const char *name;
+    hone_net_plan_options o;
+} ways[] = {
+    {"fused", {0}}, {"node by node", {.no_fuse = true}}, {"in ONNX's order", {.no_layout = true}}};
+
+static void fill(hone_tensor *t, hone_rng *rng)
+{
+    int64_t n = hone_tensor_elems(t);
+    for (int64_t k = 0; k < n; k++)
+        hone_elem_set(t->dtype, t->data, k,
+                      hone_dtype_is_float(t->dtype) ? 2 * hone_rng_double(rng) - 1
+                                                    : (double)hone_rng_below(rng, 2));
+}
+
+static bool agree(const hone_tensor *a, const hone_tensor *b)
+{
+    double largest = 0, off = 0;
+    int64_t n = hone_tensor_elems(b);
+    if (a->dtype != b->dtype || !hone_tensor_same_shape(a, b))
+        return false;
+    for (int64_t k = 0; k < n; k++) {
+        double x = hone_tensor_float(a, k), y = hone_tensor_float(b, k);
+        if (!isfinite(x) || !isfinite(y))
+            return false;
+        largest = fmax(largest, fabs(y));
+        off = fmax(off, fabs(x - y));
+    }
+    return off <= SLACK * largest;
+}
+
+static bool leave(const char *folder, const char *name, const hone_tensor *t)
+{
+    char *path = hone_xasprintf("%s/%s", folder, name);
+    hone_status st = hone_file_write(path, t->data, (size_t)hone_tensor_bytes(t), NULL);
+    free(path);
+    return st == HONE_OK;
+}
+
+static bool compare(const char *path, const hone_tensor *in, const hone_net *ref, unsigned way)
+{
+    hone_error err = {0};
+    hone_net *g = NULL;
+    hone_net_plan p = {0};
+    hone_tensor *out = NULL;
+    bool good = false;
+    if (hone_net_read(path, NULL, &g, &err) == HONE_OK &&
+        hone_net_plan_make(g, &ways[way].o, &p, &err) == HONE_OK) {
+        out = hone_xcalloc(g->outputs.n + 1, sizeof *out);
+        good = hone_net_plan_interpret(&p, in, out, &err) == HONE_OK;
+        printf("%s, %s: %u nodes, %u calls of %u kernels, workspace %lld of %lld", path,
+               ways[way].name, g->order.n, p.calls.n, p.kernels.n, (long long)p.live,
+               (long long)p.workspace);
+        for (uint32_t k = 0; k < g->outputs.n; k++) {
+            good = good && agree(&out[k], &hone_net_value_at(ref, ref->outputs.v[k])->t);
+            free(out[k].data);
+        }
+        printf(": %s\n", good ? "equal" : *err.message ? err.message : "differs");
+    } else {
+        printf("%s: %s\n", path, err.message);
+    }
+    free(out);
+    hone_net_plan_free(&p);
+    hone_net_free(g);
+    return good;
+}
+
+static bool all_ways(const char *path, const char *data)
+{
+    hone_error err = {0};
+    hone_net *g = NULL, *ref = NULL;
+    hone_rng rng;
+    bool good = hone_net_read(path, NULL, &g, &err) == HONE_OK;
+    HONE_VEC(hone_tensor) in = {0};
+    hone_rng_seed(&rng, 1);
+    for (uint32_t k = 0; good && k < g->inputs.n; k++) {
+        hone_tensor t = hone_net_value_at(g, g->inputs.v[k])->t;
+        t.data = hone_xcalloc(1, (size_t)hone_tensor_bytes(&t) + 1);
+        fill(&t, &rng);
+        hone_vec_push(&in, t);
+    }
+    hone_net_options o = {.given = in.v, .n_given = in.n};
+    good = good && hone_net_read(path, &o, &ref, &err) == HONE_OK;
+    if (!good)
+        printf("%s: %s\n", path, err.message);
+    if (ref && data)
+        good = leave(data, "in.bin", &in.v[0]) &&
+               leave(data, "out.bin", &hone_net_value_at(ref, ref->outputs.v[0])->t);
+    for (unsigned way = 0; way < HONE_LEN(ways) && ref; way++)
+        good &= compare(path, in.v, ref, way);
+    for (uint32_t k = 0; k < in.n; k++)
+        free(in.v[k].data);
+    hone_vec_free(&in);
+    hone_net_free(ref);
+    hone_net_free(g);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    bool leaves = argc > 2 && strcmp(argv[1], "--data") == 0;
+    int first = leaves ? 3 : 1;
+    bool good = argc > first;
+    for (int k = first; k < argc; k++)
+        good &= all_ways(argv[k], leaves ? argv[2] : NULL);
+    return good ? 0 : 1;
+}

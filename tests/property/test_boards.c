@@ -1,0 +1,490 @@
+/* Kernels for other processors: random candidates of every kernel that comes with hone, made for
+ * each of these boards, run under QEMU by tests/property/board/runner.c and compared with what the
+ * interpreter says of the oracle (docs/ORACLE.md). A board whose compiler or emulator is not
+ * installed is left out, and said so.
+ *
+ * HONE_CANDIDATES=n  of each kernel and board (1; the long form has 200)
+ * HONE_SHARE=n       of each n kernels one, another one for each board (8; 1: all)
+ * HONE_WORK=n        most steps of one (20000)      HONE_SEED=n      where they start (1)
+ * HONE_ONLY=NAME     of this kernel alone           HONE_BOARD=NAME  of this board alone
+ * HONE_VERBOSE=1     says why candidates were not made
+ *
+ * What fails is printed, and kept in the working directory: board-BOARD-KERNEL-N has its program
+ * and its trace. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ir/builtin.h"
+#include "ir/oracle.h"
+#include "tests/property/harness.h"
+#include "workers/builder.h"
+#include "workers/device/internal.h"
+
+#define THREADS 2
+
+typedef struct board {
+    const char *name;
+    const char *cpu;      /* by name; or */
+    const char *triple;   /* this, with */
+    const char *features; /* these, */
+    int32_t vector_bytes; /* and these */
+    const char *tools;    /* before "-gcc", and the folder of its libraries in /usr */
+    const char *emulator;
+    bool flushes; /* its vectors take denormals for 0, as docs/TARGETS.md says */
+} board;
+
+#define RV64 "+64bit,+m,+a,+f,+d,+c"
+static const board boards[] = {
+    {"neon", "cortex-a72", NULL, NULL, 0, "aarch64-linux-gnu", "qemu-aarch64 -cpu max,sve=off",
+     false},
+    {"sve128", "neoverse-n2", NULL, NULL, 0, "aarch64-linux-gnu",
+     "qemu-aarch64 -cpu max,sve-max-vq=1", false},
+    {"sve256", "neoverse-v1", NULL, NULL, 0, "aarch64-linux-gnu",
+     "qemu-aarch64 -cpu max,sve-max-vq=2", false},
+    {"sve256-on-512", "neoverse-v1", NULL, NULL, 0, "aarch64-linux-gnu",
+     "qemu-aarch64 -cpu max,sve-max-vq=4", false},
+    {"sve512", "a64fx", NULL, NULL, 0, "aarch64-linux-gnu", "qemu-aarch64 -cpu max,sve-max-vq=4",
+     false},
+    {"armhf", "cortex-a7", NULL, NULL, 0, "arm-linux-gnueabihf", "qemu-arm -cpu max", true},
+    {"riscv64", NULL, "riscv64-unknown-linux-gnu", RV64, 16, "riscv64-linux-gnu",
+     "qemu-riscv64 -cpu rv64", false},
+    {"rvv128", NULL, "riscv64-unknown-linux-gnu", RV64 ",+v", 16, "riscv64-linux-gnu",
+     "qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=128", false},
+    {"rvv256", NULL, "riscv64-unknown-linux-gnu", RV64 ",+v,+zvl256b", 32, "riscv64-linux-gnu",
+     "qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=256", false},
+};
+
+static uint64_t number(const char *name, uint64_t fallback)
+{
+    const char *v = getenv(name);
+    return v ? strtoull(v, NULL, 10) : fallback;
+}
+
+/* ---- a board --------------------------------------------------------------------------------- */
+
+typedef struct shop {
+    const board *b;
+    hone_target target;
+    char *target_text;
+    hone_builder *builder;
+    char folder[64];
+    uint64_t made, unmade, wrong;
+    double worst;
+} shop;
+
+static hone_target target_of(const board *b)
+{
+    hone_target t;
+    hone_error err;
+    /* what a name does not say is as usual */
+    if (hone_target_named(b->cpu ? b->cpu : "generic-rv64", &t, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    if (b->triple) {
+        snprintf(t.triple, sizeof t.triple, "%s", b->triple);
+        snprintf(t.features, sizeof t.features, "%s", b->features);
+        t.vector_bytes = b->vector_bytes;
+        t.vector_registers = hone_target_has(&t, "v") ? 32 : 8;
+    }
+    return t;
+}
+
+static bool there_is(const char *command)
+{
+    char *text = hone_xasprintf("command -v %.*s >/dev/null", (int)strcspn(command, " "), command);
+    int rc = system(text);
+    free(text);
+    return rc == 0;
+}
+
+/* False: it cannot be tested here. */
+static bool open_shop(const board *b, shop *ret)
+{
+    char *compiler = hone_xasprintf("%s-gcc", b->tools), *lld = hone_codegen_linker_path(true);
+    bool good = lld && there_is(compiler) && there_is(b->emulator);
+    free(lld);
+    *ret = (shop){.b = b};
+    if (good) {
+        snprintf(ret->folder, sizeof ret->folder, "%s/hone-board-XXXXXX", P_tmpdir);
+        assert_non_null(mkdtemp(ret->folder));
+        char *text = hone_xasprintf(
+            "%s -D_GNU_SOURCE -O1 -I%s -o %s/runner %s/tests/property/board/runner.c "
+            "%s/runtime/*.c -ldl -lpthread",
+            compiler, HONE_SOURCE_DIR, ret->folder, HONE_SOURCE_DIR, HONE_SOURCE_DIR);
+        if (system(text) != 0)
+            fail_msg("%s", text);
+        free(text);
+        ret->target = target_of(b);
+        ret->target_text = hone_target_text(&ret->target);
+        ret->builder = hone_builder_new();
+    } else {
+        print_message("not installed, skipped: %s (%s, lld-19, %.*s)\n", b->name, compiler,
+                      (int)strcspn(b->emulator, " "), b->emulator);
+    }
+    free(compiler);
+    return good;
+}
+
+static void close_shop(shop *s)
+{
+    char *text = hone_xasprintf("rm -rf %s", s->folder);
+    if (system(text) != 0)
+        print_error("%s is left\n", s->folder);
+    free(text);
+    free(s->target_text);
+    hone_builder_free(s->builder);
+}
+
+/* ---- data, and what is right ----------------------------------------------------------------- */
+
+/* The arguments of a program as a device sees them; hone_manifest_free. */
+static hone_manifest manifest_of(const hone_program *p)
+{
+    hone_manifest m = {.n_args = hone_program_n_args(p)};
+    m.args = hone_xcalloc(m.n_args + 1, sizeof *m.args);
+    for (unsigned k = 0; k < m.n_args; k++) {
+        hone_buffer b = {k + 1};
+        const hone_buffer_row *r = hone_buffer_at(p, b);
+        hone_arg *a = &m.args[k];
+        snprintf(a->name, sizeof a->name, "%s", hone_sym_text(p, r->name));
+        a->elem = r->dtype;
+        a->is_output = r->role == HONE_OUTPUT;
+        a->count = hone_buffer_count(p, b);
+        if (r->role != HONE_INPUT || !hone_input_range(p, b, &a->lo, &a->hi))
+            a->lo = a->hi = 0;
+    }
+    return m;
+}
+
+static size_t bytes_of(const hone_arg *a)
+{
+    return (size_t)a->count * hone_device__elem_size(a->elem);
+}
+
+/* Of one kernel and one kind of data. */
+typedef struct question {
+    const shop *s;
+    const hone_program *p;
+    hone_device__kind kind;
+    hone_manifest kernel, oracle;
+    hone_device__layout layout;
+    void *said[HONE_MAX_ARGS]; /* by argument of the oracle: inputs, and what it says */
+    hone_device__expected expected[HONE_MAX_KERNEL_ARGS];
+} question;
+
+static char *path_of(const question *q, unsigned arg)
+{
+    return hone_xasprintf("%s/arg-%u-%u", q->s->folder, (unsigned)q->kind, arg);
+}
+
+static void write_arg(const question *q, unsigned arg, const void *bytes)
+{
+    char *path = path_of(q, arg);
+    hone_error err;
+    if (hone_file_write(path, bytes, bytes_of(&q->kernel.args[arg]), &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    free(path);
+}
+
+/* False: it has no answer, as for products of integers that are not there. */
+static bool ask(question *q, const shop *s, const hone_program *p, const hone_program *oracle,
+                hone_device__kind kind, uint64_t seed, hone_error *err)
+{
+    *q = (question){.s = s, .p = p, .kind = kind};
+    q->kernel = manifest_of(p);
+    q->oracle = manifest_of(oracle);
+    if (hone_device__layout_of(&q->kernel, &q->oracle, &q->layout, err) != HONE_OK)
+        return false;
+    for (unsigned k = 0; k < q->oracle.n_args; k++)
+        q->said[k] = hone_xcalloc(bytes_of(&q->oracle.args[k]) + 1, 1);
+    for (unsigned k = 0; k < q->kernel.n_args; k++) {
+        hone_arg *a = &q->kernel.args[k];
+        void *bytes =
+            a->is_output ? hone_xcalloc(bytes_of(a) + 1, 1) : q->said[q->layout.args[k].value];
+        if (a->is_output)
+            hone_device__poison(kind, a->elem, bytes, a->count);
+        else
+            hone_device__fill(kind, a, bytes, hone_hash_mix(seed, k));
+        write_arg(q, k, bytes);
+        if (a->is_output)
+            free(bytes);
+    }
+    if (q->layout.quantum >= 0)
+        *(double *)q->said[q->layout.quantum] = hone_device__quantum(kind, &q->kernel);
+    if (hone_interp_run(oracle, q->said, err) != HONE_OK)
+        return false;
+    for (unsigned k = 0; k < q->kernel.n_args; k++) {
+        const hone_arg *a = &q->kernel.args[k];
+        if (!a->is_output)
+            continue;
+        int value = q->layout.args[k].value, error = q->layout.args[k].error,
+            written = q->layout.args[k].written;
+        q->expected[k] = (hone_device__expected){.elem = q->oracle.args[value].elem,
+                                                 .value = q->said[value],
+                                                 .error = error >= 0 ? q->said[error] : NULL};
+        hone_device__settle_bounds(a->elem, &q->expected[k], written >= 0 ? q->said[written] : NULL,
+                                   a->count);
+    }
+    return true;
+}
+
+static void forget(question *q)
+{
+    for (unsigned k = 0; k < q->oracle.n_args; k++)
+        free(q->said[k]);
+    hone_manifest_free(&q->kernel);
+    hone_manifest_free(&q->oracle);
+}
+
+/* ---- candidates ------------------------------------------------------------------------------ */
+
+typedef struct tried {
+    char *trace;
+    const question *q;
+} tried;
+
+typedef struct batch {
+    shop *s;
+    const char *what, *program;
+    const pair_kernel *kernel;
+    hone_buf plan;
+    tried *v;
+    unsigned n;
+} batch;
+
+static void complain(batch *b, unsigned k, const char *why)
+{
+    hone_buf out = {0};
+    char path[160];
+    b->s->wrong++;
+    print_error("%s: %s: %s\n", b->s->b->name, b->what, why);
+    hone_buf_printf(&out, "# %s: %s: %s\n%s---\n%s\n", b->s->b->name, b->what, why, b->program,
+                    b->v[k].trace);
+    snprintf(path, sizeof path, "board-%s-%s-%u", b->s->b->name, b->kernel->name, k);
+    if (hone_file_write(path, out.s, out.n, NULL) != HONE_OK)
+        print_error("%s cannot be written\n", path);
+    hone_buf_free(&out);
+}
+
+static void add_to_plan(batch *b, const question *q, const hone_artifact *a, char *trace)
+{
+    char *so = hone_xasprintf("%s/kernel-%u.so", b->s->folder, b->n);
+    hone_error err;
+    if (hone_file_write(so, a->bytes, a->n, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    hone_buf_printf(&b->plan, "kernel %s %d %d %d %s/result-%u\n", so, THREADS,
+                    a->manifest.has_pack, hone_device__side_of(q->kind) == HONE_DEVICE__AT_END,
+                    b->s->folder, b->n);
+    for (unsigned k = 0; k < q->kernel.n_args; k++) {
+        char *path = path_of(q, k);
+        const hone_arg *arg = &q->kernel.args[k];
+        hone_buf_printf(&b->plan, "%s %zu %s %" PRId64 "\n", arg->is_output ? "out" : "in",
+                        bytes_of(arg), path, a->manifest.args[k].pack_bytes);
+        free(path);
+    }
+    hone_buf_puts(&b->plan, "run\n");
+    b->v[b->n++] = (tried){trace, q};
+    free(so);
+}
+
+static void make_one(batch *b, hone_space *space, const question *q, hone_rng *rng,
+                     hone_sched *sched)
+{
+    hone_error err = {0};
+    hone_artifact a = {0};
+    hone_build_job job = {.id = 1,
+                          .workload = b->program,
+                          .target = b->s->target_text,
+                          .threads = THREADS,
+                          .deadline_ms = 60000};
+    hone_status st = hone_space_sample(space, rng, sched, &err);
+    char *trace = st == HONE_OK ? hone_trace_text(&sched->trace) : NULL;
+    job.trace = trace;
+    if (st == HONE_OK)
+        st = hone_builder_build(b->s->builder, &job, &a, &err);
+    if (st == HONE_OK) {
+        b->s->made++;
+        add_to_plan(b, q, &a, trace);
+    } else {
+        b->s->unmade++;
+        if (getenv("HONE_VERBOSE"))
+            print_message("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
+                          err.message);
+        if (!hone_status_is_reject(st)) {
+            b->s->wrong++;
+            print_error("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
+                        err.message);
+        }
+        free(trace);
+    }
+    hone_artifact_free(&a);
+}
+
+static void check_one(batch *b, unsigned k)
+{
+    const question *q = b->v[k].q;
+    char *path = hone_xasprintf("%s/result-%u", b->s->folder, k), *bytes;
+    size_t n, at = 0;
+    hone_error err;
+    if (hone_file_read(path, 1u << 30, &bytes, &n, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    for (unsigned i = 0; i < q->kernel.n_args; i++) {
+        const hone_arg *a = &q->kernel.args[i];
+        if (!a->is_output)
+            continue;
+        assert_true(at + bytes_of(a) <= n);
+        void *got = hone_xcalloc(bytes_of(a) + 1, 1); /* aligned */
+        memcpy(got, bytes + at, bytes_of(a));
+        hone_device__diff d =
+            hone_device__compare(a->elem, got, &q->expected[i], a->count, HONE_TOLERANCE);
+        b->s->worst = d.max_error > b->s->worst ? d.max_error : b->s->worst;
+        if (d.first_bad >= 0) {
+            char *why = hone_xasprintf(
+                "%s[%" PRId64 "] is %.9g, expected %.9g, which may move by %.3g "
+                "(%s data)",
+                a->name, d.first_bad, d.got, d.want, d.bound, hone_device__kind_name(q->kind));
+            complain(b, k, why);
+            free(why);
+            i = q->kernel.n_args;
+        }
+        free(got);
+        at += bytes_of(a);
+    }
+    free(bytes);
+    unlink(path);
+    free(path);
+}
+
+/* Runs the plan, and checks the results that came. */
+static void run_batch(batch *b)
+{
+    char *plan = hone_xasprintf("%s/plan", b->s->folder),
+         *said = hone_xasprintf("%s/said", b->s->folder);
+    char *text = hone_xasprintf("timeout 120 %s -L /usr/%s %s/runner %s >%s 2>&1",
+                                b->s->b->emulator, b->s->b->tools, b->s->folder, plan, said);
+    char *out;
+    size_t n;
+    hone_error err;
+    if (hone_file_write(plan, b->plan.s, b->plan.n, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    int rc = system(text);
+    if (hone_file_read(said, 1 << 20, &out, &n, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    unsigned done = 0;
+    for (const char *at = out; (at = strstr(at, "done ")); at++)
+        done++;
+    for (unsigned k = 0; k < done; k++)
+        check_one(b, k);
+    if (done < b->n) {
+        char *last = n ? out + n - (n < 200 ? n : 200) : out;
+        char *why = hone_xasprintf("the emulator ended with %d: %s", rc, last);
+        complain(b, done, why);
+        free(why);
+    }
+    free(out);
+    free(text);
+    free(said);
+    free(plan);
+}
+
+/* ---- kernels --------------------------------------------------------------------------------- */
+
+static void one_kernel(shop *s, const pair_kernel *kernel, uint64_t seed)
+{
+    static const hone_device__kind kinds[] = {HONE_DEVICE__FULL, HONE_DEVICE__EDGES,
+                                              HONE_DEVICE__SMALL};
+    hone_rng rng;
+    pair_shape sizes;
+    hone_program p = {0}, oracle = {0};
+    hone_error err = {0};
+    char what[512];
+    hone_rng_seed(&rng, seed);
+    if (!pair_shape_draw(kernel, &rng, (int64_t)number("HONE_WORK", 20000), false, &sizes, &p))
+        return;
+    pair_shape_print(kernel, "", &sizes, what, sizeof what);
+    hone_buf text = {0};
+    hone_program_print(&p, &text);
+    unsigned most = (unsigned)number("HONE_CANDIDATES", 1);
+    batch b = {.s = s, .what = what, .program = text.s, .kernel = kernel};
+    b.v = hone_xcalloc(most, sizeof *b.v);
+    hone_space *space = NULL;
+    hone_space_options o = {.target = &s->target, .threads = THREADS};
+    if (hone_oracle_make(&p, &oracle, &err) != HONE_OK ||
+        hone_space_new(&p, &o, &space, &err) != HONE_OK)
+        fail_msg("%s: %s", what, err.message);
+    question asked[HONE_LEN(kinds)];
+    bool answered[HONE_LEN(kinds)] = {false};
+    hone_sched sched = {0};
+    unsigned first = (unsigned)(seed % HONE_LEN(kinds));
+    for (unsigned k = 0; k < most; k++) {
+        unsigned at = (first + k) % HONE_LEN(kinds);
+        if (s->b->flushes && kinds[at] == HONE_DEVICE__EDGES)
+            at = (at + 1) % HONE_LEN(kinds);
+        if (!answered[at] && !ask(&asked[at], s, &p, &oracle, kinds[at], seed, &err))
+            fail_msg("%s: %s", what, err.message);
+        answered[at] = true;
+        make_one(&b, space, &asked[at], &rng, &sched);
+    }
+    if (b.n)
+        run_batch(&b);
+    for (unsigned k = 0; k < HONE_LEN(kinds); k++)
+        if (answered[k])
+            forget(&asked[k]);
+    for (unsigned k = 0; k < b.n; k++)
+        free(b.v[k].trace);
+    free(b.v);
+    hone_sched_fini(&sched);
+    hone_space_free(space);
+    hone_buf_free(&b.plan);
+    hone_buf_free(&text);
+    hone_program_fini(&oracle);
+    hone_program_fini(&p);
+}
+
+static void kernels_are_right_elsewhere(void **state)
+{
+    (void)state;
+    size_t n;
+    const char *text = hone_builtin_text(&n), *only = getenv("HONE_ONLY"),
+               *at = getenv("HONE_BOARD");
+    hone_kernel_list all = {0};
+    hone_error err = {0};
+    uint64_t share = number("HONE_SHARE", 8), wrong = 0, made = 0;
+    bool any = false;
+    if (hone_workload_list("builtin", text, n, &all, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    printf("%-14s %8s %8s %8s %8s\n", "board", "made", "unmade", "wrong", "worst");
+    for (size_t k = 0; k < HONE_LEN(boards); k++) {
+        shop s;
+        if ((at && strcmp(at, boards[k].name)) || !open_shop(&boards[k], &s))
+            continue;
+        for (uint32_t q = 0; q < all.n; q++) {
+            pair_kernel kernel = pair_kernel_of(&all.v[q], text);
+            if (only ? strcmp(only, kernel.name) == 0 : q % share == k % share)
+                one_kernel(&s, &kernel, hone_hash_mix(number("HONE_SEED", 1), q * 100 + k));
+        }
+        printf("%-14s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.3g\n", s.b->name, s.made, s.unmade,
+               s.wrong, s.worst);
+        fflush(stdout);
+        any = true;
+        wrong += s.wrong;
+        made += s.made;
+        close_shop(&s);
+    }
+    hone_kernel_list_free(&all);
+    assert_int_equal(wrong, 0);
+    assert_true(!any || made > 0);
+    if (!any)
+        skip();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(kernels_are_right_elsewhere)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
