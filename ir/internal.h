@@ -55,8 +55,9 @@ void hone_ir__lets(const hone_program *p, hone_stmt block, hone_ir__exprs *ret);
 
 /* ---- taps.c ---- */
 
-/* `load`, in the block's value, is of what `writer` computes, a select: the share of the block's
- * steps at which its condition holds and something is met. False: not known. */
+/* `load`, in the block's value, is of what `writer` computes, a select whose other arm reads
+ * nothing: the share of the block's steps at which its condition holds and something is met. False:
+ * not known. */
 bool hone_ir__live_share(const hone_program *p, hone_stmt block, hone_expr load, hone_stmt writer,
                          double *ret);
 /* A condition on a block's iterators, and whether it shall hold or not. */

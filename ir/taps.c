@@ -166,7 +166,7 @@ bool hone_ir__live_share(const hone_program *p, hone_stmt block, hone_expr load,
     unsigned n = 0;
     uint32_t seen = 0;
     *ret = 1;
-    if (hone_expr_op(p, value) != HONE_OP_SELECT ||
+    if (hone_expr_op(p, value) != HONE_OP_SELECT || hone_has_load(p, hone_expr_arg(p, value, 2)) ||
         !split(p, hone_expr_arg(p, value, 0), conds, &n))
         return false;
     for (unsigned k = 0; k < n; k++) { /* about one index each */

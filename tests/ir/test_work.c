@@ -59,6 +59,10 @@ static void what_is_not_chosen(void **state)
             "M[i, j] = select(j < i, A[i, j] * 2, -inf)\nE[i, j] = exp(M[i, j])\n"
             "Y[i] = sum(j < 6) E[i, j]",
             8 * 6 * 3, 8 + 8);
+    /* padding may stand first too: its six steps are not those that are done */
+    ops_are("input X: f32[8]\ninput W: f32[8]\noutput C: f32[1]\n"
+            "P[x] = select(x < 6, 0, X[x])\nC[i] = sum(k < 8) P[k] * W[k]",
+            2 * 8, 2);
     /* where what is padded is masked too, nobody counts the taps that meet something */
     ops_are("input A: f32[8]\ninput W: f32[3]\noutput Y: f32[8]\ntemp P: f32[10]\n"
             "M[i] = select(i < 4, A[i], 0)\nP[x] = select(1 <= x and x < 9, M[x - 1], 0)\n"
