@@ -23,7 +23,7 @@ report() {
 files=$(git ls-files --cached --others --exclude-standard 2>/dev/null)
 [ -n "$files" ] || files=$(find . -type f -not -path './.git/*' -not -path './build/*' | sed 's|^\./||')
 mapfile -t all < <(while read -r f; do [ -f "$f" ] && echo "$f"; done <<<"$files")
-mapfile -t text < <(printf '%s\n' "${all[@]}" | grep -vE '^tests/fuzz/corpus/|\.(model|db)$')
+mapfile -t text < <(printf '%s\n' "${all[@]}" | grep -vE '^tests/fuzz/corpus/|\.(model|db|gz)$')
 mapfile -t code < <(printf '%s\n' "${all[@]}" | grep '\.[ch]$')
 mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -v '^tests/')
 [ "${#code[@]}" -gt 100 ] || fail "only ${#code[@]} C files found: is this the source folder?"
