@@ -80,7 +80,7 @@ add_executable(farm_load ${CMAKE_SOURCE_DIR}/tests/farm/load.c)
 target_link_libraries(farm_load PRIVATE ${HONE_ALL_ROOMS})
 target_compile_options(farm_load PRIVATE -Wno-missing-prototypes -Wno-conversion)
 add_test(NAME farm.load COMMAND farm_load --devices 20 --builders 2 --jobs 4 --trials 40)
-add_test(NAME farm.shares COMMAND farm_load --shares --seconds 8)
+add_test(NAME farm.shares COMMAND farm_load --shares --seconds 8 --quantum-ms 200)
 set_tests_properties(farm.load farm.shares PROPERTIES TIMEOUT 300 RUN_SERIAL TRUE)
 
 # A service for an hour; 20 s of it in the suite.

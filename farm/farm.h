@@ -187,6 +187,7 @@ typedef struct hone_farm_job_row {
     /* Not stored, for who reads: */
     hone_farm_reason wait;
     uint32_t open, in_flight; /* units */
+    uint32_t waiting;         /* of the open ones: measurements, which wait for a device */
 } hone_farm_job_row;
 
 typedef struct hone_farm_worker_row {

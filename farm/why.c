@@ -148,6 +148,7 @@ void hone_farm_each_row(const hone_farm *f, unsigned kinds, hone_farm_row_fn fn,
         hone_farm_row row = {.kind = HONE_FARM_ROW_JOB, .job = j->row};
         row.job.wait = why(f, j);
         row.job.open = j->n_open[BUILD] + j->n_open[MEASURE];
+        row.job.waiting = j->n_open[MEASURE];
         row.job.in_flight = j->in_flight;
         tell(&r, &row);
     }

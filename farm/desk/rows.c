@@ -136,8 +136,9 @@ json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool
     json_object_set_new(j, "because", reason_json(r->why));
     json_object_set_new(j, "device_s", json_real(seconds(r->spent_ns)));
     json_object_set_new(j, "units",
-                        json_pack("{s:I, s:I, s:I}", "done", (json_int_t)r->done, "open",
-                                  (json_int_t)r->open, "in_flight", (json_int_t)r->in_flight));
+                        json_pack("{s:I, s:I, s:I, s:I}", "done", (json_int_t)r->done, "open",
+                                  (json_int_t)r->open, "waiting", (json_int_t)r->waiting,
+                                  "in_flight", (json_int_t)r->in_flight));
     if (r->filter[0])
         json_object_set_new(j, "filter", hone_json_string(r->filter));
     if (live)

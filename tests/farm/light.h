@@ -525,6 +525,8 @@ static hone_status light_query(const hone_desk_query *q, const char *db, json_t 
     return HONE_OK;
 }
 
+static int64_t light_quantum_ms; /* how long a device stays with a job; 0: as ever */
+
 /* The service of this file; its exit code is a hone_status. fault: HONE_FAULT, or NULL. */
 static inline pid_t light_service(const char *endpoint, const char *db, const char *fault)
 {
@@ -544,6 +546,8 @@ static inline pid_t light_service(const char *endpoint, const char *db, const ch
                               .query = light_of_queries ? light_query : NULL,
                               .stop = light_stop};
     hone_farm_limits_init(&o.limits);
+    if (light_quantum_ms)
+        o.limits.quantum_ms = light_quantum_ms;
     hone_status st = hone_service_run(&o, &err);
     if (st != HONE_OK)
         fprintf(stderr, "service: %s\n", err.message);
