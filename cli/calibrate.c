@@ -30,6 +30,12 @@ static void on_turn(void *ctx)
         w->o->on_turn(w->o->ctx);
 }
 
+static bool coming(void *ctx, unsigned role)
+{
+    const watch *w = ctx;
+    return cli_local_coming(w->o->local, role);
+}
+
 static void on_probe(void *ctx, hone_probe_id next)
 {
     const watch *w = ctx;
@@ -86,6 +92,7 @@ hone_status cli_calibrate_now(const cli_calibrate_options *o, cli_calibration *r
                                         .target = o->target,
                                         .threads = o->threads,
                                         .patience_ns = o->patience_ns,
+                                        .coming = coming,
                                         .stop = stop,
                                         .on_turn = on_turn,
                                         .on_probe = on_probe,
@@ -300,6 +307,7 @@ static int run(int argc, char **argv, const cli_command *self)
     if (st == HONE_OK)
         st = cli_calibrate_now(&(cli_calibrate_options){.db = db,
                                                         .pool = u.pool,
+                                                        .local = u.local,
                                                         .target = &target,
                                                         .threads = (int32_t)threads,
                                                         .stop = cli_stopped,

@@ -12,6 +12,7 @@ typedef struct cli_calibrate_options {
     const hone_target *target;
     int32_t threads;
     int64_t patience_ns; /* for a worker to come; 0: 10 s */
+    cli_local *local;    /* those that may be on their way; NULL: none are */
     bool (*stop)(void *ctx);
     void (*on_turn)(void *ctx); /* or NULL */
     void *ctx;

@@ -157,6 +157,8 @@ const char *cli_local_endpoint(const cli_local *l);
 /* Starts again what has died or does not answer, at most a few times. To be called between turns of
  * the pool that they serve. */
 void cli_local_mind(cli_local *l, const hone_pool *pool);
+/* Is one of this role on its way: started not long ago, and not seen yet? l: a cli_local. */
+bool cli_local_coming(void *l, unsigned role);
 void cli_local_stop(cli_local *l);
 
 /* The first SIGINT, SIGTERM or SIGHUP asks the command to stop, a second one ends the process.

@@ -217,6 +217,18 @@ void cli_local_mind(cli_local *l, const hone_pool *pool)
     }
 }
 
+bool cli_local_coming(void *l, unsigned role)
+{
+    const cli_local *all = l;
+    for (unsigned k = 0; all && k < all->n; k++) {
+        const local_worker *w = &all->workers[k];
+        bool does = strcmp(w->role, "run") == 0 ? role == HONE_ROLE_RUN : role == HONE_ROLE_BUILD;
+        if (does && w->pid > 0 && !w->seen_ns && hone_clock_ns() - w->start_ns <= START_NS)
+            return true;
+    }
+    return false;
+}
+
 void cli_local_stop(cli_local *l)
 {
     if (!l)

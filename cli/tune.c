@@ -286,6 +286,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                                   .target = &target,
                                                   .threads = (int32_t)threads,
                                                   .patience_ns = INT64_C(2) * 1000000000,
+                                                  .local = u.local,
                                                   .stop = is_over,
                                                   .on_turn = on_turn,
                                                   .ctx = &u},
@@ -301,7 +302,9 @@ static int run(int argc, char **argv, const cli_command *self)
                               .on_turn = on_turn,
                               .on_peer = on_peer,
                               .on_action = on_action,
-                              .ctx = &u};
+                              .ctx = &u,
+                              .coming = cli_local_coming,
+                              .workers = u.local};
         int64_t start = hone_clock_ns();
         u.deadline_ns = seconds ? start + seconds * 1000000000 : 0;
         hone_session_options each = {.program = &kernel.program,

@@ -23,9 +23,16 @@ static uint32_t in_hand(void *ctx, unsigned role)
     return n;
 }
 
+static bool coming(void *ctx, unsigned role)
+{
+    const hone_driver *d = ctx;
+    return d->coming && d->coming(d->workers, role);
+}
+
 hone_session_port hone_driver_port(hone_driver *d)
 {
-    return (hone_session_port){.ctx = d, .new_id = new_id, .able = able, .in_hand = in_hand};
+    return (hone_session_port){
+        .ctx = d, .new_id = new_id, .able = able, .in_hand = in_hand, .coming = coming};
 }
 
 static void act(hone_driver *d, unsigned k, const hone_session_action *a)

@@ -87,11 +87,17 @@ static bool is_able(const session *s, unsigned role)
     return s->o.port.able(s->o.port.ctx, role, target) > 0;
 }
 
-/* Somebody must be there to build and to measure, within 10 s; at the very end, now. */
+static bool is_awaited(const session *s, unsigned role)
+{
+    return s->o.port.coming && s->o.port.coming(s->o.port.ctx, role);
+}
+
+/* Somebody must be there to build and to measure, within 10 s or when those who are on their way
+ * have come; at the very end, now. */
 static void watch_workers(session *s, bool out_of_time)
 {
     bool builders = is_able(s, HONE_ROLE_BUILD), devices = is_able(s, HONE_ROLE_RUN);
-    if (builders && devices)
+    if ((builders || is_awaited(s, HONE_ROLE_BUILD)) && (devices || is_awaited(s, HONE_ROLE_RUN)))
         s->manned_ns = s->now_ns;
     bool patient =
         s->now_ns - s->manned_ns < WAIT_FOR_WORKERS_NS && !(out_of_time && s->phase == WAITING);

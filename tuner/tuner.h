@@ -41,6 +41,9 @@ typedef struct hone_session_port {
     hone_status (*write)(void *ctx, hone_session_write_fn fn, void *fn_ctx, hone_error *err);
     hone_status (*store)(void *ctx, const hone_db_record *r, const hone_db_sample *samples,
                          uint32_t n, const hone_db_session *row, hone_error *err);
+    /* Is one of this role on its way: started, and not there yet? It is waited for as long as it
+     * is. NULL: none ever is. */
+    bool (*coming)(void *ctx, unsigned role);
 } hone_session_port;
 
 /* Texts, program, target, rules, intrinsics and the database must outlive the session. */
@@ -201,6 +204,8 @@ typedef struct hone_driver {
     void *ctx;
     /* Further sessions may come: not over, though all are done. NULL: none will. */
     bool (*more)(void *ctx);
+    bool (*coming)(void *workers, unsigned role); /* as of hone_session_port; NULL: none ever is */
+    void *workers;
     int64_t step_ns;               /* out: spent inside of sessions, which is search and log */
     hone_session *const *sessions; /* set by hone_drive */
     unsigned n;

@@ -55,6 +55,7 @@ struct fake_pool {
     uint64_t ids;
     unsigned builders, devices; /* present */
     bool can_run;               /* whether those are of the target */
+    unsigned coming;            /* roles of which one is on its way */
     HONE_VEC(fake_job) jobs;    /* in the order they were handed out */
     fake_user user[FAKE_USERS];
     fake_hook hook;
@@ -86,6 +87,11 @@ static uint32_t fake_able(void *ctx, unsigned role, const char *target)
 {
     const fake_pool *f = ctx;
     return role == HONE_ROLE_BUILD ? f->builders : target && !f->can_run ? 0 : f->devices;
+}
+
+static bool fake_coming(void *ctx, unsigned role)
+{
+    return (((const fake_pool *)ctx)->coming & role) != 0;
 }
 
 static uint32_t fake_in_hand(void *ctx, unsigned role)
@@ -151,7 +157,7 @@ static inline fake_user *fake_start(fake_pool *f, unsigned k, const fake_want *w
         .libraries = w->libraries,
         .n_libraries = w->n_libraries,
         .exclusive = w->exclusive,
-        .port = {f, fake_new_id, fake_able, fake_in_hand, w->write, w->store}};
+        .port = {f, fake_new_id, fake_able, fake_in_hand, w->write, w->store, fake_coming}};
     if (hone_session_new(&o, f->now_ns, &u->session, &err) != HONE_OK)
         fail_msg("%s", err.message);
     u->r = hone_session_get_result(u->session);

@@ -135,6 +135,32 @@ static void nobody_comes(void **state)
     }
 }
 
+/* Who was started is waited for until it is there, or can not be any more. */
+static void somebody_is_on_its_way(void **state)
+{
+    (void)state;
+    for (int comes = 0; comes < 2; comes++) {
+        fake_pool f;
+        fake_open(&f);
+        f.devices = 0;
+        f.coming = HONE_ROLE_RUN;
+        fake_user *u = fake_start(&f, 0, &(fake_want){.trials = 4});
+        fake_pass(&f, 12000);
+        assert_false(u->r->done);
+        f.coming = 0;
+        f.devices = (unsigned)comes;
+        fake_pass(&f, 9900);
+        assert_false(u->r->done);
+        if (comes)
+            fake_work(&f);
+        else
+            fake_pass(&f, 200);
+        assert_true(u->r->done);
+        assert_int_equal(u->r->status, comes ? HONE_OK : HONE_E_PEER);
+        fake_close(&f);
+    }
+}
+
 /* They have ten seconds to come back; what was measured is kept. */
 static void all_go(void **state)
 {
@@ -195,6 +221,7 @@ int main(void)
         cmocka_unit_test(the_time_is_over),
         cmocka_unit_test(time_is_kept_for_the_final_race),
         cmocka_unit_test(nobody_comes),
+        cmocka_unit_test(somebody_is_on_its_way),
         cmocka_unit_test(all_go),
         cmocka_unit_test(nobody_answers),
         cmocka_unit_test(exclusive_means_one_kind_at_a_time),

@@ -56,7 +56,9 @@ typedef struct hone_calibrate_options {
     const hone_target *target;
     int32_t threads;
     int64_t patience_ns; /* for a worker to come, at any time; 0: 10 s */
-    /* Looked at ten times a second and more; true ends it. May be NULL, as the others. */
+    /* Is one of this role on its way: started, and not there yet? It is waited for all the same. */
+    bool (*coming)(void *ctx, unsigned role);
+    /* Looked at ten times a second and more; true ends it. May be NULL, as all of these. */
     bool (*stop)(void *ctx);
     void (*on_turn)(void *ctx);
     void (*on_probe)(void *ctx, hone_probe_id next); /* about to be made */

@@ -42,7 +42,8 @@ static hone_status await(running *r, uint64_t id, unsigned role, hone_pool_event
         if (r->o->on_turn)
             r->o->on_turn(r->o->ctx);
         int64_t now = hone_clock_ns();
-        if (hone_pool_able(pool, role, role == HONE_ROLE_RUN ? r->target : NULL))
+        if (hone_pool_able(pool, role, role == HONE_ROLE_RUN ? r->target : NULL) ||
+            (r->o->coming && r->o->coming(r->o->ctx, role)))
             r->heard_ns = now;
         hone_status st = HONE_OK;
         if (stopped(r))
