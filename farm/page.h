@@ -16,6 +16,8 @@ typedef struct hone_page hone_page;
 typedef struct hone_page_options {
     const char *listen;     /* HOST:PORT, [HOST]:PORT; port 0: any that is free */
     const char *token_file; /* a line of 16 to 256 printable characters; NULL: none */
+    unsigned idle_s;        /* a connection may say nothing for so long; 0: 5 */
+    unsigned life_s;        /* and may last so long, however busy; 0: 15 */
 } hone_page_options;
 
 /* HONE_E_INPUT: no such address, no token where one is needed, or no token in the file;

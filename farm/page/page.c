@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #define MAX_CONNECTIONS 64
-#define MAX_OF_ONE 16                /* connections of one address */
-#define IDLE_S 5                     /* without a byte */
-#define LIFE_NS INT64_C(15000000000) /* of a connection, however busy */
-#define MEMORY (32 << 10)            /* of a connection: what its headers may take */
+#define MAX_OF_ONE 16     /* connections of one address */
+#define IDLE_S 5          /* without a byte */
+#define LIFE_S 15         /* of a connection, however busy */
+#define MEMORY (32 << 10) /* of a connection: what its headers may take */
 #define TOKEN_MIN 16
 #define TOKEN_MAX 256
 
@@ -21,7 +21,8 @@ typedef struct visit {
 
 struct hone_page {
     struct MHD_Daemon *daemon;
-    unsigned port;
+    unsigned port, idle_s;
+    int64_t life_ns;
     bool loopback;
     char token[TOKEN_MAX + 1]; /* "": none */
     char *frame;
@@ -158,7 +159,7 @@ static void end_long_visits(hone_page *p)
     int64_t now = hone_clock_ns();
     for (unsigned k = 0; k < MAX_CONNECTIONS; k++) {
         const visit *v = &p->visits[k];
-        if (!v->connection || now - v->since_ns < LIFE_NS)
+        if (!v->connection || now - v->since_ns < p->life_ns)
             continue;
         const union MHD_ConnectionInfo *i =
             MHD_get_connection_info(v->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -212,7 +213,7 @@ static hone_status serve(hone_page *p, const hone_page__address *a, const char *
     p->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL, on_request, p,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, MAX_OF_ONE, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, MAX_OF_ONE, MHD_OPTION_CONNECTION_TIMEOUT, p->idle_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, p, MHD_OPTION_END);
     if (p->daemon)
@@ -232,6 +233,8 @@ hone_status hone_page_start(const hone_page_options *o, hone_page **ret, hone_er
             "at %.100s others can reach the page: give --http-token-file, or 127.0.0.1", o->listen);
     hone_page *p = hone_xcalloc(1, sizeof *p);
     p->loopback = a.loopback;
+    p->idle_s = o->idle_s ? o->idle_s : IDLE_S;
+    p->life_ns = (o->life_s ? o->life_s : LIFE_S) * INT64_C(1000000000);
     hone_status st = o->token_file ? read_token(p, o->token_file, err) : HONE_OK;
     p->frame = hone_page__frame(&p->frame_n);
     pthread_mutex_init(&p->lock, NULL);
