@@ -120,7 +120,7 @@ static int close_rig(rig *r)
     hone_pool_free(r->pool); /* NULL: it used another's */
     hone_db_close(r->db);
     hone_program_fini(&r->program);
-    for (int k = 0; k < 800; k++) {
+    for (int k = 0; k < 12000; k++) { /* two minutes, on however busy a machine */
         if (waitpid(r->worker, &st, WNOHANG) == r->worker)
             return WIFEXITED(st) ? WEXITSTATUS(st) : 1000;
         usleep(10000);

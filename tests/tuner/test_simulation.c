@@ -3,7 +3,7 @@
  * answers come late and times drift. Whatever happens, the log holds no rejection of a kernel that
  * is right, and no kernel wins that was found wrong or that is much slower than another one.
  *
- * HONE_SEEDS is the number of worlds (60), HONE_SEED the first (1). */
+ * HONE_SEEDS is the number of worlds (30), HONE_SEED the first (1). */
 #include "tests/tuner/fake_pool.h"
 
 #define DEVICES 2
@@ -337,7 +337,7 @@ static void no_false_conviction_and_no_wrong_winner(void **state)
 {
     (void)state;
     tally t = {0};
-    uint64_t first = number("HONE_SEED", 1), n = number("HONE_SEEDS", 60);
+    uint64_t first = number("HONE_SEED", 1), n = number("HONE_SEEDS", 30);
     for (uint64_t seed = first; seed < first + n; seed++)
         live(seed, &t);
     print_message("%" PRIu64 " worlds, %" PRIu64 " sessions, %" PRIu64 " ended by trouble; %" PRIu64

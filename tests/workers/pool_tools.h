@@ -14,8 +14,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define WAIT_MS 8000   /* longer than anything here takes, even under a sanitizer */
-#define AWAIT_MS 60000 /* for what is certain to come, on however busy a machine */
+#define AWAIT_MS 120000 /* for what is certain to come, on however busy a machine */
 
 /* ---- tools ---------------------------------------------------------------------------------- */
 
@@ -129,7 +128,7 @@ static inline void open_gate(child *c)
 static inline int join(child *c)
 {
     int st;
-    for (int i = 0; i < WAIT_MS / 10; i++) {
+    for (int i = 0; i < AWAIT_MS / 10; i++) {
         if (waitpid(c->pid, &st, WNOHANG) == c->pid) {
             close(c->gate);
             return WIFSIGNALED(st) ? 1000 + WTERMSIG(st) : WEXITSTATUS(st);
@@ -188,11 +187,21 @@ static inline hone_pool_event await(hone_pool *p, hone_pool_event_kind kind)
     return e;
 }
 
-/* Waits until a job of this role would be sent at once. */
+/* Waits until so many jobs of this role would be sent at once. Nothing may happen meanwhile. */
+static inline void await_credits(hone_pool *p, unsigned role, uint32_t n)
+{
+    hone_pool_event e;
+    for (int i = 0; i < AWAIT_MS / 10 && hone_pool_credit(p, role) < n; i++) {
+        hone_pool_next(p, 10, &e);
+        assert_true(e.kind == HONE_POOL_NOTHING || e.kind == HONE_POOL_PEER_JOINED);
+    }
+    assert_int_equal(hone_pool_credit(p, role), n);
+}
+
 static inline void await_credit(hone_pool *p, unsigned role)
 {
     hone_pool_event e;
-    for (int i = 0; i < WAIT_MS / 10 && hone_pool_credit(p, role) == 0; i++)
+    for (int i = 0; i < AWAIT_MS / 10 && hone_pool_credit(p, role) == 0; i++)
         hone_pool_next(p, 10, &e);
     assert_true(hone_pool_credit(p, role) > 0);
 }
@@ -295,7 +304,7 @@ static inline void raw_say(raw *r, hone_wire *m)
 static inline void raw_receive(raw *r, hone_pool *p)
 {
     hone_pool_event e;
-    int64_t until = hone_clock_ns() + WAIT_MS * INT64_C(1000000);
+    int64_t until = hone_clock_ns() + AWAIT_MS * INT64_C(1000000);
     while (zmq_msg_recv(&r->message, r->sock, ZMQ_DONTWAIT) < 0) {
         if (hone_clock_ns() > until)
             fail_msg("no message came");

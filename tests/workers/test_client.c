@@ -75,23 +75,23 @@ static void asks_and_is_answered(void **state)
     pid_t pid = start_service(&open_to_clients, endpoint);
     setenv("HONE_SERVICE", endpoint, 1);
     hone_client *c = open_client(&(hone_client_options){0});
-    assert_int_equal(hone_client_ask(c, "a", 1, WAIT_MS, &got, &more, &err), HONE_OK);
+    assert_int_equal(hone_client_ask(c, "a", 1, AWAIT_MS, &got, &more, &err), HONE_OK);
     assert_non_null(memmem(got.s, got.n, "/15: a", 6)); /* at ipc it is ours: all roles */
     assert_false(more);
-    assert_int_equal(hone_client_next(c, WAIT_MS, &got, &more, &err), HONE_E_NOTFOUND);
+    assert_int_equal(hone_client_next(c, AWAIT_MS, &got, &more, &err), HONE_E_NOTFOUND);
     for (int i = 0; i < 3; i++) {
-        hone_status s = i ? hone_client_next(c, WAIT_MS, &got, &more, &err)
-                          : hone_client_ask(c, "three", 5, WAIT_MS, &got, &more, &err);
+        hone_status s = i ? hone_client_next(c, AWAIT_MS, &got, &more, &err)
+                          : hone_client_ask(c, "three", 5, AWAIT_MS, &got, &more, &err);
         assert_int_equal(s, HONE_OK);
         assert_int_equal(more, i < 2);
     }
     assert_int_equal(hone_client_ask(c, "mute", 4, 50, &got, &more, &err), HONE_E_TIMEOUT);
-    assert_int_equal(hone_client_ask(c, "b", 1, WAIT_MS, &got, &more, &err), HONE_OK);
+    assert_int_equal(hone_client_ask(c, "b", 1, AWAIT_MS, &got, &more, &err), HONE_OK);
     assert_non_null(memmem(got.s, got.n, "/15: b", 6));
     char *big = hone_xcalloc(1, HONE_MAX_SAY_BYTES + 1);
-    assert_int_equal(hone_client_ask(c, big, HONE_MAX_SAY_BYTES, WAIT_MS, &got, NULL, &err),
+    assert_int_equal(hone_client_ask(c, big, HONE_MAX_SAY_BYTES, AWAIT_MS, &got, NULL, &err),
                      HONE_OK);
-    assert_int_equal(hone_client_ask(c, big, HONE_MAX_SAY_BYTES + 1, WAIT_MS, &got, NULL, &err),
+    assert_int_equal(hone_client_ask(c, big, HONE_MAX_SAY_BYTES + 1, AWAIT_MS, &got, NULL, &err),
                      HONE_E_LIMIT);
     free(big);
     hone_client_close(c);
@@ -111,7 +111,7 @@ static void outlives_the_service(void **state)
     assert_int_equal(hone_client_ask(c, "mute", 4, 50, &got, NULL, &err), HONE_E_TIMEOUT);
     end_service(pid);
     pid = start_service(&open_to_clients, endpoint);
-    assert_int_equal(hone_client_ask(c, "again", 5, WAIT_MS, &got, NULL, &err), HONE_OK);
+    assert_int_equal(hone_client_ask(c, "again", 5, AWAIT_MS, &got, NULL, &err), HONE_OK);
     assert_non_null(memmem(got.s, got.n, ": again", 7));
     assert_int_equal(hone_client_ask(c, "die", 3, 200, &got, NULL, &err), HONE_E_TIMEOUT);
     waitpid(pid, NULL, 0);
@@ -175,7 +175,7 @@ static void keys_say_who(void **state)
         start_service(&(hone_pool_options){.key_file = ck, .allow_file = ca, .clients = true}, at);
     hone_client_options o = {.service = at, .key_file = uk, .allow_file = ua};
     c = open_client(&o);
-    assert_int_equal(hone_client_ask(c, "x", 1, WAIT_MS, &got, NULL, &err), HONE_OK);
+    assert_int_equal(hone_client_ask(c, "x", 1, AWAIT_MS, &got, NULL, &err), HONE_OK);
     assert_non_null(memmem(got.s, got.n, "/1: x", 5));
     assert_memory_equal(got.s, "ann", 3);
     hone_client_close(c);

@@ -57,10 +57,12 @@ static void works(hone_nursery *n)
     assert_status(run_job(n, &job, &r, &err), HONE_OK, &err);
 }
 
+#define AWAIT_MS 120000 /* for what is certain to come, on however busy a machine */
+
 /* True once the process is gone or a zombie; reaps it when it has become our child. */
 static bool ends(pid_t pid)
 {
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < AWAIT_MS / 2; i++) {
         waitpid(pid, NULL, WNOHANG);
         if (kill(pid, 0) != 0)
             return true;
@@ -72,7 +74,7 @@ static bool ends(pid_t pid)
 /* The measuring child of a nursery, waited for. */
 static pid_t child_of(pid_t nursery)
 {
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < AWAIT_MS / 2; i++) {
         DIR *d = opendir("/proc");
         pid_t found = 0;
         for (struct dirent *e; d && !found && (e = readdir(d));) {
@@ -115,9 +117,9 @@ static void result_can_be_waited_for(void **state)
     struct pollfd p = {.fd = hone_nursery_fd(n), .events = POLLIN};
     assert_int_equal(poll(&p, 1, 0), 0);
     assert_status(hone_nursery_send(n, &job, &err), HONE_OK, &err);
-    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_int_equal(poll(&p, 1, AWAIT_MS), 1);
     assert_true(hone_nursery_timing(n)); /* said once, when the check is over */
-    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_int_equal(poll(&p, 1, AWAIT_MS), 1);
     assert_false(hone_nursery_timing(n));
     assert_status(hone_nursery_receive(n, &r, &err), HONE_OK, &err);
     assert_int_equal(poll(&p, 1, 0), 0);
@@ -152,7 +154,7 @@ static void killed_nursery_is_reported_and_replaced(void **state)
     works(n);
     kill(hone_device__nursery_pid(n), SIGKILL);
     struct pollfd p = {.fd = hone_nursery_fd(n), .events = POLLIN};
-    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_int_equal(poll(&p, 1, AWAIT_MS), 1);
     assert_status(run_job(n, &job, &r, &err), HONE_E_PEER, &err);
     assert_status(hone_nursery_receive(n, &r, &err), HONE_E_PEER, &err);
     hone_nursery_stop(n);
@@ -201,24 +203,35 @@ static void killed_child_is_nobodys_fault(void **state)
     hone_nursery_stop(n);
 }
 
+/* An endless kernel that is stopped from outside, and perhaps goes on after that. It may have been
+ * too late for that on a busy machine: then its time is up by its own fault. */
+static hone_status stopped(hone_nursery *n, bool goes_on, hone_error *err)
+{
+    hone_measure_result r;
+    hone_measure_job job = plain_job(&endless, &right);
+    job.check_ms = 2500;
+    assert_status(hone_nursery_send(n, &job, err), HONE_OK, err);
+    pid_t child = child_of(hone_device__nursery_pid(n));
+    assert_true(child > 0);
+    kill(child, SIGSTOP);
+    if (goes_on) {
+        poll(NULL, 0, 50);
+        kill(child, SIGCONT);
+    }
+    return hone_nursery_receive(n, &r, err);
+}
+
 static void stopped_child_is_not_late_by_its_own_fault(void **state)
 {
     (void)state;
     hone_nursery *n = started(SANDBOX);
-    hone_measure_result r;
-    hone_error err;
     works(n);
     for (int goes_on = 0; goes_on < 2; goes_on++) {
-        hone_measure_job job = plain_job(&endless, &right);
-        job.check_ms = 2500;
-        assert_status(hone_nursery_send(n, &job, &err), HONE_OK, &err);
-        pid_t child = child_of(hone_device__nursery_pid(n));
-        kill(child, SIGSTOP);
-        if (goes_on) {
-            poll(NULL, 0, 50);
-            kill(child, SIGCONT);
-        }
-        assert_status(hone_nursery_receive(n, &r, &err), HONE_E_TIMEOUT, &err);
+        hone_error err = {0};
+        hone_status s = HONE_REJECT_RUN_TIMEOUT;
+        for (int tries = 0; tries < 10 && s == HONE_REJECT_RUN_TIMEOUT; tries++)
+            s = stopped(n, goes_on, &err);
+        assert_status(s, HONE_E_TIMEOUT, &err);
         assert_says(&err, "stopped from outside");
     }
     works(n);
@@ -283,9 +296,9 @@ static void cancelled_job_ends_and_the_nursery_goes_on(void **state)
     hone_measure_job job = plain_job(&right, &right);
     struct pollfd p = {.fd = hone_nursery_fd(n), .events = POLLIN};
     assert_status(hone_nursery_send(n, &job, &err), HONE_OK, &err);
-    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_int_equal(poll(&p, 1, AWAIT_MS), 1);
     assert_true(hone_nursery_timing(n));
-    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_int_equal(poll(&p, 1, AWAIT_MS), 1);
     hone_nursery_cancel(n);
     assert_status(hone_nursery_receive(n, &r, &err), HONE_OK, &err);
     works(n);
@@ -310,7 +323,7 @@ static void they_go_first_for_want_of_memory(void **state)
     (void)state;
     hone_nursery *n = measuring_for_ever();
     pid_t nursery = hone_device__nursery_pid(n), child = child_of(nursery);
-    for (int i = 0; i < 2000 && oom_score(child) != 1000; i++)
+    for (int i = 0; i < AWAIT_MS / 2 && oom_score(child) != 1000; i++)
         poll(NULL, 0, 2); /* it is on its way */
     assert_int_equal(oom_score(child), 1000);
     assert_int_equal(oom_score(nursery), 900);

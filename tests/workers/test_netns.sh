@@ -42,11 +42,11 @@ set +e
 bad=0
 fail() { echo "FAILED: $*"; bad=1; }
 at=tcp://10.77.0.1:7177
-ip netns exec "$a" "$program" coordinator $at coordinator.key coordinator.allow 40 >out 2>log &
+ip netns exec "$a" "$program" coordinator $at coordinator.key coordinator.allow 600 >out 2>log &
 coordinator=$!
 await() # TEXT FILE: until it is there
 {
-    for _ in $(seq 150); do
+    for _ in $(seq 1800); do
         grep -q -- "$1" "$2" && return 0
         sleep 0.1
     done
@@ -55,7 +55,7 @@ await() # TEXT FILE: until it is there
 await listening out
 
 # 1. Strangers first, so that the job is still there for whoever gets in.
-ip netns exec "$b" "$program" worker $at stranger.key board.allow 20 >stranger.out 2>&1
+ip netns exec "$b" "$program" worker $at stranger.key board.allow 180 >stranger.out 2>&1
 [ $? -eq 1 ] || fail "the stranger did not end with exit code 1"
 grep -q "E_DENIED .*does not list this side's public key" stranger.out || fail "the stranger was not told"
 await "refused 10.77.0.2 with public key .*not in the allow file" log
@@ -63,7 +63,7 @@ stranger=$(sed -n 's/^public-key = //p' stranger.key)
 grep -qF -- "$stranger" log || fail "the log does not name the stranger's key"
 
 # 2. No key: hone itself refuses to try, and a side that tries all the same gets nowhere.
-ip netns exec "$b" "$program" worker $at - - 20 >nokey.out 2>&1
+ip netns exec "$b" "$program" worker $at - - 180 >nokey.out 2>&1
 [ $? -eq 2 ] || fail "the worker without a key did not end with exit code 2"
 grep -q "hone keygen" nokey.out || fail "no remedy for a missing key"
 ip netns exec "$b" "$program" plain $at 3 >plain.out 2>&1 && fail "a side without CURVE was answered"
@@ -71,7 +71,7 @@ await "side without keys.* (latest connection from 10.77.0.2)" log
 grep -q "built:" out && fail "a job went to a stranger"
 
 # 3. The listed key.
-ip netns exec "$b" "$program" worker $at board.key board.allow 30 >board.out 2>&1 &
+ip netns exec "$b" "$program" worker $at board.key board.allow 180 >board.out 2>&1 &
 board=$!
 await "event 1: board (build;" out
 await "built: OK over the network" out

@@ -45,11 +45,7 @@ static void jobs_come_back(void **state)
     e = await(p, HONE_POOL_BUILT);
     assert_memory_equal(e.artifact.bytes, "no trace", 8);
     hone_artifact_free(&e.artifact);
-    for (int i = 0; i < WAIT_MS / 10 && hone_pool_credit(p, HONE_ROLE_BUILD) < 2; i++) {
-        hone_pool_next(p, 10, &e); /* READY */
-        assert_int_equal(e.kind, HONE_POOL_NOTHING);
-    }
-    assert_int_equal(hone_pool_credit(p, HONE_ROLE_BUILD), 2);
+    await_credits(p, HONE_ROLE_BUILD, 2);
     assert_int_equal(hone_pool_credit(p, HONE_ROLE_RUN), 0);
     hone_pool_free(p);
     assert_int_equal(join(&w), HONE_OK); /* told GOODBYE */
@@ -60,16 +56,15 @@ static void killed_worker_gives_its_job_back(void **state)
     (void)state;
     hone_worker_options o = builder_at(endpoint);
     child a = start_worker(&o, false), b = start_worker(&o, true);
-    hone_pool *p = listening_pool(2000);
+    hone_pool *p = listening_pool(10 * AWAIT_MS); /* so that it is not by silence that it is lost */
     await(p, HONE_POOL_PEER_JOINED);
     await_credit(p, HONE_ROLE_BUILD);
     submit(p, 5, "sleep", NULL);
     hone_pool_event e;
     hone_pool_next(p, 0, &e);
-    int64_t start = hone_clock_ns();
     kill(a.pid, SIGKILL);
     e = await(p, HONE_POOL_PEER_LOST);
-    assert_true(hone_clock_ns() - start < INT64_C(1500000000)); /* sooner than by silence */
+    assert_null(strstr(e.text, "silent"));
     assert_false(e.left);
     e = await(p, HONE_POOL_BUILT);
     assert_int_equal(e.id, 5);
@@ -99,8 +94,10 @@ static void silent_worker_is_lost_and_registers_again(void **state)
     assert_non_null(strstr(e.text, "silent"));
     kill(w.pid, SIGCONT);
     await(p, HONE_POOL_PEER_JOINED); /* its PING was answered by WHO */
-    submit(p, 1, "ok", NULL);
-    e = await(p, HONE_POOL_BUILT);
+    do { /* on a busy machine it may be silent for half a second once more */
+        submit(p, 1, "ok", NULL);
+        e = await(p, HONE_POOL_BUILT);
+    } while (e.status == HONE_E_PEER && strstr(e.error.message, "silent"));
     assert_int_equal(e.status, HONE_OK);
     hone_artifact_free(&e.artifact);
     hone_pool_free(p);
@@ -154,6 +151,7 @@ static void two_workers_share(void **state)
     hone_pool *p = listening_pool(0);
     await(p, HONE_POOL_PEER_JOINED);
     await(p, HONE_POOL_PEER_JOINED);
+    await_credits(p, HONE_ROLE_BUILD, 4); /* two of each: so two jobs at least go to each */
     for (uint64_t i = 0; i < 12; i++)
         submit(p, i, "pid", NULL);
     bool seen[12] = {false};

@@ -46,11 +46,7 @@ static void builds(void **state)
     assert_int_equal(e.status, HONE_OK);
     assert_string_equal(e.device, host);
     hone_artifact_free(&e.artifact);
-    for (int i = 0; i < WAIT_MS / 10 && hone_pool_credit(p, HONE_ROLE_BUILD) < 2; i++) {
-        hone_pool_next(p, 10, &e);
-        assert_int_equal(e.kind, HONE_POOL_NOTHING);
-    }
-    assert_int_equal(hone_pool_credit(p, HONE_ROLE_BUILD), 2);
+    await_credits(p, HONE_ROLE_BUILD, 2);
     assert_int_equal(hone_pool_peers(p, HONE_ROLE_BUILD), 1);
     hone_pool_free(p);
     assert_int_equal(join(&w), HONE_OK);

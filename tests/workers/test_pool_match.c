@@ -142,6 +142,7 @@ static void calls_go_where_their_library_is(void **state)
     hone_measure_job call = job_for(1, ARM), plain = job_for(2, ARM), unknown = job_for(3, ARM);
     call.library = "blas/0000000000000001";
     unknown.library = "blas/0000000000000003"; /* that nobody has: one of them will say so */
+    await_credits(p, HONE_ROLE_RUN, 2);
     hone_pool_measure(p, &call);
     for (int i = 0; i < 10; i++) {
         hone_pool_next(p, 20, &e);

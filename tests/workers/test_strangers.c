@@ -92,7 +92,7 @@ static void coordinator_does_not_believe_another_user(void **state)
         hone_worker_options o = {.listen = endpoint, .roles = HONE_ROLE_BUILD, .build = build};
         _exit((int)hone_worker_run(&o, NULL));
     }
-    for (int i = 0; i < WAIT_MS / 10 && chmod(endpoint + strlen("ipc://"), 0777) != 0; i++)
+    for (int i = 0; i < AWAIT_MS / 10 && chmod(endpoint + strlen("ipc://"), 0777) != 0; i++)
         usleep(10000);
     hone_pool *p = open_pool(&(hone_pool_options){0});
     assert_int_equal(hone_pool_connect(p, endpoint, NULL), HONE_OK);
@@ -228,7 +228,7 @@ static void flood(void **state)
     for (uint64_t id = 1; id <= 40; id++) {
         job.id = id;
         hone_pool_measure(p, &job);
-        hone_pool_event e = await_for(p, HONE_POOL_MEASURED, 4 * WAIT_MS);
+        hone_pool_event e = await_for(p, HONE_POOL_MEASURED, AWAIT_MS);
         assert_int_equal(e.kind, HONE_POOL_MEASURED);
         assert_status(e.status, HONE_OK, &e.error);
     }
