@@ -47,6 +47,23 @@ static void await_measured(uint64_t n)
     assert_true(shared->measured >= n);
 }
 
+/* All devices have done what they are known by, and take units. */
+static void await_canaries(unsigned devices)
+{
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    while (shared->canaries < 99 * (uint64_t)devices && hone_clock_ns() < until)
+        usleep(1000);
+    assert_true(shared->canaries >= 99 * (uint64_t)devices);
+}
+
+static void await_metric(const char *name, double least)
+{
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    while (!(light_metric(endpoint, name) >= least) && hone_clock_ns() < until)
+        usleep(20000);
+    assert_true(light_metric(endpoint, name) >= least);
+}
+
 static void end_well(void)
 {
     assert_int_equal(light_end(service, SIGTERM), HONE_OK);
@@ -86,12 +103,15 @@ static void equal_units_are_measured_once(void **state)
     await_jobs("done", 1);
     uint64_t one = shared->measured, before = shared->built;
     assert_true(one >= TRIALS);
-    submit("ann2", 40); /* two people, one kernel, one seed, at the same time */
+    double alike = light_metric(endpoint, "hone_units_shared_total");
+    shared->hold = true; /* until both want something, so that it is at the same time */
+    submit("ann2", 40);  /* two people, one kernel, one seed */
     submit("bob", 40);
+    await_metric("hone_units_shared_total", alike + 1);
+    shared->hold = false;
     await_jobs("done", 3);
     assert_true(shared->measured - one >= TRIALS);
     assert_true(shared->built > before);
-    assert_true(light_metric(endpoint, "hone_units_shared_total") >= 1);
     end_well();
 }
 
@@ -100,6 +120,7 @@ static void a_lost_worker_loses_nothing(void **state)
     (void)state;
     shared->die_at = TRIALS / 2;
     start(2, NULL);
+    await_canaries(2);
     submit("ann", 32);
     await_jobs("done", 1);
     assert_int_equal(shared->died, 1);
@@ -182,8 +203,10 @@ static void a_restart_goes_on(void **state)
         service = light_service(endpoint, db_path, NULL);
     }
     await_jobs("done", 2);
-    uint64_t welcomed = shared->welcomed;
-    assert_true(welcomed >= 3 * 4); /* all came back each time */
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    while (shared->in < 3 && hone_clock_ns() < until)
+        usleep(1000);
+    assert_int_equal(shared->in, 3); /* all came back */
     end_well();
     assert_true(records() >= 2 * TRIALS - 2);
 }
