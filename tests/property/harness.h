@@ -186,8 +186,8 @@ void pair_case_free(pair_case *c);
  * that cannot be read counts as a failure of kind "case". */
 bool pair_case_run(const pair_env *env, const pair_case *c, pair_report *r);
 
-/* Runs fn(ctx, r) in a child process and waits, at most `seconds`. A crash, abort or hang of the
- * child is a failure in *r too. True when nothing failed. */
+/* Runs fn(ctx, r) in a child process and waits, at most `seconds` of processor time. A crash, abort
+ * or hang of the child is a failure in *r too. True when nothing failed. */
 bool pair_isolated(bool (*fn)(void *ctx, pair_report *r), void *ctx, pair_report *r,
                    unsigned seconds, bool quiet);
 pair_report *pair_report_new(void); /* shared with children */
