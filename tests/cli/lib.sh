@@ -112,9 +112,16 @@ alive() {
     [ -d "/proc/$1" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
+# How many looks, 20 a second, what takes SECONDS on a quiet machine is waited for: a busy one needs more, and what
+# never comes is not missed sooner for it.
+looks() {
+    echo $((20 * ($1 > 180 ? $1 : 180)))
+}
+
 # gone SECONDS PID...: waits until none of them lives.
 gone() {
-    local n=$(($1 * 20)) p some
+    local n p some
+    n=$(looks "$1")
     shift
     while [ "$n" -gt 0 ]; do
         some=
@@ -131,7 +138,8 @@ gone() {
 
 # wait_for SECONDS COMMAND...: polls until it succeeds.
 wait_for() {
-    local n=$(($1 * 20))
+    local n
+    n=$(looks "$1")
     shift
     while [ "$n" -gt 0 ]; do
         "$@" && return 0
@@ -143,6 +151,14 @@ wait_for() {
 
 at_least() { # at_least N PATTERN FILE
     [ "$(grep -c -e "$2" "$3" 2>/dev/null || true)0" -ge "${1}0" ]
+}
+
+# free_port: sets $port to one that nobody listens at, below those that the kernel gives to whoever asks for any.
+free_port() {
+    port=$((10000 + (RANDOM * 32768 + RANDOM) % 22000))
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        port=$((10000 + (RANDOM * 32768 + RANDOM) % 22000))
+    done
 }
 
 started=()

@@ -9,7 +9,6 @@
 . "$2/tests/cli/lib.sh"
 
 boards=${HONE_BOARDS:-$SRC/build/boards}
-base=$((21000 + $$ % 20000))
 for who in coordinator board; do
     run 0 "$HONE" keygen $who.key
 done
@@ -63,8 +62,8 @@ board() {
         return
     fi
     any=1
-    base=$((base + 1))
-    at=tcp://127.0.0.1:$base
+    free_port
+    at=tcp://127.0.0.1:$port
     ok "$arch: under 4 MB" [ "$(stat -c %s "$device")" -lt 4000000 ]
     ok "$arch: no library is missing" sh -c "LC_ALL=C readelf -d '$device' | grep -q 'no dynamic section'"
     run 0 $emulator "$device" --describe

@@ -25,11 +25,9 @@ serve() {
         >>serve.out 2>>serve.err &
     S=$!
     P+=("$S")
-    for _ in $(seq 150); do
-        [ "$(grep -c "serving at" serve.out)" = "$1" ] && break
-        sleep 0.2
-    done
+    ok "it serves" wait_for 30 serving "$1"
 }
+serving() { [ "$(grep -c "serving at" serve.out)" = "$1" ]; }
 serve 1
 as() { # WHO COMMAND...
     local who=$1
@@ -40,15 +38,8 @@ as() { # WHO COMMAND...
 P+=("$!")
 "$BUILD/hone-device" --connect $HONE_SERVICE --key board --allow service >d.out 2>&1 &
 P+=("$!")
-until_() { # CONDITION...: within 60 s
-    for _ in $(seq 300); do
-        "$@" && return
-        sleep 0.2
-    done
-    return 1
-}
 here() { as ann devices >out 2>err && grep -q "^board .*online.*arch=" out; }
-ok "the device has joined" until_ here
+ok "the device has joined" wait_for 60 here
 
 # ---- a job
 run 0 as ann submit matmul $small --threads 1 --trials 3 --request once

@@ -53,7 +53,7 @@ says "4 ok"
 b=$(cat builders)
 ok "the builder is let go" wait_for 30 sh -c '! [ -s builders ]'
 ok "and ends" gone 10 "$b"
-ok "its leaving is in the audit log" sh -c "'$HONE' audit --json | grep -q '\"to\":\"offline\"'"
+ok "its leaving is in the audit log" wait_for 10 sh -c "'$HONE' audit --json | grep -q '\"to\":\"offline\"'"
 sort -u told >words
 ok "how many were wanted: $(paste -sd' ' told)" grep -qxE "0 1( 2)?" <(paste -sd' ' words)
 ok "no socket of the service's is open in it" [ "$(sort -u sockets)" = 0 ]
@@ -69,7 +69,7 @@ echo $! >builders
 : >serve.out
 serve
 ok "what is left over is let go" wait_for 30 sh -c '! [ -s builders ]'
-ok "told once" [ "$(cat told)" = 0 ]
+ok "told that none is wanted" [ "$(tail -n 1 told)" = 0 ] # one may have been, before that builder came back
 
 refuse 2 "--builders at most" "$HONE" serve --listen "$HONE_SERVICE" --launch x --builders 100001
 all_done

@@ -28,10 +28,10 @@ done < <(blocks 1)
 # ---- the tour, as a person would type it, with fewer trials
 mkdir bin tour
 ln -s "$HONE" "$BUILD/hone-device" bin
+free_port # instead of the one in the text
 {
     echo 'set -e'
-    # some port that is free, instead of the one in the text
-    blocks 0 | sed -e 's/--trials [0-9]*/--trials 6/' -e "s/:7177/:$((30000 + $$ % 20000))/"
+    blocks 0 | sed -e 's/--trials [0-9]*/--trials 6/' -e "s/:7177/:$port/"
 } >tour.sh
 ok "the tour has commands" [ "$(grep -c '^hone ' tour.sh)" -ge 8 ]
 run 0 env PATH="$T/bin:$PATH" bash -c 'cd tour && . ../tour.sh'

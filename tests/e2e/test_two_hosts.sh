@@ -40,24 +40,28 @@ refuse 2 "--allow is missing" $there "$HONE" worker --listen tcp://10.78.0.2:717
 
 # ---- the tune waits, workers come
 at=tcp://10.78.0.1:7177
-background $here "$HONE" tune $kernel --trials 5000 --time 100 --no-calibrate --db farm.db --json --listen $at \
-    --key coordinator.key --allow boards
-tune=$bg
-# strangers first, so that they would have been served if anybody were
-"$BUILD/hone-device" --version >/dev/null
-run 1 $there "$HONE" worker --connect $at --key stranger.key --allow owners
-ok "the stranger is told in one line" [ "$(wc -l <err)" = 1 ]
-says "does not list this side's public key" err
-stranger=$(sed -n 's/^public-key = //p' stranger.key)
-ok "the refusal is logged with the address" wait_for 15 at_least 1 "refused 10.78.0.2" bg.err
-ok "and with the key" grep -qF -- "$stranger" bg.err
-ok "nothing was measured by a stranger" [ "$(lines '"trial":' bg.out)" = 0 ]
+# the stranger is there first, so that it would be served if anybody were; and all are when the tune comes, which
+# waits no more than 10 s for a worker
+$there "$HONE" worker --connect $at --key stranger.key --allow owners >s.out 2>s.err &
+s=$!
 $there "$HONE" worker --connect $at --key board.key --allow owners --role run >w1.out 2>w1.err &
 w1=$!
 $there "$BUILD/hone-device" --connect $at --key board.key --allow owners >w2.out 2>w2.err &
 w2=$!
-started+=("$w1" "$w2")
+started+=("$s" "$w1" "$w2")
+background $here env --default-signal=INT "$HONE" tune $kernel --trials 100000 --time 600 --no-calibrate --db farm.db --json --listen $at \
+    --key coordinator.key --allow boards
+tune=$bg
+ok "the stranger ends" gone 30 $s
+wait $s
+ok "with exit code 1" [ $? = 1 ]
+ok "and is told in one line" [ "$(grep -vc 'nobody answers' s.err)" = 1 ] # which it also says where the tune is slow
+says "does not list this side's public key" s.err
+stranger=$(sed -n 's/^public-key = //p' stranger.key)
+ok "the refusal is logged with the address" wait_for 15 at_least 1 "refused 10.78.0.2" bg.err
+ok "and with the key" grep -qF -- "$stranger" bg.err
 ok "the key on the list measures" wait_for 60 at_least 5 '"status":"OK"' bg.out
+ok "and nobody else" [ "$(grep -o '"device":"[^"]*"' bg.out | sort -u)" = '"device":"board"' ]
 kill $w1 $w2
 wait $w1
 ok "worker: told to go" [ $? = 0 ]
