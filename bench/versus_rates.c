@@ -40,7 +40,7 @@ const char *const versus_rate_names[RATE_COUNT] = {
 #define DEGREE4(r) DEGREE3(r) NEXT(r)
 #define DEGREE5(r) DEGREE4(r) NEXT(r)
 #define DEGREE6(r) DEGREE5(r) NEXT(r)
-#define DEGREE8(r) DEGREE6(r) NEXT(r) NEXT(r)
+#define DEGREE7(r) DEGREE6(r) NEXT(r)
 #define TIMES_X(r, k) OP3("vmulps", r, "13", k, k)
 #define QUOTIENT(r, k) OP3("vdivps", r, "13", k, k)
 /* Newton's step from an estimate, and the product */
@@ -83,10 +83,10 @@ const char *const versus_rate_names[RATE_COUNT] = {
 #define ERF_(r, k) RATIONAL(r, k, DEGREE6, DEGREE5, QUOTIENT) BOUND_TO_ONE(r, k)
 #define FAST_ERF512(r, k) RATIONAL(r, k, DEGREE4, DEGREE3, BY_ESTIMATE)
 #define FAST_ERF256(r, k) RATIONAL(r, k, DEGREE4, DEGREE3, QUOTIENT)
-/* exponent and mantissa, made to lie around 1, f = m - 1, f^2, f^3 P(f) - f^2 / 2 + f + n ln 2 in two parts */
+/* exponent and mantissa, made to lie around 1, f = m - 1, f^2, f P(f) - 1/2, n ln 2 in two parts */
 #define LOG_SUM(r, k) OP3("vmulps", r, "15", k, "12") OP3("vaddps", r, "15", "13", "13") \
-    OP3("vsubps", r, "15", "12", "12") SQUARE(r, k) DEGREE8(r) TIMES_X(r, k) \
-    OP3("vfmadd213ps", r, "15", "14", k) OP3("vfmadd213ps", r, "15", "14", k) \
+    OP3("vsubps", r, "15", "12", "12") SQUARE(r, k) DEGREE7(r) OP3("vfmadd213ps", r, "15", "12", "13") \
+    OP3("vmulps", r, "14", k, k) OP3("vfmadd231ps", r, "12", "13", k) \
     OP3("vaddps", r, "12", k, k) OP3("vfmadd213ps", r, "15", "14", k)
 #define LOG512(r, k) OP2("vgetexpps", r, "14", "13") "vgetmantps $0, %%" r "mm14, %%" r "mm" k "\n\t" \
     LOG_SUM(r, k) "vfixupimmps $0, %%" r "mm15, %%" r "mm14, %%" r "mm" k "\n\t"

@@ -348,6 +348,9 @@ LLVMValueRef hone_cg__exp_f32(cg *e, LLVMValueRef x, bool fast);
 LLVMValueRef hone_cg__log_f32(cg *e, LLVMValueRef x);
 LLVMValueRef hone_cg__sigmoid_f32(cg *e, LLVMValueRef x, bool fast);
 LLVMValueRef hone_cg__tanh_f32(cg *e, LLVMValueRef x, bool fast);
+/* sin x, with `turns` 1 cos x, for targets with fused multiply-adds and |x| up to that angle. */
+#define HONE_CG__NEAR_ANGLE 0x1p18
+LLVMValueRef hone_cg__turned_f32(cg *e, LLVMValueRef x, int turns);
 LLVMValueRef hone_cg__erf_f32(cg *e, LLVMValueRef x, bool fast);
 
 /* emit/x86_64.c */

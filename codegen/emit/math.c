@@ -2,10 +2,10 @@
  * call no library. Those of float are in math_f32.c, here those of double. Methods:
  * argument reduction by powers of two and a polynomial (exp, expm1), the series of
  * log((1+s)/(1-s)) = 2 (s + s^3/3 + ...) (log), and for erf its Maclaurin series below 1 and above
- * it 1 - exp(-x^2) erfcx(x), with erfcx a Chebyshev fit in 1/(x+3). So are pow, sin and cos, which
- * float takes from double, and atan: sin and cos by their series about the nearest multiple of
- * pi/2, atan by its own about 0, pi/4 and infinity. What they are off by at most is in
- * ir/functions.def. */
+ * it 1 - exp(-x^2) erfcx(x), with erfcx a Chebyshev fit in 1/(x+3). So are pow, which float takes
+ * from double, as it takes sin and cos of large angles, and atan: sin and cos by their series about
+ * the nearest multiple of pi/2, atan by its own about 0, pi/4 and infinity. What they are off by at
+ * most is in ir/functions.def. */
 #include "codegen/emit/real.h"
 
 #include <math.h>
@@ -219,14 +219,59 @@ static LLVMValueRef turned(cg *e, LLVMValueRef x, int turns)
     return pick(e, near, y, k(x, (double)NAN));
 }
 
+/* The same for floats, in double. */
+static LLVMValueRef turned_wide(cg *e, LLVMValueRef x, int turns)
+{
+    LLVMTypeRef wide = hone_cg__like(e->f64, LLVMTypeOf(x));
+    LLVMValueRef r = turned(e, LLVMBuildFPExt(e->b, x, wide, ""), turns);
+    return LLVMBuildFPTrunc(e->b, r, LLVMTypeOf(x), "");
+}
+
+/* Is |x| beyond the bound in any lane? NaN is not. */
+static LLVMValueRef any_beyond(cg *e, LLVMValueRef x, double bound)
+{
+    LLVMValueRef c = LLVMBuildFCmp(e->b, LLVMRealOGT, absolute(e, x), k(x, bound), "");
+    c = LLVMBuildFreeze(e->b, c, "");
+    if (LLVMGetTypeKind(LLVMTypeOf(c)) != LLVMVectorTypeKind) {
+        return c;
+    }
+    return hone_cg__intrinsic(e, "llvm.vector.reduce.or", LLVMTypeOf(c), &c, 1);
+}
+
+/* Tells LLVM that the first target of the branch is rare, and to be out of the way. */
+static void say_rare(cg *e, LLVMValueRef branch)
+{
+    LLVMMetadataRef parts[] = {
+        LLVMMDStringInContext2(e->ctx, "branch_weights", strlen("branch_weights")),
+        LLVMValueAsMetadata(LLVMConstInt(e->i32, 1, false)),
+        LLVMValueAsMetadata(LLVMConstInt(e->i32, 4096, false)),
+    };
+    LLVMMetadataRef node = LLVMMDNodeInContext2(e->ctx, parts, HONE_LEN(parts));
+    LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(e->ctx, "prof", 4),
+                    LLVMMetadataAsValue(e->ctx, node));
+}
+
+/* Large angles, of which no kernel has many, want more digits of pi than floats can multiply by. */
 static LLVMValueRef turning(cg *e, LLVMValueRef x, int turns)
 {
     if (is_double(x)) {
         return turned(e, x, turns);
     }
-    LLVMTypeRef wide = hone_cg__like(e->f64, LLVMTypeOf(x));
-    LLVMValueRef r = turned(e, LLVMBuildFPExt(e->b, x, wide, ""), turns);
-    return LLVMBuildFPTrunc(e->b, r, LLVMTypeOf(x), "");
+    if (!e->g->has_fma) {
+        return turned_wide(e, x, turns);
+    }
+    LLVMBasicBlockRef far = hone_cg__block(e, "far"), on = hone_cg__block(e, "near");
+    LLVMValueRef y[2] = {hone_cg__turned_f32(e, x, turns)};
+    LLVMBasicBlockRef from[2] = {LLVMGetInsertBlock(e->b)};
+    say_rare(e, LLVMBuildCondBr(e->b, any_beyond(e, x, HONE_CG__NEAR_ANGLE), far, on));
+    LLVMPositionBuilderAtEnd(e->b, far);
+    y[1] = turned_wide(e, x, turns);
+    from[1] = LLVMGetInsertBlock(e->b);
+    LLVMBuildBr(e->b, on);
+    LLVMPositionBuilderAtEnd(e->b, on);
+    LLVMValueRef phi = LLVMBuildPhi(e->b, LLVMTypeOf(x), "");
+    LLVMAddIncoming(phi, y, from, 2);
+    return phi;
 }
 
 /* Above 1: pi/2 - atan(1/x). Above tan(pi/8): pi/4 + atan((x - 1) / (x + 1)). */

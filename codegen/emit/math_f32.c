@@ -6,12 +6,13 @@
  *             Arithmetic, 2nd ed., sec. 10.2): n times the upper part of ln 2 is exact; e^r is a
  *             polynomial. Fast: e^x = 2^t with t = x log2 e, whose rounding costs the more the
  *             larger x is.
- *   log       x = m 2^n, m around 1; f - f^2/2 + f^3 P(f) with f = m - 1, and n ln 2 in two parts
+ *   log       x = m 2^n, m around 1; f + f^2 (f P(f) - 1/2) with f = m - 1, and n ln 2 in two parts
  *   sigmoid   1 / (1 + e^-x)
  *   tanh      t / (t + 2), t = e^(2x) - 1
  *   erf       x (1 + P(x^2)) / Q(x^2) up to where float knows nothing but 1: no exp, no branch. The
  *             coefficients are positive but for some small ones, so that little cancels. So, in
  *             the fast form, is tanh.
+ *   sin, cos  |x| = n pi/2 + r by Cody and Waite: r + r^3 S(r^2), or 1 + r^2 C(r^2)
  *
  * Coefficients: minimax.def, made by minimax.py. */
 #include "codegen/emit/real.h"
@@ -116,10 +117,9 @@ static LLVMValueRef reduce_log(cg *e, LLVMValueRef x, LLVMValueRef *ret_n)
 LLVMValueRef hone_cg__log_f32(cg *e, LLVMValueRef x)
 {
     LLVMValueRef n, f = reduce_log(e, x, &n), z = mul(e, f, f), zero = k(x, 0);
-    LLVMValueRef t = mul(e, mul(e, f, z), polynomial(e, f, OF(log_rest)));
-    t = hone_cg__fma(e, n, k(x, 0x1.7f7d1cf79abcap-20), t);
-    t = add(e, f, hone_cg__fma(e, z, k(x, -0.5), t));
-    t = hone_cg__fma(e, n, k(x, 0x1.62e4p-1), t);
+    LLVMValueRef t = hone_cg__fma(e, f, polynomial(e, f, OF(log_rest)), k(x, -0.5));
+    t = hone_cg__fma(e, z, t, mul(e, n, k(x, 0x1.7f7d1cf79abcap-20)));
+    t = hone_cg__fma(e, n, k(x, 0x1.62e4p-1), add(e, f, t));
     LLVMValueRef once = hone_cg__fixup(e, t, x, LOG_OF_EDGES);
     if (once) {
         return once;
@@ -181,4 +181,37 @@ LLVMValueRef hone_cg__erf_f32(cg *e, LLVMValueRef x, bool fast)
 {
     return fast ? rational(e, x, erf_fast_end, OF(erf_fast_p), OF(erf_fast_q), true)
                 : bounded(e, rational(e, x, erf_end, OF(erf_p), OF(erf_q), false), -1, 1);
+}
+
+/* ---- angles ------------------------------------------------------------------------------------
+ */
+
+/* pi/2 in parts of 24 bits. By fused multiply-adds the first step is exact: what is left is a
+ * multiple of the last place of either, and below 1. The others are rounded to places of what is
+ * left, which is 2^-28 or more for angles up to HONE_CG__NEAR_ANGLE; what n times a fourth part
+ * would add is less than 2^-58. */
+static const double half_pi[] = {0x1.921fb6p+0, -0x1.777a5cp-25, -0x1.ee59dap-50};
+
+LLVMValueRef hone_cg__turned_f32(cg *e, LLVMValueRef x, int turns)
+{
+    LLVMValueRef r = absolute(e, x), one = k(x, 1);
+    LLVMValueRef t = hone_cg__fma(e, r, k(x, M_2_PI), k(x, MAGIC)), n = sub(e, t, k(x, MAGIC));
+    for (size_t i = 0; i < HONE_LEN(half_pi); i++) {
+        r = hone_cg__fma(e, n, k(x, -half_pi[i]), r);
+    }
+    LLVMValueRef z = mul(e, r, r);
+    LLVMValueRef s =
+        hone_cg__fma(e, mul(e, r, z), polynomial(e, z, sine + 1, (int)HONE_LEN(sine) - 1), r);
+    LLVMValueRef c =
+        hone_cg__fma(e, z, polynomial(e, z, cosine + 1, (int)HONE_LEN(cosine) - 1), one);
+    LLVMValueRef q = bits_of(e, t), odd, sign;
+    LLVMTypeRef bits = LLVMTypeOf(q);
+    q = LLVMBuildAdd(e->b, q, hone_cg__int_like(bits, turns), "");
+    odd = LLVMBuildAnd(e->b, q, hone_cg__int_like(bits, 1), "");
+    odd = LLVMBuildICmp(e->b, LLVMIntNE, odd, hone_cg__int_like(bits, 0), "");
+    sign = shifted(e, q, 30); /* of half a turn more */
+    sign = turns ? sign : LLVMBuildXor(e->b, sign, bits_of(e, x), "");
+    sign = LLVMBuildAnd(e->b, sign, hone_cg__int_like(bits, INT32_MIN), "");
+    q = LLVMBuildXor(e->b, bits_of(e, pick(e, odd, c, s)), sign, "");
+    return LLVMBuildBitCast(e->b, q, LLVMTypeOf(x), "");
 }

@@ -105,16 +105,26 @@ TWO_BY_ROOT_PI = 2 / math.sqrt(math.pi)
 TANH = odd(math.tanh, 1.0)
 ERF = odd(math.erf, TWO_BY_ROOT_PI)
 ERF_0 = [1 + float(numpy.float32(TWO_BY_ROOT_PI - 1))]  # its code adds x itself
+# An eighth of a turn, and how much further a reduction may leave an angle.
+EIGHTH = math.pi / 4 * 1.01
+SINE = odd(math.sin, 1.0)
+
+
+def cosine(z):
+    return math.cos(math.sqrt(z))
+
 
 # name, function, from, to, degrees of p and q, first coefficients of p, end of x or None
 ROWS = [
     ("exp_unit", math.exp, -HALF_LN2, HALF_LN2, 6, 0, [1, 1], None),
     ("exp2_up", lambda t: 2.0**t, 0, 1, 5, 0, [1], None),
     ("exp2_twice", lambda t: 2 * 2.0**t, -0.5, 0.5, 5, 0, [2], None),
-    ("log_rest", log_rest, math.sqrt(0.5) - 1, math.sqrt(2) - 1, 8, 0, [], None),
+    ("log_rest", log_rest, math.sqrt(0.5) - 1, math.sqrt(2) - 1, 7, 0, [], None),
     ("tanh_fast", TANH, 0, 7.5**2, 3, 3, [1], 7.5),
     ("erf", ERF, 0, 3.93**2, 6, 5, ERF_0, 3.93),
     ("erf_fast", ERF, 0, 3.5**2, 4, 3, ERF_0, 3.5),
+    ("sine", SINE, 0, EIGHTH**2, 3, 0, [1], None),
+    ("cosine", cosine, 0, EIGHTH**2, 4, 0, [1, -0.5], None),
 ]
 
 
@@ -132,6 +142,8 @@ def degrees():
         ("tanh to 7.5", TANH, 0, 7.5**2, [1], [(p, q) for p in range(2, 5) for q in range(2, 5)]),
         ("erf", ERF, 0, 3.93**2, ERF_0, [(p, q) for p in range(4, 8) for q in range(3, 6)]),
         ("erf to 3.5", ERF, 0, 3.5**2, ERF_0, [(p, q) for p in range(2, 5) for q in range(2, 5)]),
+        ("sine", SINE, 0, EIGHTH**2, [1], [(d, 0) for d in (2, 3, 4)]),
+        ("cosine", cosine, 0, EIGHTH**2, [1, -0.5], [(d, 0) for d in (3, 4, 5)]),
     ):
         for p, q in all_degrees:
             _, _, rounded, exact = fit(f, lo, hi, p, q, fixed)
