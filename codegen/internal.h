@@ -428,6 +428,8 @@ void hone_cg__end_streams(cg *e);
 bool hone_cg__enter(cg *e, const cg_leaf *leaf, const hone_var *inside, unsigned n,
                     LLVMBasicBlockRef *ret_out);
 void hone_cg__stmt(cg *e, hone_stmt s);
+/* Emits the unrolled loop, if all in it is a copy of a square that is transposed. (transpose.c) */
+bool hone_cg__transpose(cg *e, hone_stmt loop);
 /* Emits the loop, if all in it is one sum that is kept in f64. Of plain code. */
 bool hone_cg__plain_sum(cg *e, hone_stmt loop);
 /* Makes a serial loop counting from lo while less than hi; what open returns is its index, and what

@@ -160,6 +160,9 @@ void hone_cg__stmt(cg *e, hone_stmt s)
     }
     switch (hone_stmt_at(&e->q, s)->loop_kind) {
     case HONE_UNROLLED:
+        if (hone_cg__transpose(e, s)) {
+            return;
+        }
         for (int64_t k = 0; k < extent && e->status == HONE_OK; k++) {
             bound_children(e, s, hone_cg__const(k));
         }

@@ -251,6 +251,23 @@ static hone_status tile_scores(hone_rule__attention_nest *x, hone_error *err)
     return skip_unread(s, copies[0], err);
 }
 
+/* The queries' copy, which has them innermost: from rows where they are dimensions of their own. */
+static hone_status copy_queries(hone_rule__attention_nest *x, const hone_rv *loops, hone_error *err)
+{
+    hone_program *p = &x->s->prog;
+    const hone_rule__attention_parts *a = x->a;
+    hone_expr load;
+    hone_rv parts[2];
+    hone_rv across = loops[a->query_dims - 1];
+    if (hone_block_loads(p, hone_rv_stmt(x->s, x->queries), &load, 1) == 1 && a->query_dims > 1 &&
+        a->query_row_dim + 1 < a->query_dims &&
+        hone_rule__has_squares(p, (hone_buffer){hone_expr_at(p, load)->sym}, x->lanes,
+                               x->ctx->target))
+        return hone_rule__squares(x->s, loops[a->query_dims - 2], across, x->lanes, err);
+    HONE_TRY(hone_split_by(x->s, across, (int64_t[]){0, x->lanes}, 2, parts, err));
+    return hone_vectorize(x->s, parts[1], err);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static hone_status schedule(hone_sched *s, const hone_rule__ctx *ctx,
@@ -267,8 +284,7 @@ static hone_status schedule(hone_sched *s, const hone_rule__ctx *ctx,
     HONE_TRY(hone_rule__attention_sums(&x, err));
     HONE_TRY(
         hone_rule__attention_loops(s, x.queries, hone_rule__count_iters(s, x.queries), loops, err));
-    HONE_TRY(hone_split_by(s, loops[a->query_dims - 1], (int64_t[]){0, x.lanes}, 2, parts, err));
-    HONE_TRY(hone_vectorize(s, parts[1], err));
+    HONE_TRY(copy_queries(&x, loops, err));
     HONE_TRY(hone_split_by(s, x.column, (int64_t[]){0, x.lanes}, 2, parts, err));
     HONE_TRY(hone_unroll(s, parts[0], err));
     HONE_TRY(hone_vectorize(s, parts[1], err));

@@ -194,6 +194,10 @@ bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone
     c->b_plain = indexed_by(p, b, c->b_col_dim, o.vars[c->col]);
     c->b_direct = c->b_plain && c->b_col_dim + 1 == c->b_dims;
 
+    c->b_transposed =
+        c->b_plain && !c->b_direct &&
+        hone_rule__has_squares(p, (hone_buffer){hone_expr_at(p, b)->sym}, c->lanes, t);
+
     unsigned rows = set[1 - which] & ~set[which];
     c->row = innermost(c, rows, 4); /* four, with two vectors each, hide the latency */
     if (c->row < 0)

@@ -30,6 +30,7 @@ typedef struct hone_rule__contraction {
     int row_dim;           /* -1: no row */
     bool a_plain, b_plain; /* dimension a_row_dim (b_col_dim) is indexed by row (col) alone */
     bool b_direct;         /* B's last dimension is that one */
+    bool b_transposed;     /* it is another, and squares of B can be transposed in registers */
     bool b_const;
     bool clippable;  /* A is a padded stage that can be inlined */
     unsigned b_uses; /* loops B depends on, a bit each */
@@ -91,6 +92,14 @@ static inline int64_t hone_ceil_div(int64_t a, int64_t b)
 /* The from_end-th loop around the block, 0 is the innermost. */
 hone_status hone_rule__contraction_loop(hone_sched *s, hone_rv block, unsigned from_end,
                                         hone_rv *ret, hone_error *err) HONE_NODISCARD;
+/* Can code generation transpose squares of `lanes` a side of this buffer, whose rows lie along its
+ * last dimension, in registers (codegen/emit/transpose.c)? t NULL: the target does not matter. */
+bool hone_rule__has_squares(const hone_program *p, hone_buffer b, int64_t lanes,
+                            const hone_target *t);
+/* A copy goes by such squares: `along` what lies side by side in its source, `across` in what it
+ * writes; the latter is the innermost loop, and the former is around it. */
+hone_status hone_rule__squares(hone_sched *s, hone_rv along, hone_rv across, int64_t lanes,
+                               hone_error *err) HONE_NODISCARD;
 /* B in panels of `columns`, each contiguous: at loop `at`, or at the root: then by all threads, or
  * ahead of time if it is const. */
 hone_status hone_rule__contraction_pack_b(hone_sched *s, hone_rv block,

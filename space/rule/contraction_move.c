@@ -1,6 +1,7 @@
 /* Blocks of a contraction that move data: packed operands, the register tile's load and store, and
  * the elementwise stage that follows. */
 #include "space/rule/contraction_analysis.h"
+#include "targets/preset.h"
 
 /* "lambda d0, d1: (d0 // v0, d1, d0 % v0)": dimension `at` in panels. The place in the panel comes
  * last, or (rows of a copy) right after the panel's number. */
@@ -73,20 +74,47 @@ hone_status hone_rule__contraction_tile_copy(hone_sched *s, hone_rv copy,
     return vectors(s, own[c->col_dim], c, true, err);
 }
 
+bool hone_rule__has_squares(const hone_program *p, hone_buffer b, int64_t lanes,
+                            const hone_target *t)
+{
+    const hone_buffer_row *row = hone_buffer_at(p, b);
+    const char *scalable = t ? hone_preset_of(t)->scalable : NULL;
+    return row->n_dims > 1 && row->shape[row->n_dims - 1] >= lanes &&
+           hone_dtype_bytes((hone_dtype)row->dtype) == 4 &&
+           (lanes == 4 || lanes == 8 || lanes == 16) && !(scalable && hone_target_has(t, scalable));
+}
+
+hone_status hone_rule__squares(hone_sched *s, hone_rv along, hone_rv across, int64_t lanes,
+                               hone_error *err)
+{
+    hone_rv a[2], b[2];
+    HONE_TRY(hone_split_by(s, along, (int64_t[]){0, lanes}, 2, a, err));
+    HONE_TRY(hone_split_by(s, across, (int64_t[]){0, lanes}, 2, b, err));
+    HONE_TRY(hone_reorder(s, (hone_rv[]){a[0], b[0], a[1], b[1]}, 4, err));
+    HONE_TRY(hone_unroll(s, a[1], err));
+    return hone_vectorize(s, b[1], err);
+}
+
 hone_status hone_rule__contraction_pack_b(hone_sched *s, hone_rv block,
                                           const hone_rule__contraction *c, hone_pack_place where,
                                           hone_rv columns, hone_rv at, hone_error *err)
 {
     char map[256];
-    hone_rv copy, loop, loops[32];
+    hone_rv copy, loop, along, loops[32];
     unsigned n;
     HONE_TRY(hone_cache_read(s, block, (unsigned)c->b, HONE_GLOBAL, &copy, err));
     layout_text(map, sizeof map, c->b_dims, c->b_col_dim, true);
     HONE_TRY(hone_transform_layout(s, copy, map, &columns, 1, err));
     if (where == HONE_PACKED_INSIDE)
         HONE_TRY(hone_compute_at(s, copy, at, err));
+    bool is_ahead = where == HONE_PACKED_AT_ROOT && c->b_const;
     HONE_TRY(hone_rule__contraction_loop(s, copy, 0, &loop, err));
-    HONE_TRY(vectors(s, loop, c, true, err));
+    if (c->b_transposed && !is_ahead) {
+        HONE_TRY(hone_rule__contraction_loop(s, copy, 1, &along, err));
+        HONE_TRY(hone_rule__squares(s, along, loop, c->lanes, err));
+    } else {
+        HONE_TRY(vectors(s, loop, c, true, err));
+    }
     if (where != HONE_PACKED_AT_ROOT)
         return HONE_OK;
     if (c->b_const)
