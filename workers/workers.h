@@ -360,6 +360,25 @@ hone_status hone_nursery_receive(hone_nursery *n, hone_measure_result *ret,
 /* Ends nursery and child, and reaps them. */
 void hone_nursery_stop(hone_nursery *n);
 
+/* ---- code of one's own (sandbox/apart.c) ---------------------------------------------------- */
+
+/* Runs code that was just made, in a child process: set_up may open files, load code and start
+ * threads; then the child is closed in, with nothing but memory and the clock, and does `run`. What
+ * it writes to hone_apart_memory is seen by the caller. */
+typedef struct hone_apart {
+    hone_status (*set_up)(void *ctx, hone_error *err);
+    hone_status (*run)(void *ctx, hone_error *err);
+    void *ctx;
+    bool (*stop)(
+        void *ctx); /* asked, with NULL, when a signal came; true ends the child. Or NULL */
+} hone_apart;
+/* What set_up or run returns. HONE_REJECT_CRASH: the child crashed, said how; HONE_E_KILLED: it was
+ * killed from outside; HONE_E_INTERRUPTED (`stop`); HONE_E_LIMIT, HONE_E_NOMEM. */
+hone_status hone_apart_run(const hone_apart *a, hone_error *err) HONE_NODISCARD;
+/* Zeroed memory that the children forked later see as well; NULL: there is none. */
+void *hone_apart_memory(int64_t bytes);
+void hone_apart_free(void *p, int64_t bytes);
+
 /* ---- keys ---------------------------------------------------------------------------------- */
 
 /* Writes FILE (secret, mode 0600) and FILE.pub. HONE_E_INPUT when FILE exists, HONE_E_IO. */

@@ -46,8 +46,7 @@ static int add_compiler(scmp_filter_ctx f)
     return e;
 }
 
-/* 0 or errno. */
-static int enter(int (*add)(scmp_filter_ctx), uint32_t otherwise)
+int hone_sandbox__enter(int (*add)(scmp_filter_ctx), uint32_t otherwise)
 {
     hone_sandbox__filter f = {0};
     hone_sandbox__limit(RLIMIT_CORE, 0, 0);
@@ -65,7 +64,7 @@ void hone_sandbox__enter_compiler(void)
 #ifndef __SANITIZE_THREAD__ /* its runtime makes calls of its own at any time */
     /* A call that is not allowed fails rather than ends it: one more of a newer libc or LLVM may be
      * done without. */
-    int e = enter(add_compiler, SCMP_ACT_ERRNO(EPERM));
+    int e = hone_sandbox__enter(add_compiler, SCMP_ACT_ERRNO(EPERM));
     if (e)
         hone_log(HONE_LOG_WARN,
                  "this system refuses seccomp filters: what is compiled is not kept from the files "
@@ -154,7 +153,7 @@ void hone_sandbox__enter_linker(const char *const *linkers, unsigned n)
     }
     for (unsigned k = 0; k < own; k++)
         paths[8 + k] = places[k];
-    int e = enter(add_linker, SCMP_ACT_ALLOW);
+    int e = hone_sandbox__enter(add_linker, SCMP_ACT_ALLOW);
     if (e)
         hone_log(HONE_LOG_WARN,
                  "this system refuses seccomp filters: the linker is not kept from "

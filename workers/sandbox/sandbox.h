@@ -28,6 +28,10 @@ int hone_sandbox__filter_apply(const hone_sandbox__filter *f);
  * no_new_privs. 0 or errno: ENOSYS or EOPNOTSUPP where Linux has no Landlock. */
 int hone_sandbox__files_only(const char *const *paths, size_t n);
 
+/* Puts this process under a filter of such rules for ever, without core files. 0 or errno.
+ * (build.c) */
+int hone_sandbox__enter(int (*add)(scmp_filter_ctx), uint32_t otherwise);
+
 /* ---- building (build.c) ---------------------------------------------------------------------- */
 
 /* Closes the calling process in for ever. What this system cannot do is done without, and logged.

@@ -1,0 +1,145 @@
+/* Code that was just made, run in a child that is closed in: when it is wrong it takes nobody with
+ * it, and it can open, start and reach nothing. */
+#include "workers/sandbox/sandbox.h"
+#include "workers/workers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What the child says; both processes see it. */
+typedef struct word {
+    hone_status status;
+    bool said;
+    hone_error err;
+} word;
+
+/* ---- the child ----------------------------------------------------------------------------- */
+
+static int add_run(scmp_filter_ctx f)
+{
+    static const int calls[] = {
+        SCMP_SYS(futex),
+        SCMP_SYS(clock_gettime),
+        SCMP_SYS(munmap),
+        SCMP_SYS(mremap),
+        SCMP_SYS(madvise),
+        SCMP_SYS(brk),
+        SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(rt_sigprocmask),
+        SCMP_SYS(sigaltstack),
+        SCMP_SYS(sched_yield),
+        SCMP_SYS(sched_getaffinity), /* the pool's threads move out of each other's way */
+        SCMP_SYS(sched_setaffinity),
+        SCMP_SYS(getcpu),
+        SCMP_SYS(getpid),
+        SCMP_SYS(gettid),
+        SCMP_SYS(restart_syscall),
+        SCMP_SYS(exit),
+        SCMP_SYS(exit_group),
+    };
+    static const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+    int e = 0;
+    for (size_t i = 0; i < HONE_LEN(calls) && e == 0; i++)
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
+    for (size_t i = 0; i < HONE_LEN(maps) && e == 0; i++) /* nothing new to be executed */
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, maps[i], 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (e == 0) /* messages */
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+                             SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO, 0));
+    if (e == 0) /* how a process aborts */
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+    return e;
+}
+
+static void close_in(void)
+{
+#ifndef __SANITIZE_THREAD__ /* its runtime makes calls of its own at any time */
+    int e = hone_sandbox__enter(add_run, SCMP_ACT_ERRNO(EPERM));
+    if (e)
+        hone_log(HONE_LOG_WARN,
+                 "this system refuses seccomp filters: what runs is not kept from the files and "
+                 "networks of this user: %s",
+                 strerror(e));
+#endif
+}
+
+static _Noreturn void be_child(const hone_apart *a, word *w, pid_t parent)
+{
+    /* neither the parent's way to stop nor what it does about its own faults */
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t k = 0; k < HONE_LEN(signals); k++)
+        signal(signals[k], SIG_DFL);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+        _exit(1);
+    w->status = a->set_up(a->ctx, &w->err);
+    if (w->status == HONE_OK) {
+        close_in();
+        w->status = a->run(a->ctx, &w->err);
+    }
+    w->said = true;
+    _exit(0);
+}
+
+/* ---- the parent ---------------------------------------------------------------------------- */
+
+static hone_status ended(int status, const word *w, hone_error *err)
+{
+    if (WIFSIGNALED(status)) {
+        int s = WTERMSIG(status);
+        bool outside = s == SIGKILL || s == SIGTERM || s == SIGINT || s == SIGHUP;
+        return hone_fail(err, outside ? HONE_E_KILLED : HONE_REJECT_CRASH, "it %s: %s",
+                         outside ? "was killed" : "crashed", strsignal(s));
+    }
+    if (!w->said)
+        return hone_fail(err, HONE_REJECT_CRASH, "it ended with status %d before it was done",
+                         WEXITSTATUS(status));
+    if (w->status != HONE_OK && err)
+        *err = w->err;
+    return w->status;
+}
+
+void *hone_apart_memory(int64_t bytes)
+{
+    void *p = mmap(NULL, (size_t)(bytes ? bytes : 1), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void hone_apart_free(void *p, int64_t bytes)
+{
+    if (p)
+        munmap(p, (size_t)(bytes ? bytes : 1));
+}
+
+hone_status hone_apart_run(const hone_apart *a, hone_error *err)
+{
+    word *w = hone_apart_memory(sizeof *w);
+    if (!w)
+        return hone_fail_errno(err, HONE_E_NOMEM, "no memory to share with a child");
+    pid_t parent = getpid(), child = fork();
+    if (child == 0)
+        be_child(a, w, parent);
+    hone_status st = HONE_OK;
+    int status = 0;
+    if (child < 0)
+        st = hone_fail_errno(err, HONE_E_LIMIT, "cannot start a process");
+    while (st == HONE_OK && waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR)
+            st = hone_fail_errno(err, HONE_E_KILLED, "the child is not there");
+        else if (a->stop && a->stop(NULL))
+            kill(child, SIGKILL);
+    }
+    if (st == HONE_OK && a->stop && a->stop(NULL))
+        st = hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+    if (st == HONE_OK)
+        st = ended(status, w, err);
+    hone_apart_free(w, sizeof *w);
+    return st;
+}
