@@ -194,14 +194,22 @@ typedef struct hone_codegen_network {
     const hone_codegen_copy *copies;
     int64_t weights_bytes;
     uint64_t weights_hash; /* as hone_rt_net_hash */
+    bool watched;          /* NAME_watch too */
 } hone_codegen_network;
+
+/* Call `call` of the network has returned 0; `args` are the arguments that it had, packed ones as
+ * packed. */
+typedef void hone_codegen_watch(void *ctx, int64_t call, void *const *args);
 
 /* One object with `int NAME_run(const hone_rt_net *net, const T *in.., T *out.., void *workspace)`,
  * which makes the calls one after the other and returns the first nonzero result, and
  * NAME_network, a hone_rt_network (runtime/hone_rt.h) that says what it needs. Arguments that
  * kernels take packed are packed by hone_rt_net_open, each once. Everything else is internal.
- * *ret_bad: which of the kernels an error is about, n_kernels: none. *ret_packed: the bytes of all
- * that is packed. What hone_codegen_new and hone_codegen_emit return. */
+ * Watched, also `int32_t NAME_watch(const hone_rt_net *net, void *const *args, hone_codegen_watch
+ * *after, void *ctx)`: NAME_run with its parameters from args, behind `net` and in order, that
+ * calls `after`, unless that is NULL, when each call has returned. *ret_bad: which of the kernels
+ * an error is about, n_kernels: none. *ret_packed: the bytes of all that is packed. What
+ * hone_codegen_new and hone_codegen_emit return. */
 hone_status hone_codegen_emit_network(const hone_target *t, const hone_codegen_network *n,
                                       unsigned *ret_bad, int64_t *ret_packed, hone_code *ret,
                                       hone_error *err) HONE_NODISCARD;

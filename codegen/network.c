@@ -16,9 +16,14 @@ typedef struct net_cg {
     cg_join *j;
     LLVMBuilderRef b;
     LLVMTypeRef i8, i32, i64, ptr;
+    /* Of the function that is being written: NAME_run, or NAME_watch. */
     LLVMValueRef run;
     LLVMValueRef weights, packs; /* loaded from the first parameter */
-    hone_code *codes;            /* of each kernel; bytes are gone */
+    LLVMValueRef *io;            /* inputs, outputs, the workspace */
+    LLVMValueRef after;          /* to be called after each call, with the next; NULL: nothing */
+    LLVMValueRef after_ctx;
+    LLVMValueRef watched_args; /* room for the arguments of any call */
+    hone_code *codes;          /* of each kernel; bytes are gone */
     HONE_VEC(packed) packed;
     int64_t packed_bytes;
 } net_cg;
@@ -104,20 +109,42 @@ static LLVMValueRef pointer(net_cg *c, const hone_codegen_place *p)
     unsigned n_in = c->n->n_in, n_out = c->n->n_out;
     switch (p->area) {
     case HONE_CODEGEN_IN:
-        return LLVMGetParam(c->run, 1 + (unsigned)p->at);
+        return c->io[p->at];
     case HONE_CODEGEN_OUT:
-        return LLVMGetParam(c->run, 1 + n_in + (unsigned)p->at);
+        return c->io[n_in + (unsigned)p->at];
     case HONE_CODEGEN_WEIGHTS:
         return offset(c, c->weights, p->at);
     default:
-        return offset(c, LLVMGetParam(c->run, 1 + n_in + n_out), p->at);
+        return offset(c, c->io[n_in + n_out], p->at);
     }
 }
 
 /* ---- NAME_run -------------------------------------------------------------------------------- */
 
-static void call(net_cg *c, const hone_codegen_call *x)
+static LLVMBasicBlockRef block(net_cg *c, const char *name)
 {
+    return LLVMAppendBasicBlockInContext(c->j->ctx, c->run, name);
+}
+
+/* Tells who watches. */
+static void tell(net_cg *c, unsigned k, LLVMValueRef *args, unsigned n)
+{
+    LLVMTypeRef params[] = {c->ptr, c->i64, c->ptr};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(c->j->ctx), params, 3, false);
+    LLVMBasicBlockRef some = block(c, "watched"), next = block(c, "next");
+    LLVMBuildCondBr(c->b, LLVMBuildIsNull(c->b, c->after, ""), next, some);
+    LLVMPositionBuilderAtEnd(c->b, some);
+    for (unsigned a = 0; a < n; a++)
+        LLVMBuildStore(c->b, args[a], offset(c, c->watched_args, a * (int64_t)sizeof(void *)));
+    LLVMValueRef v[] = {c->after_ctx, LLVMConstInt(c->i64, k, false), c->watched_args};
+    LLVMBuildCall2(c->b, type, c->after, v, 3, "");
+    LLVMBuildBr(c->b, next);
+    LLVMPositionBuilderAtEnd(c->b, next);
+}
+
+static void call(net_cg *c, unsigned k)
+{
+    const hone_codegen_call *x = &c->n->calls[k];
     LLVMTypeRef type;
     LLVMValueRef fn = kernel_fn(c, x->kernel, &type), args[HONE_MAX_ARGS];
     unsigned n = LLVMCountParamTypes(type);
@@ -128,38 +155,68 @@ static void call(net_cg *c, const hone_codegen_call *x)
                             : pointer(c, &x->args[a]);
     }
     LLVMValueRef result = LLVMBuildCall2(c->b, type, fn, args, n, "");
-    LLVMBasicBlockRef good = LLVMAppendBasicBlockInContext(c->j->ctx, c->run, "good");
-    LLVMBasicBlockRef bad = LLVMAppendBasicBlockInContext(c->j->ctx, c->run, "bad");
+    LLVMBasicBlockRef good = block(c, "good"), bad = block(c, "bad");
     LLVMValueRef zero = LLVMConstInt(c->i32, 0, false);
     LLVMBuildCondBr(c->b, LLVMBuildICmp(c->b, LLVMIntEQ, result, zero, ""), good, bad);
     LLVMPositionBuilderAtEnd(c->b, bad);
     LLVMBuildRet(c->b, result);
     LLVMPositionBuilderAtEnd(c->b, good);
+    if (c->after)
+        tell(c, k, args, n);
 }
 
-static void add_run(net_cg *c)
+/* The calls, and what is copied at the end; c->run and c->io are there. */
+static void add_body(net_cg *c)
 {
     const hone_codegen_network *n = c->n;
-    unsigned n_params = n->n_in + n->n_out + 2;
-    LLVMTypeRef *params = hone_xcalloc(n_params, sizeof(LLVMTypeRef));
-    for (unsigned k = 0; k < n_params; k++)
-        params[k] = c->ptr;
-    char *name = hone_xasprintf("%s_run", n->name);
-    c->run = LLVMAddFunction(c->j->m, name, LLVMFunctionType(c->i32, params, n_params, false));
-    LLVMPositionBuilderAtEnd(c->b, LLVMAppendBasicBlockInContext(c->j->ctx, c->run, "entry"));
     /* hone_rt_net begins with these two */
     c->weights = LLVMBuildLoad2(c->b, c->ptr, LLVMGetParam(c->run, 0), "weights");
     c->packs = LLVMBuildLoad2(c->b, c->ptr, offset(c, LLVMGetParam(c->run, 0), 8), "packed");
     for (unsigned k = 0; k < n->n_calls; k++)
-        call(c, &n->calls[k]);
+        call(c, k);
     for (unsigned k = 0; k < n->n_copies; k++) {
         const hone_codegen_copy *x = &n->copies[k];
-        LLVMBuildMemCpy(c->b, LLVMGetParam(c->run, 1 + n->n_in + x->out), 1, pointer(c, &x->from),
-                        1, LLVMConstInt(c->i64, (uint64_t)x->bytes, false));
+        LLVMBuildMemCpy(c->b, c->io[n->n_in + x->out], 1, pointer(c, &x->from), 1,
+                        LLVMConstInt(c->i64, (uint64_t)x->bytes, false));
     }
     LLVMBuildRet(c->b, LLVMConstInt(c->i32, 0, false));
+}
+
+/* A function of so many pointers, NAME and the tail, to be filled. */
+static void start(net_cg *c, const char *tail, unsigned n_params)
+{
+    LLVMTypeRef *params = hone_xcalloc(n_params, sizeof(LLVMTypeRef));
+    for (unsigned k = 0; k < n_params; k++)
+        params[k] = c->ptr;
+    char *name = hone_xasprintf("%s_%s", c->n->name, tail);
+    c->run = LLVMAddFunction(c->j->m, name, LLVMFunctionType(c->i32, params, n_params, false));
+    LLVMPositionBuilderAtEnd(c->b, block(c, "entry"));
     free(params);
     free(name);
+}
+
+static void add_run(net_cg *c)
+{
+    unsigned n_io = c->n->n_in + c->n->n_out + 1;
+    start(c, "run", 1 + n_io);
+    for (unsigned k = 0; k < n_io; k++)
+        c->io[k] = LLVMGetParam(c->run, 1 + k);
+    add_body(c);
+}
+
+/* ---- NAME_watch ------------------------------------------------------------------------------ */
+
+static void add_watch(net_cg *c)
+{
+    unsigned n_io = c->n->n_in + c->n->n_out + 1;
+    start(c, "watch", 4);
+    for (unsigned k = 0; k < n_io; k++)
+        c->io[k] = LLVMBuildLoad2(
+            c->b, c->ptr, offset(c, LLVMGetParam(c->run, 1), k * (int64_t)sizeof(void *)), "");
+    c->after = LLVMGetParam(c->run, 2);
+    c->after_ctx = LLVMGetParam(c->run, 3);
+    c->watched_args = LLVMBuildAlloca(c->b, LLVMArrayType2(c->ptr, HONE_MAX_ARGS), "args");
+    add_body(c);
 }
 
 /* ---- NAME_network ---------------------------------------------------------------------------- */
@@ -228,6 +285,7 @@ hone_status hone_codegen_emit_network(const hone_target *t, const hone_codegen_n
                 .i32 = LLVMInt32TypeInContext(j.ctx),
                 .i64 = LLVMInt64TypeInContext(j.ctx),
                 .ptr = LLVMPointerTypeInContext(j.ctx, 0),
+                .io = hone_xcalloc((size_t)n->n_in + n->n_out + 1, sizeof(LLVMValueRef)),
                 .codes = hone_xcalloc((size_t)n->n_kernels + 1, sizeof *c.codes)};
     for (unsigned k = 0; k < n->n_kernels && st == HONE_OK; k++) {
         st = compile(&c, k, err);
@@ -236,6 +294,8 @@ hone_status hone_codegen_emit_network(const hone_target *t, const hone_codegen_n
     }
     if (st == HONE_OK) {
         add_run(&c);
+        if (n->watched)
+            add_watch(&c);
         add_network(&c);
         st = hone_cg__join_write(&j, n->name, allowed, ret, &foreign);
     }
@@ -244,6 +304,7 @@ hone_status hone_codegen_emit_network(const hone_target *t, const hone_codegen_n
     hone_cg__join_close(&j);
     hone_vec_free(&c.packed);
     free(c.codes);
+    free(c.io);
     if (st == HONE_OK && foreign)
         st = hone_fail(err, HONE_REJECT_BUILD,
                        "The target needs a library function for a kernel, which kernels may not "
