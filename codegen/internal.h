@@ -371,10 +371,10 @@ LLVMValueRef hone_cg__fixup(cg *e, LLVMValueRef y, LLVMValueRef x, uint32_t tabl
 LLVMValueRef hone_cg__getexp(cg *e, LLVMValueRef x);
 LLVMValueRef hone_cg__getmant(cg *e, LLVMValueRef x);
 
-/* emit/aarch64.c: a value that was just loaded, in n lanes; NULL: not for these lanes or this
- * target.
- */
+/* emit/aarch64.c. Each NULL: not for these lanes or this target. A value that was just loaded, in n
+ * lanes; a * b + c with one rounding, where c is a sum that is not needed any more. */
 LLVMValueRef hone_cg__splat_loaded(cg *e, LLVMValueRef v, unsigned n);
+LLVMValueRef hone_cg__fma_in_place(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 
 /* emit/known.c: expressions are a graph, and what is used twice is computed once. */
 bool hone_cg__find(const cg *e, hone_expr x, cg_val *ret);

@@ -3,6 +3,7 @@
  * numbers are the machine's as far as they were measured, else orders of magnitude; the trees on
  * top of it learn the rest. */
 #include "costmodel/internal.h"
+#include "targets/preset.h"
 
 #include <math.h>
 
@@ -39,6 +40,14 @@ static double body_vectors(const nest *ne, const access *a, unsigned start, doub
         }
     }
     return n;
+}
+
+/* What it takes to start the body's instructions, each of which does `vectors` registers or, where
+ * there are groups, as many as a group has. */
+static double start_cycles(const hone_target *t, double groups, double vectors)
+{
+    double each = hone_preset_of(t)->draft.start_cycles;
+    return each > 0 ? each * groups * ceil(vectors / hone_preset_group(t)) : 0;
 }
 
 static void compute_time(const hone_target *t, const hone_machine *m, block_view *v)
@@ -80,10 +89,12 @@ static void compute_time(const hone_target *t, const hone_machine *m, block_view
             v->live += broadcast ? 1 : fmin(n, 4);
         }
     }
-    double issue = v->ops / m->fma_per_cycle;
+    double issue =
+        v->ops / m->fma_per_cycle + start_cycles(t, per * copies / vector, ceil(vector / native));
     double chain = v->accumulators > 0 ? v->ops / v->accumulators * t->fma_latency : 0;
     double ports = (v->loads + 3 * v->gathers) / m->loads_per_cycle;
-    double cycles = fmax(fmax(issue, chain), fmax(ports, stores)) + m->loop_cycles;
+    double waits = hone_preset_of(t)->draft.in_order ? v->broadcasts * t->fma_latency : 0;
+    double cycles = fmax(fmax(fmax(issue, chain), waits), fmax(ports, stores)) + m->loop_cycles;
     double spill = v->live / t->vector_registers;
     if (spill > 1)
         cycles *= 1 + 2 * (spill - 1);

@@ -19,12 +19,22 @@ static double *number(hone_machine *m, size_t k)
     return (double *)((char *)m + numbers[k].offset);
 }
 
+/* A target's number is whole: where a pipe needs several turns for a vector it may be less than
+ * one. */
+static double fma_per_cycle(const hone_target *t, const hone_preset_numbers *known)
+{
+    double ret = t->fma_per_cycle;
+    if (known && known->pipe_bytes && known->pipe_bytes < t->vector_bytes)
+        ret = fmin(ret, (double)known->fma_per_cycle * known->pipe_bytes / t->vector_bytes);
+    return ret;
+}
+
 void hone_machine_preset(const hone_target *t, hone_machine *ret)
 {
     const hone_preset_draft *d = &hone_preset_of(t)->draft;
     const hone_preset_numbers *known = hone_preset_numbers_of(t->cpu);
     *ret = (hone_machine){.clock_ghz = d->ghz,
-                          .fma_per_cycle = t->fma_per_cycle,
+                          .fma_per_cycle = fma_per_cycle(t, known),
                           .loads_per_cycle = known ? known->loads_per_cycle : d->loads_per_cycle,
                           .loop_cycles = d->loop_cycles,
                           .l2_bytes_per_ns = d->bytes_per_cycle[0] * d->ghz,

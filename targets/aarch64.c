@@ -156,7 +156,11 @@ static const struct {
 };
 
 /* Of SVE's registers, whose length is the machine's, the first 128 bits are NEON's. */
-static const hone_preset_vectors vectors[] = {{NULL, 16, 32}, {0}};
+static const hone_preset_vectors vectors[] = {{NULL, 16, 32, 1}, {0}};
+
+/* These processors reorder by themselves. By their own models LLVM 19 moves all loads of an
+ * unrolled body to its start, and then has no registers left. */
+static const hone_preset_attribute attributes[] = {{"tune-cpu", "generic", "sve", 32}, {0}};
 
 static const hone_preset_class classes[] = {{"sve2", "sve"}, {"sve", "sve"}, {"neon", "neon"}, {0}};
 
@@ -246,6 +250,7 @@ const hone_preset hone_targets__aarch64 = {
               .l3_bytes = 4 << 20},
     .maxnum = "neon",
     .vectors = vectors,
+    .attributes = attributes,
     .scalable = "sve",
     .fma_latency = 4,
     .fma_per_cycle = 2,

@@ -26,7 +26,7 @@ static const hone_preset_cpu cpus[] = {
     {"cortex-a17", "cortex-a7", NULL},
     {0},
 };
-static const hone_preset_vectors vectors[] = {{"neon", 16, 16}, {NULL, 16, 8}, {0}};
+static const hone_preset_vectors vectors[] = {{"neon", 16, 16, 1}, {NULL, 16, 8, 1}, {0}};
 static const hone_preset_class classes[] = {{"neon", "neon"}, {0}};
 static const hone_preset_peak peaks[] = {{0}};
 static const hone_preset_tile tiles[] = {

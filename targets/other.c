@@ -4,7 +4,7 @@
 
 static const hone_preset_feature features[] = {{0}};
 static const hone_preset_cpu cpus[] = {{"generic", NULL, NULL}, {0}};
-static const hone_preset_vectors vectors[] = {{NULL, 16, 32}, {0}};
+static const hone_preset_vectors vectors[] = {{NULL, 16, 32, 1}, {0}};
 static const hone_preset_class classes[] = {{0}};
 static const hone_preset_peak peaks[] = {{0}};
 

@@ -70,13 +70,26 @@ const hone_preset_numbers *hone_preset_numbers_of(const char *cpu)
     return NULL;
 }
 
+static const hone_preset_vectors *vectors_of(const hone_target *t)
+{
+    const hone_preset_vectors *v = hone_preset_of(t)->vectors;
+    while (v->feature && !hone_target_has(t, v->feature))
+        v++;
+    return v;
+}
+
+int32_t hone_preset_group(const hone_target *t)
+{
+    int32_t widest = hone_preset_of(t)->vectors->group; /* what is narrower has no larger ones */
+    int32_t group = widest > 1 ? vectors_of(t)->group : 1;
+    return group > 1 ? group : 1;
+}
+
 void hone_targets__find_vectors(hone_target *t, int32_t found_bytes)
 {
     const hone_preset *p = hone_preset_of(t);
     const hone_preset_numbers *m = hone_preset_numbers_of(t->cpu);
-    const hone_preset_vectors *v = p->vectors;
-    while (v->feature && !hone_target_has(t, v->feature))
-        v++;
+    const hone_preset_vectors *v = vectors_of(t);
     t->vector_bytes = v->bytes;
     t->vector_registers = v->registers;
     if (p->scalable && hone_target_has(t, p->scalable)) {

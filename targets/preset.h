@@ -59,7 +59,16 @@ typedef struct hone_preset_numbers {
 typedef struct hone_preset_vectors {
     const char *feature; /* that brings them; NULL, in the last row: there in any case */
     int32_t bytes, registers;
+    int32_t group; /* 1, 2, 4 .. so many registers one instruction may take as one vector */
 } hone_preset_vectors;
+
+/* An attribute of LLVM's functions, for targets with the feature whose code is for vectors of at
+ * least so many bytes. */
+typedef struct hone_preset_attribute {
+    const char *name, *value;
+    const char *feature;
+    int32_t vector_bytes;
+} hone_preset_attribute;
 
 /* The first feature a target has names its class (hone_target_class). */
 typedef struct hone_preset_class {
@@ -79,7 +88,9 @@ typedef struct hone_preset_tile {
 typedef struct hone_preset_draft {
     double ghz;
     double loads_per_cycle;
-    double loop_cycles; /* counter, compare, branch, addressing of one innermost iteration */
+    double loop_cycles;  /* counter, compare, branch, addressing of one innermost iteration */
+    double start_cycles; /* a vector instruction's, beside the time its registers take */
+    bool in_order; /* a scalar that a multiply-add needs is not read before the last is done */
     double
         bytes_per_cycle[3]; /* between L1 and L2, L2 and L3, L3 and memory, as read by one core */
 } hone_preset_draft;
@@ -119,6 +130,7 @@ typedef struct hone_preset {
      * they are ordered as others are. */
     const char *stream_fence;
     const hone_preset_vectors *vectors;
+    const hone_preset_attribute *attributes; /* NULL: none */
     /* The one whose vectors are as long as the machine has them: a target that has it may say more
      * vector_bytes than `vectors`, and its code then runs where they are at least so long; NULL:
      * there is none. */
@@ -140,6 +152,10 @@ typedef struct hone_preset {
 
 /* The row of targets/processors.def for a processor; NULL: it has none. */
 const hone_preset_numbers *hone_preset_numbers_of(const char *cpu);
+
+/* Vector registers that one instruction of the target may take as one vector; 1: there are no
+ * groups. */
+int32_t hone_preset_group(const hone_target *t);
 
 /* The k-th, in the order of presets.def; NULL: there are fewer. */
 const hone_preset *hone_preset_at(unsigned k);

@@ -75,16 +75,22 @@ static const struct {
     {0x710, 0x8000000058000001, "spacemit-x60"},
 };
 
-/* Without vectors, four scalar registers stand for one. */
-static const hone_preset_vectors vectors[] = {{"zvl1024b", 128, 32}, {"zvl512b", 64, 32},
-                                              {"zvl256b", 32, 32},   {"v", 16, 32},
-                                              {NULL, 16, 8},         {0}};
+/* Without vectors, four scalar registers stand for one. Groups of eight (LMUL = 8) are four, which
+ * is too few for a tile. */
+static const hone_preset_vectors vectors[] = {{"zvl1024b", 128, 32, 4}, {"zvl512b", 64, 32, 4},
+                                              {"zvl256b", 32, 32, 4},   {"v", 16, 32, 4},
+                                              {NULL, 16, 8, 1},         {0}};
+
+/* LLVM 19 has models of few of these processors. Those that reorder are served as well by this one.
+ */
+static const hone_preset_attribute attributes[] = {{"tune-cpu", "sifive-x280", "v", 16}, {0}};
 
 static const hone_preset_class classes[] = {{"v", "rvv"}, {0}};
 static const hone_preset_peak peaks[] = {{0}};
 
+/* Six rows of four vectors are six of one group too, and the next group of B has its place. */
 static const hone_preset_tile tiles[] = {
-    {32, 8, 3, 1, 256}, {32, 6, 4, 1, 256}, {32, 4, 4, 2, 512}, {32, 12, 2, 2, 256},
+    {32, 6, 4, 4, 256}, {32, 8, 3, 1, 256}, {32, 4, 4, 2, 512}, {32, 12, 2, 2, 256},
     {32, 8, 2, 4, 512}, {0, 2, 2, 1, 256},  {0, 4, 1, 2, 512},  {0},
 };
 
@@ -180,12 +186,18 @@ const hone_preset hone_targets__riscv64 = {
     .half = "zfhmin",
     .maxnum = "f",
     .vectors = vectors,
+    .attributes = attributes,
     .fma_latency = 4,
     .fma_per_cycle = 1,
     .classes = classes,
     .peaks = peaks,
     .tiles = tiles,
-    .draft = {.ghz = 1.6, .loads_per_cycle = 1, .loop_cycles = 2, .bytes_per_cycle = {8, 4, 2}},
+    .draft = {.ghz = 1.6,
+              .loads_per_cycle = 1,
+              .loop_cycles = 2,
+              .start_cycles = 1, /* LLVM (SiFive7) */
+              .in_order = true,
+              .bytes_per_cycle = {8, 4, 2}},
     .rules = rules,
     .elf_machine = EM_RISCV,
     .relocs = {R_RISCV_NONE, R_RISCV_64, R_RISCV_RELATIVE, R_RISCV_JUMP_SLOT},

@@ -328,7 +328,11 @@ static const struct {
 };
 
 static const hone_preset_vectors vectors[] = {
-    {"avx512f", 64, 32}, {"avx", 32, 16}, {NULL, 16, 16}, {0}};
+    {"avx512f", 64, 32, 1}, {"avx", 32, 16, 1}, {NULL, 16, 16, 1}, {0}};
+
+/* LLVM makes two instructions of one where it fears for the clock. */
+static const hone_preset_attribute attributes[] = {{"prefer-vector-width", "512", "avx512f", 64},
+                                                   {0}};
 
 static const hone_preset_class classes[] = {
     {"avx512f", "avx512"}, {"avx2", "avx2"}, {"avx", "avx"}, {"sse4.2", "sse4"}, {0}};
@@ -464,6 +468,7 @@ const hone_preset hone_targets__x86_64 = {
     .half = "f16c",
     .stream_fence = "llvm.x86.sse.sfence",
     .vectors = vectors,
+    .attributes = attributes,
     .fma_latency = 4, /* every core since Skylake and Zen 3 */
     .fma_per_cycle = 2,
     .classes = classes,

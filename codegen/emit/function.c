@@ -52,8 +52,12 @@ void hone_cg__target_attrs(cg *e, LLVMValueRef fn)
     add_text_attr(e, fn, "target-features", e->g->target.features);
     add_text_attr(e, fn, "frame-pointer", "none");
     add_text_attr(e, fn, "no-builtins", ""); /* no memset or memcpy may be made of loops */
-    if (e->g->target.vector_bytes >= 64) {
-        add_text_attr(e, fn, "prefer-vector-width", "512");
+    const hone_target *t = &e->g->target;
+    const hone_preset *p = hone_preset_of(t);
+    for (const hone_preset_attribute *a = p->attributes; a && a->name; a++) {
+        if (t->vector_bytes >= a->vector_bytes && hone_target_has(t, a->feature)) {
+            add_text_attr(e, fn, a->name, a->value);
+        }
     }
     add_vector_length(e, fn);
     add_attr(e, fn, LLVMAttributeFunctionIndex, "nounwind");

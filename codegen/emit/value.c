@@ -321,7 +321,8 @@ static bool fused(cg *e, hone_op op, hone_expr xa, hone_expr xb, cg_val *ret)
         cg_val *minus = second ? &a : &c;
         minus->v = LLVMBuildFNeg(e->b, minus->v, "");
     }
-    *ret = (cg_val){hone_cg__fma(e, a.v, b.v, c.v), vec};
+    LLVMValueRef sum = op == HONE_OP_ADD ? hone_cg__fma_in_place(e, a.v, b.v, c.v) : NULL;
+    *ret = (cg_val){sum ? sum : hone_cg__fma(e, a.v, b.v, c.v), vec};
     return true;
 }
 

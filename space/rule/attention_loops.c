@@ -47,7 +47,8 @@ unsigned hone_rule__attention_tiles(const hone_rule__attention_nest *x, int64_t 
                                     int64_t *ret_pick)
 {
     const hone_rule__policy *pol = &x->ctx->policy;
-    hone_rule__contraction c = {.row = 0, .col = 1, .lanes = x->lanes, .extent = {rows, columns}};
+    hone_rule__contraction c = {
+        .row = 0, .col = 1, .lanes = x->lanes, .group = 1, .extent = {rows, columns}};
     unsigned n = hone_rule__contraction_tiles(&c, x->ctx->target, tiles);
     *ret_pick = hone_rule__contraction_nearest_tile(tiles, n, pol->rows, pol->vectors * x->lanes);
     return n;

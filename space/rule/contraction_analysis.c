@@ -8,6 +8,7 @@
 #include "space/rule/contraction_analysis.h"
 #include "space/prim/prim.h"
 #include "space/prim/util.h"
+#include "targets/preset.h"
 
 typedef struct nest {
     hone_var vars[HONE_CONTRACT_MAX_LOOPS]; /* iterators */
@@ -172,7 +173,8 @@ bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone
         !hone_prim__store_iters(p, block, iters) || !find_operands(p, block, &o, load, at))
         return false;
     c->bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, block)->value));
-    int64_t lanes = (t ? t->vector_bytes : 64) / c->bytes;
+    int64_t lanes = (t ? t->vector_bytes : HONE_CONTRACT_NO_TARGET) / c->bytes;
+    c->line = t && t->cache_line ? t->cache_line : HONE_CONTRACT_NO_TARGET;
     unsigned set[2] = {uses(p, load[0], &o), uses(p, load[1], &o)}, which = 0;
     int last = -1;
     for (unsigned d = 0; d < n_index; d++)
@@ -189,6 +191,9 @@ bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone
     if (!c->a_dims)
         return false;
     c->lanes = vector_lanes(lanes, c->extent[c->col]);
+    c->group = t && c->lanes == lanes ? hone_preset_group(t) : 1;
+    while (c->group > 1 && c->lanes * c->group > c->extent[c->col])
+        c->group /= 2;
     c->col_dim = (unsigned)out_dim(iters, n_index, c->col);
     c->b_col_dim = dim_using(p, b, o.vars[c->col]);
     c->b_plain = indexed_by(p, b, c->b_col_dim, o.vars[c->col]);

@@ -36,11 +36,14 @@ typedef struct hone_rule__contraction {
     unsigned b_uses; /* loops B depends on, a bit each */
     int bytes;       /* of an accumulator */
     int64_t lanes;   /* of the vectors: a short column gets short ones */
+    int64_t line;    /* bytes of a cache line */
+    int64_t group;   /* registers that a vector is; hone_rule__contraction_analyse: at most */
     int64_t extent[HONE_CONTRACT_MAX_LOOPS];
 } hone_rule__contraction;
 
 /* False: the block is not one, or its values are not used often enough for enough for tiles to pay.
- * t NULL: vectors of 64 bytes. */
+ * t NULL: vectors and cache lines of HONE_CONTRACT_NO_TARGET bytes. */
+#define HONE_CONTRACT_NO_TARGET 64
 bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone_target *t,
                                     hone_rule__contraction *ret);
 /* The block that pads A, none when there is no such. */
@@ -60,11 +63,14 @@ typedef struct hone_rule__shape {
     bool k_blocked;
     hone_pack_place b;
     bool pack_a;
-    bool clip; /* skip the padding's zeros instead of storing them */
+    bool clip;     /* skip the padding's zeros instead of storing them */
+    int64_t group; /* registers of a vector */
 } hone_rule__shape;
 
-#define HONE_CONTRACT_MAX_SHAPES 16
+#define HONE_CONTRACT_MAX_SHAPES 48
 unsigned hone_rule__contraction_shapes(const hone_rule__contraction *c, hone_rule__shape *ret);
+/* The contraction with vectors of so many registers. */
+void hone_rule__contraction_widen(hone_rule__contraction *c, int64_t group);
 
 #define HONE_CONTRACT_MAX_TILES 64
 /* (rows, columns) of the register tiles worth a try, at least one; returns how many. */

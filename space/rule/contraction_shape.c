@@ -1,30 +1,44 @@
 /* The choices of a contraction's nest: shapes, register tiles, first block sizes. */
 #include "space/rule/contraction_analysis.h"
 
+/* The n shapes, and then each of them with longer vectors. */
+static unsigned in_groups(const hone_rule__contraction *c, unsigned n, hone_rule__shape *ret)
+{
+    unsigned of_one = n;
+    for (unsigned k = 0; k < of_one; k++)
+        ret[k].group = 1;
+    for (int64_t group = 2; group <= c->group; group *= 2)
+        for (unsigned k = 0; k < of_one && n < HONE_CONTRACT_MAX_SHAPES; k++) {
+            ret[n] = ret[k];
+            ret[n++].group = group;
+        }
+    return n;
+}
+
 unsigned hone_rule__contraction_shapes(const hone_rule__contraction *c, hone_rule__shape *ret)
 {
-    /* k_blocked, B, pack_a, clip */
+    /* k_blocked, B, pack_a, clip; group */
     static const hone_rule__shape runtime[] = {
-        {true, HONE_PACKED_INSIDE, false, false},  {true, HONE_PACKED_INSIDE, true, false},
-        {false, HONE_PACKED_INSIDE, false, false}, {false, HONE_NOT_PACKED, false, false},
-        {true, HONE_PACKED_AT_ROOT, false, false}, {true, HONE_PACKED_AT_ROOT, true, false},
-        {true, HONE_NOT_PACKED, false, false},
+        {true, HONE_PACKED_INSIDE, false, false, 1},  {true, HONE_PACKED_INSIDE, true, false, 1},
+        {false, HONE_PACKED_INSIDE, false, false, 1}, {false, HONE_NOT_PACKED, false, false, 1},
+        {true, HONE_PACKED_AT_ROOT, false, false, 1}, {true, HONE_PACKED_AT_ROOT, true, false, 1},
+        {true, HONE_NOT_PACKED, false, false, 1},
     };
     static const hone_rule__shape ahead[] = {
-        {false, HONE_PACKED_AT_ROOT, false, false},
-        {true, HONE_PACKED_AT_ROOT, false, false},
-        {true, HONE_PACKED_AT_ROOT, true, false},
+        {false, HONE_PACKED_AT_ROOT, false, false, 1},
+        {true, HONE_PACKED_AT_ROOT, false, false, 1},
+        {true, HONE_PACKED_AT_ROOT, true, false, 1},
     };
     /* each element of B is used once: read it where it is */
-    static const hone_rule__shape stream[] = {{true, HONE_NOT_PACKED, false, false},
-                                              {false, HONE_NOT_PACKED, false, false},
-                                              {false, HONE_PACKED_AT_ROOT, false, false}};
+    static const hone_rule__shape stream[] = {{true, HONE_NOT_PACKED, false, false, 1},
+                                              {false, HONE_NOT_PACKED, false, false, 1},
+                                              {false, HONE_PACKED_AT_ROOT, false, false, 1}};
     bool packs = c->b_const && c->b_plain, once = c->row < 0;
     const hone_rule__shape *from = once ? stream : packs ? ahead : runtime;
     unsigned n_from = once ? HONE_LEN(stream) : packs ? HONE_LEN(ahead) : HONE_LEN(runtime);
     unsigned n = 0;
     for (int clip = c->clippable; clip >= 0; clip--)
-        for (unsigned k = 0; k < n_from && n < HONE_CONTRACT_MAX_SHAPES; k++) {
+        for (unsigned k = 0; k < n_from; k++) {
             if ((from[k].b != HONE_NOT_PACKED && !c->b_plain) || (from[k].pack_a && !c->a_plain))
                 continue;
             if (from[k].b == HONE_NOT_PACKED && !c->b_direct && c->b_plain)
@@ -34,7 +48,13 @@ unsigned hone_rule__contraction_shapes(const hone_rule__contraction *c, hone_rul
             ret[n] = from[k];
             ret[n++].clip = clip;
         }
-    return n;
+    return in_groups(c, n, ret);
+}
+
+void hone_rule__contraction_widen(hone_rule__contraction *c, int64_t group)
+{
+    c->group = group;
+    c->lanes *= group;
 }
 
 unsigned hone_rule__contraction_variants(hone_program *p, hone_stmt block,
@@ -57,20 +77,21 @@ unsigned hone_rule__contraction_tiles(const hone_rule__contraction *c, const hon
 {
     int64_t lanes = c->lanes, rows = c->row < 0 ? 1 : c->extent[c->row];
     int64_t vectors = hone_ceil_div(c->extent[c->col], lanes);
+    int64_t registers = t->vector_registers, g = c->group;
     int64_t want = (int64_t)t->fma_latency * t->fma_per_cycle, most = rows == 1 ? 16 : 4;
     unsigned n = 0;
     for (int pass = 0; pass < 2 && n == 0; pass++) /* second: small outputs cannot cover latency */
         for (int64_t nv = 1; nv <= most && nv <= vectors; nv++)
             for (int64_t mr = 1; mr <= 30 && mr <= rows && n < HONE_CONTRACT_MAX_TILES; mr++) {
-                if (mr * nv + nv + 1 > t->vector_registers)
+                if (g * (mr * nv + nv) + 1 > registers)
                     continue;
                 if (rows > 1 && mr == 1 && nv < 4)
                     continue;
-                if (pass == 0 && mr * nv < want)
+                if (pass == 0 && g * mr * nv < want)
                     continue;
                 /* only rows that leave little of the last tile empty, or fill the registers */
                 int64_t waste = (rows + mr - 1) / mr * mr - rows;
-                bool full = (mr + 1) * nv + nv + 1 > t->vector_registers;
+                bool full = g * ((mr + 1) * nv + nv) + 1 > registers;
                 if (waste * 8 > rows && !full && pass == 0)
                     continue;
                 ret[n][0] = mr;

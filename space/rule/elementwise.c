@@ -3,9 +3,11 @@
  * A stage that reads and writes whole buffers element by element is one long row, whatever their
  * dimensions: its loops become one, and only the last vector is not full. */
 #include "space/rule/rule.h"
+#include "targets/preset.h"
 
 #define MAX_LOOPS 16
 #define MAX_LOADS 16
+#define MAX_LANES 256 /* of a loop that the code generator makes vectors of */
 
 hone_status hone_rule__vectorize(hone_sched *s, hone_rv loop, const hone_target *t, int bytes,
                                  bool unroll, hone_rv *ret, hone_error *err)
@@ -80,6 +82,22 @@ hone_status hone_rule__stream(hone_sched *s, hone_rv block, const hone_rule__ctx
     return hone_annotate_rv(s, block, HONE_ANN_STREAM, choice, err);
 }
 
+/* The vectors of the annotated block: as long as a register, or as several where one instruction
+ * takes them. */
+static hone_status sample_vectors(hone_sched *s, hone_rv block, const hone_target *t, int bytes,
+                                  hone_error *err)
+{
+    int64_t lanes = t->vector_bytes / bytes, choices[8], which = 0;
+    unsigned n = 0;
+    for (int64_t g = 1; g <= hone_preset_group(t) && g * lanes <= MAX_LANES && n < 8; g *= 2)
+        choices[n++] = g * lanes;
+    if (n < 2)
+        return hone_annotate(s, block, "meta_schedule.vectorize", lanes, err);
+    hone_rv length;
+    HONE_TRY(hone_sample_categorical(s, choices, NULL, n, &which, &length, err));
+    return hone_annotate_rv(s, block, "meta_schedule.vectorize", length, err);
+}
+
 hone_status hone_rule__elementwise(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
                                    hone_error *err)
 {
@@ -100,8 +118,7 @@ hone_status hone_rule__elementwise(hone_sched *s, const char *name, const hone_r
     int64_t which = 1;
     HONE_TRY(hone_sample_categorical(s, unrolls, NULL, HONE_LEN(unrolls), &which, &unroll, err));
     HONE_TRY(hone_annotate(s, block, "meta_schedule.parallel", 1, err));
-    HONE_TRY(
-        hone_annotate(s, block, "meta_schedule.vectorize", ctx->target->vector_bytes / bytes, err));
+    HONE_TRY(sample_vectors(s, block, ctx->target, bytes, err));
     HONE_TRY(hone_annotate_rv(s, block, "meta_schedule.unroll_explicit", unroll, err));
     if (!movable)
         return hone_rule__stream(s, block, ctx, err);

@@ -96,13 +96,98 @@ static void guarded_row(void **state)
         &(run_options){.choose = whole});
 }
 
+/* ---- other processors --------------------------------------------------------------------------
+ */
+
+/* Assembly of a register tile of rows times vectors of so many lanes, for the processor. */
+static char *tile_for(const char *cpu, int rows, int vectors, int lanes)
+{
+    hone_buf b = {0};
+    int n = vectors * lanes;
+    char nest[200];
+    snprintf(nest, sizeof nest,
+             "for i in %d unrolled { for v in %d unrolled { for l in %d vectorized {", rows,
+             vectors, lanes);
+    hone_buf_printf(
+        &b,
+        "program tile {\n  buffer A: f32[64, %d] input\n  buffer B: f32[64, %d] input\n"
+        "  buffer C: f32[%d, %d] output\n  buffer T: f32[%d, %d] local\n  for p in 1 {\n",
+        rows, n, rows, n, rows, n);
+    hone_buf_printf(&b, "%s block start(vi: %d = i, vj: %d = v*%d + l) { T[vi, vj] = 0.0 } } } }\n",
+                    nest, rows, n, lanes);
+    hone_buf_printf(&b,
+                    "for k in 64 { %s block sum(vi: %d = i, vj: %d = v*%d + l, reduce vk: 64 = k) {"
+                    " T[vi, vj] = T[vi, vj] + A[vk, vi] * B[vk, vj] } } } } }\n",
+                    nest, rows, n, lanes);
+    hone_buf_printf(
+        &b,
+        "%s block store(vi: %d = i, vj: %d = v*%d + l) { C[vi, vj] = T[vi, vj] } } } }\n"
+        "  } }\n",
+        nest, rows, n, lanes);
+    hone_target t;
+    hone_error err;
+    hone_codegen *g;
+    hone_code code;
+    hone_program p = parse_text(b.s);
+    if (hone_target_named(cpu, &t, &err) != HONE_OK || hone_codegen_new(&t, &g, &err) != HONE_OK ||
+        hone_codegen_emit(g, &p, &(hone_codegen_options){.emit = HONE_EMIT_ASM}, &code, &err) !=
+            HONE_OK)
+        fail_msg("%s", err.message);
+    char *ret = hone_xstrdup((const char *)code.bytes);
+    hone_code_free(&code);
+    hone_codegen_free(g);
+    hone_program_fini(&p);
+    hone_buf_free(&b);
+    return ret;
+}
+
+static unsigned count(const char *text, const char *what)
+{
+    unsigned n = 0;
+    for (; (text = strstr(text, what)); text++)
+        n++;
+    return n;
+}
+
+/* Sums that fill the registers of a processor with vectors of the machine's length are not copied
+ * from one to another. */
+static void sums_stay_in_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cpu;
+        int lanes;
+    } all[] = {{"neoverse-v1", 8}, {"a64fx", 16}};
+    for (unsigned k = 0; k < HONE_LEN(all); k++) {
+        char *text = tile_for(all[k].cpu, 13, 2, all[k].lanes);
+        assert_int_equal(count(text, "\tfmla\tz"), 26);
+        assert_int_equal(count(text, "movprfx"), 0);
+        free(text);
+    }
+}
+
+/* A vector of four registers is one instruction where there are groups. */
+static void groups_of_registers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cpu;
+        int lanes;
+    } all[] = {{"sifive-x280", 64}, {"spacemit-x60", 32}, {"sifive-p670", 16}};
+    for (unsigned k = 0; k < HONE_LEN(all); k++) {
+        char *text = tile_for(all[k].cpu, 6, 1, all[k].lanes);
+        assert_int_equal(count(text, "\tvfmacc.vf\t") + count(text, "\tvfmadd.vf\t"), 6);
+        assert_true(count(text, "e32, m4") > 0);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_type_and_combiner),
-        cmocka_unit_test(makes_vectors),
-        cmocka_unit_test(started_elsewhere),
-        cmocka_unit_test(guarded_row),
+        cmocka_unit_test(every_type_and_combiner), cmocka_unit_test(makes_vectors),
+        cmocka_unit_test(started_elsewhere),       cmocka_unit_test(guarded_row),
+        cmocka_unit_test(sums_stay_in_place),      cmocka_unit_test(groups_of_registers),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }

@@ -203,6 +203,36 @@ static void not_contractions(void **state)
     }
 }
 
+/* Where an instruction takes several registers as one vector, their number is a choice; the sums
+ * stay what they are. */
+static void groups_of_registers(void **state)
+{
+    (void)state;
+    static const subject product = {"matmul", "C", {{"M", 13}, {"N", 70}, {"K", 9}}, "", ""};
+    hone_program p = built_in(&product);
+    hone_target t;
+    hone_space *sp;
+    hone_sched s = {0};
+    unsigned found[3] = {0};
+    APPLY(hone_target_named("spacemit-x60", &t, err));
+    APPLY(hone_space_new(&p, &(hone_space_options){.target = &t, .threads = 1}, &sp, err));
+    for (uint32_t k = 0; k < sp->seeds.n; k++) {
+        hone_stmt loops[32];
+        APPLY(hone_space_finish(sp, &sp->seeds.v[k], &s, err));
+        unsigned n = hone_loops_of(&s.prog, block_of(&s.prog, "C"), loops, 32);
+        assert_true(n > 0);
+        int64_t lanes = hone_loop_extent(&s.prog, loops[n - 1]);
+        assert_true(lanes == 8 || lanes == 16 || lanes == 32);
+        if (found[lanes / 16]++ == 0)
+            check_same(&p, &s.prog);
+    }
+    for (unsigned k = 0; k < HONE_LEN(found); k++)
+        assert_true(found[k] > 0);
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+    hone_program_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +240,7 @@ int main(void)
         cmocka_unit_test(first_seeds),
         cmocka_unit_test(even_shares),
         cmocka_unit_test(not_contractions),
+        cmocka_unit_test(groups_of_registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,12 @@ static void named_targets(void **state)
     assert_int_equal(t.vector_bytes, 32);
     t = named("neoverse-n1");
     assert_string_equal(t.triple, "aarch64-unknown-linux-gnu");
+    assert_int_equal(hone_preset_group(&t), 1);
+    t = named("sifive-x280");
+    assert_int_equal(t.vector_bytes, 64);
+    assert_int_equal(hone_preset_group(&t), 4);
+    t = named("sifive-u74"); /* without vectors */
+    assert_int_equal(hone_preset_group(&t), 1);
     /* each name gives a target whose text can be read again */
     for (unsigned k = 0; hone_preset_at(k); k++)
         for (const hone_preset_cpu *c = hone_preset_at(k)->cpus; c->name; c++) {
