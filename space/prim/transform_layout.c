@@ -1,5 +1,7 @@
 /* transform_layout: TensorIR's (Feng et al., ASPLOS 2023), for maps whose results are each one
- * index, or // and % of one index by constants (space/prim/index_map.h). */
+ * index, or // and % of one index by constants (space/prim/index_map.h). A writer that still stands
+ * in a nest of its own, and nobody else writes, goes along the new layout. Those of a register tile
+ * keep their loops, and then the layout has room for nothing else. */
 #include "space/prim/prim.h"
 #include "space/prim/index_map.h"
 #include "space/prim/util.h"
@@ -30,6 +32,20 @@ static bool is_plain_nest(const hone_program *p, hone_stmt block)
     return true;
 }
 
+/* Does every place of the new layout have an element? */
+static bool is_exact(const hone_prim__map *l, const int64_t *shape)
+{
+    for (unsigned s = 0; s < l->n_sources; s++) {
+        int64_t places = 1;
+        for (unsigned k = 0; k < l->n; k++)
+            if (l->digits[k].source == s)
+                places *= hone_prim__digit_extent(&l->digits[k], shape[s]);
+        if (places != shape[s])
+            return false;
+    }
+    return true;
+}
+
 /* ---- rewriting ------------------------------------------------------------------------------- */
 
 typedef struct relay_ctx {
@@ -49,6 +65,20 @@ static hone_expr relay_node(void *ctx, hone_program *p, hone_expr e)
         index[k] = hone_simplify(p, hone_prim__digit_of(p, d, hone_expr_arg(p, e, d->source)));
     }
     return hone_load(p, c->to, index, c->map->n);
+}
+
+/* Stores of a block that keeps its loops. */
+static void rewrite_store(hone_program *p, hone_stmt block, const hone_prim__map *map,
+                          hone_buffer to)
+{
+    hone_expr index[HONE_MAX_DIMS];
+    const hone_stmt_row row = *hone_stmt_at(p, block);
+    for (unsigned k = 0; k < map->n; k++) {
+        const hone_prim__digit *d = &map->digits[k];
+        index[k] =
+            hone_simplify(p, hone_prim__digit_of(p, d, hone_store_index(p, block, d->source)));
+    }
+    hone_block_set_store(p, block, to, index, map->n, row.value, row.init);
 }
 
 /* Puts the block into a fresh nest over the new layout. */
@@ -112,8 +142,9 @@ hone_status hone_prim__transform_layout(hone_program *p, hone_stmt block, const 
     if (l.n_sources != buffer.n_dims || foreign || !hone_prim__map_is_positional(&l, buffer.shape))
         return hone_fail(err, HONE_REJECT_LAYOUT,
                          "transform_layout: \"%.200s\" does not keep every element apart", map);
-    if (!is_plain_nest(p, block) || !hone_prim__sole_writer(p, block) ||
-        hone_prim__reads(p, block, from))
+    bool plain = is_plain_nest(p, block) && hone_prim__sole_writer(p, block) &&
+                 !hone_prim__reads(p, block, from);
+    if (!plain && (buffer.scope != HONE_LOCAL || !is_exact(&l, buffer.shape)))
         return hone_fail(err, HONE_REJECT_LAYOUT,
                          "transform_layout: the writer's nest has been changed already");
     HONE_PRIM__EACH_LEAF(p, p->root, leaf)
@@ -137,11 +168,16 @@ hone_status hone_prim__transform_layout(hone_program *p, hone_stmt block, const 
     HONE_PRIM__EACH_LEAF(p, p->root, leaf)
     {
         hone_stmt_row row = *hone_stmt_at(p, leaf);
-        if (HONE_SAME(leaf, block) || !hone_prim__reads(p, leaf, from))
+        if ((HONE_SAME(leaf, block) && plain))
             continue;
-        row.value = hone_rewrite(p, row.value, relay_node, &ctx);
-        hone_stmt_at(p, leaf)->value = row.value;
+        if (hone_prim__reads(p, leaf, from)) {
+            row.value = hone_rewrite(p, row.value, relay_node, &ctx);
+            hone_stmt_at(p, leaf)->value = row.value;
+        }
+        if (HONE_SAME(row.out, from))
+            rewrite_store(p, leaf, &l, to);
     }
-    rewrite_writer(p, block, &l, buffer.shape, to);
+    if (plain)
+        rewrite_writer(p, block, &l, buffer.shape, to);
     return HONE_OK;
 }

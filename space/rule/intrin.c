@@ -49,7 +49,8 @@ static unsigned tiles_of(const hone_rule__fit *f, const hone_rule__ctx *ctx, int
                          int64_t *ret_pick)
 {
     const hone_target *t = ctx->target;
-    int64_t rows = f->row < 0 ? 1 : f->extent[f->row], vectors = f->extent[f->col] / f->lanes;
+    int64_t rows = f->row < 0 ? 1 : f->extent[f->row] / f->rows;
+    int64_t vectors = f->extent[f->col] / f->lanes;
     int64_t best = INT64_MAX, want = (int64_t)t->fma_latency * t->fma_per_cycle;
     unsigned n = 0;
     *ret_pick = 0;
@@ -61,7 +62,7 @@ static unsigned tiles_of(const hone_rule__fit *f, const hone_rule__ctx *ctx, int
                 if (mr * nv + nv + 1 > t->vector_registers ||
                     (pass == 0 && (mr * nv < want || (waste * 8 > rows && !full))))
                     continue;
-                int64_t dr = mr - ctx->policy.rows, dv = nv - ctx->policy.vectors;
+                int64_t dr = mr - ctx->policy.rows / f->rows, dv = nv - ctx->policy.vectors;
                 int64_t far = (dr < 0 ? -dr : dr) + 8 * (dv < 0 ? -dv : dv);
                 if (far < best) {
                     best = far;
@@ -152,7 +153,10 @@ static hone_status pad(hone_sched *s, const char *name, const hone_rule__fit *f,
     hone_buffer a = read_buffer(s, name, f->a), b = read_buffer(s, name, f->b);
     hone_buffer out = hone_stmt_at(&s->prog, hone_block_find(&s->prog, name))->out;
     for (unsigned q = 0; q < f->n_loops; q++)
-        multiples[q] = (int)q == f->col ? f->lanes : (int)q == f->k ? f->group : 1;
+        multiples[q] = (int)q == f->col   ? f->lanes
+                       : (int)q == f->k   ? f->group
+                       : (int)q == f->row ? f->rows
+                                          : 1;
     HONE_TRY(hone_get_block(s, name, &block, err));
     HONE_TRY(hone_pad_einsum(s, block, multiples, f->n_loops, err));
     hone_buffer padded_a = read_buffer(s, name, f->a), padded_b = read_buffer(s, name, f->b);
@@ -215,21 +219,27 @@ static hone_status pack_b(hone_sched *s, hone_rv block, const hone_rule__fit *f,
     return f->b_const ? hone_annotate(s, copy, "hone.prepack", 1, err) : HONE_OK;
 }
 
-/* Rows by tile, steps by group, rows, steps in the group. */
+/* Rows by tile, steps by group, rows (by as many as the intrinsic does), steps in the group. */
 static hone_status pack_a(hone_sched *s, hone_rv block, const hone_rule__fit *f, const char *pads,
                           hone_rv rows, hone_rv at, hone_error *err)
 {
     hone_buf m = {0};
     hone_rv copy;
-    long long group = f->group;
+    long long group = f->group, each = f->rows;
     HONE_TRY(hone_cache_read(s, block, f->a, HONE_GLOBAL, &copy, err));
     HONE_TRY(take_in(s, pads, err));
     lambda(&m, f->a_dims);
-    put(&m, "d%u // v0", f->a_row_dim);
+    if (each > 1)
+        put(&m, "d%u // %lld // v0", f->a_row_dim, each);
+    else
+        put(&m, "d%u // v0", f->a_row_dim);
     for (unsigned d = 0; d < f->a_dims; d++)
         if (d != f->a_row_dim && d != f->a_k_dim)
             put(&m, ", d%u", d);
-    if (group > 1)
+    if (each > 1)
+        put(&m, ", d%u // %lld, d%u // %lld %% v0, d%u %% %lld, d%u %% %lld", f->a_k_dim, group,
+            f->a_row_dim, each, f->a_row_dim, each, f->a_k_dim, group);
+    else if (group > 1)
         put(&m, ", d%u // %lld, d%u %% v0, d%u %% %lld", f->a_k_dim, group, f->a_row_dim,
             f->a_k_dim, group);
     else
@@ -241,6 +251,25 @@ static hone_status pack_a(hone_sched *s, hone_rv block, const hone_rule__fit *f,
     return hone_compute_at(s, copy, at, err);
 }
 
+/* The sums of the intrinsic's rows and lanes next to each other. */
+static hone_status tile_layout(hone_sched *s, hone_rv block, const hone_rule__fit *f,
+                               hone_error *err)
+{
+    hone_buf m = {0};
+    unsigned col = f->c_dims - 1;
+    long long rows = f->rows, lanes = f->lanes;
+    lambda(&m, f->c_dims);
+    for (unsigned d = 0; d < f->c_dims; d++)
+        if (d == f->c_row_dim || d == col)
+            put(&m, "d%u // %lld, ", d, d == col ? lanes : rows);
+        else
+            put(&m, "d%u, ", d);
+    put(&m, "d%u %% %lld, d%u %% %lld)", f->c_row_dim, rows, col, lanes);
+    hone_status st = hone_transform_layout(s, block, m.s, NULL, 0, err);
+    hone_buf_free(&m);
+    return st;
+}
+
 /* Vectors along the last loop, unrolled over the rows: a copy of a register tile. */
 static hone_status tile_copy(hone_sched *s, hone_rv block, const hone_rule__fit *f,
                              const hone_target *t, hone_error *err)
@@ -250,6 +279,12 @@ static hone_status tile_copy(hone_sched *s, hone_rv block, const hone_rule__fit 
     HONE_TRY(loops_at(s, block, loops, &n, err));
     if (f->row >= 0 && n > 1)
         HONE_TRY(hone_unroll(s, loops[n - 2], err));
+    if (f->rows > 1) {
+        hone_rv parts[2];
+        HONE_TRY(hone_split_by(s, loops[n - 1], (int64_t[]){0, f->lanes}, 2, parts, err));
+        HONE_TRY(hone_unroll(s, parts[0], err));
+        return hone_vectorize(s, parts[1], err);
+    }
     return hone_rule__vectorize(s, loops[n - 1], t, f->bytes, true, NULL, err);
 }
 
@@ -259,7 +294,8 @@ static hone_status tile_copy(hone_sched *s, hone_rv block, const hone_rule__fit 
 typedef struct nest {
     hone_rv v[40];
     unsigned n, n_parallel;
-    hone_rv i[3], j[3], k0, k1, ku, it, jv, lane, step, tile_loop;
+    hone_rv i[3], j[3], k0, k1, ku, it, jv, line, lane, step,
+        tile_loop; /* line: of the intrinsic */
 } nest;
 
 static void add(nest *ne, hone_rv loop)
@@ -282,15 +318,15 @@ static hone_status split_columns(hone_sched *s, hone_rv col, hone_rv vectors,
     return hone_split(s, parts[0], d, 3, ne->j, err);
 }
 
-static hone_status split_rows(hone_sched *s, hone_rv row, hone_rv rows, const hone_fit_shape *sh,
-                              int64_t tiles, const hone_rule__ctx *ctx, int64_t split, nest *ne,
-                              hone_error *err)
+static hone_status split_rows(hone_sched *s, hone_rv row, hone_rv rows, const hone_rule__fit *f,
+                              const hone_fit_shape *sh, int64_t tiles, const hone_rule__ctx *ctx,
+                              int64_t split, nest *ne, hone_error *err)
 {
     hone_rv parts[2], d[3];
     int64_t want[3];
     HONE_TRY(hone_split(s, row, (hone_rv[]){HONE_NO_RV, rows}, 2, parts, err));
     ne->it = parts[1];
-    int64_t block = sh->k_blocked ? ctx->policy.mc / hone_rv_int(s, rows) : 0;
+    int64_t block = sh->k_blocked ? ctx->policy.mc / (f->rows * hone_rv_int(s, rows)) : 0;
     three(tiles, sh->k_blocked && block < 1 ? 1 : block, split, want);
     HONE_TRY(hone_sample_imperfect_tile(s, parts[0], 3, 0, want, d, err));
     return hone_split(s, parts[0], d, 3, ne->i, err);
@@ -358,6 +394,7 @@ static hone_status order(hone_sched *s, const hone_rv *loops, const hone_rule__f
     add(ne, ne->ku);
     add(ne, ne->it);
     add(ne, ne->jv);
+    add(ne, ne->line);
     add(ne, ne->lane);
     add(ne, ne->step);
     return hone_reorder(s, ne->v, ne->n, err);
@@ -402,11 +439,16 @@ hone_status hone_rule__intrin(hone_sched *s, const char *name, const hone_rule__
     HONE_TRY(hone_split_by(s, loops[f.col], (int64_t[]){0, f.lanes}, 2, parts, err));
     hone_rv col = parts[0], row = f.row < 0 ? col : loops[f.row];
     ne.lane = parts[1];
+    if (f.rows > 1) {
+        HONE_TRY(hone_split_by(s, row, (int64_t[]){0, f.rows}, 2, parts, err));
+        row = parts[0];
+        ne.line = parts[1];
+    }
 
     int64_t tiles[MAX_TILES][2], pick;
     unsigned n_tiles = tiles_of(&f, ctx, tiles, &pick);
     HONE_TRY(hone_sample_register_tile(s, row, col, tiles, NULL, n_tiles, &pick, tile, err));
-    int64_t row_tiles = f.row < 0 ? 1 : ceil_div(f.extent[f.row], hone_rv_int(s, tile[0]));
+    int64_t row_tiles = f.row < 0 ? 1 : ceil_div(f.extent[f.row] / f.rows, hone_rv_int(s, tile[0]));
     int64_t col_tiles = ceil_div(f.extent[f.col] / f.lanes, hone_rv_int(s, tile[1]));
     int64_t split_j = 1, split_i = 1, others = 1;
     for (unsigned q = 0; q < f.n_spatial; q++)
@@ -417,7 +459,7 @@ hone_status hone_rule__intrin(hone_sched *s, const char *name, const hone_rule__
         split_i = col_tiles >= row_tiles ? 1 : ctx->threads;
     }
     if (f.row >= 0)
-        HONE_TRY(split_rows(s, row, tile[0], &sh, row_tiles, ctx, split_i, &ne, err));
+        HONE_TRY(split_rows(s, row, tile[0], &f, &sh, row_tiles, ctx, split_i, &ne, err));
     HONE_TRY(split_columns(s, col, tile[1], &f, col_tiles, ctx, split_j, &ne, err));
     HONE_TRY(split_steps(s, loops[f.k], &f, &sh, ctx, &ne, err));
     HONE_TRY(order(s, loops, &f, &ne, err));
@@ -429,6 +471,8 @@ hone_status hone_rule__intrin(hone_sched *s, const char *name, const hone_rule__
     if (sh.pack_a)
         HONE_TRY(pack_a(s, block, &f, pads.a, tile[0], ne.i[1], err));
     HONE_TRY(hone_cache_accumulate(s, block, ne.tile_loop, HONE_LOCAL, copies, err));
+    if (f.rows > 1)
+        HONE_TRY(tile_layout(s, copies[0], &f, err));
     HONE_TRY(tile_copy(s, copies[0], &f, ctx->target, err));
     HONE_TRY(tile_copy(s, copies[1], &f, ctx->target, err));
     HONE_TRY(hone_unroll(s, ne.ku, err));
@@ -437,7 +481,7 @@ hone_status hone_rule__intrin(hone_sched *s, const char *name, const hone_rule__
     HONE_TRY(hone_unroll(s, ne.jv, err));
     if (sh.clip)
         HONE_TRY(hone_skip_zeros(s, block, err));
-    HONE_TRY(hone_tensorize(s, ne.lane, f.in->name, err));
+    HONE_TRY(hone_tensorize(s, ne.line.i ? ne.line : ne.lane, f.in->name, err));
     HONE_TRY(epilogue(s, copies[1], &f, &sh, &ne, pads.cut, ctx, err));
     return hone_parallel(s, task, err);
 }

@@ -1,9 +1,9 @@
 /* Which intrinsics fit a block, and in what shapes of nest: space/rule/intrin_fit.h says what is
  * looked for.
  *
- *   roles       the intrinsic's buffers: A along the steps, B along lanes and steps, C along lanes
- *   fits        the block's loops and operands, with what has to be padded
- *   choose      the order in which they are tried */
+ *   roles       the intrinsic's buffers: A along rows and steps, B along lanes and steps, C along
+ * rows and lanes fits        the block's loops and operands, with what has to be padded choose the
+ * order in which they are tried */
 #include "space/rule/intrin_fit.h"
 #include "space/rule/contraction_analysis.h"
 
@@ -13,30 +13,55 @@ static const hone_fit_shape shapes[] = {
     {true, false, false}, {true, true, false},
 };
 
-/* The intrinsic's buffers by role, and its lanes and group. False: of another form. */
-static bool roles_of(const hone_intrin *in, unsigned *ret_a, unsigned *ret_b, int64_t *ret_lanes,
-                     int64_t *ret_group)
+/* How many values the l-th loop has; 1: there is none. */
+static int64_t extent_of(const hone_intrin *in, int l)
 {
-    unsigned c = 0, j;
-    if (in->n_args != 3 || in->n_loops > 2)
+    return l < 0 ? 1 : in->extent[l];
+}
+
+/* How far the a-th buffer's place moves with the l-th loop. */
+static int64_t stride_of(const hone_intrin *in, unsigned a, int l)
+{
+    return l < 0 ? 0 : in->stride[a][l];
+}
+
+/* The loops i, j, k, in this order, where C[i, j] tells them apart. False: they are others. */
+static bool loops_of(const hone_intrin *in, unsigned c, int *ret_i, int *ret_j, int *ret_k)
+{
+    int n = (int)in->n_loops, at = 0;
+    *ret_i = *ret_j = *ret_k = -1;
+    if (at < n && in->stride[c][at] > 1)
+        *ret_i = at++;
+    if (at < n && in->stride[c][at] == 1)
+        *ret_j = at++;
+    if (at < n && in->stride[c][at] == 0)
+        *ret_k = at++;
+    return at == n && *ret_j >= 0 && (*ret_i < 0 || in->stride[c][*ret_i] == extent_of(in, *ret_j));
+}
+
+/* The intrinsic's buffers by role, and its rows, lanes and group. False: of another form. */
+static bool roles_of(const hone_intrin *in, hone_rule__fit *f, unsigned *ret_a, unsigned *ret_b)
+{
+    unsigned c = 0;
+    int i, j, k;
+    bool found[2] = {false, false};
+    if (in->n_args != 3)
         return false;
     while (c < 3 && in->access[c] != 0)
         c++;
-    j = in->stride[c][0] ? 0 : 1;
-    if (j >= in->n_loops || in->stride[c][j] != 1 || (in->n_loops == 2 && in->stride[c][1 - j]))
+    if (!loops_of(in, c, &i, &j, &k))
         return false;
-    int64_t group = in->n_loops == 2 ? in->extent[1 - j] : 1;
-    *ret_lanes = in->extent[j];
-    *ret_group = group;
-    bool found[2] = {false, false};
+    f->rows = extent_of(in, i);
+    f->lanes = extent_of(in, j);
+    f->group = extent_of(in, k);
     for (unsigned a = 0; a < 3; a++) {
-        bool moves_k = group == 1 || in->stride[a][1 - j] == 1;
-        if (a == c || !moves_k)
+        int64_t by_row = stride_of(in, a, i), by_lane = stride_of(in, a, j);
+        if (a == c || (k >= 0 && stride_of(in, a, k) != 1))
             continue;
-        if (in->stride[a][j] == 0) {
+        if (by_lane == 0 && (i < 0 || by_row == f->group)) {
             *ret_a = a;
             found[0] = true;
-        } else if (in->stride[a][j] == group && j == 0) {
+        } else if (by_lane == f->group && by_row == 0) {
             *ret_b = a;
             found[1] = true;
         }
@@ -108,19 +133,36 @@ static bool read_nest(hone_program *p, hone_stmt block, hone_rule__fit *f,
     return true;
 }
 
-/* Rounds columns and steps up. False: it would double the work. */
+/* Rounds columns, steps and rows up. False: it would double the work. */
 static bool round_up(hone_rule__fit *f)
 {
-    int64_t *col = &f->extent[f->col], *k = &f->extent[f->k], work;
-    if (*col % f->lanes == 0 && *k % f->group == 0)
-        return true;
-    if (__builtin_mul_overflow(*col, *k, &work))
-        return false;
-    *col = (*col + f->lanes - 1) / f->lanes * f->lanes;
-    *k = (*k + f->group - 1) / f->group * f->group;
-    f->pads = true;
-    int64_t padded;
-    return !__builtin_mul_overflow(*col, *k, &padded) && padded / 2 < work;
+    const int loops[] = {f->col, f->k, f->row};
+    const int64_t multiples[] = {f->lanes, f->group, f->rows};
+    int64_t work = 1, padded = 1;
+    for (unsigned k = 0; k < HONE_LEN(loops); k++) {
+        int64_t *extent = loops[k] < 0 ? NULL : &f->extent[loops[k]], m = multiples[k];
+        if (!extent)
+            continue;
+        int64_t whole = (*extent + m - 1) / m * m;
+        if (__builtin_mul_overflow(work, *extent, &work) ||
+            __builtin_mul_overflow(padded, whole, &padded))
+            return false;
+        f->pads |= whole != *extent;
+        *extent = whole;
+    }
+    return !f->pads || padded / 2 < work;
+}
+
+/* Where the row is in the output, for an intrinsic that does several of them. */
+static bool find_output(hone_program *p, hone_stmt block, const hone_var *vars, hone_rule__fit *f)
+{
+    f->c_dims = hone_stmt_at(p, block)->n_index;
+    f->c_row_dim = f->c_dims;
+    for (unsigned d = 0; d < f->c_dims && f->row >= 0; d++)
+        if (HONE_SAME(hone_store_index(p, block, d), hone_var_expr(p, vars[f->row])))
+            f->c_row_dim = d;
+    return f->a_plain && f->c_row_dim + 1 < f->c_dims && f->c_dims + 2 <= HONE_MAX_DIMS &&
+           f->a_dims + 3 <= HONE_MAX_DIMS;
 }
 
 static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_rule__fit *f)
@@ -129,7 +171,7 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_r
     hone_expr args[HONE_INTRIN_MAX_ARGS];
     unsigned arg_a = 0, arg_b = 0;
     *f = (hone_rule__fit){.in = in, .col = -1, .row = -1, .k = -1};
-    if (!roles_of(in, &arg_a, &arg_b, &f->lanes, &f->group) || !read_nest(p, block, f, vars) ||
+    if (!roles_of(in, f, &arg_a, &arg_b) || !read_nest(p, block, f, vars) ||
         !hone_prim__intrin_matches(p, block, in, args))
         return false;
     hone_expr a = args[arg_a], b = args[arg_b];
@@ -160,6 +202,8 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_r
     int row_dim = f->row < 0 ? -1 : plain_dim(p, a, vars[f->row]);
     f->a_plain = is_plain(p, a) && row_dim >= 0 && f->a_dims + 2 <= HONE_MAX_DIMS;
     f->a_row_dim = f->a_plain ? (unsigned)row_dim : 0;
+    if (f->rows > 1 && !find_output(p, block, vars, f))
+        return false;
     const hone_buffer_row *bb = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, b)->sym});
     f->b_const = bb->is_const && bb->role == HONE_INPUT;
     f->bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, block)->value));
@@ -202,24 +246,28 @@ hone_status hone_rule__fit_inline_padding(hone_sched *s, const char *name, hone_
 /* ---- which are tried ------------------------------------------------------------------------- */
 
 /* All intrinsics that were added to the set are tried, and of hone's own the first that fits as it
- * is, which is the widest, and before it the first that fits a padded block. */
+ * is, which is the widest, and before it the first that fits a padded block; of those that do
+ * several rows, which want A packed, the first, and then the others all the same. */
 unsigned hone_rule__fit_choose(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx,
                                unsigned variant, hone_rule__fit *ret, hone_fit_shape *ret_shape)
 {
     const hone_intrin_set *set = ctx->intrins ? ctx->intrins : hone_intrin_shipped();
     unsigned n = 0;
-    bool has_own = false, has_padded = false;
+    bool has_own = false, has_padded = false, has_rows = false;
     for (unsigned i = 0; i < hone_intrin_count(set); i++) {
         hone_rule__fit f;
         const hone_intrin *in = hone_intrin_at(set, i);
         bool own = hone_intrin_find(hone_intrin_shipped(), in->name) == in;
         if ((own && has_own) || !hone_target_has(ctx->target, in->features) ||
-            !fits(p, block, in, &f) || (own && f.pads && has_padded))
+            !fits(p, block, in, &f))
             continue;
-        has_own = has_own || (own && !f.pads);
-        has_padded = has_padded || (own && f.pads);
+        bool *has = f.rows > 1 ? &has_rows : f.pads ? &has_padded : &has_own;
+        if (own && *has)
+            continue;
+        *has |= own;
         for (unsigned k = 0; k < HONE_LEN(shapes); k++) {
-            if ((shapes[k].pack_a && !f.a_plain) || (shapes[k].clip && !f.clippable))
+            if ((shapes[k].pack_a && !f.a_plain) || (shapes[k].clip && !f.clippable) ||
+                (f.rows > 1 && !shapes[k].pack_a))
                 continue;
             *ret = f;
             *ret_shape = shapes[k];

@@ -7,16 +7,19 @@
 
 #define HONE_FIT_MAX_LOOPS 12
 
-/* An intrinsic C[j] += f(A[k], B[j, k]), k may be missing, and a block that is a sum of such. */
+/* An intrinsic C[j] += f(A[k], B[j, k]) or C[i, j] += f(A[i, k], B[j, k]), k may be missing, and a
+ * block that is a sum of such. */
 typedef struct hone_rule__fit {
     const hone_intrin *in;
     int64_t lanes, group; /* values of j, of k */
+    int64_t rows;         /* of i; 1: there is no i */
     unsigned n_loops, n_spatial;
     int col, row, k; /* positions in the nest; row -1: there is none */
     unsigned a, b;   /* which distinct buffers the block reads */
     unsigned a_dims, a_row_dim, a_k_dim, b_dims, b_col_dim, b_k_dim;
+    unsigned c_dims, c_row_dim; /* where rows > 1; its columns are the last */
     bool a_plain, b_const;
-    bool pads;                          /* columns or steps */
+    bool pads;                          /* columns, steps or rows */
     bool clippable;                     /* A is a padded stage that can be inlined */
     int bytes;                          /* of a sum */
     int64_t extent[HONE_FIT_MAX_LOOPS]; /* with the padding */

@@ -394,7 +394,7 @@ static void for_arm(void **state)
     hone_error err;
     hone_target t = {.triple = "aarch64-unknown-linux-gnu",
                      .cpu = "neoverse-n1",
-                     .features = "+neon,+dotprod",
+                     .features = "+neon,+dotprod,+i8mm,+bf16",
                      .vector_bytes = 16,
                      .vector_registers = 32};
     hone_codegen *g;
@@ -405,6 +405,9 @@ static void for_arm(void **state)
         int kk;
     } all[] = {{"arm.neon.sdot.i8i8i32_4x4", "i8", "i8", "i32", "i32", "i32(0)", "sdot", 4},
                {"arm.neon.udot.u8u8i32_4x4", "u8", "u8", "i32", "i32", "i32(0)", "udot", 4},
+               {"arm.neon.usdot.u8i8i32_4x4", "u8", "i8", "i32", "i32", "i32(0)", "usdot", 4},
+               {"arm.neon.usdot.i8u8i32_4x4", "i8", "u8", "i32", "i32", "i32(0)", "usdot", 4},
+               {"arm.neon.bfdot.bf16bf16f32_4x2", "bf16", "bf16", "f32", "f32", "0.0", "bfdot", 2},
                {"arm.neon.fmla.f32_4x1", "f32", "f32", "f32", "", "0.0", "fmla", 1}};
     for (unsigned k = 0; k < HONE_LEN(all); k++) {
         char value[200];

@@ -9,8 +9,8 @@
  * HONE_ONLY=NAME     of this kernel alone           HONE_BOARD=NAME  of this board alone
  * HONE_VERBOSE=1     says why candidates were not made
  *
- * What fails is printed, and kept in the working directory: board-BOARD-KERNEL-N has its program
- * and its trace. */
+ * `unrun`: the emulator failed by its own fault. What fails is printed, and kept in the working
+ * directory: board-BOARD-KERNEL-N has its program and its trace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,6 +75,7 @@ typedef struct shop {
     hone_builder *builder;
     char folder[64];
     uint64_t made, unmade, wrong;
+    uint64_t unrun; /* the emulator failed */
     double worst;
 } shop;
 
@@ -245,6 +246,7 @@ static void forget(question *q)
 
 typedef struct tried {
     char *trace;
+    uint32_t plan_at; /* where its part of the plan begins */
     const question *q;
 } tried;
 
@@ -277,6 +279,7 @@ static void add_to_plan(batch *b, const question *q, const hone_artifact *a, cha
     hone_error err;
     if (hone_file_write(so, a->bytes, a->n, &err) != HONE_OK)
         fail_msg("%s", err.message);
+    uint32_t plan_at = (uint32_t)b->plan.n;
     hone_buf_printf(&b->plan, "kernel %s %d %d %d %s/result-%u\n", so, THREADS,
                     a->manifest.has_pack, hone_device__side_of(q->kind) == HONE_DEVICE__AT_END,
                     b->s->folder, b->n);
@@ -288,12 +291,27 @@ static void add_to_plan(batch *b, const question *q, const hone_artifact *a, cha
         free(path);
     }
     hone_buf_puts(&b->plan, "run\n");
-    b->v[b->n++] = (tried){trace, q};
+    b->v[b->n++] = (tried){trace, plan_at, q};
     free(so);
 }
 
-static void make_one(batch *b, hone_space *space, const question *q, hone_rng *rng,
-                     hone_sched *sched)
+/* A candidate; with `intrin` one that uses it. False: none was found. */
+static bool sample(hone_space *space, const char *intrin, hone_rng *rng, hone_sched *sched,
+                   hone_status *ret, char **ret_trace, hone_error *err)
+{
+    for (unsigned tries = 0; tries < (intrin ? 60 : 1); tries++) {
+        *ret = hone_space_sample(space, rng, sched, err);
+        *ret_trace = *ret == HONE_OK ? hone_trace_text(&sched->trace) : NULL;
+        if (!intrin || (*ret_trace && strstr(*ret_trace, intrin)))
+            return true;
+        free(*ret_trace);
+    }
+    *ret_trace = NULL;
+    return false;
+}
+
+static bool make_one(batch *b, hone_space *space, const question *q, const char *intrin,
+                     hone_rng *rng, hone_sched *sched)
 {
     hone_error err = {0};
     hone_artifact a = {0};
@@ -302,8 +320,10 @@ static void make_one(batch *b, hone_space *space, const question *q, hone_rng *r
                           .target = b->s->target_text,
                           .threads = THREADS,
                           .deadline_ms = 60000};
-    hone_status st = hone_space_sample(space, rng, sched, &err);
-    char *trace = st == HONE_OK ? hone_trace_text(&sched->trace) : NULL;
+    hone_status st;
+    char *trace;
+    if (!sample(space, intrin, rng, sched, &st, &trace, &err))
+        return false;
     job.trace = trace;
     if (st == HONE_OK)
         st = hone_builder_build(b->s->builder, &job, &a, &err);
@@ -323,6 +343,7 @@ static void make_one(batch *b, hone_space *space, const question *q, hone_rng *r
         free(trace);
     }
     hone_artifact_free(&a);
+    return true;
 }
 
 static void check_one(batch *b, unsigned k)
@@ -360,41 +381,69 @@ static void check_one(batch *b, unsigned k)
     free(path);
 }
 
-/* Runs the plan, and checks the results that came. */
-static void run_batch(batch *b)
+/* The emulator's own fault: of QEMU 7.2, which Debian 12 has, an assertion that some vector
+ * instructions fail which stand at the end of a block (its issue 1441, mended in 8.1). */
+static bool is_emulators_fault(const shop *s, const char *out)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%.*s: ", (int)strcspn(s->b->emulator, " "), s->b->emulator);
+    const char *at = strstr(out, name);
+    return at && strstr(at, "Assertion `");
+}
+
+/* Runs the plan from this candidate on; how many ended. *ret_out is what was said, to be freed. */
+static unsigned run_from(batch *b, unsigned first, int *ret_rc, char **ret_out)
 {
     char *plan = hone_xasprintf("%s/plan", b->s->folder),
          *said = hone_xasprintf("%s/said", b->s->folder);
     char *text = hone_xasprintf("timeout 120 %s -L /usr/%s %s/runner %s >%s 2>&1",
                                 b->s->b->emulator, b->s->b->tools, b->s->folder, plan, said);
-    char *out;
     size_t n;
+    uint32_t from = b->v[first].plan_at;
     hone_error err;
-    if (hone_file_write(plan, b->plan.s, b->plan.n, &err) != HONE_OK)
+    if (hone_file_write(plan, b->plan.s + from, b->plan.n - from, &err) != HONE_OK)
         fail_msg("%s", err.message);
-    int rc = system(text);
-    if (hone_file_read(said, 1 << 20, &out, &n, &err) != HONE_OK)
+    *ret_rc = system(text);
+    if (hone_file_read(said, 1 << 20, ret_out, &n, &err) != HONE_OK)
         fail_msg("%s", err.message);
     unsigned done = 0;
-    for (const char *at = out; (at = strstr(at, "done ")); at++)
+    for (const char *at = *ret_out; (at = strstr(at, "done ")); at++)
         done++;
-    for (unsigned k = 0; k < done; k++)
-        check_one(b, k);
-    if (done < b->n) {
-        char *last = n ? out + n - (n < 200 ? n : 200) : out;
-        char *why = hone_xasprintf("the emulator ended with %d: %s", rc, last);
-        complain(b, done, why);
-        free(why);
-    }
-    free(out);
     free(text);
     free(said);
     free(plan);
+    return done;
+}
+
+/* Runs the plan, and checks the results that came. */
+static void run_batch(batch *b)
+{
+    unsigned first = 0;
+    while (first < b->n) {
+        char *out;
+        int rc;
+        unsigned done = run_from(b, first, &rc, &out);
+        for (unsigned k = first; k < first + done; k++)
+            check_one(b, k);
+        first += done;
+        if (first < b->n && is_emulators_fault(b->s, out)) {
+            b->s->unrun++;
+        } else if (first < b->n) {
+            size_t n = strlen(out);
+            char *why = hone_xasprintf("the emulator ended with %d: %s", rc,
+                                       n ? out + n - (n < 200 ? n : 200) : out);
+            complain(b, first, why);
+            free(why);
+        }
+        first++;
+        free(out);
+    }
 }
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static void one_kernel(shop *s, const pair_kernel *kernel, uint64_t seed)
+static void one_kernel(shop *s, const pair_kernel *kernel, const char *intrin, unsigned most,
+                       uint64_t seed)
 {
     static const hone_device__kind kinds[] = {HONE_DEVICE__FULL, HONE_DEVICE__EDGES,
                                               HONE_DEVICE__SMALL};
@@ -409,7 +458,6 @@ static void one_kernel(shop *s, const pair_kernel *kernel, uint64_t seed)
     pair_shape_print(kernel, "", &sizes, what, sizeof what);
     hone_buf text = {0};
     hone_program_print(&p, &text);
-    unsigned most = (unsigned)number("HONE_CANDIDATES", 1);
     batch b = {.s = s, .what = what, .program = text.s, .kernel = kernel};
     b.v = hone_xcalloc(most, sizeof *b.v);
     hone_space *space = NULL;
@@ -428,7 +476,8 @@ static void one_kernel(shop *s, const pair_kernel *kernel, uint64_t seed)
         if (!answered[at] && !ask(&asked[at], s, &p, &oracle, kinds[at], seed, &err))
             fail_msg("%s: %s", what, err.message);
         answered[at] = true;
-        make_one(&b, space, &asked[at], &rng, &sched);
+        if (!make_one(&b, space, &asked[at], intrin, &rng, &sched))
+            break;
     }
     if (b.n)
         run_batch(&b);
@@ -458,7 +507,7 @@ static void kernels_are_right_elsewhere(void **state)
     bool any = false;
     if (hone_workload_list("builtin", text, n, &all, &err) != HONE_OK)
         fail_msg("%s", err.message);
-    printf("%-14s %8s %8s %8s %8s\n", "board", "made", "unmade", "wrong", "worst");
+    printf("%-14s %8s %8s %8s %8s %8s\n", "board", "made", "unmade", "unrun", "wrong", "worst");
     for (size_t k = 0; k < HONE_LEN(boards); k++) {
         shop s;
         if ((at && strcmp(at, boards[k].name)) || !open_shop(&boards[k], &s))
@@ -466,10 +515,11 @@ static void kernels_are_right_elsewhere(void **state)
         for (uint32_t q = 0; q < all.n; q++) {
             pair_kernel kernel = pair_kernel_of(&all.v[q], text);
             if (only ? strcmp(only, kernel.name) == 0 : q % share == k % share)
-                one_kernel(&s, &kernel, hone_hash_mix(number("HONE_SEED", 1), q * 100 + k));
+                one_kernel(&s, &kernel, NULL, (unsigned)number("HONE_CANDIDATES", 1),
+                           hone_hash_mix(number("HONE_SEED", 1), q * 100 + k));
         }
-        printf("%-14s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.3g\n", s.b->name, s.made, s.unmade,
-               s.wrong, s.worst);
+        printf("%-14s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.3g\n", s.b->name,
+               s.made, s.unmade, s.unrun, s.wrong, s.worst);
         fflush(stdout);
         any = true;
         wrong += s.wrong;
@@ -483,8 +533,89 @@ static void kernels_are_right_elsewhere(void **state)
         skip();
 }
 
+/* ---- intrinsics ------------------------------------------------------------------------------ */
+
+#define PRODUCT(name, a, b, c)                                                                   \
+    "kernel " name "(M, N, K) {\n  input A: " a "[M, K]\n  input B: " b "[K, N]\n  output C: " c \
+    "[M, N]\n  C[i, j] = sum(k < K) " c "(A[i, k]) * " c "(B[k, j])\n}\n"
+
+static const char products[] = PRODUCT("i8i8", "i8", "i8", "i32") PRODUCT("u8u8", "u8", "u8", "i32")
+    PRODUCT("u8i8", "u8", "i8", "i32") PRODUCT("i8u8", "i8", "u8", "i32")
+        PRODUCT("bf16bf16", "bf16", "bf16", "f32") PRODUCT("f32f32", "f32", "f32", "f32");
+
+static const char *const of_arm[][2] = {
+    {"arm.neon.smmla.i8i8i32_2x2x8", "i8i8"},
+    {"arm.neon.ummla.u8u8i32_2x2x8", "u8u8"},
+    {"arm.neon.usmmla.u8i8i32_2x2x8", "u8i8"},
+    {"arm.neon.bfmmla.bf16bf16f32_2x2x4", "bf16bf16"},
+    {"arm.neon.sdot.i8i8i32_4x4", "i8i8"},
+    {"arm.neon.udot.u8u8i32_4x4", "u8u8"},
+    {"arm.neon.usdot.u8i8i32_4x4", "u8i8"},
+    {"arm.neon.usdot.i8u8i32_4x4", "i8u8"},
+    {"arm.neon.bfdot.bf16bf16f32_4x2", "bf16bf16"},
+    {"arm.neon.fmla.f32_4x1", "f32f32"},
+};
+
+/* Candidates with this intrinsic, of shapes in which it fits. */
+static void one_intrinsic(shop *s, const hone_kernel_list *all, const char *intrin,
+                          const char *name)
+{
+    uint64_t before = s->made;
+    uint32_t q = 0;
+    while (q < all->n && strcmp(all->v[q].name, name) != 0)
+        q++;
+    assert_true(q < all->n);
+    pair_kernel kernel = pair_kernel_of(&all->v[q], products);
+    for (unsigned tries = 0; tries < 40 && s->made == before; tries++)
+        one_kernel(s, &kernel, intrin, (unsigned)number("HONE_CANDIDATES", 3),
+                   hone_hash_mix(number("HONE_SEED", 1), hone_hash_mix(q, tries)));
+    if (s->made == before)
+        fail_msg("%s: no candidate uses %s", s->b->name, intrin);
+}
+
+/* Each of them on the first board that has it, which the rows of its architecture end with. */
+static void intrinsics_are_right_elsewhere(void **state)
+{
+    (void)state;
+    hone_kernel_list all = {0};
+    hone_error err = {0};
+    bool done[HONE_LEN(of_arm)] = {false};
+    const char *at = getenv("HONE_BOARD");
+    unsigned n_done = 0;
+    if (hone_workload_list("products", products, strlen(products), &all, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    for (size_t k = 0; k < HONE_LEN(boards); k++) {
+        shop s = {0};
+        if (at && strcmp(at, boards[k].name) != 0)
+            continue;
+        for (size_t q = 0; q < HONE_LEN(of_arm); q++) {
+            const hone_intrin *in = hone_intrin_find(hone_intrin_shipped(), of_arm[q][0]);
+            hone_target t = target_of(&boards[k]);
+            assert_non_null(in);
+            if (done[q] || !hone_target_has(&t, in->features) ||
+                strncmp(t.triple, "aarch64", 7) != 0)
+                continue;
+            if (!s.builder && !open_shop(&boards[k], &s))
+                break;
+            one_intrinsic(&s, &all, of_arm[q][0], of_arm[q][1]);
+            done[q] = true;
+            n_done++;
+        }
+        if (s.builder) {
+            assert_int_equal(s.wrong, 0);
+            close_shop(&s);
+        }
+    }
+    hone_kernel_list_free(&all);
+    if (n_done == 0)
+        skip();
+    if (!at)
+        assert_int_equal(n_done, HONE_LEN(of_arm));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(kernels_are_right_elsewhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(kernels_are_right_elsewhere),
+                                       cmocka_unit_test(intrinsics_are_right_elsewhere)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,9 +23,14 @@ static void shipped(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "x86.avx512.vnni.u8i8i32_16x4", "x86.avx512vl.vnni.u8i8i32_8x4", "x86.avx2.u8i8i32_8x2",
-        "x86.avx512.bf16.dot_16x2",     "x86.avx512.popcnt.b1_16x1",     "x86.avx2.popcnt.b1_8x1",
-        "arm.neon.sdot.i8i8i32_4x4",    "arm.neon.udot.u8u8i32_4x4",     "arm.neon.fmla.f32_4x1"};
+        "x86.avx512.vnni.u8i8i32_16x4",   "x86.avx512vl.vnni.u8i8i32_8x4",
+        "x86.avx2.u8i8i32_8x2",           "x86.avx512.bf16.dot_16x2",
+        "x86.avx512.popcnt.b1_16x1",      "x86.avx2.popcnt.b1_8x1",
+        "arm.neon.smmla.i8i8i32_2x2x8",   "arm.neon.ummla.u8u8i32_2x2x8",
+        "arm.neon.usmmla.u8i8i32_2x2x8",  "arm.neon.bfmmla.bf16bf16f32_2x2x4",
+        "arm.neon.sdot.i8i8i32_4x4",      "arm.neon.udot.u8u8i32_4x4",
+        "arm.neon.usdot.u8i8i32_4x4",     "arm.neon.usdot.i8u8i32_4x4",
+        "arm.neon.bfdot.bf16bf16f32_4x2", "arm.neon.fmla.f32_4x1"};
     const hone_intrin_set *s = hone_intrin_shipped();
     assert_int_equal(hone_intrin_count(s), HONE_LEN(names));
     for (unsigned k = 0; k < HONE_LEN(names); k++)

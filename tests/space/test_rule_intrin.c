@@ -86,6 +86,19 @@ static void pads_what_does_not_divide(void **state)
     assert_int_equal(seeds_with(U8I8(5, 33, 39), features, NULL, "block B_pad(", 1), 0);
 }
 
+/* Of several rows, beside those of one. */
+static void takes_several_rows(void **state)
+{
+    (void)state;
+    const char *features = "+neon,+dotprod,+i8mm";
+    const char *rows = "arm.neon.usmmla.u8i8i32_2x2x8", *one = "arm.neon.usdot.u8i8i32_4x4";
+    assert_true(seeds_with(U8I8(12, 24, 32), features, NULL, rows, 1) > 0);
+    assert_true(seeds_with(U8I8(12, 24, 32), features, NULL, one, 2) > 0);
+    assert_true(seeds_with(U8I8(13, 21, 31), features, NULL, rows, 2) > 0); /* padded */
+    assert_int_equal(seeds_with(U8I8(1, 24, 32), features, NULL, rows, 1), 0);
+    assert_true(seeds_with(U8I8(1, 24, 32), features, NULL, one, 1) > 0);
+}
+
 static void tries_those_added(void **state)
 {
     (void)state;
@@ -283,10 +296,15 @@ static void rewrite_tensorize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_intrinsic), cmocka_unit_test(pads_what_does_not_divide),
-        cmocka_unit_test(tries_those_added),   cmocka_unit_test(convolution),
-        cmocka_unit_test(clips_the_padding),   cmocka_unit_test(epilogue),
-        cmocka_unit_test(popcounts),           cmocka_unit_test(batches),
+        cmocka_unit_test(finds_the_intrinsic),
+        cmocka_unit_test(pads_what_does_not_divide),
+        cmocka_unit_test(takes_several_rows),
+        cmocka_unit_test(tries_those_added),
+        cmocka_unit_test(convolution),
+        cmocka_unit_test(clips_the_padding),
+        cmocka_unit_test(epilogue),
+        cmocka_unit_test(popcounts),
+        cmocka_unit_test(batches),
         cmocka_unit_test(rewrite_tensorize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,13 +145,34 @@ static void layout_rejected(void **state)
     hone_program_fini(&p);
 }
 
+/* The sums of a register tile, which three blocks write or read, two by two; their loops stay. */
+static void register_tile(void **state)
+{
+    (void)state;
+    hone_program base = load_program(MATMUL(4, 6, 5)), p = copy_program(&base);
+    hone_stmt copies[2];
+    REORDER(&p, "C", 2, 0, 1);
+    APPLY(hone_prim__cache_accumulate(&p, block_of(&p, "C"), loop_of(&p, "C", 0), HONE_LOCAL,
+                                      copies, err));
+    const char *load = hone_sym_text(&p, hone_stmt_at(&p, copies[0])->name);
+    CHECK_REJECTED(&p, HONE_REJECT_LAYOUT,
+                   relay(&p, load, "lambda i, j: (i, j // 4, j % 4)", 0, 0, err));
+    APPLY(relay(&p, load, "lambda i, j: (i // 2, j // 2, i % 2, j % 2)", 0, 0, err));
+    check_same(&base, &p);
+    assert_int_equal(hone_loop_extent(&p, loop_of(&p, "C", 1)), 4);
+    char *text = program_text(&p);
+    assert_non_null(strstr(text, "[2, 3, 2, 2] local"));
+    free(text);
+    hone_program_fini(&p);
+    hone_program_fini(&base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layout_effect),
-        cmocka_unit_test(padded_layout_moves_twice),
-        cmocka_unit_test(layout_maps),
-        cmocka_unit_test(layout_rejected),
+        cmocka_unit_test(layout_effect), cmocka_unit_test(padded_layout_moves_twice),
+        cmocka_unit_test(layout_maps),   cmocka_unit_test(layout_rejected),
+        cmocka_unit_test(register_tile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
