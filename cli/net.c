@@ -1,7 +1,5 @@
-/* hone net: networks. What of a model hone reads, and whether it computes what is expected. */
+/* hone net: networks. Its verbs and their options, and those that look and list. */
 #include "cli/net.h"
-
-#include <sys/stat.h>
 
 #define MAX_FOLDERS 4096
 
@@ -111,56 +109,25 @@ static int tasks(const cli_command *self, const net_request *q)
     return st == HONE_OK ? 0 : cli_fail(st, &err);
 }
 
-/* ---- check ----------------------------------------------------------------------------------- */
-
-static void print_verdict(const char *folder, hone_net_verdict v, const char *why, bool json)
-{
-    const char *name = hone_net_verdict_name(v);
-    if (json) {
-        json_t *j = json_pack("{s:o, s:s}", "folder", hone_json_string(folder), "verdict", name);
-        if (*why)
-            json_object_set_new(j, "why", hone_json_string(why));
-        cli_print_json(j);
-        return;
-    }
-    char *clean = hone_text_clean(why);
-    printf("%-11s %s%s%s\n", name, folder, *clean ? ": " : "", clean);
-    free(clean);
-}
-
-static int check(const cli_command *self, const net_request *q)
-{
-    if (q->n == 0)
-        return cli_usage(self, "check takes folders, each with a model.onnx and its test data");
-    bool kernels = q->by && strcmp(q->by, "kernels") == 0;
-    if (!kernels && (!q->by || strcmp(q->by, "reference") != 0))
-        return cli_usage(self, "check by what? there are --by reference and --by kernels");
-    unsigned count[HONE_NET_ERROR + 1] = {0};
-    cli_catch_signals();
-    for (unsigned k = 0; k < q->n && !cli_stopped(NULL); k++) {
-        char why[1200];
-        hone_net_verdict v = hone_net_check(q->args[k], kernels, why, sizeof why);
-        print_verdict(q->args[k], v, why, q->json);
-        fflush(stdout);
-        count[v]++;
-    }
-    if (q->json)
-        cli_print_json(json_pack("{s:s, s:i, s:i, s:i, s:i}", "by", q->by, "equal",
-                                 count[HONE_NET_EQUAL], "differs", count[HONE_NET_DIFFERS],
-                                 "unsupported", count[HONE_NET_UNSUPPORTED], "error",
-                                 count[HONE_NET_ERROR]));
-    else
-        printf("%u equal, %u differ, %u unsupported, %u errors, by the %s\n", count[HONE_NET_EQUAL],
-               count[HONE_NET_DIFFERS], count[HONE_NET_UNSUPPORTED], count[HONE_NET_ERROR], q->by);
-    return count[HONE_NET_DIFFERS] || count[HONE_NET_ERROR] || cli_stopped(NULL) ? 1 : 0;
-}
-
 /* ---- verbs and their options ----------------------------------------------------------------- */
 
 static const struct verb {
     const char *name;
     int (*run)(const cli_command *self, const net_request *q);
-} verbs[] = {{"show", show}, {"check", check}, {"tasks", tasks}, {"build", cli_net_build}};
+} verbs[] = {
+    {"show", show},       {"tasks", tasks},         {"build", cli_net_build},
+    {"run", cli_net_run}, {"check", cli_net_check}, {"profile", cli_net_profile},
+};
+
+/* "show, tasks, .. or tune" */
+static void list_verbs(char *ret, size_t n)
+{
+    size_t at = 0;
+    for (unsigned k = 0; k < HONE_LEN(verbs) && at < n; k++)
+        at += (size_t)snprintf(ret + at, n - at, "%s%s", k ? ", " : "", verbs[k].name);
+    if (at < n)
+        snprintf(ret + at, n - at, " or tune");
+}
 
 static int check_options(const cli_command *self, const char *verb, const net_request *q)
 {
@@ -168,16 +135,19 @@ static int check_options(const cli_command *self, const char *verb, const net_re
         bool given;
         const char *option, *verbs;
     } all[] = {
-        {q->dims.n, "--dim", "show, tasks, build"},
+        {q->dims.n, "--dim", "show, tasks, build, run, check, profile"},
         {q->after, "--after", "show"},
         {q->dot, "--dot", "show"},
         {q->by, "--by", "check"},
-        {q->json, "--json", "check"},
-        {q->out, "-o", "tasks, build"},
+        {q->random >= 0, "--random", "check"},
+        {q->verbose, "--verbose", "check"},
+        {q->json, "--json", "check, profile"},
+        {q->inputs.n, "--input", "run"},
+        {q->out, "-o", "tasks, build, run, profile"},
         {q->name, "--name", "build"},
-        {q->logs.n, "--db", "build"},
+        {q->logs.n, "--db", "build, run, check, profile"},
         {q->target, "--target", "build"},
-        {q->threads, "--threads", "build"},
+        {q->threads, "--threads", "build, run, check, profile"},
     };
     for (unsigned k = 0; k < HONE_LEN(all); k++)
         if (all[k].given && !strstr(all[k].verbs, verb))
@@ -202,23 +172,29 @@ static int tune(int argc, char **argv)
 
 static int run(int argc, char **argv, const cli_command *self)
 {
-    net_request q = {0};
+    net_request q = {.random = -1};
+    char names[200];
     const cli_option options[] = {
-        {"--dim", CLI_SIZE, "NAME=INT", &q.dims,
-         "show, tasks, build: size of a dimension that has a name", 0},
+        {"--dim", CLI_SIZE, "NAME=INT", &q.dims, "size of a dimension that has a name", 0},
         {"--after", CLI_TEXT, "STEP", &q.after,
          "show: after this step: read (default), fuse, layout, plan", 0},
         {"--dot", CLI_FLAG, NULL, &q.dot, "show: as a graph for Graphviz", 0},
-        {"--by", CLI_TEXT, "WHAT", &q.by, "check: what computes: reference or kernels", 0},
-        {"-o", CLI_TEXT, "PATH", &q.out, "tasks: the list; build: folder (default .)", 0},
+        {"--by", CLI_TEXT, "WHAT", &q.by,
+         "check: what computes: compiled (default), kernels or reference", 0},
+        {"--random", CLI_INT, "SEED", &q.random, "check: models, on random inputs", 0},
+        {"--verbose", CLI_FLAG, NULL, &q.verbose, "check: the error of every tensor", 0},
+        {"--input", CLI_LIST, "FILE", &q.inputs,
+         "run: X.npy or X.pb, in the model's order, or NAME=FILE", 0},
+        {"-o", CLI_TEXT, "PATH", &q.out,
+         "tasks: the list; build: folder (default .); run: folder; profile: a page", 0},
         {"--name", CLI_TEXT, "SYMBOL", &q.name, "build: what functions begin with (default net)",
          0},
         {"--db", CLI_LIST, "FILE", &q.logs,
-         "build: a log to ask, in order (default hone.db); shipped: that of hone", 0},
+         "a log to ask, in order (default hone.db); shipped: that of hone", 0},
         {"--target", CLI_TEXT, "T", &q.target,
          "build: native (default), CPU name, target JSON, or a file", 0},
-        {"--threads", CLI_INT, "N", &q.threads, "build: threads it may use (default: all)", 1},
-        {"--json", CLI_FLAG, NULL, &q.json, "check: a line of JSON for each folder", 0},
+        {"--threads", CLI_INT, "N", &q.threads, "threads it may use (default: all)", 1},
+        {"--json", CLI_FLAG, NULL, &q.json, "check: a line of JSON for each; profile: JSON", 0},
     };
     const char *pos[1 + MAX_FOLDERS];
     unsigned n, k = 0;
@@ -227,12 +203,13 @@ static int run(int argc, char **argv, const cli_command *self)
         return tune(argc - 1, argv + 1);
     if (!CLI_PARSE(self, argc, argv, options, pos, &n, &code))
         return code;
+    list_verbs(names, sizeof names);
     if (n == 0)
-        return cli_usage(self, "which verb? show, check, tasks, tune or build");
+        return cli_usage(self, "which verb? %s", names);
     while (k < HONE_LEN(verbs) && strcmp(pos[0], verbs[k].name) != 0)
         k++;
     if (k == HONE_LEN(verbs))
-        return cli_usage(self, "unknown verb '%s': show, check, tasks, tune or build", pos[0]);
+        return cli_usage(self, "unknown verb '%s': %s", pos[0], names);
     code = check_options(self, pos[0], &q);
     if (code)
         return code;
@@ -246,7 +223,7 @@ static int run(int argc, char **argv, const cli_command *self)
 
 const cli_command cli_net = {
     .name = "net",
-    .synopsis = "show|tasks|tune|build MODEL.onnx [options] | check DIR... [options]",
+    .synopsis = "show|tasks|tune|build|run|profile MODEL.onnx [options] | check DIR... [options]",
     .summary = "from an ONNX model to one function",
     .text =
         "show prints what hone makes of an ONNX model (opset 7 to 18): inputs, constants, nodes\n"
@@ -254,20 +231,31 @@ const cli_command cli_net = {
         "a name needs its size. A model with operators that hone does not have is refused\n"
         "with the list of all of them. --after fuse: which nodes are one kernel; layout: in\n"
         "which order their results lie in memory; plan: the calls, and where tensors lie.\n\n"
-        "check runs models on the test data beside them, in ONNX's own form: model.onnx and\n"
-        "test_data_set_0 with input_0.pb and output_0.pb. A line for each folder says equal,\n"
-        "differs, unsupported or error, and a last one how many of each. --by kernels runs the\n"
-        "kernels of the plan in the interpreter, --by reference each operator by itself.\n\n"
         "tasks writes the kernels of a model, each once and with how often it is called, as a\n"
         "list for hone tune --tasks. tune tunes them, with one budget and the options of hone\n"
         "tune, --dim beside them.\n\n"
         "build writes NAME.o, NAME.h, NAME.weights and NAME.json: the whole network as\n"
         "NAME_run(), with the best schedule that the logs have for each kernel. Link with "
         "hone_rt.\n\n"
+        "run compiles the network for this machine, as build would, runs it on inputs from files\n"
+        "of numpy or ONNX, and writes each output as DIR/NAME.npy. The child process that does\n"
+        "this can reach nothing else.\n\n"
+        "check runs models on the test data beside them, in ONNX's own form: model.onnx and\n"
+        "test_data_set_0 with input_0.pb and output_0.pb. A line for each folder says equal,\n"
+        "differs, unsupported or error, and a last one how many of each; of what differs, which\n"
+        "tensor is the first that the reference has otherwise. --random SEED takes models and\n"
+        "draws their inputs. --by kernels runs the kernels of the plan in the interpreter, --by\n"
+        "reference each operator by itself.\n\n"
+        "profile runs the network on random inputs and says of each kernel how long it takes\n"
+        "where it stands, its share of the network, the least time that this machine could do\n"
+        "it in (the roofline), and what share of the network is near that.\n\n"
         "  hone net show model.onnx --dim batch=1 --after plan\n"
         "  hone net tune model.onnx --db net.db --time 600 --threads 2\n"
         "  hone net build model.onnx --db net.db -o out --name net\n"
-        "  hone net check --by kernels test_relu test_conv\n\n"
+        "  hone net run model.onnx --db net.db --input image.npy -o results\n"
+        "  hone net check test_relu test_conv\n"
+        "  hone net check --random 1 model.onnx\n"
+        "  hone net profile model.onnx --db net.db -o profile.html\n\n"
         "exit codes: 0 good, 1 some differ or failed, 2 bad input, 3 no such file\n",
     .run = run,
 };

@@ -11,9 +11,9 @@ typedef struct net_request {
     unsigned n;
     cli_sizes dims;
     const char *after, *by, *out, *name, *target;
-    cli_list logs;
-    int64_t threads;
-    bool dot, json;
+    cli_list logs, inputs;
+    int64_t threads, random; /* random -1: not asked for */
+    bool dot, json, verbose;
 } net_request;
 
 /* The graph of the one model named, and its plan; both are the caller's in any case. */
@@ -21,6 +21,9 @@ hone_status cli_net_plan(const net_request *q, hone_net **ret_graph, hone_net_pl
                          hone_error *err) HONE_NODISCARD;
 
 /* A verb; its exit code. */
-int cli_net_build(const cli_command *self, const net_request *q); /* net_build.c */
+int cli_net_build(const cli_command *self, const net_request *q);   /* net_build.c */
+int cli_net_run(const cli_command *self, const net_request *q);     /* net_run.c */
+int cli_net_check(const cli_command *self, const net_request *q);   /* net_check.c */
+int cli_net_profile(const cli_command *self, const net_request *q); /* net_profile.c */
 
 #endif

@@ -48,7 +48,7 @@ function(hone_programs)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/cli/tasks.c PROPERTIES OBJECT_DEPENDS
                                 "${task_lists}") # .incbin
     file(GLOB page CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cli/report/page.*
-         ${CMAKE_SOURCE_DIR}/cli/report/uPlot.*)
+         ${CMAKE_SOURCE_DIR}/cli/report/profile.* ${CMAKE_SOURCE_DIR}/cli/report/uPlot.*)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/cli/report/page.c PROPERTIES OBJECT_DEPENDS
                                 "${page}") # .incbin
     file(GLOB farm_page CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/farm/page/page.*)

@@ -194,9 +194,15 @@ typedef struct hone_net_options {
      * constants, and so does all that is computed from them: that is how the reference runs.
      * One without data has a shape only. */
     const hone_tensor *given;
+    const char *const *given_names; /* to which input each is given; NULL, or one that is NULL: to
+                                       the next of those that no name is for */
     uint32_t n_given;
     int64_t max_bytes; /* of constants; 0: HONE_NET_MAX_BYTES */
 } hone_net_options;
+
+/* Which of o->given is for the input called `name`, o->n_given: none is. Asked for each input in
+ * the graph's order, with *next 0 before the first. */
+uint32_t hone_net_given_for(const hone_net_options *o, const char *name, uint32_t *next);
 
 /* The graph of an ONNX model (opset 7 to 18), its shapes inferred and what is constant computed.
  * External data is read from the model's folder and nowhere else. The caller frees *ret.
@@ -217,26 +223,17 @@ hone_status hone_net_parse(const void *bytes, size_t n, const char *folder,
 hone_status hone_net_read_tensor(const char *path, hone_tensor *ret,
                                  hone_error *err) HONE_NODISCARD;
 
-/* ---- checking (check.c) ---------------------------------------------------------------------- */
+/* ---- numpy's files (npy.c) ------------------------------------------------------------------- */
 
-/* Whether two tensors are equal within the tolerance of ONNX's own tests: same type and shape,
- * integers equal, floats within 1e-7 + 1e-3 of what is expected. If not, why, in at most n bytes of
- * ret. */
-bool hone_tensor_agree(const hone_tensor *is, const hone_tensor *expected, char *ret, size_t n);
-
-typedef enum hone_net_verdict {
-    HONE_NET_EQUAL,
-    HONE_NET_DIFFERS,
-    HONE_NET_UNSUPPORTED, /* it needs what hone does not have */
-    HONE_NET_ERROR
-} hone_net_verdict;
-const char *hone_net_verdict_name(hone_net_verdict v); /* "equal" */
-/* A folder in ONNX's form, model.onnx and test_data_set_0, 1, ... with input_0.pb, ...,
- * output_0.pb,
- * ...: runs the model on each set's inputs, by the reference, or by the kernels of its plan in the
- * interpreter; for these, scalars and lists of integers are constants if there are other inputs.
- * Why, if not equal, on one line in at most n bytes of ret. */
-hone_net_verdict hone_net_check(const char *folder, bool kernels, char *ret, size_t n);
+/* An array as numpy saves it, format 1.0 to 3.0, in either order of axes and of bytes. Caller frees
+ * ret->data. HONE_E_INPUT: it is none, or a part; HONE_E_UNSUPPORTED: a type that hone does not
+ * have. */
+hone_status hone_net_parse_npy(const void *bytes, size_t n, hone_tensor *ret,
+                               hone_error *err) HONE_NODISCARD;
+/* Appends the tensor as such a file; bf16, which numpy does not know, as elements of two bytes. */
+void hone_net_print_npy(const hone_tensor *t, hone_buf *ret);
+/* A file of either form: X.npy is numpy's, any other ONNX's. As hone_net_read_tensor. */
+hone_status hone_net_read_array(const char *path, hone_tensor *ret, hone_error *err) HONE_NODISCARD;
 
 /* ---- seeing (show.c) ------------------------------------------------------------------------- */
 

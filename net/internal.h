@@ -58,6 +58,10 @@ void hone_net__set_max_bytes(hone_net *g, int64_t bytes);
 
 /* ---- read/ ----------------------------------------------------------------------------------- */
 
+/* The failure `inner`, with the file it is about: on one line, whatever names there are in it.
+ * (model.c) */
+hone_status hone_net__fail_at(const char *path, const hone_error *inner, hone_error *err);
+
 /* Bytes of the file `name` in `folder`, from `offset`, into `to`. The file is inside of the folder,
  * whatever links there are. */
 hone_status hone_net__read_external(const char *folder, const char *name, uint64_t offset,

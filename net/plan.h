@@ -90,20 +90,44 @@ typedef enum hone_net_stage {
  * their kernels and the workspace. */
 void hone_net_plan_print(const hone_net_plan *p, hone_net_stage after, hone_buf *ret);
 
+/* ---- a model that is to run on given inputs (plan.c) ------------------------------------------
+ */
+
+/* Reads a model for what o gives and plans it. Of what is given, scalars and lists of integers say
+ * how to compute rather than what of, where there are other inputs, and become constants; the
+ * others give their shapes. *ret_graph and *ret are the caller's to free in any case. As
+ * hone_net_read and hone_net_plan_make. */
+hone_status hone_net_plan_for(const char *path, const hone_net_options *o, hone_net **ret_graph,
+                              hone_net_plan *ret, hone_error *err) HONE_NODISCARD;
+
+/* ---- what calls write (kept.c) --------------------------------------------------------------- */
+
+/* The outputs of every call, as they lie in memory, after it has returned. Processes forked later
+ * write to the same memory. */
+typedef struct hone_net_kept {
+    const hone_net_plan *plan;
+    HONE_VEC(int64_t) at; /* by call */
+    char *bytes;
+    int64_t n_bytes;
+} hone_net_kept;
+/* HONE_E_NOMEM. */
+hone_status hone_net_kept_new(const hone_net_plan *p, hone_net_kept *ret,
+                              hone_error *err) HONE_NODISCARD;
+void hone_net_kept_free(hone_net_kept *k);
+/* Call `call` has written them. */
+void hone_net_keep(const hone_net_kept *k, uint32_t call, const void *const *outputs);
+const void *hone_net_kept_at(const hone_net_kept *k, uint32_t call, uint32_t output);
+
 /* ---- running a plan (run.c) ------------------------------------------------------------------ */
 
-/* Runs kernel k of the plan on its arguments. */
-typedef hone_status hone_net_run_kernel(void *ctx, uint32_t kernel, void *const *args,
-                                        hone_error *err);
 /* Runs the network: in[k] is the graph's k-th input, as ONNX has it (row-major); ret_out[k] gets
- * the k-th output likewise, its data the caller's to free, also after an error. What `run` returns.
- */
-hone_status hone_net_plan_run(const hone_net_plan *p, const hone_tensor *in,
-                              hone_net_run_kernel *run, void *ctx, hone_tensor *ret_out,
-                              hone_error *err) HONE_NODISCARD;
-/* Runs it by the interpreter, kernel by kernel. What reading a kernel and hone_interp_run return.
- */
-hone_status hone_net_plan_interpret(const hone_net_plan *p, const hone_tensor *in,
-                                    hone_tensor *ret_out, hone_error *err) HONE_NODISCARD;
+ * the k-th output likewise, its data the caller's to free, also after an error. kept: gets what
+ * calls write; NULL: nobody asks. */
+typedef hone_status hone_net_runner(void *ctx, const hone_net_plan *p, const hone_tensor *in,
+                                    hone_tensor *ret_out, const hone_net_kept *kept,
+                                    hone_error *err);
+/* By the interpreter, kernel by kernel; ctx is not looked at. What reading a kernel and
+ * hone_interp_run return. */
+hone_net_runner hone_net_plan_interpret;
 
 #endif

@@ -1,4 +1,5 @@
-/* The page: page.html with its style, its script, the chart library and the data put in. */
+/* The pages: page.html with its style, its script, the chart library and the data put in; and
+ * profile.html, which needs no charts. */
 #include "cli/report/report.h"
 
 /* The assembler looks for them in the include folders, of which the source root is one. */
@@ -13,6 +14,8 @@
 PART(frame, "page.html");
 PART(style, "page.css");
 PART(script, "page.js");
+PART(profile_frame, "profile.html");
+PART(profile_script, "profile.js");
 PART(chart_style, "uPlot.min.css");
 PART(chart_script, "uPlot.iife.min.js");
 PART(chart_licence, "uPlot.LICENSE");
@@ -34,6 +37,14 @@ static char *data_text(const json_t *data)
 }
 
 /* The frame names its parts as @part@, on a line of their own. */
+static char *page_of(const char *frame, const hone_frame_part *parts, unsigned n, size_t *ret_n)
+{
+    hone_buf page = {0};
+    hone_buf_frame(&page, frame, parts, n);
+    *ret_n = page.n;
+    return hone_buf_take(&page);
+}
+
 char *cli_report_page(const json_t *data, size_t *ret_n)
 {
     char *json = data_text(data);
@@ -43,9 +54,18 @@ char *cli_report_page(const json_t *data, size_t *ret_n)
                                      {"@chart-script@\n", hone_report_chart_script},
                                      {"@data@\n", json},
                                      {"@script@\n", hone_report_script}};
-    hone_buf page = {0};
-    hone_buf_frame(&page, hone_report_frame, parts, HONE_LEN(parts));
+    char *page = page_of(hone_report_frame, parts, HONE_LEN(parts), ret_n);
     free(json);
-    *ret_n = page.n;
-    return hone_buf_take(&page);
+    return page;
+}
+
+char *cli_profile_page(const json_t *data, size_t *ret_n)
+{
+    char *json = data_text(data);
+    const hone_frame_part parts[] = {{"@style@\n", hone_report_style},
+                                     {"@data@\n", json},
+                                     {"@script@\n", hone_report_profile_script}};
+    char *page = page_of(hone_report_profile_frame, parts, HONE_LEN(parts), ret_n);
+    free(json);
+    return page;
 }

@@ -39,4 +39,7 @@ hone_status cli_report_data(hone_db *db, int64_t now_ms, json_t **ret,
 /* The page, HTML in ASCII whatever the data hold; the caller frees it. *ret_n: its bytes. */
 char *cli_report_page(const json_t *data, size_t *ret_n);
 
+/* The page of `hone net profile`, of what its --json says, likewise. */
+char *cli_profile_page(const json_t *data, size_t *ret_n);
+
 #endif

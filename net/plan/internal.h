@@ -39,6 +39,11 @@ void hone_net__memory(hone_net_plan *p);
 
 /* How often each value is taken by nodes and the caller; the caller frees. */
 uint32_t *hone_net__uses(const hone_net *g);
+/* Bytes of what begins at a multiple of HONE_NET_ALIGN, up to the next. */
+static inline int64_t hone_net__aligned(int64_t bytes)
+{
+    return (bytes + HONE_NET_ALIGN - 1) / HONE_NET_ALIGN * HONE_NET_ALIGN;
+}
 /* As ONNX has it. */
 hone_net_order hone_net__plain(void);
 bool hone_net__is_plain(const hone_tensor *t, const hone_net_order *o);

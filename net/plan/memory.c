@@ -13,11 +13,6 @@ typedef struct tenant {
 
 typedef HONE_VEC(tenant) tenants;
 
-static int64_t aligned(int64_t n)
-{
-    return (n + HONE_NET_ALIGN - 1) / HONE_NET_ALIGN * HONE_NET_ALIGN;
-}
-
 static int larger_first(const void *a, const void *b)
 {
     const tenant *x = a, *y = b;
@@ -49,7 +44,7 @@ static void find_tenants(const hone_net_plan *p, tenants *ret)
                 continue;
             if (!row[v]) {
                 int64_t bytes = hone_tensor_bytes(&p->graph->values.v[v].t);
-                hone_vec_push(ret, (tenant){v, c, c, aligned(bytes), 0});
+                hone_vec_push(ret, (tenant){v, c, c, hone_net__aligned(bytes), 0});
                 row[v] = ret->n;
             }
             ret->v[row[v] - 1].last = c;

@@ -114,6 +114,36 @@ hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone
     return HONE_OK;
 }
 
+/* Does it say how to compute rather than what of? */
+static bool is_parameter(const hone_tensor *t)
+{
+    return t->n_dims == 0 || (t->n_dims == 1 && t->dtype == HONE_I64);
+}
+
+hone_status hone_net_plan_for(const char *path, const hone_net_options *o, hone_net **ret_graph,
+                              hone_net_plan *ret, hone_error *err)
+{
+    HONE_VEC(hone_tensor) given = {0};
+    bool others = false;
+    *ret_graph = NULL;
+    *ret = (hone_net_plan){0};
+    hone_vec_reserve(&given, o->n_given + 1); /* of no inputs, an array all the same */
+    for (uint32_t k = 0; k < o->n_given; k++)
+        others |= !is_parameter(&o->given[k]);
+    for (uint32_t k = 0; k < o->n_given; k++) {
+        hone_vec_push(&given, o->given[k]);
+        if (!others || !is_parameter(&o->given[k]))
+            given.v[k].data = NULL;
+    }
+    hone_net_options shapes = *o;
+    shapes.given = given.v;
+    hone_status st = hone_net_read(path, &shapes, ret_graph, err);
+    hone_vec_free(&given);
+    if (st == HONE_OK)
+        st = hone_net_plan_make(*ret_graph, NULL, ret, err);
+    return st;
+}
+
 void hone_net_plan_free(hone_net_plan *p)
 {
     for (uint32_t k = 0; k < p->groups.n; k++)

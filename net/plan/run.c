@@ -1,4 +1,4 @@
-/* A plan at work: its calls one after the other, on one workspace. */
+/* A plan at work in the interpreter: its calls one after the other, on one workspace. */
 #include "net/plan/internal.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -7,6 +7,7 @@ typedef struct runner {
     const hone_net_plan *p;
     const hone_tensor *in;
     hone_tensor *out;
+    const hone_net_kept *kept;
     char *workspace;
     HONE_VEC(void *) made; /* constants in the order of the call, until it is over */
 } runner;
@@ -39,13 +40,25 @@ static void *memory_of(runner *r, const hone_net_arg *a)
     return r->out[out].data;
 }
 
-static hone_status run_call(runner *r, const hone_net_call *c, hone_net_run_kernel *run, void *ctx,
-                            hone_error *err)
+static hone_status interpret(const hone_net_kernel_row *k, void *const *args, hone_error *err)
 {
+    hone_program program;
+    HONE_TRY(
+        hone_workload_parse(k->name, k->text, strlen(k->text), k->name, NULL, 0, &program, err));
+    hone_status st = hone_interp_run(&program, args, err);
+    hone_program_fini(&program);
+    return st;
+}
+
+static hone_status run_call(runner *r, uint32_t call, hone_error *err)
+{
+    const hone_net_call *c = &r->p->calls.v[call];
     HONE_VEC(void *) args = {0};
     for (uint32_t k = 0; k < c->args.n; k++)
         hone_vec_push(&args, memory_of(r, &c->args.v[k]));
-    hone_status st = run(ctx, c->kernel, args.v, err);
+    hone_status st = interpret(&r->p->kernels.v[c->kernel], args.v, err);
+    if (st == HONE_OK && r->kept)
+        hone_net_keep(r->kept, call, (const void *const *)args.v + args.n - c->n_out);
     for (uint32_t k = 0; k < r->made.n; k++)
         free(r->made.v[k]);
     r->made.n = 0;
@@ -70,41 +83,22 @@ static void copy_output(runner *r, uint32_t k)
         memcpy(r->out[k].data, from, (size_t)hone_tensor_bytes(&r->out[k]));
 }
 
-hone_status hone_net_plan_run(const hone_net_plan *p, const hone_tensor *in,
-                              hone_net_run_kernel *run, void *ctx, hone_tensor *ret_out,
-                              hone_error *err)
+hone_status hone_net_plan_interpret(void *ctx, const hone_net_plan *p, const hone_tensor *in,
+                                    hone_tensor *ret_out, const hone_net_kept *kept,
+                                    hone_error *err)
 {
-    runner r = {.p = p, .in = in, .out = ret_out, .workspace = zeroed(p->workspace)};
+    runner r = {.p = p, .in = in, .out = ret_out, .kept = kept, .workspace = zeroed(p->workspace)};
     hone_status st = HONE_OK;
+    (void)ctx;
     for (uint32_t k = 0; k < p->graph->outputs.n; k++) {
         ret_out[k] = hone_net_value_at(p->graph, p->graph->outputs.v[k])->t;
         ret_out[k].data = zeroed(hone_tensor_bytes(&ret_out[k]));
     }
     for (uint32_t k = 0; k < p->calls.n && st == HONE_OK; k++)
-        st = run_call(&r, &p->calls.v[k], run, ctx, err);
+        st = run_call(&r, k, err);
     for (uint32_t k = 0; k < p->graph->outputs.n && st == HONE_OK; k++)
         copy_output(&r, k);
     hone_vec_free(&r.made);
     free(r.workspace);
     return st;
-}
-
-/* ---- by the interpreter ---------------------------------------------------------------------- */
-
-static hone_status interpret(void *ctx, uint32_t kernel, void *const *args, hone_error *err)
-{
-    const hone_net_plan *p = ctx;
-    const hone_net_kernel_row *k = &p->kernels.v[kernel];
-    hone_program program;
-    HONE_TRY(
-        hone_workload_parse(k->name, k->text, strlen(k->text), k->name, NULL, 0, &program, err));
-    hone_status st = hone_interp_run(&program, args, err);
-    hone_program_fini(&program);
-    return st;
-}
-
-hone_status hone_net_plan_interpret(const hone_net_plan *p, const hone_tensor *in,
-                                    hone_tensor *ret_out, hone_error *err)
-{
-    return hone_net_plan_run(p, in, interpret, (void *)(uintptr_t)p, ret_out, err);
 }

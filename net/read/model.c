@@ -37,6 +37,15 @@ static hone_status check_dims_used(const hone_net_reader *r, hone_error *err)
     return HONE_OK;
 }
 
+/* Is it read to be computed? */
+static bool all_given(const hone_net_options *o)
+{
+    bool all = o->given != NULL;
+    for (uint32_t k = 0; all && k < o->n_given; k++)
+        all = o->given[k].data != NULL;
+    return all;
+}
+
 static hone_status read_graph(hone_net_reader *r, hone_error *err)
 {
     const Onnx__Graph *m = r->model->graph;
@@ -55,7 +64,7 @@ static hone_status read_graph(hone_net_reader *r, hone_error *err)
     HONE_TRY(hone_net__read_nodes(r, err));
     HONE_TRY(hone_net__read_outputs(r, err));
     HONE_TRY(hone_net__sort(r->g, err));
-    HONE_TRY(hone_net__infer(r->g, r->options->given != NULL, err));
+    HONE_TRY(hone_net__infer(r->g, all_given(r->options), err));
     return hone_net__check_outputs(r, err);
 }
 
@@ -88,8 +97,7 @@ hone_status hone_net_parse(const void *bytes, size_t n, const char *folder,
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-/* Says which file it was, on one line whatever names there are in it. */
-static hone_status fail_at(const char *path, const hone_error *inner, hone_error *err)
+hone_status hone_net__fail_at(const char *path, const hone_error *inner, hone_error *err)
 {
     char *whole = hone_xasprintf("%.300s: %s", path, inner->message);
     char *clean = hone_text_clean(whole);
@@ -120,7 +128,7 @@ hone_status hone_net_read(const char *path, const hone_net_options *o, hone_net 
     hone_status st = hone_net_parse(bytes, n, folder, o, ret, &inner);
     free(folder);
     free(bytes);
-    return st == HONE_OK ? st : fail_at(path, &inner, err);
+    return st == HONE_OK ? st : hone_net__fail_at(path, &inner, err);
 }
 
 hone_status hone_net_read_tensor(const char *path, hone_tensor *ret, hone_error *err)
@@ -151,5 +159,5 @@ hone_status hone_net_read_tensor(const char *path, hone_tensor *ret, hone_error 
     if (m)
         onnx__tensor__free_unpacked(m, &budget.allocator);
     free(bytes);
-    return st == HONE_OK ? st : fail_at(path, &inner, err);
+    return st == HONE_OK ? st : hone_net__fail_at(path, &inner, err);
 }

@@ -16,6 +16,7 @@ typedef struct hone_net_reader {
     int64_t opset;
     hone_map values;                /* by name; what is in it is a value's index */
     bool *dims_used;                /* of options->dims */
+    uint32_t n_given, next_given;   /* inputs that something was given for; hone_net_given_for */
     HONE_VEC(const char *) missing; /* what hone does not have, sorted, each once */
 } hone_net_reader;
 

@@ -66,6 +66,40 @@ static bool find_dim(const hone_net_reader *r, const char *name, int64_t *ret)
     return false;
 }
 
+/* "f32[1, 3, N]", as the model has it; ret is emptied first. */
+static void declared(const Onnx__TensorType *type, hone_buf *ret)
+{
+    hone_dtype dtype = hone_net__dtype(type->elem_type);
+    hone_buf_reset(ret);
+    hone_buf_puts(ret, dtype == HONE_DTYPE_COUNT ? "?" : hone_dtype_name(dtype));
+    if (!type->shape) {
+        hone_buf_puts(ret, " of any shape");
+        return;
+    }
+    for (size_t k = 0; k < type->shape->n_dim; k++) {
+        const Onnx__Dimension *d = type->shape->dim[k];
+        hone_buf_puts(ret, k ? ", " : "[");
+        if (d->has_dim_value)
+            hone_buf_printf(ret, "%" PRId64, d->dim_value);
+        else
+            hone_buf_printf(ret, "%.60s", d->dim_param && *d->dim_param ? d->dim_param : "?");
+    }
+    hone_buf_puts(ret, type->shape->n_dim ? "]" : "[]");
+}
+
+/* What is given for the input is something else. */
+static hone_status not_that(const char *name, const Onnx__TensorType *type,
+                            const hone_tensor *given, hone_error *err)
+{
+    hone_buf wants = {0};
+    char has[HONE_NET_TEXT_BYTES];
+    declared(type, &wants);
+    hone_tensor_text(given, has, sizeof has);
+    hone_fail(err, HONE_E_INPUT, "input '%.100s' is %.300s, what is given %s", name, wants.s, has);
+    hone_buf_free(&wants);
+    return HONE_E_INPUT;
+}
+
 /* given: what the input holds, or NULL. */
 static hone_status read_size(hone_net_reader *r, const char *name, const Onnx__Dimension *d,
                              uint32_t k, const hone_tensor *given, int64_t *ret, hone_error *err)
@@ -74,10 +108,6 @@ static hone_status read_size(hone_net_reader *r, const char *name, const Onnx__D
         *ret = d->dim_value;
         if (*ret < 0)
             return hone_fail(err, HONE_E_INPUT, "input '%.100s': a size is negative", name);
-        if (given && given->shape[k] != *ret)
-            return hone_fail(err, HONE_E_INPUT,
-                             "input '%.100s': size %" PRIu32 " is %" PRId64 ", not %" PRId64, name,
-                             k, *ret, given->shape[k]);
         return HONE_OK;
     }
     if (d->dim_param && find_dim(r, d->dim_param, ret))
@@ -93,17 +123,16 @@ static hone_status read_size(hone_net_reader *r, const char *name, const Onnx__D
                      name, d->dim_param, d->dim_param);
 }
 
-static hone_status read_shape(hone_net_reader *r, const char *name, const Onnx__Shape *s,
+static hone_status read_shape(hone_net_reader *r, const char *name, const Onnx__TensorType *type,
                               const hone_tensor *given, hone_tensor *t, hone_error *err)
 {
+    const Onnx__Shape *s = type->shape;
     if (s->n_dim > HONE_MAX_DIMS)
         return hone_fail(err, HONE_E_UNSUPPORTED,
                          "input '%.100s': %zu dimensions, hone has at most %d", name, s->n_dim,
                          HONE_MAX_DIMS);
     if (given && given->n_dims != s->n_dim)
-        return hone_fail(err, HONE_E_INPUT,
-                         "input '%.100s': it has %zu dimensions, what is given %u", name, s->n_dim,
-                         given->n_dims);
+        return not_that(name, type, given, err);
     t->n_dims = (uint8_t)s->n_dim;
     for (uint32_t k = 0; k < t->n_dims; k++)
         HONE_TRY(read_size(r, name, s->dim[k], k, given, &t->shape[k], err));
@@ -112,15 +141,11 @@ static hone_status read_shape(hone_net_reader *r, const char *name, const Onnx__
     return HONE_OK;
 }
 
-static hone_status give(hone_net_reader *r, const char *name, const hone_tensor *given,
-                        hone_tensor *t, hone_error *err)
+static hone_status give(hone_net_reader *r, const char *name, const Onnx__TensorType *type,
+                        const hone_tensor *given, hone_tensor *t, hone_error *err)
 {
-    if (given->dtype != t->dtype || !hone_tensor_same_shape(given, t)) {
-        char a[HONE_NET_TEXT_BYTES], b[HONE_NET_TEXT_BYTES];
-        hone_tensor_text(t, a, sizeof a);
-        hone_tensor_text(given, b, sizeof b);
-        return hone_fail(err, HONE_E_INPUT, "input '%.100s' is %s, what is given %s", name, a, b);
-    }
+    if (given->dtype != t->dtype || !hone_tensor_same_shape(given, t))
+        return not_that(name, type, given, err);
     if (!given->data)
         return HONE_OK;
     size_t n = (size_t)hone_tensor_bytes(t);
@@ -132,33 +157,76 @@ static hone_status give(hone_net_reader *r, const char *name, const hone_tensor 
     return HONE_OK;
 }
 
-static hone_status read_input(hone_net_reader *r, const Onnx__ValueInfo *m, hone_error *err)
+uint32_t hone_net_given_for(const hone_net_options *o, const char *name, uint32_t *next)
+{
+    for (uint32_t k = 0; k < o->n_given && o->given_names; k++)
+        if (o->given_names[k] && strcmp(o->given_names[k], name) == 0)
+            return k;
+    while (*next < o->n_given && o->given_names && o->given_names[*next])
+        ++*next;
+    return *next < o->n_given ? (*next)++ : o->n_given;
+}
+
+/* What is given for this input, NULL: nothing is given for any. */
+static hone_status find_given(hone_net_reader *r, const Onnx__ValueInfo *m, const hone_tensor **ret,
+                              hone_error *err)
 {
     const hone_net_options *o = r->options;
-    uint32_t k = r->g->inputs.n;
-    const hone_tensor *given = o->given && k < o->n_given ? &o->given[k] : NULL;
-    if (o->given && !given)
-        return hone_fail(err, HONE_E_INPUT, "input '%.100s': nothing is given for it", m->name);
+    *ret = NULL;
+    if (!o->given)
+        return HONE_OK;
+    uint32_t k = hone_net_given_for(o, m->name, &r->next_given);
+    if (k == o->n_given) {
+        hone_buf wants = {0};
+        declared(m->type->tensor_type, &wants);
+        hone_fail(err, HONE_E_INPUT, "input '%.100s' is %.300s, and nothing is given for it",
+                  m->name, wants.s);
+        hone_buf_free(&wants);
+        return HONE_E_INPUT;
+    }
+    r->n_given++;
+    *ret = &o->given[k];
+    return HONE_OK;
+}
+
+static hone_status read_input(hone_net_reader *r, const Onnx__ValueInfo *m, hone_error *err)
+{
+    const hone_tensor *given;
     const Onnx__TensorType *type = m->type ? m->type->tensor_type : NULL;
     if (!type)
         return hone_fail(err, HONE_E_INPUT, "input '%.100s' has no type", m->name);
+    HONE_TRY(find_given(r, m, &given, err));
     hone_tensor t = {.dtype = hone_net__dtype(type->elem_type)};
     if (t.dtype == HONE_DTYPE_COUNT)
         return hone_fail(err, HONE_E_INPUT, "input '%.100s': there is no element type %d", m->name,
                          type->elem_type);
     if (type->shape)
-        HONE_TRY(read_shape(r, m->name, type->shape, given, &t, err));
+        HONE_TRY(read_shape(r, m->name, type, given, &t, err));
     else if (!given)
         return hone_fail(err, HONE_E_INPUT, "input '%.100s' has no shape", m->name);
     else
         t.n_dims = given->n_dims, memcpy(t.shape, given->shape, sizeof t.shape);
     if (given)
-        HONE_TRY(give(r, m->name, given, &t, err));
+        HONE_TRY(give(r, m->name, type, given, &t, err));
     hone_net_value v;
     HONE_TRY(hone_net__name_value(r, m->name, &t, &v, err));
     hone_net_value_at(r->g, v)->is_input = true;
     hone_vec_push(&r->g->inputs, v);
     return HONE_OK;
+}
+
+/* More is given than there are inputs, or for one that there is not. */
+static hone_status too_much(const hone_net_reader *r, hone_error *err)
+{
+    const hone_net_options *o = r->options;
+    for (uint32_t k = 0; k < o->n_given && o->given_names; k++) {
+        const char *name = o->given_names[k];
+        hone_net_value v = name ? hone_net__find_value(r, name) : HONE_NET_NO_VALUE;
+        if (name && (!v.i || !hone_net_value_at(r->g, v)->is_input))
+            return hone_fail(err, HONE_E_INPUT, "no input is called '%.100s'", name);
+    }
+    return hone_fail(err, HONE_E_INPUT, "%" PRIu32 " inputs are given, the model has %" PRIu32,
+                     o->n_given, r->g->inputs.n);
 }
 
 /* Before IR version 4 initializers were listed among the inputs too; they are constants here, and
@@ -175,10 +243,7 @@ hone_status hone_net__read_inputs(hone_net_reader *r, hone_error *err)
             continue;
         HONE_TRY(read_input(r, m->input[k], err));
     }
-    if (r->options->given && r->options->n_given != r->g->inputs.n)
-        return hone_fail(err, HONE_E_INPUT, "%" PRIu32 " inputs are given, the model has %" PRIu32,
-                         r->options->n_given, r->g->inputs.n);
-    return HONE_OK;
+    return r->options->given && r->n_given != r->options->n_given ? too_much(r, err) : HONE_OK;
 }
 
 /* ---- outputs --------------------------------------------------------------------------------- */

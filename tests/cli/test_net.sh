@@ -42,16 +42,15 @@ says '"verdict":"differs"'
 says '{"by":"reference","differs":1,"equal":0,"error":1,"unsupported":0}'
 
 # ---- what is refused
-refuse 2 "which verb? show, check, tasks, tune or build" "$HONE" net
+refuse 2 "which verb? show, tasks, build, run, check, profile" "$HONE" net
 refuse 2 "unknown verb 'draw'" "$HONE" net draw x
 refuse 2 "show takes one model" "$HONE" net show
 refuse 3 "cannot open 'none.onnx'" "$HONE" net show none.onnx
 refuse 2 "there is no step 'x' to show a network after: there are read, fuse, layout and plan" "$HONE" net show "$corpus/conv" --after x
-refuse 2 "check by what? there are --by reference and --by kernels" "$HONE" net check bare
-refuse 2 "check by what? there are --by reference and --by kernels" "$HONE" net check bare --by x
+refuse 2 "check by what? there are --by compiled, --by kernels and --by reference" "$HONE" net check bare --by x
 refuse 2 "check takes folders" "$HONE" net check --by reference
 refuse 2 "--dot belongs to show" "$HONE" net check --by reference bare --dot
-refuse 2 "--json belongs to check" "$HONE" net show "$corpus/conv" --json
+refuse 2 "--json belongs to check, profile" "$HONE" net show "$corpus/conv" --json
 refuse 2 "$corpus/conv: input 'x': how large is 'N'? say --dim N=INT" "$HONE" net show "$corpus/conv"
 refuse 2 "no input has a dimension called 'M'" "$HONE" net show "$corpus/conv" --dim N=1 --dim M=2
 refuse 2 "takes what is made of its result" "$HONE" net show "$corpus/cycle"

@@ -23,7 +23,7 @@ report() {
 files=$(git ls-files --cached --others --exclude-standard 2>/dev/null)
 [ -n "$files" ] || files=$(find . -type f -not -path './.git/*' -not -path './build/*' | sed 's|^\./||')
 mapfile -t all < <(while read -r f; do [ -f "$f" ] && echo "$f"; done <<<"$files")
-mapfile -t text < <(printf '%s\n' "${all[@]}" | grep -vE '^tests/fuzz/corpus/|\.(model|db|gz)$')
+mapfile -t text < <(printf '%s\n' "${all[@]}" | grep -vE '^tests/fuzz/corpus/|\.(model|db|gz|onnx)$')
 mapfile -t code < <(printf '%s\n' "${all[@]}" | grep '\.[ch]$')
 mapfile -t product < <(printf '%s\n' "${code[@]}" | grep -v '^tests/')
 [ "${#code[@]}" -gt 100 ] || fail "only ${#code[@]} C files found: is this the source folder?"
@@ -59,7 +59,7 @@ declare -A public=(
     [costmodel]="costmodel.h features.def machine.def"
     [db]="db.h"
     [workers]="workers.h builder.h client.h wire/keys.h"
-    [net]="graph.h kernel.h plan.h op/op.h"
+    [net]="graph.h kernel.h plan.h check.h op/op.h"
     [farm]="farm.h desk.h page.h store.h service.h asks.def metrics.def states.def reasons.def verbs.def limits.def"
     [tuner]="tuner.h tell.h lookup/lookup.h lookup/library.h lookup/size_choice.h lock/lock.h interchange/interchange.h calibrate/calibrate.h calibrate/probes.def"
 )

@@ -5,7 +5,7 @@
  *
  * Each model is planned as it is meant to be, without fusion, and without layouts. Exit code 1:
  * some output is off by more than rounding explains. */
-#include "net/plan.h"
+#include "net/check.h"
 
 #include <math.h>
 
@@ -16,15 +16,6 @@ static const struct {
     hone_net_plan_options o;
 } ways[] = {
     {"fused", {0}}, {"node by node", {.no_fuse = true}}, {"in ONNX's order", {.no_layout = true}}};
-
-static void fill(hone_tensor *t, hone_rng *rng)
-{
-    int64_t n = hone_tensor_elems(t);
-    for (int64_t k = 0; k < n; k++)
-        hone_elem_set(t->dtype, t->data, k,
-                      hone_dtype_is_float(t->dtype) ? 2 * hone_rng_double(rng) - 1
-                                                    : (double)hone_rng_below(rng, 2));
-}
 
 static bool agree(const hone_tensor *a, const hone_tensor *b)
 {
@@ -60,7 +51,7 @@ static bool compare(const char *path, const hone_tensor *in, const hone_net *ref
     if (hone_net_read(path, NULL, &g, &err) == HONE_OK &&
         hone_net_plan_make(g, &ways[way].o, &p, &err) == HONE_OK) {
         out = hone_xcalloc(g->outputs.n + 1, sizeof *out);
-        good = hone_net_plan_interpret(&p, in, out, &err) == HONE_OK;
+        good = hone_net_plan_interpret(NULL, &p, in, out, NULL, &err) == HONE_OK;
         printf("%s, %s: %u nodes, %u calls of %u kernels, workspace %lld of %lld", path,
                ways[way].name, g->order.n, p.calls.n, p.kernels.n, (long long)p.live,
                (long long)p.workspace);
@@ -89,7 +80,7 @@ static bool all_ways(const char *path, const char *data)
     for (uint32_t k = 0; good && k < g->inputs.n; k++) {
         hone_tensor t = hone_net_value_at(g, g->inputs.v[k])->t;
         t.data = hone_xcalloc(1, (size_t)hone_tensor_bytes(&t) + 1);
-        fill(&t, &rng);
+        hone_net_fill(&t, &rng);
         hone_vec_push(&in, t);
     }
     hone_net_options o = {.given = in.v, .n_given = in.n};

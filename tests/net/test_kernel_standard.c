@@ -1,6 +1,7 @@
 /* The models of ONNX's own tests, as Debian has them (libonnx-testdata): the kernel of each node,
  * run by the interpreter, computes what the reference does. */
 #include "kernel_test.h"
+#include "net/check.h"
 
 #include <dirent.h>
 

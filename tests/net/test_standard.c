@@ -1,5 +1,6 @@
 /* The models of ONNX's own tests, as Debian has them (libonnx-testdata): each is equal to what is
  * expected of it, or refused by name. */
+#include "net/check.h"
 #include "tests/net/model.h"
 
 #include <dirent.h>
@@ -20,14 +21,17 @@ static tally run(const char *group, bool kernels)
     if (n < 0)
         fail_msg("there is no %s: install libonnx-testdata (cmake/install-deps.sh)", path);
     for (int k = 0; k < n; k++) {
-        char why[1200];
         if (names[k]->d_name[0] != '.') {
             char *folder = hone_xasprintf("%s/%s", path, names[k]->d_name);
-            hone_net_verdict v = hone_net_check(folder, kernels, why, sizeof why);
-            if (v == HONE_NET_DIFFERS || v == HONE_NET_ERROR)
-                print_error("%s %s: %s\n", hone_net_verdict_name(v), names[k]->d_name, why);
-            assert_true((v == HONE_NET_EQUAL) == (*why == '\0'));
-            t.of[v]++;
+            const hone_net_checker by = {.run = kernels ? hone_net_plan_interpret : NULL};
+            hone_net_checked c;
+            hone_net_check(folder, &by, &c);
+            if (c.verdict == HONE_NET_DIFFERS || c.verdict == HONE_NET_ERROR)
+                print_error("%s %s: %s\n", hone_net_verdict_name(c.verdict), names[k]->d_name,
+                            c.why);
+            assert_true((c.verdict == HONE_NET_EQUAL) == (*c.why == '\0'));
+            t.of[c.verdict]++;
+            hone_net_checked_free(&c);
             free(folder);
         }
         free(names[k]);

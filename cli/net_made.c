@@ -1,0 +1,173 @@
+/* A network as code: each kernel's answer, constants as their calls want them, the object. */
+#include "cli/net_made.h"
+#include "runtime/hone_rt.h"
+#include "workers/builder.h"
+
+#define ALIGN HONE_NET_ALIGN
+
+/* ---- kernels --------------------------------------------------------------------------------- */
+
+static hone_status look_up(net_made *b, const net_make_options *m, uint32_t k, hone_error *err)
+{
+    const hone_net_kernel_row *row = &b->p->kernels.v[k];
+    net_made_kernel *x = &b->kernels[k];
+    HONE_TRY(hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL, 0,
+                                 &x->kernel.program, err));
+    x->kernel.arg = hone_xstrdup(row->name);
+    x->kernel.title = hone_xstrdup(row->name);
+    x->kernel.sizes = hone_xstrdup("{}");
+    const cli_lookup_options o = {.logs = m->logs, .lowest = HONE_RUNG_default, .code = true};
+    hone_status st = cli_look_up(&o, &x->kernel, &b->target, b->threads, &x->answer, err);
+    if (st == HONE_OK)
+        x->intrins = hone_builder_intrins(x->answer.of.intrins, &x->n_intrins);
+    return st;
+}
+
+static hone_codegen_kernel codegen_kernel(const net_made *b, const net_made_kernel *x)
+{
+    return (hone_codegen_kernel){.program = &x->answer.of.sched.prog,
+                                 .options = {.threads = b->threads,
+                                             .plain = x->answer.of.as_written,
+                                             .intrins = x->intrins,
+                                             .n_intrins = x->n_intrins}};
+}
+
+/* ---- weights --------------------------------------------------------------------------------- */
+
+static int64_t weight_at(net_made *b, const hone_net_arg *a)
+{
+    const hone_tensor *t = &hone_net_value_at(b->p->graph, a->value)->t;
+    for (uint32_t k = 0; k < b->weights.n; k++)
+        if (b->weights.v[k].arg.value.i == a->value.i &&
+            memcmp(b->weights.v[k].arg.order.axis, a->order.axis, t->n_dims) == 0)
+            return b->weights.v[k].at;
+    int64_t at = b->n_bytes;
+    hone_vec_push(&b->weights, (net_weight){*a, at});
+    b->n_bytes += (hone_tensor_bytes(t) + ALIGN - 1) / ALIGN * ALIGN;
+    return at;
+}
+
+static void fill_weights(net_made *b)
+{
+    b->bytes = aligned_alloc(ALIGN, (size_t)b->n_bytes + ALIGN); /* n_bytes is a multiple of it */
+    if (!b->bytes)
+        hone_bug(__FILE__, __LINE__, "memory for the weights");
+    memset(b->bytes, 0, (size_t)b->n_bytes + ALIGN);
+    for (uint32_t k = 0; k < b->weights.n; k++) {
+        const net_weight *w = &b->weights.v[k];
+        const hone_tensor *t = &hone_net_value_at(b->p->graph, w->arg.value)->t;
+        hone_net_reorder(t, &w->arg.order, t->data, b->bytes + w->at);
+    }
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* Where an input, output or constant lies; false: in the workspace. */
+static bool outside(net_made *b, const hone_net_arg *a, hone_codegen_place *ret)
+{
+    const hone_net *g = b->p->graph;
+    if (hone_net_is_constant(g, a->value)) {
+        *ret = (hone_codegen_place){HONE_CODEGEN_WEIGHTS, weight_at(b, a)};
+        return true;
+    }
+    for (uint32_t k = 0; k < g->inputs.n; k++)
+        if (g->inputs.v[k].i == a->value.i) {
+            *ret = (hone_codegen_place){HONE_CODEGEN_IN, k};
+            return true;
+        }
+    uint32_t out = hone_net_plan_output_of(b->p, a->value);
+    if (out < g->outputs.n) {
+        *ret = (hone_codegen_place){HONE_CODEGEN_OUT, out};
+        return true;
+    }
+    return false;
+}
+
+static void place_calls(net_made *b)
+{
+    b->calls = hone_xcalloc((size_t)b->p->calls.n + 1, sizeof *b->calls);
+    for (uint32_t k = 0; k < b->p->calls.n; k++) {
+        const hone_net_call *c = &b->p->calls.v[k];
+        hone_codegen_place *args = hone_xcalloc((size_t)c->args.n + 1, sizeof *args);
+        for (uint32_t a = 0; a < c->args.n; a++)
+            if (!outside(b, &c->args.v[a], &args[a]))
+                args[a] =
+                    (hone_codegen_place){HONE_CODEGEN_WORKSPACE, b->p->at.v[c->args.v[a].value.i]};
+        b->calls[k] = (hone_codegen_call){c->kernel, args};
+    }
+}
+
+/* Outputs that no call makes. */
+static void place_copies(net_made *b)
+{
+    const hone_net *g = b->p->graph;
+    for (uint32_t k = 0; k < g->outputs.n; k++) {
+        hone_codegen_copy c = {.out = k};
+        hone_net_arg a = {b->p->of.v[g->outputs.v[k].i], b->p->orders.v[g->outputs.v[k].i]};
+        if (!outside(b, &a, &c.from) || (c.from.area == HONE_CODEGEN_OUT && c.from.at == k))
+            continue;
+        c.bytes = hone_tensor_bytes(&hone_net_value_at(g, g->outputs.v[k])->t);
+        hone_vec_push(&b->copies, c);
+    }
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static hone_status emit(net_made *b, const net_make_options *m, hone_error *err)
+{
+    hone_codegen_kernel *kernels = hone_xcalloc((size_t)b->p->kernels.n + 1, sizeof *kernels);
+    unsigned bad;
+    for (uint32_t k = 0; k < b->p->kernels.n; k++)
+        kernels[k] = codegen_kernel(b, &b->kernels[k]);
+    const hone_codegen_network n = {.name = m->name,
+                                    .watched = m->watched,
+                                    .n_in = b->p->graph->inputs.n,
+                                    .n_out = b->p->graph->outputs.n,
+                                    .n_kernels = b->p->kernels.n,
+                                    .n_calls = b->p->calls.n,
+                                    .n_copies = b->copies.n,
+                                    .kernels = kernels,
+                                    .calls = b->calls,
+                                    .copies = b->copies.v,
+                                    .weights_bytes = b->n_bytes,
+                                    .weights_hash = hone_rt_net_hash(b->bytes, b->n_bytes)};
+    hone_status st = hone_codegen_emit_network(&b->target, &n, &bad, &b->packed, &b->object, err);
+    if (st != HONE_OK && bad < n.n_kernels && err) {
+        char text[sizeof err->message];
+        snprintf(text, sizeof text, "%s: %.800s", b->p->kernels.v[bad].name, err->message);
+        memcpy(err->message, text, sizeof text);
+    }
+    free(kernels);
+    return st;
+}
+
+hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made *ret,
+                     hone_error *err)
+{
+    *ret = (net_made){.p = p, .target = *o->target, .threads = o->threads};
+    ret->kernels = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ret->kernels);
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        HONE_TRY(look_up(ret, o, k, err));
+    place_calls(ret);
+    place_copies(ret);
+    fill_weights(ret);
+    return emit(ret, o, err);
+}
+
+void net_made_free(net_made *m)
+{
+    for (uint32_t k = 0; m->p && k < m->p->kernels.n && m->kernels; k++) {
+        cli_kernel_free(&m->kernels[k].kernel);
+        cli_answer_free(&m->kernels[k].answer);
+        free(m->kernels[k].intrins);
+    }
+    for (uint32_t k = 0; m->p && k < m->p->calls.n && m->calls; k++)
+        free((void *)(uintptr_t)m->calls[k].args);
+    free(m->calls);
+    free(m->kernels);
+    free(m->bytes);
+    hone_vec_free(&m->weights);
+    hone_vec_free(&m->copies);
+    hone_code_free(&m->object);
+    *m = (net_made){0};
+}

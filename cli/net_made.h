@@ -1,0 +1,51 @@
+/* A network as code: what `hone net build` writes, and what run, check and profile load. */
+#ifndef HONE_CLI_NET_MADE_H
+#define HONE_CLI_NET_MADE_H
+
+#include "cli/emit.h"
+#include "cli/lookup.h"
+#include "net/plan.h"
+
+/* A kernel of the plan and the answer that it gets. */
+typedef struct net_made_kernel {
+    cli_kernel kernel;
+    cli_answer answer;
+    hone_codegen_intrin *intrins;
+    unsigned n_intrins;
+} net_made_kernel;
+
+/* A constant in the order that some calls want. */
+typedef struct net_weight {
+    hone_net_arg arg;
+    int64_t at;
+} net_weight;
+
+typedef struct net_made {
+    const hone_net_plan *p; /* borrowed */
+    hone_target target;
+    int32_t threads;
+    net_made_kernel *kernels; /* as many as the plan has */
+    HONE_VEC(net_weight) weights;
+    char *bytes; /* of the file of weights, at HONE_NET_ALIGN */
+    int64_t n_bytes;
+    hone_codegen_call *calls;
+    HONE_VEC(hone_codegen_copy) copies;
+    hone_code object;
+    int64_t packed; /* bytes */
+} net_made;
+
+typedef struct net_make_options {
+    const hone_target *target;
+    const cli_list *logs;
+    int32_t threads;
+    const char *name; /* what its functions begin with */
+    bool watched;     /* hone_codegen_network */
+} net_make_options;
+
+/* Asks the logs for each kernel and makes the object and the weights. *ret is the caller's to free
+ * in any case. What cli_look_up and hone_codegen_emit_network return. */
+hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made *ret,
+                     hone_error *err) HONE_NODISCARD;
+void net_made_free(net_made *m);
+
+#endif

@@ -1,0 +1,277 @@
+/* hone net profile: where the time of a network goes, kernel by kernel, against what the machine
+ * could do.
+ *
+ * Reader's map: medians; kernels; the machine; what is said: table, JSON, page; all of it. */
+#include "cli/net.h"
+#include "cli/net_child.h"
+#include "cli/net_roofline.h"
+#include "cli/report/report.h"
+#include "db/db.h"
+#include "net/check.h"
+#include "tuner/calibrate/calibrate.h"
+
+#define SECONDS 3 /* of runs */
+#define SEED 1
+#define NEAR 0.9 /* of its roofline */
+
+typedef struct profiled {
+    uint32_t kernel; /* of the plan */
+    double ns;       /* of all its calls in a run */
+    double roofline_ns;
+    const char *bound; /* of the call that takes longest */
+} profiled;
+
+typedef struct profile {
+    const hone_net_plan *p;
+    const net_made *made;
+    HONE_VEC(profiled) kernels; /* what takes longest first */
+    uint32_t runs;
+    double total_ns;   /* of a run that nobody watches */
+    double kernels_ns; /* of all calls */
+    double near_ns;    /* of those near their roofline */
+    hone_machine machine;
+    bool measured; /* the machine */
+} profile;
+
+/* ---- medians --------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *v, uint32_t n)
+{
+    qsort(v, n, sizeof *v, by_value);
+    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+static double median_of_call(const net_times *t, uint32_t call, double *room)
+{
+    for (uint32_t r = 0; r < *t->n; r++) {
+        const int64_t *s = &t->stamps[(size_t)r * (t->n_calls + 1) + call];
+        room[r] = (double)(s[1] - s[0]);
+    }
+    return median(room, *t->n);
+}
+
+/* ---- kernels --------------------------------------------------------------------------------- */
+
+static net_roofline roofline_of(const profile *f, uint32_t call)
+{
+    const hone_net_call *c = &f->p->calls.v[call];
+    net_place at = {.target = &f->made->target,
+                    .machine = &f->machine,
+                    .threads = f->made->threads,
+                    .network_bytes = (double)(f->made->n_bytes + f->p->workspace)};
+    for (uint32_t k = 0; k < c->args.n; k++) {
+        const hone_tensor *t = &hone_net_value_at(f->p->graph, c->args.v[k].value)->t;
+        *(t->data ? &at.weight_bytes : &at.other_bytes) += (double)hone_tensor_bytes(t);
+    }
+    return net_roofline_of(&f->made->kernels[c->kernel].kernel.program, &at);
+}
+
+static int slowest_first(const void *a, const void *b)
+{
+    const profiled *x = a, *y = b;
+    return x->ns != y->ns ? (x->ns < y->ns ? 1 : -1) : (x->kernel < y->kernel ? -1 : 1);
+}
+
+static double share_of_roofline(const profiled *x)
+{
+    return x->ns > 0 ? x->roofline_ns / x->ns : 0;
+}
+
+static void sum_up(profile *f, const net_times *t)
+{
+    double *room = hone_xcalloc(*t->n, sizeof *room), *longest;
+    longest = hone_xcalloc((size_t)f->p->kernels.n + 1, sizeof *longest);
+    for (uint32_t k = 0; k < f->p->kernels.n; k++)
+        hone_vec_push(&f->kernels, (profiled){.kernel = k, .bound = "nothing"});
+    for (uint32_t c = 0; c < f->p->calls.n; c++) {
+        profiled *x = &f->kernels.v[f->p->calls.v[c].kernel];
+        net_roofline r = roofline_of(f, c);
+        x->ns += median_of_call(t, c, room);
+        x->roofline_ns += r.ns;
+        if (r.ns >= longest[x->kernel]) {
+            longest[x->kernel] = r.ns;
+            x->bound = r.bound;
+        }
+    }
+    for (uint32_t k = 0; k < *t->n; k++)
+        room[k] = (double)t->whole_ns[k];
+    f->runs = *t->n;
+    f->total_ns = median(room, f->runs);
+    for (uint32_t k = 0; k < f->kernels.n; k++) {
+        f->kernels_ns += f->kernels.v[k].ns;
+        f->near_ns += share_of_roofline(&f->kernels.v[k]) >= NEAR ? f->kernels.v[k].ns : 0;
+    }
+    if (f->kernels.n)
+        qsort(f->kernels.v, f->kernels.n, sizeof *f->kernels.v, slowest_first);
+    free(longest);
+    free(room);
+}
+
+/* ---- the machine ----------------------------------------------------------------------------- */
+
+/* What the first log that has measured it says, else the preset. */
+static void find_machine(profile *f, const cli_list *logs)
+{
+    static const char *const usual[] = {"hone.db"};
+    const char *const *v = logs->n ? logs->v : usual;
+    unsigned n = logs->n ? logs->n : (unsigned)HONE_LEN(usual);
+    hone_machine_preset(&f->made->target, &f->machine);
+    for (unsigned k = 0; k < n && !f->measured; k++) {
+        char path[PATH_MAX];
+        hone_db *db;
+        if (cli_log_path(v[k], path, NULL) != HONE_OK ||
+            hone_db_open(path, HONE_DB_READ, &db, NULL) != HONE_OK)
+            continue;
+        f->measured = hone_calibrate_find(db, &f->made->target, f->made->threads, &f->machine,
+                                          NULL) == HONE_OK;
+        hone_db_close(db);
+    }
+}
+
+/* ---- what is said ---------------------------------------------------------------------------- */
+
+static double part(double x, double of)
+{
+    return of > 0 ? x / of : 0;
+}
+
+static json_t *to_json(const profile *f)
+{
+    json_t *kernels = json_array();
+    for (uint32_t k = 0; k < f->kernels.n; k++) {
+        const profiled *x = &f->kernels.v[k];
+        const hone_net_kernel_row *row = &f->p->kernels.v[x->kernel];
+        const net_made_kernel *m = &f->made->kernels[x->kernel];
+        json_array_append_new(
+            kernels, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:s, s:s, s:o}", "name", row->name,
+                               "calls", (int)row->n_calls, "ns", x->ns, "share",
+                               part(x->ns, f->kernels_ns), "roofline_ns", x->roofline_ns,
+                               "roofline", share_of_roofline(x), "bound", x->bound, "rung",
+                               m->answer.rung, "reason", hone_json_string(m->answer.of.reason)));
+    }
+    char cpu[200];
+    hone_host_processor(cpu, sizeof cpu);
+    return json_pack("{s:o, s:o, s:i, s:i, s:i, s:f, s:f, s:f, s:s, s:o}", "network",
+                     hone_json_string(*f->p->graph->name ? f->p->graph->name : "network"),
+                     "processor", hone_json_string(cpu), "threads", (int)f->made->threads, "runs",
+                     (int)f->runs, "calls", (int)f->p->calls.n, "total_ns", f->total_ns,
+                     "kernels_ns", f->kernels_ns, "near_roofline", part(f->near_ns, f->kernels_ns),
+                     "machine", f->measured ? "measured" : "preset", "kernels", kernels);
+}
+
+static void print_table(const profile *f)
+{
+    char time[32];
+    cli_format_ns(f->total_ns, time);
+    printf("%s: %s, the median of %" PRIu32 " runs, %" PRIu32 " calls, %" PRId32 " thread%s\n",
+           *f->p->graph->name ? f->p->graph->name : "network", time, f->runs, f->p->calls.n,
+           f->made->threads, f->made->threads == 1 ? "" : "s");
+    printf("%7s %9s %6s %10s  %-9s %-9s %s\n", "share", "time", "calls", "roofline", "bound by",
+           "answer", "kernel");
+    for (uint32_t k = 0; k < f->kernels.n; k++) {
+        const profiled *x = &f->kernels.v[k];
+        const hone_net_kernel_row *row = &f->p->kernels.v[x->kernel];
+        cli_format_ns(x->ns, time);
+        printf("%6.1f%% %9s %6" PRIu32 " %9.0f%%  %-9s %-9s %s\n", 100 * part(x->ns, f->kernels_ns),
+               time, row->n_calls, 100 * share_of_roofline(x), x->bound,
+               f->made->kernels[x->kernel].answer.rung, row->name);
+    }
+    cli_format_ns(f->kernels_ns, time);
+    printf("%.1f%% of the %s in kernels are at %.0f%% of their roofline or more\n",
+           100 * part(f->near_ns, f->kernels_ns), time, 100 * NEAR);
+    if (!f->measured)
+        printf("the roofline is that of a processor of this kind: `hone calibrate --threads "
+               "%" PRId32 "` measures this one, into the log\n",
+               f->made->threads);
+}
+
+static hone_status say(const profile *f, const net_request *q, hone_error *err)
+{
+    json_t *j = to_json(f);
+    hone_status st = HONE_OK;
+    if (q->out) {
+        size_t n;
+        char *page = cli_profile_page(j, &n);
+        st = cli_write_out(q->out, page, n, err);
+        free(page);
+    }
+    if (st == HONE_OK && q->json)
+        cli_print_json(json_incref(j));
+    else if (st == HONE_OK && !(q->out && cli_is_stdout(q->out)))
+        print_table(f);
+    json_decref(j);
+    return st;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static hone_status measure(profile *f, hone_error *err)
+{
+    const hone_net *g = f->p->graph;
+    hone_tensor *in = hone_xcalloc((size_t)g->inputs.n + 1, sizeof *in);
+    net_times times = {0};
+    hone_rng rng;
+    hone_rng_seed(&rng, SEED);
+    for (uint32_t k = 0; k < g->inputs.n; k++) {
+        in[k] = hone_net_value_at(g, g->inputs.v[k])->t;
+        in[k].data = hone_xcalloc(1, (size_t)hone_tensor_bytes(&in[k]) + 1);
+        hone_net_fill(&in[k], &rng);
+    }
+    hone_status st = net_times_new(f->p->calls.n, SECONDS, &times, err);
+    const net_job job = {.made = f->made, .in = in, .times = &times};
+    if (st == HONE_OK)
+        st = net_child_run(&job, err);
+    if (st == HONE_OK)
+        sum_up(f, &times);
+    net_times_free(&times);
+    for (uint32_t k = 0; k < g->inputs.n; k++)
+        free(in[k].data);
+    free(in);
+    return st;
+}
+
+static hone_status make(const net_request *q, hone_net_plan *p, net_made *ret, hone_error *err)
+{
+    hone_target target;
+    HONE_TRY(cli_target_load("native", &target, err));
+    const net_make_options o = {.target = &target,
+                                .logs = &q->logs,
+                                .threads = (int32_t)q->threads,
+                                .name = NET_CHILD_NAME,
+                                .watched = true};
+    return net_make(p, &o, ret, err);
+}
+
+int cli_net_profile(const cli_command *self, const net_request *q)
+{
+    hone_error err = {0};
+    hone_net *g = NULL;
+    hone_net_plan p = {0};
+    net_made made = {0};
+    profile f = {.p = &p, .made = &made};
+    if (q->n != 1)
+        return cli_usage(self, "profile takes one model");
+    if (q->json && q->out && cli_is_stdout(q->out))
+        return cli_usage(self, "--json and the page both want standard output");
+    cli_catch_signals();
+    hone_status st = cli_net_plan(q, &g, &p, &err);
+    if (st == HONE_OK)
+        st = make(q, &p, &made, &err);
+    if (st == HONE_OK) {
+        find_machine(&f, &q->logs);
+        st = measure(&f, &err);
+    }
+    if (st == HONE_OK)
+        st = say(&f, q, &err);
+    hone_vec_free(&f.kernels);
+    net_made_free(&made);
+    hone_net_plan_free(&p);
+    hone_net_free(g);
+    return st == HONE_OK ? 0 : cli_fail(st, &err);
+}

@@ -1,0 +1,140 @@
+/* hone net run: a network on inputs from files. */
+#include "cli/net_child.h"
+#include "cli/net.h"
+
+#include <unistd.h>
+
+typedef struct inputs {
+    hone_tensor v[CLI_MAX];
+    char *names[CLI_MAX]; /* of the inputs; NULL: in order */
+    unsigned n;
+} inputs;
+
+/* "FILE" or "NAME=FILE". A file that is there is one, whatever it is called. */
+static hone_status read_input(const char *arg, inputs *in, hone_error *err)
+{
+    const char *equals = strchr(arg, '='), *file = arg;
+    char *name = NULL;
+    if (equals && access(arg, F_OK) != 0) {
+        name = hone_xasprintf("%.*s", (int)(equals - arg), arg);
+        file = equals + 1;
+    }
+    in->names[in->n] = name;
+    return hone_net_read_array(file, &in->v[in->n++], err);
+}
+
+static void free_inputs(inputs *in)
+{
+    for (unsigned k = 0; k < in->n; k++) {
+        free(in->v[k].data);
+        free(in->names[k]);
+    }
+}
+
+/* ---- outputs --------------------------------------------------------------------------------- */
+
+/* A file's name for output k: its own, with what no name of a file has made '_'. */
+static char *file_of(const hone_net *g, uint32_t k, const char *folder)
+{
+    const char *name = hone_net_value_at(g, g->outputs.v[k])->name;
+    char *ret = hone_xasprintf("%s/%.200s", folder, *name ? name : "_"),
+         *at = ret + strlen(folder) + 1;
+    for (char *c = at; *c; c++)
+        if (*c == '/' || (unsigned char)*c < ' ' || (c == at && *c == '.'))
+            *c = '_';
+    return ret;
+}
+
+static hone_status write_output(const hone_net *g, uint32_t k, const hone_tensor *t,
+                                const char *folder, hone_error *err)
+{
+    char *stem = file_of(g, k, folder);
+    unsigned same = 0;
+    for (uint32_t i = 0; i < k; i++) {
+        char *other = file_of(g, i, folder);
+        same += strcmp(other, stem) == 0;
+        free(other);
+    }
+    char *path =
+        same ? hone_xasprintf("%s_%u.npy", stem, same + 1) : hone_xasprintf("%s.npy", stem);
+    hone_buf bytes = {0};
+    hone_net_print_npy(t, &bytes);
+    hone_status st = hone_file_write(path, bytes.s, bytes.n, err);
+    if (st == HONE_OK) {
+        char text[200], *clean = hone_text_clean(path);
+        hone_tensor_text(t, text, sizeof text);
+        printf("%s: %s\n", clean, text);
+        free(clean);
+    }
+    hone_buf_free(&bytes);
+    free(path);
+    free(stem);
+    return st;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static hone_status run_on(const net_request *q, const inputs *in, const hone_net_plan *p,
+                          const hone_net_options *o, hone_tensor *out, hone_error *err)
+{
+    const hone_net *g = p->graph;
+    hone_target target;
+    hone_tensor ordered[CLI_MAX];
+    uint32_t next = 0;
+    for (uint32_t k = 0; k < g->inputs.n; k++) {
+        const char *name = hone_net_value_at(g, g->inputs.v[k])->name;
+        ordered[k] = in->v[hone_net_given_for(o, name, &next)];
+    }
+    HONE_TRY(cli_target_load("native", &target, err));
+    net_compile x = {&target, &q->logs, (int32_t)q->threads};
+    return net_run_compiled(&x, p, ordered, out, NULL, err);
+}
+
+static hone_status run(const net_request *q, const inputs *in, hone_error *err)
+{
+    hone_net *g = NULL;
+    hone_net_plan p = {0};
+    hone_tensor *out = NULL;
+    const char *folder = q->out;
+    const hone_net_options o = {.dims = q->dims.v,
+                                .n_dims = q->dims.n,
+                                .given = in->v,
+                                .given_names = (const char *const *)in->names,
+                                .n_given = in->n};
+    hone_status st = hone_net_plan_for(q->args[0], &o, &g, &p, err);
+    if (st == HONE_OK) {
+        out = hone_xcalloc((size_t)g->outputs.n + 1, sizeof *out);
+        st = run_on(q, in, &p, &o, out, err);
+    }
+    if (st == HONE_OK)
+        st = hone_dir_make(folder, err);
+    for (uint32_t k = 0; st == HONE_OK && k < g->outputs.n; k++)
+        st = write_output(g, k, &out[k], folder, err);
+    for (uint32_t k = 0; out && k < g->outputs.n; k++)
+        free(out[k].data);
+    free(out);
+    hone_net_plan_free(&p);
+    hone_net_free(g);
+    return st;
+}
+
+int cli_net_run(const cli_command *self, const net_request *q)
+{
+    inputs in = {.n = 0};
+    hone_error err = {0};
+    hone_status st = HONE_OK;
+    if (q->n == 0 || !q->out)
+        return cli_usage(self,
+                         "run takes one model, --input FILE for each of its inputs, and -o DIR");
+    if (q->inputs.n + q->n - 1 > CLI_MAX)
+        return cli_usage(self, "more than %d inputs", CLI_MAX);
+    cli_catch_signals();
+    for (unsigned k = 0; k < q->inputs.n && st == HONE_OK; k++)
+        st = read_input(q->inputs.v[k], &in, &err);
+    for (unsigned k = 1; k < q->n && st == HONE_OK; k++) /* --input A B C */
+        st = read_input(q->args[k], &in, &err);
+    if (st == HONE_OK)
+        st = run(q, &in, &err);
+    free_inputs(&in);
+    return st == HONE_OK ? 0 : cli_fail(st, &err);
+}
