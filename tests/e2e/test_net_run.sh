@@ -110,4 +110,14 @@ ok "and needs nothing else" sh -c '! grep -qE "(src|href)=\"?http|@import|url\("
 refuse 2 "profile takes one model" "$HONE" net profile
 refuse 3 "cannot open 'none.onnx'" "$HONE" net profile none.onnx
 
+# ---- the example: from a model to a program
+cp -r "$SRC/examples" . || exit 1
+san=$(sed -n 's/^HONE_SANITIZE:.*=//p' "$BUILD/CMakeCache.txt")
+run 0 env HONE="$HONE" HONE_RT="$BUILD/libhone_rt.a" HONE_INCLUDE="$SRC/runtime" TRIALS=4 \
+    CC="cc${san:+ -fsanitize=$san}" make -C examples/network run
+ok "a picture" [ "$(lines '^[.#]\{32\}$')" = 32 ]
+ok "of a ring" [ "$(lines '^\.\+#\+\.\{10,\}#\+\.\+$')" -ge 10 ]
+run 0 $python "$SRC/examples/network/model.py" again
+ok "edges.onnx is what model.py makes" cmp -s again/model.onnx examples/network/edges.onnx
+
 all_done

@@ -27,6 +27,9 @@ done < <(blocks 1)
 
 # ---- the tour, as a person would type it, with fewer trials
 mkdir bin tour
+cp -r "$SRC/examples" tour # it is typed in the source folder
+san=$(sed -n 's/^HONE_SANITIZE:.*=//p' "$BUILD/CMakeCache.txt")
+export HONE_RT=$BUILD/libhone_rt.a HONE_INCLUDE=$SRC/runtime TRIALS=6 CC="cc${san:+ -fsanitize=$san}"
 ln -s "$HONE" "$BUILD/hone-device" bin
 free_port # instead of the one in the text
 {
@@ -37,10 +40,12 @@ ok "the tour has commands" [ "$(grep -c '^hone ' tour.sh)" -ge 8 ]
 run 0 env PATH="$T/bin:$PATH" bash -c 'cd tour && . ../tour.sh'
 says "best  "
 says "exact, "
+says "..........############.........." # the ring of examples/network
+says "equal       examples/network/edges.onnx"
 says "dense.o"
 says '"ok": true'
-for f in dense.o dense.h dense.json; do
-    ok "tour makes $f" [ -s tour/out/$f ]
+for f in out/dense.o out/dense.h out/dense.json edges/edges.o edges/edges.h edges/edges.weights profile.html; do
+    ok "tour makes $f" [ -s tour/$f ]
 done
 ok "it links with libhone_rt.a alone" sh -c \
     "echo 'int dense(); int main(void) { return dense != 0 ? 0 : 1; }' >m.c &&
