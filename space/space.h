@@ -213,6 +213,8 @@ hone_status hone_decompose_reduction(HONE_S, hone_rv block, hone_rv loop, hone_r
 /* ret: the block of partial results. */
 hone_status hone_rfactor(HONE_S, hone_rv loop, int64_t factor_axis, hone_rv *ret,
                          hone_error *err) HONE_R;
+/* ret: the block of the sums that windows share. */
+hone_status hone_share_windows(HONE_S, hone_rv loop, hone_rv *ret, hone_error *err) HONE_R;
 /* Layout of the buffer the block writes. map: "lambda k, j: (j // v0, k, j % v0)". */
 hone_status hone_transform_layout(HONE_S, hone_rv block, const char *map, const hone_rv *v,
                                   unsigned n, hone_error *err) HONE_R;

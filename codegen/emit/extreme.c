@@ -39,6 +39,20 @@ static facts look(LLVMValueRef v)
     return f;
 }
 
+static bool is_nan(LLVMValueRef v)
+{
+    for (unsigned k = 0; k < lanes_of(v); k++) {
+        LLVMValueRef c = !LLVMIsConstant(v) ? NULL
+                         : is_vector(v)     ? LLVMGetAggregateElement(v, k)
+                                            : v;
+        LLVMBool loses;
+        if (!c || !LLVMIsAConstantFP(c) || !isnan(LLVMConstRealGetDouble(c, &loses))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- by comparisons -------------------------------------------------------------------------- */
 
 /* Of two zeros: the sign of either makes the smaller one negative, both make the larger one so. */
@@ -55,6 +69,9 @@ static LLVMValueRef of_equals(cg *e, bool min, LLVMValueRef a, LLVMValueRef b)
 LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b, bool b_is_number)
 {
     bool min = op == HONE_OP_MIN;
+    if (is_nan(a) || is_nan(b)) { /* a maximum that starts so has its first number as it is */
+        return is_nan(a) ? b : a;
+    }
     facts fa = look(a), fb = look(b);
     if (fa.number && !fb.number) {
         LLVMValueRef c = a;

@@ -236,7 +236,7 @@ hone_status hone_prim__reverse_compute_inline(hone_program *p, hone_stmt block,
                                               hone_error *err) HONE_NODISCARD;
 bool hone_prim__can_inline(hone_program *p, hone_stmt block);
 
-/* reductions, layouts (decompose_reduction.c, rfactor.c, transform_layout.c) */
+/* reductions, layouts (decompose_reduction.c, rfactor.c, share_windows.c, transform_layout.c) */
 
 /* ret: the new block that writes init, in a nest of its own right before `loop`, over the spatial
  * loops from `loop` inwards. REJECT_REDUCE: a reduction loop of the block lies outside `loop`. */
@@ -249,6 +249,14 @@ hone_status hone_prim__decompose_reduction(hone_program *p, hone_stmt block, hon
  * the loops of the reduction. */
 hone_status hone_prim__rfactor(hone_program *p, hone_stmt loop, int64_t factor_axis, hone_stmt *ret,
                                hone_error *err) HONE_NODISCARD;
+/* The loop runs over a step s of a sum of several, and with an iterator w of the output the place
+ * a*w + b*s is all that the operand knows of either: windows that overlap. ret, NAME_windows, sums
+ * over the other steps at each place, in a nest before; the block, which keeps its name, only over
+ * s. REJECT_ARG: the nest was changed; REJECT_REDUCE: no sum, product, minimum or maximum, or no
+ * other steps; REJECT_NOT_AFFINE: no such windows; REJECT_TOO_BIG. */
+hone_status hone_prim__share_windows(hone_program *p, hone_stmt loop, hone_stmt *ret,
+                                     hone_error *err) HONE_NODISCARD;
+bool hone_prim__can_share_windows(hone_program *p, hone_stmt loop);
 /* Re-lays the TEMP buffer that `block` writes: element (i, j, ..) moves to map(i, j, ..). map text:
  * "lambda k, j: (j // v0, k, j % v0)" with v0.. = v[0..n). The writer then iterates the new layout
  * in order, under a predicate where the layout pads. Every reader is rewritten. REJECT_LAYOUT: an

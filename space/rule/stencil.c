@@ -3,9 +3,13 @@
  *
  *   tile      columns of the output times vectors of channels, in registers while the taps run
  *             inside, unrolled: neighbours share what they load, weights stay in registers
+ *   rows      of the output in the same tile, where their windows overlap: a row of the input is
+ *             loaded once for all of them, and used while it is in registers
+ *   shared    where windows overlap along the columns and have no weights, each column of taps is
+ *             summed once, in registers, and the windows sum over those (ShareWindows)
  *   padding   the stage that pads is inlined; code generation cuts the loops where its conditions
  *             become constant, so the interior has none
- *   variants  0: channels innermost; 1: channels outside the columns; 2: padding made ahead
+ *   variants  channels innermost, or outside the columns; padding made ahead; several rows; shared
  *   epilogue  an elementwise consumer of the tile is computed while that is in registers */
 #include "space/prim/prim.h"
 #include "space/rule/rule.h"
@@ -28,8 +32,22 @@ static bool contiguous_along(hone_program *p, hone_stmt block, hone_var v)
     return true;
 }
 
-/* Two orders of the loops, and the padded input as a stage of its own. */
-enum { CHANNELS_INSIDE, CHANNELS_OUTSIDE, PADDED_AHEAD, N_SHAPES };
+/* How a nest is arranged. The order of the first three is that of traces in logs. */
+typedef struct shape {
+    bool channels_outside, padded_ahead;
+    bool tall;   /* several rows of the output at once */
+    bool shared; /* sums of columns of taps are */
+} shape;
+static const shape shapes[] = {
+    {0},
+    {.channels_outside = true},
+    {.padded_ahead = true},
+    {.tall = true},
+    {.channels_outside = true, .tall = true},
+    {.shared = true},
+    {.channels_outside = true, .shared = true},
+    {.tall = true, .shared = true},
+};
 
 /* Unrolled reductions have at most so many steps. */
 #define MAX_TAPS 32
@@ -62,12 +80,59 @@ static bool is_strip(hone_program *p, hone_stmt block, unsigned *ret_spatial)
     return HONE_SAME(store, hone_var_expr(p, last)) && contiguous_along(p, block, last);
 }
 
+/* Steps of the sum, a bit for each, that with the spatial iterator k are in one index: neighbours
+ * along it share what they read. None where a tile of them would not be unrolled. */
+static uint32_t overlapping(hone_program *p, hone_stmt block, unsigned k, unsigned n_spatial)
+{
+    hone_expr loads[16];
+    unsigned n = hone_block_loads(p, block, loads, 16);
+    hone_var v = hone_iter_at(p, block, k)->var;
+    uint32_t ret = 0;
+    int64_t taps = 1;
+    for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++) {
+        hone_var step = hone_iter_at(p, block, q)->var;
+        taps *= hone_var_at(p, step)->extent;
+        for (unsigned l = 0; l < n && n <= 16; l++)
+            for (unsigned d = 0; d < hone_expr_at(p, loads[l])->n_args; d++) {
+                hone_expr e = hone_expr_arg(p, loads[l], d);
+                if (hone_uses_var(p, e, v) && hone_uses_var(p, e, step))
+                    ret |= 1u << q;
+            }
+    }
+    return hone_var_at(p, v)->extent > 1 && taps <= MAX_TAPS ? ret : 0;
+}
+
+/* The loop of the sum along which ShareWindows works for the columns, or none. */
+static hone_stmt shareable(hone_program *p, hone_stmt block, unsigned n_spatial)
+{
+    hone_stmt loops[16];
+    uint32_t taps = overlapping(p, block, n_spatial - 2, n_spatial);
+    unsigned n = hone_loops_of(p, block, loops, 16);
+    for (unsigned q = n_spatial; q < n && n <= 16; q++)
+        if (taps == 1u << q && hone_prim__can_share_windows(p, loops[q]))
+            return loops[q];
+    return HONE_NO_STMT;
+}
+
+/* The shapes there are for the block. */
+static unsigned shapes_of(hone_program *p, hone_stmt block, shape *ret)
+{
+    unsigned n = 0, n_spatial;
+    bool strip = is_strip(p, block, &n_spatial) && n_spatial > 1;
+    bool pads = strip && padding_of(p, block).i;
+    bool tall = strip && n_spatial > 2 && overlapping(p, block, n_spatial - 3, n_spatial);
+    bool shares = strip && shareable(p, block, n_spatial).i;
+    for (size_t k = 0; k < HONE_LEN(shapes); k++)
+        if (k == 0 || (strip && (pads || !shapes[k].padded_ahead) && (tall || !shapes[k].tall) &&
+                       (shares || !shapes[k].shared)))
+            ret[n++] = shapes[k];
+    return n;
+}
+
 unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block)
 {
-    unsigned n;
-    if (!is_strip(p, block, &n) || n < 2)
-        return 1;
-    return padding_of(p, block).i ? N_SHAPES : PADDED_AHEAD;
+    shape all[HONE_LEN(shapes)];
+    return shapes_of(p, block, all);
 }
 
 /* The elementwise stage that alone reads the block's output, element by element, or none. */
@@ -81,15 +146,18 @@ static hone_stmt epilogue_of(hone_program *p, hone_stmt block)
     return readers[0];
 }
 
-/* One tile: `loop` is around it; copies and consumers become unrolled vectors. */
-static hone_status unroll_tile(hone_sched *s, hone_rv block, bool columns,
+/* One tile: copies and consumers become unrolled vectors; `levels` loops around the channels are of
+ * the tile as well. */
+static hone_status unroll_tile(hone_sched *s, hone_rv block, unsigned levels,
                                const hone_rule__ctx *ctx, int bytes, hone_error *err)
 {
     hone_rv all[32];
     unsigned m;
     HONE_TRY(hone_get_loops(s, block, all, 32, &m, err));
     HONE_TRY(hone_rule__vectorize(s, all[m - 1], ctx->target, bytes, true, NULL, err));
-    return columns ? hone_unroll(s, all[m - 2], err) : HONE_OK;
+    for (unsigned k = 1; k <= levels; k++)
+        HONE_TRY(hone_unroll(s, all[m - 1 - k], err));
+    return HONE_OK;
 }
 
 /* Loops around a tile: the first long enough for all threads, or the longest. */
@@ -106,66 +174,163 @@ static unsigned task_of(const hone_sched *s, const hone_rv *outer, unsigned n, i
     return best;
 }
 
-static hone_status sample_columns(hone_sched *s, hone_rv loop, const hone_rule__ctx *ctx,
-                                  hone_rv ret[2], hone_error *err)
+/* Splits a loop of the output: ret[1] is the part in the tile, at most `most`. */
+static hone_status sample_part(hone_sched *s, hone_rv loop, int64_t want, int64_t most,
+                               hone_rv ret[2], hone_error *err)
 {
     hone_rv f[2];
-    int64_t tile[2] = {1, ctx->policy.rows / 2};
-    hone_space__fit_imperfect(hone_loop_extent(&s->prog, hone_rv_stmt(s, loop)), tile, 2, 16);
-    HONE_TRY(hone_sample_imperfect_tile(s, loop, 2, 16, tile, f, err));
+    int64_t tile[2] = {1, want};
+    hone_space__fit_imperfect(hone_loop_extent(&s->prog, hone_rv_stmt(s, loop)), tile, 2, most);
+    HONE_TRY(hone_sample_imperfect_tile(s, loop, 2, most, tile, f, err));
     return hone_split(s, loop, (hone_rv[]){HONE_NO_RV, f[1]}, 2, ret, err);
 }
 
-/* `loops`: n of them, the first n_spatial over elements, the last of these over channels. */
-static hone_status strip(hone_sched *s, hone_rv block, const hone_rv *loops, unsigned n,
-                         unsigned n_spatial, const hone_rule__ctx *ctx, hone_error *err)
+/* A strip's loops: n of them, the first n_spatial over elements, the last of these over channels.
+ */
+typedef struct strip_loops {
+    hone_rv loops[16];
+    unsigned n, n_spatial;
+    uint32_t taps;   /* of a tall one: those that go down the rows */
+    unsigned shared; /* the loop whose windows share sums */
+    hone_rv rows[2], columns[2], channels[2], lanes;
+    bool has_columns;
+} strip_loops;
+
+/* Outermost first; ret_outer: how many are around the tile. A tall one goes down the rows of the
+ * input, and what it has loaded of one serves all rows of the output that want it. */
+static unsigned order_strip(const strip_loops *l, const shape *sh, hone_rv *nest,
+                            unsigned *ret_outer)
+{
+    unsigned k = 0;
+    for (unsigned q = 0; q + 2 + sh->tall < l->n_spatial; q++)
+        nest[k++] = l->loops[q];
+    if (sh->tall)
+        nest[k++] = l->rows[0];
+    if (l->has_columns && !sh->channels_outside)
+        nest[k++] = l->columns[0];
+    nest[k++] = l->channels[0];
+    if (l->has_columns && sh->channels_outside)
+        nest[k++] = l->columns[0];
+    *ret_outer = k;
+    for (unsigned q = l->n_spatial; q < l->n; q++)
+        if (!sh->tall || l->taps >> q & 1)
+            nest[k++] = l->loops[q];
+    if (sh->tall)
+        nest[k++] = l->rows[1];
+    for (unsigned q = l->n_spatial; sh->tall && q < l->n; q++)
+        if (!(l->taps >> q & 1))
+            nest[k++] = l->loops[q];
+    if (l->has_columns)
+        nest[k++] = l->columns[1];
+    nest[k++] = l->channels[1];
+    nest[k++] = l->lanes;
+    return k;
+}
+
+/* Rows and columns of a tall tile: enough sums to hide how long one takes, no more than stay in
+ * registers beside a row of the input and the weights of one. */
+static hone_status tall_tile(hone_sched *s, strip_loops *l, const hone_rule__ctx *ctx,
+                             hone_error *err)
+{
+    int64_t all[16][2], most = ctx->target->vector_registers * 3 / 8, pick = 0;
+    hone_rv row = l->loops[l->n_spatial - 3], column = l->loops[l->n_spatial - 2], tile[2];
+    unsigned n = 0;
+    for (int64_t r = 2; r <= 4; r++)
+        for (int64_t c = 2; c <= 6; c++)
+            if (r * c <= most && n < HONE_LEN(all)) {
+                pick = r == 2 && r * c <= 8 ? n : pick;
+                all[n][0] = r;
+                all[n++][1] = c;
+            }
+    if (n == 0)
+        return hone_fail(err, HONE_REJECT_ARG, "too few registers for several rows");
+    HONE_TRY(hone_sample_register_tile(s, row, column, (const int64_t(*)[2])all, NULL, n, &pick,
+                                       tile, err));
+    HONE_TRY(hone_split(s, row, (hone_rv[]){HONE_NO_RV, tile[0]}, 2, l->rows, err));
+    return hone_split(s, column, (hone_rv[]){HONE_NO_RV, tile[1]}, 2, l->columns, err);
+}
+
+/* Decisions, in the order in which traces have them. */
+static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, int bytes,
+                              const hone_rule__ctx *ctx, hone_error *err)
+{
+    static const int64_t unrolls[] = {1, 2, 4, 8};
+    hone_rv unroll, parts[2];
+    int64_t lanes = ctx->target->vector_bytes / bytes, rows = ctx->policy.rows;
+    int64_t which = !l->has_columns ? 2 : ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
+    unsigned n = !l->has_columns ? 4 : sh->tall ? 2 : 3;
+    which = sh->tall ? 0 : which;
+    HONE_TRY(hone_sample_categorical(s, unrolls, NULL, n, &which, &unroll, err));
+    HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
+    HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));
+    l->lanes = parts[1];
+    if (sh->tall)
+        return tall_tile(s, l, ctx, err);
+    return l->has_columns ? sample_part(s, l->loops[l->n_spatial - 2], rows / 2,
+                                        sh->shared ? 12 : 16, l->columns, err)
+                          : HONE_OK;
+}
+
+/* The sums that windows share: in the tile at `loop`, with n_outer loops around that, in registers.
+ */
+static hone_status shared_sums(hone_sched *s, hone_rv sums, hone_rv loop, unsigned n_outer,
+                               unsigned levels, const strip_loops *l, const hone_rule__ctx *ctx,
+                               int bytes, hone_error *err)
+{
+    hone_rv all[32], order[32];
+    unsigned n, k = 0, spatial = n_outer + l->n_spatial;
+    HONE_TRY(hone_compute_at(s, sums, loop, err));
+    HONE_TRY(hone_set_scope(s, sums, HONE_LOCAL, err));
+    HONE_TRY(hone_get_loops(s, sums, all, 32, &n, err));
+    if (n <= spatial || n > 32)
+        return hone_fail(err, HONE_REJECT_ARG, "the shared sums have other loops");
+    for (unsigned q = spatial; q < n; q++)
+        order[k++] = all[q];
+    for (unsigned q = n_outer; q < spatial; q++)
+        order[k++] = all[q];
+    HONE_TRY(hone_reorder(s, order, k, err));
+    for (unsigned q = spatial; q < n; q++)
+        HONE_TRY(hone_unroll(s, all[q], err));
+    for (unsigned q = 0; q < levels; q++)
+        HONE_TRY(hone_unroll(s, all[spatial - 2 - q], err));
+    return hone_rule__vectorize(s, all[spatial - 1], ctx->target, bytes, true, NULL, err);
+}
+
+static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const shape *sh,
+                         const hone_rule__ctx *ctx, hone_error *err)
 {
     hone_program *p = &s->prog;
     hone_stmt b = hone_rv_stmt(s, block), epilogue = epilogue_of(p, b);
-    hone_rv columns[2], parts[2], channels[2], unroll, nest[24], copies[2], last;
-    bool has_columns = n_spatial > 1;
+    hone_rv nest[24], copies[2], last, sums = HONE_NO_RV;
+    unsigned n_outer, levels = l->has_columns + sh->tall;
     int bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, b)->value));
-    int64_t lanes = ctx->target->vector_bytes / bytes, taps = 1;
+    int64_t taps = 1;
     char after[256];
     snprintf(after, sizeof after, "%s",
              epilogue.i ? hone_sym_text(p, hone_stmt_at(p, epilogue)->name) : "");
-    static const int64_t unrolls[] = {1, 2, 4, 8};
-    int64_t which = !has_columns ? 2 : ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
-    HONE_TRY(hone_sample_categorical(s, unrolls, NULL, has_columns ? 3 : 4, &which, &unroll, err));
-    HONE_TRY(hone_split_by(s, loops[n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
-    HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, channels, err));
-    if (has_columns)
-        HONE_TRY(sample_columns(s, loops[n_spatial - 2], ctx, columns, err));
-    unsigned k = 0;
-    for (unsigned q = 0; q + 2 < n_spatial; q++)
-        nest[k++] = loops[q];
-    bool outside = ctx->variant % N_SHAPES == CHANNELS_OUTSIDE;
-    if (has_columns && !outside)
-        nest[k++] = columns[0];
-    nest[k++] = channels[0];
-    if (has_columns && outside)
-        nest[k++] = columns[0];
-    unsigned n_outer = k;
-    for (unsigned q = n_spatial; q < n; q++) {
-        taps *= hone_loop_extent(p, hone_rv_stmt(s, loops[q]));
-        nest[k++] = loops[q];
+    if (sh->shared) {
+        HONE_TRY(hone_share_windows(s, l->loops[l->shared], &sums, err));
+        HONE_TRY(hone_get_loops(s, block, l->loops, HONE_LEN(l->loops), &l->n, err));
+        l->taps = 0; /* those down the rows are in the shared sums */
     }
-    if (has_columns)
-        nest[k++] = columns[1];
-    nest[k++] = channels[1];
-    nest[k++] = parts[1];
+    for (unsigned q = l->n_spatial; q < l->n; q++)
+        taps *= hone_loop_extent(p, hone_rv_stmt(s, l->loops[q]));
+    HONE_TRY(tile_strip(s, l, sh, bytes, ctx, err));
+    unsigned k = order_strip(l, sh, nest, &n_outer);
     HONE_TRY(hone_reorder(s, nest, k, err));
     HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));
     for (int q = 0; q < 2; q++)
-        HONE_TRY(unroll_tile(s, copies[q], has_columns, ctx, bytes, err));
-    for (unsigned q = taps <= MAX_TAPS ? n_outer : k - 2 - has_columns; q < k - 1; q++)
+        HONE_TRY(unroll_tile(s, copies[q], levels, ctx, bytes, err));
+    for (unsigned q = taps <= MAX_TAPS ? n_outer : k - 2 - l->has_columns; q < k - 1; q++)
         HONE_TRY(hone_unroll(s, nest[q], err));
-    HONE_TRY(hone_vectorize(s, parts[1], err));
+    HONE_TRY(hone_vectorize(s, l->lanes, err));
+    if (sums.i)
+        HONE_TRY(shared_sums(s, sums, nest[n_outer - 1], n_outer, levels, l, ctx, bytes, err));
     if (after[0]) {
         HONE_TRY(hone_get_block(s, after, &last, err));
         hone_status st = hone_reverse_compute_at(s, last, nest[n_outer - 1], err);
         if (st == HONE_OK)
-            st = unroll_tile(s, last, has_columns, ctx, bytes, err);
+            st = unroll_tile(s, last, levels, ctx, bytes, err);
         if (st != HONE_OK && !hone_status_is_reject(st)) /* it may as well stay where it is */
             return st;
     }
@@ -175,12 +340,14 @@ static hone_status strip(hone_sched *s, hone_rv block, const hone_rv *loops, uns
 hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
                               hone_error *err)
 {
-    hone_rv block, loops[16], parts[3], unroll, copies[2];
+    hone_rv block, parts[3], unroll, copies[2];
+    strip_loops l = {0};
+    hone_rv *loops = l.loops;
     unsigned n, n_spatial = 0;
     HONE_TRY(hone_get_block(s, name, &block, err));
     hone_stmt b = hone_rv_stmt(s, block);
     hone_program *p = &s->prog;
-    HONE_TRY(hone_get_loops(s, block, loops, 16, &n, err));
+    HONE_TRY(hone_get_loops(s, block, loops, HONE_LEN(l.loops), &n, err));
     if (!hone_stmt_at(p, b)->init.i || n != hone_stmt_at(p, b)->n_iters || n > 12)
         return hone_fail(err, HONE_REJECT_ARG, "block '%s' is not a plain reduction", name);
     while (n_spatial < n && hone_iter_at(p, b, n_spatial)->kind == HONE_SPATIAL)
@@ -188,15 +355,24 @@ hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__
     if (n_spatial == 0 || n_spatial == n)
         return HONE_OK; /* one number: as written */
     if (is_strip(p, b, &n_spatial)) {
+        shape all[HONE_LEN(shapes)];
+        const shape *sh = &all[ctx->variant % shapes_of(p, b, all)];
         hone_stmt padding = padding_of(p, b);
-        if (padding.i && ctx->variant % N_SHAPES != PADDED_AHEAD) {
+        l.n = n;
+        l.n_spatial = n_spatial;
+        l.has_columns = n_spatial > 1;
+        if (sh->tall)
+            l.taps = overlapping(p, b, n_spatial - 3, n_spatial);
+        if (sh->shared)
+            l.shared = (unsigned)__builtin_ctz(overlapping(p, b, n_spatial - 2, n_spatial));
+        if (padding.i && !sh->padded_ahead) {
             hone_rv pad;
             char text[256];
             snprintf(text, sizeof text, "%s", hone_sym_text(p, hone_stmt_at(p, padding)->name));
             HONE_TRY(hone_get_block(s, text, &pad, err));
             HONE_TRY(hone_compute_inline(s, pad, err));
         }
-        return strip(s, block, loops, n, n_spatial, ctx, err);
+        return strip(s, block, &l, sh, ctx, err);
     }
     /* a row at a time */
     hone_rv task = loops[0];

@@ -352,6 +352,15 @@ hone_status hone_space__apply_RFactor(hone_sched *s, hone_inst *in, hone_error *
     return HONE_OK;
 }
 
+hone_status hone_space__apply_ShareWindows(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt loop, ret;
+    HONE_TRY(hone_space__stmt(s, in, 0, &loop, err));
+    HONE_TRY(hone_prim__share_windows(&s->prog, loop, &ret, err));
+    hone_space__out_stmt(s, 'b', ret);
+    return HONE_OK;
+}
+
 hone_status hone_space__apply_TransformLayout(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt block;

@@ -615,6 +615,11 @@ hone_status hone_rfactor(hone_sched *s, hone_rv loop, int64_t factor_axis, hone_
     return end(&c, ret, 1, NULL, err);
 }
 
+hone_status hone_share_windows(hone_sched *s, hone_rv loop, hone_rv *ret, hone_error *err)
+{
+    return plain(s, HONE_INST_ShareWindows, &loop, 1, ret, 1, NULL, err);
+}
+
 hone_status hone_transform_layout(hone_sched *s, hone_rv block, const char *map, const hone_rv *v,
                                   unsigned n, hone_error *err)
 {

@@ -50,6 +50,15 @@ static const setting settings[] = {
                                  "b1") ",[\"GetLoops\",[\"b1\"],[],[\"l2\",\"l3\",\"l4\",\"l5\"]],"
                                        "[\"ComputeAt\",[\"b0\",\"l2\"],[1,-1],[]],["
                                        "\"RollingBuffer\",[\"b0\"],[0],[]]],[]]"},
+    {HONE_INST_ShareWindows,
+     "  input X: f32[N0, N1]\n  temp P: f32[N0 + 2, N1 + 2]\n  output Y: f32[N0, N1]\n"
+     "  P[h, w] = select(1 <= h and h < N0 + 1 and 1 <= w and w < N1 + 1, X[h - 1, w - 1], 0.0)\n"
+     "  Y[y, x] = sum(r < 3, s < 3) P[y + r, x + s]\n",
+     1,
+     "[[" GET("P", "b0") "," GET("Y",
+                                 "b1") ",[\"ComputeInline\",[\"b0\"],[],[]],"
+                                       "[\"GetLoops\",[\"b1\"],[],[\"l2\",\"l3\",\"l4\",\"l5\"]],"
+                                       "[\"ShareWindows\",[\"l4\"],[],[\"b6\"]]],[]]"},
     {HONE_INST_ComputeInplace,
      "  input A: f32[N0, N1]\n  output Y: f32[N0, N1]\n"
      "  top[i] = max(k < N1) A[i, k]\n  E[i, j] = A[i, j] - top[i]\n"

@@ -23,6 +23,22 @@ static const char pool[] =
     "  Y[n, y, x, c] = T[n, y, x, c] * (1/9)\n"
     "}\n";
 
+/* The same with weights, of the taps and channels. */
+static const char weighted[] =
+    "kernel weighted() {\n"
+    "  input X: f32[1, 7, 9, 32]\n"
+    "  input F: f32[3, 3, 32]\n"
+    "  output Y: f32[1, 5, 7, 32]\n"
+    "  Y[n, y, x, c] = sum(r < 3, s < 3) X[n, y + r, x + s, c] * F[r, s, c]\n"
+    "}\n";
+
+/* Strips without windows. */
+static const char plain_strip[] = "kernel strip() {\n"
+                                  "  input X: f32[6, 5, 7, 32]\n"
+                                  "  output Y: f32[5, 7, 32]\n"
+                                  "  Y[y, x, c] = sum(k < 6) X[k, y, x, c]\n"
+                                  "}\n";
+
 static const char one_row[] = "kernel one() {\n"
                               "  input X: f32[1, 1000]\n"
                               "  output Y: f32[1]\n"
@@ -404,6 +420,36 @@ static void tiles_of_pooling(void **state)
         "}\n");
 }
 
+/* Channels inside or outside, padding ahead, several rows, shared sums: where each is of use. */
+static void ways_of_strips(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned spaces, tall, shared; /* a bit for each space */
+    } cases[] = {{pool, 8, 0x98, 0xe0}, {weighted, 4, 0xc, 0}, {plain_strip, 2, 0, 0}};
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        hone_space *sp = space_of(cases[k].text, 1);
+        assert_int_equal(sp->traces.n, cases[k].spaces);
+        for (unsigned v = 0; v < sp->traces.n; v++) {
+            hone_sched s = {0};
+            hone_error err;
+            if (hone_space_finish(sp, &sp->traces.v[v], &s, &err) != HONE_OK)
+                fail_msg("%s", err.message);
+            char *text = program_text(&s.prog), *trace = hone_trace_text(&sp->traces.v[v]);
+            assert_int_equal(strstr(trace, "ShareWindows") != NULL, cases[k].shared >> v & 1);
+            assert_int_equal(strstr(trace, "SampleRegisterTile") != NULL, cases[k].tall >> v & 1);
+            assert_int_equal(strstr(text, "T.windows: f32[1, 5, 11, 16] local") != NULL,
+                             cases[k].shared >> v & 1);
+            check_same(&sp->base, &s.prog);
+            free(text);
+            free(trace);
+            hone_sched_fini(&s);
+        }
+        hone_space_free(sp);
+    }
+}
+
 /* The second way: two rows at once. */
 static void rows_together(void **state)
 {
@@ -532,8 +578,8 @@ static void samples_hold(void **state)
     static const struct {
         const char *text;
         int32_t threads;
-    } cases[] = {{softmax, 1}, {softmax, 8}, {one_row, 1}, {one_row, 4},   {pool, 1},
-                 {pool, 3},    {column, 1},  {column, 2},  {long_rows, 2}, {elements, 2}};
+    } cases[] = {{softmax, 1},  {softmax, 8}, {one_row, 1}, {one_row, 4},   {pool, 1},    {pool, 3},
+                 {weighted, 2}, {column, 1},  {column, 2},  {long_rows, 2}, {elements, 2}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, cases[k].threads);
         hone_sched s = {0};
@@ -592,6 +638,7 @@ int main(void)
         cmocka_unit_test(pieces_of_a_row),
         cmocka_unit_test(rows_times_a_column),
         cmocka_unit_test(tiles_of_pooling),
+        cmocka_unit_test(ways_of_strips),
         cmocka_unit_test(rows_together),
         cmocka_unit_test(exponentials_in_the_output),
         cmocka_unit_test(elements_as_one_row),

@@ -154,6 +154,8 @@ static const char *add(trace *t, const json_t *inst, const json_t *decision)
         return "SkipZeros is an instruction of hone's only";
     if (is(name, "SkipUnread"))
         return "SkipUnread is an instruction of hone's only";
+    if (is(name, "ShareWindows"))
+        return "ShareWindows is an instruction of hone's only";
     if (is(name, "OnlineSoftmax"))
         return "OnlineSoftmax is an instruction of hone's only";
     if (is(name, "ComputeInplace"))
