@@ -6,7 +6,7 @@
 
 typedef struct request {
     const char *db_path, *out, *class, *file;
-    bool json, judge;
+    bool json, judge, machines;
 } request;
 
 typedef hone_status (*job)(const request *q, hone_error *err);
@@ -131,7 +131,7 @@ static hone_status train(const request *q, hone_error *err)
 
 static hone_status show(const request *q, hone_error *err)
 {
-    return cli_model_show(q->db_path, q->class, q->json, err);
+    return cli_model_show(q->db_path, q->class, q->machines, q->json, err);
 }
 
 /* ---- export, import -------------------------------------------------------------------------- */
@@ -238,6 +238,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--class", CLI_TEXT, "CLASS", &q.class, "of this class of targets; of import it is known",
          0},
         {"--judge", CLI_FLAG, NULL, &q.judge, "train: keep with it how good it is, as of show", 0},
+        {"--machines", CLI_FLAG, NULL, &q.machines,
+         "show: judge by machines held out, rather than by kernels", 0},
         {"--json", CLI_FLAG, NULL, &q.json, "print JSON; of show with every kernel", 0},
     };
     const char *pos[2];
@@ -262,6 +264,8 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "--class belongs to the others: a file says what it is of");
     if (q.judge && what != train)
         return cli_usage(self, "--judge belongs to train; show judges anyway");
+    if (q.machines && (what != show || q.class))
+        return cli_usage(self, "--machines belongs to show, of all classes");
     if (what == export && q.json && !q.out)
         return cli_usage(self, "--json of export needs -o: the model itself goes to stdout");
     if (q.out && cli_is_same_file(q.out, q.db_path))
@@ -281,6 +285,7 @@ const cli_command cli_model = {
         "train learns from all results of a log, a model for each class of targets, and keeps it\n"
         "there. show lists a log's models and the features they go by, and tells how well kernels\n"
         "are judged that a model has not seen: without (cold) and with (warm) what the others\n"
+        "taught; with --machines at each machine of the log, with what the other machines\n"
         "taught. export writes the latest model as a file, and import puts such a file into a\n"
         "log. Import files only from people whom you trust.\n\n"
         "  hone model train --db hone.db\n"

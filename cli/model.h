@@ -34,9 +34,12 @@ void cli_model_print(const char *first, const json_t *m);
  * on stderr how far it is. HONE_E_INTERRUPTED, HONE_E_MODEL, and what a database returns. */
 hone_status cli_model_judge(hone_db *db, const cli_log_class *c, json_t **ret,
                             hone_error *err) HONE_NODISCARD;
+/* The same at machines it has not seen: of all classes, what the other machines taught. */
+hone_status cli_model_judge_machines(hone_db *db, const cli_log_classes *all, json_t **ret,
+                                     hone_error *err) HONE_NODISCARD;
 
-/* `hone model show`. */
-hone_status cli_model_show(const char *db_path, const char *class, bool json,
+/* `hone model show`; `machines` rather than kernels are held out. */
+hone_status cli_model_show(const char *db_path, const char *class, bool machines, bool json,
                            hone_error *err) HONE_NODISCARD;
 
 #endif

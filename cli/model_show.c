@@ -7,6 +7,7 @@
 
 #define FOLDS 5
 #define SEED 1
+#define MACHINES "machines" /* in place of a class */
 
 static const uint32_t sizes[] = {0, 16, 64, 256};
 static const char *const scores[] = {"pair_accuracy", "top1", "top5", "peak32"};
@@ -247,18 +248,20 @@ static json_t *mean_json(const sums *s, uint32_t n)
                      "cold", scores_json(v[0]), "warm", scores_json(v[1]));
 }
 
-hone_status cli_model_judge(hone_db *db, const cli_log_class *c, json_t **ret, hone_error *err)
+static hone_status judge_all(hone_db *db, const cli_log_class *c, bool machines, json_t **ret,
+                             hone_error *err)
 {
     judging g = {.class = c, .kernels = json_array(), .start_ns = hone_clock_ns()};
     json_t *mean = json_array();
     const hone_holdout_options o = {.history = {.db = db,
-                                                .target_class = c->name,
+                                                .target_class = machines ? NULL : c->name,
                                                 .most = CLI_MODEL_MOST,
                                                 .stop = stopped,
                                                 .stop_ctx = &g},
                                     .seed = SEED,
                                     .threads = 1,
-                                    .folds = FOLDS,
+                                    .folds = machines ? UINT32_MAX : FOLDS,
+                                    .by_machine = machines,
                                     .sizes = sizes,
                                     .n_sizes = HONE_LEN(sizes)};
     cli_progress_start(c->name);
@@ -275,6 +278,21 @@ hone_status cli_model_judge(hone_db *db, const cli_log_class *c, json_t **ret, h
     return st;
 }
 
+hone_status cli_model_judge(hone_db *db, const cli_log_class *c, json_t **ret, hone_error *err)
+{
+    return judge_all(db, c, false, ret, err);
+}
+
+hone_status cli_model_judge_machines(hone_db *db, const cli_log_classes *all, json_t **ret,
+                                     hone_error *err)
+{
+    char name[] = MACHINES;
+    cli_log_class c = {.name = name};
+    for (uint32_t k = 0; k < all->n; k++)
+        c.kernels += all->v[k].kernels;
+    return judge_all(db, &c, true, ret, err);
+}
+
 static void print_quality(const json_t *q)
 {
     size_t k;
@@ -282,16 +300,16 @@ static void print_quality(const json_t *q)
     char *class = hone_text_clean(json_string_value(json_object_get(q, "class")));
     const json_t *mean = json_object_get(q, "mean");
     if (json_array_size(mean) == 0) {
-        printf("%s: too few results to tell how good a model is at kernels it has not seen: that "
-               "takes two kernels, one of them with 32 results\n",
+        printf("%s: too few results to tell how good a model is at what it has not seen: that "
+               "takes two, one of them with 32 results of a kernel\n",
                class);
     } else {
         printf(
-            "%s: at kernels held out, without what the others taught and with it, after n "
+            "%s: at %s held out, without what the others taught and with it, after n "
             "measurements\n"
             "     n  kernels   pairs in order           top-1           top-5         peak@32\n"
             "                   without   with  without   with  without   with  without   with\n",
-            class);
+            class, strcmp(class, MACHINES) == 0 ? "each of them" : "kernels");
         json_array_foreach(mean, k, x)
         {
             const json_t *cold = json_object_get(x, "cold"), *warm = json_object_get(x, "warm");
@@ -308,7 +326,7 @@ static void print_quality(const json_t *q)
 
 /* ---- the command ----------------------------------------------------------------------------- */
 
-static hone_status show(hone_db *db, const char *class, bool json, hone_error *err)
+static hone_status show(hone_db *db, const char *class, bool machines, bool json, hone_error *err)
 {
     showing s = {.db_path = hone_db_path(db), .only = class, .models = json_array()};
     cli_log_classes classes = {0};
@@ -325,9 +343,11 @@ static hone_status show(hone_db *db, const char *class, bool json, hone_error *e
     }
     /* Before what takes long. Main says when it failed. */
     bool heard = fflush(stdout) == 0;
-    for (uint32_t k = 0; k < classes.n && st == HONE_OK && heard; k++) {
+    uint32_t n = machines && classes.n ? 1 : classes.n;
+    for (uint32_t k = 0; k < n && st == HONE_OK && heard; k++) {
         json_t *q;
-        st = cli_model_judge(db, &classes.v[k], &q, err);
+        st = machines ? cli_model_judge_machines(db, &classes, &q, err)
+                      : cli_model_judge(db, &classes.v[k], &q, err);
         if (st != HONE_OK)
             continue;
         if (!json)
@@ -342,11 +362,12 @@ static hone_status show(hone_db *db, const char *class, bool json, hone_error *e
     return st;
 }
 
-hone_status cli_model_show(const char *db_path, const char *class, bool json, hone_error *err)
+hone_status cli_model_show(const char *db_path, const char *class, bool machines, bool json,
+                           hone_error *err)
 {
     hone_db *db;
     HONE_TRY(hone_db_open(db_path, HONE_DB_READ, &db, err));
-    hone_status st = show(db, class, json, err);
+    hone_status st = show(db, class, machines, json, err);
     hone_db_close(db);
     return st;
 }

@@ -1,6 +1,6 @@
 /* How good the model is at kernels it has not seen: the log's kernels are dealt into folds; for
  * each fold a prior is trained on the others, and each of the fold's kernels is learned from
- * nothing, with and without that prior, to so many measurements. */
+ * nothing, with and without that prior, to so many measurements. Or the log's machines are. */
 #include "tuner/tuner.h"
 
 #include <math.h>
@@ -15,27 +15,41 @@ typedef struct candidate {
 
 typedef struct kernel {
     hone_holdout_kernel name;
-    uint64_t task, hash;
-    uint32_t group; /* kernels of one hash, whatever their targets and threads, are one */
+    uint64_t task, deal; /* dealt together with all that have the same */
+    uint32_t group;
     HONE_VEC(candidate) v;
 } kernel;
 
 typedef struct set {
     HONE_VEC(kernel) kernels;
     uint32_t groups;
+    bool by_machine;
 } set;
+
+/* Kernels of one hash, whatever their targets and threads, belong together; or those of one target.
+ */
+static uint64_t deal_of(const set *s, const hone_history_kernel *k)
+{
+    if (!s->by_machine)
+        return k->hash;
+    char *text = hone_target_text(k->target);
+    uint64_t ret = hone_hash_bytes(1, text, strlen(text));
+    free(text);
+    return ret;
+}
 
 static bool take(void *ctx, const hone_history_kernel *k, const hone_history_result *r)
 {
     set *s = ctx;
     kernel *last = s->kernels.n ? &s->kernels.v[s->kernels.n - 1] : NULL;
     if (!last || last->task != k->task) {
-        kernel x = {.task = k->task, .hash = k->hash, .group = s->groups};
+        kernel x = {.task = k->task, .deal = deal_of(s, k), .group = s->groups};
         for (uint32_t i = 0; i < s->kernels.n; i++)
-            if (s->kernels.v[i].hash == k->hash)
+            if (s->kernels.v[i].deal == x.deal)
                 x.group = s->kernels.v[i].group;
         s->groups += x.group == s->groups;
-        snprintf(x.name.name, sizeof x.name.name, "%s %s", k->name, k->sizes);
+        snprintf(x.name.name, sizeof x.name.name, "%s %s%s%s", k->name, k->sizes,
+                 s->by_machine ? " on " : "", s->by_machine ? k->target->cpu : "");
         hone_vec_push(&s->kernels, x);
         last = &s->kernels.v[s->kernels.n - 1];
     }
@@ -128,7 +142,7 @@ static hone_status run_fold(const set *s, uint32_t fold, const hone_holdout_opti
 hone_status hone_holdout(const hone_holdout_options *o, hone_holdout_fn fn, void *ctx,
                          hone_error *err)
 {
-    set s = {0};
+    set s = {.by_machine = o->by_machine};
     hone_status st = hone_history_read(&o->history, take, &s, err);
     for (uint32_t k = 0; k < s.kernels.n; k++)
         shuffle(&s.kernels.v[k], o->seed);

@@ -289,9 +289,10 @@ hone_status hone_history_read(const hone_history_options *o, hone_history_fn fn,
 
 typedef struct hone_holdout_options {
     hone_history_options history;
-    uint64_t seed;         /* of the order in which candidates are learned, and of the model */
-    int32_t threads;       /* XGBoost's */
-    uint32_t folds;        /* >= 2: kernels are dealt into so many, each held out in turn */
+    uint64_t seed;   /* of the order in which candidates are learned, and of the model */
+    int32_t threads; /* XGBoost's */
+    uint32_t folds;  /* >= 2: kernels are dealt into so many, each held out in turn */
+    bool by_machine; /* targets are, and all kernels on one: folds beyond their number are none */
     const uint32_t *sizes; /* measurements of the kernel itself that the model learns first */
     unsigned n_sizes;
 } hone_holdout_options;

@@ -112,6 +112,8 @@ refuse 2 "unexpected argument 'x.db': the log is --db FILE" "$HONE" model show x
 refuse 2 "import takes one file" "$HONE" model import
 refuse 2 "-o belongs to train and export" "$HONE" model show -o x
 refuse 2 "--judge belongs to train" "$HONE" model show --judge
+refuse 2 "--machines belongs to show" "$HONE" model train --machines
+refuse 2 "--machines belongs to show" "$HONE" model show --machines --class c
 refuse 2 "--class belongs to the others" "$HONE" model import t.model --class c
 refuse 2 "--json of export needs -o" "$HONE" model export --db t.db --json
 cp t.db before
@@ -126,6 +128,12 @@ if [ "$(uname -m)" = x86_64 ]; then
     run 0 "$HONE" tune matmul $small --threads 1 --trials 10 --strategy random --db plain.db --target plain.json
     refuse 2 "several classes of targets, as x86_64/" "$HONE" model train --db plain.db -o two.model
     ok "no file" [ ! -e two.model ]
+    run 0 "$HONE" model show --db plain.db --machines
+    says "machines: at each of them held out"
+    ok "one machine has results enough" grep -qE '^ +0 +1 ' out
+    run 0 "$HONE" model show --db plain.db --machines --json
+    says '} on '
+    says '"class":"machines"'
     run 0 "$HONE" model train --db plain.db
     ok "a model of each" [ "$(lines '^learned in')" = 2 ]
     refuse 2 "say which one with --class" "$HONE" model export --db plain.db -o two.model
