@@ -133,7 +133,7 @@ static void pitches(const hone_program *p, hone_buffer buffer, double ret[HONE_M
  * for the same sets. */
 static double crowd(double pitch, double run, double line)
 {
-    double apart = 1, sets = 4096 / line;
+    double apart = 1, sets = HONE_SMALL_PAGE / line;
     while (apart < sets && fmod(pitch, 2 * apart * line) == 0)
         apart *= 2;
     return fmax(run, apart);

@@ -271,9 +271,10 @@ static void cpu_terms(const hone_program *p, const hone_target *t, const block_v
         double run_bytes = a->run[l] * a->bytes, rows = a->elements[l] / a->run[l];
         const hone_buffer_row *b = hone_buffer_at(p, a->buffer);
         double pitch = (double)b->shape[b->n_dims ? b->n_dims - 1 : 0] * a->bytes;
-        pages += rows * fmax(1, run_bytes / 4096) * fmin(1, fmax(pitch, run_bytes) / 4096 + 0.01);
-        double sets = 4096 / t->cache_line; /* L1 is indexed below the page */
-        double apart = fmod(pitch, 4096) == 0 ? 1 : sets;
+        pages += rows * fmax(1, run_bytes / HONE_SMALL_PAGE) *
+                 fmin(1, fmax(pitch, run_bytes) / HONE_SMALL_PAGE + 0.01);
+        double sets = HONE_SMALL_PAGE / t->cache_line; /* L1 is indexed below the page */
+        double apart = fmod(pitch, HONE_SMALL_PAGE) == 0 ? 1 : sets;
         aliasing = fmax(aliasing, rows / apart - 8);
     }
     int need = t->fma_latency * t->fma_per_cycle;

@@ -6,6 +6,7 @@
 
 #define MAX_NEST 24
 #define MAX_ACCESS 12
+#define HONE_SMALL_PAGE 4096 /* bytes: the smallest that processors have; some begin at 16384 */
 
 /* The loops around a leaf block, outermost first. */
 typedef struct nest {

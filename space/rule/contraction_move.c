@@ -136,7 +136,7 @@ hone_status hone_rule__contraction_pack_a(hone_sched *s, hone_rv block,
     /* An odd number of cache lines from row to row: at a power of two all rows of a register tile
      * would share a few sets of the cache, and drive each other out of it at each step of k. */
     if (c->a_row_dim + 1 < c->a_dims) {
-        int64_t line = 64 / c->bytes;
+        int64_t line = c->line / c->bytes;
         HONE_TRY(hone_storage_align(s, copy, (int64_t)c->a_row_dim + 1, 2 * line, line, err));
     }
     HONE_TRY(hone_rule__contraction_loop(s, copy, 0, &loop, err));

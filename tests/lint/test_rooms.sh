@@ -179,6 +179,18 @@ report "code that knows an architecture (docs/TARGETS.md)" "$(
             ;;
         esac
     done)"
+# What it knows of their sizes is the target's: a vector, a cache line or a page of so many bytes is one
+# processor's. (A name for the number says that somebody thought of the others.)
+sizes='(lanes?|lines?|vectors?|registers?|pages?|sets?)[a-z_]*\]? *[-+*/]?= *(16|32|64|128|256|512|4096|16384)( */|;|$)'
+sizes="$sizes|[^0-9x](16|32|64|4096|16384) */ *[a-z][a-z>.-]*(bytes|width|line|size)|(fmod|/|%) *\(?[a-z_, ]*\b4096\b"
+sizes="$sizes|prefer-vector-width|tune-cpu"
+report "code that knows how long a vector, line or page is (docs/TARGETS.md)" "$(
+    for f in "${product[@]}"; do
+        case $f in
+        codegen/emit/x86_64.c | codegen/emit/aarch64.c) ;;
+        space/* | costmodel/* | codegen/*) grep -nE "$sizes" "$f" /dev/null | grep -vE ':[0-9]+: *(/?\*|#define)' ;;
+        esac
+    done)"
 report "names in _t belong to POSIX" "$(grep -nE '^(typedef [^;]*[^a-z]|\} *)[a-z_]+_t;' "${product[@]}")"
 report "headers without a guard" "$(for f in "${product[@]}"; do
     case $f in
