@@ -68,7 +68,7 @@ void *hone_vec_grow(void *v, uint32_t *cap, uint32_t n, uint32_t extra, size_t s
 #else
     if (need <= *cap)
         return v;
-    uint64_t c = *cap ? *cap * 2ull : 16;
+    uint64_t c = *cap ? *cap * 2ull : extra > 16 ? extra : 16; /* a copy is as long as it is */
     while (c < need)
         c *= 2;
     *cap = (uint32_t)c;

@@ -118,6 +118,8 @@ typedef struct hone_model_options {
     unsigned held_out; /* which of every few candidates are kept from training: members of a
                           committee have different ones */
     double max_gain;   /* how far below the draft a time may lie, in logarithms; 0: 0.7 */
+    uint32_t most;     /* candidates that are kept, at least 8: when there are more, the fastest
+                          half of that and the latest quarter stay. 0: all */
     /* Looked at every few milliseconds of training; true ends it. NULL: never. */
     bool (*stop)(void *ctx);
     void *stop_ctx;

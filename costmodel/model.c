@@ -173,9 +173,51 @@ hone_status hone_model_ask_prior(hone_model *m, const hone_features *const *f, u
     return HONE_OK;
 }
 
+/* ---- samples --------------------------------------------------------------------------------- */
+
+/* The time up to which `n` samples lie; what was rejected has none. */
+static double nth_time(const hone_model *m, uint32_t n)
+{
+    double *v = hone_xmalloc((m->samples.n + 1) * sizeof *v);
+    uint32_t timed = 0;
+    for (uint32_t k = 0; k < m->samples.n; k++)
+        if (m->samples.v[k].time_ns > 0)
+            v[timed++] = m->samples.v[k].time_ns;
+    hone_sort(v, timed);
+    double ret = timed <= n ? INFINITY : v[n - 1];
+    free(v);
+    return ret;
+}
+
+/* What a search without end is told must not add up: the fastest, which it breeds from, and the
+ * latest, which are like what it asks about, teach the most. */
+static void thin(hone_model *m)
+{
+    uint32_t n = m->samples.n, kept = 0, row = 0, good = 0, most = m->o.most;
+    double limit = nth_time(m, most / 2);
+    for (uint32_t k = 0; k < n; k++) {
+        sample *s = &m->samples.v[k];
+        bool fast = s->time_ns > 0 && s->time_ns <= limit && good < most / 2;
+        good += fast;
+        if (!fast && k < n - most / 4)
+            continue;
+        memmove(m->rows.v + (size_t)row * HONE_N_FEATURES,
+                m->rows.v + (size_t)s->first * HONE_N_FEATURES,
+                (size_t)s->rows * HONE_N_FEATURES * sizeof *m->rows.v);
+        s->first = row;
+        row += s->rows;
+        m->samples.v[kept++] = *s;
+    }
+    m->samples.n = kept;
+    m->rows.n = row * HONE_N_FEATURES;
+    m->learned = m->learned * kept / n;
+}
+
 void hone_model_add_after(hone_model *m, uint64_t task, const hone_features *f, double time_ns,
                           double prior)
 {
+    if (m->o.most && m->samples.n >= m->o.most)
+        thin(m);
     sample s = {.task = task,
                 .first = m->rows.n / HONE_N_FEATURES,
                 .rows = f->rows,
@@ -433,7 +475,7 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
     uint32_t n = m->samples.n;
     m->metrics.candidates = n;
     m->trust = trust_of(m);
-    if (n < MIN_SAMPLES || (double)n < GROWTH * m->metrics.trained_on || !set_targets(m))
+    if (n < MIN_SAMPLES || (double)n < GROWTH * m->learned || !set_targets(m))
         return HONE_OK;
     int64_t start = hone_clock_ns();
     BoosterHandle b = NULL;
@@ -443,6 +485,7 @@ hone_status hone_model_train(hone_model *m, hone_error *err)
         m->trained_trust = m->trust;
         b = NULL;
         m->metrics.trained_on = n;
+        m->learned = n;
         st = evaluate(m, err);
     }
     if (b)

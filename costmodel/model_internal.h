@@ -31,6 +31,7 @@ struct hone_model {
     HONE_VEC(float) rows; /* all samples' rows, HONE_N_FEATURES floats each */
     HONE_VEC(sample) samples;
     HONE_VEC(task_count) tasks;
+    double learned;          /* of the samples that are there, as many as the last training had */
     HONE_VEC(float) batch;   /* rows of a prediction */
     HONE_VEC(float) outputs; /* and what trees say of them */
     hone_model_metrics metrics;

@@ -43,12 +43,32 @@ static comparison compare_samples(const hone_measure_result *m)
     return (comparison){.paired = true, .comparable = true, .noise = noise, .ratio = p.ratio};
 }
 
+static uint64_t device_hash(const char *device)
+{
+    return hone_hash_bytes(0, device, strlen(device));
+}
+
 static device_clock *clock_of(session *s, const char *device)
 {
+    uint64_t hash = device_hash(device);
     for (uint32_t k = 0; k < s->clocks.n; k++)
-        if (strcmp(s->clocks.v[k].name, device) == 0)
+        if (s->clocks.v[k].device == hash)
             return &s->clocks.v[k];
     return NULL;
+}
+
+static device_clock *clock_new(session *s, const char *device)
+{
+    device_clock *c;
+    if (s->clocks.n < CLOCKS) {
+        hone_vec_push(&s->clocks, (device_clock){0});
+        c = &s->clocks.v[s->clocks.n - 1];
+    } else {
+        c = &s->clocks.v[s->clock_turn];
+        s->clock_turn = (s->clock_turn + 1) % CLOCKS;
+    }
+    c->device = device_hash(device);
+    return c;
 }
 
 /* What took raw_ns on the device takes clock_ns on the clock. */
@@ -57,9 +77,8 @@ static void note_clock(session *s, const char *device, double clock_ns, double r
     device_clock *c = clock_of(s, device);
     double now = log(clock_ns / raw_ns);
     if (!c) {
-        hone_vec_push(&s->clocks, (device_clock){.log_scale = now});
-        c = &s->clocks.v[s->clocks.n - 1];
-        snprintf(c->name, sizeof c->name, "%s", device);
+        c = clock_new(s, device);
+        c->log_scale = now;
     }
     c->log_scale += SMOOTHING * (now - c->log_scale);
 }

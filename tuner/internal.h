@@ -22,6 +22,8 @@
 #define FINAL_SPAN 1.1  /* a finalist further behind the first than this is not raced */
 #define CONFIRMATIONS 6 /* records of the log that are looked at again, at most */
 #define DATA_SEED 20200913u
+#define MET 1024    /* a session may go on without end */
+#define CLOCKS 4096 /* likewise, and devices come and go */
 #define MS INT64_C(1000000)
 #define WAIT_FOR_WORKERS_NS (10000 * MS)
 #define WAIT_FOR_ANSWERS_NS (900000 * MS) /* longer than a worker may keep any job */
@@ -77,7 +79,7 @@ typedef struct errand {
 typedef enum phase { WAITING, STARTING, TUNING, RACING, CONFIRMING, DONE } phase;
 
 typedef struct device_clock {
-    char name[64];
+    uint64_t device;  /* hash of its name: there may be thousands */
     double log_scale; /* ln(comparable time / time measured there), smoothed */
 } device_clock;
 
@@ -117,8 +119,11 @@ struct hone_session {
     bool libraries_raced;
     HONE_VEC(errand *) errands;
     HONE_VEC(variant *) best; /* fastest first, at most FINALISTS; the first is the incumbent */
-    HONE_VEC(uint64_t) met;   /* traces of the log that were looked at in this session */
-    HONE_VEC(device_clock) clocks;
+    HONE_VEC(uint64_t)
+    met; /* traces of the log that were looked at in this session, the latest
+            MET of them at least */
+    HONE_VEC(device_clock) clocks; /* at most CLOCKS */
+    uint32_t clock_turn;           /* which of so many goes for another */
     double default_clock_ns;
     double known_ns;        /* comparable time of the fastest that the log has; 0: none */
     int failed_in_a_row[2]; /* builds, measurements */

@@ -12,7 +12,8 @@
 
 #include "tuner/known.h"
 
-#define POPULATION 256 /* by default */
+#define POPULATION 256      /* by default */
+#define REMEMBER (1u << 20) /* likewise */
 
 /* A candidate on its way. */
 typedef struct offered {
@@ -93,6 +94,8 @@ hone_search *hone_search_new(const hone_strategy *strategy, const hone_space *sp
     s->env.stats.model.pair_accuracy = NAN;
     hone_rng_seed(&s->env.rng, o->seed);
     s->strategy = strategy ? strategy : strategies[0];
+    if (!s->strategy->whole)
+        s->known.most = o->remember ? o->remember : REMEMBER;
     s->self = s->strategy->start(&s->env);
     return s;
 }
@@ -233,9 +236,10 @@ static bool offer(hone_search *s, const char *why, double predicted)
     part.insts.n = hone_trace_search_part(whole);
     if (!note_program(s, &part))
         return false;
-    hone_trace_copy(&x.trace, &part);
-    if (!s->strategy->blind)
+    if (!s->strategy->blind) {
+        hone_trace_copy(&x.trace, &part);
         hone_strategy_describe(&s->env, &x.features);
+    }
     x.candidate = (hone_candidate){.id = s->next_id++,
                                    .hash = hone_trace_hash(whole),
                                    .why = why,

@@ -382,6 +382,7 @@ static hone_status open_session(session *s, hone_error *err)
     s->search = hone_search_new(o->strategy, s->space,
                                 &(hone_search_options){.seed = o->seed,
                                                        .without = o->without,
+                                                       .remember = o->remember,
                                                        .prior = o->prior,
                                                        .prior_trust = o->prior_trust,
                                                        .machine = o->machine,

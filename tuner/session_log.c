@@ -198,8 +198,13 @@ static bool is_met(const session *s, uint64_t hash)
 
 void hone_tuner__meet(session *s, uint64_t hash)
 {
-    if (!is_met(s, hash))
-        hone_vec_push(&s->met, hash);
+    if (is_met(s, hash))
+        return;
+    if (s->met.n == 2 * MET) {
+        s->met.n = MET;
+        memmove(s->met.v, s->met.v + MET, MET * sizeof *s->met.v);
+    }
+    hone_vec_push(&s->met, hash);
 }
 
 typedef struct look {

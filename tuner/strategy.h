@@ -40,6 +40,9 @@ typedef struct hone_search_options {
     uint64_t seed;       /* of every random choice */
     uint32_t without;    /* parts left out: 1u << HONE_PART_*; 0: none */
     uint32_t population; /* candidates considered at a time, by strategies that do; 0: 256 */
+    /* The latest so many candidates, and programs they lead to, are surely not asked for again; but
+     * a strategy for the whole space remembers all. 0: a million. */
+    uint32_t remember;
     /* What was learned from other kernels, and how far it is to be trusted before there are own
      * results (costmodel/costmodel.h). Outlives the search. NULL: nothing. */
     hone_model *prior;
@@ -65,9 +68,9 @@ hone_search *hone_search_new(const hone_strategy *strategy, const hone_space *sp
                              const hone_search_options *o);
 void hone_search_free(hone_search *s); /* NULL is fine */
 
-/* At most n candidates never asked for nor told about before, the caller's to free; fewer, or none,
- * when the space is exhausted. HONE_E_MODEL; HONE_E_INTERRUPTED: `stop` said so. Then there are
- * none, and those found on the way come first the next time. */
+/* At most n candidates neither asked for nor told about before, as far as that is remembered, the
+ * caller's to free; fewer, or none, when the space is exhausted. HONE_E_MODEL; HONE_E_INTERRUPTED:
+ * `stop` said so. Then there are none, and those found on the way come first the next time. */
 hone_status hone_search_ask(hone_search *s, uint32_t n, hone_candidate *ret, uint32_t *ret_n,
                             hone_error *err) HONE_NODISCARD;
 
@@ -124,11 +127,14 @@ typedef struct hone_lesson {
     double time_ns;                /* > 0, or 0: rejected */
 } hone_lesson;
 
+/* Results that a strategy's model learns from at most, as it may be told without end. */
+#define HONE_STRATEGY_LESSONS 2048
+
 struct hone_strategy {
     const char *name;    /* as in strategies.def */
     const char *summary; /* for --help: at most 60 characters, no full stop */
     bool learns;         /* it makes use of the options' prior */
-    bool blind;          /* it looks at no features: its lessons have none */
+    bool blind;          /* it looks at neither trace nor features: its lessons have none */
     /* Its state. The first draw from env's generator may be made here. */
     void *(*start)(hone_strategy_env *env);
     void (*end)(void *self); /* frees it */

@@ -28,6 +28,75 @@ json_t *hone_tell_trial(const hone_trial *t, const char *task)
     return j;
 }
 
+/* What needs no escape goes as it is; the rest, which is seldom, as jansson has it. */
+static void add_text(hone_buf *b, const char *key, const char *text)
+{
+    bool plain = true;
+    for (const char *c = text; *c && plain; c++)
+        plain = *c >= ' ' && *c < 127 && *c != '"' && *c != '\\';
+    hone_buf_puts(b, key);
+    if (plain) {
+        hone_buf_puts(b, "\"");
+        hone_buf_puts(b, text);
+        hone_buf_puts(b, "\"");
+        return;
+    }
+    json_t *j = hone_json_string(text);
+    char *escaped = hone_json_text(j);
+    hone_buf_puts(b, escaped);
+    free(escaped);
+    json_decref(j);
+}
+
+static void add_int(hone_buf *b, const char *key, int64_t x)
+{
+    char digits[24], *at = digits + sizeof digits - 1;
+    uint64_t rest = x < 0 ? -(uint64_t)x : (uint64_t)x;
+    *at = '\0';
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (x < 0)
+        *--at = '-';
+    hone_buf_puts(b, key);
+    hone_buf_puts(b, at);
+}
+
+static void add_real(hone_buf *b, const char *key, double x)
+{
+    json_t *j = json_real(x);
+    char *text = j && x != 0 ? hone_json_text(j) : NULL;
+    hone_buf_puts(b, key);
+    hone_buf_puts(b, text ? text : x == 0 && !signbit(x) ? "0.0" : "null");
+    free(text);
+    json_decref(j);
+}
+
+char *hone_tell_trial_text(const hone_trial *t, const char *task)
+{
+    hone_buf b = {0};
+    char hash[17];
+    hone_hash_format(t->hash, hash);
+    hone_buf_puts(&b, t->best ? "{\"best\":true" : "{\"best\":false");
+    if (t->status == HONE_OK)
+        add_int(&b, ",\"compare_ns\":", t->compare_ns);
+    add_text(&b, ",\"device\":", t->device);
+    if (t->status == HONE_OK)
+        add_real(&b, ",\"max_error\":", t->max_error);
+    else
+        add_text(&b, ",\"reason\":", t->reason);
+    add_text(&b, ",\"status\":", hone_status_name(t->status));
+    if (task)
+        add_text(&b, ",\"task\":", task);
+    if (t->status == HONE_OK)
+        add_int(&b, ",\"time_ns\":", t->time_ns);
+    add_text(&b, ",\"trace_hash\":", hash);
+    add_int(&b, ",\"trial\":", (int64_t)t->number);
+    add_text(&b, ",\"why\":", t->why);
+    hone_buf_puts(&b, "}");
+    return hone_buf_take(&b);
+}
+
 static json_t *rejections(const uint64_t rejected[HONE_STATUS_COUNT])
 {
     json_t *j = json_object();

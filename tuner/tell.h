@@ -8,6 +8,8 @@
 
 /* One trial; task: the title of its kernel, when there are several, or NULL. The caller's. */
 json_t *hone_tell_trial(const hone_trial *t, const char *task);
+/* The same as text, keys sorted; owned by the caller. There are thousands a second in a service. */
+char *hone_tell_trial_text(const hone_trial *t, const char *task);
 /* {"progress": {"phase", "trials", "budget", "ok", "failed", "rejected_by", "best_ns", "gflops",
  * "elapsed_s", "left_s"}}; left_s only when it is known. The caller's. */
 json_t *hone_tell_progress(const hone_progress *p);

@@ -60,6 +60,7 @@ typedef struct hone_session_options {
     uint64_t seed;
     const hone_strategy *strategy; /* NULL: the default */
     uint32_t without;              /* parts of the search left out (tuner/parts.def) */
+    uint32_t remember;             /* of hone_search_options */
     hone_model *prior;  /* learned from other kernels; outlives the session. NULL: nothing */
     double prior_trust; /* 0..1, before there are own results */
     const hone_machine *machine; /* for drafts; outlives the session. NULL: the target's preset */
@@ -223,6 +224,7 @@ typedef struct hone_replay_options {
     const hone_space *space;
     const hone_strategy *strategy; /* NULL: the default */
     uint32_t without;              /* parts of the search left out (tuner/parts.def) */
+    uint32_t remember;             /* of hone_search_options */
     uint64_t seed, trials;
     const hone_machine *machine; /* for drafts; NULL: the target's preset */
     /* What became of the candidate of this hash; false: it is not recorded. */

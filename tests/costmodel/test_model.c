@@ -104,6 +104,32 @@ static int ascending(const void *a, const void *b)
 
 /* ---- learning -------------------------------------------------------------------------------- */
 
+/* A search without end tells a model more than it keeps: it is trained again and again, and knows
+ * the order as well as one that was told a part. */
+static void keeps_no_more_than_it_was_told_to(void **state)
+{
+    (void)state;
+    double cost[N];
+    hone_model *m = hone_model_new(&(hone_model_options){.seed = 1, .threads = 1, .most = 96});
+    hone_model_metrics got;
+    unsigned trainings = 0;
+    double before = 0; /* how long the last one took, which is never the same */
+    for (unsigned round = 0; round < 30; round++) {
+        add(m, 0, LEARN);
+        hone_model_add(m, 7, &data.f[0], 0); /* one that was rejected */
+        train(m);
+        hone_model_get_metrics(m, &got);
+        assert_true(got.candidates <= 96 && got.trained_on <= 96);
+        trainings += got.train_ms != before;
+        before = got.train_ms;
+    }
+    predict(m, cost);
+    double learned = pair_accuracy(cost, LEARN, N);
+    print_message("pairs in order: %.3f after %u trainings\n", learned, trainings);
+    assert_true(learned > 0.75 && trainings > 10);
+    hone_model_free(m);
+}
+
 static void untrained_is_the_draft(void **state)
 {
     (void)state;
@@ -652,6 +678,7 @@ int main(void)
         cmocka_unit_test(a_model_is_judged_by_its_order),
         cmocka_unit_test(untrained_is_the_draft),
         cmocka_unit_test(learns_the_machine),
+        cmocka_unit_test(keeps_no_more_than_it_was_told_to),
         cmocka_unit_test(a_few_candidates_help_or_do_no_harm),
         cmocka_unit_test(a_prior_that_was_asked),
         cmocka_unit_test(rejections_are_avoided),

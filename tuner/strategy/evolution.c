@@ -35,6 +35,7 @@ enum { GLOBAL, LOCAL, ARMS };
 #define WORTH 0.1  /* a result so much slower than the best, in logarithms, brings nothing */
 
 #define COMMITTEE 3
+#define PENDING 1024 /* offers of which it is remembered where they came from */
 #define SHORTLIST 64 /* of those bred, at least, which the whole committee judges */
 
 typedef struct individual {
@@ -472,6 +473,16 @@ static int choose_arm(evolution *e)
     return hone_rng_double(&e->env->rng) < share ? LOCAL : GLOBAL;
 }
 
+/* What is set aside is never told of: the oldest go. */
+static void note_origin(evolution *e, origin x)
+{
+    if (e->pending.n == PENDING) {
+        e->pending.n -= PENDING / 2;
+        memmove(e->pending.v, e->pending.v + PENDING / 2, e->pending.n * sizeof *e->pending.v);
+    }
+    hone_vec_push(&e->pending, x);
+}
+
 static hone_status propose(evolution *e, hone_error *err)
 {
     HONE_TRY(offer_seeds(e, err));
@@ -501,7 +512,7 @@ static hone_status propose(evolution *e, hone_error *err)
         if (stray)
             x = &e->pool.v[hone_rng_below(&e->env->rng, bred)];
         if (hone_strategy_offer(e->env, &x->trace, stray ? "random" : x->why, x->cost) && !stray)
-            hone_vec_push(&e->pending, ((origin){.key = x->key, .arm = arm}));
+            note_origin(e, (origin){.key = x->key, .arm = arm});
     }
     return HONE_OK;
 }
@@ -601,6 +612,7 @@ static void *start(hone_strategy_env *env)
         e->model[m] =
             hone_model_new(&(hone_model_options){.seed = env->options.seed + m,
                                                  .threads = 1,
+                                                 .most = HONE_STRATEGY_LESSONS,
                                                  .prior = blind ? NULL : env->options.prior,
                                                  .trust = env->options.prior_trust,
                                                  .max_gain = blind ? INFINITY : 0,

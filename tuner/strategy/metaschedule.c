@@ -247,6 +247,7 @@ static void *start(hone_strategy_env *env)
     m->model = hone_model_new(&(hone_model_options){.kind = HONE_MODEL_PACK_SUM,
                                                     .seed = env->options.seed,
                                                     .threads = 1,
+                                                    .most = HONE_STRATEGY_LESSONS,
                                                     .stop = stopped,
                                                     .stop_ctx = env});
     return m;
