@@ -149,19 +149,31 @@ hone_status hone_db__leave(hone_db *db, hone_status s, hone_error *err)
 
 /* ---- the write-ahead log ------------------------------------------------------------------- */
 
-enum { CHECKPOINT_BYTES = 4 << 20, ALARM_BYTES = 256 << 20, PAGE_BYTES = 4096 };
+enum {
+    CHECKPOINT_BYTES = 4 << 20,
+    RARE_CHECKPOINT_BYTES = 32 << 20,
+    ALARM_BYTES = 256 << 20,
+    PAGE_BYTES = 4096
+};
 
-/* Called after each commit with the length of the WAL. Copies it into the file each 4 MiB, as far
- * as readers allow; while a reader holds an old snapshot the WAL only grows, and is looked at again
- * after another 4 MiB instead of at every commit. */
+hone_status hone_db_write_much(hone_db *db, hone_error *err)
+{
+    db->writes_much = true;
+    return hone_db__exec(db, "PRAGMA cache_size = -12288", "making room", err);
+}
+
+/* Called after each commit with the length of the WAL. Copies it into the file each 4 MiB (or 32),
+ * as far as readers allow; while a reader holds an old snapshot the WAL only grows, and is looked
+ * at again after another 4 MiB instead of at every commit. */
 static int after_commit(void *ctx, sqlite3 *sqlite, const char *schema, int pages)
 {
     hone_db *db = ctx;
+    int64_t each = db->writes_much ? RARE_CHECKPOINT_BYTES : CHECKPOINT_BYTES;
     if (pages < db->wal_pages_seen) { /* it was reset and starts anew */
         db->wal_pages_seen = 0;
         db->wal_warned = false;
     }
-    if ((int64_t)(pages - db->wal_pages_seen) * PAGE_BYTES >= CHECKPOINT_BYTES) {
+    if ((int64_t)(pages - db->wal_pages_seen) * PAGE_BYTES >= each) {
         (void)sqlite3_wal_checkpoint_v2(sqlite, schema, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         db->wal_pages_seen = pages;
     }

@@ -48,6 +48,7 @@ struct hone_db {
     int64_t event_seq; /* 0: there is none */
     char event_chain[33];
     int wal_pages_seen; /* length of the WAL at the last checkpoint attempt */
+    bool writes_much;   /* attempts are rarer */
     bool wal_warned;
     sqlite3_stmt *stmt[HONE_DB__SQL_COUNT];
 };
