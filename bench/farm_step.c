@@ -241,6 +241,8 @@ int main(int argc, char **argv)
     }
     if (db)
         hone_db_trust_json(db);
+    if (db && hone_db_write_much(db, &err) != HONE_OK)
+        return 1;
     people();
     devices_join();
     jobs_start();

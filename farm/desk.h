@@ -123,6 +123,9 @@ void hone_desk_job(hone_desk *d, uint64_t job, const hone_desk_spec *s);
 /* A line of what its session says: an object as `hone tune --json` prints ("trial", "summary"), or
  * {"progress": {...}} or {"notice": "..."}; borrowed. wall_ms: now. */
 void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall_ms);
+/* A line about a trial, as text, which is given away; compare_ns 0: it has no time. */
+void hone_desk_tell_trial(hone_desk *d, uint64_t job, char *line, bool best, int64_t compare_ns,
+                          int64_t wall_ms);
 /* An EVENT row that is durable, for what is recent. */
 void hone_desk_event(hone_desk *d, const hone_farm_event_row *row, int64_t wall_ms);
 /* To be called about once a second: keeps the health of devices over time. */

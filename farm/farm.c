@@ -9,7 +9,7 @@ hone_farm *hone_farm_new(const hone_farm_limits *l)
     f->l = *l;
     f->now_ns = MS; /* 0 means "never" in rows */
     f->next_job = f->next_seq = f->batch = 1;
-    f->batch_due = f->retry_at = NEVER;
+    f->batch_due = f->accounts_at = f->retry_at = NEVER;
     for (unsigned k = 0; k < LISTS; k++)
         hone_farm__ring_init(&f->active[k]);
     hone_farm__ring_init(&f->free_builders);
@@ -99,6 +99,8 @@ void hone_farm_free(hone_farm *f)
     hone_vec_free(&f->dirty_users);
     hone_vec_free(&f->dirty_jobs);
     hone_vec_free(&f->dirty_workers);
+    hone_vec_free(&f->counted_users);
+    hone_vec_free(&f->counted_jobs);
     free(f);
 }
 

@@ -79,7 +79,7 @@ typedef struct group {
 
 typedef struct user {
     hone_farm_user_row row;
-    bool dirty;
+    bool dirty, counted;
     uint32_t live, sessions, in_flight; /* jobs, sessions, units */
     uint32_t waiting[LISTS];            /* jobs in its groups */
     ring active[LISTS];                 /* among users with such */
@@ -91,7 +91,7 @@ typedef enum session_state { SESSION_NONE, SESSION_UP, SESSION_STOPPING } sessio
 
 struct job {
     hone_farm_job_row row;
-    bool dirty, woken;
+    bool dirty, counted, woken;
     uint64_t batch; /* that made it durable */
     user *user;
     filter *filter;
@@ -242,11 +242,14 @@ struct hone_farm {
     HONE_VEC(user *) dirty_users;
     HONE_VEC(job *) dirty_jobs;
     HONE_VEC(worker *) dirty_workers;
-    uint64_t batch;     /* the one that is being filled; from 1 */
-    uint64_t committed; /* the last durable one */
-    bool in_flight;     /* batch - 1 is under way */
-    int64_t batch_due;  /* NEVER: nothing in it */
-    int64_t retry_at;   /* NEVER: no commit has failed */
+    HONE_VEC(user *) counted_users; /* whose counts alone have changed, as those of: */
+    HONE_VEC(job *) counted_jobs;
+    int64_t accounts_at; /* when those are stored; NEVER: there are none */
+    uint64_t batch;      /* the one that is being filled; from 1 */
+    uint64_t committed;  /* the last durable one */
+    bool in_flight;      /* batch - 1 is under way */
+    int64_t batch_due;   /* NEVER: nothing in it */
+    int64_t retry_at;    /* NEVER: no commit has failed */
     uint32_t batch_results;
     bool halted;
     int64_t sweep_at;
@@ -266,6 +269,10 @@ hone_farm_row *hone_farm__row(hone_farm *f, hone_farm_row_kind kind);
 void hone_farm__dirty_user(hone_farm *f, user *u);
 void hone_farm__dirty_job(hone_farm *f, job *j);
 void hone_farm__dirty_worker(hone_farm *f, worker *w);
+/* Counts have changed, and nothing that anybody must not see before it is durable: the row may wait
+ * for others. What jobs and users have spent is stored together, so that it fits together. */
+void hone_farm__count_user(hone_farm *f, user *u);
+void hone_farm__count_job(hone_farm *f, job *j);
 /* An effect, zeroed, to be filled in at once; handed out after this batch is durable (0: now). */
 hone_farm_effect *hone_farm__effect(hone_farm *f, hone_farm_effect_kind kind, const char *who,
                                     uint64_t after);

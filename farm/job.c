@@ -62,6 +62,9 @@ void hone_farm__job_free(hone_farm *f, job *j)
     for (uint32_t i = 0; j->dirty && i < f->dirty_jobs.n; i++)
         if (f->dirty_jobs.v[i] == j)
             f->dirty_jobs.v[i--] = f->dirty_jobs.v[--f->dirty_jobs.n];
+    for (uint32_t i = 0; j->counted && i < f->counted_jobs.n; i++)
+        if (f->counted_jobs.v[i] == j)
+            f->counted_jobs.v[i--] = f->counted_jobs.v[--f->counted_jobs.n];
     for (uint32_t i = 0; j->woken && i < f->woken_jobs.n; i++)
         if (f->woken_jobs.v[i] == j)
             f->woken_jobs.v[i--] = f->woken_jobs.v[--f->woken_jobs.n];

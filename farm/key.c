@@ -33,7 +33,7 @@ void hone_farm__spend(hone_farm *f, user *u, int64_t ns)
     }
     u->row.spent_ns += ns;
     u->row.day_spent_ns += ns;
-    hone_farm__dirty_user(f, u);
+    hone_farm__count_user(f, u);
 }
 
 bool hone_farm__over_quota(const hone_farm *f, const user *u)

@@ -238,7 +238,7 @@ void hone_farm__attempt_charge(hone_farm *f, lease *l)
             continue;
         j->estimate_ns += ((double)spent - j->estimate_ns) / 8;
         j->row.spent_ns += part;
-        hone_farm__dirty_job(f, j);
+        hone_farm__count_job(f, j);
         hone_farm__spend(f, j->user, part);
     }
 }

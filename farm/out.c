@@ -5,8 +5,18 @@
 
 static void due(hone_farm *f)
 {
-    if (f->batch_due == NEVER)
-        f->batch_due = f->now_ns + f->l.batch_ms * MS;
+    int64_t at = f->now_ns + f->l.batch_ms * MS;
+    if (at < f->batch_due)
+        f->batch_due = at;
+}
+
+/* There are counts that are not stored. */
+static void account(hone_farm *f)
+{
+    if (f->accounts_at == NEVER)
+        f->accounts_at = f->now_ns + f->l.accounts_ms * MS;
+    if (f->accounts_at < f->batch_due)
+        f->batch_due = f->accounts_at;
 }
 
 hone_farm_row *hone_farm__row(hone_farm *f, hone_farm_row_kind kind)
@@ -42,6 +52,22 @@ void hone_farm__dirty_worker(hone_farm *f, worker *w)
     if (!w->dirty)
         hone_vec_push(&f->dirty_workers, w);
     w->dirty = true;
+}
+
+void hone_farm__count_user(hone_farm *f, user *u)
+{
+    account(f);
+    if (!u->counted)
+        hone_vec_push(&f->counted_users, u);
+    u->counted = true;
+}
+
+void hone_farm__count_job(hone_farm *f, job *j)
+{
+    account(f);
+    if (!j->counted)
+        hone_vec_push(&f->counted_jobs, j);
+    j->counted = true;
 }
 
 hone_farm_effect *hone_farm__effect(hone_farm *f, hone_farm_effect_kind kind, const char *who,
@@ -88,6 +114,22 @@ void hone_farm__notice(hone_farm *f, const char *fmt, ...)
 /* ---- batches
  * ------------------------------------------------------------------------------------- */
 
+static void take_counts(hone_farm *f)
+{
+    if (f->accounts_at > f->now_ns && f->dirty_users.n + f->dirty_jobs.n == 0)
+        return;
+    for (uint32_t i = 0; i < f->counted_users.n; i++) {
+        f->counted_users.v[i]->counted = false;
+        hone_farm__dirty_user(f, f->counted_users.v[i]);
+    }
+    for (uint32_t i = 0; i < f->counted_jobs.n; i++) {
+        f->counted_jobs.v[i]->counted = false;
+        hone_farm__dirty_job(f, f->counted_jobs.v[i]);
+    }
+    f->counted_users.n = f->counted_jobs.n = 0;
+    f->accounts_at = NEVER;
+}
+
 static void commit(hone_farm *f)
 {
     hone_farm_effect *e = hone_farm__effect(f, HONE_FARM_COMMIT, NULL, 0);
@@ -110,6 +152,7 @@ void hone_farm__close_batch(hone_farm *f)
     if (f->batch_due == NEVER ||
         (f->now_ns < f->batch_due && f->batch_results < (uint32_t)f->l.batch_rows))
         return;
+    take_counts(f);
     for (uint32_t i = 0; i < f->dirty_users.n; i++) {
         hone_farm__row(f, HONE_FARM_ROW_USER)->user = f->dirty_users.v[i]->row;
         f->dirty_users.v[i]->dirty = false;
@@ -129,7 +172,7 @@ void hone_farm__close_batch(hone_farm *f)
     memcpy(&f->rows, &f->batch_rows, sizeof f->rows);
     memcpy(&f->batch_rows, &full, sizeof full);
     f->rows.n = 0;
-    f->batch_due = NEVER;
+    f->batch_due = f->accounts_at;
     f->batch_results = 0;
     f->batch++;
     f->in_flight = true;

@@ -1,6 +1,7 @@
 /* Rows of a farm as JSON: a table of columns for each kind. */
 #include "farm/store.h"
 
+#include <float.h>
 #include <math.h>
 
 typedef enum kind {
@@ -307,8 +308,8 @@ static bool read_list(const column *c, const json_t *v, void *at)
     for (unsigned i = 0; i < c->n && i < json_array_size(v); i++) {
         const json_t *x = json_array_get(v, i);
         double d = json_number_value(x);
-        if (!json_is_number(x) || !isfinite(d))
-            return false;
+        if (!json_is_number(x) || !isfinite(d) || (c->kind == F32S && fabs(d) > FLT_MAX))
+            return false; /* what is no number cannot be read again */
         if (c->kind == I64S)
             ((int64_t *)at)[i] = json_integer_value(x);
         else if (c->kind == F64S)

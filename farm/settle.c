@@ -127,7 +127,7 @@ void hone_farm__settle(hone_farm *f, unit *u, const hone_farm_result_row *r)
                         r->poison ? HONE_FARM_BECAUSE_POISON : HONE_FARM_BECAUSE_SETTLED,
                         build ? 0 : f->batch);
         j->row.done++;
-        hone_farm__dirty_job(f, j);
+        hone_farm__count_job(f, j);
         hone_farm__want_remove(f, w);
     }
     hone_farm__unit_drop(f, u);

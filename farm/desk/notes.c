@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#define SILENT 8192 /* lines of others since its last, after which a job is silent */
+
 /* ---- jobs
  * ---------------------------------------------------------------------------------------- */
 
@@ -29,7 +31,7 @@ const hone_desk__note *hone_desk__note_of(const hone_desk *d, uint64_t job)
 static void drop_lines(hone_desk *d, hone_desk__note *n, uint32_t count)
 {
     for (uint32_t k = 0; k < count; k++) {
-        d->bytes -= strlen(n->lines.v[k].text);
+        d->bytes -= strlen(n->lines.v[k].text) + HONE_DESK_LINE;
         free(n->lines.v[k].text);
     }
     if (count < n->lines.n)
@@ -80,15 +82,22 @@ void hone_desk_job(hone_desk *d, uint64_t job, const hone_desk_spec *s)
                           .next = 1};
 }
 
-/* Of the job that has been silent for the longest time, all lines. */
+/* Of the job that has been silent for the longest time, all lines; where that is no longer than the
+ * others, as many jobs may talk at once, the older half of those of which there are the most. */
 static void make_room(hone_desk *d)
 {
-    hone_desk__note *oldest = NULL;
-    for (uint32_t k = 0; k < d->notes.n; k++)
-        if (d->notes.v[k].lines.n && (!oldest || d->notes.v[k].told < oldest->told))
-            oldest = &d->notes.v[k];
-    if (oldest)
+    hone_desk__note *oldest = NULL, *longest = NULL;
+    for (uint32_t k = 0; k < d->notes.n; k++) {
+        hone_desk__note *n = &d->notes.v[k];
+        if (n->lines.n && (!oldest || n->told < oldest->told))
+            oldest = n;
+        if (!longest || n->lines.n > longest->lines.n)
+            longest = n;
+    }
+    if (oldest && d->turn - oldest->told > SILENT)
         drop_lines(d, oldest, oldest->lines.n);
+    else if (longest)
+        drop_lines(d, longest, (longest->lines.n + 1) / 2);
 }
 
 /* When it is full every second point goes, but the first: the shape stays. */
@@ -103,16 +112,19 @@ static void add_point(hone_desk__note *n, hone_desk__point p)
     hone_vec_push(&n->curve, p);
 }
 
-static void read_trial(hone_desk__note *n, const json_t *line, int64_t wall_ms)
+static void note_trial(hone_desk__note *n, bool best, int64_t compare_ns, int64_t wall_ms)
 {
     n->trials++;
-    const json_t *ns = json_object_get(line, "compare_ns");
-    bool first = n->best_ns == 0;
-    if (n->tasks > 1 || !json_is_integer(ns) ||
-        !(json_is_true(json_object_get(line, "best")) || first))
+    if (n->tasks > 1 || compare_ns <= 0 || !(best || n->best_ns == 0))
         return;
-    n->best_ns = json_integer_value(ns);
+    n->best_ns = compare_ns;
     add_point(n, (hone_desk__point){wall_ms, n->best_ns, n->trials});
+}
+
+static void read_trial(hone_desk__note *n, const json_t *line, int64_t wall_ms)
+{
+    note_trial(n, json_is_true(json_object_get(line, "best")),
+               json_integer_value(json_object_get(line, "compare_ns")), wall_ms);
 }
 
 /* Of a list the network's time, as its progress and its summary have it. */
@@ -125,6 +137,29 @@ static void read_total(hone_desk__note *n, const json_t *j, int64_t wall_ms)
         n->best_ns = (int64_t)llround(total);
         add_point(n, (hone_desk__point){wall_ms, n->best_ns, n->trials});
     }
+}
+
+static void keep_line(hone_desk *d, hone_desk__note *n, char *text)
+{
+    if (n->lines.n == HONE_DESK_LINES_MAX)
+        drop_lines(d, n, HONE_DESK_LINES_MAX / 4);
+    n->told = ++d->turn;
+    d->bytes += strlen(text) + HONE_DESK_LINE;
+    hone_vec_push(&n->lines, (hone_desk__line){n->next++, text});
+    while (d->bytes > HONE_DESK_BYTES)
+        make_room(d);
+}
+
+void hone_desk_tell_trial(hone_desk *d, uint64_t job, char *line, bool best, int64_t compare_ns,
+                          int64_t wall_ms)
+{
+    hone_desk__note *n = (hone_desk__note *)(uintptr_t)hone_desk__note_of(d, job);
+    if (!n) {
+        free(line);
+        return;
+    }
+    note_trial(n, best, compare_ns, wall_ms);
+    keep_line(d, n, line);
 }
 
 void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall_ms)
@@ -146,14 +181,7 @@ void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall
         n->summary = json_incref((json_t *)(uintptr_t)line);
         read_total(n, line, wall_ms);
     }
-    char *text = hone_json_text(line);
-    if (n->lines.n == HONE_DESK_LINES_MAX)
-        drop_lines(d, n, HONE_DESK_LINES_MAX / 4);
-    n->told = ++d->turn;
-    d->bytes += strlen(text);
-    hone_vec_push(&n->lines, (hone_desk__line){n->next++, text});
-    while (d->bytes > HONE_DESK_BYTES)
-        make_room(d);
+    keep_line(d, n, hone_json_text(line));
 }
 
 /* ---- events

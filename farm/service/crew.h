@@ -32,6 +32,7 @@ enum {
     SAID_WANT,   /* want_letter */
     SAID_UNWANT, /* said_letter: tag */
     SAID_LINE,   /* said_letter: line */
+    SAID_TRIAL,  /* said_letter: text, best, compare_ns */
     SAID_OVER,   /* said_letter: status, error */
     SAID_STORED, /* storage_batch */
     SAID_ANSWER  /* of a query (farm/service/asker.c) */
@@ -57,8 +58,11 @@ typedef struct said_letter {
     letter letter;
     uint64_t sitting, tag;
     json_t *line;
+    char *text;
+    bool best;
+    int64_t compare_ns;
     hone_status status;
-    hone_error error;
+    hone_error *error; /* owned; NULL: none. It is large, and letters are many */
 } said_letter;
 
 /* ---- to a sitting -----------------------------------------------------------------------------
@@ -124,11 +128,13 @@ hone_farm_key hone_service__key_of_measure(const hone_measure_job *m,
 /* The nth time that the same is measured again; 0: as it is. */
 hone_farm_key hone_service__key_of_repetition(hone_farm_key content, uint32_t n);
 
-/* Of a task's text, or of a built-in. HONE_E_INPUT, and what hone_workload_parse returns. */
+/* jobs.c: of a task's text, or of a built-in. HONE_E_INPUT, and what hone_workload_parse returns.
+ */
 hone_status hone_service__parse_task(const hone_desk_task *t, hone_program *ret,
                                      hone_error *err) HONE_NODISCARD;
 
-/* ---- sitting.c: what a thread of the crew does with one -----------------------------------------
+/* ---- sitting.c, sitting_loop.c: what a thread of the crew does with one
+ * -----------------------------------------
  */
 
 /* The thread's own. */

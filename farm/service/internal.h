@@ -1,8 +1,9 @@
 /* Inside of the service: service.c (start, loop, end), effects.c (what the farm says), peers.c
  * (workers), held.c (what they hold), users.c (keys), jobs.c (jobs, as the loop has them), units.c
  * (what is built and measured), canary.c, desk.c (what people say), launch.c (builders that it
- * starts), notify.c. Beside the loop: crew.c, sitting.c, wants.c (sessions), content.c (what units
- * are named by), storage.c (the log), asker.c (queries); mail.c, by which they speak with the loop.
+ * starts), notify.c. Beside the loop: crew.c, sitting.c, sitting_loop.c, wants.c (sessions),
+ * content.c (what units are named by), storage.c (the log), asker.c (queries); mail.c, by which
+ * they speak with the loop.
  */
 #ifndef HONE_FARM_SERVICE_INTERNAL_H
 #define HONE_FARM_SERVICE_INTERNAL_H
@@ -56,6 +57,7 @@ struct job {
     sitting *sitting;     /* NULL: not opened yet */
     uint64_t number;      /* of that: letters of an earlier one may still come */
     char *target;         /* its text, once it is opened */
+    uint64_t target_hash; /* of that */
     HONE_VEC(want *) wants;
 };
 

@@ -1,6 +1,7 @@
 /* Jobs, as the loop has them: what was asked for, the device that is waited for, and the sitting in
  * which its session is (farm/service/sitting.c). */
 #include "farm/service/internal.h"
+#include "ir/builtin.h"
 
 #define TARGET "target" /* note of a job: the target it was opened for */
 
@@ -33,6 +34,18 @@ static void job_free(job *j)
 }
 
 /* ---- what was asked for --------------------------------------------------------------------- */
+
+hone_status hone_service__parse_task(const hone_desk_task *t, hone_program *ret, hone_error *err)
+{
+    hone_size sizes[HONE_DESK_MAX_SIZES];
+    size_t n = t->text ? strlen(t->text) : 0;
+    const char *text = t->text ? t->text : hone_builtin_text(&n);
+    for (unsigned i = 0; i < t->n_sizes; i++)
+        sizes[i] = (hone_size){t->sizes[i].name, t->sizes[i].value};
+    hone_status st = hone_workload_parse(t->text ? "kernel" : "built-in", text, n, t->name, sizes,
+                                         t->n_sizes, ret, err);
+    return st == HONE_E_NOTFOUND ? HONE_E_INPUT : st;
+}
 
 static bool is_device(const char *target)
 {
@@ -136,14 +149,32 @@ typedef struct ability {
     uint32_t build, run;
 } ability;
 
-/* The farm waits for workers and gives turns; a session asks for no more than there are. */
+/* A session keeps candidate and trace of all that it has asked for, so it asks for no more than
+ * there are devices, nor than it could be given: of those that other jobs of this target want, too,
+ * twice its part, and never more than a user, or half of what a job, may have. */
+#define LEAST_PART 8
+static uint32_t part_of(const job *j, uint32_t devices)
+{
+    const service *s = j->s;
+    const hone_farm_limits *l = &s->o->limits;
+    uint32_t jobs = 0;
+    for (uint32_t i = 0; i < s->jobs.n; i++)
+        jobs += s->jobs.v[i]->sitting && s->jobs.v[i]->target_hash == j->target_hash;
+    int64_t part = jobs ? 2 * (int64_t)devices / jobs : devices;
+    part = part < LEAST_PART ? LEAST_PART : part;
+    part = part > l->user_units ? l->user_units : part;
+    part = part > l->job_units / 2 ? l->job_units / 2 : part;
+    return part < devices ? (uint32_t)part : devices;
+}
+
+/* The farm waits for workers and gives turns. */
 static void tell_able(const job *j, ability *a)
 {
     if (!a->target || strcmp(a->target, j->target) != 0)
         *a = (ability){.target = j->target,
                        .build = hone_pool_able(j->s->pool, HONE_ROLE_BUILD, j->target),
                        .run = hone_pool_able(j->s->pool, HONE_ROLE_RUN, j->target)};
-    hone_service__sitting_able(j->sitting, a->build, a->run);
+    hone_service__sitting_able(j->sitting, a->build, part_of(j, a->run));
 }
 
 /* A job that is not opened yet: is its device here now? */
@@ -168,6 +199,7 @@ static void try_open(job *j)
     setup.spec = j->text;
     j->number = ++j->s->handle;
     j->target = hone_target_text(&setup.target);
+    j->target_hash = hone_hash_bytes(0, j->target, strlen(j->target));
     j->sitting = hone_service__sit(j->s->crew, &setup);
     tell_able(j, &(ability){0});
 }
@@ -187,6 +219,13 @@ void hone_service__tend_jobs(service *s)
 
 /* ---- what its session says ------------------------------------------------------------------ */
 
+static char *take_text(said_letter *l)
+{
+    char *text = l->text;
+    l->text = NULL;
+    return text;
+}
+
 void hone_service__job_said(service *s, said_letter *l)
 {
     job *j = hone_service__job_in(s, l->sitting);
@@ -194,9 +233,14 @@ void hone_service__job_said(service *s, said_letter *l)
         hone_service__unwant(s, j, l->tag);
     else if (j && l->letter.kind == SAID_LINE)
         hone_desk_tell(s->desk, j->id, l->line, hone_clock_wall_ms());
+    else if (j && l->letter.kind == SAID_TRIAL)
+        hone_desk_tell_trial(s->desk, j->id, take_text(l), l->best, l->compare_ns,
+                             hone_clock_wall_ms());
     else if (j)
-        over(j, l->status, &l->error);
+        over(j, l->status, l->error);
     json_decref(l->line);
+    free(l->text);
+    free(l->error);
     free(l);
 }
 

@@ -122,6 +122,8 @@ static void drop_letters(service *s)
             free(l);
         } else {
             json_decref(((said_letter *)l)->line);
+            free(((said_letter *)l)->text);
+            free(((said_letter *)l)->error);
             free(l);
         }
     }
@@ -223,6 +225,7 @@ static hone_status start_threads(service *s, hone_error *err)
     const hone_service_options *o = s->o;
     HONE_TRY(hone_db_open(o->db_path, HONE_DB_READ, &s->reader, err));
     hone_db_trust_json(s->db);
+    HONE_TRY(hone_db_write_much(s->db, err));
     s->storage =
         hone_service__storage_start(&(storage_options){.db = s->db,
                                                        .answers = &s->inbox,

@@ -1,7 +1,6 @@
 /* Sittings: a job as its thread of the crew has it, which is a session of the tuner, or those of a
  * list. It goes on from the log, so that starting it again is opening it again. */
 #include "farm/service/sitting.h"
-#include "ir/builtin.h"
 #include "tuner/tell.h"
 
 #include <unistd.h>
@@ -10,84 +9,13 @@
 #define NOTE_NS (1000 * MS)
 #define TELL_NS (200 * MS)  /* between two words on how far it is */
 #define ROOM_NS (1000 * MS) /* until a full disk is tried again */
-
-/* ---- from the loop --------------------------------------------------------------------------- */
-
-sitting *hone_service__sitting_new(const sitting_setup *s, mailbox *box)
-{
-    sitting *j = hone_xcalloc(1, sizeof *j);
-    j->box = box;
-    j->number = s->number;
-    j->id = s->job;
-    j->text = hone_xstrdup(s->spec);
-    j->target = s->target;
-    return j;
-}
-
-mailbox *hone_service__sitting_box(const sitting *j)
-{
-    return j->box;
-}
-
-void hone_service__sitting_able(sitting *j, uint32_t build, uint32_t run)
-{
-    atomic_store(&j->able[0], build);
-    atomic_store(&j->able[1], run);
-}
-
-static void wish(sitting *j, int what)
-{
-    int was = atomic_load(&j->wish);
-    while (was < what && !atomic_compare_exchange_weak(&j->wish, &was, what))
-        ;
-}
-
-void hone_service__sitting_stop(sitting *j)
-{
-    wish(j, STOP);
-}
-
-void hone_service__sitting_leave(sitting *j)
-{
-    wish(j, LEAVE);
-}
-
-static bool is_left(const sitting *j)
-{
-    return atomic_load(&j->wish) == LEAVE || atomic_load(j->at->quitting);
-}
+#define REMEMBER (1u << 13) /* of candidates, by a session, of which there may be 64 for ever */
 
 /* Asked within long computations. */
 static bool is_stopped(void *ctx)
 {
     const sitting *j = ctx;
     return atomic_load(&j->wish) != GO_ON || atomic_load(j->at->quitting);
-}
-
-/* ---- to the loop ----------------------------------------------------------------------------- */
-
-void hone_service__say(const sitting *j, int kind, uint64_t tag, json_t *line)
-{
-    said_letter *l = hone_xcalloc(1, sizeof *l);
-    l->letter.kind = kind;
-    l->sitting = j->number;
-    l->tag = tag;
-    l->line = line;
-    hone_service__mail_put(j->at->o->inbox, &l->letter);
-}
-
-static void over(sitting *j, hone_status st, const hone_error *err)
-{
-    if (j->over || is_left(j))
-        return;
-    j->over = true;
-    said_letter *l = hone_xcalloc(1, sizeof *l);
-    l->letter.kind = SAID_OVER;
-    l->sitting = j->number;
-    l->status = st;
-    if (st != HONE_OK)
-        l->error = *err;
-    hone_service__mail_put(j->at->o->inbox, &l->letter);
 }
 
 /* ---- what a session asks of its driver --------------------------------------------------------
@@ -127,18 +55,6 @@ static hone_status store(void *ctx, const hone_db_record *r, const hone_db_sampl
 
 /* ---- what was asked for -----------------------------------------------------------------------
  */
-
-hone_status hone_service__parse_task(const hone_desk_task *t, hone_program *ret, hone_error *err)
-{
-    hone_size sizes[HONE_DESK_MAX_SIZES];
-    size_t n = t->text ? strlen(t->text) : 0;
-    const char *text = t->text ? t->text : hone_builtin_text(&n);
-    for (unsigned i = 0; i < t->n_sizes; i++)
-        sizes[i] = (hone_size){t->sizes[i].name, t->sizes[i].value};
-    hone_status st = hone_workload_parse(t->text ? "kernel" : "built-in", text, n, t->name, sizes,
-                                         t->n_sizes, ret, err);
-    return st == HONE_E_NOTFOUND ? HONE_E_INPUT : st;
-}
 
 static char *sizes_text(const hone_desk_task *t)
 {
@@ -224,6 +140,7 @@ static hone_status open_session(sitting *j, hone_error *err)
         .time_ms = time_ms,
         .seed = (uint64_t)spec->seed,
         .strategy = strategy,
+        .remember = REMEMBER,
         .prior = j->prior,
         .alone = spec->alone,
         .patient = true,
@@ -272,9 +189,9 @@ static void try_open(sitting *j)
     if (st == HONE_E_FULL) /* again, when there is room */
         close_session(j);
     else if (st == HONE_E_INTERRUPTED && is_stopped(j))
-        over(j, HONE_OK, &err);
+        hone_service__sitting_over(j, HONE_OK, &err);
     else
-        over(j, st, &err);
+        hone_service__sitting_over(j, st, &err);
 }
 
 /* ---- ending -----------------------------------------------------------------------------------
@@ -296,7 +213,7 @@ static void end_of_one(sitting *j)
     tell_progress(j);
     hone_service__say(j, SAID_LINE, 0,
                       hone_tell_summary(&j->each, r, j->step_ns, r->status, &r->error));
-    over(j, r->status, &r->error);
+    hone_service__sitting_over(j, r->status, &r->error);
 }
 
 static bool list_done(const sitting *j)
@@ -347,7 +264,7 @@ static void end_of_list(sitting *j)
     hone_service__say(j, SAID_LINE, 0,
                       hone_tell_list_summary(&l, (double)(hone_clock_ns() - j->opened_ns) / 1e9));
     free(titles);
-    over(j, state.status, &state.error);
+    hone_service__sitting_over(j, state.status, &state.error);
 }
 
 /* ---- stepping ---------------------------------------------------------------------------------
@@ -371,8 +288,7 @@ static void act(sitting *j, unsigned k, const hone_session_action *a)
         break;
     case HONE_SESSION_TRIAL:
         j->trials++;
-        hone_service__say(j, SAID_LINE, 0,
-                          hone_tell_trial(&a->trial, j->list ? j->spec.tasks[k].title : NULL));
+        hone_service__say_trial(j, &a->trial, j->list ? j->spec.tasks[k].title : NULL);
         break;
     case HONE_SESSION_PROGRESS: /* the last one counts only */
         j->has_progress = !j->list;
@@ -441,7 +357,7 @@ void hone_service__sitting_open(sitting *j, const seat *at)
 
 void hone_service__sitting_tend(sitting *j)
 {
-    if (j->over || is_left(j))
+    if (j->over || hone_service__sitting_left(j))
         return;
     if (j->opened && hone_service__scribe_status(j->scribe, NULL) == HONE_E_FULL)
         j->lost = true;
@@ -451,7 +367,7 @@ void hone_service__sitting_tend(sitting *j)
     }
     if (!j->opened && hone_clock_ns() >= j->again_ns)
         try_open(j);
-    if (j->opened && !j->over && !is_left(j))
+    if (j->opened && !j->over && !hone_service__sitting_left(j))
         pass_time(j);
 }
 
@@ -479,7 +395,7 @@ void hone_service__sitting_take(sitting *j, given *g)
 {
     asked x;
     if (j->opened && hone_service__take_asked(j, g->tag, &x) && session_of(j, x.k) && !j->over &&
-        !j->lost && !is_left(j))
+        !j->lost && !hone_service__sitting_left(j))
         take_event(j, g, &x);
     hone_service__blob_drop(g->artifact);
     free(g);

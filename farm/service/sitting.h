@@ -1,5 +1,5 @@
-/* A sitting, inside: what its thread knows of a job (sitting.c), and what its sessions want
- * (wants.c). */
+/* A sitting, inside: what its thread knows of a job (sitting.c), what it and the loop say to each
+ * other (sitting_loop.c), and what its sessions want (wants.c). */
 #ifndef HONE_FARM_SERVICE_SITTING_H
 #define HONE_FARM_SERVICE_SITTING_H
 
@@ -59,9 +59,15 @@ struct sitting {
     const given *taken; /* what a session is being told; NULL: time passes */
 };
 
-/* ---- sitting.c */
+/* ---- sitting_loop.c */
 /* To the loop; line is given away, and may be NULL. */
 void hone_service__say(const sitting *j, int kind, uint64_t tag, json_t *line);
+/* As hone_tell_trial has it. */
+void hone_service__say_trial(const sitting *j, const hone_trial *t, const char *task);
+/* SAID_OVER, the first time. */
+void hone_service__sitting_over(sitting *j, hone_status st, const hone_error *err);
+/* Nothing of it matters any more. */
+bool hone_service__sitting_left(const sitting *j);
 
 /* ---- wants.c */
 void hone_service__ask(sitting *j, unsigned k, const hone_session_action *a);

@@ -16,12 +16,12 @@ typedef struct deed {
     letter letter;
     kind kind;
     hone_status status;
-    hone_error error;
-    scribe *by; /* NULL: no session */
+    hone_error *error; /* owned, of one that failed: it is large */
+    scribe *by;        /* NULL: no session */
     storage_batch *batch;
     uint64_t job; /* NOTE */
     char *what, *text;
-    hone_db_record record; /* RESULT; its texts are owned */
+    hone_db_record record; /* RESULT; its texts, samples and the row's state lie behind the deed */
     hone_db_sample *samples;
     uint32_t n;
     hone_db_session row;
@@ -186,7 +186,8 @@ static void fail(deed *d, hone_status st, const hone_error *err)
     if (d->status != HONE_OK)
         return;
     d->status = st;
-    d->error = *err;
+    d->error = hone_xmalloc(sizeof *err);
+    *d->error = *err;
     if (d->by)
         scribe_fail(d->by, st, err);
 }
@@ -266,14 +267,7 @@ static void write_group(storage *w)
 static void deed_free(deed *d)
 {
     hone_service__scribe_drop(d->by);
-    free((char *)(uintptr_t)d->record.trace);
-    free((char *)(uintptr_t)d->record.reason);
-    free((char *)(uintptr_t)d->record.device);
-    free((char *)(uintptr_t)d->record.env);
-    free((char *)(uintptr_t)d->record.checked);
-    free((char *)(uintptr_t)d->record.llvm_version);
-    free((char *)(uintptr_t)d->row.state);
-    free(d->samples);
+    free(d->error);
     free(d->what);
     free(d->text);
     free(d);
@@ -289,10 +283,11 @@ static void answer(storage *w, deed *d, double seconds)
         return;
     }
     if (d->kind == NOTE && !d->by && d->status != HONE_OK)
-        hone_log(HONE_LOG_WARN, "%s", d->error.message);
+        hone_log(HONE_LOG_WARN, "%s", d->error->message);
     if (d->kind == BATCH) {
         d->batch->status = d->status;
-        d->batch->error = d->error;
+        if (d->error)
+            d->batch->error = *d->error;
         d->batch->seconds = seconds;
         hone_service__mail_put(w->o.answers, &d->batch->letter);
     }
@@ -379,14 +374,31 @@ hone_status hone_service__storage_write(storage *w, scribe *by,
     while (!d.done)
         pthread_cond_wait(&w->answered, &w->mutex);
     pthread_mutex_unlock(&w->mutex);
-    if (d.status != HONE_OK && err)
-        *err = d.error;
+    if (d.error && err)
+        *err = *d.error;
+    free(d.error);
     return d.status;
 }
 
-static char *copy(const char *s)
+/* The texts of a result, which are copied with it. */
+#define TEXTS 7
+typedef const char *texts[TEXTS];
+
+static size_t length_of(const texts from)
 {
-    return s ? hone_xstrdup(s) : NULL;
+    size_t n = 0;
+    for (int k = 0; k < TEXTS; k++)
+        n += from[k] ? strlen(from[k]) + 1 : 0;
+    return n;
+}
+
+static void copy(const texts from, const char **const to[TEXTS], char *at)
+{
+    for (int k = 0; k < TEXTS; k++) {
+        size_t n = from[k] ? strlen(from[k]) + 1 : 0;
+        *to[k] = from[k] ? memcpy(at, from[k], n) : NULL;
+        at += n;
+    }
 }
 
 hone_status hone_service__storage_store(storage *w, scribe *by, const hone_db_record *r,
@@ -394,22 +406,18 @@ hone_status hone_service__storage_store(storage *w, scribe *by, const hone_db_re
                                         const hone_db_session *row, hone_error *err)
 {
     HONE_TRY(hone_service__scribe_status(by, err));
-    deed *d = hone_xcalloc(1, sizeof *d);
-    d->kind = RESULT;
-    d->by = hold(by);
-    d->record = *r;
-    d->record.trace = copy(r->trace);
-    d->record.reason = copy(r->reason);
-    d->record.device = copy(r->device);
-    d->record.env = copy(r->env);
-    d->record.checked = copy(r->checked);
-    d->record.llvm_version = copy(r->llvm_version);
-    d->samples = hone_xcalloc(n ? n : 1, sizeof *d->samples);
+    const texts from = {r->trace,   r->reason,       r->device, r->env,
+                        r->checked, r->llvm_version, row->state};
+    size_t of_samples = n * sizeof *samples;
+    deed *d = hone_xmalloc(sizeof *d + of_samples + length_of(from)); /* one piece: they are many */
+    *d = (deed){.kind = RESULT, .by = hold(by), .record = *r, .n = n, .row = *row};
+    const char **const to[TEXTS] = {&d->record.trace, &d->record.reason,  &d->record.device,
+                                    &d->record.env,   &d->record.checked, &d->record.llvm_version,
+                                    &d->row.state};
+    d->samples = (hone_db_sample *)(d + 1);
     if (n)
-        memcpy(d->samples, samples, n * sizeof *samples);
-    d->n = n;
-    d->row = *row;
-    d->row.state = copy(row->state);
+        memcpy(d->samples, samples, of_samples);
+    copy(from, to, (char *)(d->samples + n));
     d->row.hone_version = NULL;
     hone_service__mail_put(&w->box, &d->letter);
     return HONE_OK;

@@ -31,7 +31,7 @@ static struct {
 #endif
 #define FILE_OF_RECORD 40960 /* the row with its trace, its samples, the farm's result; indices */
 #define FILE_SLACK (4 << 20)
-#define WAL_MOST (64 << 20)
+#define WAL_MOST (96 << 20)
 #define PATIENCE_S 240 /* for what is certain to come, on however busy a machine */
 #define FDS_SLACK 6    /* those that happen to be open when one looks: who asks, a page, a commit */
 

@@ -1,6 +1,8 @@
 /* The desk: every request has an answer, who may ask what, and what a farm's rows look like. */
 #include "desk_rows.h"
 
+#include "farm/desk/internal.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -596,6 +598,32 @@ static void test_metrics(void **state)
     hone_buf_free(&b);
 }
 
+/* Jobs without end say lines without end: their memory is bounded, and each has its latest. */
+static void what_jobs_say_is_bounded(void **state)
+{
+    fixture *f = *state;
+    enum { JOBS = 40, ROUNDS = 2000 };
+    char why[200] = "";
+    hone_desk_spec spec = {.n = 1};
+    spec.tasks = &(hone_desk_task){.name = "matmul", .title = "matmul"};
+    memset(why, 'x', sizeof why - 1);
+    for (uint64_t job = 1; job <= JOBS; job++)
+        hone_desk_job(f->desk, 1000 + job, &spec);
+    for (int round = 0; round < ROUNDS; round++)
+        for (uint64_t job = 1; job <= JOBS; job++) {
+            json_t *line = json_pack("{s:i, s:s}", "trial", round, "why", why);
+            hone_desk_tell(f->desk, 1000 + job, line, 1700000000000);
+            json_decref(line);
+            assert_true(f->desk->bytes <= HONE_DESK_BYTES);
+        }
+    for (uint64_t job = 1; job <= JOBS; job++) {
+        const hone_desk__note *n = hone_desk__note_of(f->desk, 1000 + job);
+        assert_int_equal(n->next, ROUNDS + 1);
+        assert_true(n->lines.n > 100 && n->lines.n <= HONE_DESK_LINES_MAX);
+        assert_int_equal(n->lines.v[n->lines.n - 1].n, ROUNDS);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -611,6 +639,7 @@ int main(void)
                                        T(test_query),
                                        T(test_top_and_status),
                                        T(test_curve_is_bounded),
+                                       T(what_jobs_say_is_bounded),
                                        T(test_a_list_ends_with_its_time),
                                        T(test_metrics)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,12 +38,13 @@ typedef struct hone_workers__peer {
     uint32_t pid;
     uint32_t at;                        /* place among the pool's peers */
     uint32_t busy[HONE_WORKERS__ROLES]; /* jobs in hand */
+    struct hone_workers__job *jobs;     /* those, linked by `beside` */
     int64_t seen_ns;
     int64_t idle_ns; /* since when it takes none of the jobs that wait for it; 0: not so */
     int64_t idle_told_ns;
     uint64_t known[HONE_WORKERS__KNOWN]; /* keys of artifacts sent, a ring */
     unsigned known_turn;
-    hone_held held[HONE_MAX_HELD]; /* when it joined, of this pool's realm */
+    hone_held *held; /* owned; when it joined, of this pool's realm. Mostly none */
     uint32_t n_held;
 } hone_workers__peer;
 
@@ -56,10 +57,11 @@ typedef struct hone_workers__blob { /* an artifact some job still needs */
 typedef struct hone_workers__job {
     unsigned role; /* 0 build, 1 run */
     uint64_t id;
-    uint64_t ticket;          /* number of this attempt, on the wire */
-    hone_workers__peer *peer; /* NULL while it waits */
-    uint64_t only;            /* number of the peer that may get it; 0: any */
-    uint32_t at;              /* place among those that run */
+    uint64_t ticket;                  /* number of this attempt, on the wire */
+    hone_workers__peer *peer;         /* NULL while it waits */
+    uint64_t only;                    /* number of the peer that may get it; 0: any */
+    uint32_t at;                      /* place among those that run */
+    struct hone_workers__job *beside; /* another one of its peer */
     int64_t deadline_ns;
     hone_build_job build;     /* owns its texts */
     hone_measure_job measure; /* owns nothing */

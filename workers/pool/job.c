@@ -135,6 +135,10 @@ static void job_release(hone_pool *p, hone_workers__job *j)
     p->running.v[j->at] = p->running.v[--p->running.n];
     p->running.v[j->at]->at = j->at;
     hone_map_remove(&p->by_ticket, j->ticket, j);
+    hone_workers__job **at = &j->peer->jobs;
+    while (*at != j)
+        at = &(*at)->beside;
+    *at = j->beside;
     j->peer->busy[j->role]--;
 }
 
@@ -246,14 +250,12 @@ static int64_t limit_ms(const hone_workers__job *j)
 }
 
 /* A worker builds one job after the other, so a job behind another one has its time after that. */
-static int64_t start_of(const hone_pool *p, const hone_workers__job *j, int64_t now)
+static int64_t start_of(const hone_workers__job *j, int64_t now)
 {
     int64_t start = now;
-    for (uint32_t i = 0; j->peer->busy[j->role] > 1 && i < p->running.n; i++) {
-        const hone_workers__job *o = p->running.v[i];
-        if (o->peer == j->peer && o->role == j->role && o->deadline_ns > start)
+    for (const hone_workers__job *o = j->peer->jobs; o; o = o->beside)
+        if (o->role == j->role && o->deadline_ns > start)
             start = o->deadline_ns;
-    }
     return start;
 }
 
@@ -316,7 +318,9 @@ static bool send_job(hone_pool *p, hone_workers__peer *peer, hone_workers__job *
     j->peer = peer;
     hone_status s = check_fits(p, &m, j, &err);
     peer->busy[j->role]++;
-    int64_t start = start_of(p, j, hone_clock_ns());
+    int64_t start = start_of(j, hone_clock_ns());
+    j->beside = peer->jobs;
+    peer->jobs = j;
     j->at = p->running.n;
     hone_vec_push(&p->running, j);
     hone_map_add(&p->by_ticket, j->ticket, j);

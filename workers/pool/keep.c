@@ -13,6 +13,7 @@ hone_lease hone_workers__pool_lease(const hone_pool *p, const hone_workers__peer
 
 void hone_workers__pool_holds(hone_pool *p, hone_workers__peer *peer, const hone_wire_hello *h)
 {
+    peer->held = h->n_held ? hone_xcalloc(h->n_held, sizeof *peer->held) : NULL;
     for (uint32_t i = 0; i < h->n_held; i++) {
         const hone_wire_lease *l = &h->held[i];
         if (l->realm == p->realm)

@@ -153,6 +153,7 @@ hone_pool_event *hone_workers__pool_lose(hone_pool *p, hone_workers__peer *peer,
 void hone_workers__peer_free(hone_workers__peer *peer)
 {
     hone_workers__machine_free(&peer->machine);
+    free(peer->held);
     free(peer);
 }
 
