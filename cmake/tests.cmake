@@ -83,6 +83,15 @@ add_test(NAME farm.load COMMAND farm_load --devices 20 --builders 2 --jobs 4 --t
 add_test(NAME farm.shares COMMAND farm_load --shares --seconds 8 --quantum-ms 200)
 set_tests_properties(farm.load farm.shares PROPERTIES TIMEOUT 600 RUN_SERIAL TRUE)
 
+# What a result costs a service, without search and builds: sittings of recorded candidates are
+# linked instead of those with sessions.
+add_executable(farm_results ${CMAKE_SOURCE_DIR}/tests/farm/results.c
+               ${CMAKE_SOURCE_DIR}/tests/farm/recorded.c)
+target_link_libraries(farm_results PRIVATE ${HONE_ALL_ROOMS})
+target_compile_options(farm_results PRIVATE -Wno-missing-prototypes -Wno-conversion)
+add_test(NAME farm.results COMMAND farm_results --devices 20 --jobs 4 --most 2000)
+set_tests_properties(farm.results PROPERTIES TIMEOUT 300 RUN_SERIAL TRUE)
+
 # A service for an hour; 20 s of it in the suite.
 add_executable(farm_soak ${CMAKE_SOURCE_DIR}/tests/farm/soak.c)
 target_link_libraries(farm_soak PRIVATE ${HONE_ALL_ROOMS})

@@ -8,6 +8,7 @@
 #define HONE_TESTS_LIGHT_H
 
 #include "farm/service.h"
+#include "tests/farm/zmtp.h"
 #include "workers/wire/wire.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ typedef struct light_shared {
     _Atomic uint64_t fail_builds; /* so many of candidates fail, through no fault of theirs */
     _Atomic bool wrong;           /* the first device computes its canaries wrong */
     _Atomic bool slower;          /* all take a twentieth longer */
+    _Atomic bool bare;            /* set before the start: workers speak without libzmq */
 } light_shared;
 
 static inline light_shared *light_share(void)
@@ -67,7 +69,9 @@ static inline light_shared *light_share(void)
 /* ---- one worker ------------------------------------------------------------------------------ */
 
 typedef struct light {
-    void *sock;
+    void *sock; /* of libzmq; NULL: bare */
+    zmtp bare;
+    unsigned turn; /* of its connection */
     char name[32];
     unsigned roles;
     uint8_t session[16], instance[16];
@@ -103,7 +107,10 @@ static inline void light_say(light_farm *f, light *w)
     hone_error err;
     if (hone_wire_encode(f->out, &f->bytes, &err) != HONE_OK)
         light_die(err.message);
-    zmq_send(w->sock, f->bytes.s, f->bytes.n, ZMQ_DONTWAIT);
+    if (w->sock)
+        zmq_send(w->sock, f->bytes.s, f->bytes.n, ZMQ_DONTWAIT);
+    else
+        zmtp_send(&w->bare, f->bytes.s, f->bytes.n);
     w->said_ns = hone_clock_ns();
 }
 
@@ -165,21 +172,33 @@ static inline void light_ready(light_farm *f, light *w, unsigned role, uint32_t 
     light_say(f, w);
 }
 
-static inline void light_connect(light_farm *f, light *w)
+static inline int light_socket(light_farm *f, light *w)
 {
     int zero = 0, fd, soon = 50;
     size_t n = sizeof fd;
-    w->in = false;
-    w->due_ns = w->drop_ns = 0;
     w->sock = zmq_socket(f->zmq, ZMQ_DEALER);
     if (!w->sock || zmq_setsockopt(w->sock, ZMQ_LINGER, &zero, sizeof zero) != 0 ||
         zmq_setsockopt(w->sock, ZMQ_RECONNECT_IVL, &soon, sizeof soon) != 0 ||
         zmq_connect(w->sock, f->endpoint) != 0 || zmq_getsockopt(w->sock, ZMQ_FD, &fd, &n) != 0)
         light_die("a light worker cannot connect");
+    return fd;
+}
+
+/* Bare, and the service is not there: light_tend tries again. */
+static inline void light_connect(light_farm *f, light *w)
+{
+    bool bare = f->shared && f->shared->bare;
+    w->in = false;
+    w->due_ns = w->drop_ns = 0;
+    w->turn++;
+    if (bare && !zmtp_connect(&w->bare, f->endpoint + strlen("ipc://")))
+        return;
+    int fd = bare ? w->bare.fd : light_socket(f, w);
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
     if (epoll_ctl(f->poll, EPOLL_CTL_ADD, fd, &e) != 0)
         light_die("a light worker cannot wait");
     light_hello(f, w);
+    zmtp_flush(&w->bare);
 }
 
 static inline void light_open(light_farm *f, light *w)
@@ -197,7 +216,10 @@ static inline void light_close(light_farm *f, light *w)
         f->shared->in--;
     f->shared->kept -= w->kept.n;
     w->kept.n = 0;
-    zmq_close(w->sock);
+    zmtp_close(&w->bare);
+    if (w->sock)
+        zmq_close(w->sock);
+    w->sock = NULL;
 }
 
 /* As a process that is gone: nothing is said. Another one of its name comes. */
@@ -380,18 +402,51 @@ static inline void light_take(light_farm *f, light *w)
     }
 }
 
+static inline void light_heard(light_farm *f, light *w, const void *bytes, size_t n)
+{
+    hone_error err;
+    if (hone_wire_decode(bytes, n, f->in, &err) == HONE_OK)
+        light_take(f, w);
+}
+
+/* The service is gone: what is kept stays so. */
+static inline void light_cut(light_farm *f, light *w)
+{
+    f->shared->in -= w->in;
+    w->in = false;
+    w->due_ns = 0;
+    w->said_ns = hone_clock_ns();
+    zmtp_close(&w->bare);
+}
+
+static inline void light_serve_bare(light_farm *f, light *w)
+{
+    const uint8_t *bytes;
+    size_t n;
+    unsigned turn = w->turn;
+    if (w->bare.fd < 0)
+        return;
+    bool there = zmtp_read(&w->bare);
+    while (w->turn == turn && zmtp_next(&w->bare, &bytes, &n))
+        light_heard(f, w, bytes, n);
+    if (w->turn == turn && (!zmtp_flush(&w->bare) || !there))
+        light_cut(f, w);
+}
+
 /* All that waits at its socket, also what came while it answered: ZMQ_FD tells only once. */
 static inline void light_serve(light_farm *f, light *w)
 {
+    if (!w->sock) {
+        light_serve_bare(f, w);
+        return;
+    }
     zmq_msg_t msg;
-    hone_error err;
     for (;;) {
         void *sock = w->sock;
         zmq_msg_init(&msg);
         if (zmq_msg_recv(&msg, sock, ZMQ_DONTWAIT) < 0)
             break;
-        if (hone_wire_decode(zmq_msg_data(&msg), zmq_msg_size(&msg), f->in, &err) == HONE_OK)
-            light_take(f, w);
+        light_heard(f, w, zmq_msg_data(&msg), zmq_msg_size(&msg));
         zmq_msg_close(&msg);
         if (w->sock != sock)
             break;
@@ -407,6 +462,10 @@ static inline void light_tend(light_farm *f)
         light *w = &f->v[k];
         if (w->drop_ns && now >= w->drop_ns)
             light_drop(f, w);
+        if (!w->sock && w->bare.fd < 0 && now - w->said_ns > 50 * LIGHT_MS) {
+            w->said_ns = now;
+            light_connect(f, w);
+        }
         if (w->due_ns && now >= w->due_ns && !f->shared->hold) {
             light_answer(f, w);
             light_serve(f, w);
@@ -414,8 +473,9 @@ static inline void light_tend(light_farm *f)
         if (w->in && w->kept.n && now - w->resaid_ns > 5000 * LIGHT_MS) {
             w->resaid_ns = now;
             light_resay(f, w);
+            light_serve(f, w);
         }
-        if (now - w->said_ns < (w->in ? 1000 : 3000) * LIGHT_MS)
+        if (now - w->said_ns < (w->in ? 1000 : 3000) * LIGHT_MS || (!w->sock && w->bare.fd < 0))
             continue;
         if (w->in) {
             memset(f->out, 0, sizeof *f->out);
@@ -486,6 +546,7 @@ static inline pid_t light_start(light_shared *shared, const char *endpoint, unsi
     f.v = hone_xcalloc(f.n, sizeof *f.v);
     for (unsigned k = 0; k < f.n; k++) {
         bool device = k < devices;
+        f.v[k].bare.fd = -1;
         snprintf(f.v[k].name, sizeof f.v[k].name, device ? "d%u" : "b%u", device ? k : k - devices);
         f.v[k].roles = device ? HONE_ROLE_RUN : HONE_ROLE_BUILD;
         light_open(&f, &f.v[k]);
@@ -578,7 +639,7 @@ static inline void light_ask_wire(const char *endpoint, const char *who, const c
                     .poll = epoll_create1(EPOLL_CLOEXEC),
                     .in = hone_xcalloc(1, sizeof *f.in),
                     .out = hone_xcalloc(1, sizeof *f.out)};
-    light w = {.roles = HONE_ROLE_CLIENT};
+    light w = {.roles = HONE_ROLE_CLIENT, .bare.fd = -1};
     struct epoll_event e;
     zmq_msg_t msg;
     snprintf(w.name, sizeof w.name, "%s", who);

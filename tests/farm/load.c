@@ -14,10 +14,7 @@
  * Shares are of what all want: a device that finds nothing of one user waiting goes to another at
  * once. So they are judged by the time in which measurements of each user waited for a device, and
  * the run goes on until there was enough of it, however slow the sessions are on a busy machine. */
-#include "db/db.h"
-#include "tests/farm/light.h"
-
-#include <dirent.h>
+#include "tests/farm/watch.h"
 
 static struct {
     long devices, builders, jobs, trials, seconds, measure_ms, quantum_ms;
@@ -27,25 +24,6 @@ static struct {
 
 static char folder[64], *endpoint, *db_path;
 static light_shared *shared;
-static int bad;
-
-static void check(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    printf("FAILED: %s\n", what);
-    bad = 1;
-}
-
-static void pause_ms(int64_t ms)
-{
-    usleep((useconds_t)(ms * 1000));
-}
-
-static double seconds_since(int64_t start)
-{
-    return (double)(hone_clock_ns() - start) / 1e9;
-}
 
 static void wait_until_in(uint64_t welcomed, double most_s)
 {
@@ -54,111 +32,14 @@ static void wait_until_in(uint64_t welcomed, double most_s)
         pause_ms(2);
 }
 
-static double resident_mb(pid_t pid)
-{
-    char path[64], line[256];
-    long pages = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    if (!hone_file_line(path, NULL, line, sizeof line) || sscanf(line, "%*d %ld", &pages) != 1)
-        return 0;
-    return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1e6;
-}
-
-/* Processor time of the threads of a process, added up by name. */
-typedef struct times {
-    struct {
-        char name[32];
-        double s;
-    } by[32];
-    unsigned n;
-} times;
-
-static double *time_of(times *t, const char *name)
-{
-    unsigned k = 0;
-    while (k < t->n && strcmp(t->by[k].name, name) != 0)
-        k++;
-    if (k == HONE_LEN(t->by))
-        return NULL;
-    if (k == t->n) {
-        snprintf(t->by[k].name, sizeof t->by[k].name, "%s", name);
-        t->by[t->n++].s = 0;
-    }
-    return &t->by[k].s;
-}
-
-static times times_of(pid_t pid)
-{
-    char path[64], line[1024];
-    times t = {0};
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        char stat[sizeof path + 32], name[32] = "";
-        unsigned long user = 0, system = 0;
-        snprintf(stat, sizeof stat, "%s/%.20s/stat", path, e->d_name);
-        if (e->d_name[0] == '.' || !hone_file_line(stat, NULL, line, sizeof line))
-            continue;
-        char *open = strchr(line, '('), *close = strrchr(line, ')');
-        if (!open || !close ||
-            sscanf(close + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                   &system) != 2)
-            continue;
-        snprintf(name, sizeof name, "%.*s", (int)(close - open - 1), open + 1);
-        double *s = time_of(&t, name);
-        if (s)
-            *s += (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-    }
-    if (d)
-        closedir(d);
-    return t;
-}
-
-/* What its threads took since then, for so many results. */
-static void print_threads(pid_t pid, const times *since, uint64_t results)
-{
-    times now = times_of(pid), before = *since;
-    double all = 0;
-    printf("processor seconds of the service since the first job:");
-    for (unsigned k = 0; k < now.n; k++) {
-        const double *s = time_of(&before, now.by[k].name);
-        double passed = now.by[k].s - (s ? *s : 0);
-        all += passed;
-        printf(" %s %.2f", now.by[k].name, passed);
-    }
-    printf(", %.0f us a result\n", results ? 1e6 * all / (double)results : 0);
-}
-
 static uint64_t records(void)
 {
-    hone_db *db;
-    hone_target host;
-    hone_error err = {0};
-    uint64_t n = 0;
-    if (hone_db_open(db_path, HONE_DB_READ, &db, &err) != HONE_OK ||
-        hone_target_host(&host, &err) != HONE_OK)
-        return 0;
-    char *class = hone_target_class(&host);
-    if (hone_db_record_count(db, class, &n, &err) != HONE_OK)
-        n = 0;
-    free(class);
-    hone_db_close(db);
-    return n;
+    return records_of(db_path);
 }
 
 static void check_log(void)
 {
-    hone_db *db;
-    hone_error err = {0};
-    json_t *j = NULL;
-    hone_status st = hone_db_open(db_path, HONE_DB_READ, &db, &err);
-    if (st == HONE_OK)
-        st = hone_db_check(db, &j, &err);
-    if (st != HONE_OK)
-        printf("%s\n", err.message);
-    check(st == HONE_OK, "the log is not sound");
-    json_decref(j);
-    hone_db_close(db);
+    check_log_of(db_path);
 }
 
 /* ---- load ------------------------------------------------------------------------------------ */
@@ -233,7 +114,7 @@ static void load(void)
            light_metric(endpoint, "hone_db_commits_total"),
            light_metric(endpoint, "hone_db_rows_total"),
            light_metric(endpoint, "hone_db_commit_seconds_total"));
-    print_threads(service, &idle, records());
+    print_threads("the service", service, &idle, records());
     printf("memory of the service: %.0f MB at the start, %.0f in the middle, %.0f at the end\n",
            mb[0], mb[1], mb[2]);
     light_end(service, SIGKILL);
@@ -277,7 +158,7 @@ static void endless(void)
     times idle = times_of(service);
     submit_jobs();
     watch_memory(service);
-    print_threads(service, &idle, records());
+    print_threads("the service", service, &idle, records());
     check(light_end(service, SIGTERM) == 0, "it does not end in good order");
     light_end(lights, SIGKILL);
     check_log();
