@@ -19,6 +19,7 @@
  *     elem_type.c         element types, casts, memory
  *     block.c, intrin.c   one instance of a leaf block; blocks that are tensor intrinsics
  *     stream.c            stores that pass by the caches
+ *     ahead.c             constants that are fetched before they are used
  *     loop.c, task.c      loops; parallel loops
  *     plain_sum.c         sums of the plain code, the oracle
  *     function.c          functions, the C wrapper, the pack function
@@ -168,6 +169,12 @@ typedef struct cg_loop {
     bool vectorise; /* set by the caller: LLVM is to make vectors of it */
 } cg_loop;
 
+/* A cache line of a buffer, from where the loops stand. */
+typedef struct cg_asked {
+    uint32_t buffer;
+    int64_t line;
+} cg_asked;
+
 /* The function being emitted. */
 typedef struct cg_fn {
     LLVMValueRef fn, rt;
@@ -179,7 +186,9 @@ typedef struct cg_fn {
     LLVMBasicBlockRef entry;
     HONE_VEC(cg_memo) memo;
     HONE_VEC(cg_step) steps;
-    bool streams; /* some of its stores pass by the caches */
+    bool streams;             /* some of its stores pass by the caches */
+    HONE_VEC(cg_asked) asked; /* fetched ahead in this block (emit/ahead.c) */
+    LLVMBasicBlockRef asked_in;
 } cg_fn;
 
 /* Data value: scalar (the same in all lanes) or a vector of e->lanes. */
@@ -418,6 +427,9 @@ void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
 LLVMValueRef hone_cg__lanes(cg *e, LLVMValueRef v, unsigned from, unsigned n);
 /* Stores the leaf's element. */
 void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value);
+/* emit/ahead.c: of the vector at p, which `l` and `s` say in buffer b, what is to be asked for now.
+ */
+void hone_cg__fetch_ahead(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValueRef p);
 /* emit/stream.c: the store of a vector v to p, if it is to pass by the caches; false: it is not. */
 bool hone_cg__stream(cg *e, const cg_leaf *leaf, LLVMValueRef v, LLVMValueRef p, unsigned align);
 /* Before the function returns. */

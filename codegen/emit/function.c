@@ -164,6 +164,7 @@ void hone_cg__fn_close(cg *e)
     free(e->fn.ptr);
     hone_vec_free(&e->fn.memo);
     hone_vec_free(&e->fn.steps);
+    hone_vec_free(&e->fn.asked);
 }
 
 /* ---- kernel --------------------------------------------------------------------------------- */

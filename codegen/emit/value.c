@@ -56,6 +56,7 @@ cg_val hone_cg__load(cg *e, hone_expr load)
     }
     LLVMTypeRef vec = LLVMVectorType(type, e->lanes);
     if (s.lane == 1) {
+        hone_cg__fetch_ahead(e, b, l, &s, p);
         bool safe = !e->mask || hone_cg__in_stack(e, b, (hone_expr){e->offset_of.v[load.i]}) ||
                     hone_cg__load_in_bounds(e, load);
         v = safe ? plain_load(e, vec, p, align) : hone_cg__masked_load(e, vec, p, align, e->mask);

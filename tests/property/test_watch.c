@@ -111,14 +111,15 @@ static void wrong_accesses_are_found(void **state)
 static void unknown_accesses_are_refused(void **state)
 {
     (void)state;
-    static const char ir[] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)\n"
-                             "define i32 @hone_kernel(ptr %args, ptr %rt) {\n"
-                             "  call void @llvm.prefetch.p0(ptr %args, i32 0, i32 3, i32 1)\n"
-                             "  ret i32 0\n}\n";
+    static const char ir[] =
+        "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)\n"
+        "define i32 @hone_kernel(ptr %args, ptr %rt) {\n"
+        "  call void @llvm.memmove.p0.p0.i64(ptr %args, ptr %rt, i64 8, i1 0)\n"
+        "  ret i32 0\n}\n";
     hone_error err = {0};
     hone_code c = {.n = sizeof ir - 1, .bytes = (uint8_t *)hone_xstrdup(ir)};
     assert_int_equal(pair_watch_ir(&target, &c, &err), HONE_E_LLVM);
-    assert_non_null(strstr(err.message, "llvm.prefetch"));
+    assert_non_null(strstr(err.message, "llvm.memmove"));
     hone_code_free(&c);
 }
 

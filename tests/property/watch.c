@@ -89,8 +89,9 @@ static void on_call(watch *w, LLVMValueRef in)
     bool has_pointer = false;
     for (unsigned k = 0; k < n_args; k++)
         has_pointer |= LLVMTypeOf(LLVMGetOperand(in, k)) == w->ptr;
-    if (!starts(name, "llvm.") || !has_pointer || starts(name, "llvm.lifetime"))
-        return;
+    if (!starts(name, "llvm.") || !has_pointer || starts(name, "llvm.lifetime") ||
+        starts(name, "llvm.prefetch."))
+        return; /* no access: what is fetched ahead may be anywhere */
     if (starts(name, "llvm.masked.load.")) {
         masked(w, LLVMGetOperand(in, 0), LLVMTypeOf(in), LLVMGetOperand(in, 2), PAIR_LOAD);
     } else if (starts(name, "llvm.masked.store.")) {

@@ -1,0 +1,68 @@
+/* Packed constants that are asked for before they are used: where that is emitted, and that results
+ * are the same. */
+#include "codegen_test.h"
+
+/* A product of 3 rows with a constant that was packed in panels of 16 columns, panel by panel. */
+#define PRODUCT(K, PANELS, N, ANN)                                                     \
+    "program product {\n"                                                              \
+    "  buffer X: f32[3, " K "] input\n  buffer F: f32[" K ", " N "] input const\n"     \
+    "  buffer Y: f32[3, " N "] output\n  buffer P: f32[" PANELS ", " K ", 16]\n"       \
+    "  for p in " PANELS " { for k in " K " { for v in 16 {\n"                         \
+    "    block P(vp: " PANELS " = p, vk: " K " = k, vv: 16 = v) " ANN " {\n"           \
+    "      P[vp, vk, vv] = F[vk, vp*16 + vv] } } } }\n"                                \
+    "  for p in " PANELS " { for i in 3 { for k in " K " { for v in 16 vectorized {\n" \
+    "    block Y(vi: 3 = i, vj: " N " = p*16 + v, reduce vk: " K " = k) {\n"           \
+    "      init 0.0\n"                                                                 \
+    "      Y[vi, vj] = Y[vi, vj] + X[vi, vk] * P[vj // 16, vk, vj % 16] } } } } }\n}\n"
+#define PRE "@hone.prepack=1"
+
+/* How often, in code for a processor whose second cache holds 1 MiB. */
+static unsigned asks(const char *text)
+{
+    hone_target t;
+    hone_codegen *g;
+    hone_error err;
+    hone_code code;
+    assert_int_equal(hone_target_named("znver4", &t, &err), HONE_OK);
+    t.l2_bytes = 1 << 20;
+    if (hone_codegen_new(&t, &g, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    hone_program p = parse_text(text);
+    hone_codegen_options o = {.emit = HONE_EMIT_LLVM};
+    assert_int_equal(hone_codegen_emit(g, &p, &o, &code, &err), HONE_OK);
+    unsigned n = 0;
+    for (const char *at = strstr((char *)code.bytes, "call void @llvm.prefetch"); at;
+         at = strstr(at + 1, "call void @llvm.prefetch"))
+        n++;
+    hone_code_free(&code);
+    hone_program_fini(&p);
+    hone_codegen_free(g);
+    return n;
+}
+
+static void where_it_is(void **state)
+{
+    (void)state;
+    assert_true(asks(PRODUCT("512", "64", "1024", PRE)) > 0);    /* 2 MiB */
+    assert_int_equal(asks(PRODUCT("512", "16", "256", PRE)), 0); /* stays in the cache */
+    assert_int_equal(asks(PRODUCT("512", "64", "1024", "")), 0); /* made in each call */
+    assert_int_equal(asks(PRODUCT("8192", "4", "64", PRE)), 0);  /* a panel is half the cache */
+    assert_int_equal(asks(PRODUCT("32768", "1", "16", PRE)), 0); /* there is no other panel */
+}
+
+static void same_results(void **state)
+{
+    (void)state;
+    hone_program p = parse_text(PRODUCT("512", "64", "1024", PRE));
+    check_program(&p, &(run_options){.expect_pack = true});
+    hone_program_fini(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_it_is),
+        cmocka_unit_test(same_results),
+    };
+    return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
+}
