@@ -272,8 +272,10 @@ static hone_status open_network(const options *o, ort_model *m, network *ret, ho
     ret->run = dlsym(lib, symbol);
     free(symbol);
     *(void **)&open = dlsym(lib, "bench_open");
+    void *(*memory)(void);
+    *(void **)&memory = dlsym(lib, "bench_memory");
     const int64_t *workspace = dlsym(lib, "bench_workspace");
-    if (!ret->run || !open || !workspace)
+    if (!ret->run || !open || !workspace || !memory)
         return hone_fail(err, HONE_E_INPUT,
                          "%s has no %s_run, or was linked without network_glue.c", o->object,
                          o->name);
@@ -288,7 +290,10 @@ static hone_status open_network(const options *o, ort_model *m, network *ret, ho
     ret->out = ret->args + ret->n;
     for (size_t k = 0; k < m->n_out; k++)
         ret->args[ret->n++] = room(m->out[k].bytes);
-    ret->args[ret->n++] = room(*workspace);
+    void *work = memory();
+    if (!work)
+        return hone_fail(err, HONE_E_NOMEM, "memory for the network's workspace");
+    ret->args[ret->n++] = memset(work, 0xff, (size_t)*workspace);
     return HONE_OK;
 }
 

@@ -11,6 +11,11 @@
 
 const int64_t bench_workspace = JOIN(NETWORK, _WORKSPACE);
 
+void *bench_memory(void)
+{
+    return hone_rt_net_workspace(bench_workspace);
+}
+
 /* Opens the network once in this process: 0, and *ret is what NAME_run() takes first. */
 int32_t bench_open(const char *weights, const void **ret)
 {

@@ -149,6 +149,10 @@ typedef struct hone_rt_net {
  * *ret is zero then. Afterwards any number of threads may run the network, each with a workspace of
  * its own. */
 int32_t hone_rt_net_open(hone_rt_net *ret, const char *path, const hone_rt_network *network);
+/* Memory for a workspace, aligned as it has to be; of huge pages where it is large and the system
+ * gives them, which spares the processor much looking up of pages. free() gives it back. NULL:
+ * there is none. */
+void *hone_rt_net_workspace(int64_t bytes);
 /* Of a zero one, too. */
 void hone_rt_net_close(hone_rt_net *net);
 uint64_t hone_rt_net_hash(const void *bytes, int64_t n);

@@ -58,12 +58,11 @@ static const void *map(const char *path, int64_t bytes, int32_t *ret)
     return p == MAP_FAILED ? NULL : p;
 }
 
-/* For what is read again and again: of huge pages, where it is large and the system gives them. */
-static void *memory(int64_t bytes)
+void *hone_rt_net_workspace(int64_t bytes)
 {
     size_t align = bytes < HUGE_PAGE ? ALIGN : HUGE_PAGE;
     size_t n = ((size_t)bytes + align - 1) / align * align;
-    void *p = aligned_alloc(align, n ? n : align);
+    void *p = bytes < 0 ? NULL : aligned_alloc(align, n ? n : align);
     if (p && align == HUGE_PAGE)
         (void)madvise(p, n, MADV_HUGEPAGE);
     return p;
@@ -83,7 +82,7 @@ int32_t hone_rt_net_open(hone_rt_net *ret, const char *path, const hone_rt_netwo
              ? 0
              : HONE_RT_WEIGHTS;
     if (st == 0) {
-        net.packed = memory(network->packed_bytes);
+        net.packed = hone_rt_net_workspace(network->packed_bytes);
         st = net.packed ? 0 : HONE_RT_NOMEM;
     }
     for (int64_t k = 0; k < network->n_packs && st == 0; k++) {

@@ -37,7 +37,7 @@ static void *read_file(const char *path, size_t *ret_n)
 static void *run(void *ctx)
 {
     float *out = aligned(out_bytes);
-    void *workspace = aligned(net_WORKSPACE);
+    void *workspace = hone_rt_net_workspace(net_WORKSPACE);
     double largest = 0, off = 0;
     for (int turn = 0; turn < 2; turn++) { /* the second finds what the first left */
         memset(out, 0xff, out_bytes);
