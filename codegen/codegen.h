@@ -75,6 +75,10 @@ typedef struct hone_codegen_options {
      * pointer to it behind those to the arguments. Whoever calls sees to its range. Inputs of that
      * size are not packed ahead. */
     const hone_codegen_size *size;
+    /* NULL: all arguments are dense. Otherwise by argument, 0: it is. Else it has two dimensions or
+     * more, and this is how many elements are from one row, its last dimension, to the next: at
+     * least as many as a row has. Not of those that are packed. */
+    const int64_t *pitch;
 } hone_codegen_options;
 
 /* What the caller of the kernel must know. */

@@ -361,6 +361,9 @@ void hone_cg__place(cg *e)
         hone_align align[HONE_MAX_DIMS] = {{0}};
         if (packed) {
             aligns_of(e, b, align);
+        } else if (e->o->pitch && b <= e->n_args && e->o->pitch[b - 1]) {
+            HONE_ASSERT(buffer(e, b)->n_dims >= 2);
+            align[buffer(e, b)->n_dims - 2].factor = e->o->pitch[b - 1];
         }
         pl->elems = lay_out(pl, buffer(e, b)->n_dims, false, &(boxes){0}, align);
     }

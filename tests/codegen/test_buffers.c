@@ -227,15 +227,53 @@ static void init_and_other_words(void **state)
                "    init 2.0 C[vi] = C[0] + A[vk] } } }\n}\n");
 }
 
+/* Rows of an output that are further apart than they are long: what is between them stays. */
+static void rows_apart(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "program apart {\n"
+        "  buffer X: f32[2, 3, 6] input\n  buffer Y: f32[2, 3, 6] output\n"
+        "  for i in 2 { for j in 3 { for k in 2 { for v in 4 vectorized {\n"
+        "    block Y(vi: 2 = i, vj: 3 = j, vk: 6 = k*4 + v) where k*4 + v < 6 {\n"
+        "      Y[vi, vj, vk] = X[vi, vj, vk] + X[vi, vj, vk] } } } } }\n}\n";
+    hone_program p = parse_text(text);
+    const int64_t pitch[] = {0, 10};
+    hone_codegen_options o = {.emit = HONE_EMIT_OBJECT, .pitch = pitch};
+    hone_code code;
+    hone_error err;
+    if (hone_codegen_emit(test_codegen, &p, &o, &code, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    loaded l = load_code(&code);
+    float x[36], y[60];
+    for (int k = 0; k < 36; k++)
+        x[k] = (float)k;
+    for (int k = 0; k < 60; k++)
+        y[k] = -1;
+    assert_int_equal(l.kernel((void *[]){x, y}, hone_rt_pool_api(test_pool)), 0);
+    for (int k = 0; k < 60; k++)
+        assert_true(y[k] == (k % 10 < 6 ? 2 * x[k / 10 * 6 + k % 10] : -1));
+    dlclose(l.handle);
+    hone_code_free(&code);
+    hone_program_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(packing),          cmocka_unit_test(packing_is_compact),
-        cmocka_unit_test(prepacking),       cmocka_unit_test(prepack_refused),
-        cmocka_unit_test(temporaries),      cmocka_unit_test(no_memory),
-        cmocka_unit_test(union_of_boxes),   cmocka_unit_test(turned_tile),
-        cmocka_unit_test(shared_rows),      cmocka_unit_test(every_dtype_local),
-        cmocka_unit_test(too_much_scratch), cmocka_unit_test(init_and_other_words),
+        cmocka_unit_test(rows_apart),
+        cmocka_unit_test(packing),
+        cmocka_unit_test(packing_is_compact),
+        cmocka_unit_test(prepacking),
+        cmocka_unit_test(prepack_refused),
+        cmocka_unit_test(temporaries),
+        cmocka_unit_test(no_memory),
+        cmocka_unit_test(union_of_boxes),
+        cmocka_unit_test(turned_tile),
+        cmocka_unit_test(shared_rows),
+        cmocka_unit_test(every_dtype_local),
+        cmocka_unit_test(too_much_scratch),
+        cmocka_unit_test(init_and_other_words),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
