@@ -129,7 +129,9 @@ hone_status hone_nk__clip(hone_nk *e)
     return HONE_OK;
 }
 
-/* Integers are small enough that f64 has their powers; a constant exponent of 2 is a product. */
+/* Integers are small enough that f64 has their powers; small constant exponents are products (one
+ * of 3 is in each GELU by tanh). Floats of 16 bits, which round after each, have those of two
+ * factors only. */
 hone_status hone_nk__power(hone_nk *e)
 {
     const hone_tensor *by = hone_net_in(e->u, 1);
@@ -139,6 +141,11 @@ hone_status hone_nk__power(hone_nk *e)
         return put(e, "$a * $a");
     if (!hone_dtype_is_float(out_type(e)))
         return put(e, "$T(round(pow(f64($a), f64($b))))");
+    bool wide = out_type(e) == HONE_F32 || out_type(e) == HONE_F64;
+    if (wide && exponent == 3)
+        return put(e, "$a * $a * $a");
+    if (wide && exponent == 4)
+        return put(e, "($a * $a) * ($a * $a)");
     if (exponent == 0.5)
         return put(e, "sqrt($a)");
     return put(e, "pow($a, $T($b))");
