@@ -92,6 +92,7 @@ void cli_kernel_free(cli_kernel *k);
 typedef struct cli_task {
     cli_kernel kernel;
     double weight;
+    uint32_t choice; /* of those with the same number the fastest is run; 0: it always is */
 } cli_task;
 typedef struct cli_task_list {
     cli_task *v; /* a vector of base's */

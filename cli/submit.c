@@ -53,6 +53,8 @@ static hone_status list_json(const cli_submission *o, json_t *j, int64_t *ret_tr
         st = cli_kernel_json(list.v[k].kernel.arg, &list.v[k].kernel, &one, err);
         if (one)
             json_object_set_new(one, "weight", json_real(list.v[k].weight));
+        if (one && list.v[k].choice)
+            json_object_set_new(one, "choice", json_integer(list.v[k].choice));
         if (one)
             json_array_append_new(tasks, one);
     }

@@ -81,7 +81,8 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
     for (uint32_t k = 0; k < l->n; k++)
         kernels[k] = (hone_task_kernel){.program = &l->v[k].kernel.program,
                                         .sizes = l->v[k].kernel.sizes,
-                                        .weight = l->v[k].weight};
+                                        .weight = l->v[k].weight,
+                                        .choice = l->v[k].choice};
     u.tasks = hone_task_list_new(&(hone_task_list_options){.each = *o->each,
                                                            .trials = (uint64_t)o->trials,
                                                            .time_ms = o->seconds * 1000,

@@ -47,7 +47,8 @@ typedef struct hone_desk_task {
     const char *title; /* for people: "matmul M=512 N=512 K=512" */
     hone_desk_size sizes[HONE_DESK_MAX_SIZES];
     unsigned n_sizes;
-    double weight; /* > 0: how often a network runs it */
+    double weight;   /* > 0: how often a network runs it */
+    uint32_t choice; /* as hone_task has it */
 } hone_desk_task;
 
 /* A request to tune, checked for form; whether there is such a kernel, target or strategy is for

@@ -84,6 +84,7 @@ hone_task_list *hone_task_list_new(const hone_task_list_options *o, const hone_t
         l->tasks[i] = (hone_task){.weight = k[i].weight,
                                   .ops = ops_of(k[i].program),
                                   .group = hone_hash_bytes(0, name, strlen(name)),
+                                  .choice = k[i].choice,
                                   .best_ns = ns,
                                   .past_ns = {ns, ns, ns},
                                   .rounds = ns > 0}; /* who has nothing yet goes first */
@@ -268,6 +269,22 @@ double hone_task_list_best_ns(const hone_task_list *l, uint32_t k)
     return best > 0 ? best : l->v[k].known_ns;
 }
 
+/* What the network runs of its choice: the first of the fastest; where none has a time, the first.
+ */
+static bool is_run(const hone_task_list *l, uint32_t k)
+{
+    double mine = hone_task_list_best_ns(l, k);
+    for (uint32_t i = 0; i < l->n && l->tasks[k].choice; i++) {
+        double other = hone_task_list_best_ns(l, i);
+        if (i == k || l->tasks[i].choice != l->tasks[k].choice)
+            continue;
+        bool faster = other > 0 && (mine <= 0 || other < mine);
+        if (faster || (i < k && !(mine > 0 && (other <= 0 || mine < other))))
+            return false;
+    }
+    return true;
+}
+
 void hone_task_list_get_state(const hone_task_list *l, hone_task_list_state *ret)
 {
     *ret = (hone_task_list_state){
@@ -276,8 +293,8 @@ void hone_task_list_get_state(const hone_task_list *l, hone_task_list_state *ret
         const hone_session_result *r = result(l, k);
         double best = hone_task_list_best_ns(l, k);
         ret->trials += trials_of(l, k);
-        ret->total_ns += l->v[k].kernel.weight * best;
-        ret->without += !(best > 0);
+        ret->total_ns += is_run(l, k) ? l->v[k].kernel.weight * best : 0;
+        ret->without += is_run(l, k) && !(best > 0);
         if (l->tasks[k].busy && ret->busy == HONE_NO_TASK)
             ret->busy = k;
         if (r && r->done && r->status != HONE_OK && ret->status == HONE_OK) {

@@ -212,6 +212,8 @@ json_t *hone_tell_list_summary(const hone_tell_list *l, double wall_s)
                       "sizes", sizes, "weight", t->weight, "best_ns",
                       (json_int_t)llround(hone_task_list_best_ns(l->tasks, k)), "trials",
                       (json_int_t)(r ? r->trials : 0), "known", (json_int_t)(r ? r->known : 0));
+        if (t->choice)
+            json_object_set_new(j, "choice", json_integer(t->choice));
         if (r && r->status != HONE_OK)
             json_object_set_new(j, "error", hone_json_string(r->error.message));
         json_array_append_new(by, j);

@@ -374,9 +374,10 @@ hone_status hone_prior_unpack(const char *bytes, size_t n, const char *name, hon
 
 /* What is known of one kernel of a network. Times in ns, best_ns 0: nothing right yet. */
 typedef struct hone_task {
-    double weight;              /* how often the network runs it */
-    double ops;                 /* of one call, for speeds */
-    uint64_t group;             /* kernels of a group reach similar speeds */
+    double weight;   /* how often the network runs it */
+    double ops;      /* of one call, for speeds */
+    uint64_t group;  /* kernels of a group reach similar speeds */
+    uint32_t choice; /* of tasks with the same number the fastest is run; 0: it always is */
     double best_ns, past_ns[3]; /* now, and after the rounds before the last one */
     uint32_t rounds;
     bool busy, over; /* a round is under way; there is nothing more to try */
@@ -385,7 +386,8 @@ typedef struct hone_task {
 #define HONE_NO_TASK UINT32_MAX
 /* The task that a round is expected to gain most for, of those neither busy nor over. Pure. */
 uint32_t hone_task_next(const hone_task *t, uint32_t n);
-/* Weighted time in ns that one more round of t[at] may take away. Pure. */
+/* Weighted time in ns that one more round of t[at] may take away: from the fastest of its choice.
+ * Pure. */
 double hone_task_gain(const hone_task *t, uint32_t n, uint32_t at);
 /* A round of t has ended with this best. */
 void hone_task_round(hone_task *t, double best_ns);
@@ -395,6 +397,7 @@ typedef struct hone_task_kernel {
     const hone_program *program;
     const char *sizes; /* JSON object, for the log */
     double weight;
+    uint32_t choice; /* as hone_task has it */
 } hone_task_kernel;
 
 typedef struct hone_task_list_options {
@@ -419,8 +422,8 @@ bool hone_task_list_more(const hone_task_list *l);
 void hone_task_list_stop(hone_task_list *l);
 
 typedef struct hone_task_list_state {
-    double total_ns;  /* weights times best times, of the tasks that have one */
-    uint32_t without; /* tasks that have none */
+    double total_ns;  /* weights times best times, of the tasks that have one; of a choice once */
+    uint32_t without; /* tasks that have none, nor has another of their choice */
     uint64_t trials;
     uint32_t busy;      /* the first task that is worked on; HONE_NO_TASK: none */
     hone_status status; /* of the first session that failed; the others go on */

@@ -37,6 +37,7 @@ hone_status hone_desk__task(const json_t *j, hone_desk_task *ret, hone_error *er
         ret->title = ret->name ? ret->name : "kernel";
     const json_t *w = json_object_get(j, "weight");
     ret->weight = w ? json_number_value(w) : 1;
+    ret->choice = (uint32_t)hone_desk__int(&f, "choice", 0, UINT32_MAX, 0);
     if (f.st == HONE_OK && (!(ret->weight > 0) || ret->weight > 1e9))
         f.st = hone_fail(err, HONE_E_INPUT, "a weight is greater than 0 and at most 1e9");
     return f.st == HONE_OK ? read_sizes(j, ret, err) : f.st;
@@ -121,6 +122,8 @@ char *hone_desk__spec_text(const hone_desk_spec *s)
         for (unsigned i = 0; i < t->n_sizes; i++)
             json_object_set_new(sizes, t->sizes[i].name, json_integer(t->sizes[i].value));
         json_object_set_new(one, "sizes", sizes);
+        if (t->choice)
+            json_object_set_new(one, "choice", json_integer(t->choice));
         json_array_append_new(tasks, one);
     }
     json_t *j =

@@ -76,8 +76,10 @@ static hone_status load(sitting *j, hone_error *err)
     for (unsigned i = 0; i < j->spec.n; i++) {
         HONE_TRY(hone_service__parse_task(&j->spec.tasks[i], &j->programs[i], err));
         j->sizes[i] = sizes_text(&j->spec.tasks[i]);
-        j->kernels[i] = (hone_task_kernel){
-            .program = &j->programs[i], .sizes = j->sizes[i], .weight = j->spec.tasks[i].weight};
+        j->kernels[i] = (hone_task_kernel){.program = &j->programs[i],
+                                           .sizes = j->sizes[i],
+                                           .weight = j->spec.tasks[i].weight,
+                                           .choice = j->spec.tasks[i].choice};
     }
     return HONE_OK;
 }

@@ -56,6 +56,24 @@ static void who_has_nothing_is_helped_in_turn(void **state)
     assert_int_equal(hone_task_next(t, 2), 0);
 }
 
+static void of_a_choice_the_fastest_counts(void **state)
+{
+    (void)state;
+    /* the first two are one choice; the third is always run */
+    hone_task t[] = {task(1, 10, 1000, 2), task(1, 20, 1300, 1), task(1, 30, 100, 2)};
+    t[0].choice = t[1].choice = 4;
+    assert_true(hone_task_gain(t, 3, 0) > 399 && hone_task_gain(t, 3, 0) < 401);
+    /* of the 1040 ns hoped for, 300 only catch up */
+    assert_true(hone_task_gain(t, 3, 1) > 739 && hone_task_gain(t, 3, 1) < 741);
+    assert_int_equal(hone_task_next(t, 3), 1);
+    t[1].rounds = 5; /* had its chances: what is hoped for does not reach the other */
+    assert_true(hone_task_gain(t, 3, 1) == 0);
+    assert_int_equal(hone_task_next(t, 3), 0);
+    t[1].best_ns = 0; /* the choice has a time: this one is not helped */
+    t[0].rounds = 100;
+    assert_int_equal(hone_task_next(t, 3), 2);
+}
+
 static void rounds_are_remembered(void **state)
 {
     (void)state;
@@ -77,6 +95,7 @@ typedef struct listed {
     hone_program program[2];
     hone_target target;
     hone_db *db;
+    uint32_t choice; /* of both */
 } listed;
 
 static void list_open(listed *l, uint64_t trials, int64_t time_ms, unsigned at_once)
@@ -91,7 +110,7 @@ static void list_open(listed *l, uint64_t trials, int64_t time_ms, unsigned at_o
     for (int i = 0; i < 2; i++) {
         const hone_size sizes[] = {{"M", 32 + 16 * i}, {"N", 32}, {"K", 32}};
         l->program[i] = simulated_kernel("matmul", sizes, 3);
-        k[i] = (hone_task_kernel){&l->program[i], "{}", 1 + i};
+        k[i] = (hone_task_kernel){&l->program[i], "{}", 1 + i, l->choice};
     }
     hone_session_options each = {.target = &l->target,
                                  .llvm_version = "none",
@@ -168,6 +187,22 @@ static void the_budget_is_kept(void **state)
 }
 
 /* Also of a budget that is not worth a whole round of each. */
+static void one_of_a_choice_is_the_networks_time(void **state)
+{
+    (void)state;
+    listed l = {.choice = 3};
+    hone_task_list_state s;
+    list_open(&l, 32, 0, 2);
+    hone_task_list_get_state(l.list, &s);
+    assert_true(s.total_ns == 0 && s.without == 1); /* either would do */
+    assert_true(to_the_end(&l));
+    hone_task_list_get_state(l.list, &s);
+    double first = hone_task_list_best_ns(l.list, 0), second = hone_task_list_best_ns(l.list, 1);
+    assert_true(first > 0 && second > 0 && s.without == 0);
+    assert_true(s.total_ns == (second < first ? 2 * second : first)); /* by their weights */
+    list_close(&l);
+}
+
 static void a_small_budget_is_for_all(void **state)
 {
     (void)state;
@@ -270,8 +305,10 @@ int main(void)
         cmocka_unit_test(the_larger_share_is_hoped_for),
         cmocka_unit_test(similar_kernels_say_what_can_be_reached),
         cmocka_unit_test(who_has_nothing_is_helped_in_turn),
+        cmocka_unit_test(of_a_choice_the_fastest_counts),
         cmocka_unit_test(rounds_are_remembered),
         cmocka_unit_test(the_budget_is_kept),
+        cmocka_unit_test(one_of_a_choice_is_the_networks_time),
         cmocka_unit_test(a_small_budget_is_for_all),
         cmocka_unit_test(the_first_helps_the_next),
         cmocka_unit_test(one_fails_the_other_goes_on),
