@@ -35,8 +35,9 @@ static void put_header(const net_made *b, const char *name, hone_buf *out)
     for (uint32_t k = 0; k < g->outputs.n; k++)
         put_tensor(g, g->outputs.v[k], "out", k, out);
     hone_buf_printf(out,
-                    " * workspace: %s_WORKSPACE bytes, aligned to 64. Returns 0, or -1 when memory "
-                    "could not be had.\n"
+                    " * workspace: %s_WORKSPACE bytes, aligned to 64; hone_rt_net_workspace() "
+                    "has them "
+                    "in huge pages.\n * Returns 0, or -1 when memory could not be had.\n"
                     " * Several threads may run it at once, each with a workspace of its own. Link "
                     "with hone_rt. */\n"
                     "#define %s_WORKSPACE %" PRId64 "\nint %s_run(const hone_rt_net *net, ",
@@ -136,6 +137,8 @@ int cli_net_build(const cli_command *self, const net_request *q)
         st = cli_net_plan(q, &g, &p, &err);
     const net_make_options o = {
         .target = &target, .logs = &q->logs, .threads = (int32_t)q->threads, .name = name};
+    if (st == HONE_OK)
+        st = net_choose(&p, &o, &err);
     if (st == HONE_OK)
         st = net_make(&p, &o, &made, &err);
     if (st == HONE_OK)

@@ -7,15 +7,49 @@
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
+static hone_status read_kernel(const hone_net_kernel_row *row, cli_kernel *ret, hone_error *err)
+{
+    HONE_TRY(hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL, 0,
+                                 &ret->program, err));
+    ret->arg = hone_xstrdup(row->name);
+    ret->title = hone_xstrdup(row->name);
+    ret->sizes = hone_xstrdup("{}");
+    return HONE_OK;
+}
+
+/* What the logs have measured of it; 0: nothing. */
+static hone_status time_of(const net_make_options *m, const hone_net_kernel_row *row, double *ret,
+                           hone_error *err)
+{
+    cli_kernel kernel = {0};
+    cli_answer answer = {0};
+    const cli_lookup_options o = {.logs = m->logs, .lowest = HONE_RUNG_exact};
+    hone_status st = read_kernel(row, &kernel, err);
+    if (st == HONE_OK)
+        st = cli_look_up(&o, &kernel, m->target, m->threads, &answer, err);
+    *ret = st == HONE_OK ? (double)answer.of.time_ns : 0;
+    cli_answer_free(&answer);
+    cli_kernel_free(&kernel);
+    return st == HONE_E_NOTFOUND ? HONE_OK : st;
+}
+
+hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *err)
+{
+    double *ns = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ns);
+    hone_status st = HONE_OK;
+    for (uint32_t k = 0; k < p->kernels.n && st == HONE_OK; k++)
+        if (p->kernels.v[k].choice)
+            st = time_of(o, &p->kernels.v[k], &ns[k], err);
+    if (st == HONE_OK)
+        hone_net_plan_choose(p, ns);
+    free(ns);
+    return st;
+}
+
 static hone_status look_up(net_made *b, const net_make_options *m, uint32_t k, hone_error *err)
 {
-    const hone_net_kernel_row *row = &b->p->kernels.v[k];
     net_made_kernel *x = &b->kernels[k];
-    HONE_TRY(hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL, 0,
-                                 &x->kernel.program, err));
-    x->kernel.arg = hone_xstrdup(row->name);
-    x->kernel.title = hone_xstrdup(row->name);
-    x->kernel.sizes = hone_xstrdup("{}");
+    HONE_TRY(read_kernel(&b->p->kernels.v[k], &x->kernel, err));
     const cli_lookup_options o = {.logs = m->logs, .lowest = HONE_RUNG_default, .code = true};
     hone_status st = cli_look_up(&o, &x->kernel, &b->target, b->threads, &x->answer, err);
     if (st == HONE_OK)
@@ -23,11 +57,13 @@ static hone_status look_up(net_made *b, const net_make_options *m, uint32_t k, h
     return st;
 }
 
-static hone_codegen_kernel codegen_kernel(const net_made *b, const net_made_kernel *x)
+static hone_codegen_kernel codegen_kernel(const net_made *b, uint32_t k)
 {
+    const net_made_kernel *x = &b->kernels[k];
     return (hone_codegen_kernel){.program = &x->answer.of.sched.prog,
                                  .options = {.threads = b->threads,
                                              .plain = x->answer.of.as_written,
+                                             .pitch = b->p->kernels.v[k].pitch.v,
                                              .intrins = x->intrins,
                                              .n_intrins = x->n_intrins}};
 }
@@ -91,8 +127,9 @@ static void place_calls(net_made *b)
         hone_codegen_place *args = hone_xcalloc((size_t)c->args.n + 1, sizeof *args);
         for (uint32_t a = 0; a < c->args.n; a++)
             if (!outside(b, &c->args.v[a], &args[a]))
-                args[a] =
-                    (hone_codegen_place){HONE_CODEGEN_WORKSPACE, b->p->at.v[c->args.v[a].value.i]};
+                args[a] = (hone_codegen_place){HONE_CODEGEN_WORKSPACE,
+                                               b->p->at.v[c->args.v[a].value.i] +
+                                                   hone_net_plan_start(b->p, &c->args.v[a])};
         b->calls[k] = (hone_codegen_call){c->kernel, args};
     }
 }
@@ -103,7 +140,8 @@ static void place_copies(net_made *b)
     const hone_net *g = b->p->graph;
     for (uint32_t k = 0; k < g->outputs.n; k++) {
         hone_codegen_copy c = {.out = k};
-        hone_net_arg a = {b->p->of.v[g->outputs.v[k].i], b->p->orders.v[g->outputs.v[k].i]};
+        hone_net_arg a = {.value = b->p->of.v[g->outputs.v[k].i],
+                          .order = b->p->orders.v[g->outputs.v[k].i]};
         if (!outside(b, &a, &c.from) || (c.from.area == HONE_CODEGEN_OUT && c.from.at == k))
             continue;
         c.bytes = hone_tensor_bytes(&hone_net_value_at(g, g->outputs.v[k])->t);
@@ -118,7 +156,7 @@ static hone_status emit(net_made *b, const net_make_options *m, hone_error *err)
     hone_codegen_kernel *kernels = hone_xcalloc((size_t)b->p->kernels.n + 1, sizeof *kernels);
     unsigned bad;
     for (uint32_t k = 0; k < b->p->kernels.n; k++)
-        kernels[k] = codegen_kernel(b, &b->kernels[k]);
+        kernels[k] = codegen_kernel(b, k);
     const hone_codegen_network n = {.name = m->name,
                                     .watched = m->watched,
                                     .n_in = b->p->graph->inputs.n,

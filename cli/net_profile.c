@@ -66,7 +66,8 @@ static net_roofline roofline_of(const profile *f, uint32_t call)
                     .threads = f->made->threads,
                     .network_bytes = (double)(f->made->n_bytes + f->p->workspace)};
     for (uint32_t k = 0; k < c->args.n; k++) {
-        const hone_tensor *t = &hone_net_value_at(f->p->graph, c->args.v[k].value)->t;
+        const hone_net_arg *a = &c->args.v[k];
+        const hone_tensor *t = &hone_net_value_at(f->p->graph, a->part.i ? a->part : a->value)->t;
         *(t->data ? &at.weight_bytes : &at.other_bytes) += (double)hone_tensor_bytes(t);
     }
     return net_roofline_of(&f->made->kernels[c->kernel].kernel.program, &at);
@@ -245,6 +246,7 @@ static hone_status make(const net_request *q, hone_net_plan *p, net_made *ret, h
                                 .threads = (int32_t)q->threads,
                                 .name = NET_CHILD_NAME,
                                 .watched = true};
+    HONE_TRY(net_choose(p, &o, err));
     return net_make(p, &o, ret, err);
 }
 

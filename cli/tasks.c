@@ -75,10 +75,11 @@ static hone_status check_keys(const char *path, const json_t *j, size_t k, hone_
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)j, key, value)
     {
-        if (strcmp(key, "kernel") != 0 && strcmp(key, "sizes") != 0 && strcmp(key, "weight") != 0)
+        if (strcmp(key, "kernel") != 0 && strcmp(key, "sizes") != 0 && strcmp(key, "weight") != 0 &&
+            strcmp(key, "choice") != 0)
             return hone_fail(err, HONE_E_INPUT,
-                             "%.200s: task %zu: there is no \"%.60s\"; a task has kernel, sizes "
-                             "and weight",
+                             "%.200s: task %zu: there is no \"%.60s\"; a task has kernel, sizes, "
+                             "weight and choice",
                              path, k + 1, key);
     }
     return HONE_OK;
@@ -88,7 +89,7 @@ static hone_status read_task(const char *path, const json_t *j, size_t k, cli_ta
                              hone_error *err)
 {
     const json_t *kernel = json_object_get(j, "kernel"), *sizes = json_object_get(j, "sizes"),
-                 *weight = json_object_get(j, "weight");
+                 *weight = json_object_get(j, "weight"), *choice = json_object_get(j, "choice");
     cli_sizes s = {0};
     cli_task t = {.weight = weight ? json_number_value(weight) : 1};
     if (!json_is_object(j) || !json_is_string(kernel))
@@ -98,6 +99,10 @@ static hone_status read_task(const char *path, const json_t *j, size_t k, cli_ta
     if (!(t.weight > 0) || t.weight > 1e9)
         return bad(err, path, k, "a weight is greater than 0 and at most 1e9");
     HONE_TRY(check_keys(path, j, k, err));
+    if (choice && (!json_is_integer(choice) || json_integer_value(choice) < 0 ||
+                   json_integer_value(choice) > UINT32_MAX))
+        return bad(err, path, k, "a choice is a number that tasks of which one is run share");
+    t.choice = (uint32_t)json_integer_value(choice);
     HONE_TRY(read_sizes(sizes, &s, err, path, k));
     char *arg = kernel_path(path, json_string_value(kernel));
     hone_error why = {0};
@@ -121,7 +126,7 @@ bool cli_is_model(const char *path)
 static hone_status plan_task(const char *network, const hone_net_kernel_row *row, cli_task_list *l,
                              hone_error *err)
 {
-    cli_task t = {.weight = row->n_calls};
+    cli_task t = {.weight = row->n_may, .choice = row->choice};
     HONE_TRY(hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL, 0,
                                  &t.kernel.program, err));
     t.kernel.arg = hone_xstrdup(row->name);

@@ -175,7 +175,7 @@ static void compare_tensor(const trial *t, uint32_t call, uint32_t output, hone_
 {
     const hone_net_call *c = &t->plan.calls.v[call];
     const hone_net_arg *a = &c->args.v[c->args.n - c->n_out + output];
-    const hone_net_value_row *v = hone_net_value_at(t->g, a->value);
+    const hone_net_value_row *v = hone_net_value_at(t->g, a->part.i ? a->part : a->value);
     const hone_tensor *expected = find(t->ref, v->name);
     if (!expected || expected->dtype != v->t.dtype || !hone_tensor_same_shape(expected, &v->t))
         return;

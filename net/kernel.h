@@ -47,6 +47,19 @@ void hone_net_kernel_order(hone_net_kernel *k, hone_net_buffer b, const uint8_t 
  * (docs/RULES.md). Before the first use of it. */
 void hone_net_kernel_defer(hone_net_kernel *k, hone_net_buffer b);
 
+/* Ways of computing (net/kernel/ways.def). */
+typedef enum hone_net_way {
+#define HONE_NET_WAY(NAME, name) HONE_NET_WAY_##NAME,
+#include "net/kernel/ways.def"
+#undef HONE_NET_WAY
+    HONE_NET_WAYS
+} hone_net_way;
+const char *hone_net_way_name(hone_net_way w);
+/* Uses from here on are written in that way, if they can be; has one been? The arguments are the
+ * same in all ways. */
+void hone_net_kernel_prefer(hone_net_kernel *k, hone_net_way w);
+bool hone_net_kernel_preferred(const hone_net_kernel *k);
+
 /* Appends what u computes, from the buffers in[0 .. n_in-1] to out[0 .. n_out-1]; none stands for
  * what is not given or not asked for. u has passed inference. Parameters that shape the kernel
  * (axes, pads, starts) must have data and are no arguments.

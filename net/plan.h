@@ -4,6 +4,7 @@
  *   views    reshapes and the like are other names of what they take (views.c)
  *   fuse     nodes that can share their loops are one kernel (fuse.c)
  *   layout   in which order the axes of each tensor lie in memory (layout.c)
+ *   parts    pieces that are put together are written where they are to be (parts.c)
  *   plan     the kernels' texts, equal ones once, in the order of their calls (plan.c); where their
  *            tensors lie in one workspace (memory.c)
  *
@@ -13,6 +14,7 @@
 #define HONE_NET_PLAN_H
 
 #include "net/graph.h"
+#include "net/kernel.h"
 
 /* The order of a tensor's axes in memory: dimension d there is axis axis[d]. {0, 2, 3, 1} is an
  * image with its channels last. */
@@ -23,14 +25,29 @@ typedef struct hone_net_order {
 /* Elements of t from ONNX's order to that one; t->data is not looked at. */
 void hone_net_reorder(const hone_tensor *t, const hone_net_order *o, const void *from, void *to);
 
+/* Part of another value: its rows, which are its last dimension in memory, are `pitch` elements
+ * from each other there, the first of them at `start`. */
+typedef struct hone_net_part {
+    hone_net_value whole; /* none: it is no part */
+    int64_t start, pitch;
+} hone_net_part;
+
 /* An argument of a call. */
 typedef struct hone_net_arg {
     hone_net_value value; /* whose memory: never a view */
     hone_net_order order; /* of its axes there; of constants each call has its own */
+    hone_net_value part;  /* which part of it; none: all */
 } hone_net_arg;
 
+/* A kernel that computes a call, with its arguments. */
+typedef struct hone_net_alternative {
+    hone_net_way way;
+    uint32_t kernel;
+} hone_net_alternative;
+
 typedef struct hone_net_call {
-    uint32_t kernel; /* of the plan's */
+    uint32_t kernel; /* of the plan's: the alternative that is taken, at first the first one */
+    HONE_VEC(hone_net_alternative) ways;
     uint32_t group;
     HONE_VEC(hone_net_arg) args; /* in the kernel's order */
     uint32_t n_out;              /* the last so many are outputs */
@@ -42,9 +59,12 @@ typedef struct hone_net_group {
 } hone_net_group;
 
 typedef struct hone_net_kernel_row {
-    char *name; /* "conv_relu_2" */
-    char *text; /* "kernel conv_relu_2() { ... }" */
-    uint32_t n_calls;
+    char *name;              /* "conv_relu_2" */
+    char *text;              /* "kernel conv_relu_2() { ... }" */
+    uint32_t n_calls;        /* that take it */
+    uint32_t n_may;          /* calls that may take it: for these it is */
+    HONE_VEC(int64_t) pitch; /* by argument, as hone_codegen_options has it; empty: all whole */
+    uint32_t choice; /* one of several kernels with this number, from 1; 0: there is no other */
 } hone_net_kernel_row;
 
 typedef struct hone_net_plan {
@@ -52,6 +72,7 @@ typedef struct hone_net_plan {
     HONE_VEC(hone_net_group) groups; /* in an order in which they can be called */
     HONE_VEC(hone_net_order) orders; /* by value */
     HONE_VEC(hone_net_value) of;     /* by value: of which value it is a view, itself if of none */
+    HONE_VEC(hone_net_part) parts;   /* by value */
     HONE_VEC(hone_net_kernel_row) kernels;
     HONE_VEC(hone_net_call) calls; /* in order */
     HONE_VEC(int64_t) at;          /* by value: where in the workspace it lies, -1: it does not */
@@ -61,8 +82,9 @@ typedef struct hone_net_plan {
 
 /* What a plan is made for. */
 typedef struct hone_net_plan_options {
-    bool no_fuse;   /* a kernel for each node */
-    bool no_layout; /* every tensor as ONNX has it */
+    bool no_fuse;     /* a kernel for each node */
+    bool no_layout;   /* every tensor as ONNX has it */
+    hone_net_way way; /* what each call takes, where it has that */
 } hone_net_plan_options;
 
 /* Changes the graph (fold) and makes its plan; *ret is the caller's to free in any case.
@@ -71,6 +93,13 @@ typedef struct hone_net_plan_options {
 hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone_net_plan *ret,
                                hone_error *err) HONE_NODISCARD;
 void hone_net_plan_free(hone_net_plan *p);
+
+/* Each call takes the kernel with the least of these times, ns by kernel, 0: not known; the first
+ * where its own is not known, or ns is NULL. Kernels that no call takes leave the plan. */
+void hone_net_plan_choose(hone_net_plan *p, const double *ns);
+
+/* Bytes from where the argument's value begins to the argument. */
+int64_t hone_net_plan_start(const hone_net_plan *p, const hone_net_arg *a);
 
 /* Which of the graph's outputs lies in v's memory, the first; graph->outputs.n: none. */
 uint32_t hone_net_plan_output_of(const hone_net_plan *p, hone_net_value v);

@@ -117,22 +117,35 @@ static hone_status conv_of(hone_nk *e, unsigned kw, conv *c)
 
 /* ---- floats ---------------------------------------------------------------------------------- */
 
-/* The sum, then the bias of input 2 if there is one. */
-static void put_sum(hone_nk *e, const hone_nk_steps *steps, const char *x, const char *f)
+/* Where the sums go: into the output itself, if that is all. */
+static const hone_nk_row *sums(hone_nk *e)
 {
     const hone_tensor *y = hone_net_out(e->u, 0);
-    hone_dtype t = y->dtype, of = hone_nk__sum_type(t);
-    bool bias = hone_net_in(e->u, 2), more = bias || of != t;
+    hone_dtype of = hone_nk__sum_type(y->dtype);
+    return hone_net_in(e->u, 2) || of != y->dtype
+               ? hone_nk__temp_like(e, of, y->shape, y->n_dims, e->out[0])
+               : hone_nk__out(e, 0);
+}
+
+static void put_sum(hone_nk *e, const hone_nk_row *to, const hone_nk_steps *steps, const char *x,
+                    const char *f)
+{
+    hone_dtype t = hone_net_out(e->u, 0)->dtype, of = hone_nk__sum_type(t);
     hone_nk_text product =
         hone_nk__textf("%s * %s", hone_nk__as(of, t, x).s, hone_nk__as(of, t, f).s);
-    const hone_nk_row *to =
-        more ? hone_nk__temp_like(e, of, y->shape, y->n_dims, e->out[0]) : hone_nk__out(e, 0);
-    hone_nk__stage(e, to, y->n_dims, "%s", hone_nk__over("sum", steps, product.s).s);
-    if (!more)
+    hone_nk__stage(e, to, to->t.n_dims, "%s", hone_nk__over("sum", steps, product.s).s);
+}
+
+/* The output from the sums: with the bias of input 2, if there is one. */
+static void put_rest(hone_nk *e, const hone_nk_row *to)
+{
+    const hone_tensor *y = hone_net_out(e->u, 0);
+    hone_dtype t = y->dtype, of = to->t.dtype;
+    if (to == hone_nk__out(e, 0))
         return;
     hone_nk_index at = hone_nk__indices(y->n_dims);
     hone_nk_text sum = hone_nk__at(to, &at);
-    if (bias)
+    if (hone_net_in(e->u, 2))
         sum = hone_nk__textf("%s + %s", hone_nk__at(to, &at).s,
                              hone_nk__as(of, t, hone_nk__per(e, 2, "i1").s).s);
     hone_nk__stage(e, hone_nk__out(e, 0), y->n_dims, "%s", hone_nk__as(t, of, sum.s).s);
@@ -156,12 +169,20 @@ hone_status hone_nk__conv(hone_nk *e)
 {
     conv c;
     HONE_TRY(conv_of(e, 1, &c));
-    const hone_nk_row *y = hone_nk__out(e, 0), *weights = hone_nk__in(e, 1);
+    const hone_nk_row *y = hone_nk__out(e, 0), *weights = hone_nk__in(e, 1), *to;
+    if (hone_nk__is_winograd(e, &c.w)) {
+        to = sums(e);
+        hone_nk__winograd(e, &c.w, to);
+        put_rest(e, to);
+        return HONE_OK;
+    }
     hone_nk_text x = hone_nk__at(hone_nk__padded(e, 0, &c.w, "0"), &c.x);
     if (c.groups > 1 && c.channels == 1 && y->order[y->t.n_dims - 1] == 1 && weights->t.data)
         weights = by_channel(e, weights);
     hone_nk_text f = hone_nk__at(weights, &c.f);
-    put_sum(e, &c.steps, x.s, f.s);
+    to = sums(e);
+    put_sum(e, to, &c.steps, x.s, f.s);
+    put_rest(e, to);
     return HONE_OK;
 }
 
@@ -281,6 +302,8 @@ hone_status hone_nk__conv_transpose(hone_nk *e)
     if (inside.n)
         at = hone_nk__textf("select(%s, %s, 0)", inside.s, hone_nk__at(hone_nk__in(e, 0), &c.x).s);
     hone_buf_free(&inside);
-    put_sum(e, &c.steps, at.s, weight.s);
+    const hone_nk_row *to = sums(e);
+    put_sum(e, to, &c.steps, at.s, weight.s);
+    put_rest(e, to);
     return HONE_OK;
 }

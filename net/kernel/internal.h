@@ -66,6 +66,10 @@ static inline hone_dtype hone_nk__in_type(const hone_nk *e, unsigned k)
 /* What sums of a type are taken in: f32 for the floats of 16 bits. */
 hone_dtype hone_nk__sum_type(hone_dtype t);
 
+/* In which way the use is to be written if it can be; that it has been. */
+hone_net_way hone_nk__way(const hone_nk *e);
+void hone_nk__take_way(hone_nk *e);
+
 /* ---- text ------------------------------------------------------------------------------------ */
 
 /* i0, i1, ... */
@@ -135,6 +139,11 @@ const hone_nk_row *hone_nk__padded(hone_nk *e, unsigned in, const hone_net_windo
                                    const char *fill);
 /* Its index for step k[s] of the window of output i2, i3, ..: sets dimensions 2 and up. */
 void hone_nk__set_window(hone_nk_index *x, const hone_net_window *w, const char (*k)[8]);
+
+/* Is Winograd's algorithm asked for, and can it compute the convolution? Then: writes its sums to
+ * `to`. (winograd.c) */
+bool hone_nk__is_winograd(hone_nk *e, const hone_net_window *w);
+void hone_nk__winograd(hone_nk *e, const hone_net_window *w, const hone_nk_row *to);
 
 /* A sum of products of integers, a and b, less their zero points: sum(ranges) (a - za) (b - zb). */
 typedef struct hone_nk_products {

@@ -9,6 +9,8 @@ struct hone_net_kernel {
     uint32_t n_buffers;
     hone_buf body;
     bool full; /* a temporary did not find room */
+    hone_net_way way;
+    bool took; /* a use was written in that way */
 };
 
 /* ---- buffers --------------------------------------------------------------------------------- */
@@ -111,6 +113,37 @@ const hone_nk_row *hone_nk__temp_like(hone_nk *e, hone_dtype t, const int64_t *s
 const hone_nk_row *hone_nk__temp(hone_nk *e, hone_dtype t, const int64_t *shape, unsigned n)
 {
     return hone_nk__temp_in(e, t, shape, n, NULL);
+}
+
+const char *hone_net_way_name(hone_net_way w)
+{
+    static const char *const names[] = {
+#define HONE_NET_WAY(NAME, name) #name,
+#include "net/kernel/ways.def"
+#undef HONE_NET_WAY
+    };
+    return names[w];
+}
+
+void hone_net_kernel_prefer(hone_net_kernel *k, hone_net_way w)
+{
+    k->way = w;
+    k->took = false;
+}
+
+bool hone_net_kernel_preferred(const hone_net_kernel *k)
+{
+    return k->took;
+}
+
+hone_net_way hone_nk__way(const hone_nk *e)
+{
+    return e->k->way;
+}
+
+void hone_nk__take_way(hone_nk *e)
+{
+    e->k->took = true;
 }
 
 void hone_net_kernel_defer(hone_net_kernel *k, hone_net_buffer b)

@@ -22,6 +22,13 @@ void hone_net__fold(hone_net *g);
 /* Fills p->of, and p->orders of what transpositions take or make. Views whose memory cannot be
  * their input's stay nodes (views.c). */
 void hone_net__views(hone_net_plan *p);
+/* How `to` lies that has the elements of `from`, which lies in order `o`, in the same memory;
+ * false: in no order of its axes. ONNX's order of the elements is the same for both. */
+bool hone_net__reshaped(const hone_tensor *from, const hone_net_order *o, const hone_tensor *to,
+                        hone_net_order *ret);
+/* Likewise of a transposition, whose axis k is axis perm[k] of what lies in order `o`. */
+void hone_net__transposed(const hone_net_order *o, const uint32_t *perm, uint8_t rank,
+                          hone_net_order *ret);
 /* Is the node only another name? */
 static inline bool hone_net__is_view(const hone_net_plan *p, const hone_net_node_row *n)
 {
@@ -30,10 +37,12 @@ static inline bool hone_net__is_view(const hone_net_plan *p, const hone_net_node
 
 /* Fills p->groups (fuse.c). */
 void hone_net__fuse(hone_net_plan *p, bool no_fuse);
-/* Fills p->orders of values that have no views and are none; needs p->of (layout.c). */
+/* Fills p->orders of values and of their views; needs p->of (layout.c). */
 void hone_net__layout(hone_net_plan *p, bool no_layout);
-/* Fills p->kernels and p->calls (text.c). */
-hone_status hone_net__texts(hone_net_plan *p, hone_error *err) HONE_NODISCARD;
+/* Fills p->parts, and takes groups away that are not computed then (parts.c). */
+void hone_net__parts(hone_net_plan *p);
+/* Fills p->kernels and p->calls, which take `way` where they have it (text.c). */
+hone_status hone_net__texts(hone_net_plan *p, hone_net_way way, hone_error *err) HONE_NODISCARD;
 /* Fills p->at, p->workspace, p->live (memory.c). */
 void hone_net__memory(hone_net_plan *p);
 

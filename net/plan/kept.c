@@ -5,7 +5,20 @@
 
 static const hone_tensor *tensor_of(const hone_net_plan *p, const hone_net_arg *a)
 {
-    return &hone_net_value_at(p->graph, a->value)->t;
+    return &hone_net_value_at(p->graph, a->part.i ? a->part : a->value)->t;
+}
+
+/* Of a part the rows, which are apart. */
+static void keep(const hone_net_plan *p, const hone_net_arg *a, const char *from, char *to)
+{
+    const hone_tensor *t = tensor_of(p, a);
+    int64_t bytes = hone_tensor_bytes(t), row = bytes, pitch = 0;
+    if (a->part.i) {
+        row = t->shape[a->order.axis[t->n_dims - 1]] * hone_dtype_bytes(t->dtype);
+        pitch = p->parts.v[a->part.i].pitch * hone_dtype_bytes(t->dtype);
+    }
+    for (int64_t at = 0; at < bytes; at += row, from += pitch)
+        memcpy(to + at, from, (size_t)row);
 }
 
 hone_status hone_net_kept_new(const hone_net_plan *p, hone_net_kept *ret, hone_error *err)
@@ -38,9 +51,9 @@ void hone_net_keep(const hone_net_kept *k, uint32_t call, const void *const *out
     const hone_net_call *x = &k->plan->calls.v[call];
     char *to = k->bytes + k->at.v[call];
     for (uint32_t o = 0; o < x->n_out; o++) {
-        int64_t n = hone_tensor_bytes(tensor_of(k->plan, &x->args.v[x->args.n - x->n_out + o]));
-        memcpy(to, outputs[o], (size_t)n);
-        to += hone_net__aligned(n);
+        const hone_net_arg *a = &x->args.v[x->args.n - x->n_out + o];
+        keep(k->plan, a, outputs[o], to);
+        to += hone_net__aligned(hone_tensor_bytes(tensor_of(k->plan, a)));
     }
 }
 

@@ -83,6 +83,12 @@ void hone_net_reorder(const hone_tensor *t, const hone_net_order *o, const void 
     }
 }
 
+int64_t hone_net_plan_start(const hone_net_plan *p, const hone_net_arg *a)
+{
+    hone_dtype t = hone_net_value_at(p->graph, a->value)->t.dtype;
+    return a->part.i ? p->parts.v[a->part.i].start * hone_dtype_bytes(t) : 0;
+}
+
 uint32_t hone_net_plan_output_of(const hone_net_plan *p, hone_net_value v)
 {
     uint32_t k = 0;
@@ -101,15 +107,18 @@ hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone
     hone_vec_reserve(&ret->orders, g->values.n);
     hone_vec_reserve(&ret->of, g->values.n);
     hone_vec_reserve(&ret->at, g->values.n);
+    hone_vec_reserve(&ret->parts, g->values.n);
     for (uint32_t k = 0; k < g->values.n; k++) {
         hone_vec_push(&ret->orders, hone_net__plain());
         hone_vec_push(&ret->of, (hone_net_value){k});
         hone_vec_push(&ret->at, -1);
+        hone_vec_push(&ret->parts, (hone_net_part){0});
     }
     hone_net__views(ret);
     hone_net__fuse(ret, o && o->no_fuse);
     hone_net__layout(ret, o && o->no_layout);
-    HONE_TRY(hone_net__texts(ret, err));
+    hone_net__parts(ret);
+    HONE_TRY(hone_net__texts(ret, o ? o->way : HONE_NET_WAY_DIRECT, err));
     hone_net__memory(ret);
     return HONE_OK;
 }
@@ -141,7 +150,22 @@ hone_status hone_net_plan_for(const char *path, const hone_net_options *o, hone_
     hone_vec_free(&given);
     if (st == HONE_OK)
         st = hone_net_plan_make(*ret_graph, NULL, ret, err);
+    if (st == HONE_OK)
+        hone_net_plan_choose(ret, NULL);
     return st;
+}
+
+static void free_kernel(hone_net_kernel_row *k)
+{
+    free(k->name);
+    free(k->text);
+    hone_vec_free(&k->pitch);
+}
+
+static void free_call(hone_net_call *c)
+{
+    hone_vec_free(&c->args);
+    hone_vec_free(&c->ways);
 }
 
 void hone_net_plan_free(hone_net_plan *p)
@@ -149,17 +173,62 @@ void hone_net_plan_free(hone_net_plan *p)
     for (uint32_t k = 0; k < p->groups.n; k++)
         hone_vec_free(&p->groups.v[k].nodes);
     for (uint32_t k = 0; k < p->calls.n; k++)
-        hone_vec_free(&p->calls.v[k].args);
-    for (uint32_t k = 0; k < p->kernels.n; k++) {
-        free(p->kernels.v[k].name);
-        free(p->kernels.v[k].text);
-    }
+        free_call(&p->calls.v[k]);
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        free_kernel(&p->kernels.v[k]);
+    hone_vec_free(&p->parts);
     hone_vec_free(&p->groups);
     hone_vec_free(&p->orders);
     hone_vec_free(&p->of);
     hone_vec_free(&p->kernels);
     hone_vec_free(&p->calls);
     hone_vec_free(&p->at);
+}
+
+/* ---- alternatives ---------------------------------------------------------------------------- */
+
+/* Another than the first has to be measured to be faster than that. */
+static uint32_t fastest(const hone_net_call *c, const double *ns)
+{
+    uint32_t best = c->ways.v[0].kernel;
+    if (!ns || ns[best] <= 0)
+        return best;
+    for (uint32_t k = 1; k < c->ways.n; k++) {
+        double mine = ns[c->ways.v[k].kernel];
+        if (mine > 0 && mine < ns[best])
+            best = c->ways.v[k].kernel;
+    }
+    return best;
+}
+
+void hone_net_plan_choose(hone_net_plan *p, const double *ns)
+{
+    uint32_t *now = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *now), n = 0;
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        p->kernels.v[k].n_calls = 0;
+    for (uint32_t k = 0; k < p->calls.n; k++) {
+        p->calls.v[k].kernel = fastest(&p->calls.v[k], ns);
+        p->kernels.v[p->calls.v[k].kernel].n_calls++;
+    }
+    for (uint32_t k = 0; k < p->kernels.n; k++) {
+        now[k] = n;
+        if (p->kernels.v[k].n_calls) {
+            p->kernels.v[n] = p->kernels.v[k];
+            p->kernels.v[n++].choice = 0;
+        } else {
+            free_kernel(&p->kernels.v[k]);
+        }
+    }
+    p->kernels.n = n;
+    for (uint32_t k = 0; k < p->calls.n; k++) {
+        hone_net_call *c = &p->calls.v[k];
+        for (uint32_t j = 0; j < c->ways.n; j++)
+            if (c->ways.v[j].kernel == c->kernel)
+                c->ways.v[0] = c->ways.v[j];
+        c->kernel = c->ways.v[0].kernel = now[c->kernel];
+        c->ways.n = 1;
+    }
+    free(now);
 }
 
 /* ---- what is to be tuned --------------------------------------------------------------------- */
@@ -177,9 +246,13 @@ char *hone_net_plan_tasks(const hone_net_plan *p, const char *file)
 {
     json_t *tasks = json_array();
     for (uint32_t k = 0; k < p->kernels.n; k++) {
-        char *kernel = hone_xasprintf("%s:%s", file, p->kernels.v[k].name);
-        json_array_append_new(tasks, json_pack("{s:o, s:i}", "kernel", hone_json_string(kernel),
-                                               "weight", (int)p->kernels.v[k].n_calls));
+        const hone_net_kernel_row *row = &p->kernels.v[k];
+        char *kernel = hone_xasprintf("%s:%s", file, row->name);
+        json_t *t =
+            json_pack("{s:o, s:i}", "kernel", hone_json_string(kernel), "weight", (int)row->n_may);
+        if (row->choice)
+            json_object_set_new(t, "choice", json_integer(row->choice));
+        json_array_append_new(tasks, t);
         free(kernel);
     }
     json_t *j = json_pack("{s:o, s:o}", "name", hone_json_string(p->graph->name), "tasks", tasks);
@@ -242,9 +315,13 @@ static void put_call(const hone_net_plan *p, const hone_net_call *c, hone_buf *r
         hone_net_value v = c->args.v[k].value;
         hone_buf_puts(ret, k == 0 ? "" : k == n_in ? ") -> " : ", ");
         put_value(p, v, ret);
+        if (c->args.v[k].part.i)
+            hone_buf_printf(ret, "[%" PRId64 "..]", p->parts.v[c->args.v[k].part.i].start);
         if (p->at.v[v.i] >= 0)
             hone_buf_printf(ret, "@%" PRId64, p->at.v[v.i]);
     }
+    for (uint32_t k = 1; k < c->ways.n; k++)
+        hone_buf_printf(ret, " or %s", hone_net_way_name(c->ways.v[k].way));
     hone_buf_puts(ret, "\n");
 }
 
@@ -253,11 +330,14 @@ void hone_net_plan_print(const hone_net_plan *p, hone_net_stage after, hone_buf 
     if (after == HONE_NET_READ) {
         hone_net_print(p->graph, ret);
     } else if (after == HONE_NET_PLAN) {
+        uint32_t taken = 0;
+        for (uint32_t k = 0; k < p->kernels.n; k++)
+            taken += p->kernels.v[k].n_calls != 0;
         hone_buf_printf(ret,
                         "plan of %s: %" PRIu32 " calls of %" PRIu32 " kernels; workspace %" PRId64
                         " bytes, of which at most %" PRId64 " are needed at one time\n",
-                        *p->graph->name ? p->graph->name : "_", p->calls.n, p->kernels.n,
-                        p->workspace, p->live);
+                        *p->graph->name ? p->graph->name : "_", p->calls.n, taken, p->workspace,
+                        p->live);
         for (uint32_t k = 0; k < p->calls.n; k++)
             put_call(p, &p->calls.v[k], ret);
     } else {

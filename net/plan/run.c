@@ -12,6 +12,17 @@ typedef struct runner {
     HONE_VEC(void *) made; /* constants in the order of the call, until it is over */
 } runner;
 
+/* Parts as kernels by themselves have them, whole, to their place in another value. */
+static void put_part(const hone_net_plan *p, const hone_net_arg *a, const char *from, char *to)
+{
+    const hone_tensor *t = &hone_net_value_at(p->graph, a->part)->t;
+    const hone_net_part *s = &p->parts.v[a->part.i];
+    int64_t width = hone_dtype_bytes(t->dtype), row = t->shape[a->order.axis[t->n_dims - 1]];
+    for (int64_t k = 0; k < hone_tensor_elems(t) / row; k++)
+        memcpy(to + (s->start + k * s->pitch) * width, from + k * row * width,
+               (size_t)(row * width));
+}
+
 static void *zeroed(int64_t bytes)
 {
     return hone_xcalloc(1, (size_t)(bytes ? bytes : 1));
@@ -54,9 +65,23 @@ static hone_status run_call(runner *r, uint32_t call, hone_error *err)
 {
     const hone_net_call *c = &r->p->calls.v[call];
     HONE_VEC(void *) args = {0};
-    for (uint32_t k = 0; k < c->args.n; k++)
-        hone_vec_push(&args, memory_of(r, &c->args.v[k]));
+    for (uint32_t k = 0; k < c->args.n; k++) {
+        hone_net_value part = c->args.v[k].part;
+        void *at = part.i ? zeroed(hone_tensor_bytes(&hone_net_value_at(r->p->graph, part)->t))
+                          : memory_of(r, &c->args.v[k]);
+        if (part.i)
+            hone_vec_push(&r->made, at);
+        hone_vec_push(&args, at);
+    }
     hone_status st = interpret(&r->p->kernels.v[c->kernel], args.v, err);
+    for (uint32_t k = 0; k < c->args.n; k++) {
+        const hone_net_arg *a = &c->args.v[k];
+        if (!a->part.i)
+            continue;
+        char *whole = memory_of(r, a);
+        put_part(r->p, a, args.v[k], whole);
+        args.v[k] = whole + hone_net_plan_start(r->p, a); /* as compiled code has it */
+    }
     if (st == HONE_OK && r->kept)
         hone_net_keep(r->kept, call, (const void *const *)args.v + args.n - c->n_out);
     for (uint32_t k = 0; k < r->made.n; k++)

@@ -1,10 +1,10 @@
 /* The kernels of a plan and their calls. */
-#include "net/kernel.h"
 #include "net/plan/internal.h"
 
 #include <ctype.h>
 
-#define NAME_BYTES 40
+#define NAME_BYTES 64 /* of a kernel: of its operators, and its way behind them */
+#define OPERATOR_BYTES 32
 
 /* Of one group, while its text is made. */
 typedef struct writer {
@@ -27,7 +27,7 @@ static void name_of(const hone_net *g, const hone_net_group *x, char ret[NAME_BY
     ret[0] = 0;
     for (uint32_t k = 0; k < x->nodes.n; k++) {
         const char *op = hone_net_node_at(g, x->nodes.v[k])->op->name;
-        if (n + strlen(op) + 2 > NAME_BYTES - 8)
+        if (n + strlen(op) + 2 > OPERATOR_BYTES)
             break;
         if (n)
             ret[n++] = '_';
@@ -79,6 +79,15 @@ static hone_net_order order_in(const writer *w, const hone_net_node_row *n, uint
     return o;
 }
 
+/* Of value v in order o, which lies in memory of its own, or as another name or part of another. */
+static hone_net_arg arg_of(const writer *w, hone_net_value v, hone_net_order o)
+{
+    const hone_net_part *s = &w->p->parts.v[v.i];
+    return (hone_net_arg){.value = s->whole.i ? s->whole : w->p->of.v[v.i],
+                          .order = o,
+                          .part = s->whole.i ? v : HONE_NET_NO_VALUE};
+}
+
 static hone_net_buffer declare(writer *w, hone_net_value v, hone_net_buffer b, hone_net_order o)
 {
     const hone_tensor *t = &hone_net_value_at(w->p->graph, v)->t;
@@ -99,7 +108,7 @@ static hone_net_buffer input(writer *w, const hone_net_node_row *n, uint32_t at)
     const hone_tensor *t = &hone_net_value_at(w->p->graph, v)->t;
     hone_net_buffer b = declare(w, v, hone_net_kernel_input(w->k, t), o);
     w->buffer_of.v[v.i] = b;
-    hone_vec_push(&w->args, (hone_net_arg){w->p->of.v[v.i], o});
+    hone_vec_push(&w->args, arg_of(w, v, o));
     hone_vec_push(&w->buffers, b);
     return b;
 }
@@ -148,7 +157,7 @@ static hone_net_buffer output(writer *w, const hone_net_node_row *n, uint32_t at
     if (!last && b.i && is_deferred(w, n))
         hone_net_kernel_defer(w->k, b);
     if (last) {
-        hone_vec_push(&w->args, (hone_net_arg){w->p->of.v[v.i], o});
+        hone_vec_push(&w->args, arg_of(w, v, o));
         hone_vec_push(&w->buffers, b);
     }
     return b;
@@ -178,17 +187,39 @@ static hone_status add_node(writer *w, hone_net_node id, bool last, hone_error *
     return st;
 }
 
-static uint32_t kernel_of(hone_net_plan *p, const char *base, const char *text, uint32_t n_same)
+/* How far rows of the call's k-th argument are from each other, 0: as it is whole. */
+static int64_t pitch_of(const hone_net_plan *p, const hone_net_call *c, uint32_t k)
+{
+    hone_net_value part = c->args.v[k].part;
+    return part.i ? p->parts.v[part.i].pitch : 0;
+}
+
+static bool same_pitch(const hone_net_plan *p, const hone_net_kernel_row *row,
+                       const hone_net_call *c)
+{
+    for (uint32_t k = 0; k < c->args.n; k++)
+        if (pitch_of(p, c, k) != (row->pitch.n ? row->pitch.v[k] : 0))
+            return false;
+    return true;
+}
+
+static uint32_t kernel_of(hone_net_plan *p, const char *base, const char *text, uint32_t n_same,
+                          const hone_net_call *c)
 {
     char *name = n_same ? hone_xasprintf("%s_%" PRIu32, base, n_same + 1) : hone_xstrdup(base);
     size_t head = strlen("kernel ") + strlen(base);
-    hone_vec_push(&p->kernels,
-                  (hone_net_kernel_row){name, hone_xasprintf("kernel %s%s", name, text + head), 0});
+    hone_net_kernel_row row = {.name = name,
+                               .text = hone_xasprintf("kernel %s%s", name, text + head)};
+    bool parts = !same_pitch(p, &row, c);
+    for (uint32_t k = 0; k < c->args.n && parts; k++)
+        hone_vec_push(&row.pitch, pitch_of(p, c, k));
+    hone_vec_push(&p->kernels, row);
     return p->kernels.n - 1;
 }
 
-/* The kernel with this text, which has `base` for its name. */
-static uint32_t find_kernel(hone_net_plan *p, const char *base, const char *text)
+/* The kernel with this text, which has `base` for its name, for the call's arguments. */
+static uint32_t find_kernel(hone_net_plan *p, const char *base, const char *text,
+                            const hone_net_call *c)
 {
     const char *body = text + strlen("kernel ") + strlen(base);
     uint32_t n_same = 0;
@@ -199,41 +230,109 @@ static uint32_t find_kernel(hone_net_plan *p, const char *base, const char *text
             strncmp(row->name, base, n) == 0 &&
             (!row->name[n] || (row->name[n] == '_' && isdigit((unsigned char)row->name[n + 1])));
         n_same += same;
-        if (same && strcmp(row->text + strlen("kernel ") + strlen(row->name), body) == 0)
+        if (same && strcmp(row->text + strlen("kernel ") + strlen(row->name), body) == 0 &&
+            same_pitch(p, row, c))
             return k;
     }
-    return kernel_of(p, base, text, n_same);
+    return kernel_of(p, base, text, n_same, c);
 }
 
-static hone_status write_group(writer *w, uint32_t group, hone_error *err)
+/* Writes the group's kernel, named `base`, as far as it can in that way, and w->args of it. */
+static hone_status write_kernel(writer *w, const char *base, hone_net_way way, hone_error *err)
 {
-    hone_net_plan *p = w->p;
-    char base[NAME_BYTES];
     hone_status st = HONE_OK;
-    w->x = &p->groups.v[group];
-    name_of(p->graph, w->x, base);
     w->k = hone_net_kernel_new(base);
+    hone_net_kernel_prefer(w->k, way);
     memset(w->buffer_of.v, 0, w->buffer_of.n * sizeof *w->buffer_of.v);
     w->args.n = w->buffers.n = 0;
     for (uint32_t k = 0; k < w->x->nodes.n && st == HONE_OK; k++)
         st = add_node(w, w->x->nodes.v[k], k + 1 == w->x->nodes.n, err);
+    return st;
+}
+
+static void add_args(const writer *w, hone_net_call *c)
+{
+    for (uint32_t k = 0; k < w->args.n; k++)
+        if (hone_net_kernel_has(w->k, w->buffers.v[k]))
+            hone_vec_push(&c->args, w->args.v[k]);
+}
+
+static bool same_args(const hone_net_call *a, const hone_net_call *b)
+{
+    bool same = a->args.n == b->args.n;
+    for (uint32_t k = 0; same && k < a->args.n; k++)
+        same = a->args.v[k].value.i == b->args.v[k].value.i &&
+               a->args.v[k].part.i == b->args.v[k].part.i &&
+               memcmp(&a->args.v[k].order, &b->args.v[k].order, sizeof a->args.v[k].order) == 0;
+    return same;
+}
+
+/* What was written, as a further alternative of the call. */
+static void add_way(writer *w, const char *base, hone_net_way way, hone_net_call *c)
+{
+    char *text = hone_net_kernel_text(w->k);
+    hone_vec_push(&c->ways, (hone_net_alternative){way, find_kernel(w->p, base, text, c)});
+    free(text);
+}
+
+/* The ways beyond the first that the group can be computed in, with the same arguments. */
+static void write_ways(writer *w, const char *base, hone_net_call *c)
+{
+    for (hone_net_way way = HONE_NET_WAY_DIRECT + 1; way < HONE_NET_WAYS; way++) {
+        char name[2 * NAME_BYTES];
+        snprintf(name, sizeof name, "%s_%s", base, hone_net_way_name(way));
+        hone_net_call other = {0};
+        bool good = write_kernel(w, name, way, NULL) == HONE_OK && hone_net_kernel_preferred(w->k);
+        if (good) {
+            add_args(w, &other);
+            good = same_args(c, &other);
+        }
+        if (good)
+            add_way(w, name, way, c);
+        hone_vec_free(&other.args);
+        hone_net_kernel_free(w->k);
+    }
+}
+
+/* The call's kernels are one choice. Those of equal first kernels are the same: all of them follow
+ * from what the group is. */
+static void note_kernels(hone_net_plan *p, const hone_net_call *c)
+{
+    for (uint32_t k = 0; k < c->ways.n; k++) {
+        hone_net_kernel_row *row = &p->kernels.v[c->ways.v[k].kernel];
+        row->n_may++;
+        row->choice = c->ways.n > 1 ? 1 + c->ways.v[0].kernel : 0;
+    }
+    p->kernels.v[c->kernel].n_calls++;
+}
+
+static hone_status write_group(writer *w, uint32_t group, hone_net_way want, hone_error *err)
+{
+    hone_net_plan *p = w->p;
+    char base[NAME_BYTES];
+    w->x = &p->groups.v[group];
+    name_of(p->graph, w->x, base);
+    hone_status st = write_kernel(w, base, HONE_NET_WAY_DIRECT, err);
+    hone_net_call c = {.group = group};
     if (st == HONE_OK) {
         const hone_net_node_row *last =
             hone_net_node_at(p->graph, w->x->nodes.v[w->x->nodes.n - 1]);
-        hone_net_call c = {.group = group};
-        char *text = hone_net_kernel_text(w->k);
-        for (uint32_t k = 0; k < w->args.n; k++)
-            if (hone_net_kernel_has(w->k, w->buffers.v[k]))
-                hone_vec_push(&c.args, w->args.v[k]);
         for (uint32_t k = 0; k < last->n_out; k++)
             c.n_out += last->out[k].i != 0;
-        c.kernel = find_kernel(p, base, text);
-        p->kernels.v[c.kernel].n_calls++;
-        hone_vec_push(&p->calls, c);
-        free(text);
+        add_args(w, &c);
+        add_way(w, base, HONE_NET_WAY_DIRECT, &c);
     }
     hone_net_kernel_free(w->k);
-    return st;
+    if (st != HONE_OK)
+        return st;
+    write_ways(w, base, &c);
+    c.kernel = c.ways.v[0].kernel;
+    for (uint32_t k = 0; k < c.ways.n; k++)
+        if (c.ways.v[k].way == want)
+            c.kernel = c.ways.v[k].kernel;
+    note_kernels(p, &c);
+    hone_vec_push(&p->calls, c);
+    return HONE_OK;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -246,7 +345,7 @@ static void add_reason(hone_buf *reasons, unsigned *n, const char *why)
     hone_buf_printf(reasons, "%s%s", (*n)++ ? "; " : "", why);
 }
 
-hone_status hone_net__texts(hone_net_plan *p, hone_error *err)
+hone_status hone_net__texts(hone_net_plan *p, hone_net_way way, hone_error *err)
 {
     writer w = {.p = p};
     hone_buf reasons = {0};
@@ -256,7 +355,7 @@ hone_status hone_net__texts(hone_net_plan *p, hone_error *err)
         hone_vec_push(&w.buffer_of, HONE_NET_NO_BUFFER);
     for (uint32_t k = 0; k < p->groups.n; k++) {
         hone_error why = {0};
-        hone_status s = write_group(&w, k, &why);
+        hone_status s = write_group(&w, k, way, &why);
         if (s != HONE_OK) {
             st = st == HONE_OK ? s : st;
             add_reason(&reasons, &n, why.message);

@@ -20,6 +20,79 @@ static bool has_plain_view(const hone_net_plan *p, hone_net_value v)
     return false;
 }
 
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+/* Axes of more than one element, in ONNX's order. */
+static uint8_t long_axes(const hone_tensor *t, uint8_t ret[HONE_MAX_DIMS])
+{
+    uint8_t n = 0;
+    for (uint8_t d = 0; d < t->n_dims; d++)
+        if (t->shape[d] != 1)
+            ret[n++] = d;
+    return n;
+}
+
+/* Axes of `from` and of `to` that have the same elements, the fewest from *i and *j on, which are
+ * moved past them. False: there are none. */
+static bool next_group(const hone_tensor *from, const uint8_t *f, uint8_t n_from, uint8_t *i,
+                       const hone_tensor *to, const uint8_t *t, uint8_t n_to, uint8_t *j)
+{
+    if (*i == n_from || *j == n_to)
+        return false;
+    int64_t a = from->shape[f[(*i)++]], b = to->shape[t[(*j)++]];
+    while (a != b) {
+        if (a < b && *i < n_from)
+            a *= from->shape[f[(*i)++]];
+        else if (b < a && *j < n_to)
+            b *= to->shape[t[(*j)++]];
+        else
+            return false;
+    }
+    return a > 0;
+}
+
+bool hone_net__reshaped(const hone_tensor *from, const hone_net_order *o, const hone_tensor *to,
+                        hone_net_order *ret)
+{
+    uint8_t f[HONE_MAX_DIMS], t[HONE_MAX_DIMS], n_from = long_axes(from, f),
+                                                n_to = long_axes(to, t);
+    uint8_t lies[HONE_MAX_DIMS], n = 0, d = 0;
+    for (uint8_t k = 0; k < from->n_dims; k++) /* the long ones, as they lie */
+        if (from->shape[o->axis[k]] != 1)
+            lies[n++] = o->axis[k];
+    for (uint8_t k = 0; k < to->n_dims; k++)
+        if (to->shape[k] == 1)
+            ret->axis[d++] = k;
+    for (uint8_t at = 0; at < n;) { /* the group that begins here lies together, in its order */
+        uint8_t i = 0, j = 0, first_i = 0, first_j = 0;
+        bool found = false;
+        while (!found && next_group(from, f, n_from, &i, to, t, n_to, &j)) {
+            found = f[first_i] == lies[at];
+            if (!found) {
+                first_i = i;
+                first_j = j;
+            }
+        }
+        if (!found)
+            return false;
+        for (; first_i < i; first_i++)
+            if (at == n || lies[at++] != f[first_i])
+                return false;
+        for (; first_j < j; first_j++)
+            ret->axis[d++] = t[first_j];
+    }
+    return d == to->n_dims;
+}
+
+void hone_net__transposed(const hone_net_order *o, const uint32_t *perm, uint8_t rank,
+                          hone_net_order *ret)
+{
+    for (uint8_t d = 0; d < rank; d++)
+        for (uint8_t k = 0; k < rank; k++)
+            if (perm[k] == o->axis[d])
+                ret->axis[d] = k;
+}
+
 /* ---- reshapes -------------------------------------------------------------------------------- */
 
 static void reshape(hone_net_plan *p, const hone_net_node_row *n)
@@ -55,10 +128,7 @@ static void transpose(hone_net_plan *p, const hone_net_node_row *n, const uint32
     uint8_t rank = row->t.n_dims;
     HONE_ASSERT(rank <= HONE_MAX_DIMS);
     if (!row->is_output && !has_plain_view(p, out)) {
-        for (uint8_t d = 0; d < rank; d++)
-            for (uint8_t k = 0; k < rank; k++)
-                if (perm[k] == p->orders.v[in.i].axis[d])
-                    p->orders.v[out.i].axis[d] = k;
+        hone_net__transposed(&p->orders.v[in.i], perm, rank, &p->orders.v[out.i]);
         p->of.v[out.i] = p->of.v[in.i];
     } else if (may_be_reordered(p, in) && (!row->is_output || may_be_output(p, in))) {
         for (uint8_t d = 0; d < rank; d++)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Networks from a model to a program: what six well known ones become as plans, run kernel by kernel against
-# the reference; two of them built, linked and run; and what is refused.
+# the reference; three of them built, linked and run; and what is refused.
 # shellcheck disable=SC2086
 . "$2/tests/cli/lib.sh"
 
@@ -14,7 +14,7 @@ for n in resnet50 mobilenetv2 squeezenet bert vit gpt2; do
     cp nets/$n/model.onnx $n.onnx
     run 0 "$BUILD/net_compare" --data $n $n.onnx
     says "$n.onnx, fused: "
-    ok "$n is equal in all three ways" [ "$(lines ': equal$')" = 3 ]
+    ok "$n is equal in all six ways" [ "$(lines ': equal$')" = 6 ]
 done
 
 # ---- what is shown
@@ -27,10 +27,16 @@ says " in order 0,2,3,1 = Conv Relu"
 run 0 "$HONE" net show resnet50.onnx --after plan
 says "plan of resnet50: 20 calls of 20 kernels; workspace "
 says "call   conv_relu(image, _, _) -> "
+ok "there are three ways for a convolution of 3 x 3" [ "$(lines ' or winograd2 or winograd4$')" = 1 ]
+run 0 "$HONE" net show vit.onnx --after layout
+says " in order 0,2,3,1 = Conv"
 
 # ---- what is tuned
 run 0 "$HONE" net tasks vit.onnx -o tasks.json
 says "tasks.json: 13 kernels for 24 calls, in tasks.hone"
+run 0 "$HONE" net tasks resnet50.onnx -o choices.json
+says "choices.json: 22 kernels for 20 calls"
+ok "of three kernels one is run" [ "$(grep -c '"choice": ' choices.json)" = 3 ]
 run 0 "$HONE" net tune vit.onnx --db net.db --trials 26 --threads 1 --no-calibrate --json
 ok "all kernels were tuned" [ "$(number tasks)" = 13 ]
 
@@ -47,6 +53,9 @@ built() { # NETWORK OPTION...
 }
 built vit --db net.db
 ok "the report has each kernel's rung" [ "$(grep -c '"rung": "exact"' vit/net.json)" -ge 10 ]
+built squeezenet --db none.db
+run 0 "$HONE" net show squeezenet.onnx --after plan
+ok "no kernel puts channels together" [ "$(lines 'concat')" = 0 ]
 built resnet50 --db none.db
 (cd resnet50 && "$HONE" net build ../resnet50.onnx --threads 1 --db none.db -o again --name net >../out 2>&1 &&
     cmp -s net.o again/net.o && cmp -s net.weights again/net.weights && cmp -s net.h again/net.h) ||

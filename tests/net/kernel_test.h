@@ -269,8 +269,10 @@ static inline void check_kernel(const kernel_case *c)
     test_drop(&u);
 }
 
-/* So it does where all its arrays of four axes are kept in another order. */
-static inline void check_kernel_in_order(const kernel_case *c, const uint8_t *order)
+/* So it does where all its arrays of four axes are kept in another order, and in this way, which
+ * has to be one for it. */
+static inline void check_kernel_in_order(const kernel_case *c, const uint8_t *order,
+                                         hone_net_way way)
 {
     test_use u;
     hone_error err = {0};
@@ -279,6 +281,7 @@ static inline void check_kernel_in_order(const kernel_case *c, const uint8_t *or
     unsigned n = 0, n_in;
     test_make(&u, c);
     hone_net_kernel *k = hone_net_kernel_new("in_order");
+    hone_net_kernel_prefer(k, way);
     for (unsigned i = 0; i < u.use.n_in; i++)
         if (u.use.in[i])
             in[i] = hone_net_kernel_input(k, u.use.in[i]);
@@ -292,6 +295,8 @@ static inline void check_kernel_in_order(const kernel_case *c, const uint8_t *or
             hone_net_kernel_order(k, out[i], order);
     if (hone_net_kernel_add(k, &u.use, in, out, &err) != HONE_OK)
         fail_msg("%s(%s): %s", c->op, c->inputs, err.message);
+    if (way != HONE_NET_WAY_DIRECT && !hone_net_kernel_preferred(k))
+        fail_msg("%s(%s) is not written by %s", c->op, c->inputs, hone_net_way_name(way));
     test_evaluate(&u, c);
     static const uint8_t same[HONE_MAX_DIMS] = {0, 1, 2, 3, 4, 5, 6, 7};
     for (unsigned i = 0; i < u.use.n_in; i++)

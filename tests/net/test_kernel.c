@@ -65,6 +65,9 @@ static void broadcast(void **state)
         {"Div", 14, "f32[2,3] f32[]=8", NULL, 1, 0},
         {"Div", 14, "i32[9] i32[9]@1..3", NULL, 1, 0},
         {"Pow", 13, "f32[7] f32[]=2", NULL, 1, F32},
+        {"Pow", 13, "f32[7] f32[]=3", NULL, 1, F32},
+        {"Pow", 13, "f32[7] f32[]=4", NULL, 1, F32},
+        {"Pow", 13, "f16[7]@-3..3 f16[]=3", NULL, 1, F16},
         {"Pow", 13, "f32[7]@1..4 f32[7]", NULL, 1, F32},
         {"Pow", 13, "i32[7]@0..4 i32[7]@0..3", NULL, 1, 0},
         {"Pow", 13, "f32[7]@1..4 i64[7]@0..3", NULL, 1, F32},
@@ -392,7 +395,58 @@ static void channels_last(void **state)
         {"Identity", 13, "f32[2,3,4,5]", NULL, 1, 0},
     };
     for (size_t k = 0; k < HONE_LEN(cases); k++)
-        check_kernel_in_order(&cases[k], last);
+        check_kernel_in_order(&cases[k], last, HONE_NET_WAY_DIRECT);
+}
+
+/* Images that are no whole number of tiles, padding on any side, several images. */
+static void winograd(void **state)
+{
+    (void)state;
+    static const uint8_t last[HONE_MAX_DIMS] = {0, 2, 3, 1};
+    static const kernel_case cases[] = {
+        {"Conv", 11, "f32[1,3,8,8] f32[4,3,3,3]c f32[4]c", "pads=1,1,1,1", 1, 1e-4},
+        {"Conv", 11, "f32[2,3,9,7] f32[4,3,3,3]c f32[4]", "pads=1,1,1,1", 1, 1e-4},
+        {"Conv", 11, "f32[3,1,6,11] f32[2,1,3,3]c", NULL, 1, 1e-4},
+        {"Conv", 11, "f32[1,2,5,6] f32[3,2,3,3]c", "pads=0,2,1,0", 1, 1e-5},
+        {"Conv", 11, "f32[1,2,3,3] f32[3,2,3,3]c", NULL, 1, 1e-4},
+        {"Conv", 11, "f32[1,2,1,2] f32[3,2,3,3]c", "pads=3,2,3,2", 1, 1e-5},
+    };
+    for (size_t k = 0; k < HONE_LEN(cases); k++) {
+        check_kernel_in_order(&cases[k], last, HONE_NET_WAY_WINOGRAD2);
+        check_kernel_in_order(&cases[k], last, HONE_NET_WAY_WINOGRAD4);
+    }
+}
+
+/* What it is not for is written as ever. */
+static void not_winograd(void **state)
+{
+    (void)state;
+    static const uint8_t last[HONE_MAX_DIMS] = {0, 2, 3, 1}, plain[HONE_MAX_DIMS] = {0, 1, 2, 3};
+    static const kernel_case cases[] = {
+        {"Conv", 11, "f32[1,3,8,8] f32[4,3,3,3]c", "strides=2,1", 1, 0},
+        {"Conv", 11, "f32[1,3,8,8] f32[4,3,3,3]c", "dilations=1,2", 1, 0},
+        {"Conv", 11, "f32[1,3,8,8] f32[4,3,3,2]c", NULL, 1, 0},
+        {"Conv", 11, "f32[1,3,8,8] f32[4,3,3,3]", NULL, 1, 0},
+        {"Conv", 11, "f32[1,4,8,8] f32[4,2,3,3]c", "group=2", 1, 0},
+        {"Conv", 11, "f16[1,3,8,8] f16[4,3,3,3]c", NULL, 1, 0},
+        {"Conv", 11, "f32[1,3,8,8] f32[4,3,3,3]c", NULL, 1, 0}, /* in ONNX's order */
+    };
+    for (size_t i = 0; i < HONE_LEN(cases); i++) {
+        const uint8_t *order = i + 1 < HONE_LEN(cases) ? last : plain;
+        test_use u;
+        hone_error err;
+        test_make(&u, &cases[i]);
+        hone_net_kernel *k = hone_net_kernel_new("other");
+        hone_net_buffer in[] = {hone_net_kernel_input(k, u.use.in[0]),
+                                hone_net_kernel_input(k, u.use.in[1])};
+        hone_net_buffer out[] = {hone_net_kernel_output(k, &u.out[0])};
+        hone_net_kernel_order(k, out[0], order);
+        hone_net_kernel_prefer(k, HONE_NET_WAY_WINOGRAD4);
+        assert_int_equal(hone_net_kernel_add(k, &u.use, in, out, &err), HONE_OK);
+        assert_false(hone_net_kernel_preferred(k));
+        hone_net_kernel_free(k);
+        test_drop(&u);
+    }
 }
 
 /* ---- several uses in one kernel -------------------------------------------------------------- */
@@ -553,6 +607,8 @@ int main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(quantised),
         cmocka_unit_test(channels_last),
+        cmocka_unit_test(winograd),
+        cmocka_unit_test(not_winograd),
         cmocka_unit_test(one_kernel_of_three),
         cmocka_unit_test(any_index),
         cmocka_unit_test(text_of_a_kernel),

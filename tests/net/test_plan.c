@@ -1,0 +1,335 @@
+/* Plans of small models, on which what they leave out can be tried: views of images, alternatives.
+ */
+#include "net/plan.h"
+#include "tests/net/model.h"
+
+#include <math.h>
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+static void put_floats(hone_buf *graph, const char *name, const int64_t *shape, unsigned n,
+                       hone_rng *rng)
+{
+    int64_t count = 1;
+    for (unsigned k = 0; k < n; k++)
+        count *= shape[k];
+    float *v = hone_xcalloc((size_t)count, sizeof *v);
+    for (int64_t k = 0; k < count; k++)
+        v[k] = (float)((double)hone_rng_below(rng, 33) - 16) / 8;
+    put_raw(graph, name, FLOAT, shape, n, v, (size_t)count * sizeof *v);
+    free(v);
+}
+
+/* t1 = relu(conv(x)), of 1 x 6 x 4 x 4 */
+static hone_buf image(hone_rng *rng)
+{
+    hone_buf g = {0};
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    put_floats(&g, "w", DIMS(6, 2, 3, 3), rng);
+    hone_buf n = node_of("Conv", "x w", "t0");
+    put_attr_ints(&n, "pads", DIMS(1, 1, 1, 1));
+    put_message(&g, 1, &n);
+    put_node(&g, "Relu", "t0", "t1");
+    return g;
+}
+
+/* ---- plan against reference ------------------------------------------------------------------ */
+
+static void agrees(const hone_tensor *got, const hone_tensor *want)
+{
+    double largest = 0, off = 0;
+    for (int64_t k = 0; k < hone_tensor_elems(want); k++) {
+        largest = fmax(largest, fabs(hone_tensor_float(want, k)));
+        off = fmax(off, fabs(hone_tensor_float(got, k) - hone_tensor_float(want, k)));
+    }
+    assert_true(off <= 1e-5 * largest);
+}
+
+/* The plan of the model computes what the reference does. `look` sees the plan. */
+static void check_model(const hone_buf *model, const hone_tensor *x, void (*look)(hone_net_plan *p))
+{
+    hone_error err = {0};
+    hone_net *g, *ref;
+    hone_net_plan p;
+    hone_tensor out;
+    const hone_net_options o = {.given = x, .n_given = 1};
+    assert_int_equal(hone_net_parse(model->s, model->n, NULL, NULL, &g, &err), HONE_OK);
+    assert_int_equal(hone_net_parse(model->s, model->n, NULL, &o, &ref, &err), HONE_OK);
+    if (hone_net_plan_make(g, NULL, &p, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    if (look)
+        look(&p);
+    if (hone_net_plan_interpret(NULL, &p, x, &out, NULL, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    agrees(&out, output(ref, 0));
+    free(out.data);
+    hone_net_plan_free(&p);
+    hone_net_free(ref);
+    hone_net_free(g);
+}
+
+static hone_tensor random_input(hone_rng *rng)
+{
+    hone_tensor t = {.dtype = HONE_F32, .n_dims = 4, .shape = {1, 2, 4, 4}};
+    float *v = hone_xcalloc(32, sizeof *v);
+    for (unsigned k = 0; k < 32; k++)
+        v[k] = (float)((double)hone_rng_below(rng, 33) - 16) / 8;
+    t.data = v;
+    return t;
+}
+
+/* ---- views ----------------------------------------------------------------------------------- */
+
+static unsigned random_shape(hone_rng *rng, int64_t count, int64_t ret[HONE_MAX_DIMS])
+{
+    unsigned n = 0;
+    while (n < 5) { /* a divisor of what is left, often all or nothing of it */
+        int64_t d = 1 + (int64_t)hone_rng_below(rng, (uint64_t)count);
+        while (count % d)
+            d--;
+        ret[n++] = d;
+        count /= d;
+        if (count == 1 && hone_rng_below(rng, 2))
+            break;
+    }
+    ret[n - 1] *= count;
+    return n;
+}
+
+typedef struct shape {
+    unsigned n;
+    int64_t d[HONE_MAX_DIMS];
+} shape;
+
+/* t(k+1), a view of tk, of that shape, which becomes the new one. */
+static void put_view(hone_buf *g, hone_rng *rng, unsigned k, shape *s)
+{
+    char in[16], out[16], name[16], both[40];
+    snprintf(in, sizeof in, "t%u", k);
+    snprintf(out, sizeof out, "t%u", k + 1);
+    snprintf(name, sizeof name, "s%u", k);
+    if (hone_rng_below(rng, 2)) {
+        int64_t perm[HONE_MAX_DIMS];
+        shape old = *s;
+        for (unsigned d = 0; d < s->n; d++) {
+            unsigned at = (unsigned)hone_rng_below(rng, d + 1);
+            perm[d] = perm[at];
+            perm[at] = d;
+        }
+        for (unsigned d = 0; d < s->n; d++)
+            s->d[d] = old.d[perm[d]];
+        hone_buf n = node_of("Transpose", in, out);
+        put_attr_ints(&n, "perm", perm, s->n);
+        put_message(g, 1, &n);
+        return;
+    }
+    s->n = random_shape(rng, 96, s->d);
+    put_raw(g, name, INT64, DIMS(s->n), s->d, s->n * sizeof *s->d);
+    snprintf(both, sizeof both, "%s %s", in, name);
+    put_node(g, "Reshape", both, out);
+}
+
+/* Chains of reshapes and transpositions behind an image. */
+static void views_of_images(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 3);
+    for (unsigned k = 0; k < 150; k++) {
+        hone_buf g = image(&rng);
+        shape s = {4, {1, 6, 4, 4}};
+        unsigned at = 1, n = 1 + (unsigned)hone_rng_below(&rng, 4);
+        for (unsigned i = 0; i < n; i++, at++)
+            put_view(&g, &rng, at, &s);
+        char last[16];
+        snprintf(last, sizeof last, "t%u", at);
+        bool ends = hone_rng_below(&rng, 3) == 0; /* with a view */
+        put_node(&g, ends ? "Identity" : "Sigmoid", last, "y");
+        put_value(&g, 12, "y", FLOAT, s.d, s.n);
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, NULL);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
+static void is_last(hone_net_plan *p)
+{
+    hone_buf b = {0};
+    hone_net_plan_print(p, HONE_NET_LAYOUT, &b);
+    if (!strstr(b.s, "in order 0,2,3,1 = Conv Relu"))
+        fail_msg("%s", b.s);
+    hone_buf_free(&b);
+}
+
+/* Patches to rows: the image keeps its channels last, and nothing is copied. */
+static void patches(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 5);
+    hone_buf g = image(&rng);
+    put_raw(&g, "s", INT64, DIMS(3), (const int64_t[]){1, 6, 16}, 3 * sizeof(int64_t));
+    put_node(&g, "Reshape", "t1 s", "t2");
+    hone_buf n = node_of("Transpose", "t2", "t3");
+    put_attr_ints(&n, "perm", DIMS(0, 2, 1));
+    put_message(&g, 1, &n);
+    put_node(&g, "Sigmoid", "t3", "y");
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 16, 6));
+    hone_buf m = model_of(&g, 13);
+    hone_tensor x = random_input(&rng);
+    check_model(&m, &x, is_last);
+    free(x.data);
+    hone_buf_free(&m);
+}
+
+/* ---- alternatives ---------------------------------------------------------------------------- */
+
+static void has_three(hone_net_plan *p)
+{
+    const hone_net_call *c = &p->calls.v[0];
+    assert_int_equal(c->ways.n, 3);
+    assert_int_equal(c->kernel, c->ways.v[0].kernel);
+    for (uint32_t k = 0; k < 3; k++) {
+        const hone_net_kernel_row *row = &p->kernels.v[c->ways.v[k].kernel];
+        assert_true(c->ways.v[k].way == k && row->choice == p->kernels.v[0].choice && row->choice);
+        assert_int_equal(row->n_calls, k == 0);
+        assert_int_equal(row->n_may, 1);
+    }
+}
+
+static void take(hone_net_plan *p, const double *ns, const char *name)
+{
+    has_three(p);
+    hone_net_plan_choose(p, ns);
+    assert_int_equal(p->kernels.n, 2);
+    assert_string_equal(p->kernels.v[0].name, name);
+    assert_true(p->calls.v[0].kernel == 0 && p->calls.v[0].ways.n == 1 &&
+                p->kernels.v[0].n_calls == 1 && p->kernels.v[0].choice == 0);
+}
+
+static void take_none(hone_net_plan *p)
+{
+    take(p, (double[]){0, 0, 0, 0}, "conv_relu");
+}
+
+static void take_direct(hone_net_plan *p)
+{
+    take(p, (double[]){5, 6, 7, 1}, "conv_relu");
+}
+
+static void take_fastest(hone_net_plan *p)
+{
+    take(p, (double[]){5, 4, 3, 1}, "conv_relu_winograd4");
+}
+
+static void take_second(hone_net_plan *p)
+{
+    take(p, (double[]){9, 8, 0, 1}, "conv_relu_winograd2");
+}
+
+static void take_against_nothing(hone_net_plan *p)
+{
+    take(p, (double[]){0, 9, 0, 1}, "conv_relu");
+}
+
+/* Whichever is taken computes the same, alone in the plan. */
+static void alternatives(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 7);
+    hone_buf g = image(&rng);
+    hone_buf n = node_of("MaxPool", "t1", "y"); /* so that the image is between two kernels */
+    put_attr_ints(&n, "kernel_shape", DIMS(2, 2));
+    put_message(&g, 1, &n);
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 6, 3, 3));
+    hone_buf m = model_of(&g, 13);
+    hone_tensor x = random_input(&rng);
+    void (*const looks[])(hone_net_plan *) = {take_none, take_direct, take_fastest, take_second,
+                                              take_against_nothing};
+    for (unsigned k = 0; k < HONE_LEN(looks); k++)
+        check_model(&m, &x, looks[k]);
+    free(x.data);
+    hone_buf_free(&m);
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static bool has_concat(const hone_net_plan *p)
+{
+    bool found = false;
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        found |= strstr(p->kernels.v[k].name, "concat") != NULL;
+    return found;
+}
+
+static void no_copy(hone_net_plan *p)
+{
+    hone_buf b = {0};
+    hone_net_plan_print(p, HONE_NET_PLAN, &b);
+    if (has_concat(p) || !strstr(b.s, "[0..]@") || !strstr(b.s, "[6..]@"))
+        fail_msg("%s", b.s);
+    hone_buf_free(&b);
+}
+
+static void a_copy(hone_net_plan *p)
+{
+    assert_true(has_concat(p));
+}
+
+/* y = the maxima of t1 and what `op` makes of x, along `axis`. */
+static hone_buf together(hone_rng *rng, const char *pieces, int64_t axis, int64_t channels)
+{
+    hone_buf g = image(rng);
+    put_floats(&g, "v", DIMS(6, 2, 1, 1), rng);
+    put_node(&g, "Conv", "x v", "u");
+    put_node(&g, "Sigmoid", "x", "s");
+    hone_buf n = node_of("Concat", pieces, "c");
+    put_attr_int(&n, "axis", axis);
+    put_message(&g, 1, &n);
+    n = node_of("MaxPool", "c", "y");
+    put_attr_ints(&n, "kernel_shape", DIMS(2, 2));
+    put_message(&g, 1, &n);
+    put_value(&g, 12, "y", FLOAT, DIMS(1, channels, axis == 2 ? 7 : 3, 3));
+    return g;
+}
+
+/* Channels of images are put together by those that make them, where all do and nothing else
+ * takes them. */
+static void parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pieces;
+        int64_t axis, channels;
+        void (*look)(hone_net_plan *p);
+    } cases[] = {
+        {"t1 u", 1, 12, no_copy},
+        {"t1 u", 2, 6, a_copy},   /* not the last in memory */
+        {"t1 s", 1, 8, a_copy},   /* one is elementwise */
+        {"t1 t1", 1, 12, a_copy}, /* twice the same */
+    };
+    hone_rng rng;
+    hone_rng_seed(&rng, 9);
+    for (size_t k = 0; k < HONE_LEN(cases); k++) {
+        hone_buf g = together(&rng, cases[k].pieces, cases[k].axis, cases[k].channels);
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, cases[k].look);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(views_of_images),
+        cmocka_unit_test(patches),
+        cmocka_unit_test(alternatives),
+        cmocka_unit_test(parts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
