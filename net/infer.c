@@ -58,7 +58,7 @@ static hone_status fold(hone_net *g, const hone_net_use *u, bool all, hone_error
 }
 
 /* Marks what the outputs need, from the last node to the first, and keeps that. */
-static void sweep(hone_net *g)
+void hone_net__sweep(hone_net *g)
 {
     bool *needed = hone_xcalloc(g->values.n, sizeof *needed);
     bool *kept = hone_xcalloc(g->nodes.n, sizeof *kept);
@@ -96,6 +96,6 @@ hone_status hone_net__infer(hone_net *g, bool all, hone_error *err)
     }
     hone_net_use_room_free(&room);
     if (st == HONE_OK)
-        sweep(g);
+        hone_net__sweep(g);
     return st;
 }

@@ -31,6 +31,8 @@ double *hone_net__floats(const hone_tensor *t);
 int64_t *hone_net__ints(const hone_tensor *t);
 /* Elements of the axes in [from, to). */
 int64_t hone_net__elems(const hone_tensor *t, uint32_t from, uint32_t to);
+/* Where element k is along an axis. */
+int64_t hone_net__place_along(const hone_tensor *t, uint32_t axis, int64_t k);
 /* Adds an axis; false: too many, or the product of sizes is past HONE_NET_MAX_ELEMS. */
 bool hone_net__add_dim(hone_tensor *t, int64_t size);
 /* Enough for hone_tensor_text in a message. */
@@ -51,6 +53,8 @@ const char *hone_net__dtype_text(int64_t onnx);
 /* Infers every node in order, and computes those whose inputs are constant, unless the result is
  * much larger than they are and not `all` is wanted; then `order` has what is left and needed. */
 hone_status hone_net__infer(hone_net *g, bool all, hone_error *err) HONE_NODISCARD;
+/* Takes out of `order` what no output needs. */
+void hone_net__sweep(hone_net *g);
 
 /* ---- graph.c --------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* net: a network as calls of kernels, each made of one or more of its nodes.
  *
  *   fold     a batch normalisation behind a convolution becomes part of its weights (fold.c)
+ *   integers products of what is quantised become products of integers (integers.c)
  *   views    reshapes and the like are other names of what they take (views.c)
  *   fuse     nodes that can share their loops are one kernel (fuse.c)
  *   layout   in which order the axes of each tensor lie in memory (layout.c)
@@ -87,7 +88,7 @@ typedef struct hone_net_plan_options {
     hone_net_way way; /* what each call takes, where it has that */
 } hone_net_plan_options;
 
-/* Changes the graph (fold) and makes its plan; *ret is the caller's to free in any case.
+/* Changes the graph (fold, integers) and makes its plan; *ret is the caller's to free in any case.
  * HONE_E_UNSUPPORTED: the message lists every node that hone has no kernel for, once for each
  * operator, with the reason. */
 hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone_net_plan *ret,

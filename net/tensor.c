@@ -13,6 +13,11 @@ int64_t hone_net__elems(const hone_tensor *t, uint32_t from, uint32_t to)
     return n;
 }
 
+int64_t hone_net__place_along(const hone_tensor *t, uint32_t axis, int64_t k)
+{
+    return k / hone_net__elems(t, axis + 1, t->n_dims) % t->shape[axis];
+}
+
 int64_t hone_tensor_elems(const hone_tensor *t)
 {
     return hone_net__elems(t, 0, t->n_dims);

@@ -94,21 +94,24 @@ static void set_channel(const conv *c, hone_nk_index *x, unsigned d, const char 
         hone_nk__set(x, d, "%s*%" PRId64 " + %s", group.s, c->channels, k);
 }
 
-/* With the weights at input kw. */
+/* With the weights at input kw. Of integers every index of the weights is a loop: that is the form
+ * in which tensor intrinsics are found. */
 static hone_status conv_of(hone_nk *e, unsigned kw, conv *c)
 {
+    bool floats = hone_dtype_is_float(hone_nk__in_type(e, kw));
+    const char *(*step)(hone_nk_steps *, int64_t) = floats ? hone_nk__step : hone_nk__loop;
     const hone_tensor *f = hone_net_in(e->u, kw);
     *c = (conv){.groups = hone_net_attr_int(e->u->node, "group"), .channels = f->shape[1]};
     c->filters = f->shape[0] / c->groups;
     HONE_TRY(hone_net_window_of(e->u, &c->w, e->err));
-    const char *k = hone_nk__step(&c->steps, c->channels);
+    const char *k = step(&c->steps, c->channels);
     c->x = c->f = hone_nk__indices(f->n_dims);
     set_channel(c, &c->x, 1, k);
     hone_nk__set(&c->f, 0, "i1");
     hone_nk__set(&c->f, 1, "%s", k);
     char names[HONE_NET_MAX_SPATIAL][8];
     for (unsigned s = 0; s < c->w.n; s++) {
-        copy_name(names[s], hone_nk__step(&c->steps, c->w.kernel[s]));
+        copy_name(names[s], step(&c->steps, c->w.kernel[s]));
         hone_nk__set(&c->f, 2 + s, "%s", names[s]);
     }
     hone_nk__set_window(&c->x, &c->w, (const char(*)[8])names);
@@ -191,14 +194,12 @@ hone_status hone_nk__conv(hone_nk *e)
 /* The i32 results, of image kx and weights kw with their zero points. Outside of the image there is
  * its zero point, so that nothing is added there. */
 static const hone_nk_row *integer_conv(hone_nk *e, unsigned kx, unsigned kw, unsigned zx,
-                                       unsigned zw, conv *c)
+                                       unsigned zw, bool is_output, conv *c)
 {
     const hone_tensor *y = hone_net_out(e->u, 0), *zero = hone_net_in(e->u, zx);
     hone_nk_text fill = hone_nk__textf("0"), zero_x, zero_w;
     if (zero && !hone_nk__is_all(zero, 0))
         fill = hone_nk__per(e, zx, "0");
-    if (!c->steps.n)
-        c->steps.ranges = hone_nk__textf("k0 < 1");
     hone_nk_text x = hone_nk__at(hone_nk__padded(e, kx, &c->w, fill.s), &c->x);
     hone_nk_text f = hone_nk__at(hone_nk__in(e, kw), &c->f);
     int64_t shape_x[HONE_MAX_DIMS], shape_w[HONE_MAX_DIMS];
@@ -213,7 +214,8 @@ static const hone_nk_row *integer_conv(hone_nk *e, unsigned kx, unsigned kw, uns
                           .n = y->n_dims,
                           .shape = y->shape,
                           .shape_a = shape_x,
-                          .shape_b = shape_w};
+                          .shape_b = shape_w,
+                          .is_output = is_output};
     p.za = hone_nk__zero_point(e, zx, "0", &zero_x) ? zero_x.s : NULL;
     p.zb = hone_nk__zero_point(e, zw, "i1", &zero_w) ? zero_w.s : NULL;
     return hone_nk__products(e, &p);
@@ -223,9 +225,10 @@ hone_status hone_nk__conv_integer(hone_nk *e)
 {
     conv c;
     HONE_TRY(conv_of(e, 1, &c));
-    const hone_nk_row *sum = integer_conv(e, 0, 1, 2, 3, &c);
+    const hone_nk_row *sum = integer_conv(e, 0, 1, 2, 3, true, &c);
     hone_nk_index x = hone_nk__indices(hone_net_out(e->u, 0)->n_dims);
-    hone_nk__stage(e, hone_nk__out(e, 0), x.n, "%s", hone_nk__at(sum, &x).s);
+    if (sum != hone_nk__out(e, 0))
+        hone_nk__stage(e, hone_nk__out(e, 0), x.n, "%s", hone_nk__at(sum, &x).s);
     return HONE_OK;
 }
 
@@ -233,7 +236,7 @@ hone_status hone_nk__qlinear_conv(hone_nk *e)
 {
     conv c;
     HONE_TRY(conv_of(e, 3, &c));
-    const hone_nk_row *sum = integer_conv(e, 0, 3, 2, 5, &c);
+    const hone_nk_row *sum = integer_conv(e, 0, 3, 2, 5, false, &c);
     hone_nk_index x = hone_nk__indices(hone_net_out(e->u, 0)->n_dims);
     hone_nk_text from = hone_nk__at(sum, &x);
     if (hone_net_in(e->u, 8))

@@ -3,11 +3,17 @@
 
 const char *hone_nk__step(hone_nk_steps *s, int64_t size)
 {
+    if (size != 1)
+        return hone_nk__loop(s, size);
+    s->count = s->count || s->n ? s->count : 1;
+    return "0";
+}
+
+const char *hone_nk__loop(hone_nk_steps *s, int64_t size)
+{
     if (!s->n)
         s->count = s->count ? s->count : 1;
     s->count *= size;
-    if (size == 1)
-        return "0";
     char *name = s->name[s->n];
     size_t at = s->n ? strlen(s->ranges.s) : 0;
     snprintf(name, sizeof s->name[0], "k%u", s->n);

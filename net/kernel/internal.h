@@ -121,6 +121,8 @@ typedef struct hone_nk_steps {
 } hone_nk_steps;
 /* Adds one of `size` turns. Its index: "k0", or "0" for a single turn, which needs none. */
 const char *hone_nk__step(hone_nk_steps *s, int64_t size);
+/* The same, but a single turn is one too. */
+const char *hone_nk__loop(hone_nk_steps *s, int64_t size);
 /* "sum(k0 < 3) operand", or the operand alone where there is nothing to run over. */
 hone_nk_text hone_nk__over(const char *op, const hone_nk_steps *s, const char *operand);
 
@@ -154,6 +156,7 @@ typedef struct hone_nk_products {
     const int64_t *shape, *shape_a, *shape_b; /* its own, and those of sums of a alone and of b
                                                  alone, 1 where these do not depend on an index */
     const char *za, *zb;                      /* of i32; NULL: 0 */
+    bool is_output; /* the sums are the use's output, if there are no zero points */
 } hone_nk_products;
 /* Writes it as sums that do not know of zero points (those of b alone can be had ahead of time when
  * b is constant). The result, i32. */

@@ -146,7 +146,9 @@ bool hone_nk__zero_point(hone_nk *e, unsigned k, const char *at, hone_nk_text *r
 
 const hone_nk_row *hone_nk__products(hone_nk *e, const hone_nk_products *p)
 {
-    const hone_nk_row *sum = hone_nk__temp_like(e, HONE_I32, p->shape, p->n, e->out[0]);
+    const hone_nk_row *sum = p->is_output && !p->za && !p->zb
+                                 ? hone_nk__out(e, 0)
+                                 : hone_nk__temp_like(e, HONE_I32, p->shape, p->n, e->out[0]);
     hone_nk__stage(e, sum, p->n, "sum(%s) i32(%s) * i32(%s)", p->ranges, p->a, p->b);
     if (!p->za && !p->zb)
         return sum;
@@ -194,7 +196,7 @@ static hone_status check_per(hone_nk *e, const unsigned *inputs, unsigned n)
 
 /* Of inputs ka and kb with zero points za and zb. */
 static const hone_nk_row *integer_product(hone_nk *e, unsigned ka, unsigned kb, unsigned za,
-                                          unsigned zb, product *p)
+                                          unsigned zb, bool is_output, product *p)
 {
     matmul_of(e, ka, kb, p);
     hone_nk_text a = hone_nk__at(hone_nk__in(e, ka), &p->a), zero_a;
@@ -207,7 +209,8 @@ static const hone_nk_row *integer_product(hone_nk *e, unsigned ka, unsigned kb, 
                            .n = p->n,
                            .shape = p->shape,
                            .shape_a = p->shape_a,
-                           .shape_b = p->shape_b};
+                           .shape_b = p->shape_b,
+                           .is_output = is_output};
     of.za = hone_nk__zero_point(e, za, p->at_row, &zero_a) ? zero_a.s : NULL;
     of.zb = hone_nk__zero_point(e, zb, p->at_column, &zero_b) ? zero_b.s : NULL;
     return hone_nk__products(e, &of);
@@ -217,9 +220,10 @@ hone_status hone_nk__matmul_integer(hone_nk *e)
 {
     product p;
     HONE_TRY(check_per(e, (const unsigned[]){2, 3}, 2));
-    const hone_nk_row *from = integer_product(e, 0, 1, 2, 3, &p);
+    const hone_nk_row *from = integer_product(e, 0, 1, 2, 3, true, &p);
     hone_nk_index x = hone_nk__indices(p.n);
-    hone_nk__stage(e, hone_nk__out(e, 0), p.n, "%s", hone_nk__at(from, &x).s);
+    if (from != hone_nk__out(e, 0))
+        hone_nk__stage(e, hone_nk__out(e, 0), p.n, "%s", hone_nk__at(from, &x).s);
     return HONE_OK;
 }
 
@@ -227,7 +231,7 @@ hone_status hone_nk__qlinear_matmul(hone_nk *e)
 {
     product p;
     HONE_TRY(check_per(e, (const unsigned[]){1, 2, 4, 5, 6, 7}, 6));
-    const hone_nk_row *from = integer_product(e, 0, 3, 2, 5, &p);
+    const hone_nk_row *from = integer_product(e, 0, 3, 2, 5, false, &p);
     hone_nk_index x = hone_nk__indices(p.n);
     hone_nk_text at = hone_nk__at(from, &x);
     hone_nk__rescaled(e, &(hone_nk_rescale){.from = at.s,

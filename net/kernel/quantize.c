@@ -24,12 +24,16 @@ hone_status hone_nk__quantize(hone_nk *e)
     HONE_TRY(axis_of(e, &at));
     hone_nk_index i = hone_nk__indices(x->n_dims);
     hone_dtype of = hone_nk__in_type(e, 1);
-    if (hone_net_in(e->u, 2))
+    hone_nk_text value = hone_nk__as(of, x->dtype, hone_nk__at(hone_nk__in(e, 0), &i).s);
+    if (!hone_nk__is_all(hone_net_in(e->u, 1), 1)) {
+        hone_nk_text whole = value;
+        value = hone_nk__textf("%s / %s", whole.s, hone_nk__per(e, 1, at.s).s);
+    }
+    if (hone_net_in(e->u, 2) && !hone_nk__is_all(hone_net_in(e->u, 2), 0))
         zero = hone_nk__as(of, y->dtype, hone_nk__per(e, 2, at.s).s);
-    hone_nk__stage(e, hone_nk__out(e, 0), x->n_dims, "%s(round(%s / %s) + %s)",
-                   hone_dtype_name(y->dtype),
-                   hone_nk__as(of, x->dtype, hone_nk__at(hone_nk__in(e, 0), &i).s).s,
-                   hone_nk__per(e, 1, at.s).s, zero.s);
+    hone_nk__stage(e, hone_nk__out(e, 0), x->n_dims,
+                   strcmp(zero.s, "0") == 0 ? "%s(round(%s))" : "%s(round(%s) + %s)",
+                   hone_dtype_name(y->dtype), value.s, zero.s);
     return HONE_OK;
 }
 

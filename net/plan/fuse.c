@@ -4,6 +4,7 @@
  *   - elementwise nodes join elementwise nodes of the same shape, whatever is broadcast to them;
  *   - elementwise nodes after a product are computed on its tile: all of the product's shape;
  *   - elementwise nodes and those that go over rows join to go over the same rows;
+ *   - a border of one value joins the integer convolution that looks into it;
  *   - then a product, what goes over its rows to a softmax, and the product with that are
  * attention.
  *
@@ -120,9 +121,26 @@ static bool shares(const fuser *f, const hone_net_group *x)
            !has_kind(f, x, HONE_NET_ORDER);
 }
 
+/* Is a border of one value (net/plan/integers.c) what a convolution of b looks into? */
+static bool is_border(const fuser *f, const hone_net_group *a, const hone_net_group *b)
+{
+    const hone_net_node_row *pad = node(f, a->nodes.v[0]);
+    if (a->nodes.n != 1 || pad->op->id != HONE_NET_OP_PAD ||
+        strcmp(hone_net_attr_text(pad, "mode"), "constant") != 0)
+        return false;
+    for (uint32_t k = 0; k < b->nodes.n; k++) {
+        const hone_net_node_row *conv = node(f, b->nodes.v[k]);
+        if (conv->op->id == HONE_NET_OP_CONV_INTEGER && conv->in[0].i == pad->out[0].i)
+            return true;
+    }
+    return false;
+}
+
 static bool may_join(fuser *f, const hone_net_group *a, const hone_net_group *b)
 {
     const hone_tensor *t = result(f, a->nodes.v[a->nodes.n - 1]);
+    if (is_border(f, a, b))
+        return a->nodes.n + b->nodes.n <= MAX_NODES;
     if (a->nodes.n + b->nodes.n > MAX_NODES || !shares(f, a) || !shares(f, b) ||
         has_kind(f, b, HONE_NET_PRODUCT))
         return false;

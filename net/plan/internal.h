@@ -19,6 +19,10 @@ hone_net_kind hone_net__kind(const hone_net_node_row *n);
 /* Batch normalisations into the weights of the convolutions before them (fold.c). */
 void hone_net__fold(hone_net *g);
 
+/* Products of what is dequantised as products of integers, and zero points as terms (integers.c).
+ * HONE_E_LIMIT: constants take too much memory. */
+hone_status hone_net__integers(hone_net *g, hone_error *err) HONE_NODISCARD;
+
 /* Fills p->of, and p->orders of what transpositions take or make. Views whose memory cannot be
  * their input's stay nodes (views.c). */
 void hone_net__views(hone_net_plan *p);
