@@ -223,6 +223,13 @@ hone_status hone_net_parse(const void *bytes, size_t n, const char *folder,
 hone_status hone_net_read_tensor(const char *path, hone_tensor *ret,
                                  hone_error *err) HONE_NODISCARD;
 
+/* ---- writing (write.c) ----------------------------------------------------------------------- */
+
+/* The graph as an ONNX model of its opset: what is constant as initializers, shapes as they are
+ * known. The caller frees *ret. HONE_E_LIMIT: it would be larger than the format allows. */
+hone_status hone_net_write(const hone_net *g, uint8_t **ret, size_t *ret_n,
+                           hone_error *err) HONE_NODISCARD;
+
 /* ---- numpy's files (npy.c) ------------------------------------------------------------------- */
 
 /* An array as numpy saves it, format 1.0 to 3.0, in either order of axes and of bytes. Caller frees

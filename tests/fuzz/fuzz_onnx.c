@@ -1,6 +1,7 @@
 /* Any bytes as a model: refused with one line, or a graph whose values all have types and shapes,
- * in an order in which it can run. */
-#include "net/graph.h"
+ * in an order in which it can run. It has a plan or is refused one; written as a model it is read
+ * again. */
+#include "net/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,6 +31,32 @@ static void look(const hone_net *g)
     hone_buf_free(&text);
 }
 
+/* Names are the file's: what they say twice is refused before. */
+static void write_and_read(const hone_net *g)
+{
+    uint8_t *bytes;
+    size_t n;
+    hone_error err = {0};
+    hone_net *again;
+    HONE_ASSERT(hone_net_write(g, &bytes, &n, &err) == HONE_OK);
+    if (hone_net_parse(bytes, n, NULL, NULL, &again, &err) != HONE_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        HONE_ASSERT(false);
+    }
+    HONE_ASSERT(again->inputs.n == g->inputs.n && again->outputs.n == g->outputs.n);
+    hone_net_free(again);
+    free(bytes);
+}
+
+static void plan(hone_net *g)
+{
+    hone_net_plan p;
+    hone_error err = {0};
+    hone_status st = hone_net_plan_make(g, NULL, &p, &err);
+    HONE_ASSERT(st == HONE_OK || st == HONE_E_UNSUPPORTED || st == HONE_E_LIMIT);
+    hone_net_plan_free(&p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const hone_size dims[] = {{"N", 2}};
@@ -42,8 +69,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         HONE_ASSERT((st == HONE_OK) == (g != NULL));
         HONE_ASSERT(st == HONE_OK || st == HONE_E_INPUT || st == HONE_E_UNSUPPORTED ||
                     st == HONE_E_LIMIT);
-        if (g)
+        if (g) {
             look(g);
+            write_and_read(g);
+            plan(g);
+        }
         hone_net_free(g);
     }
     return 0;

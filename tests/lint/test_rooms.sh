@@ -59,7 +59,7 @@ declare -A public=(
     [costmodel]="costmodel.h features.def machine.def"
     [db]="db.h"
     [workers]="workers.h builder.h client.h wire/keys.h"
-    [net]="graph.h kernel.h plan.h check.h op/op.h"
+    [net]="graph.h kernel.h plan.h check.h quantise.h op/op.h"
     [farm]="farm.h desk.h page.h store.h service.h asks.def metrics.def states.def reasons.def verbs.def limits.def"
     [tuner]="tuner.h tell.h lookup/lookup.h lookup/library.h lookup/size_choice.h lock/lock.h interchange/interchange.h calibrate/calibrate.h calibrate/probes.def"
 )
@@ -86,6 +86,7 @@ declare -A floor=(
     [net/kernel]="op"
     [net/read]="op"
     [net/plan]="op"
+    [net/quantise]="op plan"
     [workers/wire]=""
     [workers/sandbox]=""
     [workers/device]="sandbox"
