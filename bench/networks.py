@@ -5,6 +5,7 @@ says nothing, how long they take does. Needs numpy and nothing of ONNX.
     bench/networks.py FOLDER [NAME...]     all of them, or those named, each as FOLDER/NAME/model.onnx
       --small   narrow ones, for tests
       --data    with test_data_set_0, computed by numpy
+      --sets N  with inputs alone, N sets of them, in FOLDER/NAME/inputs
 
 resnet50 (He et al., 2015), mobilenetv2 (Sandler et al., 2018), squeezenet (1.1; Iandola et al., 2016),
 bert (base, 128 tokens; Devlin et al., 2018), vit (B/16; Dosovitskiy et al., 2020), gpt2 (small, prefill of
@@ -68,6 +69,7 @@ class Graph:
         self.rng = np.random.default_rng(seed)
         self.known = {} if data else None  # what each value holds
         self.inputs, self.outputs = [], []
+        self.drawn = []  # what draws each input
 
     def node(self, op, *inputs, outputs=1, **attributes):
         names = [f"t{self.made + k}" for k in range(outputs)]
@@ -119,12 +121,14 @@ class Graph:
     def image(self, *shape):
         array = self.rng.standard_normal(shape, dtype=np.float32)
         self.inputs.append(("image", array))
+        self.drawn.append(lambda rng: rng.standard_normal(shape, dtype=np.float32))
         self.know("image", array)
         return self.value(11, "image", FLOAT, shape)
 
     def tokens(self, name, below, *shape):
         array = self.rng.integers(below, size=shape)
         self.inputs.append((name, array))
+        self.drawn.append(lambda rng: rng.integers(below, size=shape))
         self.know(name, array)
         return self.value(11, name, INT64, shape)
 
@@ -142,6 +146,13 @@ class Graph:
             write(data, f"input_{k}.pb", tensor(name, array))
         for k, name in enumerate(self.outputs):
             write(data, f"output_{k}.pb", tensor(name, self.known[name].astype(np.float32)))
+
+    def save_sets(self, folder, n):
+        for s in range(n):
+            rng = np.random.default_rng(1000 + s)
+            for k, draw in enumerate(self.drawn):
+                write(os.path.join(folder, "inputs", f"test_data_set_{s}"), f"input_{k}.pb",
+                      tensor(self.inputs[k][0], draw(rng)))
 
 
 # ---- images
@@ -332,12 +343,19 @@ NETWORKS = {f.__name__: f for f in (resnet50, mobilenetv2, squeezenet, bert, vit
 
 
 def main(args):
+    sets = 0
+    if "--sets" in args[:-1]:
+        at = args.index("--sets")
+        sets = int(args[at + 1])
+        del args[at : at + 2]
     small, data = "--small" in args, "--data" in args
     args = [a for a in args if a not in ("--small", "--data")]
     if not args or any(a not in NETWORKS for a in args[1:]):
-        sys.exit(f"usage: networks.py FOLDER [NAME...] [--small] [--data]; there are {', '.join(NETWORKS)}")
+        sys.exit(f"usage: networks.py FOLDER [NAME...] [--small] [--data] [--sets N]; there are {', '.join(NETWORKS)}")
     for name in args[1:] or NETWORKS:
-        NETWORKS[name](small, data).save(os.path.join(args[0], name))
+        g = NETWORKS[name](small, data)
+        g.save(os.path.join(args[0], name))
+        g.save_sets(os.path.join(args[0], name), sets)
 
 
 main(sys.argv[1:])

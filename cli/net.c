@@ -115,8 +115,13 @@ static const struct verb {
     const char *name;
     int (*run)(const cli_command *self, const net_request *q);
 } verbs[] = {
-    {"show", show},       {"tasks", tasks},         {"build", cli_net_build},
-    {"run", cli_net_run}, {"check", cli_net_check}, {"profile", cli_net_profile},
+    {"show", show},
+    {"tasks", tasks},
+    {"build", cli_net_build},
+    {"run", cli_net_run},
+    {"check", cli_net_check},
+    {"profile", cli_net_profile},
+    {"quantize", cli_net_quantize},
 };
 
 /* "show, tasks, .. or tune" */
@@ -135,19 +140,22 @@ static int check_options(const cli_command *self, const char *verb, const net_re
         bool given;
         const char *option, *verbs;
     } all[] = {
-        {q->dims.n, "--dim", "show, tasks, build, run, check, profile"},
+        {q->dims.n, "--dim", "show, tasks, build, run, check, profile, quantize"},
         {q->after, "--after", "show"},
         {q->dot, "--dot", "show"},
         {q->by, "--by", "check"},
         {q->random >= 0, "--random", "check"},
         {q->verbose, "--verbose", "check"},
-        {q->json, "--json", "check, profile"},
+        {q->json, "--json", "check, profile, quantize"},
         {q->inputs.n, "--input", "run"},
-        {q->out, "-o", "tasks, build, run, profile"},
+        {q->out, "-o", "tasks, build, run, profile, quantize"},
         {q->name, "--name", "build"},
-        {q->logs.n, "--db", "build, run, check, profile"},
+        {q->logs.n, "--db", "build, run, check, profile, quantize"},
         {q->target, "--target", "build"},
-        {q->threads, "--threads", "build, run, check, profile"},
+        {q->threads, "--threads", "build, run, check, profile, quantize"},
+        {q->data, "--data", "quantize"},
+        {q->max_error, "--max-error", "quantize"},
+        {q->weights, "--weights", "quantize"},
     };
     for (unsigned k = 0; k < HONE_LEN(all); k++)
         if (all[k].given && !strstr(all[k].verbs, verb))
@@ -186,7 +194,9 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--input", CLI_LIST, "FILE", &q.inputs,
          "run: X.npy or X.pb, in the model's order, or NAME=FILE", 0},
         {"-o", CLI_TEXT, "PATH", &q.out,
-         "tasks: the list; build: folder (default .); run: folder; profile: a page", 0},
+         "tasks: the list; build: folder (default .); run: folder; profile: a page;\n"
+         "quantize: the model",
+         0},
         {"--name", CLI_TEXT, "SYMBOL", &q.name, "build: what functions begin with (default net)",
          0},
         {"--db", CLI_LIST, "FILE", &q.logs,
@@ -194,7 +204,14 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--target", CLI_TEXT, "T", &q.target,
          "build: native (default), CPU name, target JSON, or a file", 0},
         {"--threads", CLI_INT, "N", &q.threads, "threads it may use (default: all)", 1},
-        {"--json", CLI_FLAG, NULL, &q.json, "check: a line of JSON for each; profile: JSON", 0},
+        {"--json", CLI_FLAG, NULL, &q.json,
+         "check: a line of JSON for each; profile: JSON; quantize: a line for each layer", 0},
+        {"--data", CLI_TEXT, "DIR", &q.data,
+         "quantize: inputs, as test_data_set_0/input_0.pb and so on", 0},
+        {"--max-error", CLI_TEXT, "E", &q.max_error,
+         "quantize: of the outputs, as a share of their norm", 0},
+        {"--weights", CLI_TEXT, "TYPE", &q.weights,
+         "quantize: how other layers keep theirs: f32 (default), f16 or bf16", 0},
     };
     const char *pos[1 + MAX_FOLDERS];
     unsigned n, k = 0;
@@ -223,7 +240,8 @@ static int run(int argc, char **argv, const cli_command *self)
 
 const cli_command cli_net = {
     .name = "net",
-    .synopsis = "show|tasks|tune|build|run|profile MODEL.onnx [options] | check DIR... [options]",
+    .synopsis = "show|tasks|tune|build|run|profile|quantize MODEL.onnx [options] | "
+                "check DIR... [options]",
     .summary = "from an ONNX model to one function",
     .text =
         "show prints what hone makes of an ONNX model (opset 7 to 18): inputs, constants, nodes\n"
@@ -249,13 +267,20 @@ const cli_command cli_net = {
         "profile runs the network on random inputs and says of each kernel how long it takes\n"
         "where it stands, its share of the network, the least time that this machine could do\n"
         "it in (the roofline), and what share of the network is near that.\n\n"
+        "quantize measures what each convolution and product costs in accuracy when it computes\n"
+        "with integers of 8 bits, on the inputs in --data (test_data_set_0/input_0.pb and so on),\n"
+        "takes those in that save most for their error until --max-error, and writes an ONNX\n"
+        "model with QuantizeLinear and DequantizeLinear around them, which any runtime runs. The\n"
+        "error is |q - f| / |f| of an output over all inputs, the largest counts. A quarter of\n"
+        "the inputs is held out, and the error on these is told.\n\n"
         "  hone net show model.onnx --dim batch=1 --after plan\n"
         "  hone net tune model.onnx --db net.db --time 600 --threads 2\n"
         "  hone net build model.onnx --db net.db -o out --name net\n"
         "  hone net run model.onnx --db net.db --input image.npy -o results\n"
         "  hone net check test_relu test_conv\n"
         "  hone net check --random 1 model.onnx\n"
-        "  hone net profile model.onnx --db net.db -o profile.html\n\n"
+        "  hone net profile model.onnx --db net.db -o profile.html\n"
+        "  hone net quantize model.onnx --data inputs --max-error 0.01 -o q.onnx\n\n"
         "exit codes: 0 good, 1 some differ or failed, 2 bad input, 3 no such file\n",
     .run = run,
 };

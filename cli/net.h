@@ -10,7 +10,7 @@ typedef struct net_request {
     const char *const *args; /* behind the verb */
     unsigned n;
     cli_sizes dims;
-    const char *after, *by, *out, *name, *target;
+    const char *after, *by, *out, *name, *target, *data, *max_error, *weights;
     cli_list logs, inputs;
     int64_t threads, random; /* random -1: not asked for */
     bool dot, json, verbose;
@@ -21,9 +21,10 @@ hone_status cli_net_plan(const net_request *q, hone_net **ret_graph, hone_net_pl
                          hone_error *err) HONE_NODISCARD;
 
 /* A verb; its exit code. */
-int cli_net_build(const cli_command *self, const net_request *q);   /* net_build.c */
-int cli_net_run(const cli_command *self, const net_request *q);     /* net_run.c */
-int cli_net_check(const cli_command *self, const net_request *q);   /* net_check.c */
-int cli_net_profile(const cli_command *self, const net_request *q); /* net_profile.c */
+int cli_net_build(const cli_command *self, const net_request *q);    /* net_build.c */
+int cli_net_run(const cli_command *self, const net_request *q);      /* net_run.c */
+int cli_net_check(const cli_command *self, const net_request *q);    /* net_check.c */
+int cli_net_profile(const cli_command *self, const net_request *q);  /* net_profile.c */
+int cli_net_quantize(const cli_command *self, const net_request *q); /* net_quantize.c */
 
 #endif

@@ -42,7 +42,7 @@ says '"verdict":"differs"'
 says '{"by":"reference","differs":1,"equal":0,"error":1,"unsupported":0}'
 
 # ---- what is refused
-refuse 2 "which verb? show, tasks, build, run, check, profile" "$HONE" net
+refuse 2 "which verb? show, tasks, build, run, check, profile, quantize" "$HONE" net
 refuse 2 "unknown verb 'draw'" "$HONE" net draw x
 refuse 2 "show takes one model" "$HONE" net show
 refuse 3 "cannot open 'none.onnx'" "$HONE" net show none.onnx

@@ -1,0 +1,143 @@
+/* Kernels of a plan in this process: each an object, linked and loaded from memory. What they take
+ * packed they pack themselves in every call: their constants may be others each time. */
+#include "cli/net_compiled.h"
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cli/lookup.h"
+#include "codegen/codegen.h"
+#include "runtime/hone_rt.h"
+#include "workers/builder.h"
+
+typedef struct loaded {
+    void *lib;
+    int fd; /* open as long: a library is known by its name, which has the number in it */
+    hone_rt_kernel run;
+} loaded;
+
+struct net_compiled {
+    uint32_t n;
+    loaded *kernels;
+    int64_t *ns;
+    const hone_rt_api *rt;
+};
+
+typedef struct compiler {
+    net_compiled *c;
+    hone_codegen *codegen;
+    const hone_target *target;
+    const cli_list *logs;
+    int32_t threads;
+} compiler;
+
+static hone_status load(const hone_code *object, loaded *ret, hone_error *err)
+{
+    uint8_t *so;
+    size_t n;
+    char path[40];
+    HONE_TRY(hone_codegen_link(object->bytes, object->n, &so, &n, err));
+    ret->fd = memfd_create("hone-kernel", MFD_CLOEXEC);
+    bool good = ret->fd >= 0 && hone_write_all(ret->fd, so, n);
+    free(so);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", ret->fd);
+    if (good)
+        ret->lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!good)
+        return hone_fail_errno(err, HONE_E_IO, "cannot keep a kernel in memory");
+    void *run = ret->lib ? dlsym(ret->lib, "hone_kernel") : NULL;
+    if (!run)
+        return hone_fail(err, HONE_E_TOOL, "a kernel cannot be loaded: %s", dlerror());
+    memcpy(&ret->run, &run, sizeof run);
+    return HONE_OK;
+}
+
+static hone_status compile(const compiler *x, const cli_answer *a, loaded *ret, hone_error *err)
+{
+    hone_code code;
+    unsigned n;
+    hone_codegen_intrin *intrins = hone_builder_intrins(a->of.intrins, &n);
+    const hone_codegen_options o = {.threads = x->threads,
+                                    .plain = a->of.as_written,
+                                    .intrins = intrins,
+                                    .n_intrins = n,
+                                    .no_prepack = true};
+    hone_status st = hone_codegen_emit(x->codegen, &a->of.sched.prog, &o, &code, err);
+    if (st == HONE_OK) {
+        st = load(&code, ret, err);
+        hone_code_free(&code);
+    }
+    free(intrins);
+    return st;
+}
+
+static hone_status make(const compiler *x, const hone_net_kernel_row *row, uint32_t k,
+                        hone_error *err)
+{
+    cli_kernel kernel = {.arg = hone_xstrdup(row->name),
+                         .title = hone_xstrdup(row->name),
+                         .sizes = hone_xstrdup("{}")};
+    cli_answer a = {0};
+    const cli_lookup_options o = {.logs = x->logs, .lowest = HONE_RUNG_default, .code = true};
+    hone_status st = hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL,
+                                         0, &kernel.program, err);
+    if (st == HONE_OK)
+        st = cli_look_up(&o, &kernel, x->target, x->threads, &a, err);
+    if (st == HONE_OK) {
+        x->c->ns[k] = a.of.rung == HONE_RUNG_exact ? a.of.time_ns : 0;
+        st = compile(x, &a, &x->c->kernels[k], err);
+        cli_answer_free(&a);
+    }
+    cli_kernel_free(&kernel);
+    return st;
+}
+
+hone_status net_compiled_new(const hone_net_plan *p, const hone_target *t, const cli_list *logs,
+                             int32_t threads, net_compiled **ret, hone_error *err)
+{
+    net_compiled *c = hone_xcalloc(1, sizeof *c);
+    compiler x = {.c = c, .target = t, .logs = logs, .threads = threads};
+    c->kernels = hone_xcalloc(p->kernels.n + 1, sizeof *c->kernels);
+    c->ns = hone_xcalloc(p->kernels.n + 1, sizeof *c->ns);
+    c->n = p->kernels.n;
+    for (uint32_t k = 0; k < c->n; k++)
+        c->kernels[k].fd = -1;
+    c->rt = hone_rt_default(threads);
+    *ret = c;
+    HONE_TRY(hone_codegen_new(t, &x.codegen, err));
+    hone_status st = HONE_OK;
+    for (uint32_t k = 0; k < c->n && st == HONE_OK; k++)
+        st = make(&x, &p->kernels.v[k], k, err);
+    hone_codegen_free(x.codegen);
+    return st;
+}
+
+void net_compiled_free(net_compiled *c)
+{
+    if (!c)
+        return;
+    for (uint32_t k = 0; k < c->n; k++) {
+        if (c->kernels[k].lib)
+            dlclose(c->kernels[k].lib);
+        if (c->kernels[k].fd >= 0)
+            close(c->kernels[k].fd);
+    }
+    free(c->kernels);
+    free(c->ns);
+    free(c);
+}
+
+const int64_t *net_compiled_ns(const net_compiled *c)
+{
+    return c->ns;
+}
+
+hone_status net_compiled_run(void *ctx, const hone_net_plan *p, uint32_t kernel, void *const *args,
+                             hone_error *err)
+{
+    const net_compiled *c = ctx;
+    if (c->kernels[kernel].run(args, c->rt) == 0)
+        return HONE_OK;
+    return hone_fail(err, HONE_E_NOMEM, "kernel %s found no memory", p->kernels.v[kernel].name);
+}

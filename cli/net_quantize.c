@@ -1,0 +1,338 @@
+/* hone net quantize: a model whose layers compute with integers where the outputs allow it.
+ *
+ * Reader's map: given inputs; a plan at work; the quantised model, measured; what
+ * is said; all of it. */
+#include "cli/net_compiled.h"
+
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <sys/stat.h>
+
+#define MOST_SETS 64
+#define MOST_TRIES 16
+
+typedef struct job {
+    const net_request *q;
+    hone_target target;
+    double bound;
+    hone_dtype weights;
+    hone_tensor *sets[MOST_SETS]; /* of each the inputs */
+    uint32_t n_sets, n_held;      /* the last n_held are not looked at before the end */
+    hone_net *g;                  /* as its plan was made */
+    hone_tensor **was;            /* its outputs, of all sets */
+    hone_net_quantised_layers layers;
+    uint8_t *bytes; /* the model */
+    size_t n_bytes, n_before;
+    double error, held_error;
+} job;
+
+/* ---- given inputs ---------------------------------------------------------------------------- */
+
+static hone_status read_input(const char *folder, uint32_t set, const hone_net *g, uint32_t k,
+                              hone_tensor *ret, hone_error *err)
+{
+    const hone_tensor *t = &hone_net_value_at(g, g->inputs.v[k])->t;
+    char *path =
+        hone_xasprintf("%s/test_data_set_%" PRIu32 "/input_%" PRIu32 ".pb", folder, set, k);
+    hone_status st = hone_net_read_tensor(path, ret, err);
+    if (st == HONE_OK && (ret->dtype != t->dtype || !hone_tensor_same_shape(ret, t))) {
+        char is[160], wants[160];
+        hone_tensor_text(ret, is, sizeof is);
+        hone_tensor_text(t, wants, sizeof wants);
+        st = hone_fail(err, HONE_E_INPUT, "%.300s: it is %s, and input '%.60s' is %s", path, is,
+                       hone_net_value_at(g, g->inputs.v[k])->name, wants);
+    }
+    free(path);
+    return st;
+}
+
+static bool is_set(const char *folder, uint32_t set)
+{
+    struct stat sb;
+    char *path = hone_xasprintf("%s/test_data_set_%" PRIu32, folder, set);
+    bool there = stat(path, &sb) == 0;
+    free(path);
+    return there;
+}
+
+/* A quarter of them, at least one, is held out if there are two. */
+static hone_status read_sets(job *j, hone_error *err)
+{
+    const hone_net *g = j->g;
+    while (j->n_sets < MOST_SETS && is_set(j->q->data, j->n_sets)) {
+        uint32_t s = j->n_sets++;
+        j->sets[s] = hone_xcalloc(g->inputs.n + 1, sizeof *j->sets[s]);
+        for (uint32_t k = 0; k < g->inputs.n; k++)
+            HONE_TRY(read_input(j->q->data, s, g, k, &j->sets[s][k], err));
+    }
+    if (!j->n_sets)
+        return hone_fail(err, HONE_E_INPUT,
+                         "%.300s: there is no test_data_set_0 with input_0.pb to calibrate with",
+                         j->q->data);
+    j->n_held = j->n_sets < 2 ? 0 : (j->n_sets + 3) / 4;
+    return HONE_OK;
+}
+
+/* ---- a plan at work -------------------------------------------------------------------------- */
+
+static bool stopped(void *ctx)
+{
+    (void)ctx;
+    return cli_stopped(NULL);
+}
+
+static hone_net_quantise_options options(const job *j, net_compiled *c)
+{
+    return (hone_net_quantise_options){.max_error = j->bound,
+                                       .weights = j->weights,
+                                       .run = net_compiled_run,
+                                       .ctx = c,
+                                       .samples = (const hone_tensor *const *)j->sets,
+                                       .n_samples = j->n_sets,
+                                       .kernel_ns = net_compiled_ns(c),
+                                       .stop = stopped};
+}
+
+/* Outputs of the model as it is, for all sets, and the choice of layers by those not held out. */
+static hone_status choose(job *j, hone_error *err)
+{
+    hone_net_plan p = {0};
+    net_compiled *c = NULL;
+    hone_status st = cli_net_plan(j->q, &j->g, &p, err);
+    if (st == HONE_OK)
+        st = read_sets(j, err);
+    if (st == HONE_OK)
+        st = net_compiled_new(&p, &j->target, &j->q->logs, (int32_t)j->q->threads, &c, err);
+    if (st == HONE_OK) {
+        hone_net_quantise_options o = options(j, c);
+        j->was = hone_net_outputs_new(j->n_sets, j->g->outputs.n);
+        st = hone_net_quantise_outputs(&p, &o, j->was, err);
+        o.n_samples -= j->n_held;
+        if (st == HONE_OK)
+            st = hone_net_quantise(&p, &o, &j->layers, err);
+    }
+    net_compiled_free(c);
+    hone_net_plan_free(&p);
+    return st;
+}
+
+/* ---- the quantised model --------------------------------------------------------------------- */
+
+/* The graph has its order again afterwards: there may be another choice. */
+static hone_status write_model(job *j, hone_error *err)
+{
+    HONE_VEC(hone_net_node) order = {0};
+    hone_vec_copy(&order, &j->g->order);
+    free(j->bytes);
+    j->bytes = NULL;
+    hone_status st = hone_net_quantise_insert(j->g, &j->layers, err);
+    if (st == HONE_OK)
+        st = hone_net_write(j->g, &j->bytes, &j->n_bytes, err);
+    hone_vec_copy(&j->g->order, &order);
+    hone_vec_free(&order);
+    return st;
+}
+
+static hone_status size_before(job *j, hone_error *err)
+{
+    uint8_t *bytes;
+    hone_status st = hone_net_write(j->g, &bytes, &j->n_before, err);
+    free(bytes);
+    return st;
+}
+
+static void compare(job *j, hone_tensor **is, uint32_t n)
+{
+    uint32_t seen = j->n_sets - j->n_held;
+    j->error = hone_net_output_error((const hone_tensor *const *)is,
+                                     (const hone_tensor *const *)j->was, seen, n);
+    j->held_error = hone_net_output_error((const hone_tensor *const *)is + seen,
+                                          (const hone_tensor *const *)j->was + seen, j->n_held, n);
+}
+
+/* Reads what was written, and runs it: its error is that of integers. */
+static hone_status measure(job *j, hone_error *err)
+{
+    hone_net *g = NULL;
+    hone_net_plan p = {0};
+    net_compiled *c = NULL;
+    hone_status st = hone_net_parse(j->bytes, j->n_bytes, NULL, NULL, &g, err);
+    if (st == HONE_OK)
+        st = hone_net_plan_make(g, NULL, &p, err);
+    if (st == HONE_OK)
+        st = net_compiled_new(&p, &j->target, &j->q->logs, (int32_t)j->q->threads, &c, err);
+    if (st == HONE_OK) {
+        hone_tensor **is = hone_net_outputs_new(j->n_sets, g->outputs.n);
+        const hone_net_quantise_options o = options(j, c);
+        st = hone_net_quantise_outputs(&p, &o, is, err);
+        if (st == HONE_OK)
+            compare(j, is, g->outputs.n);
+        hone_net_outputs_free(is, j->n_sets, g->outputs.n);
+    }
+    net_compiled_free(c);
+    hone_net_plan_free(&p);
+    hone_net_free(g);
+    return st;
+}
+
+/* The chosen layer that makes the largest error alone stays in floats after all; false: it is the
+ * last. */
+static bool give_up_one(hone_net_quantised_layers *q)
+{
+    const unsigned least = q->weights == HONE_F32 ? 2 : 1;
+    hone_net_layer *worst = NULL;
+    unsigned n = 0;
+    for (uint32_t k = 0; k < q->layers.n; k++) {
+        hone_net_layer *l = &q->layers.v[k];
+        n += l->chosen;
+        if (l->chosen && (!worst || l->error > worst->error))
+            worst = l;
+    }
+    if (n < least)
+        return false;
+    worst->chosen = false;
+    return true;
+}
+
+/* Rounding differs a little from what was simulated: the bound is for the model itself. */
+static hone_status make(job *j, hone_error *err)
+{
+    for (unsigned tries = 0; tries < MOST_TRIES; tries++) {
+        HONE_TRY(write_model(j, err));
+        HONE_TRY(measure(j, err));
+        if (j->error <= j->bound)
+            return HONE_OK;
+        if (!give_up_one(&j->layers))
+            break;
+    }
+    return hone_fail(err, HONE_E_INPUT,
+                     "the quantised model's error is %.3g, and the bound %g: allow more with "
+                     "--max-error",
+                     j->error, j->bound);
+}
+
+/* ---- what is said ---------------------------------------------------------------------------- */
+
+static double share_of_products(const hone_net_quantised_layers *q, uint32_t *ret_chosen)
+{
+    double chosen = 0, all = 0;
+    *ret_chosen = 0;
+    for (uint32_t k = 0; k < q->layers.n; k++) {
+        const hone_net_layer *l = &q->layers.v[k];
+        *ret_chosen += l->chosen;
+        chosen += l->chosen ? l->products : 0;
+        all += l->products;
+    }
+    return chosen / all;
+}
+
+static void tell_json(const job *j)
+{
+    uint32_t chosen;
+    double share = share_of_products(&j->layers, &chosen);
+    for (uint32_t k = 0; k < j->layers.layers.n; k++) {
+        const hone_net_layer *l = &j->layers.layers.v[k];
+        cli_print_json(json_pack("{s:o, s:s, s:f, s:f, s:f, s:b}", "layer",
+                                 hone_json_string(l->name), "op", l->op, "products", l->products,
+                                 "gain", l->gain, "error", fmin(l->error, DBL_MAX), "quantized",
+                                 l->chosen));
+    }
+    json_t *s = json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:i, s:i, s:I, s:I, s:i}", "model",
+                          j->q->out, "layers", (int)j->layers.layers.n, "quantized", (int)chosen,
+                          "share_of_products", share, "max_error", j->bound, "error", j->error,
+                          "samples", (int)(j->n_sets - j->n_held), "held_out", (int)j->n_held,
+                          "bytes_before", (json_int_t)j->n_before, "bytes", (json_int_t)j->n_bytes,
+                          "runs", (int)j->layers.runs);
+    if (j->n_held)
+        json_object_set_new(s, "held_out_error", json_real(fmin(j->held_error, DBL_MAX)));
+    cli_print_json(s);
+}
+
+static void tell(const job *j)
+{
+    uint32_t chosen;
+    double share = share_of_products(&j->layers, &chosen);
+    printf("%-32s %-7s %12s %7s %10s\n", "layer", "", "products", "gain", "error");
+    for (uint32_t k = 0; k < j->layers.layers.n; k++) {
+        const hone_net_layer *l = &j->layers.layers.v[k];
+        char *name = hone_text_clean(l->name);
+        printf("%-32.32s %-7s %12.0f %6.1f%% %10.3g  %s\n", name, l->op, l->products, 100 * l->gain,
+               l->error, l->chosen ? "8 bits" : hone_dtype_name(j->weights));
+        free(name);
+    }
+    printf("%s: %" PRIu32 " of %" PRIu32 " layers in 8 bits, %.1f %% of the products; error %.3g "
+           "(bound %g) on %" PRIu32 " given inputs",
+           j->q->out, chosen, j->layers.layers.n, 100 * share, j->error, j->bound,
+           j->n_sets - j->n_held);
+    if (j->n_held)
+        printf(", %.3g on %" PRIu32 " held out", j->held_error, j->n_held);
+    else
+        printf(", none was held out: there is one set only");
+    printf("; %.2f MB, was %.2f\n", (double)j->n_bytes / 1e6, (double)j->n_before / 1e6);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static void finish(job *j)
+{
+    for (uint32_t s = 0; s < j->n_sets; s++) {
+        for (uint32_t k = 0; k < j->g->inputs.n; k++)
+            free(j->sets[s][k].data);
+        free(j->sets[s]);
+    }
+    if (j->was)
+        hone_net_outputs_free(j->was, j->n_sets, j->g->outputs.n);
+    hone_net_quantised_layers_free(&j->layers);
+    hone_net_free(j->g);
+    free(j->bytes);
+}
+
+static bool parse_bound(const char *text, double *ret)
+{
+    char *end;
+    errno = 0;
+    *ret = strtod(text, &end);
+    return end != text && !*end && !errno && *ret > 0 && *ret < 1;
+}
+
+static bool parse_weights(const char *text, hone_dtype *ret)
+{
+    static const hone_dtype types[] = {HONE_F32, HONE_F16, HONE_BF16};
+    *ret = HONE_F32;
+    for (unsigned k = 0; k < HONE_LEN(types); k++)
+        if (text && strcmp(text, hone_dtype_name(types[k])) == 0) {
+            *ret = types[k];
+            return true;
+        }
+    return !text;
+}
+
+int cli_net_quantize(const cli_command *self, const net_request *q)
+{
+    hone_error err = {0};
+    job j = {.q = q};
+    if (q->n != 1 || !q->data || !q->max_error || !q->out)
+        return cli_usage(self, "quantize takes one model, --data DIR, --max-error E and -o Q.onnx");
+    if (!parse_bound(q->max_error, &j.bound))
+        return cli_usage(self, "--max-error is a share of the outputs' norm between 0 and 1, as "
+                               "0.01");
+    if (!parse_weights(q->weights, &j.weights))
+        return cli_usage(self, "--weights is f32, f16 or bf16");
+    if (cli_is_same_file(q->args[0], q->out))
+        return cli_usage(self, "-o is the model itself");
+    cli_catch_signals();
+    hone_status st = cli_target_load("native", &j.target, &err);
+    if (st == HONE_OK)
+        st = choose(&j, &err);
+    if (st == HONE_OK)
+        st = size_before(&j, &err);
+    if (st == HONE_OK)
+        st = make(&j, &err);
+    if (st == HONE_OK)
+        st = hone_file_write(q->out, j.bytes, j.n_bytes, &err);
+    if (st == HONE_OK)
+        (q->json ? tell_json : tell)(&j);
+    finish(&j);
+    return st == HONE_OK ? 0 : cli_fail(st, &err);
+}

@@ -1,0 +1,70 @@
+#!/bin/bash
+# hone net quantize: an image network and a transformer with layers in 8 bits, within the bound; the model is
+# read again, its kernels compute what the reference does, and it is built; and what is refused.
+. "$2/tests/cli/lib.sh"
+
+run 0 /usr/bin/python3 "$SRC/bench/networks.py" nets resnet50 bert vit --small --sets 5
+
+# quantized NETWORK BOUND: Q is NETWORK.onnx
+quantized() {
+    run 0 "$HONE" net quantize "nets/$1/model.onnx" --data "nets/$1/inputs" --max-error "$2" -o "$1.onnx" \
+        --db none.db --threads 1 --json
+    ok "$1: the error is within the bound" within "$(number error)" "$2"
+    ok "$1: and not far from it on inputs held out" within "$(number held_out_error)" "$(echo "$2" | awk '{print 3 * $1}')"
+    ok "$1: some layers are quantised" [ "$(lines '"quantized":true')" -gt 2 ]
+    ok "$1: two sets are held out" [ "$(number samples) $(number held_out)" = "3 2" ]
+    # what lies on a tie is rounded either way
+    run 0 "$BUILD/net_compare" --slack 0.02 "$1.onnx"
+    ok "$1: its kernels are right in all three ways" [ "$(lines ': equal$')" = 3 ]
+}
+within() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a >= 0 && a <= b) }'; }
+
+quantized resnet50 0.05
+run 0 "$HONE" net show resnet50.onnx
+says "= QuantizeLinear("
+says "= DequantizeLinear("
+run 0 "$HONE" net show resnet50.onnx --after fuse
+says "ConvInteger"
+says " = ConvInteger Cast Mul Add Add Relu Mul QuantizeLinear"
+run 0 "$HONE" net build resnet50.onnx --threads 1 --db none.db -o made --name net
+says "calls of"
+
+quantized bert 0.05
+run 0 "$HONE" net show bert.onnx --after fuse
+says " = MatMulInteger Add Cast Mul Add"
+
+# less is allowed, less is done; the same again is the same
+vit() { run 0 "$HONE" net quantize nets/vit/model.onnx --data nets/vit/inputs --max-error 0.01 -o "$1" --db none.db --threads 1; }
+vit some.onnx
+says "some.onnx: "
+says " layers in 8 bits, "
+ok "some layers are quantised, others are not" sh -c 'grep -q "  8 bits$" out && grep -q "  f32$" out'
+vit again.onnx
+ok "twice the same model" cmp -s some.onnx again.onnx
+
+# the milder choice: weights in 16 bits
+run 0 "$HONE" net quantize nets/vit/model.onnx --data nets/vit/inputs --max-error 0.001 --weights f16 -o half.onnx \
+    --db none.db --threads 1
+says "  f16"
+ok "the file is smaller" [ "$(stat -c %s half.onnx)" -lt "$(stat -c %s nets/vit/model.onnx)" ]
+run 0 "$BUILD/net_compare" half.onnx
+
+# ---- what is refused
+q() { "$HONE" net quantize "$@" --db none.db --threads 1; }
+m=nets/bert/model.onnx d=nets/bert/inputs
+refuse 2 "quantize takes one model, --data DIR, --max-error E and -o Q.onnx" q $m --data $d -o x.onnx
+refuse 2 "--max-error is a share of the outputs' norm" q $m --data $d --max-error 2 -o x.onnx
+refuse 2 "--weights is f32, f16 or bf16" q $m --data $d --max-error 0.1 --weights i8 -o x.onnx
+refuse 2 "-o is the model itself" q $m --data $d --max-error 0.1 -o $m
+refuse 2 "there is no test_data_set_0" q $m --data nets --max-error 0.1 -o x.onnx
+refuse 2 "input_0.pb: it is f32[1, 3, 32, 32], and input 'words' is i64[1, 8]" q $m --data nets/vit/inputs \
+    --max-error 0.1 -o x.onnx
+refuse 2 "the network is quantised already" q bert.onnx --data $d --max-error 0.1 -o x.onnx
+refuse 2 "no layer keeps within an error of 1e-09" q $m --data $d --max-error 1e-9 -o x.onnx
+refuse 3 "none.onnx" q none.onnx --data $d --max-error 0.1 -o x.onnx
+rm $d/test_data_set_3/input_1.pb
+refuse 3 "test_data_set_3/input_1.pb" q $m --data $d --max-error 0.1 -o x.onnx
+ok "nothing was written" [ ! -e x.onnx ]
+refuse 2 "--max-error belongs to quantize" "$HONE" net show $m --max-error 0.1
+
+all_done
