@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 enum { LEAST_PAIRS = 21, WARM_NS = 20000000, SEED = 1 };
-#define TOLERANCE 1e-3 /* of an output's largest element */
 
 static const char usage[] =
     "usage: bench_network [options] MODEL.onnx NETWORK.so\n"
@@ -34,6 +33,9 @@ static const char usage[] =
     "  --seconds N       time to spend on samples, about (default 10)\n"
     "  --ids N           integer inputs are drawn from 0 to N-1 (default 100)\n"
     "  --ids INPUT=N     those of this input\n"
+    "  --tolerance T     by how much outputs may differ, as a share of the largest element "
+    "(default "
+    "0.001)\n"
     "  --json FILE       also write all samples as JSON\n"
     "  --help\n"
     "\n"
@@ -46,6 +48,7 @@ static const char usage[] =
 typedef struct options {
     const char *model, *object, *name, *weights, *ort, *json;
     int64_t threads, seconds, ids;
+    double tolerance;
     struct {
         const char *input;
         size_t length; /* of its name */
@@ -95,6 +98,9 @@ static bool parse_option(int c, options *o)
         return whole(optarg, 3600, &o->seconds);
     case 'i':
         return parse_ids(optarg, o);
+    case 't':
+        o->tolerance = strtod(optarg, NULL);
+        return o->tolerance > 0 && o->tolerance < 1;
     default:
         return false;
     }
@@ -109,11 +115,16 @@ static int parse(int argc, char **argv, options *o)
                                           {"threads", required_argument, NULL, 'T'},
                                           {"seconds", required_argument, NULL, 's'},
                                           {"ids", required_argument, NULL, 'i'},
+                                          {"tolerance", required_argument, NULL, 't'},
                                           {"json", required_argument, NULL, 'j'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    *o = (options){
-        .name = "net", .ort = "libonnxruntime.so.1", .threads = 1, .seconds = 10, .ids = 100};
+    *o = (options){.name = "net",
+                   .ort = "libonnxruntime.so.1",
+                   .threads = 1,
+                   .seconds = 10,
+                   .ids = 100,
+                   .tolerance = 1e-3};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 'h') {
             fputs(usage, stdout);
@@ -297,11 +308,12 @@ static hone_status open_network(const options *o, ort_model *m, network *ret, ho
     return HONE_OK;
 }
 
-static hone_status compare(const ort_model *m, const network *x, double *ret_off, hone_error *err)
+static hone_status compare(const options *o, const ort_model *m, const network *x, double *ret_off,
+                           hone_error *err)
 {
     for (size_t k = 0; k < m->n_out; k++) {
         double off = difference(&m->out[k], x->out[k]);
-        if (off > TOLERANCE)
+        if (off > o->tolerance)
             return hone_fail(err, HONE_E_CORRUPT,
                              "hone and ONNX Runtime differ in output '%s' by %.3g of its largest "
                              "element",
@@ -499,10 +511,10 @@ static hone_status measure(const options *o, result *r, hone_error *err)
     HONE_TRY(open_network(o, &m, &x, err));
     r->hone = (contestant){.name = "hone", .run = time_hone, .state = &x};
     HONE_TRY(run_network(&x, err));
-    HONE_TRY(compare(&m, &x, &r->off, err));
+    HONE_TRY(compare(o, &m, &x, &r->off, err));
     HONE_TRY(versus_warm(&r->hone, WARM_NS, err));
     HONE_TRY(race(&r->hone, &r->ort, o->seconds, &r->ratio, err));
-    return compare(&m, &x, &r->off, err);
+    return compare(o, &m, &x, &r->off, err);
 }
 
 int main(int argc, char **argv)

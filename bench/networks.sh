@@ -16,6 +16,8 @@ same inputs, in turns in one process. Prints one table for each number of thread
   --threads LIST   numbers of threads, one table for each (default 1,2)
   --seconds N      tuning, for each network and number of threads (default 300)
   --time N         seconds of samples for each row (default 10)
+  --quantize E     also each network with layers in 8 bits, by `hone net quantize --max-error E` on made
+                   inputs, as NETWORK.q; its outputs may differ by 0.05 from ONNX Runtime's
   --small          the small forms of the networks: for a try
   --retune         tune again what has been tuned
   --untuned        tune nothing: with what the log has
@@ -43,11 +45,11 @@ say() {
 }
 
 known='resnet50 mobilenetv2 squeezenet bert vit gpt2' # of bench/networks.py
-networks='' threads_list=1,2 seconds=300 time=10 small='' retune='' untuned=''
+networks='' threads_list=1,2 seconds=300 time=10 small='' retune='' untuned='' quantize=''
 build=$root/build/release db='' json=''
 while [ $# -gt 0 ]; do
     case $1 in
-    --threads | --seconds | --time | --build | --db | --json)
+    --threads | --seconds | --time | --build | --db | --json | --quantize)
         [ $# -ge 2 ] || bad "$1 needs a value"
         case $1 in
         --threads) threads_list=$2 ;;
@@ -56,6 +58,7 @@ while [ $# -gt 0 ]; do
         --build) build=$2 ;;
         --db) db=$2 ;;
         --json) json=$2 ;;
+        --quantize) quantize=$2 ;;
         esac
         shift
         ;;
@@ -127,8 +130,20 @@ find_ort || {
 
 # ---- one network ---------------------------------------------------------------------------------
 
+# A quantised one is made of the other, with inputs drawn as its own are.
+quantised() {
+    rm -rf "$work/models"
+    # shellcheck disable=SC2086 # nothing or a word
+    "$python" "$root/bench/networks.py" "$work/models" "$network" ${small:+--small} --sets 4 &&
+        mkdir -p "$files/$label" &&
+        "$build/hone" net quantize "$work/models/$network/model.onnx" --data "$work/models/$network/inputs" \
+            --max-error "$quantize" --threads "$threads" -o "$model" >"$files/$label/layers" &&
+        tail -n 1 "$files/$label/layers" >&2
+}
+
 model() {
     [ -e "$model" ] && return
+    [ -z "$kind" ] || { quantised; return; }
     rm -rf "$work/models"
     # shellcheck disable=SC2086 # nothing or a word
     "$python" "$root/bench/networks.py" "$work/models" "$network" ${small:+--small} &&
@@ -165,24 +180,24 @@ compare() {
     [ "$network" != bert ] || ids="$ids --ids kinds=2"
     # shellcheck disable=SC2086 # words
     "$build/bench_network" "$model" "$made/$network.so" --name "$network" --weights "$made/$network.weights" \
-        --ort "$ort" --threads "$threads" --seconds "$time" $ids --json "$work/one" >"$work/row"
+        --ort "$ort" --threads "$threads" --seconds "$time" $ids ${kind:+--tolerance 0.05} --json "$work/one" >"$work/row"
 }
 
 # Appends to the table of $threads and to the JSON.
 row() {
-    label=$network${small:+.small}
+    label=$network${small:+.small}$kind
     model=$files/$label/model.onnx made=$files/$label.$threads
     say "$label, $threads thread(s)"
     mkdir -p "$made"
     for step in model tune library compare; do
         $step || {
             failures=$((failures + 1))
-            printf '%-14s %7s FAILED: %s\n' "$network" "$threads" "$step" >>"$work/rows"
+            printf '%-14s %7s FAILED: %s\n' "$network$kind" "$threads" "$step" >>"$work/rows"
             return
         }
         [ -z "$stopped" ] || return
     done
-    sed 1d "$work/row" >>"$work/rows"
+    sed "1d; s/^$network$(printf '%*s' ${#kind} '')/$network$kind/" "$work/row" >>"$work/rows"
     [ ! -s "$work/json" ] || echo , >>"$work/json"
     cat "$work/one" >>"$work/json"
 }
@@ -192,8 +207,9 @@ row() {
 for threads in $(echo "$threads_list" | tr , ' '); do
     : >"$work/rows"
     for network in ${networks:-$known}; do
-        [ -z "$stopped" ] || break
-        row
+        for kind in '' ${quantize:+.q}; do
+            [ -n "$stopped" ] || row
+        done
     done
     [ -s "$work/rows" ] || continue
     grep -m 1 '^model name' /proc/cpuinfo 2>/dev/null | sed 's/.*: //'
