@@ -7,7 +7,7 @@ libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libmicrohttpd-dev lib
 protobuf-c-compiler libonnx-testdata libcmocka-dev iproute2
 python3-numpy chromium chromium-driver qemu-user slurmctld slurmd slurm-client munge
 make meson lintian dpkg-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross lld-19"
+gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross lld-19 nodejs"
 [ "${1:-}" = bench ] && need="$need libopenblas0-pthread libopenblas-dev libdnnl-dev libblis4-pthread
 libblis4-openmp clang"
 missing=

@@ -79,9 +79,10 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
         LLVMDisposeMessage(message);
         return s;
     }
+    const hone_preset *p = hone_preset_of(t);
     LLVMTargetMachineRef m =
         LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault,
-                                LLVMRelocPIC, LLVMCodeModelDefault);
+                                p->runtime ? LLVMRelocStatic : LLVMRelocPIC, LLVMCodeModelDefault);
     if (!m) {
         return hone_fail(err, HONE_E_INPUT, "LLVM cannot generate code for cpu \"%s\" of \"%s\".",
                          t->cpu, t->triple);
@@ -95,10 +96,15 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
     LLVMDisposeMessage(layout);
     g->is_narrow = LLVMPointerSize(data) == 4;
     LLVMDisposeTargetData(data);
-    const hone_preset *p = hone_preset_of(t);
     g->half = p->half;
-    g->has_fma = !p->fma || hone_target_has(t, p->fma);
+    g->has_fma = !p->fma || (*p->fma && hone_target_has(t, p->fma));
     g->has_half = !p->half || hone_target_has(t, p->half);
+    g->soft_half = p->half && !*p->half;
+    g->madd = p->madd.feature && hone_target_has(t, p->madd.feature) ? p->madd.intrinsic : NULL;
+    g->madd_bytes = (unsigned)p->vectors[0].bytes;
+    g->unsigned_offsets = p->unsigned_offsets;
+    g->runtime = p->runtime;
+    g->runtime_bytes = p->runtime ? (size_t)(p->runtime_end - p->runtime) : 0;
     g->is_scalable = p->scalable && hone_target_has(t, p->scalable);
     g->has_maxnum = p->maxnum && hone_target_has(t, p->maxnum);
     *ret = g;
@@ -254,11 +260,11 @@ static void write_out(cg *e, hone_code *ret)
     }
     LLVMDisposeMemoryBuffer(buffer);
     const char *const allowed[] = {e->o->name ? "hone_rt_default" : NULL, NULL};
-    const char *undefined = NULL;
+    char undefined[CG_MAX_SYMBOL] = "";
     if (object && ret->bytes) {
-        hone_cg__object_scan(ret->bytes, ret->n, allowed, &ret->code_bytes, &undefined);
+        hone_cg__object_scan(ret->bytes, ret->n, allowed, &ret->code_bytes, undefined);
     }
-    if (undefined) {
+    if (*undefined) {
         hone_cg__fail(e, HONE_REJECT_BUILD,
                       "The target needs the library function \"%s\" for this kernel, "
                       "which kernels may not call.",
@@ -287,6 +293,9 @@ hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone
     if (e.status == HONE_OK) {
         open_context(&e);
         hone_cg__functions(&e);
+    }
+    if (e.status == HONE_OK && g->runtime && !o->name) {
+        hone_cg__add_runtime(&e);
     }
     int64_t lowered = cpu_ns();
     if (e.status == HONE_OK) {

@@ -218,14 +218,21 @@ hone_status hone_codegen_emit_network(const hone_target *t, const hone_codegen_n
                                       unsigned *ret_bad, int64_t *ret_packed, hone_code *ret,
                                       hone_error *err) HONE_NODISCARD;
 
-/* object -> shared object: by the system's linker, for other processors by LLVM's. Caller frees
- * *ret. HONE_E_TOOL, HONE_E_IO, HONE_E_LIMIT, HONE_E_NOMEM; HONE_E_KILLED: the linker was, from
- * outside. SIGXFSZ should be ignored or have a handler. */
+/* object -> shared object, or module: by the system's linker, for other processors by LLVM's. A
+ * module has its memory in itself, and exports it as "memory", with hone_kernel, hone_pack if there
+ * is one, and where hone_rt and __heap_base are. Caller frees *ret. HONE_E_TOOL, HONE_E_IO,
+ * HONE_E_LIMIT, HONE_E_NOMEM; HONE_E_KILLED: the linker was, from outside. SIGXFSZ should be
+ * ignored or have a handler. */
 hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, size_t *ret_n,
                               hone_error *err) HONE_NODISCARD;
-/* The linker that this would start, from PATH, for this processor or for others; NULL: there is
- * none. The caller frees it. */
-char *hone_codegen_linker_path(bool foreign);
+typedef enum hone_codegen_linked {
+    HONE_LINKED_HERE,    /* for this processor */
+    HONE_LINKED_FOREIGN, /* for others */
+    HONE_LINKED_MODULE,  /* WebAssembly */
+    HONE_LINKED_KINDS
+} hone_codegen_linked;
+/* The linker that this would start, from PATH; NULL: there is none. The caller frees it. */
+char *hone_codegen_linker_path(hone_codegen_linked what);
 
 /* A process of its own that links, for one that may open no files and start no programs any more:
  * it is forked before that, and goes when its parent does. Not thread safe. */
@@ -248,6 +255,10 @@ const char *hone_codegen_c_type(uint8_t dtype);
 /* The C and C++ header that declares NAME and its pack functions; arguments have the names that
  * they have in the kernel, made distinct where C cannot have them. Text appended to out. */
 void hone_codegen_header(const hone_program *p, const char *name, const hone_code *code,
+                         hone_buf *out);
+/* The JavaScript module, NAME.mjs, that loads what hone_codegen_link made of the kernel as
+ * NAME.wasm. Text appended to out. */
+void hone_codegen_loader(const hone_program *p, const char *name, const hone_code *code,
                          hone_buf *out);
 
 #endif

@@ -27,7 +27,9 @@
  *     library.c           a call of somebody else's function instead of all this
  *     math.c              exp, log, tanh, sigmoid, erf, pow, sin, cos, atan without a library
  *     math_f32.c          exp, log, tanh, sigmoid, erf of float
- *   output/               object.c reads what came out; link.c; header.c
+ *     half.c              f16 by operations on integers
+ *     runtime.c           what a module has beside its kernel
+ *   output/               object.c, module.c read what came out; link.c; header.c; loader.c
  *
  * Emission walks the statements with an environment: each loop variable is a cg_idx (a constant, or
  * an LLVM value with a range) or the lane of the vector being computed. Index arithmetic is put
@@ -56,6 +58,7 @@
 #define CG_MAX_VALUES (1 << 18) /* operations emitted per kernel */
 #define CG_MAX_SAFE 24          /* loads of a block known to be in bounds */
 #define CG_MAX_SCOPES 64
+#define CG_MAX_SYMBOL 128  /* as far as names of symbols are shown */
 #define CG_HERE UINT32_MAX /* level of a value computed in place, never hoisted or shared */
 
 struct hone_codegen {
@@ -64,10 +67,16 @@ struct hone_codegen {
     char *layout;
     const char *half; /* the feature f16 needs, NULL: none */
     bool has_fma, has_half;
+    bool soft_half;      /* f16 is converted by operations on integers */
+    const char *madd;    /* LLVM's intrinsic for a product that is added, rounded or not; or NULL */
+    unsigned madd_bytes; /* of its vectors */
+    bool unsigned_offsets;      /* as the preset says */
     bool has_scalef, has_range; /* instructions of emit/x86_64.c */
     bool has_maxnum;            /* llvm.minnum becomes one that is minimumNumber */
-    bool is_narrow;             /* registers and addresses of 32 bits */
-    bool is_scalable;           /* vectors have any length, of which target.vector_bytes are used */
+    const char *runtime; /* LLVM's IR of what artifacts have in them; NULL: they have nothing */
+    size_t runtime_bytes;
+    bool is_narrow;   /* registers and addresses of 32 bits */
+    bool is_scalable; /* vectors have any length, of which target.vector_bytes are used */
 };
 
 typedef enum cg_tri { CG_NO, CG_MAYBE, CG_YES } cg_tri;
@@ -344,6 +353,13 @@ LLVMValueRef hone_cg__real_like(LLVMTypeRef type, double c);
 LLVMValueRef hone_cg__intrinsic(cg *e, const char *name, LLVMTypeRef type, LLVMValueRef *args,
                                 unsigned n);
 LLVMValueRef hone_cg__fma(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+/* A product that is added, rounded before that or not, as the target likes it. */
+LLVMValueRef hone_cg__madd(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+/* emit/half.c: i16, the bits of an f16, and float. */
+LLVMValueRef hone_cg__half_to_float(cg *e, LLVMValueRef v);
+LLVMValueRef hone_cg__float_to_half(cg *e, LLVMValueRef v);
+/* emit/runtime.c */
+void hone_cg__add_runtime(cg *e);
 LLVMValueRef hone_cg__masked_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned align,
                                   LLVMValueRef mask);
 void hone_cg__masked_store(cg *e, LLVMValueRef v, LLVMValueRef p, unsigned align,
@@ -519,10 +535,15 @@ char *hone_cg__variant_symbol(const cg_variants *s, unsigned k, const char *tail
  * from, and declarations of the variants' own functions. */
 void hone_cg__dispatch(LLVMModuleRef m, const cg_variants *s);
 
-/* output/object.c: size of the code and the first undefined symbol not in `allowed` (NULL-ended);
- * zeros for what is no ELF object. *ret_undefined points into bytes. */
+/* output/object.c: size of the code and an undefined symbol not in `allowed` (NULL-ended), "" for
+ * none; zeros for what is no object. */
 void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
-                          int64_t *ret_code_bytes, const char **ret_undefined);
+                          int64_t *ret_code_bytes, char ret_undefined[CG_MAX_SYMBOL]);
+bool hone_cg__listed(const char *name, const char *const *names);
+/* output/module.c: is it WebAssembly? The same of such an object; adds to *ret_code_bytes. */
+bool hone_cg__is_module(const uint8_t *bytes, size_t n);
+void hone_cg__module_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
+                          int64_t *ret_code_bytes, char ret_undefined[CG_MAX_SYMBOL]);
 
 /* output/names.c: names of the first n buffers in C, all of them the caller's to free. */
 /* ARG of NAME_pack_ARG: no two the same, and none another with _bytes after it. The same for every

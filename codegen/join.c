@@ -88,8 +88,8 @@ hone_status hone_cg__join_write(cg_join *j, const char *name, const char *const 
     }
     hone_cg__take(ret, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
-    const char *undefined;
-    hone_cg__object_scan(ret->bytes, ret->n, allowed, &ret->code_bytes, &undefined);
-    *ret_foreign = undefined != NULL;
+    char undefined[CG_MAX_SYMBOL];
+    hone_cg__object_scan(ret->bytes, ret->n, allowed, &ret->code_bytes, undefined);
+    *ret_foreign = *undefined != 0;
     return j->status;
 }

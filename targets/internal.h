@@ -26,6 +26,18 @@
             ".popsection\n");                               \
     extern const char hone_targets__##name##_intrins[], hone_targets__##name##_intrins_end[]
 
+/* The same of LLVM's IR, targets/NAME.ll: what artifacts have in them beside kernels. */
+#define HONE_TARGETS__RUNTIME(name)                         \
+    __asm__(".pushsection .rodata\n"                        \
+            ".global hone_targets__" #name "_runtime\n"     \
+            ".global hone_targets__" #name "_runtime_end\n" \
+            "hone_targets__" #name "_runtime:\n"            \
+            ".incbin \"targets/" #name ".ll\"\n"            \
+            "hone_targets__" #name "_runtime_end:\n"        \
+            ".byte 0\n"                                     \
+            ".popsection\n");                               \
+    extern const char hone_targets__##name##_runtime[], hone_targets__##name##_runtime_end[]
+
 /* The CPU's row, NULL: not in the table. */
 const hone_preset_cpu *hone_targets__cpu(const hone_preset *p, const char *name);
 /* Is the name one of the list "a,b"? */

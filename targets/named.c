@@ -36,23 +36,46 @@ static bool names_one(const hone_preset *p, const hone_preset_cpu *c)
     return true;
 }
 
-const char *hone_target_name_at(unsigned k)
+/* The k-th of a preset: its processors that name one, then its other names; false: it has fewer. */
+static bool name_of(const hone_preset *p, unsigned k, hone_preset_name *ret)
 {
-    for (unsigned a = 0; hone_preset_at(a); a++)
-        for (const hone_preset_cpu *c = hone_preset_at(a)->cpus; c->name; c++)
-            if (names_one(hone_preset_at(a), c) && k-- == 0)
-                return c->name;
-    return NULL;
+    for (const hone_preset_cpu *c = p->cpus; c->name; c++)
+        if (names_one(p, c) && k-- == 0) {
+            *ret = (hone_preset_name){c->name, c->name, p->assumed ? p->assumed : ""};
+            return true;
+        }
+    for (const hone_preset_name *n = p->names; n && n->name; n++)
+        if (k-- == 0) {
+            *ret = *n;
+            return true;
+        }
+    return false;
 }
 
-static const hone_preset_cpu *find(const char *name, const hone_preset **ret)
+/* The same of all presets, with whose it is. */
+static bool any_name(unsigned k, const hone_preset **ret_whose, hone_preset_name *ret)
 {
-    for (unsigned k = 0; (*ret = hone_preset_at(k)); k++) {
-        const hone_preset_cpu *c = hone_targets__cpu(*ret, name);
-        if (c && names_one(*ret, c))
-            return c;
-    }
-    return NULL;
+    for (unsigned a = 0; (*ret_whose = hone_preset_at(a)); a++)
+        for (unsigned q = 0; name_of(*ret_whose, q, ret); q++)
+            if (k-- == 0)
+                return true;
+    return false;
+}
+
+const char *hone_target_name_at(unsigned k)
+{
+    const hone_preset *p;
+    hone_preset_name n;
+    return any_name(k, &p, &n) ? n.name : NULL;
+}
+
+static bool find(const char *name, const hone_preset **ret_whose, hone_preset_name *ret)
+{
+    for (unsigned a = 0; (*ret_whose = hone_preset_at(a)); a++)
+        for (unsigned q = 0; name_of(*ret_whose, q, ret); q++)
+            if (strcmp(ret->name, name) == 0)
+                return true;
+    return false;
 }
 
 static hone_status unknown(const char *name, hone_error *err)
@@ -61,10 +84,11 @@ static hone_status unknown(const char *name, hone_error *err)
     unsigned distance[MOST_NAMED];
     for (unsigned k = 0; k < MOST_NAMED; k++)
         distance[k] = UINT32_MAX;
-    for (unsigned k = 0; hone_preset_at(k); k++)
-        for (const hone_preset_cpu *c = hone_preset_at(k)->cpus; c->name; c++) {
-            unsigned d = names_one(hone_preset_at(k), c) ? difference(name, c->name) : UINT32_MAX,
-                     at = MOST_NAMED;
+    const hone_preset *p;
+    for (unsigned a = 0; (p = hone_preset_at(a)); a++) {
+        hone_preset_name c;
+        for (unsigned k = 0; name_of(p, k, &c); k++) {
+            unsigned d = difference(name, c.name), at = MOST_NAMED;
             while (at > 0 && d < distance[at - 1])
                 at--;
             for (unsigned q = MOST_NAMED - 1; q > at && at < MOST_NAMED; q--) {
@@ -72,10 +96,11 @@ static hone_status unknown(const char *name, hone_error *err)
                 distance[q] = distance[q - 1];
             }
             if (at < MOST_NAMED) {
-                near[at] = c->name;
+                near[at] = c.name;
                 distance[at] = d;
             }
         }
+    }
     hone_buf list = {0};
     for (unsigned k = 0; k < MOST_NAMED && near[k]; k++)
         hone_buf_printf(&list, "%s%s", k ? ", " : "", near[k]);
@@ -92,17 +117,18 @@ static hone_status unknown(const char *name, hone_error *err)
 hone_status hone_target_named(const char *name, hone_target *ret, hone_error *err)
 {
     const hone_preset *p;
-    if (strlen(name) >= sizeof ret->cpu || !find(name, &p))
+    hone_preset_name what;
+    if (strlen(name) >= sizeof ret->cpu || !find(name, &p, &what))
         return unknown(name, err);
-    const hone_preset_numbers *m = hone_preset_numbers_of(name);
+    const hone_preset_numbers *m = hone_preset_numbers_of(what.cpu);
     hone_target t = {.cores = p->usual.cores,
                      .cache_line = m ? m->cache_line : p->usual.cache_line,
                      .l1_bytes = m ? m->l1_bytes : p->usual.l1_bytes,
                      .l2_bytes = m ? m->l2_bytes : p->usual.l2_bytes,
                      .l3_bytes = m ? m->l3_bytes : p->usual.l3_bytes};
     snprintf(t.triple, sizeof t.triple, "%s", p->triple);
-    snprintf(t.cpu, sizeof t.cpu, "%s", name);
-    snprintf(t.features, sizeof t.features, "%s", p->assumed ? p->assumed : "");
+    snprintf(t.cpu, sizeof t.cpu, "%s", what.cpu);
+    snprintf(t.features, sizeof t.features, "%s", what.features);
     hone_targets__find_vectors(&t, 0);
     *ret = t;
     return HONE_OK;

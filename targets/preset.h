@@ -43,6 +43,12 @@ typedef struct hone_preset_cpu {
     const char *features; /* those it adds: "sha,avx512bf16"; NULL: none */
 } hone_preset_cpu;
 
+/* A target by name that is no processor of LLVM's. */
+typedef struct hone_preset_name {
+    const char *name, *cpu; /* the latter as LLVM calls it */
+    const char *features;   /* as a target lists them: "+simd128" */
+} hone_preset_name;
+
 /* What is known of a processor beside its features (targets/processors.def). */
 typedef struct hone_preset_numbers {
     const char *cpu; /* LLVM's name */
@@ -103,6 +109,9 @@ typedef struct hone_preset_peak {
     double ops_per_byte; /* of a vector, for each fma_per_cycle; the larger of the two counts */
 } hone_preset_peak;
 
+/* In the place of a feature that brings something: nothing brings it. */
+#define HONE_PRESET_NEVER ""
+
 /* What probe finds. */
 typedef struct hone_preset_found {
     uint32_t words[HONE_PRESET_WORDS]; /* [0] is not used */
@@ -119,10 +128,20 @@ typedef struct hone_preset {
     const hone_preset_cpu *cpus;
     const char
         *assumed; /* features that targets by name have beside their processor's; NULL: none */
+    const hone_preset_name *names; /* targets by name beside the processors; NULL: none */
     hone_preset_usual usual;
     const char
         *fma; /* the feature that brings multiply-add with one rounding; NULL: always there */
-    const char *half; /* the one that converts between f16 and f32 */
+    /* The one that converts between f16 and f32. HONE_PRESET_NEVER: operations on integers do. */
+    const char *half;
+    /* The one that brings multiply-add with one rounding or two, as the machine has it, for vectors
+     * of `vectors`, and LLVM's intrinsic for it; NULL: none does. */
+    struct {
+        const char *feature, *intrinsic;
+    } madd;
+    /* An access adds its constant offset as a number that does not wrap around, so that one is part
+     * of it only where the address before it is known to lie before it, too. */
+    bool unsigned_offsets;
     /* The one whose minima and maxima are IEEE 754-2019's minimumNumber and maximumNumber, and what
      * LLVM makes of llvm.minnum; NULL: none is. */
     const char *maxnum;
@@ -146,6 +165,9 @@ typedef struct hone_preset {
     uint16_t elf_machine;
     uint32_t relocs[HONE_PRESET_RELOCS];
     unsigned n_relocs;
+    /* LLVM's IR of a hone_rt_api called hone_rt: artifacts are modules that have everything they
+     * need in them, this too, and are run by a runtime. NULL: artifacts are shared objects. */
+    const char *runtime, *runtime_end;
     /* Finds out about this host. NULL in a build for another architecture. */
     void (*probe)(hone_preset_found *ret);
 } hone_preset;

@@ -32,7 +32,7 @@ LLVMTypeRef hone_cg__reg_type(cg *e, hone_dtype t)
 
 LLVMTypeRef hone_cg__mem_type(cg *e, hone_dtype t)
 {
-    return t == HONE_F16    ? e->f16
+    return t == HONE_F16    ? (e->g->soft_half ? e->i16 : e->f16)
            : t == HONE_BF16 ? e->i16
            : t == HONE_BOOL ? e->i8
                             : hone_cg__reg_type(e, t);
@@ -121,6 +121,40 @@ LLVMValueRef hone_cg__fma(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
     return hone_cg__intrinsic(e, "llvm.fma", LLVMTypeOf(a), args, 3);
 }
 
+/* Of lanes k to k + n, where vectors have as many as the intrinsic takes, or a multiple. */
+static LLVMValueRef madd_part(cg *e, LLVMValueRef all[3], unsigned at, unsigned n)
+{
+    LLVMTypeRef whole = LLVMTypeOf(all[0]);
+    LLVMTypeRef types[] = {LLVMVectorType(LLVMGetElementType(whole), n), whole};
+    LLVMValueRef part[3];
+    for (int k = 0; k < 3; k++) {
+        LLVMValueRef args[] = {all[k], LLVMConstInt(e->i64, at, false)};
+        part[k] = call(e, "llvm.vector.extract", types, 2, args, 2);
+    }
+    return call(e, e->g->madd, types, 1, part, 3);
+}
+
+LLVMValueRef hone_cg__madd(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c)
+{
+    LLVMTypeRef type = LLVMTypeOf(a);
+    unsigned lanes = is_vector(type) ? LLVMGetVectorSize(type) : 0;
+    unsigned each = e->g->madd_bytes / (elem_of(type) == e->f64 ? 8 : 4);
+    if (!e->g->madd || e->o->plain || !lanes || lanes % each) {
+        return hone_cg__fma(e, a, b, c);
+    }
+    LLVMValueRef all[] = {a, b, c};
+    if (lanes == each) {
+        return call(e, e->g->madd, &type, 1, all, 3);
+    }
+    LLVMTypeRef types[] = {type, LLVMVectorType(elem_of(type), each)};
+    LLVMValueRef r = LLVMGetPoison(type);
+    for (unsigned k = 0; k < lanes; k += each) {
+        LLVMValueRef args[] = {r, madd_part(e, all, k, each), LLVMConstInt(e->i64, k, false)};
+        r = call(e, "llvm.vector.insert", types, 2, args, 3);
+    }
+    return r;
+}
+
 LLVMValueRef hone_cg__splat(cg *e, LLVMValueRef v, unsigned n)
 {
     LLVMValueRef loaded = hone_cg__splat_loaded(e, v, n);
@@ -177,6 +211,9 @@ LLVMValueRef hone_cg__to_mem(cg *e, hone_dtype t, LLVMValueRef v)
 {
     switch (t) {
     case HONE_F16:
+        if (e->g->soft_half) {
+            return hone_cg__float_to_half(e, v);
+        }
         if (!is_vector(LLVMTypeOf(v)) && LLVMIsASelectInst(v)) {
             return chosen_to_f16(e, v);
         }
@@ -195,6 +232,9 @@ LLVMValueRef hone_cg__from_mem(cg *e, hone_dtype t, LLVMValueRef v)
     LLVMTypeRef type = LLVMTypeOf(v);
     switch (t) {
     case HONE_F16:
+        if (e->g->soft_half) {
+            return hone_cg__half_to_float(e, v);
+        }
         return LLVMBuildFPExt(e->b, v, hone_cg__like(e->f32, type), "");
     case HONE_BF16: {
         LLVMTypeRef i32 = hone_cg__like(e->i32, type);

@@ -357,6 +357,10 @@ cg_idx hone_cg__sum_value(cg *e, const cg_sum *s)
 LLVMValueRef hone_cg__address(cg *e, LLVMValueRef base, LLVMTypeRef elem, const cg_sum *s)
 {
     LLVMValueRef p = base;
+    bool after = s->c > 0; /* the start of the buffer, whatever the rest of the sum */
+    for (unsigned k = 0; k < s->n; k++) {
+        after = after && s->t[k].lo >= 0;
+    }
     for (unsigned k = 0; k < s->n;) {
         cg_idx part = s->t[k++];
         while (k < s->n && s->t[k].level == part.level) {
@@ -366,7 +370,8 @@ LLVMValueRef hone_cg__address(cg *e, LLVMValueRef base, LLVMTypeRef elem, const 
     }
     if (s->c) {
         LLVMValueRef off = LLVMConstInt(e->i64, (uint64_t)s->c, true);
-        p = LLVMBuildGEP2(e->b, elem, p, &off, 1, "");
+        p = after && e->g->unsigned_offsets ? LLVMBuildInBoundsGEP2(e->b, elem, p, &off, 1, "")
+                                            : LLVMBuildGEP2(e->b, elem, p, &off, 1, "");
     }
     return p;
 }

@@ -113,9 +113,10 @@ static hone_status write_module(const hone_codegen *g, LLVMModuleRef m, hone_emi
     }
     hone_cg__take(ret, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
     LLVMDisposeMemoryBuffer(buffer);
-    const char *ignored, *const none[] = {NULL};
+    char ignored[CG_MAX_SYMBOL];
+    const char *const none[] = {NULL};
     if (object)
-        hone_cg__object_scan(ret->bytes, ret->n, none, &ret->code_bytes, &ignored);
+        hone_cg__object_scan(ret->bytes, ret->n, none, &ret->code_bytes, ignored);
     return HONE_OK;
 }
 

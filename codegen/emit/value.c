@@ -323,7 +323,7 @@ static bool fused(cg *e, hone_op op, hone_expr xa, hone_expr xb, cg_val *ret)
         minus->v = LLVMBuildFNeg(e->b, minus->v, "");
     }
     LLVMValueRef sum = op == HONE_OP_ADD ? hone_cg__fma_in_place(e, a.v, b.v, c.v) : NULL;
-    *ret = (cg_val){sum ? sum : hone_cg__fma(e, a.v, b.v, c.v), vec};
+    *ret = (cg_val){sum ? sum : hone_cg__madd(e, a.v, b.v, c.v), vec};
     return true;
 }
 

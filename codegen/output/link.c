@@ -1,7 +1,6 @@
 /* Objects to shared objects: for this machine's processor by its own linker, for others by LLVM's,
  * which links for all. (For this one it would do too, but takes 15 ms to start, ld 2 ms.) */
-#include "codegen/codegen.h"
-#include "targets/preset.h"
+#include "codegen/internal.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -74,7 +73,7 @@ static int run(const char *const *argv, int out_fd, int log_fd, int *ret_status)
     return rc;
 }
 
-enum kind { LD, LLD, DRIVER };
+enum kind { LD, LLD, DRIVER, MODULES };
 
 /* Those to be tried, the first that is there is taken: `ld` may be one that renames a file of its
  * own into place, which a memory file does not allow. */
@@ -82,18 +81,22 @@ static const struct {
     const char *name;
     enum kind kind;
 } linkers[] = {
-    {"ld.bfd", LD}, {"ld", LD}, {"ld.lld-19", LLD}, {"ld.lld", LLD}, {"cc", DRIVER},
+    {"ld.bfd", LD},       {"ld", LD},     {"ld.lld-19", LLD},
+    {"ld.lld", LLD},      {"cc", DRIVER}, {"wasm-ld-19", MODULES},
+    {"wasm-ld", MODULES},
 };
 
-/* What is no ELF object is for a linker to complain about. */
-static bool is_foreign(const uint8_t *object, size_t n)
+/* What is no object is for a linker to complain about. */
+static hone_codegen_linked kind_of(const uint8_t *object, size_t n)
 {
     const hone_preset *here = hone_preset_host();
     uint16_t machine;
+    if (hone_cg__is_module(object, n))
+        return HONE_LINKED_MODULE;
     if (!here || n < sizeof(Elf32_Ehdr) || memcmp(object, ELFMAG, SELFMAG) != 0)
-        return false;
+        return HONE_LINKED_HERE;
     memcpy(&machine, object + offsetof(Elf32_Ehdr, e_machine), sizeof machine);
-    return machine != here->elf_machine;
+    return machine != here->elf_machine ? HONE_LINKED_FOREIGN : HONE_LINKED_HERE;
 }
 
 static char *find_in_path(const char *name)
@@ -111,28 +114,35 @@ static char *find_in_path(const char *name)
     return NULL;
 }
 
-static char *find_linker(bool foreign, enum kind *ret)
+static bool links(enum kind k, hone_codegen_linked what)
+{
+    return what == HONE_LINKED_MODULE    ? k == MODULES
+           : what == HONE_LINKED_FOREIGN ? k == LLD
+                                         : k != MODULES;
+}
+
+static char *find_linker(hone_codegen_linked what, enum kind *ret)
 {
     char *path = NULL;
     for (size_t k = 0; k < HONE_LEN(linkers) && !path; k++) {
         *ret = linkers[k].kind;
-        path = foreign && *ret != LLD ? NULL : find_in_path(linkers[k].name);
+        path = links(*ret, what) ? find_in_path(linkers[k].name) : NULL;
     }
     return path;
 }
 
-char *hone_codegen_linker_path(bool foreign)
+char *hone_codegen_linker_path(hone_codegen_linked what)
 {
     enum kind unused;
-    return find_linker(foreign, &unused);
+    return find_linker(what, &unused);
 }
 
 /* As run(). LLVM's linker would rename a file into place, too; it writes to its standard output. */
-static int link_object(bool foreign, const char *in, const char *out, int out_fd, int log_fd,
-                       int *ret_status)
+static int link_object(hone_codegen_linked kind, const char *in, const char *out, int out_fd,
+                       int log_fd, int *ret_status)
 {
     enum kind what;
-    char *path = find_linker(foreign, &what);
+    char *path = find_linker(kind, &what);
     const char *const ld[] = {path,          "-shared", "-nostdlib", "-z",
                               "noexecstack", "-z",      "norelro",   "--hash-style=gnu",
                               "-o",          out,       in,          NULL};
@@ -141,8 +151,25 @@ static int link_object(bool foreign, const char *in, const char *out, int out_fd
                                "--threads=1", "-o",      "-",         in,
                                NULL};
     const char *const cc[] = {path, "-shared", "-nostdlib", "-o", out, in, NULL};
-    const char *const *argv = what == LD ? ld : what == LLD ? lld : cc;
-    int rc = path ? run(argv, what == LLD ? out_fd : log_fd, log_fd, ret_status) : ENOENT;
+    /* The stack comes first: what runs over its end leaves the memory, and nothing else is hit. */
+    const char *const module[] = {path,
+                                  "--no-entry",
+                                  "--export=hone_kernel",
+                                  "--export-if-defined=hone_pack",
+                                  "--export=hone_rt",
+                                  "--export=__heap_base",
+                                  "--stack-first",
+                                  "-z",
+                                  "stack-size=1048576",
+                                  "--strip-all",
+                                  "--threads=1",
+                                  "-o",
+                                  "-",
+                                  in,
+                                  NULL};
+    const char *const *const all[] = {[LD] = ld, [LLD] = lld, [DRIVER] = cc, [MODULES] = module};
+    bool to_stdout = what == LLD || what == MODULES;
+    int rc = path ? run(all[what], to_stdout ? out_fd : log_fd, log_fd, ret_status) : ENOENT;
     free(path);
     return rc;
 }
@@ -152,12 +179,13 @@ static void descriptor_path(char ret[32], int fd)
     snprintf(ret, 32, "/proc/self/fd/%d", fd);
 }
 
-static hone_status not_started(int sys, bool foreign, hone_error *err)
+static hone_status not_started(int sys, hone_codegen_linked kind, hone_error *err)
 {
+    bool other = kind != HONE_LINKED_HERE; /* both are of one package */
     hone_status s = sys == EAGAIN ? HONE_E_LIMIT : sys == ENOMEM ? HONE_E_NOMEM : HONE_E_TOOL;
     return hone_fail(err, s,
                      sys != ENOENT ? "The linker could not be started: %s"
-                     : foreign     ? "There is no linker for other processors than this one's; "
+                     : other       ? "There is no linker for other processors than this one's; "
                                      "install lld-19"
                                    : "Neither `ld` nor `cc` could be started; install binutils",
                      strerror(sys));
@@ -210,15 +238,15 @@ hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, si
     descriptor_path(log, fd[2]);
     hone_status s = HONE_OK;
     int sys, status = 0;
-    bool foreign = is_foreign(object, n);
+    hone_codegen_linked kind = kind_of(object, n);
     if (fd[0] < 0 || fd[1] < 0 || fd[2] < 0) {
         s = hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
     } else if (!hone_write_all(fd[0], object, n)) {
         s = errno == EFBIG
                 ? too_large(err)
                 : hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
-    } else if ((sys = link_object(foreign, in, out, fd[1], fd[2], &status))) {
-        s = not_started(sys, foreign, err);
+    } else if ((sys = link_object(kind, in, out, fd[1], fd[2], &status))) {
+        s = not_started(sys, kind, err);
     } else if ((s = linked(status, log, err)) == HONE_OK && !(*ret = read_all(out, ret_n))) {
         s = hone_fail_errno(err, HONE_E_IO, "The linker's output could not be read");
     }

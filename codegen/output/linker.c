@@ -49,10 +49,10 @@ typedef void enter_fn(const char *const *linkers, unsigned n);
 /* With none, linking says so. */
 static void close_in(enter_fn *enter)
 {
-    char *paths[2];
+    char *paths[HONE_LINKED_KINDS];
     unsigned n = 0;
-    for (int foreign = 0; foreign < 2; foreign++)
-        if ((paths[n] = hone_codegen_linker_path(foreign)))
+    for (int what = 0; what < HONE_LINKED_KINDS; what++)
+        if ((paths[n] = hone_codegen_linker_path((hone_codegen_linked)what)))
             n++;
     if (n)
         enter((const char *const *)paths, n);

@@ -81,7 +81,7 @@ static const char *undefined_name(const file *f, const section *symbols, const s
                : NULL;
 }
 
-static bool listed(const char *name, const char *const *names)
+bool hone_cg__listed(const char *name, const char *const *names)
 {
     for (; *names; names++) {
         if (!strcmp(name, *names)) {
@@ -92,12 +92,15 @@ static bool listed(const char *name, const char *const *names)
 }
 
 void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
-                          int64_t *ret_code_bytes, const char **ret_undefined)
+                          int64_t *ret_code_bytes, char ret_undefined[CG_MAX_SYMBOL])
 {
     file f;
     section s, names;
     *ret_code_bytes = 0;
-    *ret_undefined = NULL;
+    ret_undefined[0] = 0;
+    if (hone_cg__is_module(bytes, n)) {
+        hone_cg__module_scan(bytes, n, allowed, ret_code_bytes, ret_undefined);
+    }
     if (!open_file(bytes, n, &f)) {
         return;
     }
@@ -114,8 +117,8 @@ void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *all
         uint64_t each = f.wide ? sizeof(Elf64_Sym) : sizeof(Elf32_Sym);
         for (uint64_t i = 1; i < s.size / each; i++) {
             const char *name = undefined_name(&f, &s, &names, i);
-            if (name && !listed(name, allowed)) {
-                *ret_undefined = name;
+            if (name && !hone_cg__listed(name, allowed)) {
+                snprintf(ret_undefined, CG_MAX_SYMBOL, "%s", name);
             }
         }
     }

@@ -6,7 +6,7 @@
 run 0 "$HONE" targets
 ok "nothing on stderr" [ ! -s err ]
 cp out list
-for name in native znver4 x86-64-v3 cortex-a53 cortex-a72 neoverse-n1 neoverse-v1 apple-m1 cortex-a7 spacemit-x60; do
+for name in native znver4 x86-64-v3 cortex-a53 cortex-a72 neoverse-n1 neoverse-v1 apple-m1 cortex-a7 spacemit-x60 wasm32; do
     ok "$name is listed once" [ "$(grep -c "^$name " list)" = 1 ]
 done
 ok "the widths of vectors" grep -q "^neoverse-v1 *aarch64 *32 x 256 " list
@@ -40,7 +40,7 @@ refuse 2 "unknown target" "$HONE" targets ''
 refuse 2 "JSON anyway" "$HONE" targets znver4 --json
 
 # in commands that make code
-for t in cortex-a72 neoverse-v1 spacemit-x60 cortex-a7 "$(cat here)" ./here; do
+for t in cortex-a72 neoverse-v1 spacemit-x60 cortex-a7 wasm32 "$(cat here)" ./here; do
     run 0 "$HONE" query matmul $small --threads 1 --target "$t" --emit asm -o code.s
     ok "there is code" [ -s code.s ]
 done

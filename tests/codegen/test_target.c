@@ -233,7 +233,7 @@ static void tables(void **state)
     for (unsigned k = 0; (p = hone_preset_at(k)); k++)
         if (p->archs && strcmp(p->name, "arm") == 0)
             compare_processors(p);
-        else if (p->archs && p->elf_machine)
+        else if (p->archs)
             compare_tables(p);
 }
 

@@ -1,7 +1,7 @@
 /* Kernels for other processors: random candidates of every kernel that comes with hone, made for
- * each of these boards, run under QEMU by tests/property/board/runner.c and compared with what the
- * interpreter says of the oracle (docs/ORACLE.md). A board whose compiler or emulator is not
- * installed is left out, and said so.
+ * each of these boards, run under QEMU by tests/property/board/runner.c, WebAssembly in Node by
+ * runner.mjs, and compared with what the interpreter says of the oracle (docs/ORACLE.md). A board
+ * whose compiler or emulator is not installed is left out, and said so.
  *
  * HONE_CANDIDATES=n  of each kernel and board (1; the long form has 200)
  * HONE_SHARE=n       of each n kernels one, another one for each board (8; 1: all)
@@ -34,9 +34,9 @@ typedef struct board {
     const char *triple;   /* this, with */
     const char *features; /* these, */
     int32_t vector_bytes; /* and these */
-    const char *tools;    /* before "-gcc", and the folder of its libraries in /usr */
-    const char *emulator;
-    bool flushes; /* its vectors take denormals for 0, as docs/TARGETS.md says */
+    const char *tools;    /* before "-gcc", and the folder of its libraries in /usr; NULL: */
+    const char *emulator; /* runs runner.mjs */
+    bool flushes;         /* its vectors take denormals for 0, as docs/TARGETS.md says */
 } board;
 
 #define RV64 "+64bit,+m,+a,+f,+d,+c"
@@ -58,6 +58,9 @@ static const board boards[] = {
      "qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=128", false},
     {"rvv256", NULL, "riscv64-unknown-linux-gnu", RV64 ",+v,+zvl256b", 32, "riscv64-linux-gnu",
      "qemu-riscv64 -cpu rv64,v=true,vext_spec=v1.0,vlen=256", false},
+    {"wasm32", "wasm32", NULL, NULL, 0, NULL, "node", false},
+    {"wasm32-relaxed", "wasm32-relaxed", NULL, NULL, 0, NULL,
+     "node --experimental-wasm-relaxed-simd", false},
 };
 
 static uint64_t number(const char *name, uint64_t fallback)
@@ -71,7 +74,7 @@ static uint64_t number(const char *name, uint64_t fallback)
 typedef struct shop {
     const board *b;
     hone_target target;
-    char *target_text;
+    char *target_text, *runner;
     hone_builder *builder;
     char folder[64];
     uint64_t made, unmade, wrong;
@@ -103,29 +106,52 @@ static bool there_is(const char *command)
     return rc == 0;
 }
 
+/* What runs a plan, but for its name. */
+static char *make_runner(const board *b, const char *folder)
+{
+    if (!b->tools)
+        return hone_xasprintf("%s %s/tests/property/board/runner.mjs", b->emulator,
+                              HONE_SOURCE_DIR);
+    char *text = hone_xasprintf(
+        "%s-gcc -D_GNU_SOURCE -O1 -I%s -o %s/runner %s/tests/property/board/runner.c "
+        "%s/runtime/*.c -ldl -lpthread",
+        b->tools, HONE_SOURCE_DIR, folder, HONE_SOURCE_DIR, HONE_SOURCE_DIR);
+    if (system(text) != 0)
+        fail_msg("%s", text);
+    free(text);
+    return hone_xasprintf("%s -L /usr/%s %s/runner", b->emulator, b->tools, folder);
+}
+
+/* Not every version of Node knows every option. */
+static bool can_run(const board *b)
+{
+    if (b->tools)
+        return there_is(b->emulator);
+    char *text = hone_xasprintf("%s -e 0 >/dev/null 2>&1", b->emulator);
+    int rc = system(text);
+    free(text);
+    return rc == 0;
+}
+
 /* False: it cannot be tested here. */
 static bool open_shop(const board *b, shop *ret)
 {
-    char *compiler = hone_xasprintf("%s-gcc", b->tools), *lld = hone_codegen_linker_path(true);
-    bool good = lld && there_is(compiler) && there_is(b->emulator);
+    char *compiler = hone_xasprintf("%s-gcc", b->tools ? b->tools : "no"),
+         *lld = hone_codegen_linker_path(b->tools ? HONE_LINKED_FOREIGN : HONE_LINKED_MODULE);
+    bool good = lld && (!b->tools || there_is(compiler)) && can_run(b);
     free(lld);
     *ret = (shop){.b = b};
     if (good) {
         snprintf(ret->folder, sizeof ret->folder, "%s/hone-board-XXXXXX", P_tmpdir);
         assert_non_null(mkdtemp(ret->folder));
-        char *text = hone_xasprintf(
-            "%s -D_GNU_SOURCE -O1 -I%s -o %s/runner %s/tests/property/board/runner.c "
-            "%s/runtime/*.c -ldl -lpthread",
-            compiler, HONE_SOURCE_DIR, ret->folder, HONE_SOURCE_DIR, HONE_SOURCE_DIR);
-        if (system(text) != 0)
-            fail_msg("%s", text);
-        free(text);
+        ret->runner = make_runner(b, ret->folder);
         ret->target = target_of(b);
         ret->target_text = hone_target_text(&ret->target);
         ret->builder = hone_builder_new();
     } else {
-        print_message("not installed, skipped: %s (%s, lld-19, %.*s)\n", b->name, compiler,
-                      (int)strcspn(b->emulator, " "), b->emulator);
+        print_message("not installed, skipped: %s (%s, lld-19, %.*s)\n", b->name,
+                      b->tools ? compiler : "no compiler", (int)strcspn(b->emulator, " "),
+                      b->emulator);
     }
     free(compiler);
     return good;
@@ -138,6 +164,7 @@ static void close_shop(shop *s)
         print_error("%s is left\n", s->folder);
     free(text);
     free(s->target_text);
+    free(s->runner);
     hone_builder_free(s->builder);
 }
 
@@ -396,8 +423,7 @@ static unsigned run_from(batch *b, unsigned first, int *ret_rc, char **ret_out)
 {
     char *plan = hone_xasprintf("%s/plan", b->s->folder),
          *said = hone_xasprintf("%s/said", b->s->folder);
-    char *text = hone_xasprintf("timeout 120 %s -L /usr/%s %s/runner %s >%s 2>&1",
-                                b->s->b->emulator, b->s->b->tools, b->s->folder, plan, said);
+    char *text = hone_xasprintf("timeout 120 %s %s >%s 2>&1", b->s->runner, plan, said);
     size_t n;
     uint32_t from = b->v[first].plan_at;
     hone_error err;

@@ -119,7 +119,7 @@ static int add_linker(scmp_filter_ctx f)
     return e;
 }
 
-#define MOST_LINKERS 2
+#define MOST_LINKERS 3
 
 /* The compiler driver, which knows another way to the linker, writes temporary files. */
 static bool is_driver(const char *linker)
