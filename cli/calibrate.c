@@ -284,6 +284,8 @@ static int run(int argc, char **argv, const cli_command *self)
     calibrating u = {0};
     cli_calibration c = {0};
     hone_status st = ask_devices ? HONE_OK : cli_target_load(target_arg, &target, &err);
+    if (st == HONE_OK && !ask_devices && !threads)
+        threads = cli_threads_of(&target);
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)
@@ -292,8 +294,8 @@ static int run(int argc, char **argv, const cli_command *self)
                                                 .insecure_loopback = insecure},
                            &u.pool, &err);
     if (st == HONE_OK)
-        st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), NULL, &u.local,
-                             &err);
+        st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), NULL,
+                             ask_devices ? NULL : cli_runtime_of(&target), &u.local, &err);
     if (st == HONE_OK)
         st = hone_pool_listen(u.pool, cli_local_endpoint(u.local), &err);
     if (st == HONE_OK)

@@ -118,6 +118,11 @@ hone_status cli_intrins_check(const struct hone_intrin_set *set, const hone_targ
                               hone_error *err) HONE_NODISCARD;
 /* Processors this process may use. */
 int32_t cli_processors(void);
+/* How many a kernel for the target has unless something else is said: all, or the one that modules
+ * of WebAssembly have. */
+int32_t cli_threads_of(const hone_target *t);
+/* What runs kernels for the target here, as a worker's --runtime; NULL: they run by themselves. */
+const char *cli_runtime_of(const hone_target *t);
 /* As hone_file_write; without a path to standard output, whose failures main tells. (output.c) */
 hone_status cli_write_out(const char *path, const void *bytes, size_t n,
                           hone_error *err) HONE_NODISCARD;
@@ -150,10 +155,11 @@ hone_status cli_target_of_devices(hone_pool *pool, const cli_list *listen, const
                                   hone_error *err) HONE_NODISCARD;
 
 /* Workers of this process's own, on this machine, over an ipc endpoint in a private folder. One
- * that measures may call these libraries, as --candidate-lib has them (borrowed; NULL: none). */
+ * that measures may call these libraries, as --candidate-lib has them (borrowed; NULL: none), or
+ * measures by a runtime (NULL: without). */
 typedef struct cli_local cli_local;
 hone_status cli_local_start(bool device, int32_t threads, const cli_list *libraries,
-                            cli_local **ret, hone_error *err) HONE_NODISCARD;
+                            const char *runtime, cli_local **ret, hone_error *err) HONE_NODISCARD;
 const char *cli_local_endpoint(const cli_local *l);
 /* Starts again what has died or does not answer, at most a few times. To be called between turns of
  * the pool that they serve. */

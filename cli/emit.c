@@ -108,6 +108,40 @@ hone_status cli_library_make_sized(const cli_schedule *v, const hone_codegen_siz
     return st;
 }
 
+static hone_status write_module(const char *folder, const char *name, const uint8_t *module,
+                                size_t n, const hone_buf *loader, hone_error *err)
+{
+    char *paths[] = {hone_xasprintf("%s/%s.wasm", folder, name),
+                     hone_xasprintf("%s/%s.mjs", folder, name)};
+    const hone_file files[] = {{paths[0], module, n}, {paths[1], loader->s, loader->n}};
+    hone_status st = hone_dir_make(folder, err);
+    if (st == HONE_OK)
+        st = hone_file_write_set(files, HONE_LEN(files), err);
+    free(paths[0]);
+    free(paths[1]);
+    return st;
+}
+
+hone_status cli_module_write(const cli_schedule *s, const char *folder, const char *name,
+                             hone_error *err)
+{
+    hone_code code = {0};
+    hone_buf loader = {0};
+    uint8_t *module = NULL;
+    size_t n = 0;
+    HONE_ASSERT(cli_runtime_of(s->target));
+    HONE_TRY(cli_compile(s, HONE_EMIT_OBJECT, NULL, &code, err));
+    hone_status st = hone_codegen_link(code.bytes, code.n, &module, &n, err);
+    if (st == HONE_OK) {
+        hone_codegen_loader(s->program, name, &code, &loader);
+        st = write_module(folder, name, module, n, &loader, err);
+    }
+    free(module);
+    hone_buf_free(&loader);
+    hone_code_free(&code);
+    return st;
+}
+
 void cli_library_free(cli_library *l)
 {
     hone_code_free(&l->object);

@@ -40,6 +40,10 @@ hone_status cli_library_make_sized(const cli_schedule *v, const hone_codegen_siz
                                    unsigned n, int64_t least, const hone_codegen_range *ranges,
                                    unsigned n_ranges, const char *name, unsigned *ret_bad,
                                    cli_library *ret, hone_error *err) HONE_NODISCARD;
+/* NAME.wasm, and NAME.mjs that loads it, into the folder, which is made; the target is one of
+ * WebAssembly. As hone_codegen_emit, hone_codegen_link and hone_file_write_set. */
+hone_status cli_module_write(const cli_schedule *s, const char *folder, const char *name,
+                             hone_error *err) HONE_NODISCARD;
 /* As hone_codegen_check_variants: can these be one function? Looks at targets only. */
 hone_status cli_check_variants(const cli_schedule *v, unsigned n, hone_error *err) HONE_NODISCARD;
 void cli_library_free(cli_library *l);

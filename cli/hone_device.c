@@ -19,6 +19,9 @@ static const char usage[] =
     "  --spool DIR         keep results there until they are acknowledged, also over a restart\n"
     "  --candidate-lib NAME=TEXT\n"
     "                      kernels may call this library, as TEXT says; repeat for more\n"
+    "  --runtime node | browser:HOST:PORT\n"
+    "                      measure modules of WebAssembly, by Node or by a page that is opened "
+    "there\n"
     "  --sandbox on|off    off: kernels are not confined, as where there is no seccomp (default "
     "on)\n"
     "  --describe          print what this machine is, as text for `hone tune --target`\n"
@@ -39,6 +42,7 @@ enum {
     OPT_LABEL,
     OPT_SPOOL,
     OPT_LIBRARY,
+    OPT_RUNTIME,
     OPT_SANDBOX,
     OPT_DESCRIBE,
     OPT_VERBOSE,
@@ -55,6 +59,7 @@ static const struct option options[] = {
     {"label", required_argument, NULL, OPT_LABEL},
     {"spool", required_argument, NULL, OPT_SPOOL},
     {"candidate-lib", required_argument, NULL, OPT_LIBRARY},
+    {"runtime", required_argument, NULL, OPT_RUNTIME},
     {"sandbox", required_argument, NULL, OPT_SANDBOX},
     {"describe", no_argument, NULL, OPT_DESCRIBE},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
@@ -127,6 +132,11 @@ int main(int argc, char **argv)
                 return failed(err.status, &err);
             o.n_libraries++;
             break;
+        case OPT_RUNTIME:
+            o.runtime = optarg;
+            if (!hone_nursery_knows_runtime(optarg))
+                return bad_usage("--runtime is node or browser:HOST:PORT");
+            break;
         case OPT_SANDBOX:
             o.sandbox = optarg;
             if (strcmp(optarg, "on") != 0 && strcmp(optarg, "off") != 0)
@@ -149,6 +159,8 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         return bad_usage("it takes options only");
+    if (o.runtime && o.n_libraries)
+        return bad_usage("a module calls no library: --runtime or --candidate-lib");
     if (!o.connect == !o.listen)
         return bad_usage("give either --connect or --listen");
     hone_status s = hone_worker_run(&o, &err);

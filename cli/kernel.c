@@ -4,6 +4,7 @@
 
 #include "codegen/codegen.h"
 #include "ir/builtin.h"
+#include "targets/preset.h"
 
 #include <sched.h>
 
@@ -133,6 +134,16 @@ hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)
                   why.message);
     free(text);
     return st;
+}
+
+int32_t cli_threads_of(const hone_target *t)
+{
+    return hone_preset_of(t)->runtime ? 1 : cli_processors();
+}
+
+const char *cli_runtime_of(const hone_target *t)
+{
+    return hone_preset_of(t)->runtime ? "node" : NULL;
 }
 
 int32_t cli_processors(void)

@@ -32,18 +32,24 @@ struct cli_local {
     char endpoint[96];
     cpu_set_t before; /* our own affinity, given back at the end */
     const cli_list *libraries;
+    const char *runtime;
     local_worker workers[2];
     unsigned n, restarts;
 };
 
 static void execute(const cli_local *l, const local_worker *w)
 {
-    const char *argv[7 + 2 * CLI_MAX] = {"hone",      "worker", "--connect",
+    const char *argv[9 + 2 * CLI_MAX] = {"hone",      "worker", "--connect",
                                          l->endpoint, "--role", w->role};
-    unsigned n = 6, libraries = l->libraries && strcmp(w->role, "run") == 0 ? l->libraries->n : 0;
+    bool runs = strcmp(w->role, "run") == 0;
+    unsigned n = 6, libraries = l->libraries && runs ? l->libraries->n : 0;
     for (unsigned k = 0; k < libraries; k++) {
         argv[n++] = "--candidate-lib";
         argv[n++] = l->libraries->v[k];
+    }
+    if (l->runtime && runs) {
+        argv[n++] = "--runtime";
+        argv[n++] = l->runtime;
     }
     argv[n] = NULL;
     execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
@@ -150,13 +156,14 @@ static hone_status make_folder(cli_local *l, hone_error *err)
  * --------------------------------------------------------------------------- */
 
 hone_status cli_local_start(bool device, int32_t threads, const cli_list *libraries,
-                            cli_local **ret, hone_error *err)
+                            const char *runtime, cli_local **ret, hone_error *err)
 {
     if (access("/proc/self/exe", X_OK) != 0)
         return hone_fail_errno(err, HONE_E_IO,
                                "cannot start workers: no /proc/self/exe (is /proc mounted?)");
     cli_local *l = hone_xcalloc(1, sizeof *l);
     l->libraries = libraries;
+    l->runtime = runtime;
     hone_status st = make_folder(l, err);
     if (st != HONE_OK) {
         free(l);

@@ -48,6 +48,13 @@ static hone_status emit_library(query *q, const char *folder, const char *name, 
     return st;
 }
 
+static hone_status emit_module(query *q, const char *folder, const char *name, hone_error *err)
+{
+    cli_schedule v[QUERY_MAX_TARGETS];
+    schedules_of(q, v);
+    return cli_module_write(&v[0], folder, name, err);
+}
+
 /* ---- the targets ------------------------------------------------------------------------------
  */
 
@@ -158,7 +165,7 @@ static int run(int argc, char **argv, const cli_command *self)
     cli_libraries libraries = {0};
     const char *target_arg = "native", *emit = NULL, *out = NULL;
     const char *name = NULL, *require = NULL, *trace = NULL, *ranges = NULL;
-    int64_t threads = cli_processors();
+    int64_t threads = 0;
     bool json = false, explain = false;
     cli_service service = {0};
     hone_rung lowest = HONE_RUNG_default;
@@ -171,8 +178,10 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--target", CLI_TEXT, "T", &target_arg,
          "native (default), CPU name, target JSON, or a file; T,T,.. for a library", 0},
         {"--threads", CLI_INT, "N", &threads, "threads it was tuned for (default: all)", 1},
-        {"--emit", CLI_TEXT, "WHAT", &emit, "library, object, asm, llvm, program or trace", 0},
-        {"-o", CLI_TEXT, "PATH", &out, "file to write; folder for library (default: stdout, .)", 0},
+        {"--emit", CLI_TEXT, "WHAT", &emit, "library, object, asm, llvm, wasm, program or trace",
+         0},
+        {"-o", CLI_TEXT, "PATH", &out,
+         "file to write; folder for library and wasm (default: stdout, .)", 0},
         {"--name", CLI_TEXT, "SYMBOL", &name, "name of the C function (default: the kernel's)", 0},
         {"--require", CLI_TEXT, "RUNG", &require, "no answer of it or better: exit code 3", 0},
         {"--trace", CLI_TEXT, "FILE", &trace, "use this trace and ask no log", 0},
@@ -188,7 +197,9 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--explain", CLI_FLAG, NULL, &explain, "say what every rung has, and why not", 0},
         {"--json", CLI_FLAG, NULL, &json, "print the answer as JSON", 0},
     };
-    static const char *const kinds[] = {"library", "object", "asm", "llvm", "program", "trace"};
+    static const char *const kinds[] = {"library", "object",  "asm",  "llvm",
+                                        "wasm",    "program", "trace"};
+    enum { LIBRARY, OBJECT, ASM, LLVM, WASM, PROGRAM };
     const char *pos[1];
     unsigned n, kind = 0;
     int code;
@@ -218,29 +229,29 @@ static int run(int argc, char **argv, const cli_command *self)
     while (emit && kind < HONE_LEN(kinds) && strcmp(emit, kinds[kind]) != 0)
         kind++;
     if (kind == HONE_LEN(kinds))
-        return cli_usage(self, "--emit is library, object, asm, llvm, program or trace, not '%s'",
-                         emit);
+        return cli_usage(
+            self, "--emit is library, object, asm, llvm, wasm, program or trace, not '%s'", emit);
     hone_error err = {0};
     if (name && hone_codegen_symbol_check(name, &err) != HONE_OK)
         return cli_usage(self, "--name %s: give another", err.message);
     if (threads > HONE_MAX_THREADS)
         return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
 
-    if (ranges && (!emit || kind != 0))
+    if (ranges && (!emit || kind != LIBRARY))
         return cli_usage(self, "--sizes goes with --emit library");
     if (ranges && (trace || explain))
         return cli_usage(self, "--sizes asks for several answers, which %s is not for",
                          trace ? "--trace" : "--explain");
     if (ranges)
-        return run_sizes(&(cli_sizes_question){.kernel = pos[0],
-                                               .sizes = ranges,
-                                               .fixed = &sizes,
-                                               .threads = (int32_t)threads,
-                                               .folder = out ? out : ".",
-                                               .name = name,
-                                               .json = json},
-                         target_arg, &intrin_files,
-                         &(cli_lookup_options){.logs = &logs, .lowest = lowest});
+        return run_sizes(
+            &(cli_sizes_question){.kernel = pos[0],
+                                  .sizes = ranges,
+                                  .fixed = &sizes,
+                                  .threads = (int32_t)(threads ? threads : cli_processors()),
+                                  .folder = out ? out : ".",
+                                  .name = name,
+                                  .json = json},
+            target_arg, &intrin_files, &(cli_lookup_options){.logs = &logs, .lowest = lowest});
 
     query q = {.threads = (int32_t)threads, .explain = explain};
     hone_intrin_set *intrins = hone_intrin_set_new();
@@ -249,13 +260,19 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_load(&intrin_files, intrins, &err);
     if (st == HONE_OK)
         st = load_targets(target_arg, &q, &err);
+    if (st == HONE_OK && !q.threads)
+        q.threads = cli_threads_of(&q.targets[0].target);
+    if (st == HONE_OK && emit && kind == WASM && !cli_runtime_of(&q.targets[0].target))
+        st = hone_fail(&err, HONE_E_INPUT,
+                       "--emit wasm is for WebAssembly, as --target wasm32, not for %s",
+                       q.targets[0].target.triple);
     if (st == HONE_OK && emit && q.n > 1)
         st = check_variants(&q, emit, &err);
     if (st == HONE_OK)
         st = cli_libraries_load(&library_files, false, &libraries, &err);
     if (st == HONE_OK && libraries.n && q.n > 1)
         st = hone_fail(&err, HONE_E_INPUT, "--candidate-lib is for one target");
-    bool symbol = emit && kind < 4;
+    bool symbol = emit && kind < PROGRAM;
     if (st == HONE_OK && service.endpoint)
         st = ask_all(&q, &service, require, &err);
     else if (st == HONE_OK)
@@ -267,7 +284,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                               .libraries = &libraries,
                                               .code = symbol},
                         &err);
-    if (st == HONE_OK && emit && !symbol && q.targets[0].answer.call)
+    if (st == HONE_OK && emit && (!symbol || kind == WASM) && q.targets[0].answer.call)
         st = hone_fail(&err, HONE_E_INPUT,
                        "the answer is a call of library %s, which has no %s: leave out "
                        "--candidate-lib",
@@ -287,21 +304,24 @@ static int run(int argc, char **argv, const cli_command *self)
         hone_code c = {0};
         hone_buf text = {0};
         switch (kind) {
-        case 0:
+        case LIBRARY:
             st = emit_library(&q, out ? out : ".", name, &err);
             break;
-        case 1:
-        case 2:
-        case 3:
+        case WASM:
+            st = emit_module(&q, out ? out : ".", name, &err);
+            break;
+        case OBJECT:
+        case ASM:
+        case LLVM:
             st = compile(&q,
-                         kind == 1   ? HONE_EMIT_OBJECT
-                         : kind == 2 ? HONE_EMIT_ASM
-                                     : HONE_EMIT_LLVM,
+                         kind == OBJECT ? HONE_EMIT_OBJECT
+                         : kind == ASM  ? HONE_EMIT_ASM
+                                        : HONE_EMIT_LLVM,
                          name, &c, &err);
             if (st == HONE_OK)
                 st = cli_write_out(out, c.bytes, c.n, &err);
             break;
-        case 4:
+        case PROGRAM:
             hone_program_print(&q.targets[0].answer.of.sched.prog, &text);
             st = cli_write_out(out, text.s, text.n, &err);
             break;
@@ -314,7 +334,7 @@ static int run(int argc, char **argv, const cli_command *self)
         hone_buf_free(&text);
     }
     /* then nothing else goes there */
-    bool to_stdout = emit && kind != 0 && (!out || cli_is_stdout(out));
+    bool to_stdout = emit && kind != LIBRARY && kind != WASM && (!out || cli_is_stdout(out));
     if (st == HONE_OK && json && !to_stdout) {
         json_t *j = cli_query_describe(&q);
         char *text = hone_json_text(j);
@@ -343,6 +363,9 @@ const cli_command cli_query = {
         "has an answer of a rung gives it.\n"
         "`--emit library -o DIR --name f` writes f.o, f.h and f.json; link f.o with "
         "libhone_rt.a.\n"
+        "`--emit wasm --target wasm32 -o DIR` writes NAME.wasm, which needs nothing beside it, "
+        "and\n"
+        "NAME.mjs, which loads it in Node and in browsers (docs/WASM.md).\n"
         "With several targets f.o has code for each, of which the first call takes the best that\n"
         "its processor can run, or the one that HONE_VARIANT names; f.h and hone_rt.h say more.\n"
         "With --service, or where HONE_SERVICE is set and no option is about files of this "

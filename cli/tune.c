@@ -257,6 +257,8 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_load(&intrin_files, intrins, &err);
     if (st == HONE_OK && !ask_devices)
         st = load_target(target_arg, intrins, &target, &err);
+    if (st == HONE_OK && !ask_devices && !threads)
+        threads = cli_threads_of(&target);
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)
@@ -266,7 +268,7 @@ static int run(int argc, char **argv, const cli_command *self)
                            &pool, &err);
     if (st == HONE_OK)
         st = cli_local_start(here, (int32_t)(threads ? threads : cli_processors()), &library_files,
-                             &u.local, &err);
+                             ask_devices ? NULL : cli_runtime_of(&target), &u.local, &err);
     u.pool = pool;
     if (st == HONE_OK)
         st = hone_pool_listen(pool, cli_local_endpoint(u.local), &err);

@@ -21,6 +21,8 @@ static int run(int argc, char **argv, const cli_command *self)
          "keep results there until they are acknowledged, also over a restart", 0},
         {CLI_CANDIDATE_LIB, CLI_LIST, "NAME=TEXT", &library_files,
          "kernels that are measured may call this library (docs/LIBRARIES.md)", 0},
+        {"--runtime", CLI_TEXT, "WHAT", &o.runtime,
+         "measure modules of WebAssembly, by node or a page: browser:HOST:PORT", 0},
         {"--role", CLI_TEXT, "ROLE", &role, "build, run, or both (default)", 0},
     };
     const char *pos[1];
@@ -40,6 +42,10 @@ static int run(int argc, char **argv, const cli_command *self)
         o.roles = HONE_ROLE_BUILD | HONE_ROLE_RUN;
     else
         return cli_usage(self, "--role is build, run or both, not '%s'", role);
+    if (o.runtime && !hone_nursery_knows_runtime(o.runtime))
+        return cli_usage(self, "--runtime is node or browser:HOST:PORT, not '%s'", o.runtime);
+    if (o.runtime && library_files.n)
+        return cli_usage(self, "a module calls no library: --runtime or --candidate-lib");
     if (o.roles & HONE_ROLE_BUILD) {
         o.build_prepare = hone_builder_prepare;
         o.build = hone_builder_build;

@@ -34,12 +34,18 @@ static void send_event(char event)
     }
 }
 
-static _Noreturn void give_up(char event, int sys, const char *note)
+_Noreturn void hone_device__child_ends(hone_device__control *c, char event, int sys,
+                                       const char *note)
 {
-    control->sys = sys;
-    snprintf(control->note, sizeof control->note, "%s", note);
+    c->sys = sys;
+    snprintf(c->note, sizeof c->note, "%s", note);
     send_event(event);
     _exit(0);
+}
+
+static _Noreturn void give_up(char event, int sys, const char *note)
+{
+    hone_device__child_ends(control, event, sys, note);
 }
 
 static void go_to(hone_device__stage stage, int who)
@@ -83,7 +89,8 @@ static void handle_faults(void)
 /* The descriptors that are kept take their fixed numbers; all others go. */
 static void arrange_descriptors(const hone_device__run *r, int command, int event)
 {
-    int from[HONE_DEVICE__FD_END - HONE_DEVICE__FD_COMMAND] = {command, event, -1, -1};
+    int from[HONE_DEVICE__FD_END - HONE_DEVICE__FD_COMMAND] = {command, event, -1, -1,
+                                                               r->runtime ? r->runtime->fd : -1};
     for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
         if (r->kernels[k].manifest)
             from[2 + k] = r->kernels[k].fd;
@@ -144,8 +151,7 @@ static bool open_libraries(const hone_device__run *r)
     return any;
 }
 
-static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int command, int event,
-                                 bool *ret_library)
+void hone_device__child_begins(const hone_device__run *r, pid_t nursery, int command, int event)
 {
     control = r->control;
     if (setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != nursery)
@@ -154,6 +160,12 @@ static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int c
     hone_sandbox__goes_first(1000);
     arrange_descriptors(r, command, event);
     handle_faults();
+}
+
+static const hone_rt_api *set_up(const hone_device__run *r, pid_t nursery, int command, int event,
+                                 bool *ret_library)
+{
+    hone_device__child_begins(r, nursery, command, event);
     populate_all(r);
     /* Fixed, or malloc looks up the number of processors once many threads have asked it. */
     mallopt(M_ARENA_MAX, r->job->threads + 1);
@@ -240,44 +252,73 @@ static void pack(const hone_device__run *r, uint32_t set, int who, loaded *l, co
     l->ready = set;
 }
 
+/* ---- calls --------------------------------------------------------------------------------- */
+
+typedef struct caller {
+    const hone_device__run *run;
+    const hone_rt_api *rt;
+    loaded loads[HONE_DEVICE__KERNELS];
+    int32_t returned; /* first nonzero, while it is timed */
+} caller;
+
+static int32_t call(void *ctx, uint32_t set)
+{
+    caller *c = ctx;
+    loaded *l = &c->loads[HONE_DEVICE__CANDIDATE];
+    pack(c->run, set, HONE_DEVICE__CANDIDATE, l, c->rt);
+    go_to(HONE_DEVICE__CALL, HONE_DEVICE__CANDIDATE);
+    return l->kernel(l->args, c->rt);
+}
+
+static void poison_outputs(const hone_device__run *r, int who)
+{
+    const hone_manifest *m = r->kernels[who].manifest;
+    const hone_device__dataset *data = r->data[0];
+    for (uint32_t i = 0; i < m->n_args; i++)
+        if (m->args[i].is_output)
+            hone_device__poison(data->kind, m->args[i].elem, data->args[i].data, m->args[i].count);
+}
+
+static int64_t elapsed(void *ctx, int who, int64_t calls, bool fresh)
+{
+    caller *c = ctx;
+    hone_rt_kernel kernel = c->loads[who].kernel;
+    void *const *args = c->loads[who].args;
+    const hone_rt_api *rt = c->rt;
+    int32_t returned = 0;
+    control->who = who;
+    if (fresh)
+        poison_outputs(c->run, who);
+    int64_t start = hone_clock_ns();
+    for (int64_t i = 0; i < calls; i++)
+        returned |= kernel(args, rt);
+    int64_t ns = hone_clock_ns() - start;
+    if (returned && !c->returned)
+        c->returned = returned;
+    return ns;
+}
+
+static int32_t time_all(void *ctx)
+{
+    caller *c = ctx;
+    c->returned = 0;
+    for (int who = 0; who < HONE_DEVICE__KERNELS; who++)
+        if (c->run->kernels[who].manifest)
+            pack(c->run, 0, who, &c->loads[who], c->rt);
+    go_to(HONE_DEVICE__TIME, HONE_DEVICE__CANDIDATE);
+    return hone_device__time(
+        c->run, &(hone_device__caller){.ctx = c,
+                                       .elapsed = elapsed,
+                                       .resolution_ns = hone_device__clock_resolution_ns(),
+                                       .returned = &c->returned});
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static int32_t call(const hone_device__run *r, uint32_t set, loaded *l, const hone_rt_api *rt)
+_Noreturn void hone_device__child_obeys(const hone_device__run *r,
+                                        int32_t (*do_call)(void *ctx, uint32_t set),
+                                        int32_t (*do_time)(void *ctx), void *ctx)
 {
-    pack(r, set, HONE_DEVICE__CANDIDATE, l, rt);
-    go_to(HONE_DEVICE__CALL, HONE_DEVICE__CANDIDATE);
-    return l->kernel(l->args, rt);
-}
-
-static int32_t time_all(const hone_device__run *r, loaded loads[], const hone_rt_api *rt)
-{
-    hone_rt_kernel kernels[HONE_DEVICE__KERNELS];
-    void *const *args[HONE_DEVICE__KERNELS];
-    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
-        if (r->kernels[who].manifest)
-            pack(r, 0, who, &loads[who], rt);
-        kernels[who] = loads[who].kernel;
-        args[who] = loads[who].args;
-    }
-    go_to(HONE_DEVICE__TIME, HONE_DEVICE__CANDIDATE);
-    return hone_device__time(r, kernels, args, rt);
-}
-
-_Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event)
-{
-    bool library;
-    const hone_rt_api *rt = set_up(r, nursery, command, event, &library);
-    loaded loads[HONE_DEVICE__KERNELS];
-    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
-        loads[who] = (loaded){.ready = -1};
-        if (r->kernels[who].manifest)
-            load(r, who, &loads[who]);
-    }
-    go_to(HONE_DEVICE__SETUP, 0);
-    const hone_sandbox__filter *run = library ? &r->sandbox->library_run : &r->sandbox->run;
-    int e = r->sandbox->on ? hone_sandbox__filter_apply(run) : 0;
-    if (e != 0)
-        give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the run filter");
     send_event(HONE_DEVICE__READY);
     for (;;) {
         char what;
@@ -288,9 +329,26 @@ _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int 
             _exit(0);
         uint32_t set = (uint32_t)(what - HONE_DEVICE__DO_CALL);
         bool calls = what != HONE_DEVICE__DO_TIME && set < r->n_data;
-        control->returned = calls ? call(r, set, &loads[0], rt) : time_all(r, loads, rt);
+        control->returned = calls ? do_call(ctx, set) : do_time(ctx);
         if (control->returned != 0)
             give_up(HONE_DEVICE__NONZERO, 0, "");
         send_event(what == HONE_DEVICE__DO_TIME ? HONE_DEVICE__TIMED : HONE_DEVICE__CALLED);
     }
+}
+
+_Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event)
+{
+    bool library;
+    caller c = {.run = r, .rt = set_up(r, nursery, command, event, &library)};
+    for (int who = 0; who < HONE_DEVICE__KERNELS; who++) {
+        c.loads[who] = (loaded){.ready = -1};
+        if (r->kernels[who].manifest)
+            load(r, who, &c.loads[who]);
+    }
+    go_to(HONE_DEVICE__SETUP, 0);
+    const hone_sandbox__filter *run = library ? &r->sandbox->library_run : &r->sandbox->run;
+    int e = r->sandbox->on ? hone_sandbox__filter_apply(run) : 0;
+    if (e != 0)
+        give_up(HONE_DEVICE__TROUBLE, e, "cannot apply the run filter");
+    hone_device__child_obeys(r, call, time_all, &c);
 }

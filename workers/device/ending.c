@@ -187,6 +187,13 @@ static hone_status by_event(const hone_device__run *r, const hone_device__contro
                    : hone_fail(err, HONE_REJECT_NONZERO, "%s returned %d", actor(c), c->returned);
     case HONE_DEVICE__UNLOADABLE:
         return not_loaded(c, err);
+    case HONE_DEVICE__BOUNDS:
+        return hone_fail(err, HONE_REJECT_OUT_OF_BOUNDS, "%s: %.200s", actor(c), c->note);
+    case HONE_DEVICE__TRAPPED:
+        return hone_fail(err, HONE_REJECT_CRASH, "%s trapped: %.200s", actor(c), c->note);
+    case HONE_DEVICE__LOST:
+        return hone_fail(err, HONE_E_KILLED,
+                         "the runtime that runs modules is gone, or answers what it was not asked");
     case HONE_DEVICE__TROUBLE:
         return hone_sandbox__no_process(c->note, c->sys, r->limits, err);
     default:

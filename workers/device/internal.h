@@ -17,6 +17,8 @@
  *   elf.c       what an artifact may contain
  *   sandbox.c   seccomp filters, limits, namespaces
  *   library.c   libraries of others that an artifact may call
+ *   runtime.c   the program that runs artifacts which are modules
+ *   remote.c    a child whose kernels it runs
  *
  * What runs in a child is untrusted from the moment it calls candidate code: the nursery believes
  * nothing a child says without checking it. */
@@ -245,7 +247,8 @@ enum {
     HONE_DEVICE__FD_COMMAND = 3,
     HONE_DEVICE__FD_EVENT = 4,
     HONE_DEVICE__FD_ARTIFACT = 5, /* and the next: candidate, incumbent */
-    HONE_DEVICE__FD_END = 7
+    HONE_DEVICE__FD_RUNTIME = 7,
+    HONE_DEVICE__FD_END = 8
 };
 
 typedef struct hone_device__sandbox {
@@ -332,8 +335,62 @@ enum {
     HONE_DEVICE__FAULT = 'F',   /* a signal: control says which, and where */
     HONE_DEVICE__NONZERO = 'N', /* a kernel or pack returned an error */
     HONE_DEVICE__UNLOADABLE = 'A' /* dlopen refused */,
-    HONE_DEVICE__TROUBLE = 'E' /* the child could not be set up */
+    HONE_DEVICE__TROUBLE = 'E' /* the child could not be set up */,
+    /* Of modules: control's note says what. */
+    HONE_DEVICE__BOUNDS = 'O',  /* memory that is not its own */
+    HONE_DEVICE__TRAPPED = 'P', /* any other trap */
+    HONE_DEVICE__LOST = 'L'     /* the runtime is gone, or does not answer as it should */
 };
+
+/* ---- runtimes (runtime.c) -------------------------------------------------------------------- */
+
+/* Arguments and messages have at most so many bytes: half of what 32 bits address. */
+#define HONE_DEVICE__RUNTIME_MOST ((uint64_t)1 << 31)
+
+typedef struct hone_device__runtime {
+    const char *what; /* "node", "browser:HOST:PORT"; NULL: none, artifacts are shared objects */
+    int listener;     /* for a page; -1: none */
+    pid_t pid;        /* 0: it does not run */
+    int fd, status;
+    bool clean;     /* it waits for a request; else it is started again before the next run */
+    char about[64]; /* what it says of itself */
+} hone_device__runtime;
+
+/* What it needs of this machine, before this process leaves its networks. HONE_E_INPUT. */
+hone_status hone_device__runtime_open(hone_device__runtime *rt, hone_error *err);
+/* Starts it if need be, the first time waiting for a page. HONE_E_TOOL: there is none, or it does
+ * not work. HONE_E_SANDBOX. */
+hone_status hone_device__runtime_ready(hone_device__runtime *rt, hone_error *err);
+void hone_device__runtime_stop(hone_device__runtime *rt);
+
+/* Letters of requests; docs/WASM.md says what goes with them. */
+enum {
+    HONE_DEVICE__RUNTIME_HELLO = 'H',
+    HONE_DEVICE__RUNTIME_LOAD = 'L',
+    HONE_DEVICE__RUNTIME_DATA = 'D',
+    HONE_DEVICE__RUNTIME_CALL = 'C',
+    HONE_DEVICE__RUNTIME_TIME = 'T',
+    HONE_DEVICE__RUNTIME_CLOCK = 'K'
+};
+enum {
+    HONE_DEVICE__RUNTIME_OK,
+    HONE_DEVICE__RUNTIME_UNLOADABLE,
+    HONE_DEVICE__RUNTIME_TRAP,
+    HONE_DEVICE__RUNTIME_BOUNDS,
+    HONE_DEVICE__RUNTIME_NONZERO /* the note is the number */
+};
+typedef struct hone_device__part {
+    void *p;
+    size_t n;
+} hone_device__part;
+typedef struct hone_device__answer {
+    uint8_t status; /* HONE_DEVICE__RUNTIME_* */
+    char note[256]; /* when not OK, or when the answer is text */
+} hone_device__answer;
+/* One request and its answer, which is of as many bytes as `in` or, with n_in 0, text. False: it is
+ * gone, or answers something else. */
+bool hone_device__runtime_ask(int fd, char op, const hone_device__part *out, unsigned n_out,
+                              const hone_device__part *in, unsigned n_in, hone_device__answer *ret);
 
 /* ---- one child (run.c) --------------------------------------------------------------------- */
 
@@ -354,6 +411,7 @@ typedef struct hone_device__run {
     hone_device__kernel kernels[HONE_DEVICE__KERNELS];
     hone_device__buffer control_page;
     const hone_sandbox__limits *limits;
+    hone_device__runtime *runtime;        /* that runs kernels which are modules; NULL: none */
     uint64_t temporaries;                 /* bytes the kernels may have for them, */
     const hone_device__available *scarce; /* and what keeps that below the usual; or NULL */
     int worker; /* socket: the run is given up when its other end says so, or is gone */
@@ -396,14 +454,38 @@ typedef struct hone_device__ending {
 hone_status hone_device__explain(const hone_device__run *r, const hone_device__control *c,
                                  const hone_device__ending *e, hone_error *err);
 
-/* ---- the child itself (child.c, timing.c) --------------------------------------------------- */
+/* ---- the child itself (child.c, remote.c, timing.c)
+ * --------------------------------------------------- */
 
 /* The child's life. Descriptors: the ends of the pipes that are its own. */
 _Noreturn void hone_device__child(const hone_device__run *r, pid_t nursery, int command, int event);
+/* The same where r->runtime runs the kernels. */
+_Noreturn void hone_device__remote_child(const hone_device__run *r, pid_t nursery, int command,
+                                         int event);
+/* What both do: it becomes a process of its own, with the descriptors of its run alone, */
+void hone_device__child_begins(const hone_device__run *r, pid_t nursery, int command, int event);
+/* says that it is loaded, and from then on does what it is told, until there is nobody to tell it;
+ * what these return is 0 or a kernel's own number; */
+_Noreturn void hone_device__child_obeys(const hone_device__run *r,
+                                        int32_t (*call)(void *ctx, uint32_t set),
+                                        int32_t (*time)(void *ctx), void *ctx);
+/* and ends with a last word. */
+_Noreturn void hone_device__child_ends(hone_device__control *c, char event, int sys,
+                                       const char *note);
+
+/* How kernels are called that are timed. */
+typedef struct hone_device__caller {
+    void *ctx;
+    /* Nanoseconds that so many calls take; `fresh`: of outputs that are poisoned before. */
+    int64_t (*elapsed)(void *ctx, int who, int64_t calls, bool fresh);
+    double resolution_ns;    /* of its clock */
+    const int32_t *returned; /* first nonzero; NULL: it does not come back then */
+} hone_device__caller;
 /* Fills r->control->timing; 0 or what a kernel returned. Plans for half of the job's run_ms, as far
  * as whole pairs allow. */
-int32_t hone_device__time(const hone_device__run *r, const hone_rt_kernel kernels[],
-                          void *const *args[], const hone_rt_api *rt);
+int32_t hone_device__time(const hone_device__run *r, const hone_device__caller *by);
+/* The smallest step the clock is seen to take; no finer than what it claims. */
+double hone_device__clock_resolution_ns(void);
 
 /* ---- expected results (expect.c) --------------------------------------------------------------
  */
@@ -461,7 +543,7 @@ void hone_device__drop_artifacts(hone_device__artifact artifacts[HONE_DEVICE__AR
  * HONE_E_SANDBOX, HONE_E_INCUMBENT, HONE_REJECT_ARTIFACT. */
 hone_status hone_device__check_request(hone_device__request *q,
                                        hone_device__artifact artifacts[HONE_DEVICE__ARTIFACTS],
-                                       hone_error *err);
+                                       bool modules, hone_error *err);
 
 /* A message of this one byte gives up the job in hand; when there is none (any more), it means
  * nothing. */
@@ -476,9 +558,10 @@ typedef struct hone_device__reply {
 } hone_device__reply;
 
 /* Answers with one reply when it is ready, then one per request; ends when the socket does. Kernels
- * may call these libraries. */
-_Noreturn void hone_device__serve(int socket, bool sandbox,
-                                  const hone_device__libraries *libraries);
+ * may call these libraries; `runtime` runs those that are modules, NULL: they are shared objects.
+ */
+_Noreturn void hone_device__serve(int socket, bool sandbox, const hone_device__libraries *libraries,
+                                  const char *runtime);
 
 /* For tests. */
 pid_t hone_device__nursery_pid(const hone_nursery *n);

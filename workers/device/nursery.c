@@ -33,7 +33,7 @@ static hone_status receive_reply(int fd, hone_device__reply *ret, hone_error *er
 }
 
 static _Noreturn void be_nursery(int socket, bool sandbox, const hone_device__libraries *libraries,
-                                 pid_t worker)
+                                 const char *runtime, pid_t worker)
 {
     /* End with the worker even if a copy of its socket end is left somewhere. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != worker)
@@ -50,11 +50,11 @@ static _Noreturn void be_nursery(int socket, bool sandbox, const hone_device__li
     if (close_range(4, ~0U, 0) != 0)
         for (int fd = 4; fd < 4096; fd++)
             close(fd);
-    hone_device__serve(3, sandbox, libraries);
+    hone_device__serve(3, sandbox, libraries, runtime);
 }
 
-static hone_status start(bool sandbox, const hone_device__libraries *libraries, hone_nursery **ret,
-                         hone_error *err)
+static hone_status start(bool sandbox, const hone_device__libraries *libraries, const char *runtime,
+                         hone_nursery **ret, hone_error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -62,7 +62,7 @@ static hone_status start(bool sandbox, const hone_device__libraries *libraries, 
     pid_t worker = getpid(), pid = fork();
     if (pid == 0) {
         close(pair[0]);
-        be_nursery(pair[1], sandbox, libraries, worker);
+        be_nursery(pair[1], sandbox, libraries, runtime, worker);
     }
     int e = errno;
     close(pair[1]);
@@ -96,9 +96,20 @@ hone_status hone_nursery_start(bool sandbox, const hone_libcall_library *librari
 {
     hone_device__libraries *known = hone_xcalloc(1, sizeof *known);
     hone_device__libraries_make(libraries, n, known);
-    hone_status s = start(sandbox, known, ret, err);
+    hone_status s = start(sandbox, known, NULL, ret, err);
     free(known);
     return s;
+}
+
+bool hone_nursery_knows_runtime(const char *runtime)
+{
+    return strcmp(runtime, "node") == 0 || strncmp(runtime, "browser:", 8) == 0;
+}
+
+hone_status hone_nursery_start_modules(const char *runtime, hone_nursery **ret, hone_error *err)
+{
+    static const hone_device__libraries none;
+    return start(true, &none, runtime, ret, err);
 }
 
 /* Everything of `bytes`, in messages that fit a socket's buffer. */

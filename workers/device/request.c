@@ -134,8 +134,18 @@ static hone_status check_job(hone_device__request *q, hone_error *err)
     return HONE_OK;
 }
 
+/* The runtime looks at the rest of it, and takes nothing for granted. */
+static hone_status check_module(const uint8_t *bytes, size_t n, hone_error *err)
+{
+    static const uint8_t magic[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
+    return n >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0
+               ? HONE_OK
+               : hone_fail(err, HONE_E_INPUT,
+                           "artifact is no module of WebAssembly, which is all this device runs");
+}
+
 static hone_status check_artifact(const hone_manifest *m, int which, hone_device__artifact *a,
-                                  hone_error *err)
+                                  bool modules, hone_error *err)
 {
     size_t n = a->n;
     bool candidate = which == HONE_DEVICE__CANDIDATE, incumbent = which == HONE_DEVICE__INCUMBENT;
@@ -153,7 +163,8 @@ static hone_status check_artifact(const hone_manifest *m, int which, hone_device
     if (p == MAP_FAILED)
         return hone_fail_errno(err, HONE_E_SANDBOX, "cannot map the %s", roles[which]);
     hone_error why = {0};
-    hone_status s = hone_device__elf_check(p, n, m->has_pack, &why);
+    hone_status s =
+        modules ? check_module(p, n, &why) : hone_device__elf_check(p, n, m->has_pack, &why);
     a->hash = hone_hash_bytes(m->has_pack, p, n);
     munmap(p, n);
     for (uint32_t i = 0; i < m->n_args; i++)
@@ -172,11 +183,11 @@ static hone_status check_artifact(const hone_manifest *m, int which, hone_device
 
 hone_status hone_device__check_request(hone_device__request *q,
                                        hone_device__artifact artifacts[HONE_DEVICE__ARTIFACTS],
-                                       hone_error *err)
+                                       bool modules, hone_error *err)
 {
     hone_status s = check_job(q, err);
     for (int i = 0; i < HONE_DEVICE__ARTIFACTS && s == HONE_OK; i++)
         if (is_there(q, i))
-            s = check_artifact(&q->manifests[i], i, &artifacts[i], err);
+            s = check_artifact(&q->manifests[i], i, &artifacts[i], modules, err);
     return s;
 }

@@ -19,9 +19,11 @@
 
 /* ---- start and end ------------------------------------------------------------------------- */
 
-static hone_status make_packed(hone_device__kernel *k, hone_error *err)
+static hone_status make_packed(hone_device__kernel *k, bool modules, hone_error *err)
 {
     hone_status s = HONE_OK;
+    if (modules) /* what is packed lies in the runtime */
+        return HONE_OK;
     for (uint32_t i = 0; k->manifest && i < k->manifest->n_args && s == HONE_OK; i++)
         if (k->manifest->args[i].pack_bytes)
             s = hone_device__buffer_new((size_t)k->manifest->args[i].pack_bytes, false,
@@ -54,10 +56,12 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
     memset(r->control, 0, sizeof *r->control);
     hone_status s = HONE_OK;
     for (int k = 0; k < HONE_DEVICE__KERNELS && s == HONE_OK; k++)
-        s = make_packed(&r->kernels[k], err);
+        s = make_packed(&r->kernels[k], r->runtime != NULL, err);
     if (s != HONE_OK)
         return s;
     hone_device__run_turn(r, r->turn);
+    if (r->runtime && (s = hone_device__runtime_ready(r->runtime, err)) != HONE_OK)
+        return s;
     /* Enough for the check, the timing and the check after it. */
     uint64_t most_s =
         (uint64_t)((2 * r->job->check_ms + r->job->run_ms) / 1000 + 5) * (uint64_t)r->job->threads;
@@ -77,9 +81,12 @@ hone_status hone_device__run_start(hone_device__run *r, hone_error *err)
         return s;
     }
     pid_t nursery = getpid();
+    if (r->runtime)
+        r->runtime->clean = false;
     r->pid = fork();
     if (r->pid == 0)
-        hone_device__child(r, nursery, command[0], event[1]);
+        (r->runtime ? hone_device__remote_child : hone_device__child)(r, nursery, command[0],
+                                                                      event[1]);
     int e = errno;
     close(command[0]);
     close(event[1]);
@@ -167,6 +174,8 @@ static hone_status too_late(hone_device__run *r, hone_error *err)
 hone_status hone_device__run_do(hone_device__run *r, char command, char expected,
                                 int64_t deadline_ns, hone_error *err)
 {
+    if (r->runtime)
+        r->runtime->clean = false;
     if (command == HONE_DEVICE__DO_TIME && hone_fault("device.kill"))
         kill(r->pid, SIGKILL);
     /* SIGPIPE is ignored here; a child that is gone shows in the poll. */
@@ -199,8 +208,11 @@ hone_status hone_device__run_do(hone_device__run *r, char command, char expected
         ssize_t got = read(r->event, &e.event, 1);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got == 1 && e.event == expected)
+        if (got == 1 && e.event == expected) {
+            if (r->runtime) /* it has answered everything */
+                r->runtime->clean = true;
             return HONE_OK;
+        }
         if (got != 1)
             e.event = 0;
         reap(r, got == 1, &e);

@@ -29,7 +29,8 @@ typedef struct nursery {
     hone_device__cache cache;
     hone_device__buffer control_page;
     const hone_device__libraries *libraries;
-    char system[160]; /* cpu model, kernel version */
+    hone_device__runtime runtime;
+    char system[224]; /* cpu model, kernel version, runtime */
     char speculation[64];
 } nursery;
 
@@ -52,7 +53,8 @@ static void describe_system(nursery *n)
     struct utsname u = {0};
     hone_host_processor(model, sizeof model);
     uname(&u);
-    snprintf(n->system, sizeof n->system, "cpu=%s; kernel=%.50s", model, u.release);
+    snprintf(n->system, sizeof n->system, "cpu=%.90s; kernel=%.40s%s%.60s", model, u.release,
+             n->runtime.what ? "; runtime=" : "", n->runtime.about);
 }
 
 /* Whether the sandbox costs the kernels speculation: read off a child under its filters. */
@@ -78,6 +80,7 @@ static hone_device__run new_run(nursery *n, work *w)
                           .n_data = w->n_data,
                           .control_page = n->control_page,
                           .limits = &n->limits,
+                          .runtime = n->runtime.what ? &n->runtime : NULL,
                           .temporaries = w->temporaries,
                           .scarce = w->scarce ? &w->available : NULL,
                           .worker = n->socket};
@@ -271,7 +274,7 @@ static hone_status find_libraries(const nursery *n, const work *w,
                                   const hone_libcall_library *ret[HONE_DEVICE__KERNELS],
                                   hone_error *err)
 {
-    for (int k = 0; k < HONE_DEVICE__KERNELS; k++)
+    for (int k = 0; k < HONE_DEVICE__KERNELS && !n->runtime.what; k++)
         if (w->artifacts[k].fd >= 0)
             HONE_TRY(hone_device__library_of(n->libraries, &w->artifacts[k], &ret[k], err));
     return HONE_OK;
@@ -281,7 +284,7 @@ static hone_status measure(nursery *n, work *w, hone_measure_result *ret, hone_e
 {
     hone_device__request *q = w->request;
     const hone_libcall_library *libraries[HONE_DEVICE__KERNELS] = {NULL};
-    hone_status s = hone_device__check_request(q, w->artifacts, err);
+    hone_status s = hone_device__check_request(q, w->artifacts, n->runtime.what != NULL, err);
     if (s == HONE_OK)
         s = find_libraries(n, w, libraries, err);
     if (s == HONE_OK)
@@ -314,7 +317,8 @@ static void answer(int socket, const hone_device__reply *r)
 /* Coverage counters are lost at _exit unless asked for. */
 extern void __gcov_dump(void) __attribute__((weak));
 
-_Noreturn void hone_device__serve(int socket, bool sandbox, const hone_device__libraries *libraries)
+_Noreturn void hone_device__serve(int socket, bool sandbox, const hone_device__libraries *libraries,
+                                  const char *runtime)
 {
     /* The worker decides when to end: a Ctrl-C at its terminal reaches this process too. */
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGXFSZ};
@@ -326,13 +330,18 @@ _Noreturn void hone_device__serve(int socket, bool sandbox, const hone_device__l
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_NAME, "hone-nursery");
 
-    nursery n = {.socket = socket, .libraries = libraries};
+    nursery n = {.socket = socket, .libraries = libraries, .runtime = {.what = runtime}};
     hone_sandbox__limits_read(&n.limits);
     hone_device__reply *r = hone_xcalloc(1, sizeof *r);
     hone_device__request *q = hone_xcalloc(1, sizeof *q);
     hone_sandbox__goes_first(900); /* it holds the data sets; its children go before it */
+    r->status = runtime ? hone_device__runtime_open(&n.runtime, &r->error) : HONE_OK;
     hone_device__sandbox_enter(sandbox);
-    r->status = hone_device__sandbox_init(sandbox, &n.sandbox, &r->error);
+    /* A runtime confines modules itself. */
+    if (r->status == HONE_OK)
+        r->status = hone_device__sandbox_init(sandbox && !runtime, &n.sandbox, &r->error);
+    if (r->status == HONE_OK && runtime)
+        r->status = hone_device__runtime_ready(&n.runtime, &r->error);
     if (r->status == HONE_OK)
         r->status = hone_device__buffer_new(sizeof(hone_device__control), false, &n.control_page,
                                             &r->error);
@@ -350,6 +359,7 @@ _Noreturn void hone_device__serve(int socket, bool sandbox, const hone_device__l
         }
         hone_device__drop_artifacts(w.artifacts);
     }
+    hone_device__runtime_stop(&n.runtime);
     if (__gcov_dump)
         __gcov_dump();
     _exit(0);

@@ -43,46 +43,31 @@
 
 typedef struct timer {
     const hone_device__run *run;
-    const hone_rt_kernel *kernels;
-    void *const *const *args;
-    const hone_rt_api *rt;
-    int32_t returned; /* first nonzero */
-    double resolution_ns;
+    const hone_device__caller *by;
     hone_rng rng; /* of moments that no kernel should guess */
 } timer;
 
+static int32_t returned(const timer *t)
+{
+    return t->by->returned ? *t->by->returned : 0;
+}
+
 static int64_t elapsed(timer *t, int who, int64_t calls)
 {
-    t->run->control->who = who;
-    hone_rt_kernel kernel = t->kernels[who];
-    void *const *args = t->args[who];
-    int32_t returned = 0;
-    int64_t start = hone_clock_ns();
-    for (int64_t i = 0; i < calls; i++)
-        returned |= kernel(args, t->rt);
-    int64_t ns = hone_clock_ns() - start;
-    if (returned && !t->returned)
-        t->returned = returned;
-    return ns;
+    return t->by->elapsed(t->by->ctx, who, calls, false);
 }
 
 /* The same, beginning with outputs that are not there yet; the first call is noted for itself. */
 static int64_t elapsed_fresh(timer *t, int who, int64_t calls)
 {
-    const hone_manifest *m = t->run->kernels[who].manifest;
-    const hone_device__dataset *data = t->run->data[0];
     double *least = &t->run->control->timing.fresh_ns;
-    for (uint32_t i = 0; i < m->n_args; i++)
-        if (m->args[i].is_output)
-            hone_device__poison(data->kind, m->args[i].elem, data->args[i].data, m->args[i].count);
-    int64_t first = elapsed(t, who, 1);
+    int64_t first = t->by->elapsed(t->by->ctx, who, 1, true);
     if (who == HONE_DEVICE__CANDIDATE && (*least == 0 || (double)first < *least))
         *least = (double)first;
     return calls > 1 ? first + elapsed(t, who, calls - 1) : first;
 }
 
-/* The smallest step the clock is seen to take; no finer than what it claims. */
-static double clock_resolution_ns(void)
+double hone_device__clock_resolution_ns(void)
 {
     struct timespec claimed = {0};
     clock_getres(CLOCK_MONOTONIC, &claimed);
@@ -101,14 +86,14 @@ static double clock_resolution_ns(void)
 static int64_t calibrate(timer *t, int who, double *ret_ns)
 {
     /* Well above what verdict.c asks for, since the first calls are the slowest. */
-    double target = fmax((double)t->run->job->sample_ns, 40 * t->resolution_ns);
+    double target = fmax((double)t->run->job->sample_ns, 40 * t->by->resolution_ns);
     int64_t calls = 1;
     for (;;) {
         double ns = (double)(calls == 1 ? elapsed_fresh(t, who, 1) : elapsed(t, who, calls));
         if (ns >= 0.7 * target && ns < AGAIN_NS)
             ns = fmin(ns, (double)elapsed(t, who, calls));
         *ret_ns = ns / (double)calls;
-        if (ns >= 0.7 * target || calls >= MOST_CALLS || t->returned)
+        if (ns >= 0.7 * target || calls >= MOST_CALLS || returned(t))
             return calls;
         /* A first call is slow with cold caches, so its word is taken only in steps. */
         double grow = ns > 0 ? fmin(target / ns, 16) : 16;
@@ -152,21 +137,20 @@ static void settle_fresh(timer *t, int64_t until_ns)
 {
     hone_device__timing *r = &t->run->control->timing;
     double most = hone_device__fresh_most(median_of(r), t->run->job->threads);
-    for (int i = 0; i < FRESH_TRIES && r->fresh_ns > most && !t->returned; i++) {
+    for (int i = 0; i < FRESH_TRIES && r->fresh_ns > most && !returned(t); i++) {
         elapsed_fresh(t, HONE_DEVICE__CANDIDATE, 1);
         if (hone_clock_ns() > until_ns)
             break;
     }
 }
 
-int32_t hone_device__time(const hone_device__run *run, const hone_rt_kernel kernels[],
-                          void *const *args[], const hone_rt_api *rt)
+int32_t hone_device__time(const hone_device__run *run, const hone_device__caller *by)
 {
     const hone_measure_job *job = run->job;
     hone_device__timing *r = &run->control->timing;
-    timer t = {.run = run, .kernels = kernels, .args = args, .rt = rt};
+    timer t = {.run = run, .by = by};
     int64_t start = hone_clock_ns();
-    t.resolution_ns = r->resolution_ns = clock_resolution_ns();
+    r->resolution_ns = by->resolution_ns;
     r->n = 0;
     r->fresh_ns = 0;
     hone_rng_seed(&t.rng, hone_hash_mix((uint64_t)start, (uintptr_t)r));
@@ -177,11 +161,11 @@ int32_t hone_device__time(const hone_device__run *run, const hone_rt_kernel kern
     if (!r->paired && job->min_samples <= 1 && r->calls[0] == 1 && first[0] > LONG_CALL_NS) {
         r->candidate_ns[0] = first[0];
         r->n = 1;
-        return t.returned;
+        return returned(&t);
     }
     bool turned = false; /* the incumbent begins */
     bool hopeless = r->paired && first[0] > HOPELESS_RATIO * first[1];
-    while (!t.returned && !enough(job, r, hopeless)) {
+    while (!returned(&t) && !enough(job, r, hopeless)) {
         int64_t pair_start = hone_clock_ns();
         int kinds = r->paired ? 2 : 1;
         bool fresh = hone_rng_below(&t.rng, FRESH_ONE_IN) == 0;
@@ -200,5 +184,5 @@ int32_t hone_device__time(const hone_device__run *run, const hone_rt_kernel kern
             break;
     }
     settle_fresh(&t, start + job->run_ms * 1000000 / 4 * 3);
-    return t.returned;
+    return returned(&t);
 }

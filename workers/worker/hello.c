@@ -74,6 +74,8 @@ static void describe_state(hone_workers__self *ret, const hone_worker_options *o
         hone_libcall_mark(o->libraries[k].name, o->libraries[k].hash, mark);
         add_attr(ret, "lib", mark);
     }
+    if (o->runtime)
+        add_attr(ret, "runtime", strcmp(o->runtime, "node") == 0 ? "node" : "browser");
     for (unsigned k = 0; labels && labels[k]; k++)
         add_attr(ret, "label", labels[k]);
     ret->fingerprint = h | 1;
@@ -92,7 +94,11 @@ void hone_workers__worker_describe(hone_workers__self *ret, const hone_worker_op
     describe_state(ret, o);
     if (!(o->roles & HONE_ROLE_RUN))
         return;
-    if (hone_target_host(&host, &err) == HONE_OK)
+    if (o->runtime) /* its modules have one thread */
+        ret->threads = 1;
+    hone_status s =
+        o->runtime ? hone_target_named("wasm32", &host, &err) : hone_target_host(&host, &err);
+    if (s == HONE_OK)
         ret->target = hone_target_text(&host);
     else
         hone_log(HONE_LOG_WARN, "%s: jobs for a named target will not come here", err.message);

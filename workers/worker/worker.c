@@ -520,7 +520,9 @@ hone_status hone_worker_run(const hone_worker_options *o, hone_error *err)
         hone_log(HONE_LOG_WARN,
                  "--sandbox off: kernels that are sent here are not confined, and can "
                  "do whatever this user can");
-    if (o->roles & HONE_ROLE_RUN)
+    if ((o->roles & HONE_ROLE_RUN) && o->runtime)
+        s = hone_nursery_start_modules(o->runtime, &w->nursery, w->err);
+    else if (o->roles & HONE_ROLE_RUN)
         s = hone_nursery_start(sandbox, o->libraries, o->n_libraries, &w->nursery, w->err);
     if (s == HONE_OK && (o->roles & HONE_ROLE_BUILD))
         s = hone_workers__forge_start(

@@ -1,0 +1,69 @@
+#!/bin/bash
+# WebAssembly: `hone query --emit wasm` writes a module and what loads it, which Node runs; `hone tune
+# --target wasm32` measures in Node.
+# shellcheck disable=SC2086,SC2154,SC2317
+. "$2/tests/cli/lib.sh"
+
+command -v wasm-ld-19 >/dev/null || command -v wasm-ld >/dev/null || skip "no wasm-ld (lld-19)"
+
+run 0 "$HONE" query matmul $small --target wasm32 --emit wasm -o out1 --name mm
+ok "the module" [ "$(head -c 4 out1/mm.wasm | od -An -c | tr -d ' ')" = '\0asm' ]
+ok "the loader says what it takes" grep -q '"name": "A", "type": "f32", "shape": \[64, 32\], "output": false' out1/mm.mjs
+ok "nothing else" [ "$(ls out1 | wc -l)" = 2 ]
+run 0 "$HONE" query matmul $small --target wasm32 --emit asm -o mm.s
+ok "its vectors are used" grep -q 'f32x4.mul' mm.s
+run 0 "$HONE" query matmul $small --target wasm32-relaxed --emit asm -o mr.s
+ok "multiply-adds where they are" grep -q 'f32x4.relaxed_madd' mr.s
+ok "and not elsewhere" [ "$(grep -c relaxed mm.s)" = 0 ]
+refuse 2 "--target wasm32" "$HONE" query matmul $small --emit wasm -o out2
+refuse 2 "one target" "$HONE" query matmul $small --target wasm32,haswell --emit wasm -o out2
+ok "and leaves nothing" [ ! -e out2 ]
+refuse 2 "--runtime is node" "$HONE" worker --listen ipc://x --runtime deno
+refuse 2 "--runtime is node" "$BUILD/hone-device" --listen ipc://x --runtime deno
+
+command -v node >/dev/null || {
+    echo "no node: the rest is skipped"
+    all_done
+}
+
+cat >check.mjs <<'END'
+import { load } from './out1/mm.mjs';
+const f = await load(), { A, B } = f.args;
+for (let k = 0; k < A.length; k++) A[k] = (k % 7) - 3;
+for (let k = 0; k < B.length; k++) B[k] = (k % 5) - 2;
+const a = A.slice(), b = B.slice();
+f.run();
+f.run();
+let wrong = 0;
+for (let i = 0; i < 64; i++)
+  for (let j = 0; j < 48; j++) {
+    let sum = 0;
+    for (let k = 0; k < 32; k++) sum += a[i * 32 + k] * b[k * 48 + j];
+    if (f.args.C[i * 48 + j] !== sum) wrong++;
+  }
+console.log(`${wrong} wrong of ${f.args.C.length}`);
+END
+run 0 node check.mjs
+says "0 wrong of 3072"
+cp out1/mm.wasm away.wasm
+cat >bytes.mjs <<'END'
+import { readFileSync } from 'node:fs';
+import { kernel, load } from './out1/mm.mjs';
+const f = await load(readFileSync('away.wasm')), g = await load(new WebAssembly.Module(readFileSync('away.wasm')));
+f.args.A.fill(1);
+f.args.B.fill(1);
+f.run();
+console.log(f.args.C[0], g.args.C[0], kernel.name);
+END
+run 0 node bytes.mjs
+says "32 0 mm"
+
+# measured, and what was found is what a query gives
+run 0 "$HONE" tune matmul $small --target wasm32 --trials 12 --db w.db --no-calibrate --json
+says '"best_ns":'
+run 0 "$HONE" query matmul $small --target wasm32 --db w.db --require exact --emit wasm -o out1 --name mm
+run 0 node check.mjs
+says "0 wrong of 3072"
+ok "the log says what ran it" grep -aq 'runtime=node v' w.db
+
+all_done
