@@ -74,11 +74,12 @@ static int failed(hone_status s, const hone_error *err)
     return hone_status_exit_code(s);
 }
 
-static int describe(void)
+static int describe(bool modules)
 {
     hone_target here;
     hone_error err = {0};
-    hone_status s = hone_target_host(&here, &err);
+    hone_status s =
+        modules ? hone_target_named("wasm32", &here, &err) : hone_target_host(&here, &err);
     if (s != HONE_OK)
         return failed(s, &err);
     char *text = hone_target_text(&here);
@@ -100,6 +101,7 @@ int main(int argc, char **argv)
     hone_libcall_library libraries[HONE_LIBCALL_MAX];
     hone_worker_options o = {.roles = HONE_ROLE_RUN, .labels = labels, .libraries = libraries};
     hone_error err = {0};
+    bool describes = false;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case OPT_CONNECT:
@@ -143,7 +145,8 @@ int main(int argc, char **argv)
                 return bad_usage("--sandbox is on or off");
             break;
         case OPT_DESCRIBE:
-            return describe();
+            describes = true;
+            break;
         case OPT_VERBOSE:
             hone_log_set_level(HONE_LOG_INFO);
             break;
@@ -159,6 +162,8 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         return bad_usage("it takes options only");
+    if (describes)
+        return describe(o.runtime != NULL);
     if (o.runtime && o.n_libraries)
         return bad_usage("a module calls no library: --runtime or --candidate-lib");
     if (!o.connect == !o.listen)

@@ -259,6 +259,8 @@ static int run(int argc, char **argv, const cli_command *self)
         st = load_target(target_arg, intrins, &target, &err);
     if (st == HONE_OK && !ask_devices && !threads)
         threads = cli_threads_of(&target);
+    if (st == HONE_OK && !ask_devices && threads > 1 && cli_runtime_of(&target))
+        st = hone_fail(&err, HONE_E_INPUT, "modules of WebAssembly have one thread: --threads 1");
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)

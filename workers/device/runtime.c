@@ -157,8 +157,12 @@ static _Noreturn void become(const hone_device__runtime *rt, int socket, pid_t n
     _exit(errno == ENOENT ? 127 : 126);
 }
 
-static hone_status no_runtime(const hone_device__runtime *rt, int status, hone_error *err)
+static hone_status no_runtime(const hone_device__runtime *rt, int status, bool late,
+                              hone_error *err)
 {
+    if (late)
+        return hone_fail(err, HONE_E_TOOL, "the runtime `%s` does not answer%s", rt->what,
+                         is_browser(rt) ? ": is the page open?" : "");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return hone_fail(err, HONE_E_TOOL,
                          "there is no `node` in PATH to run modules; install "
@@ -202,14 +206,15 @@ static hone_status start(hone_device__runtime *rt, hone_error *err)
     hone_device__answer a;
     errno = 0;
     if (!hone_device__runtime_ask(rt->fd, HONE_DEVICE__RUNTIME_HELLO, NULL, 0, NULL, 0, &a)) {
-        if (errno == EAGAIN)
+        bool late = errno == EAGAIN;
+        if (late)
             kill(rt->pid, SIGKILL);
         /* Else it ends by itself where it could not begin: its exit code says why. */
         while (waitpid(rt->pid, &rt->status, 0) < 0 && errno == EINTR) {
         }
         close(rt->fd);
         rt->pid = 0;
-        return no_runtime(rt, rt->status, err);
+        return no_runtime(rt, rt->status, late, err);
     }
     setsockopt(rt->fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none);
     char *clean = hone_text_clean(a.note);
