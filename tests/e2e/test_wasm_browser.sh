@@ -35,11 +35,23 @@ says refused
 
 "$browser" --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$T/profile" \
     --disable-background-timer-throttling --disable-renderer-backgrounding "$url" >browser.log 2>&1 </dev/null &
-started+=($!)
+page=$!
+started+=("$page")
+for _ in $(seq 3000); do
+    grep -q 'a page is open' device.err && break
+    sleep 0.1
+done
+ok "the page is a device" grep -q 'a page is open' device.err
 run 0 timeout 600 "$HONE" tune matmul $small --target wasm32 --trials 8 --db w.db --no-calibrate \
     --listen "ipc://$T/pool" --json
 says '"best_ns":'
 ok "the log says what ran it" grep -aq 'runtime=HeadlessChrome/' w.db
 run 0 "$HONE" query matmul $small --target wasm32 --db w.db --require exact --emit wasm -o out1
 
+# it writes to its folder until it is gone
+kill "$page"
+for _ in $(seq 300); do
+    rm -rf "$T/profile" 2>/dev/null && break
+    sleep 0.1
+done
 all_done

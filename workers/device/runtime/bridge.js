@@ -112,6 +112,7 @@ server.on('upgrade', (request, from, first) => {
   if (socket && owed) process.exit(1);
   if (socket) socket.destroy();
   socket = from;
+  process.stderr.write('hone: a page is open\n');
   from.setNoDelay(true);
   from.on('error', () => {});
   from.on('close', () => {
