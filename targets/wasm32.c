@@ -37,7 +37,7 @@ static const hone_preset_name names[] = {
 
 /* Of x86-64's 16 registers an engine keeps one or two for itself. Without vectors, four numbers
  * stand for one. */
-static const hone_preset_vectors vectors[] = {{"simd128", 16, 16}, {NULL, 16, 8}, {0}};
+static const hone_preset_vectors vectors[] = {{"simd128", 16, 16, 1}, {NULL, 16, 8, 1}, {0}};
 
 static const hone_preset_class classes[] = {
     {"relaxed-simd", "relaxed"}, {"simd128", "simd128"}, {0}};

@@ -128,7 +128,7 @@ static void agree_within(hone_buf *graph, const char *text, unsigned groups, dou
         n++;
     if (n != groups)
         fail_msg("'%s' %u times:\n%s", text, n, shown.s);
-    if (hone_net_plan_interpret(&p, in, out, &err) != HONE_OK)
+    if (hone_net_plan_interpret(NULL, &p, in, out, NULL, &err) != HONE_OK)
         fail_msg("%s", err.message);
     for (uint32_t k = 0; k < g->outputs.n; k++) {
         const hone_tensor *want = output(ref, k);
@@ -422,7 +422,7 @@ static void rounding(void **state)
     float copy[10];
     memcpy(copy, x, sizeof x);
     hone_tensor in = {.dtype = HONE_F32, .n_dims = 1, .shape = {10}, .data = copy}, out;
-    assert_int_equal(hone_net_plan_interpret(&p, &in, &out, &err), HONE_OK);
+    assert_int_equal(hone_net_plan_interpret(NULL, &p, &in, &out, NULL, &err), HONE_OK);
     for (unsigned k = 0; k < HONE_LEN(want); k++)
         assert_int_equal(((const uint8_t *)out.data)[k], want[k]);
     free(out.data);
