@@ -194,9 +194,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--input", CLI_LIST, "FILE", &q.inputs,
          "run: X.npy or X.pb, in the model's order, or NAME=FILE", 0},
         {"-o", CLI_TEXT, "PATH", &q.out,
-         "tasks: the list; build: folder (default .); run: folder; profile: a page;\n"
-         "quantize: the model",
-         0},
+         "tasks, quantize: the file; profile: a page; run, build: folder (default .)", 0},
         {"--name", CLI_TEXT, "SYMBOL", &q.name, "build: what functions begin with (default net)",
          0},
         {"--db", CLI_LIST, "FILE", &q.logs,
@@ -205,7 +203,7 @@ static int run(int argc, char **argv, const cli_command *self)
          "build: native (default), CPU name, target JSON, or a file", 0},
         {"--threads", CLI_INT, "N", &q.threads, "threads it may use (default: all)", 1},
         {"--json", CLI_FLAG, NULL, &q.json,
-         "check: a line of JSON for each; profile: JSON; quantize: a line for each layer", 0},
+         "check, quantize: a line of JSON for each; profile: as JSON", 0},
         {"--data", CLI_TEXT, "DIR", &q.data,
          "quantize: inputs, as test_data_set_0/input_0.pb and so on", 0},
         {"--max-error", CLI_TEXT, "E", &q.max_error,
@@ -240,8 +238,7 @@ static int run(int argc, char **argv, const cli_command *self)
 
 const cli_command cli_net = {
     .name = "net",
-    .synopsis = "show|tasks|tune|build|run|profile|quantize MODEL.onnx [options] | "
-                "check DIR... [options]",
+    .synopsis = "show|tasks|tune|build|run|profile|quantize MODEL.onnx | check DIR... [options]",
     .summary = "from an ONNX model to one function",
     .text =
         "show prints what hone makes of an ONNX model (opset 7 to 18): inputs, constants, nodes\n"
