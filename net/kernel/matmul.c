@@ -247,7 +247,7 @@ hone_status hone_nk__qlinear_matmul(hone_nk *e)
 /* ---- Einsum ---------------------------------------------------------------------------------- */
 
 /* The indices of the axes: those of the result by their place, the others summed over. */
-static void name_axes(const hone_net_einsum *q, char index[128][8], hone_buf *ranges)
+static void name_axes(const hone_net_einsum *q, char index[128][12], hone_buf *ranges)
 {
     unsigned n = 0;
     for (unsigned k = 0; k < q->out.n; k++)
@@ -265,7 +265,7 @@ hone_status hone_nk__einsum(hone_nk *e)
 {
     hone_net_einsum q;
     HONE_TRY(hone_net__einsum_of(e->u, &q, e->err));
-    char index[128][8] = {{0}};
+    char index[128][12] = {{0}};
     hone_buf ranges = {0}, value = {0};
     name_axes(&q, index, &ranges);
     hone_dtype t = hone_nk__in_type(e, 0), of = hone_nk__sum_type(t);
