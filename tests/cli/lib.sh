@@ -162,8 +162,11 @@ free_port() {
 }
 
 started=()
-# background COMMAND...: runs it with output in $T/bg.out and $T/bg.err; its id in $bg.
+# background COMMAND...: runs it with output in $T/bg.out and $T/bg.err; its id in $bg. What an earlier one said is
+# gone when this returns, not only when the new one has begun: a script may look at once.
 background() {
+    rm -f "$T/bg.out" "$T/bg.err"
+    : >"$T/bg.out" 2>"$T/bg.err"
     "$@" >"$T/bg.out" 2>"$T/bg.err" </dev/null &
     bg=$!
     started+=("$bg")
