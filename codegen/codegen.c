@@ -100,6 +100,7 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
     g->has_fma = !p->fma || (*p->fma && hone_target_has(t, p->fma));
     g->has_half = !p->half || hone_target_has(t, p->half);
     g->soft_half = p->half && !*p->half;
+    g->has_rounding = !p->rounding || (*p->rounding && hone_target_has(t, p->rounding));
     g->madd = p->madd.feature && hone_target_has(t, p->madd.feature) ? p->madd.intrinsic : NULL;
     g->madd_bytes = (unsigned)p->vectors[0].bytes;
     g->unsigned_offsets = p->unsigned_offsets;

@@ -28,6 +28,7 @@
  *     math.c              exp, log, tanh, sigmoid, erf, pow, sin, cos, atan without a library
  *     math_f32.c          exp, log, tanh, sigmoid, erf of float
  *     half.c              f16 by operations on integers
+ *     round.c             floor, ceil, round by sums and comparisons
  *     runtime.c           what a module has beside its kernel
  *   output/               object.c, module.c read what came out; link.c; header.c; loader.c
  *
@@ -66,7 +67,7 @@ struct hone_codegen {
     LLVMTargetMachineRef machine;
     char *layout;
     const char *half; /* the feature f16 needs, NULL: none */
-    bool has_fma, has_half;
+    bool has_fma, has_half, has_rounding;
     bool soft_half;      /* f16 is converted by operations on integers */
     const char *madd;    /* LLVM's intrinsic for a product that is added, rounded or not; or NULL */
     unsigned madd_bytes; /* of its vectors */
@@ -358,6 +359,8 @@ LLVMValueRef hone_cg__madd(cg *e, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c
 /* emit/half.c: i16, the bits of an f16, and float. */
 LLVMValueRef hone_cg__half_to_float(cg *e, LLVMValueRef v);
 LLVMValueRef hone_cg__float_to_half(cg *e, LLVMValueRef v);
+/* emit/round.c: HONE_OP_FLOOR, _CEIL or _ROUND of float or double. */
+LLVMValueRef hone_cg__round(cg *e, hone_op op, LLVMValueRef x);
 /* emit/runtime.c */
 void hone_cg__add_runtime(cg *e);
 LLVMValueRef hone_cg__masked_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned align,

@@ -89,6 +89,7 @@ const hone_preset hone_targets__arm = {
     .usual = {.cores = 4, .cache_line = 64, .l1_bytes = 32 << 10, .l2_bytes = 512 << 10},
     .fma = "vfp4",
     .half = "fp16",
+    .rounding = HONE_PRESET_NEVER,
     .vectors = vectors,
     .fma_latency = 4,
     .fma_per_cycle = 1,

@@ -134,6 +134,9 @@ typedef struct hone_preset {
         *fma; /* the feature that brings multiply-add with one rounding; NULL: always there */
     /* The one that converts between f16 and f32. HONE_PRESET_NEVER: operations on integers do. */
     const char *half;
+    /* The one that rounds to integers, of vectors too; NULL: always there. HONE_PRESET_NEVER, and
+     * where it is missing: sums and comparisons do. */
+    const char *rounding;
     /* The one that brings multiply-add with one rounding or two, as the machine has it, for vectors
      * of `vectors`, and LLVM's intrinsic for it; NULL: none does. */
     struct {

@@ -466,6 +466,7 @@ const hone_preset hone_targets__x86_64 = {
               .l3_bytes = 32 << 20},
     .fma = "fma",
     .half = "f16c",
+    .rounding = "sse4.1",
     .stream_fence = "llvm.x86.sse.sfence",
     .vectors = vectors,
     .attributes = attributes,

@@ -361,11 +361,11 @@ static cg_val unary(cg *e, hone_expr x)
         LLVMValueRef args[] = {a.v, LLVMConstInt(e->i1, 0, false)};
         return (cg_val){hone_cg__intrinsic(e, "llvm.abs", LLVMTypeOf(a.v), args, 2), a.vec};
     }
+    if (op == HONE_OP_FLOOR || op == HONE_OP_CEIL || op == HONE_OP_ROUND) {
+        return (cg_val){hone_cg__round(e, op, a.v), a.vec};
+    }
     const char *name = op == HONE_OP_SQRT       ? "llvm.sqrt"
                        : op == HONE_OP_ABS      ? "llvm.fabs"
-                       : op == HONE_OP_FLOOR    ? "llvm.floor"
-                       : op == HONE_OP_CEIL     ? "llvm.ceil"
-                       : op == HONE_OP_ROUND    ? "llvm.rint"
                        : op == HONE_OP_POPCOUNT ? "llvm.ctpop"
                                                 : NULL;
     LLVMValueRef v = name ? hone_cg__intrinsic(e, name, LLVMTypeOf(a.v), &a.v, 1)
