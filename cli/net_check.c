@@ -35,7 +35,10 @@ static void print(const net_request *q, const char *what, const hone_net_checked
         return;
     }
     char *clean = hone_text_clean(c->why);
-    printf("%-11s %s%s%s\n", hone_net_verdict_name(c->verdict), what, *clean ? ": " : "", clean);
+    size_t n = strlen(what); /* what cannot be read names its file itself */
+    bool named = strncmp(clean, what, n) == 0 && clean[n] == ':';
+    printf("%-11s %s%s%s\n", hone_net_verdict_name(c->verdict), what, *clean && !named ? ": " : "",
+           named ? clean + n : clean);
     free(clean);
     for (uint32_t k = 0; k < c->tensors.n && q->verbose; k++) {
         const hone_net_compared *t = &c->tensors.v[k];
@@ -62,7 +65,13 @@ static int finish(const net_request *q, unsigned way, const unsigned count[HONE_
         printf("%u equal, %u differ, %u unsupported, %u errors, by %s\n", count[HONE_NET_EQUAL],
                count[HONE_NET_DIFFERS], count[HONE_NET_UNSUPPORTED], count[HONE_NET_ERROR],
                ways[way].text);
-    return count[HONE_NET_DIFFERS] || count[HONE_NET_ERROR] || cli_stopped(NULL) ? 1 : 0;
+    if (cli_stopped(NULL)) {
+        hone_error err = {0};
+        return cli_fail(
+            hone_fail(&err, HONE_E_INTERRUPTED, "interrupted: what is told is of those before"),
+            &err);
+    }
+    return count[HONE_NET_DIFFERS] || count[HONE_NET_ERROR] ? 1 : 0;
 }
 
 int cli_net_check(const cli_command *self, const net_request *q)

@@ -79,6 +79,10 @@ static hone_status make(const compiler *x, const hone_net_kernel_row *row, uint3
                          .title = hone_xstrdup(row->name),
                          .sizes = hone_xstrdup("{}")};
     cli_answer a = {0};
+    if (cli_stopped(NULL)) {
+        cli_kernel_free(&kernel);
+        return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+    }
     const cli_lookup_options o = {.logs = x->logs, .lowest = HONE_RUNG_default, .code = true};
     hone_status st = hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL,
                                          0, &kernel.program, err);

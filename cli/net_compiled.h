@@ -7,7 +7,8 @@
 
 typedef struct net_compiled net_compiled;
 /* Asks the logs for each kernel, as `hone net build` does. HONE_E_TOOL: it cannot be linked or
- * loaded; and what cli_look_up, hone_codegen_emit and hone_codegen_link return. */
+ * loaded; HONE_E_INTERRUPTED: cli_stopped; and what cli_look_up, hone_codegen_emit and
+ * hone_codegen_link return. */
 hone_status net_compiled_new(const hone_net_plan *p, const hone_target *t, const cli_list *logs,
                              int32_t threads, net_compiled **ret, hone_error *err) HONE_NODISCARD;
 void net_compiled_free(net_compiled *c); /* NULL is fine */

@@ -159,6 +159,7 @@ static hone_status emit(net_made *b, const net_make_options *m, hone_error *err)
         kernels[k] = codegen_kernel(b, k);
     const hone_codegen_network n = {.name = m->name,
                                     .watched = m->watched,
+                                    .stop = cli_stopped,
                                     .n_in = b->p->graph->inputs.n,
                                     .n_out = b->p->graph->outputs.n,
                                     .n_kernels = b->p->kernels.n,
@@ -184,8 +185,11 @@ hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made
 {
     *ret = (net_made){.p = p, .target = *o->target, .threads = o->threads};
     ret->kernels = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ret->kernels);
-    for (uint32_t k = 0; k < p->kernels.n; k++)
+    for (uint32_t k = 0; k < p->kernels.n; k++) {
+        if (cli_stopped(NULL))
+            return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
         HONE_TRY(look_up(ret, o, k, err));
+    }
     place_calls(ret);
     place_copies(ret);
     fill_weights(ret);

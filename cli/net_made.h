@@ -47,7 +47,8 @@ typedef struct net_make_options {
 hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *err) HONE_NODISCARD;
 
 /* Asks the logs for each kernel and makes the object and the weights. *ret is the caller's to free
- * in any case. What cli_look_up and hone_codegen_emit_network return. */
+ * in any case. What cli_look_up and hone_codegen_emit_network return; HONE_E_INTERRUPTED:
+ * cli_stopped. */
 hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made *ret,
                      hone_error *err) HONE_NODISCARD;
 void net_made_free(net_made *m);

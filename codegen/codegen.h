@@ -199,6 +199,7 @@ typedef struct hone_codegen_network {
     int64_t weights_bytes;
     uint64_t weights_hash; /* as hone_rt_net_hash */
     bool watched;          /* NAME_watch too */
+    bool (*stop)(void *);  /* asked before each kernel, with NULL: is it to stop? May be NULL */
 } hone_codegen_network;
 
 /* Call `call` of the network has returned 0; `args` are the arguments that it had, packed ones as
@@ -213,7 +214,7 @@ typedef void hone_codegen_watch(void *ctx, int64_t call, void *const *args);
  * *after, void *ctx)`: NAME_run with its parameters from args, behind `net` and in order, that
  * calls `after`, unless that is NULL, when each call has returned. *ret_bad: which of the kernels
  * an error is about, n_kernels: none. *ret_packed: the bytes of all that is packed. What
- * hone_codegen_new and hone_codegen_emit return. */
+ * hone_codegen_new and hone_codegen_emit return; HONE_E_INTERRUPTED: `stop`. */
 hone_status hone_codegen_emit_network(const hone_target *t, const hone_codegen_network *n,
                                       unsigned *ret_bad, int64_t *ret_packed, hone_code *ret,
                                       hone_error *err) HONE_NODISCARD;

@@ -288,6 +288,10 @@ hone_status hone_codegen_emit_network(const hone_target *t, const hone_codegen_n
                 .io = hone_xcalloc((size_t)n->n_in + n->n_out + 1, sizeof(LLVMValueRef)),
                 .codes = hone_xcalloc((size_t)n->n_kernels + 1, sizeof *c.codes)};
     for (unsigned k = 0; k < n->n_kernels && st == HONE_OK; k++) {
+        if (n->stop && n->stop(NULL)) {
+            st = hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+            break;
+        }
         st = compile(&c, k, err);
         if (st != HONE_OK)
             *ret_bad = k;

@@ -123,6 +123,10 @@ hone_status hone_apart_run(const hone_apart *a, hone_error *err)
     word *w = hone_apart_memory(sizeof *w);
     if (!w)
         return hone_fail_errno(err, HONE_E_NOMEM, "no memory to share with a child");
+    if (a->stop && a->stop(NULL)) { /* nothing interrupts the waiting any more */
+        hone_apart_free(w, sizeof *w);
+        return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+    }
     pid_t parent = getpid(), child = fork();
     if (child == 0)
         be_child(a, w, parent);
