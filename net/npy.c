@@ -108,7 +108,8 @@ static hone_status read_descr(header *h, hone_error *err)
     if (h->t.dtype == HONE_DTYPE_COUNT) {
         char *name = hone_xasprintf("%.*s", n < 20 ? (int)n : 20, s),
              *clean = hone_text_clean(name);
-        hone_fail(err, HONE_E_UNSUPPORTED, "element type '%s' of numpy", clean);
+        hone_fail(err, HONE_E_UNSUPPORTED,
+                  "element type '%s' of numpy is none that networks have here: convert it", clean);
         free(clean);
         free(name);
         return HONE_E_UNSUPPORTED;

@@ -167,6 +167,23 @@ uint32_t hone_net_given_for(const hone_net_options *o, const char *name, uint32_
     return *next < o->n_given ? (*next)++ : o->n_given;
 }
 
+/* A name that something is given for and no input has; NULL: there is none. */
+static const char *stranger(const hone_net_reader *r)
+{
+    const hone_net_options *o = r->options;
+    const Onnx__Graph *m = r->model->graph;
+    for (uint32_t k = 0; k < o->n_given && o->given_names; k++) {
+        const char *name = o->given_names[k];
+        size_t i = 0;
+        while (name && i < m->n_input &&
+               strcmp(m->input[i]->name ? m->input[i]->name : "", name) != 0)
+            i++;
+        if (name && i == m->n_input)
+            return name;
+    }
+    return NULL;
+}
+
 /* What is given for this input, NULL: nothing is given for any. */
 static hone_status find_given(hone_net_reader *r, const Onnx__ValueInfo *m, const hone_tensor **ret,
                               hone_error *err)
@@ -178,9 +195,12 @@ static hone_status find_given(hone_net_reader *r, const Onnx__ValueInfo *m, cons
     uint32_t k = hone_net_given_for(o, m->name, &r->next_given);
     if (k == o->n_given) {
         hone_buf wants = {0};
+        const char *other = stranger(r);
         declared(m->type->tensor_type, &wants);
-        hone_fail(err, HONE_E_INPUT, "input '%.100s' is %.300s, and nothing is given for it",
-                  m->name, wants.s);
+        hone_fail(err, HONE_E_INPUT,
+                  "input '%.100s' is %.300s, and nothing is given for it%s%.100s%s", m->name,
+                  wants.s, other ? "; no input is called '" : "", other ? other : "",
+                  other ? "'" : "");
         hone_buf_free(&wants);
         return HONE_E_INPUT;
     }

@@ -179,7 +179,8 @@ static void given_by_name(void **state)
     }
     o.given_names = other;
     assert_int_equal(read_difference(&o, &g, &err), HONE_E_INPUT);
-    assert_string_equal(err.message, "input 'a' is f32[N, 2], and nothing is given for it");
+    assert_string_equal(
+        err.message, "input 'a' is f32[N, 2], and nothing is given for it; no input is called 'c'");
     o = (hone_net_options){
         .given = three, .n_given = 3, .given_names = (const char *[]){"b", "a", "c"}};
     assert_int_equal(read_difference(&o, &g, &err), HONE_E_INPUT);
