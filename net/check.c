@@ -238,6 +238,12 @@ static bool is_there(const char *path)
     return stat(path, &sb) == 0;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat sb;
+    return stat(path, &sb) == 0 && S_ISDIR(sb.st_mode);
+}
+
 static void free_tensors(tensors *t)
 {
     for (uint32_t k = 0; k < t->v.n; k++)
@@ -341,8 +347,12 @@ void hone_net_check(const char *folder, const hone_net_checker *c, hone_net_chec
         check_set(folder, model, set, c, ret);
     }
     if (set == 0) {
-        snprintf(ret->why, sizeof ret->why,
-                 is_there(model) ? "there is no test_data_set_0" : "there is no model.onnx");
+        snprintf(ret->why, sizeof ret->why, "%s",
+                 !is_there(folder)    ? "it is not there"
+                 : !is_folder(folder) ? "it is no folder with a model.onnx and its test data; "
+                                        "models are checked with --random SEED"
+                 : is_there(model)    ? "there is no test_data_set_0"
+                                      : "there is no model.onnx");
         ret->verdict = HONE_NET_ERROR;
     }
     free(model);
