@@ -8,6 +8,7 @@
 #include <float.h>
 #include <math.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MOST_SETS 64
 #define MOST_TRIES 16
@@ -43,6 +44,14 @@ static hone_status read_input(const char *folder, uint32_t set, const hone_net *
         st = hone_fail(err, HONE_E_INPUT, "%.300s: it is %s, and input '%.60s' is %s", path, is,
                        hone_net_value_at(g, g->inputs.v[k])->name, wants);
     }
+    for (int64_t e = 0;
+         st == HONE_OK && hone_dtype_is_float(ret->dtype) && e < hone_tensor_elems(ret); e++)
+        if (!isfinite(hone_tensor_float(ret, e)))
+            st =
+                hone_fail(err, HONE_E_INPUT,
+                          "%.300s: element %" PRId64 " is no finite number: nothing can be learned "
+                          "from it",
+                          path, e);
     free(path);
     return st;
 }
@@ -111,6 +120,10 @@ static hone_status choose(job *j, hone_error *err)
         o.n_samples -= j->n_held;
         if (st == HONE_OK)
             st = hone_net_quantise(&p, &o, &j->layers, err);
+        if (st == HONE_E_INPUT) {
+            const hone_error inner = *err;
+            hone_fail(err, st, "%.300s: %.700s", j->q->args[0], inner.message);
+        }
     }
     net_compiled_free(c);
     hone_net_plan_free(&p);
@@ -308,6 +321,21 @@ static bool parse_weights(const char *text, hone_dtype *ret)
     return !text;
 }
 
+/* What would end in "cannot write" after all the work. */
+static hone_status check_out(const char *path, hone_error *err)
+{
+    struct stat sb;
+    if (stat(path, &sb) == 0)
+        return S_ISDIR(sb.st_mode)
+                   ? hone_fail(err, HONE_E_IO, "cannot write '%.300s': it is a folder", path)
+                   : HONE_OK;
+    const char *slash = strrchr(path, '/');
+    char *folder = hone_xasprintf("%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    bool good = access(folder, W_OK | X_OK) == 0;
+    free(folder);
+    return good ? HONE_OK : hone_fail_errno(err, HONE_E_IO, "cannot create '%.300s'", path);
+}
+
 int cli_net_quantize(const cli_command *self, const net_request *q)
 {
     hone_error err = {0};
@@ -322,7 +350,9 @@ int cli_net_quantize(const cli_command *self, const net_request *q)
     if (cli_is_same_file(q->args[0], q->out))
         return cli_usage(self, "-o is the model itself");
     cli_catch_signals();
-    hone_status st = cli_target_load("native", &j.target, &err);
+    hone_status st = check_out(q->out, &err);
+    if (st == HONE_OK)
+        st = cli_target_load("native", &j.target, &err);
     if (st == HONE_OK)
         st = choose(&j, &err);
     if (st == HONE_OK)
