@@ -163,16 +163,38 @@ static int check_options(const cli_command *self, const char *verb, const net_re
     return 0;
 }
 
-/* As hone tune of the model's kernels, with its options. */
-static int tune(int argc, char **argv)
+/* Of the arguments of tune the model: the first, or behind options one that is called so; argc:
+ * there is none. */
+static int find_model(int argc, char **argv)
 {
-    char **all = hone_xcalloc((size_t)argc + 3, sizeof *all);
-    static char tasks_option[] = "--tasks", size_option[] = "-D";
-    int n = 0;
+    int k = 0;
     if (argc > 0 && argv[0][0] != '-')
-        all[n++] = tasks_option;
-    for (int k = 0; k < argc; k++)
-        all[n++] = strcmp(argv[k], "--dim") == 0 ? size_option : argv[k];
+        return 0;
+    while (k < argc) {
+        size_t n = strlen(argv[k]);
+        if (argv[k][0] != '-' && n > 5 && strcmp(argv[k] + n - 5, ".onnx") == 0)
+            break;
+        k++;
+    }
+    return k;
+}
+
+/* As hone tune of the model's kernels, with its options. */
+static int tune(int argc, char **argv, const cli_command *self)
+{
+    static char tasks_option[] = "--tasks", size_option[] = "-D";
+    int n = 0, model = find_model(argc, argv);
+    if (model == argc && !(argc > 0 && strcmp(argv[0], "--help") == 0))
+        return cli_usage(self, "tune takes one model, and then the options of `hone tune`");
+    char **all = hone_xcalloc(2 * (size_t)argc + 3, sizeof *all);
+    for (int k = 0; k < argc; k++) {
+        bool dim = strncmp(argv[k], "--dim=", 6) == 0;
+        if (k == model)
+            all[n++] = tasks_option;
+        if (dim)
+            all[n++] = size_option;
+        all[n++] = dim ? argv[k] + 6 : strcmp(argv[k], "--dim") == 0 ? size_option : argv[k];
+    }
     int code = cli_tune.run(n, all, &cli_tune);
     free(all);
     return code;
@@ -215,7 +237,7 @@ static int run(int argc, char **argv, const cli_command *self)
     unsigned n, k = 0;
     int code;
     if (argc > 0 && strcmp(argv[0], "tune") == 0)
-        return tune(argc - 1, argv + 1);
+        return tune(argc - 1, argv + 1, self);
     if (!CLI_PARSE(self, argc, argv, options, pos, &n, &code))
         return code;
     list_verbs(names, sizeof names);

@@ -36,7 +36,12 @@ cp $data/test_relu/model.onnx bare
 run 1 "$HONE" net check --by reference wrong bare none
 says "differs     wrong: output 'y': "
 says "error       bare: there is no test_data_set_0"
-says "error       none: there is no model.onnx"
+says "error       none: it is not there"
+run 1 "$HONE" net check --by reference . bare/model.onnx
+says "error       .: there is no model.onnx"
+says "error       bare/model.onnx: it is no folder with a model.onnx and its test data; models are checked with --random SEED"
+run 1 "$HONE" net check --by kernels --random 1 none.onnx
+says "error       none.onnx: cannot open 'none.onnx'"
 run 1 "$HONE" net check --by reference wrong bare --json
 says '"verdict":"differs"'
 says '{"by":"reference","differs":1,"equal":0,"error":1,"unsupported":0}'
@@ -45,6 +50,11 @@ says '{"by":"reference","differs":1,"equal":0,"error":1,"unsupported":0}'
 refuse 2 "which verb? show, tasks, build, run, check, profile, quantize" "$HONE" net
 refuse 2 "unknown verb 'draw'" "$HONE" net draw x
 refuse 2 "show takes one model" "$HONE" net show
+refuse 2 "tune takes one model" "$HONE" net tune
+refuse 2 "tune takes one model" "$HONE" net tune --trials 2
+refuse 3 "cannot open 'none.onnx'" "$HONE" net tune --trials 2 none.onnx
+cp "$corpus/conv" conv.onnx
+refuse 2 "no input has a dimension called 'M'" "$HONE" net tune --dim=N=1 --dim M=2 conv.onnx
 refuse 3 "cannot open 'none.onnx'" "$HONE" net show none.onnx
 refuse 2 "there is no step 'x' to show a network after: there are read, fuse, layout and plan" "$HONE" net show "$corpus/conv" --after x
 refuse 2 "check by what? there are --by compiled, --by kernels and --by reference" "$HONE" net check bare --by x
