@@ -358,4 +358,5 @@ def main(args):
         g.save_sets(os.path.join(args[0], name), sets)
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

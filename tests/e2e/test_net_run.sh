@@ -18,6 +18,7 @@ np.save("a.npy", np.asfortranarray(a))
 np.save("b.npy", b.astype(">f4"))
 np.save("y.npy", a - b)
 np.save("wide.npy", a.astype(np.float64))
+np.save("complex.npy", a.astype(np.complex64))
 np.save("fields.npy", np.zeros(2, [("a", "f4")]))
 END
 run 0 $python arrays.py
@@ -43,6 +44,8 @@ refuse 2 "sub.onnx: input 'y' is f32[5], and nothing is given for it" "$HONE" ne
 refuse 2 "input 'x' is f32[3, 4, 5], what is given f64[3, 4, 5]" "$HONE" net run sub.onnx $none --input wide.npy --input b.npy -o made
 refuse 2 "input 'x' is f32[3, 4, 5], what is given f32[5]" "$HONE" net run sub.onnx $none --input b.npy --input a.npy -o made
 refuse 2 "no input is called 'q'" "$HONE" net run sub.onnx $none --input x=a.npy --input y=b.npy --input q=b.npy -o made
+refuse 2 "input 'y' is f32[5], and nothing is given for it; no input is called 'q'" "$HONE" net run sub.onnx $none --input x=a.npy --input q=b.npy -o made
+refuse 2 "complex.npy: element type '<c8' of numpy is none that networks have here: convert it" "$HONE" net run sub.onnx $none --input complex.npy -o made
 refuse 2 "fields.npy: an array of structures" "$HONE" net run sub.onnx $none --input fields.npy -o made
 printf 'PK' >broken.npy
 refuse 2 "broken.npy: this is not an array of numpy's" "$HONE" net run sub.onnx $none --input broken.npy -o made
@@ -83,6 +86,18 @@ refuse 2 "--random is held against the reference" "$HONE" net check --by referen
 refuse 2 "--dim is for --random" "$HONE" net check nets/vit --dim N=1
 refuse 2 "--random belongs to check" "$HONE" net show sub.onnx --random 1
 
+# An interrupt ends it while kernels are looked up and compiled.
+for verb in "check --random 1" "profile"; do
+    "$HONE" net $verb nets/resnet50/model.onnx --db none.db --threads 1 >out 2>err &
+    sleep 1
+    kill -TERM $!
+    from=$(date +%s%N)
+    wait $!
+    ok "$verb: it says so" [ $? = 1 ]
+    ok "$verb: an interrupt ends it soon" [ $((($(date +%s%N) - from) / 1000000)) -lt 3000 ]
+    ok "$verb: in one line" grep -q '^hone: interrupted' err
+done
+
 # ---- profile
 run 0 "$HONE" net profile nets/squeezenet/model.onnx $none
 says "squeezenet: "
@@ -118,6 +133,7 @@ run 0 env HONE="$HONE" HONE_RT="$BUILD/libhone_rt.a" HONE_INCLUDE="$SRC/runtime"
 ok "a picture" [ "$(lines '^[.#]\{32\}$')" = 32 ]
 ok "of a ring" [ "$(lines '^\.\+#\+\.\{10,\}#\+\.\+$')" -ge 10 ]
 run 0 $python "$SRC/examples/network/model.py" again
+ok "nothing else" [ "$(ls again)" = model.onnx ]
 ok "edges.onnx is what model.py makes" cmp -s again/model.onnx examples/network/edges.onnx
 
 all_done
