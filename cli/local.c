@@ -155,12 +155,31 @@ static hone_status make_folder(cli_local *l, hone_error *err)
 /* ---- start, mind, stop
  * --------------------------------------------------------------------------- */
 
+/* Else each worker would say so, one after the other. */
+static bool is_in_path(const char *program)
+{
+    const char *at = getenv("PATH");
+    while (at && *at) {
+        size_t n = strcspn(at, ":");
+        char *file = hone_xasprintf("%.*s%s%s", (int)n, at, n ? "/" : "", program);
+        bool good = access(file, X_OK) == 0;
+        free(file);
+        if (good)
+            return true;
+        at += n + (at[n] == ':');
+    }
+    return !at; /* without PATH execvp has its own */
+}
+
 hone_status cli_local_start(bool device, int32_t threads, const cli_list *libraries,
                             const char *runtime, cli_local **ret, hone_error *err)
 {
     if (access("/proc/self/exe", X_OK) != 0)
         return hone_fail_errno(err, HONE_E_IO,
                                "cannot start workers: no /proc/self/exe (is /proc mounted?)");
+    if (device && runtime && !is_in_path("node"))
+        return hone_fail(err, HONE_E_TOOL,
+                         "there is no `node` in PATH to run modules; install nodejs");
     cli_local *l = hone_xcalloc(1, sizeof *l);
     l->libraries = libraries;
     l->runtime = runtime;

@@ -23,6 +23,7 @@ run 0 "$BUILD/hone-device" --describe --runtime node
 cp out device
 run 0 "$HONE" targets wasm32
 ok "a device for modules says that it is one" cmp -s out device
+refuse 1 "there is no \`node\` in PATH" env PATH=/nowhere "$HONE" tune matmul $small --target wasm32 --trials 1 --db two.db
 refuse 2 "--runtime is node" "$HONE" worker --listen ipc://x --runtime deno
 refuse 2 "--runtime is node" "$BUILD/hone-device" --listen ipc://x --runtime deno
 
