@@ -230,7 +230,8 @@ hone_status net_child_run(const net_job *j, hone_error *err)
     if (st == HONE_OK)
         take_outputs(&c);
     else
-        hone_fail(err, st, "running the network: %s", inner.message);
+        hone_fail(err, st, "%s%s",
+                  st == HONE_E_INTERRUPTED ? "" : "running the network: ", inner.message);
     for (uint32_t k = 0; k < j->made->p->graph->inputs.n && c.args; k++)
         free(c.args[k]);
     hone_apart_free(c.shared, c.shared_bytes);
