@@ -12,7 +12,7 @@ import math
 import sys
 from xml.sax.saxutils import escape
 
-ROW, LEFT, PLOT, RIGHT, TOP = 17, 292, 360, 190, 46
+ROW, LEFT, PLOT, RIGHT, TOP = 17, 392, 330, 190, 46
 
 
 def rows_of(path):
