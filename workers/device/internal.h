@@ -347,6 +347,8 @@ enum {
 /* Arguments and messages have at most so many bytes: half of what 32 bits address. */
 #define HONE_DEVICE__RUNTIME_MOST ((uint64_t)1 << 31)
 
+#define HONE_DEVICE__BROWSER "browser:" /* what the name of such a runtime begins with */
+
 typedef struct hone_device__runtime {
     const char *what; /* "node", "browser:HOST:PORT"; NULL: none, artifacts are shared objects */
     int listener;     /* for a page; -1: none */

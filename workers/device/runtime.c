@@ -26,12 +26,11 @@ SCRIPT(engine);
 SCRIPT(node);
 SCRIPT(bridge);
 
-#define BROWSER "browser:"
 #define ANSWERS_S 30 /* until one that is there answers for the first time */
 
 static bool is_browser(const hone_device__runtime *rt)
 {
-    return strncmp(rt->what, BROWSER, sizeof BROWSER - 1) == 0;
+    return strncmp(rt->what, HONE_DEVICE__BROWSER, sizeof HONE_DEVICE__BROWSER - 1) == 0;
 }
 
 /* ---- words with it --------------------------------------------------------------------------- */
@@ -125,8 +124,9 @@ static hone_status listen_there(const char *where, int *ret, hone_error *err)
 hone_status hone_device__runtime_open(hone_device__runtime *rt, hone_error *err)
 {
     rt->listener = -1;
-    return is_browser(rt) ? listen_there(rt->what + sizeof BROWSER - 1, &rt->listener, err)
-                          : HONE_OK;
+    return is_browser(rt)
+               ? listen_there(rt->what + sizeof HONE_DEVICE__BROWSER - 1, &rt->listener, err)
+               : HONE_OK;
 }
 
 /* Only standard streams and, for a page, the socket that listens. */
