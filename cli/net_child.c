@@ -167,17 +167,6 @@ static hone_status run(void *ctx, hone_error *err)
 
 /* ---- the parent ------------------------------------------------------------------------------ */
 
-static hone_status shared_object(const hone_code *object, int *ret, hone_error *err)
-{
-    uint8_t *so;
-    size_t n;
-    HONE_TRY(hone_codegen_link(object->bytes, object->n, &so, &n, err));
-    *ret = memfd_create("hone-network", MFD_CLOEXEC);
-    bool good = *ret >= 0 && hone_write_all(*ret, so, n);
-    free(so);
-    return good ? HONE_OK : hone_fail_errno(err, HONE_E_IO, "cannot keep the network in memory");
-}
-
 /* Inputs where kernels want them, room for outputs. */
 static hone_status place(child *c, hone_error *err)
 {
@@ -222,7 +211,7 @@ hone_status net_child_run(const net_job *j, hone_error *err)
     child c = {.j = j, .fd = -1};
     const hone_apart a = {.set_up = set_up, .run = run, .ctx = &c, .stop = cli_stopped};
     hone_error inner = {0};
-    hone_status st = shared_object(&j->made->object, &c.fd, &inner);
+    hone_status st = net_made_link(&j->made->object, &c.fd, &inner);
     if (st == HONE_OK)
         st = place(&c, &inner);
     if (st == HONE_OK)

@@ -2,14 +2,11 @@
  * packed they pack themselves in every call: their constants may be others each time. */
 #include "cli/net_compiled.h"
 
-#include <dlfcn.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "cli/lookup.h"
-#include "codegen/codegen.h"
+#include "cli/net_made.h"
 #include "runtime/hone_rt.h"
-#include "workers/builder.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
 
 typedef struct loaded {
     void *lib;
@@ -34,18 +31,10 @@ typedef struct compiler {
 
 static hone_status load(const hone_code *object, loaded *ret, hone_error *err)
 {
-    uint8_t *so;
-    size_t n;
     char path[40];
-    HONE_TRY(hone_codegen_link(object->bytes, object->n, &so, &n, err));
-    ret->fd = memfd_create("hone-kernel", MFD_CLOEXEC);
-    bool good = ret->fd >= 0 && hone_write_all(ret->fd, so, n);
-    free(so);
+    HONE_TRY(net_made_link(object, &ret->fd, err));
     snprintf(path, sizeof path, "/proc/self/fd/%d", ret->fd);
-    if (good)
-        ret->lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!good)
-        return hone_fail_errno(err, HONE_E_IO, "cannot keep a kernel in memory");
+    ret->lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void *run = ret->lib ? dlsym(ret->lib, "hone_kernel") : NULL;
     if (!run)
         return hone_fail(err, HONE_E_TOOL, "a kernel cannot be loaded: %s", dlerror());
@@ -53,47 +42,32 @@ static hone_status load(const hone_code *object, loaded *ret, hone_error *err)
     return HONE_OK;
 }
 
-static hone_status compile(const compiler *x, const cli_answer *a, loaded *ret, hone_error *err)
+static hone_status compile(const compiler *x, const net_made_kernel *made, loaded *ret,
+                           hone_error *err)
 {
     hone_code code;
-    unsigned n;
-    hone_codegen_intrin *intrins = hone_builder_intrins(a->of.intrins, &n);
+    const cli_answer *a = &made->answer;
     const hone_codegen_options o = {.threads = x->threads,
                                     .plain = a->of.as_written,
-                                    .intrins = intrins,
-                                    .n_intrins = n,
+                                    .intrins = made->intrins,
+                                    .n_intrins = made->n_intrins,
                                     .no_prepack = true};
-    hone_status st = hone_codegen_emit(x->codegen, &a->of.sched.prog, &o, &code, err);
-    if (st == HONE_OK) {
-        st = load(&code, ret, err);
-        hone_code_free(&code);
-    }
-    free(intrins);
+    HONE_TRY(hone_codegen_emit(x->codegen, &a->of.sched.prog, &o, &code, err));
+    hone_status st = load(&code, ret, err);
+    hone_code_free(&code);
     return st;
 }
 
 static hone_status make(const compiler *x, const hone_net_kernel_row *row, uint32_t k,
                         hone_error *err)
 {
-    cli_kernel kernel = {.arg = hone_xstrdup(row->name),
-                         .title = hone_xstrdup(row->name),
-                         .sizes = hone_xstrdup("{}")};
-    cli_answer a = {0};
-    if (cli_stopped(NULL)) {
-        cli_kernel_free(&kernel);
-        return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
-    }
-    const cli_lookup_options o = {.logs = x->logs, .lowest = HONE_RUNG_default, .code = true};
-    hone_status st = hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL,
-                                         0, &kernel.program, err);
-    if (st == HONE_OK)
-        st = cli_look_up(&o, &kernel, x->target, x->threads, &a, err);
+    net_made_kernel made;
+    hone_status st = net_made_kernel_ask(row, x->target, x->logs, x->threads, &made, err);
     if (st == HONE_OK) {
-        x->c->ns[k] = a.of.rung == HONE_RUNG_exact ? a.of.time_ns : 0;
-        st = compile(x, &a, &x->c->kernels[k], err);
-        cli_answer_free(&a);
+        x->c->ns[k] = made.answer.of.rung == HONE_RUNG_exact ? made.answer.of.time_ns : 0;
+        st = compile(x, &made, &x->c->kernels[k], err);
     }
-    cli_kernel_free(&kernel);
+    net_made_kernel_free(&made);
     return st;
 }
 

@@ -3,6 +3,9 @@
 #include "runtime/hone_rt.h"
 #include "workers/builder.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #define ALIGN HONE_NET_ALIGN
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -46,14 +49,43 @@ hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *
     return st;
 }
 
-static hone_status look_up(net_made *b, const net_make_options *m, uint32_t k, hone_error *err)
+hone_status net_made_kernel_ask(const hone_net_kernel_row *row, const hone_target *t,
+                                const cli_list *logs, int32_t threads, net_made_kernel *ret,
+                                hone_error *err)
 {
-    net_made_kernel *x = &b->kernels[k];
-    HONE_TRY(read_kernel(&b->p->kernels.v[k], &x->kernel, err));
-    const cli_lookup_options o = {.logs = m->logs, .lowest = HONE_RUNG_default, .code = true};
-    hone_status st = cli_look_up(&o, &x->kernel, &b->target, b->threads, &x->answer, err);
-    if (st == HONE_OK)
-        x->intrins = hone_builder_intrins(x->answer.of.intrins, &x->n_intrins);
+    const cli_lookup_options o = {.logs = logs, .lowest = HONE_RUNG_default, .code = true};
+    *ret = (net_made_kernel){0};
+    if (cli_stopped(NULL))
+        return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+    HONE_TRY(read_kernel(row, &ret->kernel, err));
+    HONE_TRY(cli_look_up(&o, &ret->kernel, t, threads, &ret->answer, err));
+    ret->intrins = hone_builder_intrins(ret->answer.of.intrins, &ret->n_intrins);
+    return HONE_OK;
+}
+
+void net_made_kernel_free(net_made_kernel *k)
+{
+    cli_kernel_free(&k->kernel);
+    cli_answer_free(&k->answer);
+    free(k->intrins);
+    *k = (net_made_kernel){0};
+}
+
+hone_status net_made_link(const hone_code *object, int *ret, hone_error *err)
+{
+    uint8_t *so;
+    size_t n;
+    *ret = -1;
+    HONE_TRY(hone_codegen_link(object->bytes, object->n, &so, &n, err));
+    *ret = memfd_create("hone-made", MFD_CLOEXEC);
+    hone_status st = *ret >= 0 && hone_write_all(*ret, so, n)
+                         ? HONE_OK
+                         : hone_fail_errno(err, HONE_E_IO, "cannot keep what was made in memory");
+    free(so);
+    if (st != HONE_OK && *ret >= 0) {
+        close(*ret);
+        *ret = -1;
+    }
     return st;
 }
 
@@ -185,11 +217,9 @@ hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made
 {
     *ret = (net_made){.p = p, .target = *o->target, .threads = o->threads};
     ret->kernels = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ret->kernels);
-    for (uint32_t k = 0; k < p->kernels.n; k++) {
-        if (cli_stopped(NULL))
-            return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
-        HONE_TRY(look_up(ret, o, k, err));
-    }
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        HONE_TRY(net_made_kernel_ask(&p->kernels.v[k], &ret->target, o->logs, ret->threads,
+                                     &ret->kernels[k], err));
     place_calls(ret);
     place_copies(ret);
     fill_weights(ret);
@@ -198,11 +228,8 @@ hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made
 
 void net_made_free(net_made *m)
 {
-    for (uint32_t k = 0; m->p && k < m->p->kernels.n && m->kernels; k++) {
-        cli_kernel_free(&m->kernels[k].kernel);
-        cli_answer_free(&m->kernels[k].answer);
-        free(m->kernels[k].intrins);
-    }
+    for (uint32_t k = 0; m->p && k < m->p->kernels.n && m->kernels; k++)
+        net_made_kernel_free(&m->kernels[k]);
     for (uint32_t k = 0; m->p && k < m->p->calls.n && m->calls; k++)
         free((void *)(uintptr_t)m->calls[k].args);
     free(m->calls);

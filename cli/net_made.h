@@ -20,6 +20,16 @@ typedef struct net_weight {
     int64_t at;
 } net_weight;
 
+/* Reads a kernel of a plan and asks for its answer, of any rung. *ret is to be freed in any case,
+ * by net_made_kernel_free. What hone_workload_parse and cli_look_up return. */
+hone_status net_made_kernel_ask(const hone_net_kernel_row *row, const hone_target *t,
+                                const cli_list *logs, int32_t threads, net_made_kernel *ret,
+                                hone_error *err) HONE_NODISCARD;
+void net_made_kernel_free(net_made_kernel *k);
+/* Links an object and keeps the shared object as a file in memory; *ret: its descriptor, -1: there
+ * is none, also after an error. What hone_codegen_link returns; HONE_E_IO: it cannot be kept. */
+hone_status net_made_link(const hone_code *object, int *ret, hone_error *err) HONE_NODISCARD;
+
 typedef struct net_made {
     const hone_net_plan *p; /* borrowed */
     hone_target target;
