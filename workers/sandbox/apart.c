@@ -42,20 +42,7 @@ static int add_run(scmp_filter_ctx f)
         SCMP_SYS(exit),
         SCMP_SYS(exit_group),
     };
-    static const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
-    int e = 0;
-    for (size_t i = 0; i < HONE_LEN(calls) && e == 0; i++)
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
-    for (size_t i = 0; i < HONE_LEN(maps) && e == 0; i++) /* nothing new to be executed */
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, maps[i], 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    if (e == 0) /* messages */
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                             SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO, 0));
-    if (e == 0) /* how a process aborts */
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-    return e;
+    return hone_sandbox__add_calls(f, calls, HONE_LEN(calls));
 }
 
 static void close_in(void)

@@ -10,6 +10,26 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* ---- rules of all ------------------------------------------------------------------------- */
+
+int hone_sandbox__add_calls(scmp_filter_ctx f, const int *calls, size_t n)
+{
+    static const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+    int e = 0;
+    for (size_t i = 0; i < n && e == 0; i++)
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
+    for (size_t i = 0; i < HONE_LEN(maps) && e == 0; i++)
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, maps[i], 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (e == 0) /* messages */
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+                             SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO, 0));
+    if (e == 0) /* how a process aborts */
+        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+    return e;
+}
+
 /* ---- the compiler -------------------------------------------------------------------------- */
 
 static int add_compiler(scmp_filter_ctx f)
@@ -30,20 +50,7 @@ static int add_compiler(scmp_filter_ctx f)
         SCMP_SYS(sendmsg),         SCMP_SYS(close),
         SCMP_SYS(fstat),           SCMP_SYS(sysinfo),
     };
-    static const int maps[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
-    int e = 0;
-    for (size_t i = 0; i < HONE_LEN(calls) && e == 0; i++)
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
-    for (size_t i = 0; i < HONE_LEN(maps) && e == 0; i++)
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, maps[i], 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    if (e == 0) /* messages */
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                             SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO, 0));
-    if (e == 0) /* how a process aborts */
-        e = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
-    return e;
+    return hone_sandbox__add_calls(f, calls, HONE_LEN(calls));
 }
 
 int hone_sandbox__enter(int (*add)(scmp_filter_ctx), uint32_t otherwise)

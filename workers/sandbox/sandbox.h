@@ -28,6 +28,9 @@ int hone_sandbox__filter_apply(const hone_sandbox__filter *f);
  * no_new_privs. 0 or errno: ENOSYS or EOPNOTSUPP where Linux has no Landlock. */
 int hone_sandbox__files_only(const char *const *paths, size_t n);
 
+/* Rules of a process that computes: these calls, memory that is not executed, what it says on
+ * standard error, and its own abort. 0 or a negative errno, as libseccomp has it. (build.c) */
+int hone_sandbox__add_calls(scmp_filter_ctx f, const int *calls, size_t n);
 /* Puts this process under a filter of such rules for ever, without core files. 0 or errno.
  * (build.c) */
 int hone_sandbox__enter(int (*add)(scmp_filter_ctx), uint32_t otherwise);
