@@ -294,6 +294,6 @@ bool hone_fault(const char *site);
 #define HONE_VERSION "0.1.0"
 /* Meaning of stored traces and of what is stored about them. Raised when an old trace would become
  * another program, or what was rejected or measured would fare otherwise. */
-#define HONE_SPACE_VERSION 2
+#define HONE_SPACE_VERSION 3
 
 #endif
