@@ -131,6 +131,22 @@ def best_after(trials, n):
     return min(ok) if ok else None
 
 
+def within(trials, final, bound):
+    """The first trial that is within bound of the row's best; None if none is. final: the winner's ratio."""
+    last = best_after(trials, 10 ** 9)
+    for t in trials:
+        if "trial" in t and t["status"] == "OK" and t["compare_ns"] / last * final <= bound:
+            return t["trial"]
+    return None
+
+
+def shown(trials):
+    """The median of numbers of trials, and how many never got there, which count as the largest."""
+    never = trials.count(None)
+    middle = sorted(x if x is not None else math.inf for x in trials)[(len(trials) - 1) // 2]
+    return ("never" if math.isinf(middle) else "%d" % middle) + (" (%d never)" % never if never else "")
+
+
 def main():
     o = parse()
     os.makedirs(o.out, exist_ok=True)
@@ -167,20 +183,22 @@ def main():
                     if now:
                         v.append(now / last * ratios[name] / best)
                 at[n] = v
+            to_2 = [within(runs[n], ratios[n] / best, 1.02) for n in names]
             wall = [runs[n][-1]["wall_s"] for n in names]
             trials = [runs[n][-1]["trials"] for n in names]
-            print("  %-17s final %s (worst %.3f)  after %s  %6.1f s, %d trials" % (
+            print("  %-17s final %s (worst %.3f)  after %s  2 %% at %s  %6.1f s, %d trials" % (
                 arm, "%.3f" % geomean(final), max(final),
-                " ".join("%d: %.3f" % (n, geomean(at[n])) for n in AT if at[n]), statistics.median(wall),
-                statistics.median(trials)), flush=True)
+                " ".join("%d: %.3f" % (n, geomean(at[n])) for n in AT if at[n]), shown(to_2),
+                statistics.median(wall), statistics.median(trials)), flush=True)
             rows.append({"kernel": kernel, "sizes": words, "arm": arm, "final": final,
-                         "at": {str(n): at[n] for n in AT}, "wall_s": wall, "trials": trials})
+                         "at": {str(n): at[n] for n in AT}, "to_2": to_2, "wall_s": wall, "trials": trials})
     print("\nall kernels, geometric means; times by the best winner of the row")
     for arm in arms:
         mine = [r for r in rows if r["arm"] == arm]
-        print("  %-17s final %.3f (worst seed %.3f)  after %s" % (
+        print("  %-17s final %.3f (worst seed %.3f)  after %s  2 %% at %s" % (
             arm, geomean([v for r in mine for v in r["final"]]), max(v for r in mine for v in r["final"]),
-            " ".join("%d: %.3f" % (n, geomean([v for r in mine for v in r["at"][str(n)]])) for n in AT)))
+            " ".join("%d: %.3f" % (n, geomean([v for r in mine for v in r["at"][str(n)]])) for n in AT),
+            shown([v for r in mine for v in r["to_2"]])))
     if o.json:
         with open(o.json, "w") as f:
             json.dump(rows, f, indent=1)
