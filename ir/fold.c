@@ -29,7 +29,7 @@ static bool compare(hone_op op, double a, double b)
                               : a <= b;
 }
 
-static bool fold_int2(hone_op op, int64_t a, int64_t b, int64_t *ret)
+bool hone_ir__fold_int2(hone_op op, int64_t a, int64_t b, int64_t *ret)
 {
     switch (op) {
     case HONE_OP_ADD:
@@ -201,7 +201,7 @@ hone_expr hone_ir__fold(hone_program *p, hone_op op, hone_dtype t, const hone_ex
             v = a.imm.i < 0 ? -a.imm.i : a.imm.i;
         else if (fold_bits(op, t, a.imm.i, b.imm.i, &v))
             return hone_ir__int_of(p, t, v);
-        else if (n != 2 || !fold_int2(op, a.imm.i, b.imm.i, &v))
+        else if (n != 2 || !hone_ir__fold_int2(op, a.imm.i, b.imm.i, &v))
             return HONE_NO_EXPR;
         return v >= lo && v <= hi ? hone_ir__int_of(p, t, v) : HONE_NO_EXPR;
     }

@@ -31,9 +31,11 @@ static inline bool hone_ir__is_const(const hone_program *p, hone_expr e)
 }
 /* Rounds down, sign of the divisor; false for b == 0 and overflow. */
 bool hone_ir__floordiv(int64_t a, int64_t b, int64_t *ret);
+bool hone_ir__floormod(int64_t a, int64_t b, int64_t *ret);
+/* An operation on two i64 but for those on bits; false: another operation, or no exact value. */
+bool hone_ir__fold_int2(hone_op op, int64_t a, int64_t b, int64_t *ret);
 /* MIN or MAX of floats: minimumNumber and maximumNumber of IEEE 754-2019, sec. 9.6. */
 double hone_ir__extreme(hone_op op, double a, double b);
-bool hone_ir__floormod(int64_t a, int64_t b, int64_t *ret);
 /* The value of a node whose n arguments are all constants, as a constant of dtype t, or none when
  * it is not exactly known here. */
 hone_expr hone_ir__fold(hone_program *p, hone_op op, hone_dtype t, const hone_expr *args,

@@ -16,44 +16,6 @@ typedef struct point {
     unsigned n;
 } point;
 
-static bool value_of(const hone_program *p, hone_expr e, const point *x, int64_t *ret);
-
-static bool value_of_op(hone_op op, int64_t a, int64_t b, int64_t *ret)
-{
-    switch (op) {
-    case HONE_OP_ADD:
-        return !__builtin_add_overflow(a, b, ret);
-    case HONE_OP_SUB:
-        return !__builtin_sub_overflow(a, b, ret);
-    case HONE_OP_MUL:
-        return !__builtin_mul_overflow(a, b, ret);
-    case HONE_OP_FLOORDIV:
-        return hone_ir__floordiv(a, b, ret);
-    case HONE_OP_FLOORMOD:
-        return hone_ir__floormod(a, b, ret);
-    case HONE_OP_LT:
-        *ret = a < b;
-        return true;
-    case HONE_OP_LE:
-        *ret = a <= b;
-        return true;
-    case HONE_OP_EQ:
-        *ret = a == b;
-        return true;
-    case HONE_OP_NE:
-        *ret = a != b;
-        return true;
-    case HONE_OP_AND:
-        *ret = a && b;
-        return true;
-    case HONE_OP_OR:
-        *ret = a || b;
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool value_of(const hone_program *p, hone_expr e, const point *x, int64_t *ret)
 {
     const hone_expr_row *r = hone_expr_at(p, e);
@@ -68,7 +30,8 @@ static bool value_of(const hone_program *p, hone_expr e, const point *x, int64_t
             return true;
         }
     return r->n_args == 2 && value_of(p, hone_expr_arg(p, e, 0), x, &a) &&
-           value_of(p, hone_expr_arg(p, e, 1), x, &b) && value_of_op((hone_op)r->op, a, b, ret);
+           value_of(p, hone_expr_arg(p, e, 1), x, &b) &&
+           hone_ir__fold_int2((hone_op)r->op, a, b, ret);
 }
 
 /* The conditions joined by `and`. False: too many. */
