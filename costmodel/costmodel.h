@@ -23,9 +23,12 @@ enum {
     HONE_N_FEATURES
 };
 /* Raised when a feature changes meaning: stored models of another version are not loaded. */
-#define HONE_FEATURES_VERSION 4
+#define HONE_FEATURES_VERSION 5
 /* Name of feature k, with its index when it is one of several: "arith_float[2]". Caller frees. */
 char *hone_feature_name(unsigned k);
+/* The features of a row of features.def: *ret_first and *ret_n after it. False: none has that name.
+ */
+bool hone_feature_find(const char *name, unsigned *ret_first, unsigned *ret_n);
 
 /* ---- machine: what the draft reckons with ------------------------------------------------------
  */

@@ -95,6 +95,9 @@ static void compute_time(const hone_target *t, const hone_machine *m, block_view
     double ports = (v->loads + 3 * v->gathers) / m->loads_per_cycle;
     double waits = hone_preset_of(t)->draft.in_order ? v->broadcasts * t->fma_latency : 0;
     double cycles = fmax(fmax(fmax(issue, chain), waits), fmax(ports, stores)) + m->loop_cycles;
+    const double parts[] = {issue, fmax(chain, waits), ports, stores, m->loop_cycles};
+    for (unsigned k = 0; k < HONE_LEN(parts); k++)
+        v->pipes[k] = cycles > 0 ? parts[k] / cycles : 0;
     double spill = v->live / t->vector_registers;
     if (spill > 1)
         cycles *= 1 + 2 * (spill - 1);
@@ -117,13 +120,17 @@ static void memory_time(const hone_target *t, const hone_machine *m, block_view 
     double ns = 0;
     for (int c = 0; c < 3; c++) {
         unsigned fit = ne->n;
+        v->fill[c] = v->beyond[c] = 0;
         while (fit > 0) {
             double bytes = 0;
             for (unsigned k = 0; k < v->n_access; k++)
                 if (!v->access[k].local)
                     bytes += v->access[k].lines[fit - 1] * t->cache_line;
-            if (bytes > 0.75 * capacity[c])
+            if (bytes > 0.75 * capacity[c]) {
+                v->beyond[c] = bytes / capacity[c];
                 break;
+            }
+            v->fill[c] = bytes / capacity[c];
             fit--;
         }
         v->level[c] = ne->n ? (double)fit / ne->n : 0;
@@ -142,7 +149,8 @@ static void memory_time(const hone_target *t, const hone_machine *m, block_view 
             through += times * lines * t->cache_line * (a->write ? 1.5 : 1);
         }
         v->traffic[c + 1] = through;
-        ns += through * ns_per_byte[c];
+        v->level_ns[c] = through * ns_per_byte[c];
+        ns += v->level_ns[c];
     }
     v->memory_ns = ns;
 }
@@ -167,6 +175,8 @@ void hone_costmodel__draft(const hone_target *t, int32_t threads, const hone_mac
     v->task_waste = 1 - speedup / threads;
     v->compute_ns *= v->useful / speedup;
     v->memory_ns *= v->useful / speedup;
+    for (int c = 0; c < 3; c++)
+        v->level_ns[c] *= v->useful / speedup;
 }
 
 /* Is what the loop does done ahead of time, when an input is packed? */

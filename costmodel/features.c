@@ -24,6 +24,17 @@ char *hone_feature_name(unsigned k)
     return hone_xstrdup("?");
 }
 
+bool hone_feature_find(const char *name, unsigned *ret_first, unsigned *ret_n)
+{
+    *ret_first = 0;
+    for (unsigned g = 0; g < HONE_LEN(groups); *ret_first += groups[g++].count)
+        if (strcmp(groups[g].name, name) == 0) {
+            *ret_n = groups[g].count;
+            return true;
+        }
+    return false;
+}
+
 void hone_features_free(hone_features *f)
 {
     hone_vec_free(&f->v);
@@ -43,6 +54,8 @@ void hone_features_forget_draft(hone_features *f)
         float *row = f->v.v + (size_t)q * HONE_N_FEATURES;
         row[HONE_FEATURE_draft_compute] = 1; /* a nanosecond, as slog has it */
         row[HONE_FEATURE_draft_memory] = 0;
+        for (int c = 0; c < 3; c++)
+            row[HONE_FEATURE_level_time + c] = 0;
     }
     f->draft_ns = f->fixed_ns = 1;
 }
@@ -260,7 +273,27 @@ static double l1_level(const block_view *v)
     return v->level[0] * v->nest.n;
 }
 
-static void cpu_terms(const hone_program *p, const hone_target *t, const block_view *v, float *row)
+/* What x takes of the two together; neither: 0. */
+static float part_of(double x, double other)
+{
+    return x > 0 ? (float)(x / (x + other)) : 0;
+}
+
+/* What the candidate asks of the machine, over what that has. */
+static void relations(int32_t threads, const block_view *v, float *row)
+{
+    for (int c = 0; c < 3; c++) {
+        row[HONE_FEATURE_fill + c] = (float)v->fill[c];
+        row[HONE_FEATURE_beyond + c] = part_of(v->beyond[c], 1);
+        row[HONE_FEATURE_level_time + c] = part_of(v->level_ns[c], v->compute_ns);
+    }
+    for (unsigned k = 0; k < HONE_LEN(v->pipes); k++)
+        row[HONE_FEATURE_pipes + k] = (float)v->pipes[k];
+    row[HONE_FEATURE_tasks_each] = slog(v->tasks / threads);
+}
+
+static void cpu_terms(const hone_program *p, const hone_target *t, int32_t threads,
+                      const block_view *v, float *row)
 {
     unsigned l = (unsigned)l1_level(v);
     double pages = 0, aliasing = 0;
@@ -295,11 +328,13 @@ static void cpu_terms(const hone_program *p, const hone_target *t, const block_v
     row[HONE_FEATURE_task_waste] = (float)v->task_waste;
     row[HONE_FEATURE_code_bytes] = slog(v->code_bytes);
     row[HONE_FEATURE_guarded] = hone_stmt_at(p, v->block)->where.i != 0;
+    relations(threads, v, row);
     row[HONE_FEATURE_draft_compute] = slog(v->compute_ns);
     row[HONE_FEATURE_draft_memory] = slog(v->memory_ns);
 }
 
-static void fill(const hone_program *p, const hone_target *t, const block_view *v, float *row)
+static void fill(const hone_program *p, const hone_target *t, int32_t threads, const block_view *v,
+                 float *row)
 {
     const nest *ne = &v->nest;
     const hone_stmt_row *b = hone_stmt_at(p, v->block);
@@ -331,7 +366,7 @@ static void fill(const hone_program *p, const hone_target *t, const block_view *
     row[HONE_FEATURE_outer] = slog(total);
     row[HONE_FEATURE_outer + 1] = slog(ne->n);
     row[HONE_FEATURE_outer + 2] = slog(unrolled);
-    cpu_terms(p, t, v, row);
+    cpu_terms(p, t, threads, v, row);
 }
 
 static void extract(hone_program *p, const hone_target *t, int32_t threads, const hone_machine *m,
@@ -355,8 +390,8 @@ static void extract(hone_program *p, const hone_target *t, int32_t threads, cons
         float *row = ret->v.v + ret->v.n;
         memset(row, 0, HONE_N_FEATURES * sizeof *row);
         if (hone_ann_get(p, b, "hone.prepack")) /* takes no time of a call */
-            v.compute_ns = v.memory_ns = 0;
-        fill(p, t, &v, row);
+            v.compute_ns = v.memory_ns = v.level_ns[0] = v.level_ns[1] = v.level_ns[2] = 0;
+        fill(p, t, threads, &v, row);
         ret->v.n += HONE_N_FEATURES;
         ret->rows++;
         ret->draft_ns += hone_costmodel__together(v.compute_ns, v.memory_ns);

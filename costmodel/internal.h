@@ -45,6 +45,10 @@ typedef struct block_view {
         task_waste;
     double traffic[4];
     double level[3];
+    double fill[3], beyond[3]; /* bytes over the cache's: of the largest working set that fits, and
+                                  of the next one, 0 when all does */
+    double level_ns[3];        /* of memory_ns */
+    double pipes[5];           /* the parts of features.def, of the body's cycles */
     double compute_ns, memory_ns;
 } block_view;
 

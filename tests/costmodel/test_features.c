@@ -1,7 +1,7 @@
 /* Features and draft: a program counted by hand, invariants over random candidates, and the order
  * of schedules whose order is known.
  *
- * Reader's map: names; a program counted by hand; any candidate; known orders. */
+ * Reader's map: names; a program counted by hand; machines; any candidate; known orders. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,6 +77,13 @@ static void names_are_unique(void **state)
     char *beyond = hone_feature_name(HONE_N_FEATURES);
     assert_string_equal(beyond, "?");
     free(beyond);
+    unsigned first, n;
+    assert_true(hone_feature_find("buffer", &first, &n));
+    assert_true(first == HONE_FEATURE_buffer && n == 90);
+    assert_true(hone_feature_find("draft_memory", &first, &n));
+    assert_true(first == HONE_N_FEATURES - 1 && n == 1);
+    assert_false(hone_feature_find("buffer[3]", &first, &n));
+    assert_false(hone_feature_find("", &first, &n));
 }
 
 /* ---- a program counted by hand --------------------------------------------------------------- */
@@ -322,6 +329,129 @@ static void shared_counted_once(void **state)
     hone_buf_free(&text);
 }
 
+/* ---- machines -------------------------------------------------------------------------------- */
+
+static hone_features features_on(const char *text, const hone_target *t, int32_t threads,
+                                 const hone_machine *m)
+{
+    hone_program p = parsed(text);
+    hone_features f = {0};
+    hone_features_extract(&p, t, threads, m, &f);
+    hone_program_fini(&p);
+    return f;
+}
+
+/* What no machine has a say in is the same on both. */
+static void same_program(const hone_features *a, const hone_features *b)
+{
+    assert_int_equal(a->v.n, b->v.n);
+    assert_memory_equal(a->v.v, b->v.v, HONE_FEATURE_lane_use * sizeof(float));
+}
+
+/* Both buffers, 16 KB, in caches of 64, 32 and 16 KB: what fits is told by its share of the cache,
+ * what does not by how much it is too large. */
+static void caches_of_two_machines(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t l1;
+        double fill, beyond;
+    } want[] = {{64 << 10, 0.25, 0},
+                {32 << 10, 0.5, 0},
+                {16 << 10, 256.0 / (16 << 10), 0.5},
+                {8 << 10, 256.0 / (8 << 10), 2.0 / 3}};
+    hone_target t = simulated_target();
+    hone_features first = features_on(SCALED("", " vectorized"), &t, 1, NULL);
+    for (unsigned k = 0; k < HONE_LEN(want); k++) {
+        t.l1_bytes = want[k].l1;
+        hone_features f = features_on(SCALED("", " vectorized"), &t, 1, NULL);
+        ASSERT_NEAR(f.v.v[HONE_FEATURE_fill], want[k].fill);
+        ASSERT_NEAR(f.v.v[HONE_FEATURE_beyond], want[k].beyond);
+        ASSERT_NEAR(f.v.v[HONE_FEATURE_fill + 1], 16384.0 / (1 << 20));
+        ASSERT_NEAR(f.v.v[HONE_FEATURE_beyond + 1], 0);
+        same_program(&f, &first);
+        hone_features_free(&f);
+    }
+    hone_features_free(&first);
+}
+
+/* Two sums of a product, which wait for their latency: 4 or 8 cycles and the loop. Vectors of half
+ * the width make it four sums. */
+static void pipes_of_two_machines(void **state)
+{
+    (void)state;
+    hone_target t = simulated_target();
+    hone_machine m;
+    hone_machine_preset(&t, &m);
+    const char *text = PANELS("[64, 128]", "[vk, vj]");
+    hone_features a = features_on(text, &t, 1, NULL);
+    t.fma_latency = 8;
+    hone_features b = features_on(text, &t, 1, NULL);
+    t.vector_bytes = 32;
+    hone_features c = features_on(text, &t, 1, NULL);
+    const float *pipes[] = {a.v.v + HONE_FEATURE_pipes, b.v.v + HONE_FEATURE_pipes,
+                            c.v.v + HONE_FEATURE_pipes};
+    ASSERT_NEAR(pipes[0][1], 4 / (4 + m.loop_cycles));
+    ASSERT_NEAR(pipes[1][1], 8 / (8 + m.loop_cycles));
+    ASSERT_NEAR(pipes[0][0], 2 / (4 + m.loop_cycles)); /* two multiply-adds, one a cycle */
+    ASSERT_NEAR(pipes[1][0], 2 / (8 + m.loop_cycles));
+    ASSERT_NEAR(pipes[2][0], 4 / (8 + m.loop_cycles));
+    ASSERT_NEAR(c.v.v[HONE_FEATURE_accumulators], a.v.v[HONE_FEATURE_accumulators]);
+    same_program(&a, &b);
+    same_program(&a, &c);
+    hone_features_free(&a);
+    hone_features_free(&b);
+    hone_features_free(&c);
+}
+
+/* A share of two times, as the number that one is of the other. */
+static double times(float share)
+{
+    return (double)share / (1 - (double)share);
+}
+
+/* Measured numbers count where there are any: half the bandwidth is twice the time of traffic. */
+static void bandwidths_of_two_machines(void **state)
+{
+    (void)state;
+    hone_target t = simulated_target();
+    t.l1_bytes = 8 << 10;
+    hone_machine m;
+    hone_machine_preset(&t, &m);
+    const char *text = SCALED("", " vectorized");
+    hone_features a = features_on(text, &t, 1, NULL), same = features_on(text, &t, 1, &m);
+    assert_memory_equal(a.v.v, same.v.v, a.v.n * sizeof(float));
+    const float *x = a.v.v + HONE_FEATURE_level_time;
+    assert_true(x[0] > 0 && x[0] < 1 && x[2] > 0);
+    m.l2_bytes_per_ns /= 2;
+    hone_features slow = features_on(text, &t, 1, &m);
+    m.clock_ghz /= 2; /* of all parts alike but for the bandwidths, which are in ns */
+    hone_features both = features_on(text, &t, 1, &m);
+    const float *y = slow.v.v + HONE_FEATURE_level_time, *z = both.v.v + HONE_FEATURE_level_time;
+    ASSERT_NEAR(times(y[0]), 2 * times(x[0]));
+    ASSERT_NEAR(y[1], x[1]);
+    ASSERT_NEAR(y[2], x[2]);
+    ASSERT_NEAR(times(z[0]), times(x[0]));
+    ASSERT_NEAR(times(z[2]), times(x[2]) / 2);
+    same_program(&a, &slow);
+    hone_features_free(&a);
+    hone_features_free(&same);
+    hone_features_free(&slow);
+    hone_features_free(&both);
+}
+
+static void tasks_for_each_thread(void **state)
+{
+    (void)state;
+    hone_features one = features_of_text(SCALED(" parallel", " vectorized"), 1),
+                  four = features_of_text(SCALED(" parallel", " vectorized"), 4);
+    ASSERT_NEAR(one.v.v[HONE_FEATURE_tasks_each], slog(64));
+    ASSERT_NEAR(four.v.v[HONE_FEATURE_tasks_each], slog(16));
+    ASSERT_NEAR(one.v.v[HONE_FEATURE_tasks], four.v.v[HONE_FEATURE_tasks]);
+    hone_features_free(&one);
+    hone_features_free(&four);
+}
+
 /* ---- any candidate --------------------------------------------------------------------------- */
 
 static const struct {
@@ -347,9 +477,14 @@ static unsigned leaves(const hone_program *p)
 
 static void check_row(const float *x)
 {
-    static const unsigned shares[] = {HONE_FEATURE_lane_use, HONE_FEATURE_useful,
-                                      HONE_FEATURE_broadcasts, HONE_FEATURE_gathers,
-                                      HONE_FEATURE_task_waste};
+    static const unsigned shares[] = {
+        HONE_FEATURE_lane_use,       HONE_FEATURE_useful,         HONE_FEATURE_broadcasts,
+        HONE_FEATURE_gathers,        HONE_FEATURE_task_waste,     HONE_FEATURE_fill,
+        HONE_FEATURE_fill + 1,       HONE_FEATURE_fill + 2,       HONE_FEATURE_beyond,
+        HONE_FEATURE_beyond + 1,     HONE_FEATURE_beyond + 2,     HONE_FEATURE_level_time,
+        HONE_FEATURE_level_time + 1, HONE_FEATURE_level_time + 2, HONE_FEATURE_pipes,
+        HONE_FEATURE_pipes + 1,      HONE_FEATURE_pipes + 2,      HONE_FEATURE_pipes + 3,
+        HONE_FEATURE_pipes + 4};
     for (unsigned k = 0; k < HONE_N_FEATURES; k++)
         if (!isfinite(x[k]) || x[k] < -1e-6f) {
             char *name = hone_feature_name(k);
@@ -556,6 +691,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_unique),
         cmocka_unit_test(counted_by_hand),
+        cmocka_unit_test(caches_of_two_machines),
+        cmocka_unit_test(pipes_of_two_machines),
+        cmocka_unit_test(bandwidths_of_two_machines),
+        cmocka_unit_test(tasks_for_each_thread),
         cmocka_unit_test(shared_counted_once),
         cmocka_unit_test(guards_and_strides),
         cmocka_unit_test(names_do_not_matter),
