@@ -39,6 +39,6 @@ hone_status cli_prior(hone_db *db, const hone_target *t, int32_t threads, bool (
         return st;
     /* Made elsewhere: it counts as far as the first results show that it is right. */
     *ret_trust = 0;
-    st = hone_prior_pretrained(t, ret, err);
+    st = hone_prior_pretrained(t, true, ret, err);
     return st == HONE_E_NOTFOUND ? HONE_OK : st;
 }

@@ -300,6 +300,17 @@ char *hone_target_class(const hone_target *t)
                           c->feature ? c->name : "base");
 }
 
+char *hone_target_class_arch(const char *class)
+{
+    return hone_xasprintf("%.*s", (int)strcspn(class, "/"), class);
+}
+
+bool hone_target_class_within(const char *class, const char *of)
+{
+    size_t n = strlen(of);
+    return strncmp(class, of, n) == 0 && (class[n] == 0 || class[n] == '/');
+}
+
 double hone_target_peak_gops(const hone_target *t, int32_t threads, int element_bytes,
                              const char *features)
 {

@@ -84,6 +84,10 @@ hone_status hone_target_needs(const hone_target *t, hone_target_need ret[HONE_TA
 /* "x86_64/avx512": the class two targets share when schedules are worth trying across them.
  * Caller frees. */
 char *hone_target_class(const hone_target *t);
+/* The architecture of a class: "x86_64" of "x86_64/avx512". Caller frees. */
+char *hone_target_class_arch(const char *class);
+/* Is `class` the class `of`, or one of the architecture `of`? */
+bool hone_target_class_within(const char *class, const char *of);
 /* A speed no program on `threads` cores reaches: 10^9 operations on values made from elements of
  * element_bytes (the narrowest it loads) in a second. `features`: those its tensor intrinsics need
  * ("+amx-int8"), since nothing else uses matrix units; "" for none. */

@@ -34,7 +34,8 @@ static bool add_place(void *ctx, const hone_db_workload *w, const hone_db_target
 {
     reading *r = ctx;
     (void)best;
-    if (w->hash == r->o->without)
+    const char *of = r->o->target_class;
+    if (w->hash == r->o->without || (of && !hone_target_class_within(t->class, of)))
         return true;
     place p = {.workload_id = w->id,
                .target_id = t->id,
@@ -116,7 +117,7 @@ hone_status hone_history_read(const hone_history_options *o, hone_history_fn fn,
                               hone_error *err)
 {
     reading r = {.o = o, .fn = fn, .ctx = ctx};
-    const hone_db_where where = {.target_class = o->target_class, .threads = o->threads};
+    const hone_db_where where = {.threads = o->threads};
     hone_status st = hone_db_each_best(o->db, &where, add_place, &r, err);
     r.most = o->most;
     if (o->most_in_all && r.places.n) {

@@ -21,23 +21,44 @@ static const struct {
 #undef HONE_PRETRAINED
 };
 
-hone_status hone_prior_pretrained(const hone_target *t, hone_model **ret, hone_error *err)
+/* Did results of this class teach the model of which this is told? */
+static bool is_taught_by(const char *about, const char *class)
+{
+    size_t k;
+    json_t *j, *x;
+    bool ret = false;
+    if (hone_json_parse(about, strlen(about), &j, NULL) != HONE_OK)
+        return false;
+    json_array_foreach(json_object_get(j, "classes"), k, x)
+    {
+        ret |= json_is_string(x) && strcmp(json_string_value(x), class) == 0;
+    }
+    json_decref(j);
+    return ret;
+}
+
+/* taught_by: a class, without whose results it is none; NULL: it is one in any case. */
+static hone_status unpack(unsigned k, const char *taught_by, hone_model **ret, hone_error *err)
+{
+    hone_db_model row;
+    size_t n = (size_t)(shipped[k].end - shipped[k].bytes);
+    HONE_TRY(hone_prior_unpack(shipped[k].bytes, n, shipped[k].name, &row, err));
+    hone_status st = HONE_E_NOTFOUND;
+    if (!taught_by || is_taught_by(row.about, taught_by))
+        st = hone_prior_parse(&row, shipped[k].name, ret, err);
+    hone_db_model_free(&row);
+    return st == HONE_E_VERSION ? HONE_E_NOTFOUND : st; /* as good as none */
+}
+
+hone_status hone_prior_pretrained(const hone_target *t, bool near, hone_model **ret,
+                                  hone_error *err)
 {
     char *class = hone_target_class(t);
     hone_status st = HONE_E_NOTFOUND;
-    for (unsigned k = 0; k < HONE_LEN(shipped) && st == HONE_E_NOTFOUND; k++) {
-        hone_db_model row;
-        if (strcmp(shipped[k].class, class) != 0)
-            continue;
-        size_t n = (size_t)(shipped[k].end - shipped[k].bytes);
-        st = hone_prior_unpack(shipped[k].bytes, n, shipped[k].name, &row, err);
-        if (st != HONE_OK)
-            continue;
-        st = hone_prior_parse(&row, shipped[k].name, ret, err);
-        if (st == HONE_E_VERSION) /* as good as none */
-            st = HONE_E_NOTFOUND;
-        hone_db_model_free(&row);
-    }
+    for (int others = 0; others <= near; others++)
+        for (unsigned k = 0; k < HONE_LEN(shipped) && st == HONE_E_NOTFOUND; k++)
+            if (hone_target_class_within(class, shipped[k].class) != others)
+                st = unpack(k, near ? NULL : class, ret, err);
     if (st == HONE_E_NOTFOUND)
         hone_fail(err, st, "no model of %s comes with this hone", class);
     free(class);

@@ -16,7 +16,7 @@ typedef struct training {
     hone_prior_progress done;
     uint64_t task; /* of the kernel at hand */
     uint64_t of_kernel, rejected;
-    json_t *kernels, *machines;
+    json_t *kernels, *machines, *classes;
 } training;
 
 static void end_kernel(training *t)
@@ -28,32 +28,39 @@ static void end_kernel(training *t)
     t->of_kernel = 0;
 }
 
+/* Of the target and the numbers that its drafts reckon with. */
 static uint64_t hash_of(const hone_machine *m, const hone_target *t)
 {
     hone_machine preset;
+    char *text = hone_target_text(t);
     if (!m) {
         hone_machine_preset(t, &preset);
         m = &preset;
     }
-    return hone_machine_hash(m);
+    uint64_t ret = hone_hash_bytes(hone_machine_hash(m), text, strlen(text));
+    free(text);
+    return ret;
 }
 
-/* Is the hash in the list? */
-static bool has_machine(const json_t *list, const char *hash)
+/* Is the text in the list? */
+static bool has(const json_t *list, const char *text)
 {
     size_t k;
     json_t *x;
     json_array_foreach(list, k, x) if (json_is_string(x) &&
-                                       strcmp(json_string_value(x), hash) == 0) return true;
+                                       strcmp(json_string_value(x), text) == 0) return true;
     return false;
 }
 
 static void note_machine(training *t, const hone_history_kernel *k)
 {
-    char hash[17];
+    char hash[17], *class = hone_target_class(k->target);
     hone_hash_format(hash_of(k->machine, k->target), hash);
-    if (!has_machine(t->machines, hash))
+    if (!has(t->machines, hash))
         json_array_append_new(t->machines, json_string(hash));
+    if (!has(t->classes, class))
+        json_array_append_new(t->classes, json_string(class));
+    free(class);
 }
 
 static void begin_kernel(training *t, const hone_history_kernel *k)
@@ -102,17 +109,50 @@ static bool stopped(void *ctx)
 
 static json_t *about(const training *t, uint64_t records)
 {
-    return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:O, s:O}", "features_version",
+    return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:O, s:O, s:O}", "features_version",
                      HONE_FEATURES_VERSION, "space_version", HONE_SPACE_VERSION, "seed",
                      (json_int_t)t->o->seed, "results", (json_int_t)t->done.results, "rejected",
                      (json_int_t)t->rejected, "records", (json_int_t)records, "kernels", t->kernels,
-                     "machines", t->machines);
+                     "machines", t->machines, "classes", t->classes);
+}
+
+typedef struct counting {
+    const char *of;
+    HONE_VEC(char *) classes; /* within it */
+} counting;
+
+static bool add_class(void *ctx, const hone_db_target *t)
+{
+    counting *c = ctx;
+    bool known = !hone_target_class_within(t->class, c->of);
+    for (uint32_t k = 0; k < c->classes.n; k++)
+        known |= strcmp(c->classes.v[k], t->class) == 0;
+    if (!known)
+        hone_vec_push(&c->classes, hone_xstrdup(t->class));
+    return true;
+}
+
+static hone_status count_records(hone_db *db, const char *of, uint64_t *ret, hone_error *err)
+{
+    counting c = {.of = of};
+    hone_status st = hone_db_each_target(db, add_class, &c, err);
+    *ret = 0;
+    for (uint32_t k = 0; k < c.classes.n && st == HONE_OK; k++) {
+        uint64_t n = 0;
+        st = hone_db_record_count(db, c.classes.v[k], &n, err);
+        *ret += n;
+    }
+    for (uint32_t k = 0; k < c.classes.n; k++)
+        free(c.classes.v[k]);
+    hone_vec_free(&c.classes);
+    return st;
 }
 
 hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json_t **ret_about,
                              hone_error *err)
 {
-    training t = {.o = o, .kernels = json_array(), .machines = json_array()};
+    training t = {
+        .o = o, .kernels = json_array(), .machines = json_array(), .classes = json_array()};
     hone_model_metrics made;
     t.model = hone_model_new(&(hone_model_options){.kind = HONE_MODEL_PRIOR,
                                                    .seed = o->seed,
@@ -120,7 +160,7 @@ hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json
                                                    .stop = stopped,
                                                    .stop_ctx = &t});
     uint64_t records = 0;
-    hone_status st = hone_db_record_count(o->history.db, o->history.target_class, &records, err);
+    hone_status st = count_records(o->history.db, o->history.target_class, &records, err);
     if (st == HONE_OK)
         st = hone_history_read(&o->history, take, &t, err);
     end_kernel(&t);
@@ -151,6 +191,7 @@ hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json
     hone_model_free(t.model);
     json_decref(t.kernels);
     json_decref(t.machines);
+    json_decref(t.classes);
     return st;
 }
 
@@ -180,15 +221,42 @@ hone_status hone_prior_parse(const hone_db_model *row, const char *name, hone_mo
     return st;
 }
 
+/* What models for a target are looked up as, in this order: its class and its architecture, each
+ * for so many threads and for any. */
+typedef struct names {
+    char *class, *arch;
+    unsigned n;
+    struct {
+        const char *class;
+        int32_t threads;
+    } v[4];
+} names;
+
+static names names_of(const hone_target *t, int32_t threads)
+{
+    names x = {.class = hone_target_class(t), .n = HONE_LEN(x.v)};
+    x.arch = hone_target_class_arch(x.class);
+    for (unsigned k = 0; k < x.n; k++) {
+        x.v[k].class = k < 2 ? x.class : x.arch;
+        x.v[k].threads = k % 2 ? 0 : threads;
+    }
+    return x;
+}
+
+static void names_free(names *x)
+{
+    free(x->class);
+    free(x->arch);
+}
+
 hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, hone_model **ret,
                             hone_error *err)
 {
-    const int32_t of[] = {threads, 0};
-    char *class = hone_target_class(t);
+    names as = names_of(t, threads);
     hone_status st = HONE_E_NOTFOUND;
-    for (unsigned k = 0; k < HONE_LEN(of) && st == HONE_E_NOTFOUND; k++) {
+    for (unsigned k = 0; k < as.n && st == HONE_E_NOTFOUND; k++) {
         hone_db_model row;
-        st = hone_db_model_latest(db, class, of[k], &row, err);
+        st = hone_db_model_latest(db, as.v[k].class, as.v[k].threads, &row, err);
         if (st != HONE_OK)
             continue;
         char *name = hone_xasprintf("model %" PRId64 " of %s", row.id, hone_db_path(db));
@@ -200,44 +268,43 @@ hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, 
     }
     if (st == HONE_E_NOTFOUND)
         hone_fail(err, st, "'%s' has no model of %s of this hone's versions", hone_db_path(db),
-                  class);
-    free(class);
+                  as.class);
+    names_free(&as);
     return st;
 }
 
 /* ---- ready for a session --------------------------------------------------------------------- */
 
-/* Was a model of which this is told trained with drafts of such a machine? One that says nothing of
- * machines was, with the preset's. */
-static bool drafts_are_of(const json_t *about, hone_db *db, const hone_target *t, int32_t threads)
+/* Was a model of which this is told trained with results of this target, and drafts as its drafts
+ * are now? */
+static bool is_ours(const json_t *about, hone_db *db, const hone_target *t, int32_t threads)
 {
     hone_machine m;
-    char now[17], preset[17];
+    char now[17];
     bool known = hone_calibrate_find(db, t, threads, &m, NULL) == HONE_OK;
-    const json_t *list = json_object_get(about, "machines");
     hone_hash_format(hash_of(known ? &m : NULL, t), now);
-    hone_hash_format(hash_of(NULL, t), preset);
-    return list ? has_machine(list, now) : strcmp(now, preset) == 0;
+    return has(json_object_get(about, "machines"), now);
 }
 
-/* Results of the log when its latest model of the class was trained; 0: there is none that this
- * program can use. *ret_ours: with drafts as this target's are now. */
-static uint64_t trained_on(hone_db *db, const hone_target *t, const char *class, int32_t threads,
-                           bool *ret_ours)
+/* Results of the log when the model that serves this target was trained; 0: there is none that this
+ * program can use. *ret_of: its class or architecture, *ret_ours: is_ours; else as they were. */
+static uint64_t trained_on(hone_db *db, const hone_target *t, const names *as, int32_t threads,
+                           const char **ret_of, bool *ret_ours)
 {
-    const int32_t of[] = {threads, 0};
     uint64_t n = 0;
-    for (unsigned k = 0; k < HONE_LEN(of) && n == 0; k++) {
+    for (unsigned k = 0; k < as->n && n == 0; k++) {
         hone_db_model row;
         json_t *j = NULL;
-        if (hone_db_model_latest(db, class, of[k], &row, NULL) != HONE_OK)
+        if (hone_db_model_latest(db, as->v[k].class, as->v[k].threads, &row, NULL) != HONE_OK)
             continue;
         if (hone_json_parse(row.about, strlen(row.about), &j, NULL) == HONE_OK &&
             json_integer_value(json_object_get(j, "space_version")) == HONE_SPACE_VERSION &&
             json_integer_value(json_object_get(j, "features_version")) == HONE_FEATURES_VERSION)
             n = (uint64_t)json_integer_value(json_object_get(j, "records"));
-        if (n > 0)
-            *ret_ours = drafts_are_of(j, db, t, threads);
+        if (n > 0) {
+            *ret_of = as->v[k].class;
+            *ret_ours = is_ours(j, db, t, threads);
+        }
         json_decref(j);
         hone_db_model_free(&row);
     }
@@ -274,20 +341,21 @@ static hone_status train_now(const hone_prior_options *o, hone_db *db, const cha
 hone_status hone_prior_ready(const hone_prior_options *o, hone_db *db, const hone_target *t,
                              int32_t threads, hone_model **ret, bool *ret_ours, hone_error *err)
 {
-    char *class = hone_target_class(t);
+    names as = names_of(t, threads);
+    const char *of = as.arch;
     bool ours = true;
-    uint64_t records = 0, then = trained_on(db, t, class, threads, &ours);
-    hone_status st = hone_db_record_count(db, class, &records, err);
+    uint64_t records = 0, then = trained_on(db, t, &as, threads, &of, &ours);
+    hone_status st = count_records(db, of, &records, err);
     *ret = NULL;
     if (st == HONE_OK && (double)records >= GROWN * (double)then + GROWN_BY) {
-        st = train_now(o, db, class, ret, err);
-        trained_on(db, t, class, threads, &ours);
+        st = train_now(o, db, of, ret, err);
+        trained_on(db, t, &as, threads, &of, &ours);
         if (st == HONE_E_NOTFOUND && then > 0) /* what was learned before still counts */
             st = HONE_OK;
     }
     if (st == HONE_OK && !*ret)
         st = hone_prior_find(db, t, threads, ret, err);
     *ret_ours = ours;
-    free(class);
+    names_free(&as);
     return st;
 }

@@ -249,11 +249,11 @@ hone_status hone_replay(const hone_replay_options *o, hone_replay_result *ret,
 
 typedef struct hone_history_options {
     hone_db *db;
-    const char *target_class;    /* of these targets only; NULL: of all */
-    int32_t threads;             /* with so many; 0: with any number */
-    uint64_t without;            /* hash of a kernel that is left out; 0: none */
-    uint32_t most;               /* results of each kernel, the earliest first; 0: all */
-    uint32_t most_in_all;        /* shared by the kernels, but 16 of each at least; 0: no limit */
+    const char *target_class; /* of such targets only: a class, or an architecture; NULL: of all */
+    int32_t threads;          /* with so many; 0: with any number */
+    uint64_t without;         /* hash of a kernel that is left out; 0: none */
+    uint32_t most;            /* results of each kernel, the earliest first; 0: all */
+    uint32_t most_in_all;     /* shared by the kernels, but 16 of each at least; 0: no limit */
     const hone_machine *machine; /* of all targets; NULL: of each what the log has measured */
     bool (*stop)(void *ctx);     /* asked before each; NULL: never */
     void *stop_ctx;
@@ -331,8 +331,9 @@ typedef struct hone_prior_options {
 /* Trains a HONE_MODEL_PRIOR on all that the history has. *ret is the caller's to free, and
  * *ret_about to decref: {"features_version", "space_version", "seed", "results", "rejected",
  * "records" (of the class, in the log), "kernels": [{"name", "sizes", "hash", "threads",
- * "results"}], "machines": [hashes of those that drafts were of]}, as `about` of hone_db_model is
- * to be; who knows how good the model is at kernels it has not seen may add that as "quality".
+ * "results"}], "machines": [hashes of the targets, each with the numbers that drafts were of],
+ * "classes": [theirs]}, as `about` of hone_db_model is to be; who knows how good the model is at
+ * kernels it has not seen may add that as "quality".
  * HONE_E_NOTFOUND: too few results. HONE_E_MODEL, and what hone_history_read returns. */
 hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json_t **ret_about,
                              hone_error *err) HONE_NODISCARD;
@@ -340,24 +341,27 @@ hone_status hone_prior_train(const hone_prior_options *o, hone_model **ret, json
  * another version. HONE_E_CORRUPT, HONE_E_MODEL. */
 hone_status hone_prior_parse(const hone_db_model *row, const char *name, hone_model **ret,
                              hone_error *err) HONE_NODISCARD;
-/* The log's latest model for a target of this class: of as many threads, or else of any number.
- * HONE_E_NOTFOUND: none, or none of this program's versions. As hone_prior_parse else, and what a
- * database returns. The caller frees. */
+/* The log's latest model for this target: of its class, or else of its architecture; of either that
+ * of as many threads, or else of any number. HONE_E_NOTFOUND: none, or none of this program's
+ * versions. As hone_prior_parse else, and what a database returns. The caller frees. */
 hone_status hone_prior_find(hone_db *db, const hone_target *t, int32_t threads, hone_model **ret,
                             hone_error *err) HONE_NODISCARD;
 
 /* The log's model, as hone_prior_find has it; but where the log has grown by half since it was
- * trained, or has none of this program's versions, one is trained now and stored. *ret_ours: drafts
- * of a machine with the numbers that the log now has of this target were among those it corrects.
+ * trained, it is trained again and stored; where there is none of this program's versions, one of
+ * the target's architecture is. *ret_ours: drafts of this target, with the numbers that the log now
+ * has of it, were among those it corrects.
  * `db` is open for writing. o->history.db, target_class and threads need not be set.
  * HONE_E_NOTFOUND: too few results. As hone_prior_train and hone_prior_find. */
 hone_status hone_prior_ready(const hone_prior_options *o, hone_db *db, const hone_target *t,
                              int32_t threads, hone_model **ret, bool *ret_ours,
                              hone_error *err) HONE_NODISCARD;
 
-/* The model for targets of this class that comes with hone (tuner/pretrained.def). HONE_E_NOTFOUND:
- * there is none, or it is of other versions. The caller frees. */
-hone_status hone_prior_pretrained(const hone_target *t, hone_model **ret,
+/* The model for this target's class, or architecture, that comes with hone (tuner/pretrained.def).
+ * It has learned from that class; near: or else from others of the architecture, or else it is the
+ * first of another architecture, for who trusts it only as far as results show it right.
+ * HONE_E_NOTFOUND: there is none, or it is of other versions. The caller frees. */
+hone_status hone_prior_pretrained(const hone_target *t, bool near, hone_model **ret,
                                   hone_error *err) HONE_NODISCARD;
 
 /* A row as a file, appended to ret: a line with a checksum, a line of JSON with all that the row

@@ -124,7 +124,7 @@ static hone_status open_session(sitting *j, hone_error *err)
     if (!strategy)
         return hone_fail(err, HONE_E_INPUT, "no strategy '%.60s'", spec->strategy);
     if (!spec->alone && strategy->learns) {
-        hone_status st = hone_prior_pretrained(&j->target, &j->prior, err);
+        hone_status st = hone_prior_pretrained(&j->target, true, &j->prior, err);
         if (st != HONE_OK && st != HONE_E_NOTFOUND)
             return st;
     }

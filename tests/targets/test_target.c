@@ -81,6 +81,15 @@ static void classes(void **state)
     class_is("aarch64-unknown-linux-gnu", "+neon,+sve", "aarch64/sve");
     class_is("arm64-apple-darwin", "+neon", "aarch64/neon");
     class_is("loongarch64-linux", "+lsx", "loongarch64/base");
+    char *arch = hone_target_class_arch("x86_64/avx512");
+    assert_string_equal(arch, "x86_64");
+    assert_true(hone_target_class_within("x86_64/avx512", arch));
+    assert_true(hone_target_class_within("x86_64/avx512", "x86_64/avx512"));
+    assert_false(hone_target_class_within("x86_64/avx512", "x86_64/avx"));
+    assert_false(hone_target_class_within("x86_64/avx2", "x86_64/avx512"));
+    assert_false(hone_target_class_within("x86_64", "x86_64/avx2"));
+    assert_false(hone_target_class_within("aarch64/neon", arch));
+    free(arch);
 }
 
 static hone_target target_of(const char *triple, const char *features)

@@ -233,6 +233,19 @@ static void the_latest_is_found(void **state)
     finds(&l.target, 2, &two);
     finds(&elsewhere, 1, NULL);
 
+    /* of its architecture, where there is none of its class */
+    hone_target avx512 = l.target;
+    hone_db_model all = a;
+    snprintf(avx512.features, sizeof avx512.features, "+avx512f,+avx512bw,+avx512vl,+avx512dq");
+    finds(&avx512, 1, NULL);
+    all.class = "x86_64";
+    put(&all);
+    finds(&avx512, 1, &a);
+    finds(&avx512, 2, &a);
+    finds(&l.target, 1, &b);
+    finds(&l.target, 2, &two);
+    finds(&elsewhere, 1, NULL);
+
     /* of another version: none */
     hone_db_model old = two, space = two;
     char *bytes = hone_xasprintf("hone-model %d", HONE_FEATURES_VERSION + 1);
@@ -307,7 +320,7 @@ static void a_log_is_learned_from_once(void **state)
     /* as if it had been trained on less */
     hone_db_model row;
     json_t *about;
-    SMALL_CHECK(hone_db_model_latest(fresh.db, fresh.class, 0, &row, err));
+    SMALL_CHECK(hone_db_model_latest(fresh.db, "x86_64", 0, &row, err));
     SMALL_CHECK(hone_json_parse(row.about, strlen(row.about), &about, err));
     assert_int_equal(number(about, "records"), records);
     json_object_set_new(about, "records", json_integer((json_int_t)records / 2));
@@ -339,6 +352,11 @@ static void drafts_of_another_machine(void **state)
     small_log_fill(&fresh);
     SMALL_CHECK(hone_prior_ready(&o, fresh.db, &fresh.target, 1, &m, &ours, err));
     assert_true(ours); /* the preset's */
+    hone_model_free(m);
+    hone_target sister = fresh.target; /* of which the log has nothing */
+    sister.l2_bytes *= 2;
+    SMALL_CHECK(hone_prior_ready(&o, fresh.db, &sister, 1, &m, &ours, err));
+    assert_false(ours);
     hone_model_free(m);
     hone_machine_preset(&fresh.target, &machine);
     machine.memory_bytes_per_ns /= 2;
@@ -391,7 +409,7 @@ static void reading_a_model_starts_no_thread(void **state)
     if (child == 0) {
         hone_model *m = NULL;
         unsigned before = threads_here();
-        bool good = hone_prior_pretrained(&avx512, &m, NULL) == HONE_OK;
+        bool good = hone_prior_pretrained(&avx512, false, &m, NULL) == HONE_OK;
         _exit(good && threads_here() == before ? 0 : 1);
     }
     int status;
@@ -409,14 +427,24 @@ static void what_comes_with_hone_is_of_its_versions(void **state)
     snprintf(avx512.features, sizeof avx512.features, "+avx512f,+avx512bw,+avx512vl,+avx512dq");
     char *class = hone_target_class(&avx512);
     assert_string_equal(class, "x86_64/avx512");
-    if (hone_prior_pretrained(&avx512, &m, &err) != HONE_OK)
+    if (hone_prior_pretrained(&avx512, false, &m, &err) != HONE_OK)
         fail_msg("%s: make it again (bench/pretrain.sh)", err.message);
     double gain[HONE_N_FEATURES];
     assert_true(hone_model_gains(m, gain));
     hone_model_free(m);
     free(class);
     hone_target other = {.triple = "riscv64-linux-gnu", .cpu = "generic"};
-    assert_int_equal(hone_prior_pretrained(&other, &m, &err), HONE_E_NOTFOUND);
+    assert_int_equal(hone_prior_pretrained(&other, false, &m, &err), HONE_E_NOTFOUND);
+    assert_non_null(strstr(err.message, "no model of riscv64/"));
+    /* classes it did not learn from, and another architecture for who asks */
+    hone_target plain = simulated_target();
+    const hone_target *far[] = {&plain, &other};
+    for (unsigned k = 0; k < HONE_LEN(far); k++) {
+        assert_int_equal(hone_prior_pretrained(far[k], false, &m, &err), HONE_E_NOTFOUND);
+        if (hone_prior_pretrained(far[k], true, &m, &err) != HONE_OK)
+            fail_msg("%s", err.message);
+        hone_model_free(m);
+    }
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

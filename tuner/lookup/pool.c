@@ -1,7 +1,8 @@
 /* Candidates of a rung: made here, ranked by the cost model.
  *
- * The model is the log's own, of the first log that has one; or the one that comes with hone for
- * the class of the target; or the draft alone. All candidates of a lookup go by the same one. */
+ * The model is the log's own, of the first log that has one; or the one that comes with hone, if it
+ * learned from the target's class; or the draft alone. All candidates of a lookup go by the same
+ * one. */
 #include "tuner/calibrate/calibrate.h"
 #include "tuner/lookup/internal.h"
 #include "tuner/tuner.h"
@@ -31,7 +32,7 @@ static hone_status find_prior(lookup *l, hone_error *err)
         find_machine(l);
     if (st == HONE_E_NOTFOUND) {
         l->model_name = "the model that comes with hone";
-        st = hone_prior_pretrained(q->target, &l->prior, err);
+        st = hone_prior_pretrained(q->target, false, &l->prior, err);
     }
     if (st == HONE_E_NOTFOUND) {
         l->model_name = "the analytical estimate";
