@@ -5,7 +5,7 @@
 #define FILE_BYTES (HONE_DB_MAX_MODEL + HONE_DB_MAX_BODY + 4096)
 
 typedef struct request {
-    const char *db_path, *out, *class, *file;
+    const char *db_path, *out, *class, *file, *blind;
     bool json, judge, machines;
 } request;
 
@@ -91,7 +91,7 @@ static hone_status train_one(const request *q, hone_db *db, const cli_log_class 
     double seconds = (double)(hone_clock_ns() - w.start_ns) / 1e9;
     cli_progress_end();
     if (st == HONE_OK && q->judge)
-        st = cli_model_judge(db, c, &quality, err);
+        st = cli_model_judge(db, c, NULL, &quality, err);
     if (st == HONE_OK && quality) {
         json_object_set(about, "quality", json_object_get(quality, "mean"));
         json_decref(quality);
@@ -110,10 +110,11 @@ static hone_status train(const request *q, hone_error *err)
     HONE_TRY(hone_db_open(q->db_path, HONE_DB_WRITE, &db, err));
     hone_status st = cli_log_classes_read(db, q->class, &classes, err);
     if (st == HONE_OK && q->out && classes.n > 1)
-        st = hone_fail(err, HONE_E_USAGE,
-                       "'%.300s' has results of several classes of targets, as %.80s and %.80s: "
-                       "say with --class which one -o is to have",
-                       q->db_path, classes.v[0].name, classes.v[1].name);
+        st =
+            hone_fail(err, HONE_E_USAGE,
+                      "'%.300s' has results of several architectures, as %.80s and %.80s: say with "
+                      "--class which one -o is to have",
+                      q->db_path, classes.v[0].name, classes.v[1].name);
     uint32_t made = 0;
     for (uint32_t k = 0; k < classes.n && st == HONE_OK; k++) {
         st = train_one(q, db, &classes.v[k], err);
@@ -131,7 +132,15 @@ static hone_status train(const request *q, hone_error *err)
 
 static hone_status show(const request *q, hone_error *err)
 {
-    return cli_model_show(q->db_path, q->class, q->machines, q->json, err);
+    bool blind[HONE_N_FEATURES];
+    if (q->blind)
+        HONE_TRY(cli_model_blind(q->blind, blind, err));
+    return cli_model_show(q->db_path,
+                          &(cli_model_showing){.class = q->class,
+                                               .machines = q->machines,
+                                               .json = q->json,
+                                               .blind = q->blind ? blind : NULL},
+                          err);
 }
 
 /* ---- export, import -------------------------------------------------------------------------- */
@@ -171,7 +180,7 @@ static hone_status export(const request *q, hone_error *err)
                        q->db_path, q->class ? " of class " : "", q->class ? q->class : "");
     else if (st == HONE_OK && c.another)
         st = hone_fail(err, HONE_E_USAGE,
-                       "'%.300s' has models of several classes of targets, as %.80s and %.80s: say "
+                       "'%.300s' has models of several kinds of targets, as %.80s and %.80s: say "
                        "which one with --class",
                        q->db_path, c.class, c.another);
     if (st == HONE_OK)
@@ -235,11 +244,13 @@ static int run(int argc, char **argv, const cli_command *self)
     const cli_option options[] = {
         {"--db", CLI_TEXT, "FILE", &q.db_path, "the log (default hone.db)", 0},
         {"-o", CLI_TEXT, "FILE", &q.out, "train, export: write the model to this file", 0},
-        {"--class", CLI_TEXT, "CLASS", &q.class, "of this class of targets; of import it is known",
-         0},
+        {"--class", CLI_TEXT, "CLASS", &q.class,
+         "of this class of targets, or architecture; of import it is known", 0},
         {"--judge", CLI_FLAG, NULL, &q.judge, "train: keep with it how good it is, as of show", 0},
         {"--machines", CLI_FLAG, NULL, &q.machines,
          "show: judge by machines held out, rather than by kernels", 0},
+        {"--blind", CLI_TEXT, "NAMES", &q.blind,
+         "show: judge as if models did not see these features (NAME,...)", 0},
         {"--json", CLI_FLAG, NULL, &q.json, "print JSON; of show with every kernel", 0},
     };
     const char *pos[2];
@@ -266,6 +277,8 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "--judge belongs to train; show judges anyway");
     if (q.machines && (what != show || q.class))
         return cli_usage(self, "--machines belongs to show, of all classes");
+    if (q.blind && what != show)
+        return cli_usage(self, "--blind belongs to show");
     if (what == export && q.json && !q.out)
         return cli_usage(self, "--json of export needs -o: the model itself goes to stdout");
     if (q.out && cli_is_same_file(q.out, q.db_path))
@@ -282,12 +295,12 @@ const cli_command cli_model = {
     .synopsis = "train|show|export [options] | import FILE [options]",
     .summary = "what all kernels of a log have in common, learned, shown, and taken elsewhere",
     .text =
-        "train learns from all results of a log, a model for each class of targets, and keeps it\n"
+        "train learns from all results of a log, a model for each architecture, and keeps it\n"
         "there. show lists a log's models and the features they go by, and tells how well kernels\n"
         "are judged that a model has not seen: without (cold) and with (warm) what the others\n"
-        "taught; with --machines at each machine of the log, with what the other machines\n"
-        "taught. export writes the latest model as a file, and import puts such a file into a\n"
-        "log. Import files only from people whom you trust.\n\n"
+        "taught; with --machines at each machine (target) of the log, with what the other\n"
+        "machines taught, or this one's other kernels. export writes the latest model as a file,\n"
+        "and import puts such a file into a log. Import files only from people whom you trust.\n\n"
         "  hone model train --db hone.db\n"
         "  hone model show\n"
         "  hone model export -o zen4.model\n"

@@ -297,14 +297,28 @@ typedef struct hone_holdout_options {
     bool by_machine; /* targets are, and all kernels on one: folds beyond their number are none */
     const uint32_t *sizes; /* measurements of the kernel itself that the model learns first */
     unsigned n_sizes;
+    const bool *blind; /* HONE_N_FEATURES: which no model sees, none of draft_*. NULL: they see all
+                        */
 } hone_holdout_options;
+/* Who taught the prior that a kernel is judged with. */
+typedef enum hone_holdout_teacher {
+    HONE_HOLDOUT_NOBODY, /* there is no prior */
+    HONE_HOLDOUT_OTHERS, /* all that was not held out with it */
+    /* Of by_machine only, where a kernel is held out alone too, with others of its part: */
+    HONE_HOLDOUT_APART, /* other kernels of the other machines */
+    HONE_HOLDOUT_OWN,   /* other kernels of this machine */
+    HONE_HOLDOUT_TEACHERS
+} hone_holdout_teacher;
 typedef struct hone_holdout_kernel {
-    char name[256]; /* and its sizes */
+    char name[256];   /* and its sizes */
+    uint32_t machine; /* from 0; of by_machine only */
+    char cpu[64];     /* of the machine's target */
+    char class[64];   /* likewise */
 } hone_holdout_kernel;
-/* Of a kernel that was held out, after n measurements of it: without what was learned from the
- * others, and with it. Judged by the candidates beyond those n, at least 32. */
+/* Of a kernel that was held out, after n measurements of it, with each teacher's word; candidates
+ * is 0 where there was no such teacher. Judged by the candidates beyond those n, at least 32. */
 typedef void (*hone_holdout_fn)(void *ctx, const hone_holdout_kernel *k, uint32_t n,
-                                const hone_model_quality *cold, const hone_model_quality *warm);
+                                const hone_model_quality of[HONE_HOLDOUT_TEACHERS]);
 /* HONE_E_MODEL, and what hone_history_read returns. */
 hone_status hone_holdout(const hone_holdout_options *o, hone_holdout_fn fn, void *ctx,
                          hone_error *err) HONE_NODISCARD;

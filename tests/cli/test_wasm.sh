@@ -72,4 +72,9 @@ run 0 node check.mjs
 says "0 wrong of 3072"
 ok "the log says what ran it" grep -aq 'runtime=node v' w.db
 
+# a log of two architectures: which one's model a file is to have must be said
+run 0 "$HONE" tune matmul $small --threads 1 --trials 1 --db w.db --no-calibrate
+refuse 2 "several architectures, as wasm32 and " "$HONE" model train --db w.db -o two.model
+ok "no file" [ ! -e two.model ]
+
 all_done

@@ -28,6 +28,14 @@ for again in first second; do
     ok "$again: the best is found" [ "$(grep -c '"unknown":0' out)" = 2 ]
 done
 
+# what machines teach each other: of one machine with one small kernel, nothing
+run 0 sh "$SRC/bench/machines.sh" --help
+says "bench/machines.sh LOG.db"
+run 2 sh "$SRC/bench/machines.sh"
+run 0 env HONE="$HONE" sh "$SRC/bench/machines.sh" first.db
+says "with all features"
+says "too few results"
+
 # what lookups are judged by: of two sizes one answer is the default, the other is a quarter faster
 lookup=$SRC/bench/lookup.sh
 run 0 sh -n "$lookup"

@@ -131,24 +131,31 @@ static void reading_ends_when_it_is_asked_to(void **state)
 typedef struct told {
     hone_holdout_kernel kernel;
     uint32_t n;
-    hone_model_quality q[2]; /* cold, warm */
+    hone_model_quality q[HONE_HOLDOUT_TEACHERS];
 } told;
 typedef struct report {
     told v[MAX_TOLD];
     unsigned n;
 } report;
 
-static void note(void *ctx, const hone_holdout_kernel *k, uint32_t n,
-                 const hone_model_quality *cold, const hone_model_quality *warm)
+static void note_all(void *ctx, const hone_holdout_kernel *k, uint32_t n,
+                     const hone_model_quality of[HONE_HOLDOUT_TEACHERS])
 {
     report *r = ctx;
     assert_true(r->n < MAX_TOLD);
     told *t = &r->v[r->n++];
     memset(t, 0, sizeof *t);
-    snprintf(t->kernel.name, sizeof t->kernel.name, "%s", k->name);
+    t->kernel = *k;
     t->n = n;
-    t->q[0] = *cold;
-    t->q[1] = *warm;
+    for (int q = 0; q < HONE_HOLDOUT_TEACHERS; q++)
+        t->q[q] = of[q];
+}
+
+static void note(void *ctx, const hone_holdout_kernel *k, uint32_t n,
+                 const hone_model_quality of[HONE_HOLDOUT_TEACHERS])
+{
+    assert_true(of[HONE_HOLDOUT_APART].candidates == 0 && of[HONE_HOLDOUT_OWN].candidates == 0);
+    note_all(ctx, k, n, of);
 }
 
 static void judge(report *r)
@@ -210,6 +217,53 @@ static void better_than_chance_at_unseen_kernels(void **state)
         }
 }
 
+/* Two machines, of which the second has one kernel, known on the first with other threads: it has
+ * no others of its own to learn from, and two teachers elsewhere. */
+static void machines_held_out(void **state)
+{
+    (void)state;
+    static report r;
+    static const uint32_t none[] = {0};
+    bool blind[HONE_N_FEATURES];
+    double by[2];
+    for (unsigned k = 0; k < HONE_N_FEATURES; k++) /* the simulated machine goes by others too */
+        blind[k] = k < HONE_FEATURE_draft_compute;
+    hone_holdout_options o = {.history = {.db = l.db},
+                              .seed = 1,
+                              .threads = 1,
+                              .folds = UINT32_MAX,
+                              .by_machine = true,
+                              .sizes = none,
+                              .n_sizes = 1};
+    for (int with = 0; with < 2; with++) {
+        memset(&r, 0, sizeof r);
+        o.blind = with ? NULL : blind;
+        SMALL_CHECK(hone_holdout(&o, note_all, &r, err));
+        assert_int_equal(r.n, l.kernels);
+        unsigned alone = 0;
+        by[with] = 0;
+        for (unsigned k = 0; k < r.n; k++) {
+            const told *t = &r.v[k];
+            bool other = t->kernel.machine != r.v[0].kernel.machine;
+            uint32_t n = t->q[HONE_HOLDOUT_NOBODY].candidates;
+            assert_string_equal(t->kernel.cpu, l.target.cpu);
+            assert_string_equal(t->kernel.class, l.class);
+            assert_non_null(strstr(t->kernel.name, " on x86-64"));
+            assert_int_equal(t->q[HONE_HOLDOUT_OTHERS].candidates, n);
+            assert_int_equal(t->q[HONE_HOLDOUT_OWN].candidates, other ? 0 : n);
+            if (other)
+                assert_int_equal(t->q[HONE_HOLDOUT_APART].candidates, n);
+            else
+                by[with] += t->q[HONE_HOLDOUT_OWN].pair_accuracy / (l.kernels - 1);
+            alone += other;
+        }
+        assert_int_equal(alone, 1);
+    }
+    print_message("pairs in order by a machine's other kernels: %.3f, by their drafts %.3f\n",
+                  by[1], by[0]);
+    assert_true(by[1] > by[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +271,7 @@ int main(void)
         cmocka_unit_test(of_some_kernels_only),
         cmocka_unit_test(reading_ends_when_it_is_asked_to),
         cmocka_unit_test(better_than_chance_at_unseen_kernels),
+        cmocka_unit_test(machines_held_out),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
