@@ -91,13 +91,14 @@ void cli_kernel_free(cli_kernel *k);
 /* The kernels of a network, each once, and how often it runs them. (tasks.c) */
 typedef struct cli_task {
     cli_kernel kernel;
-    double weight;
-    uint32_t choice; /* of those with the same number the fastest is run; 0: it always is */
+    double weight; /* whatever is chosen */
 } cli_task;
 typedef struct cli_task_list {
     cli_task *v; /* a vector of base's */
     uint32_t n, cap;
     char *name;
+    struct hone_choice *choices; /* among them (tuner/tuner.h) */
+    uint32_t n_choices;
 } cli_task_list;
 /* "-": standard input. Of a model (MODEL.onnx) the kernels of its plan; dims: sizes of dimensions
  * that have names, else not looked at. HONE_E_INPUT, HONE_E_NOTFOUND, HONE_E_IO, HONE_E_LIMIT,

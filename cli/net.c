@@ -1,5 +1,6 @@
 /* hone net: networks. Its verbs and their options, and those that look and list. */
 #include "cli/net.h"
+#include "cli/net_made.h"
 
 #define MAX_FOLDERS 4096
 
@@ -37,12 +38,26 @@ static int print_graph(const net_request *q)
     return 0;
 }
 
+/* As build would with these logs; with none given nothing is. */
+static hone_status choose(const net_request *q, hone_net_plan *p, hone_error *err)
+{
+    hone_target target;
+    if (!q->logs.n)
+        return HONE_OK;
+    HONE_TRY(cli_target_load(q->target ? q->target : "native", &target, err));
+    const net_make_options o = {
+        .target = &target, .logs = &q->logs, .threads = (int32_t)q->threads};
+    return net_choose(p, &o, err);
+}
+
 static int print_plan(const net_request *q, hone_net_stage after)
 {
     hone_error err = {0};
     hone_net *g = NULL;
     hone_net_plan p = {0};
     hone_status st = cli_net_plan(q, &g, &p, &err);
+    if (st == HONE_OK)
+        st = choose(q, &p, &err);
     if (st == HONE_OK) {
         hone_buf text = {0};
         hone_net_plan_print(&p, after, &text);
@@ -67,6 +82,9 @@ static int show(const cli_command *self, const net_request *q)
                          "there is no step '%s' to show a network after: there are read, fuse, "
                          "layout and plan",
                          q->after);
+    if (!k && q->logs.n)
+        return cli_usage(
+            self, "--db chooses for a step after the graph was read: --after fuse, layout or plan");
     if (k && q->dot)
         return cli_usage(self, "--dot is of the graph as it was read");
     return k ? print_plan(q, (hone_net_stage)k) : print_graph(q);
@@ -150,9 +168,9 @@ static int check_options(const cli_command *self, const char *verb, const net_re
         {q->inputs.n, "--input", "run"},
         {q->out, "-o", "tasks, build, run, profile, quantize"},
         {q->name, "--name", "build"},
-        {q->logs.n, "--db", "build, run, check, profile, quantize"},
-        {q->target, "--target", "build"},
-        {q->threads, "--threads", "build, run, check, profile, quantize"},
+        {q->logs.n, "--db", "show, build, run, check, profile, quantize"},
+        {q->target, "--target", "show, build"},
+        {q->threads, "--threads", "show, build, run, check, profile, quantize"},
         {q->data, "--data", "quantize"},
         {q->max_error, "--max-error", "quantize"},
         {q->weights, "--weights", "quantize"},
@@ -222,7 +240,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--db", CLI_LIST, "FILE", &q.logs,
          "a log to ask, in order (default hone.db); shipped: that of hone", 0},
         {"--target", CLI_TEXT, "T", &q.target,
-         "build: native (default), CPU name, target JSON, or a file", 0},
+         "show, build: native (default), CPU name, target JSON, or a file", 0},
         {"--threads", CLI_INT, "N", &q.threads, "threads it may use (default: all)", 1},
         {"--json", CLI_FLAG, NULL, &q.json,
          "check, quantize: a line of JSON for each; profile: as JSON", 0},

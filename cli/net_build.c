@@ -2,6 +2,8 @@
 #include "cli/net.h"
 #include "cli/net_made.h"
 
+#include <math.h>
+
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static void put_param(const hone_tensor *t, const char *as, uint32_t k, hone_buf *out)
@@ -58,6 +60,29 @@ static void put_header(const net_made *b, const char *name, hone_buf *out)
                     name, name, name, name, name);
 }
 
+/* What was chosen between, and the times by which. */
+static json_t *choices_json(const hone_net_plan *p)
+{
+    json_t *all = json_array();
+    for (uint32_t k = 0; k < p->choices.n; k++) {
+        const hone_net_choice *c = &p->choices.v[k];
+        json_t *covers = json_array();
+        for (uint32_t j = 0; j < c->n; j++) {
+            char *name = hone_net_cover_name(&c->covers[j]);
+            json_t *one = json_pack("{s:s, s:i}", "cover", name, "kernels", (int)c->covers[j].n);
+            if (c->covers[j].ns > 0)
+                json_object_set_new(one, "time_ns", json_integer(llround(c->covers[j].ns)));
+            json_array_append_new(covers, one);
+            free(name);
+        }
+        json_array_append_new(
+            all, json_pack("{s:o, s:i, s:o}", "value",
+                           hone_json_string(hone_net_value_at(p->graph, c->value)->name), "taken",
+                           (int)c->taken, "covers", covers));
+    }
+    return all;
+}
+
 static char *report(const net_made *b)
 {
     json_t *kernels = json_array();
@@ -71,11 +96,11 @@ static char *report(const net_made *b)
             json_object_set_new(row, "time_ns", json_integer(x->answer.of.time_ns));
         json_array_append_new(kernels, row);
     }
-    return cli_about_text(
-        json_pack("{s:o, s:i, s:I, s:I, s:I, s:i, s:o}", "network",
-                  hone_json_string(b->p->graph->name), "calls", (int)b->p->calls.n, "weights_bytes",
-                  (json_int_t)b->n_bytes, "packed_bytes", (json_int_t)b->packed, "workspace_bytes",
-                  (json_int_t)b->p->workspace, "threads", (int)b->threads, "kernels", kernels));
+    return cli_about_text(json_pack(
+        "{s:o, s:i, s:I, s:I, s:I, s:i, s:o, s:o}", "network", hone_json_string(b->p->graph->name),
+        "calls", (int)b->p->calls.n, "weights_bytes", (json_int_t)b->n_bytes, "packed_bytes",
+        (json_int_t)b->packed, "workspace_bytes", (json_int_t)b->p->workspace, "threads",
+        (int)b->threads, "kernels", kernels, "choices", choices_json(b->p)));
 }
 
 static hone_status write_files(net_made *b, const net_request *q, const char *name, hone_error *err)

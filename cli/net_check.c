@@ -96,6 +96,8 @@ int cli_net_check(const cli_command *self, const net_request *q)
         return cli_fail(st, &err);
     net_compile compile = {&target, &q->logs, (int32_t)q->threads};
     const hone_net_checker by = {.run = ways[way].run,
+                                 .choose =
+                                     ways[way].run == net_run_compiled ? net_choose_compiled : NULL,
                                  .ctx = &compile,
                                  .all = q->verbose,
                                  .dims = q->dims.v,

@@ -232,16 +232,26 @@ hone_status net_child_run(const net_job *j, hone_error *err)
 
 /* ---- plans that are compiled and run --------------------------------------------------------- */
 
+static net_make_options options_of(const net_compile *x)
+{
+    return (net_make_options){.target = x->target,
+                              .logs = x->logs,
+                              .threads = x->threads,
+                              .name = NET_CHILD_NAME,
+                              .watched = true};
+}
+
+hone_status net_choose_compiled(void *ctx, hone_net_plan *p, hone_error *err)
+{
+    const net_make_options o = options_of(ctx);
+    return net_choose(p, &o, err);
+}
+
 hone_status net_run_compiled(void *ctx, const hone_net_plan *p, const hone_tensor *in,
                              hone_tensor *ret_out, const hone_net_kept *kept, hone_error *err)
 {
-    const net_compile *x = ctx;
     net_made made;
-    const net_make_options o = {.target = x->target,
-                                .logs = x->logs,
-                                .threads = x->threads,
-                                .name = NET_CHILD_NAME,
-                                .watched = true};
+    const net_make_options o = options_of(ctx);
     hone_status st = net_make(p, &o, &made, err);
     if (st == HONE_OK) {
         const net_job j = {.made = &made, .in = in, .out = ret_out, .kept = kept};

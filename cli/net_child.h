@@ -39,6 +39,7 @@ typedef struct net_compile {
     const cli_list *logs;
     int32_t threads;
 } net_compile;
-hone_net_runner net_run_compiled; /* ctx: a net_compile */
+hone_net_runner net_run_compiled;     /* ctx: a net_compile */
+hone_net_chooser net_choose_compiled; /* the same */
 
 #endif

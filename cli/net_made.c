@@ -41,7 +41,7 @@ hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *
     double *ns = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ns);
     hone_status st = HONE_OK;
     for (uint32_t k = 0; k < p->kernels.n && st == HONE_OK; k++)
-        if (p->kernels.v[k].choice)
+        if (hone_net_plan_may_choose(p, k))
             st = time_of(o, &p->kernels.v[k], &ns[k], err);
     if (st == HONE_OK)
         hone_net_plan_choose(p, ns);

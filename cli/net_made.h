@@ -52,8 +52,8 @@ typedef struct net_make_options {
     bool watched;     /* hone_codegen_network */
 } net_make_options;
 
-/* Has each call of the plan take the kernel of its alternatives that the logs have the least time
- * of; before net_make. What cli_look_up returns, HONE_E_NOTFOUND apart. */
+/* Has each choice of the plan take the cover that the logs have the least time of; before net_make.
+ * What cli_look_up returns, HONE_E_NOTFOUND apart. */
 hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *err) HONE_NODISCARD;
 
 /* Asks the logs for each kernel and makes the object and the weights. *ret is the caller's to free

@@ -112,6 +112,8 @@ static hone_status choose(job *j, hone_error *err)
     if (st == HONE_OK)
         st = read_sets(j, err);
     if (st == HONE_OK)
+        hone_net_plan_choose(&p, NULL); /* nothing is compiled that is not run */
+    if (st == HONE_OK)
         st = net_compiled_new(&p, &j->target, &j->q->logs, (int32_t)j->q->threads, &c, err);
     if (st == HONE_OK) {
         hone_net_quantise_options o = options(j, c);
@@ -173,6 +175,8 @@ static hone_status measure(job *j, hone_error *err)
     hone_status st = hone_net_parse(j->bytes, j->n_bytes, NULL, NULL, &g, err);
     if (st == HONE_OK)
         st = hone_net_plan_make(g, NULL, &p, err);
+    if (st == HONE_OK)
+        hone_net_plan_choose(&p, NULL); /* nothing is compiled that is not run */
     if (st == HONE_OK)
         st = net_compiled_new(&p, &j->target, &j->q->logs, (int32_t)j->q->threads, &c, err);
     if (st == HONE_OK) {

@@ -74,7 +74,7 @@ static hone_status write_output(const hone_net *g, uint32_t k, const hone_tensor
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static hone_status run_on(const net_request *q, const inputs *in, const hone_net_plan *p,
+static hone_status run_on(const net_request *q, const inputs *in, hone_net_plan *p,
                           const hone_net_options *o, hone_tensor *out, hone_error *err)
 {
     const hone_net *g = p->graph;
@@ -87,6 +87,7 @@ static hone_status run_on(const net_request *q, const inputs *in, const hone_net
     }
     HONE_TRY(cli_target_load("native", &target, err));
     net_compile x = {&target, &q->logs, (int32_t)q->threads};
+    HONE_TRY(net_choose_compiled(&x, p, err));
     return net_run_compiled(&x, p, ordered, out, NULL, err);
 }
 

@@ -1,5 +1,6 @@
 /* hone submit: a kernel, or a list of them, as a job of a service. */
 #include "cli/service.h"
+#include "tuner/tuner.h"
 
 #include <unistd.h>
 
@@ -53,8 +54,6 @@ static hone_status list_json(const cli_submission *o, json_t *j, int64_t *ret_tr
         st = cli_kernel_json(list.v[k].kernel.arg, &list.v[k].kernel, &one, err);
         if (one)
             json_object_set_new(one, "weight", json_real(list.v[k].weight));
-        if (one && list.v[k].choice)
-            json_object_set_new(one, "choice", json_integer(list.v[k].choice));
         if (one)
             json_array_append_new(tasks, one);
     }
@@ -62,6 +61,8 @@ static hone_status list_json(const cli_submission *o, json_t *j, int64_t *ret_tr
         json_object_set_new(j, "list", hone_json_string(list.name));
         *ret_title = hone_xstrdup(list.name);
         *ret_trials = 64 * (int64_t)list.n;
+        if (list.n_choices)
+            json_object_set_new(j, "choices", hone_choices_json(list.choices, list.n_choices));
     }
     json_object_set_new(j, "tasks", tasks);
     cli_task_list_free(&list);

@@ -1,6 +1,7 @@
 /* Task lists: the kernels of a network, with how often each occurs. Reading one for
  * `hone tune --tasks`, and hone tasks, which prints those that come with hone. */
 #include "cli/net.h"
+#include "tuner/tuner.h"
 
 #define MAX_FILE (1 << 22)
 
@@ -56,17 +57,30 @@ static hone_status read_sizes(const json_t *j, cli_sizes *ret, hone_error *err, 
     return HONE_OK;
 }
 
-/* The same kernel and sizes again: once, with both weights. */
-static bool merge(cli_task_list *l, cli_kernel *k, double weight)
+/* Adds a task; where there are the same kernel and sizes already, its weight to that. Returns its
+ * place. */
+static uint32_t add(cli_task_list *l, cli_task *t)
 {
-    uint64_t hash = hone_program_hash(&k->program);
+    uint64_t hash = hone_program_hash(&t->kernel.program);
     for (uint32_t i = 0; i < l->n; i++)
         if (hone_program_hash(&l->v[i].kernel.program) == hash) {
-            l->v[i].weight += weight;
-            cli_kernel_free(k);
-            return true;
+            l->v[i].weight += t->weight;
+            cli_kernel_free(&t->kernel);
+            return i;
         }
-    return false;
+    hone_vec_push(l, *t);
+    return l->n - 1;
+}
+
+/* Tasks of choices by their places in the list, of which place[k] is the k-th's. */
+static void place(cli_task_list *l, const uint32_t *places)
+{
+    for (uint32_t k = 0; k < l->n_choices; k++)
+        for (uint32_t j = 0; j < l->choices[k].n; j++) {
+            hone_cover *c = &l->choices[k].covers[j];
+            for (uint32_t i = 0; i < c->n; i++)
+                c->task[i] = places[c->task[i]];
+        }
 }
 
 static hone_status check_keys(const char *path, const json_t *j, size_t k, hone_error *err)
@@ -75,34 +89,29 @@ static hone_status check_keys(const char *path, const json_t *j, size_t k, hone_
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)j, key, value)
     {
-        if (strcmp(key, "kernel") != 0 && strcmp(key, "sizes") != 0 && strcmp(key, "weight") != 0 &&
-            strcmp(key, "choice") != 0)
+        if (strcmp(key, "kernel") != 0 && strcmp(key, "sizes") != 0 && strcmp(key, "weight") != 0)
             return hone_fail(err, HONE_E_INPUT,
-                             "%.200s: task %zu: there is no \"%.60s\"; a task has kernel, sizes, "
-                             "weight and choice",
+                             "%.200s: task %zu: there is no \"%.60s\"; a task has kernel, sizes "
+                             "and weight",
                              path, k + 1, key);
     }
     return HONE_OK;
 }
 
 static hone_status read_task(const char *path, const json_t *j, size_t k, cli_task_list *l,
-                             hone_error *err)
+                             uint32_t *ret_place, hone_error *err)
 {
     const json_t *kernel = json_object_get(j, "kernel"), *sizes = json_object_get(j, "sizes"),
-                 *weight = json_object_get(j, "weight"), *choice = json_object_get(j, "choice");
+                 *weight = json_object_get(j, "weight");
     cli_sizes s = {0};
     cli_task t = {.weight = weight ? json_number_value(weight) : 1};
     if (!json_is_object(j) || !json_is_string(kernel))
         return bad(err, path, k, "\"kernel\" is missing: a built-in's name or FILE.hone[:name]");
     if ((sizes && !json_is_object(sizes)) || (weight && !json_is_number(weight)))
         return bad(err, path, k, "\"sizes\" is an object of integers, \"weight\" a number");
-    if (!(t.weight > 0) || t.weight > 1e9)
-        return bad(err, path, k, "a weight is greater than 0 and at most 1e9");
+    if (!(t.weight >= 0) || t.weight > 1e9)
+        return bad(err, path, k, "a weight is from 0 to 1e9");
     HONE_TRY(check_keys(path, j, k, err));
-    if (choice && (!json_is_integer(choice) || json_integer_value(choice) < 0 ||
-                   json_integer_value(choice) > UINT32_MAX))
-        return bad(err, path, k, "a choice is a number that tasks of which one is run share");
-    t.choice = (uint32_t)json_integer_value(choice);
     HONE_TRY(read_sizes(sizes, &s, err, path, k));
     char *arg = kernel_path(path, json_string_value(kernel));
     hone_error why = {0};
@@ -110,9 +119,31 @@ static hone_status read_task(const char *path, const json_t *j, size_t k, cli_ta
     free(arg);
     if (st != HONE_OK)
         return hone_fail(err, HONE_E_INPUT, "%.200s: task %zu: %.700s", path, k + 1, why.message);
-    if (!merge(l, &t.kernel, t.weight))
-        hone_vec_push(l, t);
+    *ret_place = add(l, &t);
     return HONE_OK;
+}
+
+static hone_status read_tasks(const char *path, const json_t *j, cli_task_list *l, hone_error *err)
+{
+    const json_t *tasks = json_object_get(j, "tasks");
+    size_t n = json_array_size(tasks);
+    hone_error why = {0};
+    uint32_t *places = hone_xcalloc(n, sizeof *places);
+    hone_status st = HONE_OK;
+    for (size_t k = 0; st == HONE_OK && k < n; k++)
+        st = read_task(path, json_array_get(tasks, k), k, l, &places[k], err);
+    if (st == HONE_OK && hone_choices_parse(json_object_get(j, "choices"), (uint32_t)n, &l->choices,
+                                            &l->n_choices, &why) != HONE_OK)
+        st = hone_fail(err, HONE_E_INPUT, "%.200s: choice %" PRIu32 ": %.700s", path,
+                       l->n_choices + 1, why.message);
+    if (st == HONE_OK)
+        place(l, places);
+    for (size_t k = 0; st == HONE_OK && k < n; k++)
+        if (!(l->v[places[k]].weight > 0) &&
+            !hone_choices_have(l->choices, l->n_choices, places[k]))
+            st = bad(err, path, k, "a weight is greater than 0, but for tasks of choices");
+    free(places);
+    return st;
 }
 
 /* ---- a network's ----------------------------------------------------------------------------- */
@@ -124,18 +155,36 @@ bool cli_is_model(const char *path)
 }
 
 static hone_status plan_task(const char *network, const hone_net_kernel_row *row, cli_task_list *l,
-                             hone_error *err)
+                             uint32_t *ret_place, hone_error *err)
 {
-    cli_task t = {.weight = row->n_may, .choice = row->choice};
+    cli_task t = {.weight = row->n_always};
     HONE_TRY(hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL, 0,
                                  &t.kernel.program, err));
     t.kernel.arg = hone_xstrdup(row->name);
     t.kernel.title = hone_xasprintf("%s of %s", row->name, network);
     t.kernel.sizes = hone_xstrdup("{}");
     t.kernel.text = hone_xstrdup(row->text);
-    if (!merge(l, &t.kernel, t.weight))
-        hone_vec_push(l, t);
+    *ret_place = add(l, &t);
     return HONE_OK;
+}
+
+_Static_assert(HONE_NET_COVERS_MAX <= HONE_COVERS_MAX && HONE_NET_COVER_MAX <= HONE_COVER_MAX,
+               "a list has room for the choices of a network");
+
+static void plan_choices(const hone_net_plan *p, cli_task_list *l)
+{
+    hone_net_weighed *v = hone_net_plan_weigh(p, &l->n_choices);
+    l->choices = hone_xcalloc((size_t)l->n_choices + 1, sizeof *l->choices);
+    for (uint32_t k = 0; k < l->n_choices; k++) {
+        hone_choice *c = &l->choices[k];
+        *c = (hone_choice){.weight = v[k].weight, .n = v[k].of->n};
+        for (uint32_t j = 0; j < c->n; j++) {
+            const hone_net_cover *from = &v[k].of->covers[j];
+            c->covers[j].n = from->n;
+            memcpy(c->covers[j].task, from->kernel, from->n * sizeof *from->kernel);
+        }
+    }
+    free(v);
 }
 
 static hone_status model_list(const char *path, const cli_sizes *dims, cli_task_list *ret,
@@ -147,8 +196,14 @@ static hone_status model_list(const char *path, const cli_sizes *dims, cli_task_
     hone_status st = cli_net_plan(&q, &g, &p, err);
     if (st == HONE_OK)
         ret->name = hone_text_clean(*g->name ? g->name : path);
+    uint32_t *places = hone_xcalloc((size_t)p.kernels.n + 1, sizeof *places);
     for (uint32_t k = 0; st == HONE_OK && k < p.kernels.n; k++)
-        st = plan_task(ret->name, &p.kernels.v[k], ret, err);
+        st = plan_task(ret->name, &p.kernels.v[k], ret, &places[k], err);
+    if (st == HONE_OK) {
+        plan_choices(&p, ret);
+        place(ret, places);
+    }
+    free(places);
     hone_net_plan_free(&p);
     hone_net_free(g);
     return st;
@@ -173,8 +228,8 @@ hone_status cli_task_list_load(const char *path, const cli_sizes *dims, cli_task
                        "%.200s: a task list is {\"name\": ..., \"tasks\": [{\"kernel\": ..., "
                        "\"sizes\": {...}, \"weight\": 1}, ...]}; `hone tasks resnet50` prints one",
                        path);
-    for (size_t k = 0; st == HONE_OK && k < json_array_size(tasks); k++)
-        st = read_task(path, json_array_get(tasks, k), k, ret, err);
+    if (st == HONE_OK)
+        st = read_tasks(path, j, ret, err);
     if (st == HONE_OK) {
         const char *name = json_string_value(json_object_get(j, "name"));
         ret->name = hone_text_clean(name ? name : path);
@@ -189,8 +244,10 @@ void cli_task_list_free(cli_task_list *l)
     for (uint32_t k = 0; k < l->n; k++)
         cli_kernel_free(&l->v[k].kernel);
     hone_vec_free(l);
+    free(l->choices);
     free(l->name);
     l->name = NULL;
+    l->choices = NULL;
 }
 
 /* ---- hone tasks ------------------------------------------------------------------------------ */

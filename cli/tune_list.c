@@ -81,12 +81,13 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
     for (uint32_t k = 0; k < l->n; k++)
         kernels[k] = (hone_task_kernel){.program = &l->v[k].kernel.program,
                                         .sizes = l->v[k].kernel.sizes,
-                                        .weight = l->v[k].weight,
-                                        .choice = l->v[k].choice};
+                                        .weight = l->v[k].weight};
     u.tasks = hone_task_list_new(&(hone_task_list_options){.each = *o->each,
                                                            .trials = (uint64_t)o->trials,
                                                            .time_ms = o->seconds * 1000,
-                                                           .at_once = o->each->exclusive ? 1 : 2},
+                                                           .at_once = o->each->exclusive ? 1 : 2,
+                                                           .choices = l->choices,
+                                                           .n_choices = l->n_choices},
                                  kernels, l->n, o->start_ns);
     cli_progress_start(l->name);
     d->stop = stopped;
@@ -105,7 +106,9 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
                                                                .tasks = u.tasks,
                                                                .kernels = kernels,
                                                                .titles = titles,
-                                                               .n = l->n},
+                                                               .n = l->n,
+                                                               .choices = l->choices,
+                                                               .n_choices = l->n_choices},
                                              wall_s);
     if (!o->json)
         cli_list_summary_text(o->db_path, summary);
@@ -113,7 +116,7 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
         cli_print_json(summary);
     else
         json_decref(summary);
-    *ret_found = s.without < l->n;
+    *ret_found = s.total_ns > 0;
     if (s.status != HONE_OK)
         hone_fail(err, s.status, "%.200s: %s", l->v[s.failed].kernel.title, s.error.message);
     hone_task_list_free(u.tasks);

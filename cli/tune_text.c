@@ -92,13 +92,12 @@ void cli_summary_text(const char *kernel, const char *log, const json_t *s)
 static void task_line(const json_t *t, double total_ns)
 {
     char text[32];
-    double best = number(t, "best_ns"), weight = number(t, "weight");
+    double best = number(t, "best_ns"), runs = number(t, "runs");
     const char *error = json_string_value(json_object_get(t, "error"));
     cli_format_ns(best, text);
-    printf("  %5.1f %%  %8s  %5g  %6lld  %s%s%s\n",
-           total_ns > 0 ? 100 * weight * best / total_ns : 0, best > 0 ? text : "-", weight,
-           (long long)whole(t, "trials"), json_string_value(json_object_get(t, "task")),
-           error ? ": " : "", error ? error : "");
+    printf("  %5.1f %%  %8s  %5g  %6lld  %s%s%s\n", total_ns > 0 ? 100 * runs * best / total_ns : 0,
+           best > 0 ? text : "-", runs, (long long)whole(t, "trials"),
+           json_string_value(json_object_get(t, "task")), error ? ": " : "", error ? error : "");
 }
 
 void cli_list_summary_text(const char *log, const json_t *s)

@@ -47,8 +47,7 @@ typedef struct hone_desk_task {
     const char *title; /* for people: "matmul M=512 N=512 K=512" */
     hone_desk_size sizes[HONE_DESK_MAX_SIZES];
     unsigned n_sizes;
-    double weight;   /* > 0: how often a network runs it */
-    uint32_t choice; /* as hone_task has it */
+    double weight; /* how often a network runs it, whatever it chooses */
 } hone_desk_task;
 
 /* A request to tune, checked for form; whether there is such a kernel, target or strategy is for
@@ -57,6 +56,8 @@ typedef struct hone_desk_spec {
     json_t *json; /* what the texts point into */
     hone_desk_task *tasks;
     unsigned n;
+    struct hone_choice *choices; /* among the tasks (tuner/tuner.h) */
+    uint32_t n_choices;
     const char *list;             /* name of a task list; NULL: one kernel, n is 1 */
     const char *filter, *target;  /* target: a target's text, a name, or "device" */
     const char *strategy;         /* NULL: the default */

@@ -126,6 +126,10 @@ static hone_status run_plan(trial *t, hone_error *err)
     HONE_VEC(hone_tensor) in = {0};
     uint32_t next = 0;
     HONE_TRY(hone_net_plan_for(t->model, &t->o, &t->g, &t->plan, err));
+    if (t->c->choose)
+        HONE_TRY(t->c->choose(t->c->ctx, &t->plan, err));
+    else
+        hone_net_plan_choose(&t->plan, NULL);
     HONE_TRY(hone_net_kept_new(&t->plan, &t->kept, err));
     take_outputs(t, t->g);
     for (uint32_t k = 0; k < t->g->inputs.n; k++) {

@@ -22,7 +22,8 @@ const char *hone_net_verdict_name(hone_net_verdict v); /* "equal" */
 
 /* Who computes. */
 typedef struct hone_net_checker {
-    hone_net_runner *run; /* of plans; NULL: the reference */
+    hone_net_runner *run;     /* of plans; NULL: the reference */
+    hone_net_chooser *choose; /* between what a plan may take; NULL: what the rules take */
     void *ctx;
     bool all;              /* also of a network that is equal: every tensor between calls */
     const hone_size *dims; /* of a model checked on random inputs */

@@ -6,6 +6,7 @@
  *   fuse     nodes that can share their loops are one kernel (fuse.c)
  *   layout   in which order the axes of each tensor lie in memory (layout.c)
  *   parts    pieces that are put together are written where they are to be (parts.c)
+ *   covers   other ways to fuse, between which measured times choose (covers.c)
  *   plan     the kernels' texts, equal ones once, in the order of their calls (plan.c); where their
  *            tensors lie in one workspace (memory.c)
  *
@@ -54,38 +55,69 @@ typedef struct hone_net_call {
     uint32_t n_out;              /* the last so many are outputs */
 } hone_net_call;
 
+/* Ways to fuse the nodes of a site (covers.c). */
+typedef enum hone_net_fused {
+    HONE_NET_FUSED,   /* as the rule has it */
+    HONE_NET_APART,   /* one kernel of the rule's as several */
+    HONE_NET_EARLIER, /* nodes of a kernel with the one before */
+    HONE_NET_FUSED_WAYS
+} hone_net_fused;
+
 /* Nodes that are one kernel; the last one's outputs are all that others see of it. */
 typedef struct hone_net_group {
-    HONE_VEC(hone_net_node) nodes; /* in the graph's order */
+    HONE_VEC(hone_net_node) nodes; /* each behind those it takes from */
+    uint32_t site;        /* groups of one number compute the same; 0: there are no others */
+    hone_net_fused fused; /* to which of the ways of fusing that site it belongs */
 } hone_net_group;
+
+#define HONE_NET_COVER_MAX 4  /* kernels of a cover */
+#define HONE_NET_COVERS_MAX 8 /* of a choice */
+/* Kernels that together compute what a choice is about, each by the call of a group. */
+typedef struct hone_net_cover {
+    hone_net_fused fused;
+    uint32_t n;
+    uint32_t group[HONE_NET_COVER_MAX], kernel[HONE_NET_COVER_MAX];
+    hone_net_way way[HONE_NET_COVER_MAX];
+    double ns; /* by which it was chosen; 0: it was not known */
+} hone_net_cover;
+
+/* Covers that compute the same, of which the fastest is to be taken. The first is the rule's. */
+typedef struct hone_net_choice {
+    hone_net_value value; /* what it computes */
+    hone_net_cover covers[HONE_NET_COVERS_MAX];
+    uint32_t n, taken;
+} hone_net_choice;
 
 typedef struct hone_net_kernel_row {
     char *name;              /* "conv_relu_2" */
     char *text;              /* "kernel conv_relu_2() { ... }" */
     uint32_t n_calls;        /* that take it */
-    uint32_t n_may;          /* calls that may take it: for these it is */
+    uint32_t n_always;       /* of these: whatever is chosen */
     HONE_VEC(int64_t) pitch; /* by argument, as hone_codegen_options has it; empty: all whole */
-    uint32_t choice; /* one of several kernels with this number, from 1; 0: there is no other */
 } hone_net_kernel_row;
 
 typedef struct hone_net_plan {
     const hone_net *graph;
-    HONE_VEC(hone_net_group) groups; /* in an order in which they can be called */
+    HONE_VEC(hone_net_group) groups; /* in an order in which they can be called, all of each site */
     HONE_VEC(hone_net_order) orders; /* by value */
     HONE_VEC(hone_net_value) of;     /* by value: of which value it is a view, itself if of none */
     HONE_VEC(hone_net_part) parts;   /* by value */
     HONE_VEC(hone_net_kernel_row) kernels;
     HONE_VEC(hone_net_call) calls; /* in order */
-    HONE_VEC(int64_t) at;          /* by value: where in the workspace it lies, -1: it does not */
-    int64_t workspace;             /* bytes */
-    int64_t live;                  /* the most bytes of tensors that are needed at one time */
+    HONE_VEC(hone_net_call) spare; /* of groups that are not taken; none after a choice */
+    HONE_VEC(hone_net_choice) choices;
+    HONE_VEC(hone_net_fused) fused; /* by site, from 1: how it is taken */
+    HONE_VEC(int64_t) at;           /* by value: where in the workspace it lies, -1: it does not */
+    int64_t workspace;              /* bytes */
+    int64_t live;                   /* the most bytes of tensors that are needed at one time */
 } hone_net_plan;
 
 /* What a plan is made for. */
 typedef struct hone_net_plan_options {
-    bool no_fuse;     /* a kernel for each node */
-    bool no_layout;   /* every tensor as ONNX has it */
-    hone_net_way way; /* what each call takes, where it has that */
+    bool no_fuse;         /* a kernel for each node */
+    bool no_layout;       /* every tensor as ONNX has it */
+    hone_net_way way;     /* what each call takes, where it has that */
+    hone_net_fused fused; /* how each site is, where it can be */
 } hone_net_plan_options;
 
 /* Changes the graph (fold, integers) and makes its plan; *ret is the caller's to free in any case.
@@ -95,9 +127,25 @@ hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone
                                hone_error *err) HONE_NODISCARD;
 void hone_net_plan_free(hone_net_plan *p);
 
-/* Each call takes the kernel with the least of these times, ns by kernel, 0: not known; the first
- * where its own is not known, or ns is NULL. Kernels that no call takes leave the plan. */
+/* Of each choice the cover with the least of these times is taken, ns by kernel, 0: not known; the
+ * first where its own is not known, or ns is NULL. Kernels that no call takes leave the plan. Once
+ * for each plan. */
 void hone_net_plan_choose(hone_net_plan *p, const double *ns);
+/* Which cover that is: a function of the choice and the times. *ret_ns: of each, 0: not known. */
+uint32_t hone_net_choice_of(const hone_net_choice *c, const double *ns,
+                            double ret_ns[HONE_NET_COVERS_MAX]);
+/* "apart" or "fused winograd4" */
+char *hone_net_cover_name(const hone_net_cover *c);
+
+/* Choices of the same kernels as one: how often there is each, and its kernels. Before one is made;
+ * the caller frees the array. */
+typedef struct hone_net_weighed {
+    uint32_t weight;
+    const hone_net_choice *of; /* the first such */
+} hone_net_weighed;
+hone_net_weighed *hone_net_plan_weigh(const hone_net_plan *p, uint32_t *ret_n);
+/* Is the kernel one of a choice's? */
+bool hone_net_plan_may_choose(const hone_net_plan *p, uint32_t kernel);
 
 /* Bytes from where the argument's value begins to the argument. */
 int64_t hone_net_plan_start(const hone_net_plan *p, const hone_net_arg *a);
@@ -125,8 +173,8 @@ void hone_net_plan_print(const hone_net_plan *p, hone_net_stage after, hone_buf 
 
 /* Reads a model for what o gives and plans it. Of what is given, scalars and lists of integers say
  * how to compute rather than what of, where there are other inputs, and become constants; the
- * others give their shapes. *ret_graph and *ret are the caller's to free in any case. As
- * hone_net_read and hone_net_plan_make. */
+ * others give their shapes. *ret_graph and *ret are the caller's to free in any case. Nothing is
+ * chosen yet. As hone_net_read and hone_net_plan_make. */
 hone_status hone_net_plan_for(const char *path, const hone_net_options *o, hone_net **ret_graph,
                               hone_net_plan *ret, hone_error *err) HONE_NODISCARD;
 
@@ -156,6 +204,8 @@ const void *hone_net_kept_at(const hone_net_kept *k, uint32_t call, uint32_t out
 typedef hone_status hone_net_runner(void *ctx, const hone_net_plan *p, const hone_tensor *in,
                                     hone_tensor *ret_out, const hone_net_kept *kept,
                                     hone_error *err);
+/* Calls hone_net_plan_choose with the times that are known. */
+typedef hone_status hone_net_chooser(void *ctx, hone_net_plan *p, hone_error *err);
 /* By the interpreter, kernel by kernel; ctx is not looked at. What reading a kernel and
  * hone_interp_run return. */
 hone_net_runner hone_net_plan_interpret;

@@ -20,6 +20,7 @@ struct hone_task_list {
     uint32_t n;
     entry *v;
     hone_task *tasks;        /* of all entries, for hone_task_next */
+    double *room;            /* for as many times */
     hone_session **sessions; /* NULL: not opened yet */
     int64_t now_ns, started_ns;
     bool ending, stopped;
@@ -75,6 +76,7 @@ hone_task_list *hone_task_list_new(const hone_task_list_options *o, const hone_t
     l->n = n;
     l->v = hone_xcalloc(n, sizeof *l->v);
     l->tasks = hone_xcalloc(n, sizeof *l->tasks);
+    l->room = hone_xcalloc(n, sizeof *l->room);
     l->sessions = hone_xcalloc(n, sizeof(hone_session *));
     l->now_ns = l->started_ns = now_ns;
     for (uint32_t i = 0; i < n; i++) {
@@ -84,7 +86,6 @@ hone_task_list *hone_task_list_new(const hone_task_list_options *o, const hone_t
         l->tasks[i] = (hone_task){.weight = k[i].weight,
                                   .ops = ops_of(k[i].program),
                                   .group = hone_hash_bytes(0, name, strlen(name)),
-                                  .choice = k[i].choice,
                                   .best_ns = ns,
                                   .past_ns = {ns, ns, ns},
                                   .rounds = ns > 0}; /* who has nothing yet goes first */
@@ -100,6 +101,7 @@ void hone_task_list_free(hone_task_list *l)
         hone_session_free(l->sessions[k]);
     free(l->sessions);
     free(l->tasks);
+    free(l->room);
     free(l->v);
     free(l);
 }
@@ -203,7 +205,8 @@ static bool hand_out(hone_task_list *l)
     uint64_t used = spent(l);
     if (l->o.trials && used >= l->o.trials)
         return false;
-    uint32_t k = hone_task_next(l->tasks, l->n);
+    const hone_tasks all = {l->tasks, l->n, l->o.choices, l->o.n_choices};
+    uint32_t k = hone_task_next(&all);
     if (k == HONE_NO_TASK)
         return false;
     if (!l->sessions[k])
@@ -269,32 +272,31 @@ double hone_task_list_best_ns(const hone_task_list *l, uint32_t k)
     return best > 0 ? best : l->v[k].known_ns;
 }
 
-/* What the network runs of its choice: the first of the fastest; where none has a time, the first.
- */
-static bool is_run(const hone_task_list *l, uint32_t k)
+/* What the network takes, as far as it is known. */
+static void sum_up(const hone_task_list *l, hone_task_list_state *ret)
 {
-    double mine = hone_task_list_best_ns(l, k);
-    for (uint32_t i = 0; i < l->n && l->tasks[k].choice; i++) {
-        double other = hone_task_list_best_ns(l, i);
-        if (i == k || l->tasks[i].choice != l->tasks[k].choice)
-            continue;
-        bool faster = other > 0 && (mine <= 0 || other < mine);
-        if (faster || (i < k && !(mine > 0 && (other <= 0 || mine < other))))
-            return false;
+    for (uint32_t k = 0; k < l->n; k++) {
+        double weight = l->v[k].kernel.weight;
+        l->room[k] = hone_task_list_best_ns(l, k);
+        ret->total_ns += weight * l->room[k];
+        ret->without += weight > 0 && !(l->room[k] > 0);
     }
-    return true;
+    for (uint32_t k = 0; k < l->o.n_choices; k++) {
+        const hone_choice *c = &l->o.choices[k];
+        double ns;
+        ret->without += hone_choice_fastest(c, l->room, &ns) == c->n;
+        ret->total_ns += c->weight * ns;
+    }
 }
 
 void hone_task_list_get_state(const hone_task_list *l, hone_task_list_state *ret)
 {
     *ret = (hone_task_list_state){
         .busy = HONE_NO_TASK, .status = l->status, .error = l->error, .interrupted = l->stopped};
+    sum_up(l, ret);
     for (uint32_t k = 0; k < l->n; k++) {
         const hone_session_result *r = result(l, k);
-        double best = hone_task_list_best_ns(l, k);
         ret->trials += trials_of(l, k);
-        ret->total_ns += is_run(l, k) ? l->v[k].kernel.weight * best : 0;
-        ret->without += is_run(l, k) && !(best > 0);
         if (l->tasks[k].busy && ret->busy == HONE_NO_TASK)
             ret->busy = k;
         if (r && r->done && r->status != HONE_OK && ret->status == HONE_OK) {

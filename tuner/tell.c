@@ -195,11 +195,30 @@ json_t *hone_tell_summary(const hone_session_options *o, const hone_session_resu
 /* ---- task lists --------------------------------------------------------------------------------
  */
 
+/* How often the network runs each kernel, as it chooses now; the caller frees. */
+static double *runs_of(const hone_tell_list *l)
+{
+    double *ns = hone_xcalloc(l->n, sizeof *ns), *runs = hone_xcalloc(l->n, sizeof *runs), best;
+    for (uint32_t k = 0; k < l->n; k++) {
+        ns[k] = hone_task_list_best_ns(l->tasks, k);
+        runs[k] = l->kernels[k].weight;
+    }
+    for (uint32_t k = 0; k < l->n_choices; k++) {
+        const hone_choice *c = &l->choices[k];
+        uint32_t taken = hone_choice_fastest(c, ns, &best);
+        for (uint32_t j = 0; taken < c->n && j < c->covers[taken].n; j++)
+            runs[c->covers[taken].task[j]] += c->weight;
+    }
+    free(ns);
+    return runs;
+}
+
 json_t *hone_tell_list_summary(const hone_tell_list *l, double wall_s)
 {
     hone_task_list_state s;
     hone_task_list_get_state(l->tasks, &s);
     json_t *by = json_array();
+    double *runs = runs_of(l);
     for (uint32_t k = 0; k < l->n; k++) {
         const hone_task_kernel *t = &l->kernels[k];
         const hone_session *session = hone_task_list_sessions(l->tasks)[k];
@@ -208,12 +227,10 @@ json_t *hone_tell_list_summary(const hone_tell_list *l, double wall_s)
         if (hone_json_parse(t->sizes, strlen(t->sizes), &sizes, NULL) != HONE_OK)
             sizes = json_object();
         json_t *j =
-            json_pack("{s:o, s:o, s:f, s:I, s:I, s:I}", "task", hone_json_string(l->titles[k]),
-                      "sizes", sizes, "weight", t->weight, "best_ns",
+            json_pack("{s:o, s:o, s:f, s:f, s:I, s:I, s:I}", "task", hone_json_string(l->titles[k]),
+                      "sizes", sizes, "weight", t->weight, "runs", runs[k], "best_ns",
                       (json_int_t)llround(hone_task_list_best_ns(l->tasks, k)), "trials",
                       (json_int_t)(r ? r->trials : 0), "known", (json_int_t)(r ? r->known : 0));
-        if (t->choice)
-            json_object_set_new(j, "choice", json_integer(t->choice));
         if (r && r->status != HONE_OK)
             json_object_set_new(j, "error", hone_json_string(r->error.message));
         json_array_append_new(by, j);
@@ -223,6 +240,9 @@ json_t *hone_tell_list_summary(const hone_tell_list *l, double wall_s)
                           "tasks", (json_int_t)l->n, "without", (json_int_t)s.without, "trials",
                           (json_int_t)s.trials, "wall_s", wall_s, "interrupted", s.interrupted,
                           "by_task", by);
+    free(runs);
+    if (l->n_choices)
+        json_object_set_new(j, "choices", hone_choices_json(l->choices, l->n_choices));
     set_place(j, l->each);
     if (s.status != HONE_OK)
         json_object_set_new(j, "error", hone_json_string(s.error.message));

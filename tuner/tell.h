@@ -26,6 +26,8 @@ typedef struct hone_tell_list {
     const hone_task_kernel *kernels;
     const char *const *titles;
     uint32_t n;
+    const hone_choice *choices;
+    uint32_t n_choices;
 } hone_tell_list;
 /* How a list went. The caller's. */
 json_t *hone_tell_list_summary(const hone_tell_list *l, double wall_s);

@@ -387,35 +387,65 @@ void hone_prior_pack(const hone_db_model *row, hone_buf *ret);
 hone_status hone_prior_unpack(const char *bytes, size_t n, const char *name, hone_db_model *ret,
                               hone_error *err) HONE_NODISCARD;
 
-/* ---- tasks: several kernels, one budget (tuner/tasks.c, tuner/task_list.c) --------------------
+/* ---- tasks: several kernels, one budget (tuner/tasks.c, tuner/choices.c, tuner/task_list.c) ----
  */
 
 /* What is known of one kernel of a network. Times in ns, best_ns 0: nothing right yet. */
 typedef struct hone_task {
-    double weight;   /* how often the network runs it */
-    double ops;      /* of one call, for speeds */
-    uint64_t group;  /* kernels of a group reach similar speeds */
-    uint32_t choice; /* of tasks with the same number the fastest is run; 0: it always is */
+    double weight;              /* how often the network runs it, whatever it chooses */
+    double ops;                 /* of one call, for speeds */
+    uint64_t group;             /* kernels of a group reach similar speeds */
     double best_ns, past_ns[3]; /* now, and after the rounds before the last one */
     uint32_t rounds;
     bool busy, over; /* a round is under way; there is nothing more to try */
 } hone_task;
 
+#define HONE_COVER_MAX 4  /* tasks of a cover */
+#define HONE_COVERS_MAX 8 /* of a choice */
+/* Tasks that together compute what a choice is about; one that is there twice is run twice. */
+typedef struct hone_cover {
+    uint32_t task[HONE_COVER_MAX];
+    uint32_t n;
+} hone_cover;
+/* The network runs one of these, the fastest. */
+typedef struct hone_choice {
+    double weight; /* how often */
+    hone_cover covers[HONE_COVERS_MAX];
+    uint32_t n;
+} hone_choice;
+
+typedef struct hone_tasks {
+    const hone_task *v;
+    uint32_t n;
+    const hone_choice *choices;
+    uint32_t n_choices;
+} hone_tasks;
+
 #define HONE_NO_TASK UINT32_MAX
 /* The task that a round is expected to gain most for, of those neither busy nor over. Pure. */
-uint32_t hone_task_next(const hone_task *t, uint32_t n);
-/* Weighted time in ns that one more round of t[at] may take away: from the fastest of its choice.
- * Pure. */
-double hone_task_gain(const hone_task *t, uint32_t n, uint32_t at);
+uint32_t hone_task_next(const hone_tasks *t);
+/* Weighted time in ns that one more round of task `at` may take away from the network. Pure. */
+double hone_task_gain(const hone_tasks *t, uint32_t at);
 /* A round of t has ended with this best. */
 void hone_task_round(hone_task *t, double best_ns);
+
+/* The fastest cover by the times of tasks in ns, 0: none; of equal ones the first. c->n: there is
+ * no cover all of whose tasks have one. Pure. (choices.c) */
+uint32_t hone_choice_fastest(const hone_choice *c, const double *ns, double *ret_ns);
+#define HONE_CHOICES_MAX 4096
+/* [{"weight": 12, "covers": [[0], [1, 2]]}, ...], tasks by their place in a list of n; NULL: none.
+ * *ret is the caller's to free in any case. HONE_E_INPUT. */
+hone_status hone_choices_parse(const json_t *j, uint32_t n, hone_choice **ret, uint32_t *ret_n,
+                               hone_error *err) HONE_NODISCARD;
+json_t *hone_choices_json(const hone_choice *c, uint32_t n);
+/* Is the task one that the network may run? */
+bool hone_choices_have(const hone_choice *c, uint32_t n, uint32_t task);
 
 /* One kernel of a list. The program must outlive the list. */
 typedef struct hone_task_kernel {
     const hone_program *program;
     const char *sizes; /* JSON object, for the log */
-    double weight;
-    uint32_t choice; /* as hone_task has it */
+    double weight;     /* as hone_task has it */
 } hone_task_kernel;
 
 typedef struct hone_task_list_options {
@@ -424,6 +454,8 @@ typedef struct hone_task_list_options {
     uint64_t trials;  /* of all together; 0: no limit */
     int64_t time_ms;  /* of all together; 0: no limit */
     unsigned at_once; /* tasks worked on at a time: one is built while another is timed */
+    const hone_choice *choices; /* among the list's kernels; must outlive the list */
+    uint32_t n_choices;
 } hone_task_list_options;
 
 typedef struct hone_task_list hone_task_list;
@@ -440,8 +472,8 @@ bool hone_task_list_more(const hone_task_list *l);
 void hone_task_list_stop(hone_task_list *l);
 
 typedef struct hone_task_list_state {
-    double total_ns;  /* weights times best times, of the tasks that have one; of a choice once */
-    uint32_t without; /* tasks that have none, nor has another of their choice */
+    double total_ns; /* of the network, as far as it is known: best times, and the fastest covers */
+    uint32_t without; /* tasks that always run and have none, choices without a cover that has */
     uint64_t trials;
     uint32_t busy;      /* the first task that is worked on; HONE_NO_TASK: none */
     hone_status status; /* of the first session that failed; the others go on */

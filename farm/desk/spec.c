@@ -1,5 +1,6 @@
 /* What is to be tuned: read from a request, written for storage, read again after a restart. */
 #include "farm/desk/internal.h"
+#include "tuner/tuner.h"
 
 #define MAX_TEXT (200 << 10) /* of all kernels of a job */
 #define MAX_TARGET (16 << 10)
@@ -37,9 +38,8 @@ hone_status hone_desk__task(const json_t *j, hone_desk_task *ret, hone_error *er
         ret->title = ret->name ? ret->name : "kernel";
     const json_t *w = json_object_get(j, "weight");
     ret->weight = w ? json_number_value(w) : 1;
-    ret->choice = (uint32_t)hone_desk__int(&f, "choice", 0, UINT32_MAX, 0);
-    if (f.st == HONE_OK && (!(ret->weight > 0) || ret->weight > 1e9))
-        f.st = hone_fail(err, HONE_E_INPUT, "a weight is greater than 0 and at most 1e9");
+    if (f.st == HONE_OK && (!(ret->weight >= 0) || ret->weight > 1e9))
+        f.st = hone_fail(err, HONE_E_INPUT, "a weight is from 0 to 1e9");
     return f.st == HONE_OK ? read_sizes(j, ret, err) : f.st;
 }
 
@@ -55,6 +55,12 @@ static hone_status read_tasks(const json_t *j, hone_desk_spec *ret, hone_error *
     ret->tasks = hone_xcalloc(n, sizeof *ret->tasks);
     for (; ret->n < n; ret->n++)
         HONE_TRY(hone_desk__task(json_array_get(tasks, ret->n), &ret->tasks[ret->n], err));
+    HONE_TRY(hone_choices_parse(json_object_get(j, "choices"), ret->n, &ret->choices,
+                                &ret->n_choices, err));
+    for (uint32_t k = 0; k < n; k++)
+        if (!(ret->tasks[k].weight > 0) && !hone_choices_have(ret->choices, ret->n_choices, k))
+            return hone_fail(err, HONE_E_INPUT,
+                             "a weight is greater than 0 but for tasks of choices");
     return HONE_OK;
 }
 
@@ -101,6 +107,7 @@ void hone_desk_spec_free(hone_desk_spec *s)
 {
     json_decref(s->json);
     free(s->tasks);
+    free(s->choices);
     *s = (hone_desk_spec){0};
 }
 
@@ -122,8 +129,6 @@ char *hone_desk__spec_text(const hone_desk_spec *s)
         for (unsigned i = 0; i < t->n_sizes; i++)
             json_object_set_new(sizes, t->sizes[i].name, json_integer(t->sizes[i].value));
         json_object_set_new(one, "sizes", sizes);
-        if (t->choice)
-            json_object_set_new(one, "choice", json_integer(t->choice));
         json_array_append_new(tasks, one);
     }
     json_t *j =
@@ -131,6 +136,8 @@ char *hone_desk__spec_text(const hone_desk_spec *s)
                   (json_int_t)s->threads, "trials", (json_int_t)s->trials, "time_s",
                   (json_int_t)s->time_s, "seed", (json_int_t)s->seed, "alone", s->alone, "class",
                   hone_desk__classes[s->class], "queue_ms", (json_int_t)s->queue_ms);
+    if (s->n_choices)
+        json_object_set_new(j, "choices", hone_choices_json(s->choices, s->n_choices));
     set_text(j, "list", s->list);
     set_text(j, "filter", s->filter);
     set_text(j, "target", s->target);

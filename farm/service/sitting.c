@@ -76,10 +76,8 @@ static hone_status load(sitting *j, hone_error *err)
     for (unsigned i = 0; i < j->spec.n; i++) {
         HONE_TRY(hone_service__parse_task(&j->spec.tasks[i], &j->programs[i], err));
         j->sizes[i] = sizes_text(&j->spec.tasks[i]);
-        j->kernels[i] = (hone_task_kernel){.program = &j->programs[i],
-                                           .sizes = j->sizes[i],
-                                           .weight = j->spec.tasks[i].weight,
-                                           .choice = j->spec.tasks[i].choice};
+        j->kernels[i] = (hone_task_kernel){
+            .program = &j->programs[i], .sizes = j->sizes[i], .weight = j->spec.tasks[i].weight};
     }
     return HONE_OK;
 }
@@ -155,8 +153,12 @@ static hone_status open_session(sitting *j, hone_error *err)
     j->opened = true;
     if (!spec->list)
         return hone_session_new(&j->each, now, &j->one[0], err);
-    hone_task_list_options l = {
-        .each = j->each, .trials = (uint64_t)trials, .time_ms = time_ms, .at_once = 2};
+    hone_task_list_options l = {.each = j->each,
+                                .trials = (uint64_t)trials,
+                                .time_ms = time_ms,
+                                .at_once = 2,
+                                .choices = spec->choices,
+                                .n_choices = spec->n_choices};
     l.each.trials = 0;
     l.each.time_ms = 0;
     j->list = hone_task_list_new(&l, j->kernels, spec->n, now);
@@ -239,7 +241,9 @@ static hone_tell_list told(const sitting *j, const char ***ret_titles)
                             .tasks = j->list,
                             .kernels = j->kernels,
                             .titles = titles,
-                            .n = j->spec.n};
+                            .n = j->spec.n,
+                            .choices = j->spec.choices,
+                            .n_choices = j->spec.n_choices};
 }
 
 static void progress_of_list(sitting *j, int64_t now)

@@ -45,9 +45,20 @@ void hone_net__fuse(hone_net_plan *p, bool no_fuse);
 void hone_net__layout(hone_net_plan *p, bool no_layout);
 /* Fills p->parts, and takes groups away that are not computed then (parts.c). */
 void hone_net__parts(hone_net_plan *p);
-/* Fills p->kernels and p->calls, which take `way` where they have it (text.c). */
-hone_status hone_net__texts(hone_net_plan *p, hone_net_way way, hone_error *err) HONE_NODISCARD;
-/* Fills p->at, p->workspace, p->live (memory.c). */
+/* Adds groups to p->groups that may be instead of others (covers.c). */
+void hone_net__covers(hone_net_plan *p);
+const char *hone_net__fused_name(hone_net_fused fused);
+/* Fills p->kernels, p->calls, which take what o prefers where they have it, and p->spare (text.c).
+ */
+hone_status hone_net__texts(hone_net_plan *p, const hone_net_plan_options *o,
+                            hone_error *err) HONE_NODISCARD;
+/* Fills p->choices of what calls and groups there are (choose.c). */
+void hone_net__choices(hone_net_plan *p);
+/* Is the group among those that are called? */
+bool hone_net__is_taken(const hone_net_plan *p, const hone_net_group *x);
+void hone_net__free_call(hone_net_call *c);
+void hone_net__free_kernel(hone_net_kernel_row *k);
+/* Fills p->at, p->workspace, p->live, also again (memory.c). */
 void hone_net__memory(hone_net_plan *p);
 
 /* How often each value is taken by nodes and the caller; the caller frees. */

@@ -72,6 +72,9 @@ static int64_t place(const tenants *all, uint32_t n, const tenant *t)
 void hone_net__memory(hone_net_plan *p)
 {
     tenants all = {0};
+    p->workspace = p->live = 0;
+    for (uint32_t k = 0; k < p->at.n; k++)
+        p->at.v[k] = -1;
     find_tenants(p, &all);
     for (uint32_t c = 0; c < p->calls.n; c++) {
         int64_t live = 0;

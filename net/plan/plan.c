@@ -102,6 +102,8 @@ uint32_t hone_net_plan_output_of(const hone_net_plan *p, hone_net_value v)
 hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone_net_plan *ret,
                                hone_error *err)
 {
+    const hone_net_plan_options usual = {0};
+    o = o ? o : &usual;
     *ret = (hone_net_plan){.graph = g};
     hone_net__fold(g);
     HONE_TRY(hone_net__integers(g, err));
@@ -116,10 +118,13 @@ hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone
         hone_vec_push(&ret->parts, (hone_net_part){0});
     }
     hone_net__views(ret);
-    hone_net__fuse(ret, o && o->no_fuse);
-    hone_net__layout(ret, o && o->no_layout);
+    hone_net__fuse(ret, o->no_fuse);
+    hone_net__layout(ret, o->no_layout);
     hone_net__parts(ret);
-    HONE_TRY(hone_net__texts(ret, o ? o->way : HONE_NET_WAY_DIRECT, err));
+    if (!o->no_fuse)
+        hone_net__covers(ret);
+    HONE_TRY(hone_net__texts(ret, o, err));
+    hone_net__choices(ret);
     hone_net__memory(ret);
     return HONE_OK;
 }
@@ -151,19 +156,17 @@ hone_status hone_net_plan_for(const char *path, const hone_net_options *o, hone_
     hone_vec_free(&given);
     if (st == HONE_OK)
         st = hone_net_plan_make(*ret_graph, NULL, ret, err);
-    if (st == HONE_OK)
-        hone_net_plan_choose(ret, NULL);
     return st;
 }
 
-static void free_kernel(hone_net_kernel_row *k)
+void hone_net__free_kernel(hone_net_kernel_row *k)
 {
     free(k->name);
     free(k->text);
     hone_vec_free(&k->pitch);
 }
 
-static void free_call(hone_net_call *c)
+void hone_net__free_call(hone_net_call *c)
 {
     hone_vec_free(&c->args);
     hone_vec_free(&c->ways);
@@ -174,62 +177,21 @@ void hone_net_plan_free(hone_net_plan *p)
     for (uint32_t k = 0; k < p->groups.n; k++)
         hone_vec_free(&p->groups.v[k].nodes);
     for (uint32_t k = 0; k < p->calls.n; k++)
-        free_call(&p->calls.v[k]);
+        hone_net__free_call(&p->calls.v[k]);
+    for (uint32_t k = 0; k < p->spare.n; k++)
+        hone_net__free_call(&p->spare.v[k]);
     for (uint32_t k = 0; k < p->kernels.n; k++)
-        free_kernel(&p->kernels.v[k]);
+        hone_net__free_kernel(&p->kernels.v[k]);
     hone_vec_free(&p->parts);
     hone_vec_free(&p->groups);
     hone_vec_free(&p->orders);
     hone_vec_free(&p->of);
     hone_vec_free(&p->kernels);
     hone_vec_free(&p->calls);
+    hone_vec_free(&p->spare);
+    hone_vec_free(&p->choices);
+    hone_vec_free(&p->fused);
     hone_vec_free(&p->at);
-}
-
-/* ---- alternatives ---------------------------------------------------------------------------- */
-
-/* Another than the first has to be measured to be faster than that. */
-static uint32_t fastest(const hone_net_call *c, const double *ns)
-{
-    uint32_t best = c->ways.v[0].kernel;
-    if (!ns || ns[best] <= 0)
-        return best;
-    for (uint32_t k = 1; k < c->ways.n; k++) {
-        double mine = ns[c->ways.v[k].kernel];
-        if (mine > 0 && mine < ns[best])
-            best = c->ways.v[k].kernel;
-    }
-    return best;
-}
-
-void hone_net_plan_choose(hone_net_plan *p, const double *ns)
-{
-    uint32_t *now = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *now), n = 0;
-    for (uint32_t k = 0; k < p->kernels.n; k++)
-        p->kernels.v[k].n_calls = 0;
-    for (uint32_t k = 0; k < p->calls.n; k++) {
-        p->calls.v[k].kernel = fastest(&p->calls.v[k], ns);
-        p->kernels.v[p->calls.v[k].kernel].n_calls++;
-    }
-    for (uint32_t k = 0; k < p->kernels.n; k++) {
-        now[k] = n;
-        if (p->kernels.v[k].n_calls) {
-            p->kernels.v[n] = p->kernels.v[k];
-            p->kernels.v[n++].choice = 0;
-        } else {
-            free_kernel(&p->kernels.v[k]);
-        }
-    }
-    p->kernels.n = n;
-    for (uint32_t k = 0; k < p->calls.n; k++) {
-        hone_net_call *c = &p->calls.v[k];
-        for (uint32_t j = 0; j < c->ways.n; j++)
-            if (c->ways.v[j].kernel == c->kernel)
-                c->ways.v[0] = c->ways.v[j];
-        c->kernel = c->ways.v[0].kernel = now[c->kernel];
-        c->ways.n = 1;
-    }
-    free(now);
 }
 
 /* ---- what is to be tuned --------------------------------------------------------------------- */
@@ -243,20 +205,39 @@ char *hone_net_plan_source(const hone_net_plan *p)
     return b.s;
 }
 
+static json_t *choices_json(const hone_net_plan *p)
+{
+    json_t *all = json_array();
+    uint32_t n;
+    hone_net_weighed *v = hone_net_plan_weigh(p, &n);
+    for (uint32_t k = 0; k < n; k++) {
+        json_t *covers = json_array();
+        for (uint32_t j = 0; j < v[k].of->n; j++) {
+            const hone_net_cover *c = &v[k].of->covers[j];
+            json_t *cover = json_array();
+            for (uint32_t i = 0; i < c->n; i++)
+                json_array_append_new(cover, json_integer(c->kernel[i]));
+            json_array_append_new(covers, cover);
+        }
+        json_array_append_new(
+            all, json_pack("{s:i, s:o}", "weight", (int)v[k].weight, "covers", covers));
+    }
+    free(v);
+    return all;
+}
+
 char *hone_net_plan_tasks(const hone_net_plan *p, const char *file)
 {
     json_t *tasks = json_array();
     for (uint32_t k = 0; k < p->kernels.n; k++) {
         const hone_net_kernel_row *row = &p->kernels.v[k];
         char *kernel = hone_xasprintf("%s:%s", file, row->name);
-        json_t *t =
-            json_pack("{s:o, s:i}", "kernel", hone_json_string(kernel), "weight", (int)row->n_may);
-        if (row->choice)
-            json_object_set_new(t, "choice", json_integer(row->choice));
-        json_array_append_new(tasks, t);
+        json_array_append_new(tasks, json_pack("{s:o, s:i}", "kernel", hone_json_string(kernel),
+                                               "weight", (int)row->n_always));
         free(kernel);
     }
-    json_t *j = json_pack("{s:o, s:o}", "name", hone_json_string(p->graph->name), "tasks", tasks);
+    json_t *j = json_pack("{s:o, s:o, s:o}", "name", hone_json_string(p->graph->name), "tasks",
+                          tasks, "choices", choices_json(p));
     char *text = json_dumps(j, JSON_INDENT(1));
     HONE_ASSERT(text);
     json_decref(j);
@@ -290,9 +271,15 @@ static hone_net_value result_of(const hone_net_plan *p, uint32_t group)
     return HONE_NET_NO_VALUE;
 }
 
+static void put_operators(const hone_net_plan *p, uint32_t group, hone_buf *ret)
+{
+    const hone_net_group *x = &p->groups.v[group];
+    for (uint32_t j = 0; j < x->nodes.n; j++)
+        hone_buf_printf(ret, " %s", hone_net_node_at(p->graph, x->nodes.v[j])->op->name);
+}
+
 static void put_group(const hone_net_plan *p, uint32_t k, bool orders, hone_buf *ret)
 {
-    const hone_net_group *x = &p->groups.v[k];
     hone_net_value v = result_of(p, k);
     const hone_tensor *t = &hone_net_value_at(p->graph, v)->t;
     char text[200];
@@ -303,9 +290,49 @@ static void put_group(const hone_net_plan *p, uint32_t k, bool orders, hone_buf 
     if (orders)
         put_order(t, &p->orders.v[v.i], ret);
     hone_buf_puts(ret, " =");
-    for (uint32_t j = 0; j < x->nodes.n; j++)
-        hone_buf_printf(ret, " %s", hone_net_node_at(p->graph, x->nodes.v[j])->op->name);
+    put_operators(p, k, ret);
     hone_buf_puts(ret, "\n");
+}
+
+static bool is_direct(const hone_net_cover *c)
+{
+    bool direct = true;
+    for (uint32_t k = 0; k < c->n; k++)
+        direct &= c->way[k] == HONE_NET_WAY_DIRECT;
+    return direct;
+}
+
+/* "       or apart, 2700.1 us: MatMul Add | Erf Mul" */
+static void put_cover(const hone_net_plan *p, const hone_net_cover *c, const char *what,
+                      hone_buf *ret)
+{
+    char *name = hone_net_cover_name(c);
+    hone_buf_printf(ret, "       %s %s", what, name);
+    if (c->ns > 0)
+        hone_buf_printf(ret, ", %.1f us", c->ns / 1e3);
+    for (uint32_t k = 0; k < c->n && c->n > 1; k++) {
+        hone_buf_puts(ret, k ? " |" : ":");
+        put_operators(p, c->group[k], ret);
+    }
+    hone_buf_puts(ret, "\n");
+    free(name);
+}
+
+/* What was chosen between where this group is the last that is taken, with the times; before there
+ * are any, the other ways to fuse. */
+static void put_choice(const hone_net_plan *p, uint32_t group, hone_buf *ret)
+{
+    for (uint32_t k = 0; k < p->choices.n; k++) {
+        const hone_net_choice *c = &p->choices.v[k];
+        const hone_net_cover *taken = &c->covers[c->taken];
+        if (taken->group[taken->n - 1] != group)
+            continue;
+        if (taken->ns > 0)
+            put_cover(p, taken, "taken:", ret);
+        for (uint32_t j = 0; j < c->n; j++)
+            if (j != c->taken && (c->covers[j].ns > 0 || is_direct(&c->covers[j])))
+                put_cover(p, &c->covers[j], "or", ret);
+    }
 }
 
 static void put_call(const hone_net_plan *p, const hone_net_call *c, hone_buf *ret)
@@ -339,17 +366,21 @@ void hone_net_plan_print(const hone_net_plan *p, hone_net_stage after, hone_buf 
                         " bytes, of which at most %" PRId64 " are needed at one time\n",
                         *p->graph->name ? p->graph->name : "_", p->calls.n, taken, p->workspace,
                         p->live);
-        for (uint32_t k = 0; k < p->calls.n; k++)
+        for (uint32_t k = 0; k < p->calls.n; k++) {
             put_call(p, &p->calls.v[k], ret);
+            put_choice(p, p->calls.v[k].group, ret);
+        }
     } else {
         uint32_t nodes = 0;
-        for (uint32_t k = 0; k < p->groups.n; k++)
-            nodes += p->groups.v[k].nodes.n;
+        for (uint32_t k = 0; k < p->calls.n; k++)
+            nodes += p->groups.v[p->calls.v[k].group].nodes.n;
         hone_buf_printf(
             ret,
             "groups of %s: %" PRIu32 " of %" PRIu32 " nodes, the other %" PRIu32 " are views\n",
-            *p->graph->name ? p->graph->name : "_", p->groups.n, nodes, p->graph->order.n - nodes);
-        for (uint32_t k = 0; k < p->groups.n; k++)
-            put_group(p, k, after == HONE_NET_LAYOUT, ret);
+            *p->graph->name ? p->graph->name : "_", p->calls.n, nodes, p->graph->order.n - nodes);
+        for (uint32_t k = 0; k < p->calls.n; k++) {
+            put_group(p, p->calls.v[k].group, after == HONE_NET_LAYOUT, ret);
+            put_choice(p, p->calls.v[k].group, ret);
+        }
     }
 }

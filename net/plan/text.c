@@ -294,18 +294,6 @@ static void write_ways(writer *w, const char *base, hone_net_call *c)
     }
 }
 
-/* The call's kernels are one choice. Those of equal first kernels are the same: all of them follow
- * from what the group is. */
-static void note_kernels(hone_net_plan *p, const hone_net_call *c)
-{
-    for (uint32_t k = 0; k < c->ways.n; k++) {
-        hone_net_kernel_row *row = &p->kernels.v[c->ways.v[k].kernel];
-        row->n_may++;
-        row->choice = c->ways.n > 1 ? 1 + c->ways.v[0].kernel : 0;
-    }
-    p->kernels.v[c->kernel].n_calls++;
-}
-
 static hone_status write_group(writer *w, uint32_t group, hone_net_way want, hone_error *err)
 {
     hone_net_plan *p = w->p;
@@ -330,8 +318,10 @@ static hone_status write_group(writer *w, uint32_t group, hone_net_way want, hon
     for (uint32_t k = 0; k < c.ways.n; k++)
         if (c.ways.v[k].way == want)
             c.kernel = c.ways.v[k].kernel;
-    note_kernels(p, &c);
-    hone_vec_push(&p->calls, c);
+    if (hone_net__is_taken(p, w->x))
+        hone_vec_push(&p->calls, c);
+    else
+        hone_vec_push(&p->spare, c);
     return HONE_OK;
 }
 
@@ -345,17 +335,26 @@ static void add_reason(hone_buf *reasons, unsigned *n, const char *why)
     hone_buf_printf(reasons, "%s%s", (*n)++ ? "; " : "", why);
 }
 
-hone_status hone_net__texts(hone_net_plan *p, hone_net_way way, hone_error *err)
+/* Sites that can be fused so are. */
+static void prefer(hone_net_plan *p, hone_net_fused fused)
+{
+    for (uint32_t k = 0; k < p->groups.n; k++)
+        if (p->groups.v[k].site && p->groups.v[k].fused == fused)
+            p->fused.v[p->groups.v[k].site] = fused;
+}
+
+hone_status hone_net__texts(hone_net_plan *p, const hone_net_plan_options *o, hone_error *err)
 {
     writer w = {.p = p};
     hone_buf reasons = {0};
     unsigned n = 0;
     hone_status st = HONE_OK;
+    prefer(p, o->fused);
     for (uint32_t k = 0; k < p->graph->values.n; k++)
         hone_vec_push(&w.buffer_of, HONE_NET_NO_BUFFER);
     for (uint32_t k = 0; k < p->groups.n; k++) {
         hone_error why = {0};
-        hone_status s = write_group(&w, k, way, &why);
+        hone_status s = write_group(&w, k, o->way, &why);
         if (s != HONE_OK) {
             st = st == HONE_OK ? s : st;
             add_reason(&reasons, &n, why.message);

@@ -60,6 +60,9 @@ ok "as many trials" [ "$(number trials)" = 8 ]
 ok "a line for each" [ "$(lines '"trial":')" = 8 ]
 run 0 "$HONE" tune --tasks sub/list.json --threads 1 --trials 2 --service "$HONE_SERVICE"
 says "  trials   2 in"
+sed -e 's/}, "weight": 3/}, "weight": 0/' -e 's/^]}/], "choices": [{"weight": 3, "covers": [[0], [1]]}]}/' sub/list.json >sub/either.json
+run 0 "$HONE" tune --tasks sub/either.json --threads 1 --trials 2 --service "$HONE_SERVICE" --json
+ok "choices go there and back" grep -q '"choices":\[{"covers":\[\[0\],\[1\]\],"weight":3.0}\]' out
 run 0 sh -c "cd sub && '$HONE' tune --tasks - --threads 1 --trials 1 --service '$HONE_SERVICE' <list.json"
 refuse 2 "task 1: no built-in kernel" sh -c "echo '{\"tasks\": [{\"kernel\": \"tuna\"}]}' | '$HONE' submit --tasks -"
 

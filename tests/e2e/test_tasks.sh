@@ -50,6 +50,25 @@ says "trials   8 in"
 run 0 sh -c "cd sub && '$HONE' tune --tasks - --threads 1 --trials 1 --db ../t.db <list.json"
 refuse 2 "no KERNEL, no -D" "$HONE" tune --tasks sub/list.json -D N=4
 
+# ---- one of two, and what is run after the second; named by places, of which two are the same kernel
+cat >sub/either.json <<'END'
+{"name": "either", "tasks": [
+  {"kernel": "matmul", "sizes": {"M": 48, "N": 32, "K": 32}, "weight": 0},
+  {"kernel": "matmul", "sizes": {"M": 48, "N": 32, "K": 32}, "weight": 0},
+  {"kernel": "own.hone:scale", "sizes": {"N": 900}, "weight": 0},
+  {"kernel": "own.hone:scale", "sizes": {"N": 1000}, "weight": 2}],
+ "choices": [{"weight": 3, "covers": [[1], [2, 3]]}]}
+END
+run 0 "$HONE" tune --tasks sub/either.json --threads 1 --trials 24 --db e.db --json
+ok "three tasks" [ "$(number tasks)" = 3 ]
+times=$(sed -n '$s/.*"by_task":\(.*\)\],"c.*/\1/p' out | tr '}' '\n' | sed -n 's/.*"best_ns":\([0-9]*\).*/\1/p' | paste -sd' ')
+set -- $times
+ok "all have a time" [ $# = 3 ]
+fastest=$(($1 < $2 + $3 ? $1 : $2 + $3))
+ok "the total has the faster of the two" [ "$(number total_ns)" = $((3 * fastest + 2 * $3)) ]
+run 0 "$HONE" tune --tasks sub/either.json --threads 1 --trials 3 --db e.db
+says "  total    "
+
 # ---- Ctrl-C
 background "$HONE" tune --tasks sub/list.json --threads 1 --trials 1000 --no-calibrate --db c.db --json
 ok "trials" wait_for 60 at_least 5 '"trial":' bg.out
@@ -71,7 +90,13 @@ bad '{"tasks": [{"kernel": "matmul", "sizes": {"M": 4, "N": 4, "K": 4}}, {"kerne
 bad '{"tasks": [{"kernel": "matmul", "sizes": {"M": 4}}]}' "task 1: matmul: the size 'N' has no default"
 bad '{"tasks": [{"kernel": "matmul", "sizes": {"M": "4"}}]}' "a size is an integer"
 bad '{"tasks": [{"kernel": "matmul", "sizes": 4}]}' '"sizes" is an object'
-bad '{"tasks": [{"kernel": "matmul", "weight": 0}]}' "a weight is greater than 0"
+bad '{"tasks": [{"kernel": "matmul", "sizes": {"M": 4, "N": 4, "K": 4}, "weight": 0}]}' "a weight is greater than 0"
+bad '{"tasks": [{"kernel": "matmul", "weight": -1}]}' "a weight is from 0"
+two='"tasks": [{"kernel": "matmul", "sizes": {"M": 4, "N": 4, "K": 4}}, {"kernel": "matmul", "sizes": {"M": 8, "N": 4, "K": 4}}]'
+bad "{$two, \"choices\": 1}" '"choices" is an array'
+bad "{$two, \"choices\": [{\"covers\": [[0], [1]]}, {\"covers\": [[0]]}]}" "choice 2: a choice is"
+bad "{$two, \"choices\": [{\"covers\": [[0], [2]]}]}" "choice 1: a task of a cover is its place in the list, from 0 to 1"
+bad '{"tasks": [{"kernel": "matmul", "choice": 1}]}' 'there is no "choice"'
 refuse 3 "cannot open 'none.json'" "$HONE" tune --tasks none.json
 
 all_done

@@ -2,6 +2,7 @@
 #include "desk_rows.h"
 
 #include "farm/desk/internal.h"
+#include "tuner/tuner.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -335,6 +336,32 @@ static void test_submit(void **state)
             "E_INPUT");
 }
 
+/* Choices among the tasks are stored with them. */
+static void test_submit_choices(void **state)
+{
+    fixture *f = *state;
+    ask(f, "ann",
+        "{\"v\":1,\"verb\":\"submit\",\"request\":\"choosy\",\"list\":\"net\",\"tasks\":"
+        "[{\"name\":\"a\",\"weight\":0},{\"name\":\"b\",\"weight\":0},{\"name\":\"c\"}],"
+        "\"choices\":[{\"weight\":4,\"covers\":[[0],[1,2]]}]}");
+    assert_true(f->answer.say);
+    hone_desk_spec s;
+    char *stored = hone_xstrdup(f->answer.spec);
+    assert_int_equal(hone_desk_spec_parse(stored, strlen(stored), &s, NULL), HONE_OK);
+    free(stored);
+    assert_int_equal(s.n_choices, 1);
+    assert_true(s.choices[0].weight == 4 && s.choices[0].n == 2 && s.choices[0].covers[1].n == 2);
+    hone_desk_spec_free(&s);
+    refused(f, "ann",
+            "{\"v\":1,\"verb\":\"submit\",\"request\":\"r\",\"list\":\"net\",\"tasks\":"
+            "[{\"name\":\"a\",\"weight\":0},{\"name\":\"b\"}]}",
+            "E_INPUT");
+    refused(f, "ann",
+            "{\"v\":1,\"verb\":\"submit\",\"request\":\"r\",\"list\":\"net\",\"tasks\":"
+            "[{\"name\":\"a\"},{\"name\":\"b\"}],\"choices\":[{\"covers\":[[0],[2]]}]}",
+            "E_INPUT");
+}
+
 /* ---- what is shown
  * ------------------------------------------------------------------------------------ */
 
@@ -631,6 +658,7 @@ int main(void)
                                        T(test_who_may),
                                        T(test_changes_are_said),
                                        T(test_submit),
+                                       T(test_submit_choices),
                                        T(test_jobs),
                                        T(test_watch),
                                        T(test_watch_long),

@@ -191,12 +191,16 @@ static void has_three(hone_net_plan *p)
     const hone_net_call *c = &p->calls.v[0];
     assert_int_equal(c->ways.n, 3);
     assert_int_equal(c->kernel, c->ways.v[0].kernel);
+    assert_int_equal(p->choices.n, 1);
+    assert_int_equal(p->choices.v[0].n, 3);
     for (uint32_t k = 0; k < 3; k++) {
         const hone_net_kernel_row *row = &p->kernels.v[c->ways.v[k].kernel];
-        assert_true(c->ways.v[k].way == k && row->choice == p->kernels.v[0].choice && row->choice);
+        assert_true(c->ways.v[k].way == k && p->choices.v[0].covers[k].way[0] == k);
+        assert_int_equal(p->choices.v[0].covers[k].kernel[0], c->ways.v[k].kernel);
         assert_int_equal(row->n_calls, k == 0);
-        assert_int_equal(row->n_may, 1);
+        assert_int_equal(row->n_always, 0);
     }
+    assert_int_equal(p->kernels.v[3].n_always, 1);
 }
 
 static void take(hone_net_plan *p, const double *ns, const char *name)
@@ -206,7 +210,7 @@ static void take(hone_net_plan *p, const double *ns, const char *name)
     assert_int_equal(p->kernels.n, 2);
     assert_string_equal(p->kernels.v[0].name, name);
     assert_true(p->calls.v[0].kernel == 0 && p->calls.v[0].ways.n == 1 &&
-                p->kernels.v[0].n_calls == 1 && p->kernels.v[0].choice == 0);
+                p->kernels.v[0].n_calls == 1 && p->kernels.v[0].n_always == 1);
 }
 
 static void take_none(hone_net_plan *p)
@@ -251,6 +255,161 @@ static void alternatives(void **state)
                                               take_against_nothing};
     for (unsigned k = 0; k < HONE_LEN(looks); k++)
         check_model(&m, &x, looks[k]);
+    free(x.data);
+    hone_buf_free(&m);
+}
+
+/* ---- other ways to fuse ---------------------------------------------------------------------- */
+
+typedef struct fusion {
+    const char *title;
+    hone_buf (*model)(hone_rng *rng);
+    const char *rule, *other; /* what the groups are called after each */
+    unsigned n_rule, n_other; /* kernels of the two covers */
+} fusion;
+
+/* A product that goes on with a sigmoid. */
+static hone_buf gated(hone_rng *rng)
+{
+    hone_buf g = {0};
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    put_floats(&g, "w", DIMS(4, 6), rng);
+    put_floats(&g, "b", DIMS(6), rng);
+    put_node(&g, "MatMul", "x w", "t0");
+    put_node(&g, "Add", "t0 b", "t1");
+    put_node(&g, "Sigmoid", "t1", "t2");
+    put_node(&g, "Mul", "t1 t2", "y");
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 6));
+    return g;
+}
+
+/* A product, a bias and a residual, and a softmax of the sum. */
+static hone_buf residual(hone_rng *rng)
+{
+    hone_buf g = {0};
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    put_floats(&g, "w", DIMS(4, 4), rng);
+    put_floats(&g, "b", DIMS(4), rng);
+    put_node(&g, "MatMul", "x w", "t0");
+    put_node(&g, "MatMul", "x w", "s"); /* what is added is made behind the product */
+    put_node(&g, "Add", "t0 b", "t1");
+    put_node(&g, "Add", "t1 s", "t2");
+    hone_buf n = node_of("Softmax", "t2", "y");
+    put_attr_int(&n, "axis", -1);
+    put_message(&g, 1, &n);
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
+    return g;
+}
+
+static hone_buf attention(hone_rng *rng)
+{
+    (void)rng;
+    hone_buf g = {0};
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    put_raw(&g, "half", FLOAT, NULL, 0, (const float[]){0.5F}, sizeof(float));
+    put_node(&g, "MatMul", "x x", "t0");
+    put_node(&g, "Mul", "t0 half", "t1");
+    hone_buf n = node_of("Softmax", "t1", "t2");
+    put_attr_int(&n, "axis", -1);
+    put_message(&g, 1, &n);
+    put_node(&g, "MatMul", "t2 x", "y");
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
+    return g;
+}
+
+static const fusion fusions[] = {
+    {"gated", gated, " = MatMul Add Sigmoid Mul\n", " = MatMul Add\n", 1, 2},
+    {"residual", residual, " = Add Add Softmax\n", " = MatMul Add Add\n", 2, 2},
+    {"attention", attention, " = MatMul Mul Softmax MatMul\n", " = MatMul Mul\n", 1, 3},
+};
+static const fusion *tried;
+static unsigned times; /* which of those below */
+
+static void shows(const hone_net_plan *p, const char *what)
+{
+    hone_buf b = {0};
+    hone_net_plan_print(p, HONE_NET_FUSE, &b);
+    if (!strstr(b.s, what))
+        fail_msg("%s: no%s in\n%s", tried->title, what, b.s);
+    hone_buf_free(&b);
+}
+
+/* The rule's are taken unless the other is known to be faster in all. */
+static void fuse_by_times(hone_net_plan *p)
+{
+    static const double all[][2] = {{0, 0}, {7, 0}, {0, 2}, {5, 9}, {9, 1}};
+    double *ns = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ns);
+    assert_int_equal(p->choices.n, 1);
+    const hone_net_choice *c = &p->choices.v[0];
+    assert_int_equal(c->n, 2);
+    assert_true(c->covers[0].n == tried->n_rule && c->covers[1].n == tried->n_other);
+    for (uint32_t k = 2; k-- > 0;)
+        for (uint32_t j = 0; j < c->covers[k].n; j++)
+            ns[c->covers[k].kernel[j]] = all[times][k];
+    uint32_t before = p->calls.n;
+    shows(p, tried->rule);
+    shows(p, tried->n_other == tried->n_rule ? "or earlier: " : "or apart: ");
+    hone_net_plan_choose(p, ns);
+    bool other = times == 4;
+    assert_int_equal(c->taken, other);
+    assert_int_equal(p->calls.n, before + (other ? tried->n_other - tried->n_rule : 0));
+    shows(p, other ? tried->other : tried->rule);
+    if (times == 3)
+        shows(p, "       taken: fused, 0.0 us");
+    free(ns);
+}
+
+static void other_ways_to_fuse(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 11);
+    for (size_t k = 0; k < HONE_LEN(fusions); k++)
+        for (times = 0; times < 5; times++) {
+            tried = &fusions[k];
+            hone_buf g = tried->model(&rng);
+            hone_buf m = model_of(&g, 13);
+            hone_tensor x = random_input(&rng);
+            check_model(&m, &x, fuse_by_times);
+            free(x.data);
+            hone_buf_free(&m);
+        }
+}
+
+/* What two choices take is tuned once; equal choices are one, with both weights. */
+static void listed(hone_net_plan *p)
+{
+    uint32_t n;
+    hone_net_weighed *w = hone_net_plan_weigh(p, &n);
+    assert_int_equal(p->choices.n, 2);
+    assert_int_equal(n, 1);
+    assert_int_equal(w[0].weight, 2);
+    free(w);
+    char *text = hone_net_plan_tasks(p, "k.hone");
+    for (const char *t = text; (t = strstr(t, "\"kernel\"")); t++)
+        n++;
+    assert_int_equal(n, 1 + p->kernels.n);
+    if (!strstr(text, "\"weight\": 2") || !strstr(text, "\"weight\": 0"))
+        fail_msg("%s", text);
+    free(text);
+}
+
+static void equal_choices_are_one(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 13);
+    hone_buf g = {0};
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    put_floats(&g, "w", DIMS(4, 4), &rng);
+    put_node(&g, "MatMul", "x w", "t0");
+    put_node(&g, "Sigmoid", "t0", "t1");
+    put_node(&g, "MatMul", "t1 w", "t2");
+    put_node(&g, "Sigmoid", "t2", "y");
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
+    hone_buf m = model_of(&g, 13);
+    hone_tensor x = random_input(&rng);
+    check_model(&m, &x, listed);
     free(x.data);
     hone_buf_free(&m);
 }
@@ -326,10 +485,9 @@ static void parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(views_of_images),
-        cmocka_unit_test(patches),
-        cmocka_unit_test(alternatives),
-        cmocka_unit_test(parts),
+        cmocka_unit_test(views_of_images),    cmocka_unit_test(patches),
+        cmocka_unit_test(other_ways_to_fuse), cmocka_unit_test(equal_choices_are_one),
+        cmocka_unit_test(alternatives),       cmocka_unit_test(parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,28 +11,33 @@ static hone_task task(double weight, double ops, double best_ns, uint32_t rounds
                        .rounds = rounds};
 }
 
+static uint32_t next(const hone_task *t, uint32_t n)
+{
+    return hone_task_next(&(hone_tasks){.v = t, .n = n});
+}
+
 static void everyone_has_a_first_round(void **state)
 {
     (void)state;
     hone_task t[] = {task(1, 10, 50, 3), task(1, 20, 0, 0), task(5, 30, 0, 0)};
-    assert_int_equal(hone_task_next(t, 3), 2); /* the heaviest first */
+    assert_int_equal(next(t, 3), 2); /* the heaviest first */
     t[2].busy = true;
-    assert_int_equal(hone_task_next(t, 3), 1);
+    assert_int_equal(next(t, 3), 1);
     t[1].over = true;
-    assert_int_equal(hone_task_next(t, 3), 0);
+    assert_int_equal(next(t, 3), 0);
     t[0].busy = true;
-    assert_int_equal(hone_task_next(t, 3), HONE_NO_TASK);
+    assert_int_equal(next(t, 3), HONE_NO_TASK);
 }
 
 static void the_larger_share_is_hoped_for(void **state)
 {
     (void)state;
     hone_task t[] = {task(1, 10, 1000, 4), task(3, 20, 1000, 4)};
-    assert_int_equal(hone_task_next(t, 2), 1); /* it weighs more */
-    t[1].rounds = 40;                          /* .. but has had its chances */
-    assert_int_equal(hone_task_next(t, 2), 0);
+    assert_int_equal(next(t, 2), 1); /* it weighs more */
+    t[1].rounds = 40;                /* .. but has had its chances */
+    assert_int_equal(next(t, 2), 0);
     t[1].past_ns[2] = 4000; /* .. and still gains */
-    assert_int_equal(hone_task_next(t, 2), 1);
+    assert_int_equal(next(t, 2), 1);
 }
 
 static void similar_kernels_say_what_can_be_reached(void **state)
@@ -41,37 +46,140 @@ static void similar_kernels_say_what_can_be_reached(void **state)
     /* both of a group: the first does 1 operation in a ns, the second 0.1 */
     hone_task t[] = {task(1, 1000, 1000, 4), task(1, 100, 1000, 5)};
     t[0].group = t[1].group = 7;
-    assert_int_equal(hone_task_next(t, 2), 1);
-    assert_true(hone_task_gain(t, 2, 1) > 0.8 * 799 && hone_task_gain(t, 2, 1) < 0.8 * 801);
+    assert_int_equal(next(t, 2), 1);
+    double gain = hone_task_gain(&(hone_tasks){.v = t, .n = 2}, 1);
+    assert_true(gain > 0.8 * 799 && gain < 0.8 * 801);
     t[1].rounds = 6; /* it stays behind: it is not like the other */
-    assert_int_equal(hone_task_next(t, 2), 0);
+    assert_int_equal(next(t, 2), 0);
 }
 
 static void who_has_nothing_is_helped_in_turn(void **state)
 {
     (void)state;
     hone_task t[] = {task(1, 10, 1000, 2), task(1, 20, 0, 1)};
-    assert_int_equal(hone_task_next(t, 2), 1);
+    assert_int_equal(next(t, 2), 1);
     t[1].rounds = 2;
-    assert_int_equal(hone_task_next(t, 2), 0);
+    assert_int_equal(next(t, 2), 0);
+}
+
+static bool near(double x, double y)
+{
+    return x > y - 1e-6 && x < y + 1e-6;
 }
 
 static void of_a_choice_the_fastest_counts(void **state)
 {
     (void)state;
     /* the first two are one choice; the third is always run */
-    hone_task t[] = {task(1, 10, 1000, 2), task(1, 20, 1300, 1), task(1, 30, 100, 2)};
-    t[0].choice = t[1].choice = 4;
-    assert_true(hone_task_gain(t, 3, 0) > 399 && hone_task_gain(t, 3, 0) < 401);
-    /* of the 1040 ns hoped for, 300 only catch up */
-    assert_true(hone_task_gain(t, 3, 1) > 739 && hone_task_gain(t, 3, 1) < 741);
-    assert_int_equal(hone_task_next(t, 3), 1);
+    hone_task t[] = {task(0, 10, 1000, 2), task(0, 20, 1300, 1), task(1, 30, 100, 2)};
+    const hone_choice c = {.weight = 1, .n = 2, .covers = {{{0}, 1}, {{1}, 1}}};
+    const hone_tasks all = {t, 3, &c, 1};
+    assert_true(near(hone_task_gain(&all, 0), 400));
+    assert_true(near(hone_task_gain(&all, 1), 740)); /* of 1040 hoped for, 300 only catch up */
+    assert_int_equal(hone_task_next(&all), 1);
     t[1].rounds = 5; /* had its chances: what is hoped for does not reach the other */
-    assert_true(hone_task_gain(t, 3, 1) == 0);
-    assert_int_equal(hone_task_next(t, 3), 0);
+    assert_true(hone_task_gain(&all, 1) == 0);
+    assert_int_equal(hone_task_next(&all), 0);
     t[1].best_ns = 0; /* the choice has a time: this one is not helped */
     t[0].rounds = 100;
-    assert_int_equal(hone_task_next(t, 3), 2);
+    assert_int_equal(hone_task_next(&all), 2);
+    t[0].best_ns = 0; /* now it has none: they are, in turn */
+    t[2].rounds = 6;
+    assert_int_equal(hone_task_next(&all), 1);
+}
+
+/* One kernel, or two that are run one after the other; the first of the two is run elsewhere too.
+ */
+static void tasks_of_a_cover_gain_together(void **state)
+{
+    (void)state;
+    hone_task t[] = {task(0, 10, 1000, 10), task(2, 20, 800, 2), task(0, 30, 300, 1)};
+    const hone_choice c = {.weight = 3, .n = 2, .covers = {{{0}, 1}, {{1, 2}, 2}}};
+    const hone_tasks all = {t, 3, &c, 1};
+    double elsewhere = 2 * 0.8 * 400;
+    /* 320 and 240 hoped for of 1100: together 460 below the other */
+    assert_true(near(hone_task_gain(&all, 0), 3 * 80));
+    assert_true(near(hone_task_gain(&all, 1), elsewhere + 3 * 460. * 320 / 560));
+    assert_true(near(hone_task_gain(&all, 2), 3 * 460. * 240 / 560));
+    t[2].rounds = 40; /* 320 and 6: still enough */
+    assert_true(near(hone_task_gain(&all, 2), 3 * 226. * 6 / 326));
+    t[1].rounds = 40; /* 16 and 6: not enough, and the cover is given up */
+    assert_true(hone_task_gain(&all, 2) == 0);
+    assert_true(near(hone_task_gain(&all, 1), 2 * 0.8 * 20));
+    t[2].best_ns = 0; /* of unknown time: no more of it while the other has one */
+    assert_true(near(hone_task_gain(&all, 1), 2 * 0.8 * 20));
+    assert_int_equal(hone_task_next(&all), 0);
+}
+
+static void the_first_rounds_go_by_how_often_each_may_run(void **state)
+{
+    (void)state;
+    hone_task t[] = {task(2, 10, 0, 0), task(0, 10, 0, 0), task(0, 10, 0, 0)};
+    const hone_choice c = {.weight = 3, .n = 2, .covers = {{{1}, 1}, {{2, 2}, 2}}};
+    const hone_tasks all = {t, 3, &c, 1};
+    assert_int_equal(hone_task_next(&all), 2); /* twice a time */
+    t[2].busy = true;
+    assert_int_equal(hone_task_next(&all), 1);
+    t[1].busy = true;
+    assert_int_equal(hone_task_next(&all), 0);
+}
+
+static void the_fastest_cover(void **state)
+{
+    (void)state;
+    const hone_choice c = {.n = 3, .covers = {{{0}, 1}, {{1, 2}, 2}, {{1, 1}, 2}}};
+    static const struct {
+        double ns[3];
+        uint32_t taken;
+        double of;
+    } cases[] = {
+        {{0, 0, 0}, 3, 0}, {{5, 0, 0}, 0, 5}, {{5, 2, 2}, 1, 4}, {{5, 2, 0}, 2, 4},
+        {{0, 2, 0}, 2, 4}, {{4, 2, 2}, 0, 4}, {{5, 3, 1}, 1, 4}, {{5, 1, 3}, 2, 2},
+    };
+    for (size_t k = 0; k < HONE_LEN(cases); k++) {
+        double ns;
+        assert_int_equal(hone_choice_fastest(&c, cases[k].ns, &ns), cases[k].taken);
+        assert_true(ns == cases[k].of);
+    }
+}
+
+static void parsed(const char *text, const char *wrong)
+{
+    json_t *j = NULL;
+    hone_choice *c;
+    uint32_t n;
+    hone_error err = {0};
+    assert_int_equal(hone_json_parse(text, strlen(text), &j, &err), HONE_OK);
+    hone_status st = hone_choices_parse(j, 3, &c, &n, &err);
+    if (wrong) {
+        assert_int_equal(st, HONE_E_INPUT);
+        if (!strstr(err.message, wrong))
+            fail_msg("%s", err.message);
+    } else {
+        assert_int_equal(st, HONE_OK);
+        json_t *again = hone_choices_json(c, n);
+        assert_true(json_equal(j, again));
+        json_decref(again);
+        assert_true(hone_choices_have(c, n, 2));
+        assert_false(hone_choices_have(c, n, 0));
+    }
+    free(c);
+    json_decref(j);
+}
+
+static void choices_are_read_and_written(void **state)
+{
+    (void)state;
+    parsed("[{\"weight\": 2.0, \"covers\": [[1], [1, 2]]}]", NULL);
+    parsed("{}", "is an array");
+    parsed("[{\"covers\": [[1]]}]", "of 2 to 8 covers");
+    parsed("[{\"covers\": [[1], []]}]", "1 to 4 tasks");
+    parsed("[{\"covers\": [[1], [0, 1, 2, 0, 1]]}]", "1 to 4 tasks");
+    parsed("[{\"covers\": [[1], [3]]}]", "from 0 to 2");
+    parsed("[{\"covers\": [[1], [-1]]}]", "from 0 to 2");
+    parsed("[{\"covers\": [[1], [\"1\"]]}]", "from 0 to 2");
+    parsed("[{\"weight\": 0, \"covers\": [[1], [2]]}]", "greater than 0");
+    parsed("[4]", "a choice is");
 }
 
 static void rounds_are_remembered(void **state)
@@ -95,7 +203,7 @@ typedef struct listed {
     hone_program program[2];
     hone_target target;
     hone_db *db;
-    uint32_t choice; /* of both */
+    bool choice; /* between the two */
 } listed;
 
 static void list_open(listed *l, uint64_t trials, int64_t time_ms, unsigned at_once)
@@ -106,11 +214,12 @@ static void list_open(listed *l, uint64_t trials, int64_t time_ms, unsigned at_o
     assert_int_equal(hone_db_open(path, HONE_DB_WRITE | HONE_DB_CREATE, &l->db, &err), HONE_OK);
     free(path);
     l->target = simulated_target();
+    static const hone_choice either = {.weight = 3, .n = 2, .covers = {{{0}, 1}, {{1}, 1}}};
     hone_task_kernel k[2];
     for (int i = 0; i < 2; i++) {
         const hone_size sizes[] = {{"M", 32 + 16 * i}, {"N", 32}, {"K", 32}};
         l->program[i] = simulated_kernel("matmul", sizes, 3);
-        k[i] = (hone_task_kernel){&l->program[i], "{}", 1 + i, l->choice};
+        k[i] = (hone_task_kernel){&l->program[i], "{}", l->choice ? 0 : 1 + i};
     }
     hone_session_options each = {.target = &l->target,
                                  .llvm_version = "none",
@@ -118,10 +227,13 @@ static void list_open(listed *l, uint64_t trials, int64_t time_ms, unsigned at_o
                                  .seed = 1,
                                  .db = l->db,
                                  .port = {&l->f, fake_new_id, fake_able, fake_in_hand}};
-    l->list = hone_task_list_new(
-        &(hone_task_list_options){
-            .each = each, .trials = trials, .time_ms = time_ms, .at_once = at_once},
-        k, 2, l->f.now_ns);
+    l->list = hone_task_list_new(&(hone_task_list_options){.each = each,
+                                                           .trials = trials,
+                                                           .time_ms = time_ms,
+                                                           .at_once = at_once,
+                                                           .choices = &either,
+                                                           .n_choices = l->choice},
+                                 k, 2, l->f.now_ns);
 }
 
 static void list_close(listed *l)
@@ -190,7 +302,7 @@ static void the_budget_is_kept(void **state)
 static void one_of_a_choice_is_the_networks_time(void **state)
 {
     (void)state;
-    listed l = {.choice = 3};
+    listed l = {.choice = true};
     hone_task_list_state s;
     list_open(&l, 32, 0, 2);
     hone_task_list_get_state(l.list, &s);
@@ -199,7 +311,7 @@ static void one_of_a_choice_is_the_networks_time(void **state)
     hone_task_list_get_state(l.list, &s);
     double first = hone_task_list_best_ns(l.list, 0), second = hone_task_list_best_ns(l.list, 1);
     assert_true(first > 0 && second > 0 && s.without == 0);
-    assert_true(s.total_ns == (second < first ? 2 * second : first)); /* by their weights */
+    assert_true(s.total_ns == 3 * (second < first ? second : first));
     list_close(&l);
 }
 
@@ -306,6 +418,10 @@ int main(void)
         cmocka_unit_test(similar_kernels_say_what_can_be_reached),
         cmocka_unit_test(who_has_nothing_is_helped_in_turn),
         cmocka_unit_test(of_a_choice_the_fastest_counts),
+        cmocka_unit_test(tasks_of_a_cover_gain_together),
+        cmocka_unit_test(the_first_rounds_go_by_how_often_each_may_run),
+        cmocka_unit_test(the_fastest_cover),
+        cmocka_unit_test(choices_are_read_and_written),
         cmocka_unit_test(rounds_are_remembered),
         cmocka_unit_test(the_budget_is_kept),
         cmocka_unit_test(one_of_a_choice_is_the_networks_time),
