@@ -168,9 +168,26 @@ static const hone_nk_row *by_channel(hone_nk *e, const hone_nk_row *f)
     return to;
 }
 
+/* Of 1 x 1, on rows of channels. */
+static hone_status pointwise(hone_nk *e)
+{
+    hone_nk_steps steps = {.n = 0};
+    const char *k = hone_nk__step(&steps, hone_net_in(e->u, 1)->shape[1]);
+    hone_nk_index x = hone_nk__indices(2), f = hone_nk__indices(2);
+    hone_nk__set(&x, 1, "%s", k);
+    hone_nk__set(&f, 0, "i1");
+    hone_nk__set(&f, 1, "%s", k);
+    const hone_nk_row *image = hone_nk__in(e, 0), *weights = hone_nk__in(e, 1), *to = sums(e);
+    put_sum(e, to, &steps, hone_nk__at(image, &x).s, hone_nk__at(weights, &f).s);
+    put_rest(e, to);
+    return HONE_OK;
+}
+
 hone_status hone_nk__conv(hone_nk *e)
 {
     conv c;
+    if (hone_net_in(e->u, 0)->n_dims == 2)
+        return pointwise(e);
     HONE_TRY(conv_of(e, 1, &c));
     const hone_nk_row *y = hone_nk__out(e, 0), *weights = hone_nk__in(e, 1), *to;
     if (hone_nk__is_winograd(e, &c.w)) {

@@ -45,6 +45,12 @@ void hone_net__fuse(hone_net_plan *p, bool no_fuse);
 void hone_net__layout(hone_net_plan *p, bool no_layout);
 /* Fills p->parts, and takes groups away that are not computed then (parts.c). */
 void hone_net__parts(hone_net_plan *p);
+/* Is the group a convolution of 1 x 1, and what goes on with it, that can be computed on rows of
+ * channels, one for each place of the image (rows.c)? */
+bool hone_net__is_of_rows(const hone_net_plan *p, const hone_net_group *x, hone_net_use_room *room);
+/* What it takes, beside an image of its result's shape, as rows: all places, one, or one element.
+ * False: it is none of these. */
+bool hone_net__as_rows(const hone_tensor *t, const hone_tensor *image, hone_tensor *ret);
 /* Adds groups to p->groups that may be instead of others (covers.c). */
 void hone_net__covers(hone_net_plan *p);
 const char *hone_net__fused_name(hone_net_fused fused);

@@ -15,6 +15,8 @@ typedef struct writer {
     HONE_VEC(hone_net_arg) args;         /* all that may become arguments, and */
     HONE_VEC(hone_net_buffer) buffers;   /* their buffers */
     hone_net_use_room room;
+    const hone_tensor *image; /* of whose places tensors are written as rows (rows.c), or NULL */
+    HONE_VEC(hone_tensor) rows;
 } writer;
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -91,9 +93,42 @@ static hone_net_arg arg_of(const writer *w, hone_net_value v, hone_net_order o)
 static hone_net_buffer declare(writer *w, hone_net_value v, hone_net_buffer b, hone_net_order o)
 {
     const hone_tensor *t = &hone_net_value_at(w->p->graph, v)->t;
-    if (b.i && !hone_net__is_plain(t, &o))
+    if (b.i && !w->image && !hone_net__is_plain(t, &o))
         hone_net_kernel_order(w->k, b, o.axis);
     return b;
+}
+
+/* The filters of a 1 x 1 convolution, results x channels. */
+static hone_tensor filters_of(const hone_tensor *t)
+{
+    hone_tensor f = *t;
+    f.n_dims = 2;
+    return f;
+}
+
+/* Input `at` of the node, as it is to be written. */
+static hone_tensor shape_in(const writer *w, const hone_net_node_row *n, uint32_t at)
+{
+    const hone_tensor *t = &hone_net_value_at(w->p->graph, n->in[at])->t;
+    hone_tensor rows = *t;
+    if (w->image && strcmp(n->op->name, "Conv") == 0)
+        rows = at == 1 ? filters_of(t) : rows; /* a bias is as it is */
+    if (w->image && (strcmp(n->op->name, "Conv") != 0 || at == 0)) {
+        bool good = hone_net__as_rows(t, w->image, &rows);
+        HONE_ASSERT(good); /* hone_net__is_of_rows */
+    }
+    return rows;
+}
+
+static hone_tensor shape_out(const writer *w, hone_net_value v)
+{
+    const hone_tensor *t = &hone_net_value_at(w->p->graph, v)->t;
+    hone_tensor rows = *t;
+    if (w->image) {
+        bool good = hone_net__as_rows(t, w->image, &rows);
+        HONE_ASSERT(good);
+    }
+    return rows;
 }
 
 /* The buffer that input `at` of the node is read from. */
@@ -105,8 +140,11 @@ static hone_net_buffer input(writer *w, const hone_net_node_row *n, uint32_t at)
     if (w->buffer_of.v[v.i].i)
         return w->buffer_of.v[v.i];
     hone_net_order o = order_in(w, n, at);
-    const hone_tensor *t = &hone_net_value_at(w->p->graph, v)->t;
-    hone_net_buffer b = declare(w, v, hone_net_kernel_input(w->k, t), o);
+    hone_tensor t = shape_in(w, n, at);
+    hone_net_buffer b = declare(w, v, hone_net_kernel_input(w->k, &t), o);
+    bool filters = w->image && at == 1 && strcmp(n->op->name, "Conv") == 0;
+    if (b.i && filters && o.axis[hone_net_value_at(w->p->graph, v)->t.n_dims - 1] == 0)
+        hone_net_kernel_order(w->k, b, (const uint8_t[]){1, 0}); /* as weights_order has them */
     w->buffer_of.v[v.i] = b;
     hone_vec_push(&w->args, arg_of(w, v, o));
     hone_vec_push(&w->buffers, b);
@@ -150,9 +188,9 @@ static hone_net_buffer output(writer *w, const hone_net_node_row *n, uint32_t at
     hone_net_value v = n->out[at];
     if (!v.i)
         return HONE_NET_NO_BUFFER;
-    const hone_tensor *t = &hone_net_value_at(w->p->graph, v)->t;
+    hone_tensor t = shape_out(w, v);
     hone_net_order o = w->p->orders.v[v.i];
-    hone_net_buffer b = last ? hone_net_kernel_output(w->k, t) : hone_net_kernel_temp(w->k, t);
+    hone_net_buffer b = last ? hone_net_kernel_output(w->k, &t) : hone_net_kernel_temp(w->k, &t);
     w->buffer_of.v[v.i] = declare(w, v, b, o);
     if (!last && b.i && is_deferred(w, n))
         hone_net_kernel_defer(w->k, b);
@@ -165,10 +203,30 @@ static hone_net_buffer output(writer *w, const hone_net_node_row *n, uint32_t at
 
 /* ---- one kernel ------------------------------------------------------------------------------ */
 
-static hone_status add_node(writer *w, hone_net_node id, bool last, hone_error *err)
+/* The node with its tensors as they are written. */
+static hone_net_use use_of(writer *w, hone_net_node id)
 {
     const hone_net_node_row *n = hone_net_node_at(w->p->graph, id);
     hone_net_use u = hone_net_use_of(w->p->graph, id, &w->room);
+    w->rows.n = 0;
+    hone_vec_reserve(&w->rows, n->n_in + n->n_out); /* pointers into it stay */
+    for (uint32_t k = 0; k < n->n_in && w->image; k++)
+        if (n->in[k].i) {
+            hone_vec_push(&w->rows, shape_in(w, n, k));
+            w->room.in.v[k] = &w->rows.v[w->rows.n - 1];
+        }
+    for (uint32_t k = 0; k < n->n_out && w->image; k++)
+        if (n->out[k].i) {
+            hone_vec_push(&w->rows, shape_out(w, n->out[k]));
+            w->room.out.v[k] = &w->rows.v[w->rows.n - 1];
+        }
+    return u;
+}
+
+static hone_status add_node(writer *w, hone_net_node id, bool last, hone_error *err)
+{
+    const hone_net_node_row *n = hone_net_node_at(w->p->graph, id);
+    hone_net_use u = use_of(w, id);
     HONE_VEC(hone_net_buffer) in = {0}, out = {0};
     bool full = false;
     for (uint32_t k = 0; k < n->n_in; k++) {
@@ -237,12 +295,22 @@ static uint32_t find_kernel(hone_net_plan *p, const char *base, const char *text
     return kernel_of(p, base, text, n_same, c);
 }
 
+/* The image that the group can be computed on as rows, or NULL. */
+static const hone_tensor *rows_of(writer *w)
+{
+    const hone_net_node_row *n = hone_net_node_at(w->p->graph, w->x->nodes.v[0]);
+    return hone_net__is_of_rows(w->p, w->x, &w->room)
+               ? &hone_net_value_at(w->p->graph, n->out[0])->t
+               : NULL;
+}
+
 /* Writes the group's kernel, named `base`, as far as it can in that way, and w->args of it. */
 static hone_status write_kernel(writer *w, const char *base, hone_net_way way, hone_error *err)
 {
     hone_status st = HONE_OK;
     w->k = hone_net_kernel_new(base);
     hone_net_kernel_prefer(w->k, way);
+    w->image = way == HONE_NET_WAY_PRODUCT ? rows_of(w) : NULL;
     memset(w->buffer_of.v, 0, w->buffer_of.n * sizeof *w->buffer_of.v);
     w->args.n = w->buffers.n = 0;
     for (uint32_t k = 0; k < w->x->nodes.n && st == HONE_OK; k++)
@@ -282,7 +350,8 @@ static void write_ways(writer *w, const char *base, hone_net_call *c)
         char name[2 * NAME_BYTES];
         snprintf(name, sizeof name, "%s_%s", base, hone_net_way_name(way));
         hone_net_call other = {0};
-        bool good = write_kernel(w, name, way, NULL) == HONE_OK && hone_net_kernel_preferred(w->k);
+        bool good = write_kernel(w, name, way, NULL) == HONE_OK &&
+                    (w->image || hone_net_kernel_preferred(w->k));
         if (good) {
             add_args(w, &other);
             good = same_args(c, &other);
@@ -366,6 +435,7 @@ hone_status hone_net__texts(hone_net_plan *p, const hone_net_plan_options *o, ho
     hone_vec_free(&w.buffer_of);
     hone_vec_free(&w.args);
     hone_vec_free(&w.buffers);
+    hone_vec_free(&w.rows);
     hone_net_use_room_free(&w.room);
     return st;
 }

@@ -23,6 +23,7 @@ static const struct {
             {"in ONNX's order", {.no_layout = true}, 0},
             {"by Winograd, 2", {.way = HONE_NET_WAY_WINOGRAD2}, 0},
             {"by Winograd, 4", {.way = HONE_NET_WAY_WINOGRAD4}, 0},
+            {"as products", {.way = HONE_NET_WAY_PRODUCT}, 0},
             {"apart", {.fused = HONE_NET_APART}, 0},
             {"earlier", {.fused = HONE_NET_EARLIER}, 0},
             {"chosen", {0}, 7},
