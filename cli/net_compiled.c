@@ -61,13 +61,16 @@ static hone_status compile(const compiler *x, const net_made_kernel *made, loade
 static hone_status make(const compiler *x, const hone_net_kernel_row *row, uint32_t k,
                         hone_error *err)
 {
-    net_made_kernel made;
-    hone_status st = net_made_kernel_ask(row, x->target, x->logs, x->threads, &made, err);
-    if (st == HONE_OK) {
-        x->c->ns[k] = made.answer.of.rung == HONE_RUNG_exact ? made.answer.of.time_ns : 0;
-        st = compile(x, &made, &x->c->kernels[k], err);
+    hone_status st = HONE_REJECT_BUILD;
+    for (int code = 0; code < 2 && hone_status_is_reject(st); code++) { /* as net_make does */
+        net_made_kernel made;
+        st = net_made_kernel_ask(row, x->target, x->logs, x->threads, code, &made, err);
+        if (st == HONE_OK) {
+            x->c->ns[k] = made.answer.of.rung == HONE_RUNG_exact ? made.answer.of.time_ns : 0;
+            st = compile(x, &made, &x->c->kernels[k], err);
+        }
+        net_made_kernel_free(&made);
     }
-    net_made_kernel_free(&made);
     return st;
 }
 

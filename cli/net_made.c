@@ -50,11 +50,11 @@ hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *
 }
 
 hone_status net_made_kernel_ask(const hone_net_kernel_row *row, const hone_target *t,
-                                const cli_list *logs, int32_t threads, net_made_kernel *ret,
-                                hone_error *err)
+                                const cli_list *logs, int32_t threads, bool code,
+                                net_made_kernel *ret, hone_error *err)
 {
-    const cli_lookup_options o = {.logs = logs, .lowest = HONE_RUNG_default, .code = true};
-    *ret = (net_made_kernel){0};
+    const cli_lookup_options o = {.logs = logs, .lowest = HONE_RUNG_default, .code = code};
+    *ret = (net_made_kernel){.has_code = code};
     if (cli_stopped(NULL))
         return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
     HONE_TRY(read_kernel(row, &ret->kernel, err));
@@ -183,10 +183,13 @@ static void place_copies(net_made *b)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static hone_status emit(net_made *b, const net_make_options *m, hone_error *err)
+/* *ret_bad: which kernel an error is about; as many as there are: it may be any. */
+static hone_status emit(net_made *b, const net_make_options *m, unsigned *ret_bad, hone_error *err)
 {
+    *ret_bad = 0;
+    if (hone_fault("emit.refuse"))
+        return hone_fail(err, HONE_REJECT_BUILD, "HONE_FAULT says so");
     hone_codegen_kernel *kernels = hone_xcalloc((size_t)b->p->kernels.n + 1, sizeof *kernels);
-    unsigned bad;
     for (uint32_t k = 0; k < b->p->kernels.n; k++)
         kernels[k] = codegen_kernel(b, k);
     const hone_codegen_network n = {.name = m->name,
@@ -202,14 +205,45 @@ static hone_status emit(net_made *b, const net_make_options *m, hone_error *err)
                                     .copies = b->copies.v,
                                     .weights_bytes = b->n_bytes,
                                     .weights_hash = hone_rt_net_hash(b->bytes, b->n_bytes)};
-    hone_status st = hone_codegen_emit_network(&b->target, &n, &bad, &b->packed, &b->object, err);
-    if (st != HONE_OK && bad < n.n_kernels && err) {
+    hone_status st =
+        hone_codegen_emit_network(&b->target, &n, ret_bad, &b->packed, &b->object, err);
+    if (st != HONE_OK && *ret_bad < n.n_kernels && err) {
         char text[sizeof err->message];
-        snprintf(text, sizeof text, "%s: %.800s", b->p->kernels.v[bad].name, err->message);
+        snprintf(text, sizeof text, "%s: %.800s", b->p->kernels.v[*ret_bad].name, err->message);
         memcpy(err->message, text, sizeof text);
     }
     free(kernels);
     return st;
+}
+
+static hone_status ask(net_made *b, const net_make_options *o, uint32_t k, bool code,
+                       hone_error *err)
+{
+    net_made_kernel_free(&b->kernels[k]);
+    return net_made_kernel_ask(&b->p->kernels.v[k], &b->target, o->logs, b->threads, code,
+                               &b->kernels[k], err);
+}
+
+/* Code can be made of nearly every answer. So it is made once, and where it cannot be, what was
+ * asked without looking for that is asked again. */
+static hone_status emit_what_can_be(net_made *b, const net_make_options *o, hone_error *err)
+{
+    for (;;) {
+        unsigned bad, again = 0;
+        hone_error why = {0};
+        hone_status st = emit(b, o, &bad, &why);
+        for (uint32_t k = 0; k < b->p->kernels.n && hone_status_is_reject(st); k++) {
+            if (b->kernels[k].has_code || (bad < b->p->kernels.n && bad != k))
+                continue;
+            HONE_TRY(ask(b, o, k, true, err));
+            again++;
+        }
+        if (again)
+            continue;
+        if (st != HONE_OK && err)
+            *err = why;
+        return st;
+    }
 }
 
 hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made *ret,
@@ -218,12 +252,11 @@ hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made
     *ret = (net_made){.p = p, .target = *o->target, .threads = o->threads};
     ret->kernels = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ret->kernels);
     for (uint32_t k = 0; k < p->kernels.n; k++)
-        HONE_TRY(net_made_kernel_ask(&p->kernels.v[k], &ret->target, o->logs, ret->threads,
-                                     &ret->kernels[k], err));
+        HONE_TRY(ask(ret, o, k, false, err));
     place_calls(ret);
     place_copies(ret);
     fill_weights(ret);
-    return emit(ret, o, err);
+    return emit_what_can_be(ret, o, err);
 }
 
 void net_made_free(net_made *m)

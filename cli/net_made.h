@@ -12,6 +12,7 @@ typedef struct net_made_kernel {
     cli_answer answer;
     hone_codegen_intrin *intrins;
     unsigned n_intrins;
+    bool has_code; /* code was made of the answer */
 } net_made_kernel;
 
 /* A constant in the order that some calls want. */
@@ -20,11 +21,12 @@ typedef struct net_weight {
     int64_t at;
 } net_weight;
 
-/* Reads a kernel of a plan and asks for its answer, of any rung. *ret is to be freed in any case,
- * by net_made_kernel_free. What hone_workload_parse and cli_look_up return. */
+/* Reads a kernel of a plan and asks for its answer, of any rung; code: one that code can be made
+ * of, which takes as long as making it. *ret is to be freed in any case, by net_made_kernel_free.
+ * What hone_workload_parse and cli_look_up return. */
 hone_status net_made_kernel_ask(const hone_net_kernel_row *row, const hone_target *t,
-                                const cli_list *logs, int32_t threads, net_made_kernel *ret,
-                                hone_error *err) HONE_NODISCARD;
+                                const cli_list *logs, int32_t threads, bool code,
+                                net_made_kernel *ret, hone_error *err) HONE_NODISCARD;
 void net_made_kernel_free(net_made_kernel *k);
 /* Links an object and keeps the shared object as a file in memory; *ret: its descriptor, -1: there
  * is none, also after an error. What hone_codegen_link returns; HONE_E_IO: it cannot be kept. */

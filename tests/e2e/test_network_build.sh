@@ -72,6 +72,9 @@ run 0 "$HONE" net show vit.onnx --after fuse --db net.db --threads 1
 says "       taken: "
 run 0 "$HONE" net check --db net.db --threads 1 nets/vit
 says "1 equal"
+run 0 env HONE_FAULT=emit.refuse:1 "$HONE" net build vit.onnx --db net.db --threads 1 -o vit/again --name net
+ok "asked again for what no code could be made of, it is the same" cmp -s vit/net.o vit/again/net.o
+run 1 env HONE_FAULT=emit.refuse "$HONE" net build vit.onnx --db net.db --threads 1 -o vit/again --name net
 built squeezenet --db none.db
 run 0 "$HONE" net show squeezenet.onnx --after plan
 ok "no kernel puts channels together" [ "$(lines 'concat')" = 0 ]
