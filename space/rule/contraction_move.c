@@ -143,15 +143,26 @@ hone_status hone_rule__contraction_pack_a(hone_sched *s, hone_rv block,
     return vectors(s, loop, c, false, err);
 }
 
+/* One reader behind the nest; in it the load block of a blocked reduction, which does not read
+ * where there is one block only. Both are asked for: a trace lists them all, whatever its
+ * decisions. */
+static bool has_epilogue(const hone_program *p, hone_buffer out, bool complete, hone_stmt nest)
+{
+    hone_stmt readers[4];
+    unsigned n = hone_readers_of(p, out, readers, HONE_LEN(readers)), inside = 0;
+    for (unsigned k = 0; k < n && k < HONE_LEN(readers); k++)
+        inside += hone_is_ancestor(p, nest, readers[k]);
+    return inside == !complete && n == inside + 1;
+}
+
 hone_status hone_rule__contraction_epilogue(hone_sched *s, hone_rv store, bool complete,
                                             hone_rv tile_loop, hone_rv outer,
                                             const hone_rule__contraction *c, hone_error *err)
 {
     hone_stmt b = hone_rv_stmt(s, store);
     hone_buffer out = hone_stmt_at(&s->prog, b)->out;
-    hone_stmt readers[4];
     if (hone_buffer_at(&s->prog, out)->role != HONE_TEMP ||
-        hone_readers_of(&s->prog, out, readers, 4) != (complete ? 1u : 2u))
+        !has_epilogue(&s->prog, out, complete, hone_rv_stmt(s, outer)))
         return HONE_OK;
     hone_rv consumers[4], consumer = HONE_NO_RV;
     unsigned n;

@@ -1,0 +1,53 @@
+/* What is drawn from a design space replays: its instructions find the same number of loops and
+ * blocks whatever was decided before. */
+#include "ir/builtin.h"
+#include "space/space.h"
+#include "tests/space/prim_test.h"
+
+typedef struct subject {
+    const char *kernel;
+    hone_size sizes[5];
+} subject;
+
+static void check(const subject *of)
+{
+    size_t len;
+    unsigned n = 0;
+    const char *text = hone_builtin_text(&len);
+    hone_program p;
+    hone_target t;
+    hone_space *sp;
+    hone_sched s = {0};
+    hone_rng rng;
+    hone_rng_seed(&rng, 1);
+    while (of->sizes[n].name)
+        n++;
+    APPLY(hone_workload_parse("built-in", text, len, of->kernel, of->sizes, n, &p, err));
+    APPLY(hone_target_named("cortex-a72", &t, err));
+    APPLY(hone_space_new(&p, &(hone_space_options){.target = &t, .threads = 2}, &sp, err));
+    assert_true(sp->traces.n > 1);
+    for (uint32_t k = 0; k < sp->traces.n; k++)
+        for (unsigned tries = 0; tries < 16; tries++) {
+            hone_error why = {0};
+            hone_status st = hone_trace_replay(&sp->traces.v[k], &p, &s, &rng, true, &why);
+            if (st != HONE_OK && strstr(why.message, "another program"))
+                fail_msg("%s, design %u: %s", of->kernel, k, why.message);
+        }
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+    hone_program_fini(&p);
+}
+
+/* Scores that a maximum and the exponentials read have no epilogue, however many blocks of the sum
+ * there are in the first candidate. */
+static void scores(void **state)
+{
+    (void)state;
+    check(&(subject){"attention", {{"B", 16}, {"H", 1}, {"L", 5}, {"D", 5}}});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scores)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
