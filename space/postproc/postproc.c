@@ -5,13 +5,15 @@
 
 #define MAX_UNROLLED 4096 /* leaf block instances in straight-line code */
 
-/* Loops that belong to the block alone, outermost first, as positions in its loop list: those with
- * one child each down to the block. */
+/* Loops that belong to the block alone and are open, outermost first, as positions in its loop
+ * list: those with one child each down to the block that nothing has been made of yet. A block with
+ * one element for each of its tasks has none. */
 static unsigned own_loops(const hone_program *p, hone_stmt block)
 {
     unsigned n = 0;
     for (hone_stmt l = hone_stmt_at(p, block)->parent;
-         hone_is_loop(p, l) && HONE_SAME(hone_stmt_at(p, l)->first, hone_stmt_at(p, l)->last);
+         hone_is_loop(p, l) && HONE_SAME(hone_stmt_at(p, l)->first, hone_stmt_at(p, l)->last) &&
+         hone_stmt_at(p, l)->loop_kind == HONE_SERIAL && !hone_stmt_at(p, l)->anns;
          l = hone_stmt_at(p, l)->parent)
         n++;
     return n;

@@ -197,16 +197,43 @@ static void too_many_copies(void **state)
     hone_program_fini(&p);
 }
 
+/* A task that is one element has nothing to be cut into vectors: attention of one token. */
+static void one_element_a_task(void **state)
+{
+    (void)state;
+    hone_program p = load_program("program copy {\n"
+                                  "  buffer X: f32[6] input\n"
+                                  "  buffer Y: f32[6] output\n"
+                                  "  for i in 6 {\n"
+                                  "    block Y(vi: 6 = i) {\n"
+                                  "      Y[vi] = X[vi]\n"
+                                  "    }\n"
+                                  "  }\n"
+                                  "}\n");
+    hone_sched s = finish(&p, "[[[\"GetBlock\",[],[\"Y\",\"main\"],[\"b0\"]],"
+                              "[\"GetLoops\",[\"b0\"],[],[\"l1\"]],"
+                              "[\"Annotate\",[\"b0\",4],[\"meta_schedule.vectorize\"],[]],"
+                              "[\"Parallel\",[\"l1\"],[],[]]],[]]");
+    check_text(&s.prog, "program copy {\n"
+                        "  buffer X: f32[6] input\n"
+                        "  buffer Y: f32[6] output\n"
+                        "  for i in 6 parallel {\n"
+                        "    block Y(vi: 6 = i) {\n"
+                        "      Y[vi] = X[vi]\n"
+                        "    }\n"
+                        "  }\n"
+                        "}\n");
+    hone_sched_fini(&s);
+    hone_program_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reduction_starts_before),
-        cmocka_unit_test(as_written),
-        cmocka_unit_test(reduction_unrolled),
-        cmocka_unit_test(reduction_outside),
-        cmocka_unit_test(too_many_copies),
-        cmocka_unit_test(layout_by_loops),
-        cmocka_unit_test(layout_kept),
+        cmocka_unit_test(one_element_a_task), cmocka_unit_test(reduction_starts_before),
+        cmocka_unit_test(as_written),         cmocka_unit_test(reduction_unrolled),
+        cmocka_unit_test(reduction_outside),  cmocka_unit_test(too_many_copies),
+        cmocka_unit_test(layout_by_loops),    cmocka_unit_test(layout_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
