@@ -96,10 +96,8 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
     LLVMDisposeMessage(layout);
     g->is_narrow = LLVMPointerSize(data) == 4;
     LLVMDisposeTargetData(data);
-    g->half = p->half;
     g->has_fma = !p->fma || (*p->fma && hone_target_has(t, p->fma));
-    g->has_half = !p->half || hone_target_has(t, p->half);
-    g->soft_half = p->half && !*p->half;
+    g->soft_half = p->half && !(*p->half && hone_target_has(t, p->half));
     g->has_rounding = !p->rounding || (*p->rounding && hone_target_has(t, p->rounding));
     g->madd = p->madd.feature && hone_target_has(t, p->madd.feature) ? p->madd.intrinsic : NULL;
     g->madd_bytes = (unsigned)p->vectors[0].bytes;
@@ -190,16 +188,6 @@ static void close_all(cg *e)
     hone_ahead_free(&e->ahead);
 }
 
-static void check_dtypes(cg *e)
-{
-    for (uint32_t b = 1; b < e->q.buffers.n && !e->g->has_half; b++) {
-        if (e->q.buffers.v[b].dtype == HONE_F16) {
-            hone_cg__fail(e, HONE_REJECT_BUILD,
-                          "The target has no instructions for f16 (feature %s).", e->g->half);
-        }
-    }
-}
-
 static void optimise(cg *e)
 {
     if (VERIFY) {
@@ -287,7 +275,6 @@ hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone
     int64_t start = cpu_ns();
     cg e = {.g = g, .o = o, .err = err};
     hone_cg__prepare(&e, p);
-    check_dtypes(&e);
     if (e.status == HONE_OK) {
         hone_cg__place(&e);
     }

@@ -66,8 +66,7 @@ struct hone_codegen {
     hone_target target;
     LLVMTargetMachineRef machine;
     char *layout;
-    const char *half; /* the feature f16 needs, NULL: none */
-    bool has_fma, has_half, has_rounding;
+    bool has_fma, has_rounding;
     bool soft_half;      /* f16 is converted by operations on integers */
     const char *madd;    /* LLVM's intrinsic for a product that is added, rounded or not; or NULL */
     unsigned madd_bytes; /* of its vectors */

@@ -132,7 +132,8 @@ typedef struct hone_preset {
     hone_preset_usual usual;
     const char
         *fma; /* the feature that brings multiply-add with one rounding; NULL: always there */
-    /* The one that converts between f16 and f32. HONE_PRESET_NEVER: operations on integers do. */
+    /* The one that converts between f16 and f32; NULL: always there. HONE_PRESET_NEVER, and where
+     * it is missing: operations on integers do. */
     const char *half;
     /* The one that rounds to integers, of vectors too; NULL: always there. HONE_PRESET_NEVER, and
      * where it is missing: sums and comparisons do. */

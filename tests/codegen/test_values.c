@@ -146,8 +146,8 @@ static void rounding(void **state)
     }
 }
 
-/* The same where no instruction does it, as on x86 before SSE4.1. */
-static void rounding_by_sums(void **state)
+/* With none of x86's extensions. */
+static void plainly(void (*test)(void **state), void **state)
 {
     hone_target t;
     hone_error err;
@@ -160,9 +160,21 @@ static void rounding_by_sums(void **state)
     t.vector_bytes = 16;
     assert_int_equal(hone_codegen_new(&t, &g, &err), HONE_OK);
     test_codegen = g;
-    rounding(state);
+    test(state);
     test_codegen = native;
     hone_codegen_free(g);
+}
+
+/* The same where no instruction does it, as on x86 before SSE4.1. */
+static void rounding_by_sums(void **state)
+{
+    plainly(rounding, state);
+}
+
+/* Before F16C. */
+static void half_precision_by_integers(void **state)
+{
+    plainly(half_precision, state);
 }
 
 static double nonzero(unsigned a, int64_t k, hone_rng *rng, hone_dtype t)
@@ -350,11 +362,17 @@ static void guarded_loads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arithmetic),       cmocka_unit_test(casts),
-        cmocka_unit_test(half_precision),   cmocka_unit_test(nan_and_zeros),
-        cmocka_unit_test(rounding),         cmocka_unit_test(rounding_by_sums),
-        cmocka_unit_test(integer_division), cmocka_unit_test(bits),
-        cmocka_unit_test(guarded_loads),    cmocka_unit_test(elementary_functions),
+        cmocka_unit_test(arithmetic),
+        cmocka_unit_test(casts),
+        cmocka_unit_test(half_precision),
+        cmocka_unit_test(nan_and_zeros),
+        cmocka_unit_test(rounding),
+        cmocka_unit_test(rounding_by_sums),
+        cmocka_unit_test(half_precision_by_integers),
+        cmocka_unit_test(integer_division),
+        cmocka_unit_test(bits),
+        cmocka_unit_test(guarded_loads),
+        cmocka_unit_test(elementary_functions),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }

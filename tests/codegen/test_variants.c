@@ -278,11 +278,14 @@ static void refusals(void **state)
     snprintf(s.targets[1].features, sizeof s.targets[1].features, "+avx9");
     refused(&s, HONE_E_INPUT, "avx9");
     /* what only the lesser one cannot do */
-    const char *text = "program f {\n buffer A: f16[8] input\n buffer C: f16[8] output\n"
-                       " for i in 8 { block c(vi: 8 = i) { C[vi] = floor(A[vi]) } }\n}\n";
-    add_text(&s, "haswell", text);
-    add_text(&s, "x86-64", text);
-    refused(&s, HONE_REJECT_BUILD, "variant 'x86-64': The target has no instructions for f16");
+    add_text(&s, "haswell",
+             "program f {\n buffer A: f32[8] input\n buffer C: f32[8] output\n"
+             " for i in 8 { block c(vi: 8 = i) { C[vi] = A[vi] } }\n}\n");
+    add_text(&s, "x86-64",
+             "program f {\n buffer A: f32[8] input\n buffer C: f32[8] output\n"
+             " for i in 8 { block o(vo: 8 = i) @hone.intrin=\"none\" {"
+             " block c(vi: 8 = vo) { C[vi] = A[vi] } } }\n}\n");
+    refused(&s, HONE_REJECT_BUILD, "variant 'x86-64': The intrinsic \"none\" is not known here");
 }
 
 int main(void)
