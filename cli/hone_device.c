@@ -19,7 +19,7 @@ static const char usage[] =
     "  --spool DIR         keep results there until they are acknowledged, also over a restart\n"
     "  --candidate-lib NAME=TEXT\n"
     "                      kernels may call this library, as TEXT says; repeat for more\n"
-    "  --runtime node | browser:HOST:PORT\n"
+    "  --runtime node | node:relaxed | browser:HOST:PORT\n"
     "                      measure modules of WebAssembly, by Node or by a page that is opened "
     "there\n"
     "  --sandbox on|off    off: kernels are not confined, as where there is no seccomp (default "
@@ -74,12 +74,12 @@ static int failed(hone_status s, const hone_error *err)
     return hone_status_exit_code(s);
 }
 
-static int describe(bool modules)
+static int describe(const char *runtime)
 {
     hone_target here;
     hone_error err = {0};
-    hone_status s =
-        modules ? hone_target_named("wasm32", &here, &err) : hone_target_host(&here, &err);
+    hone_status s = runtime ? hone_target_named(hone_nursery_runtime_target(runtime), &here, &err)
+                            : hone_target_host(&here, &err);
     if (s != HONE_OK)
         return failed(s, &err);
     char *text = hone_target_text(&here);
@@ -137,7 +137,7 @@ int main(int argc, char **argv)
         case OPT_RUNTIME:
             o.runtime = optarg;
             if (!hone_nursery_knows_runtime(optarg))
-                return bad_usage("--runtime is node or browser:HOST:PORT");
+                return bad_usage("--runtime is node, node:relaxed or browser:HOST:PORT");
             break;
         case OPT_SANDBOX:
             o.sandbox = optarg;
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
     if (optind < argc)
         return bad_usage("it takes options only");
     if (describes)
-        return describe(o.runtime != NULL);
+        return describe(o.runtime);
     if (o.runtime && o.n_libraries)
         return bad_usage("a module calls no library: --runtime or --candidate-lib");
     if (!o.connect == !o.listen)

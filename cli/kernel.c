@@ -143,7 +143,15 @@ int32_t cli_threads_of(const hone_target *t)
 
 const char *cli_runtime_of(const hone_target *t)
 {
-    return hone_preset_of(t)->runtime ? "node" : NULL;
+    static const char *const runtimes[] = {"node", "node:relaxed"};
+    hone_target has;
+    if (!hone_preset_of(t)->runtime)
+        return NULL;
+    for (size_t k = 0; k < HONE_LEN(runtimes); k++)
+        if (hone_target_named(hone_nursery_runtime_target(runtimes[k]), &has, NULL) == HONE_OK &&
+            hone_target_can_run(&has, t))
+            return runtimes[k];
+    return runtimes[0];
 }
 
 int32_t cli_processors(void)

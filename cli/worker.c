@@ -22,7 +22,7 @@ static int run(int argc, char **argv, const cli_command *self)
         {CLI_CANDIDATE_LIB, CLI_LIST, "NAME=TEXT", &library_files,
          "kernels that are measured may call this library (docs/LIBRARIES.md)", 0},
         {"--runtime", CLI_TEXT, "WHAT", &o.runtime,
-         "measure modules of WebAssembly, by node or a page: browser:HOST:PORT", 0},
+         "measure modules, by node, node:relaxed, or a page: browser:HOST:PORT", 0},
         {"--role", CLI_TEXT, "ROLE", &role, "build, run, or both (default)", 0},
     };
     const char *pos[1];
@@ -43,7 +43,8 @@ static int run(int argc, char **argv, const cli_command *self)
     else
         return cli_usage(self, "--role is build, run or both, not '%s'", role);
     if (o.runtime && !hone_nursery_knows_runtime(o.runtime))
-        return cli_usage(self, "--runtime is node or browser:HOST:PORT, not '%s'", o.runtime);
+        return cli_usage(self, "--runtime is node, node:relaxed or browser:HOST:PORT, not '%s'",
+                         o.runtime);
     if (o.runtime && library_files.n)
         return cli_usage(self, "a module calls no library: --runtime or --candidate-lib");
     if (o.roles & HONE_ROLE_BUILD) {

@@ -346,12 +346,15 @@ typedef struct hone_nursery hone_nursery;
 hone_status hone_nursery_start(bool sandbox, const struct hone_libcall_library *libraries,
                                unsigned n, hone_nursery **ret, hone_error *err) HONE_NODISCARD;
 /* The same for artifacts that are modules of WebAssembly, which `runtime` runs: "node", from PATH,
- * or "browser:HOST:PORT", a page that Node serves there, for which it waits. HONE_E_TOOL: Node is
- * not there, or does not work. HONE_E_INPUT: no page can be served there. */
+ * "node:relaxed", the same with relaxed SIMD, or "browser:HOST:PORT", a page that Node serves
+ * there, for which it waits. HONE_E_TOOL: Node is not there, or does not work. HONE_E_INPUT: no
+ * page can be served there. */
 hone_status hone_nursery_start_modules(const char *runtime, hone_nursery **ret,
                                        hone_error *err) HONE_NODISCARD;
 /* Is it one of these, as far as can be seen? */
 bool hone_nursery_knows_runtime(const char *runtime);
+/* The target, by name, that such a one is. Static storage. */
+const char *hone_nursery_runtime_target(const char *runtime);
 /* Hands a job to the nursery. One at a time. HONE_E_PEER when the nursery is gone. */
 hone_status hone_nursery_send(hone_nursery *n, const hone_measure_job *job,
                               hone_error *err) HONE_NODISCARD;

@@ -23,6 +23,10 @@ run 0 "$BUILD/hone-device" --describe --runtime node
 cp out device
 run 0 "$HONE" targets wasm32
 ok "a device for modules says that it is one" cmp -s out device
+run 0 "$BUILD/hone-device" --describe --runtime node:relaxed
+cp out device
+run 0 "$HONE" targets wasm32-relaxed
+ok "and what it has" cmp -s out device
 refuse 1 "there is no \`node\` in PATH" env PATH=/nowhere "$HONE" tune matmul $small --target wasm32 --trials 1 --db two.db
 refuse 2 "--runtime is node" "$HONE" worker --listen ipc://x --runtime deno
 refuse 2 "--runtime is node" "$BUILD/hone-device" --listen ipc://x --runtime deno
@@ -76,5 +80,14 @@ ok "the log says what ran it" grep -aq 'runtime=node v' w.db
 run 0 "$HONE" tune matmul $small --threads 1 --trials 1 --db w.db --no-calibrate
 refuse 2 "several architectures, as wasm32 and " "$HONE" model train --db w.db -o two.model
 ok "no file" [ ! -e two.model ]
+
+# with relaxed SIMD, which Node has from version 20 on
+if [ "$(node -p 'parseInt(process.versions.node)')" -ge 20 ]; then
+    run 0 "$HONE" tune matmul $small --target wasm32-relaxed --trials 4 --db r.db --no-calibrate --json
+    ok "right results" [ "$(number ok)" -ge 1 ]
+    run 0 "$HONE" query matmul $small --target wasm32-relaxed --db r.db --require exact --emit asm -o mr.s
+else
+    refuse 1 "no relaxed SIMD" "$HONE" tune matmul $small --target wasm32-relaxed --trials 4 --db r.db --no-calibrate
+fi
 
 all_done

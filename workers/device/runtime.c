@@ -27,10 +27,16 @@ SCRIPT(node);
 SCRIPT(bridge);
 
 #define ANSWERS_S 30 /* until one that is there answers for the first time */
+#define NO_RELAXED 3 /* how node.js ends where Node has no relaxed SIMD */
 
 static bool is_browser(const hone_device__runtime *rt)
 {
     return strncmp(rt->what, HONE_DEVICE__BROWSER, sizeof HONE_DEVICE__BROWSER - 1) == 0;
+}
+
+static bool is_relaxed(const hone_device__runtime *rt)
+{
+    return strcmp(rt->what, HONE_DEVICE__RELAXED) == 0;
 }
 
 /* ---- words with it --------------------------------------------------------------------------- */
@@ -144,7 +150,8 @@ static _Noreturn void become(const hone_device__runtime *rt, int socket, pid_t n
 {
     char *script = hone_xasprintf("%s%s", hone_device__engine_js, hone_device__node_js);
     /* Code is made as good as it gets before it runs, or the first calls would be slower ones. */
-    const char *const node[] = {"node", "--no-liftoff", "-e", script, NULL};
+    const char *const node[] = {
+        "node", "--no-liftoff", "-e", script, is_relaxed(rt) ? "relaxed" : NULL, NULL};
     const char *const bridge[] = {"node", "-e", hone_device__bridge_js, hone_device__engine_js,
                                   NULL};
     const char *const *argv = is_browser(rt) ? bridge : node;
@@ -167,6 +174,9 @@ static hone_status no_runtime(const hone_device__runtime *rt, int status, bool l
         return hone_fail(err, HONE_E_TOOL,
                          "there is no `node` in PATH to run modules; install "
                          "nodejs");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_RELAXED && is_relaxed(rt))
+        return hone_fail(err, HONE_E_TOOL,
+                         "this Node has no relaxed SIMD: take a later one, or `--target wasm32`");
     return hone_fail(err, HONE_E_TOOL, "the runtime `%s` ended before it was ready", rt->what);
 }
 

@@ -96,8 +96,9 @@ void hone_workers__worker_describe(hone_workers__self *ret, const hone_worker_op
         return;
     if (o->runtime) /* its modules have one thread */
         ret->threads = 1;
-    hone_status s =
-        o->runtime ? hone_target_named("wasm32", &host, &err) : hone_target_host(&host, &err);
+    hone_status s = o->runtime
+                        ? hone_target_named(hone_nursery_runtime_target(o->runtime), &host, &err)
+                        : hone_target_host(&host, &err);
     if (s == HONE_OK)
         ret->target = hone_target_text(&host);
     else

@@ -15,6 +15,15 @@ function writeAll(bytes) {
   for (let at = 0; at < bytes.length;) at += fs.writeSync(1, bytes, at);
 }
 
+// A module with f32x4.relaxed_madd in it: is it one?
+const hasRelaxed = () => WebAssembly.validate(new Uint8Array([
+  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0,
+  10, 16, 1, 14, 1, 1, 0x7b, 0x20, 0, 0x20, 0, 0x20, 0, 0xfd, 0x85, 2, 0x1a, 0x0b]));
+if (process.argv[1] === 'relaxed' && !hasRelaxed()) {
+  require('v8').setFlagsFromString('--experimental-wasm-relaxed-simd'); // Node 20
+  if (!hasRelaxed()) process.exit(3);
+}
+
 const engine = makeEngine(() => Number(process.hrtime.bigint()), `node ${process.version}`, false);
 for (;;) {
   const message = readAll(readAll(4).readUInt32LE(0));
