@@ -3,14 +3,18 @@
  * runner.mjs, and compared with what the interpreter says of the oracle (docs/ORACLE.md). A board
  * whose compiler or emulator is not installed is left out, and said so.
  *
- * HONE_CANDIDATES=n  of each kernel and board (1; the long form has 200)
+ * HONE_CANDIDATES=n  of each kernel and board (1; the long form has 200, each 25 at another size,
+ *                    and a line for each kernel)
  * HONE_SHARE=n       of each n kernels one, another one for each board (8; 1: all)
  * HONE_WORK=n        most steps of one (20000)      HONE_SEED=n      where they start (1)
  * HONE_ONLY=NAME     of this kernel alone           HONE_BOARD=NAME  of this board alone
  * HONE_VERBOSE=1     says why candidates were not made
+ * HONE_LINKER=1      links those of boards by the compiler's linker, which starts in a tenth of the
+ *                    time of LLVM's: that is most of what a candidate takes
  *
- * `unrun`: the emulator failed by its own fault. What fails is printed, and kept in the working
- * directory: board-BOARD-KERNEL-N has its program and its trace. */
+ * `again`: drawn before, and not made twice; `unmade`: rejected, and another one drawn; `unrun`:
+ * the emulator failed by its own fault. What fails is printed, and kept in the working directory:
+ * board-BOARD-KERNEL-N has its program and its trace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,6 +31,8 @@
 #include "workers/device/internal.h"
 
 #define THREADS 2
+#define TOGETHER 25 /* candidates of one size, which one emulator runs */
+#define DRAWS 4     /* for each candidate, at most */
 
 typedef struct board {
     const char *name;
@@ -71,15 +77,38 @@ static uint64_t number(const char *name, uint64_t fallback)
 
 /* ---- a board --------------------------------------------------------------------------------- */
 
+typedef struct tally {
+    uint64_t made, again, unmade, unrun, wrong;
+    double worst;
+} tally;
+
+static void add(tally *to, const tally *t)
+{
+    to->made += t->made;
+    to->again += t->again;
+    to->unmade += t->unmade;
+    to->unrun += t->unrun;
+    to->wrong += t->wrong;
+    to->worst = t->worst > to->worst ? t->worst : to->worst;
+}
+
+static void say(const char *name, const tally *t)
+{
+    printf("%-26s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.3g\n", name,
+           t->made, t->again, t->unmade, t->unrun, t->wrong, t->worst);
+    fflush(stdout);
+}
+
 typedef struct shop {
     const board *b;
     hone_target target;
     char *target_text, *runner;
     hone_builder *builder;
+    hone_codegen *codegen; /* NULL: the builder does it all */
+    hone_codegen_intrin *intrins;
+    unsigned n_intrins;
     char folder[64];
-    uint64_t made, unmade, wrong;
-    uint64_t unrun; /* the emulator failed */
-    double worst;
+    tally now, all; /* of the kernel at hand, and of those before */
 } shop;
 
 static hone_target target_of(const board *b)
@@ -148,6 +177,12 @@ static bool open_shop(const board *b, shop *ret)
         ret->target = target_of(b);
         ret->target_text = hone_target_text(&ret->target);
         ret->builder = hone_builder_new();
+        hone_error err;
+        if (b->tools && getenv("HONE_LINKER")) {
+            ret->intrins = hone_builder_intrins(hone_intrin_shipped(), &ret->n_intrins);
+            if (hone_codegen_new(&ret->target, &ret->codegen, &err) != HONE_OK)
+                fail_msg("%s", err.message);
+        }
     } else {
         print_message("not installed, skipped: %s (%s, lld-19, %.*s)\n", b->name,
                       b->tools ? compiler : "no compiler", (int)strcspn(b->emulator, " "),
@@ -166,6 +201,8 @@ static void close_shop(shop *s)
     free(s->target_text);
     free(s->runner);
     hone_builder_free(s->builder);
+    hone_codegen_free(s->codegen);
+    free(s->intrins);
 }
 
 /* ---- data, and what is right ----------------------------------------------------------------- */
@@ -281,7 +318,7 @@ typedef struct batch {
     shop *s;
     const char *what, *program;
     const pair_kernel *kernel;
-    hone_buf plan;
+    hone_buf plan, links; /* links: commands */
     tried *v;
     unsigned n;
 } batch;
@@ -290,7 +327,7 @@ static void complain(batch *b, unsigned k, const char *why)
 {
     hone_buf out = {0};
     char path[160];
-    b->s->wrong++;
+    b->s->now.wrong++;
     print_error("%s: %s: %s\n", b->s->b->name, b->what, why);
     hone_buf_printf(&out, "# %s: %s: %s\n%s---\n%s\n", b->s->b->name, b->what, why, b->program,
                     b->v[k].trace);
@@ -318,6 +355,11 @@ static void add_to_plan(batch *b, const question *q, const hone_artifact *a, cha
         free(path);
     }
     hone_buf_puts(&b->plan, "run\n");
+    if (b->s->codegen)
+        hone_buf_printf(&b->links,
+                        "%s-ld -shared -nostdlib -z noexecstack --hash-style=gnu -o %s.ld %s && "
+                        "mv %s.ld %s || exit 1\n",
+                        b->s->b->tools, so, so, so, so);
     b->v[b->n++] = (tried){trace, plan_at, q};
     free(so);
 }
@@ -337,6 +379,47 @@ static bool sample(hone_space *space, const char *intrin, hone_rng *rng, hone_sc
     return false;
 }
 
+/* What the builder does, but for the linking. */
+static hone_status make_object(const shop *s, const hone_program *base, const char *trace,
+                               hone_artifact *ret, hone_error *err)
+{
+    hone_trace t = {0};
+    hone_sched sched = {0};
+    hone_code code = {0};
+    hone_status st = hone_trace_parse(trace, strlen(trace), &t, err);
+    if (st == HONE_OK)
+        st = hone_trace_replay(&t, base, &sched, NULL, false, err);
+    const hone_codegen_options o = {.emit = HONE_EMIT_OBJECT,
+                                    .threads = THREADS,
+                                    .intrins = s->intrins,
+                                    .n_intrins = s->n_intrins,
+                                    .plain = hone_trace_search_part(&t) == 0};
+    if (st == HONE_OK)
+        st = hone_codegen_emit(s->codegen, &sched.prog, &o, &code, err);
+    if (st == HONE_OK) {
+        ret->manifest = manifest_of(base);
+        ret->manifest.has_pack = code.has_pack;
+        for (unsigned k = 0; k < ret->manifest.n_args; k++)
+            ret->manifest.args[k].pack_bytes = code.pack_bytes[k];
+        ret->n = code.n;
+        ret->bytes = hone_xmalloc(code.n);
+        memcpy(ret->bytes, code.bytes, code.n);
+    }
+    hone_code_free(&code);
+    hone_sched_fini(&sched);
+    hone_trace_free(&t);
+    return st;
+}
+
+static bool is_made(const batch *b, const question *q, const char *trace)
+{
+    for (unsigned k = 0; k < b->n; k++)
+        if (b->v[k].q == q && strcmp(b->v[k].trace, trace) == 0)
+            return true;
+    return false;
+}
+
+/* False: there is none to be made. */
 static bool make_one(batch *b, hone_space *space, const question *q, const char *intrin,
                      hone_rng *rng, hone_sched *sched)
 {
@@ -351,19 +434,25 @@ static bool make_one(batch *b, hone_space *space, const question *q, const char 
     char *trace;
     if (!sample(space, intrin, rng, sched, &st, &trace, &err))
         return false;
+    if (st == HONE_OK && is_made(b, q, trace)) {
+        b->s->now.again++;
+        free(trace);
+        return true;
+    }
     job.trace = trace;
     if (st == HONE_OK)
-        st = hone_builder_build(b->s->builder, &job, &a, &err);
+        st = b->s->codegen ? make_object(b->s, q->p, trace, &a, &err)
+                           : hone_builder_build(b->s->builder, &job, &a, &err);
     if (st == HONE_OK) {
-        b->s->made++;
+        b->s->now.made++;
         add_to_plan(b, q, &a, trace);
     } else {
-        b->s->unmade++;
+        b->s->now.unmade++;
         if (getenv("HONE_VERBOSE"))
             print_message("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
                           err.message);
         if (!hone_status_is_reject(st)) {
-            b->s->wrong++;
+            b->s->now.wrong++;
             print_error("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
                         err.message);
         }
@@ -390,7 +479,8 @@ static void check_one(batch *b, unsigned k)
         memcpy(got, bytes + at, bytes_of(a));
         hone_device__diff d =
             hone_device__compare(a->elem, got, &q->expected[i], a->count, HONE_TOLERANCE);
-        b->s->worst = d.max_error > b->s->worst ? d.max_error : b->s->worst;
+        double *worst = &b->s->now.worst;
+        *worst = d.max_error > *worst ? d.max_error : *worst;
         if (d.first_bad >= 0) {
             char *why = hone_xasprintf(
                 "%s[%" PRId64 "] is %.9g, expected %.9g, which may move by %.3g "
@@ -418,12 +508,14 @@ static bool is_emulators_fault(const shop *s, const char *out)
     return at && strstr(at, "Assertion `");
 }
 
-/* Runs the plan from this candidate on; how many ended. *ret_out is what was said, to be freed. */
+/* Runs the plan from this candidate on, with ten seconds of processor time for each; how many
+ * ended. *ret_out is what was said, to be freed. */
 static unsigned run_from(batch *b, unsigned first, int *ret_rc, char **ret_out)
 {
     char *plan = hone_xasprintf("%s/plan", b->s->folder),
          *said = hone_xasprintf("%s/said", b->s->folder);
-    char *text = hone_xasprintf("timeout 120 %s %s >%s 2>&1", b->s->runner, plan, said);
+    char *text = hone_xasprintf("ulimit -t %u; timeout 7200 %s %s >%s 2>&1",
+                                60 + 10 * (b->n - first), b->s->runner, plan, said);
     size_t n;
     uint32_t from = b->v[first].plan_at;
     hone_error err;
@@ -445,6 +537,8 @@ static unsigned run_from(batch *b, unsigned first, int *ret_rc, char **ret_out)
 static void run_batch(batch *b)
 {
     unsigned first = 0;
+    if (b->links.n && system(b->links.s) != 0)
+        fail_msg("%s: %s cannot be linked", b->s->b->name, b->what);
     while (first < b->n) {
         char *out;
         int rc;
@@ -453,7 +547,7 @@ static void run_batch(batch *b)
             check_one(b, k);
         first += done;
         if (first < b->n && is_emulators_fault(b->s, out)) {
-            b->s->unrun++;
+            b->s->now.unrun++;
         } else if (first < b->n) {
             size_t n = strlen(out);
             char *why = hone_xasprintf("the emulator ended with %d: %s", rc,
@@ -468,8 +562,9 @@ static void run_batch(batch *b)
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static void one_kernel(shop *s, const pair_kernel *kernel, const char *intrin, unsigned most,
-                       uint64_t seed)
+/* At a random size. */
+static void one_size(shop *s, const pair_kernel *kernel, const char *intrin, unsigned most,
+                     uint64_t seed)
 {
     static const hone_device__kind kinds[] = {HONE_DEVICE__FULL, HONE_DEVICE__EDGES,
                                               HONE_DEVICE__SMALL};
@@ -495,14 +590,16 @@ static void one_kernel(shop *s, const pair_kernel *kernel, const char *intrin, u
     bool answered[HONE_LEN(kinds)] = {false};
     hone_sched sched = {0};
     unsigned first = (unsigned)(seed % HONE_LEN(kinds));
-    for (unsigned k = 0; k < most; k++) {
+    uint64_t before = s->now.made + s->now.again;
+    for (unsigned k = 0; k < DRAWS * most; k++) {
         unsigned at = (first + k) % HONE_LEN(kinds);
         if (s->b->flushes && kinds[at] == HONE_DEVICE__EDGES)
             at = (at + 1) % HONE_LEN(kinds);
         if (!answered[at] && !ask(&asked[at], s, &p, &oracle, kinds[at], seed, &err))
             fail_msg("%s: %s", what, err.message);
         answered[at] = true;
-        if (!make_one(&b, space, &asked[at], intrin, &rng, &sched))
+        if (!make_one(&b, space, &asked[at], intrin, &rng, &sched) ||
+            s->now.made + s->now.again - before >= most)
             break;
     }
     if (b.n)
@@ -516,9 +613,22 @@ static void one_kernel(shop *s, const pair_kernel *kernel, const char *intrin, u
     hone_sched_fini(&sched);
     hone_space_free(space);
     hone_buf_free(&b.plan);
+    hone_buf_free(&b.links);
     hone_buf_free(&text);
     hone_program_fini(&oracle);
     hone_program_fini(&p);
+}
+
+static void one_kernel(shop *s, const pair_kernel *kernel, const char *intrin, unsigned most,
+                       uint64_t seed)
+{
+    s->now = (tally){0};
+    for (unsigned k = 0; k < most; k += TOGETHER)
+        one_size(s, kernel, intrin, most - k < TOGETHER ? most - k : TOGETHER,
+                 k ? hone_hash_mix(seed, k) : seed);
+    if (most > TOGETHER)
+        say(kernel->name, &s->now);
+    add(&s->all, &s->now);
 }
 
 static void kernels_are_right_elsewhere(void **state)
@@ -533,7 +643,8 @@ static void kernels_are_right_elsewhere(void **state)
     bool any = false;
     if (hone_workload_list("builtin", text, n, &all, &err) != HONE_OK)
         fail_msg("%s", err.message);
-    printf("%-14s %8s %8s %8s %8s %8s\n", "board", "made", "unmade", "unrun", "wrong", "worst");
+    printf("%-26s %8s %8s %8s %8s %8s %8s\n", "board", "made", "again", "unmade", "unrun", "wrong",
+           "worst");
     for (size_t k = 0; k < HONE_LEN(boards); k++) {
         shop s;
         if ((at && strcmp(at, boards[k].name)) || !open_shop(&boards[k], &s))
@@ -544,12 +655,10 @@ static void kernels_are_right_elsewhere(void **state)
                 one_kernel(&s, &kernel, NULL, (unsigned)number("HONE_CANDIDATES", 1),
                            hone_hash_mix(number("HONE_SEED", 1), q * 100 + k));
         }
-        printf("%-14s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.3g\n", s.b->name,
-               s.made, s.unmade, s.unrun, s.wrong, s.worst);
-        fflush(stdout);
+        say(s.b->name, &s.all);
         any = true;
-        wrong += s.wrong;
-        made += s.made;
+        wrong += s.all.wrong;
+        made += s.all.made;
         close_shop(&s);
     }
     hone_kernel_list_free(&all);
@@ -586,16 +695,16 @@ static const char *const of_arm[][2] = {
 static void one_intrinsic(shop *s, const hone_kernel_list *all, const char *intrin,
                           const char *name)
 {
-    uint64_t before = s->made;
+    uint64_t before = s->all.made;
     uint32_t q = 0;
     while (q < all->n && strcmp(all->v[q].name, name) != 0)
         q++;
     assert_true(q < all->n);
     pair_kernel kernel = pair_kernel_of(&all->v[q], products);
-    for (unsigned tries = 0; tries < 40 && s->made == before; tries++)
+    for (unsigned tries = 0; tries < 40 && s->all.made == before; tries++)
         one_kernel(s, &kernel, intrin, (unsigned)number("HONE_CANDIDATES", 3),
                    hone_hash_mix(number("HONE_SEED", 1), hone_hash_mix(q, tries)));
-    if (s->made == before)
+    if (s->all.made == before)
         fail_msg("%s: no candidate uses %s", s->b->name, intrin);
 }
 
@@ -628,7 +737,7 @@ static void intrinsics_are_right_elsewhere(void **state)
             n_done++;
         }
         if (s.builder) {
-            assert_int_equal(s.wrong, 0);
+            assert_int_equal(s.all.wrong, 0);
             close_shop(&s);
         }
     }
