@@ -134,15 +134,22 @@ static bool find_chain(hone_program *p, hone_stmt anchor, const bool *skip, chai
 
 /* ---- chains ---------------------------------------------------------------------------------- */
 
-/* The innermost of the loops over rows becomes two, the inner one over a few rows. */
-static hone_status split_rows(hone_sched *s, hone_rv loop, hone_rv *ret, hone_error *err)
+/* The innermost of n loops over rows becomes two, the inner one over a few rows; the outer one
+ * takes its place. Not all rows there are: with a task more or less a sum has another nest
+ * (RFactor). */
+static hone_status split_rows(hone_sched *s, hone_rv *loops, unsigned n, hone_error *err)
 {
     static const int64_t rows[] = {2, 4};
-    int64_t which = 0, extent = hone_loop_extent(&s->prog, hone_rv_stmt(s, loop));
+    int64_t which = 0, all = 1, extent = 1;
     hone_rv count, parts[2];
-    HONE_TRY(hone_sample_categorical(s, rows, NULL, extent < 4 ? 1 : 2, &which, &count, err));
-    HONE_TRY(hone_split(s, loop, (hone_rv[]){HONE_NO_RV, count}, 2, parts, err));
-    *ret = parts[0];
+    for (unsigned k = 0; k < n; k++) {
+        extent = hone_loop_extent(&s->prog, hone_rv_stmt(s, loops[k]));
+        all *= extent;
+    }
+    unsigned choices = extent < 4 || all == 4 ? 1 : 2;
+    HONE_TRY(hone_sample_categorical(s, rows, NULL, choices, &which, &count, err));
+    HONE_TRY(hone_split(s, loops[n - 1], (hone_rv[]){HONE_NO_RV, count}, 2, parts, err));
+    loops[n - 1] = parts[0];
     return HONE_OK;
 }
 
@@ -166,7 +173,7 @@ static hone_status schedule_chain(hone_sched *s, const hone_rule__ctx *ctx, cons
     if (n > MAX_LOOPS)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "a row with too many loops");
     if (together)
-        HONE_TRY(split_rows(s, loops[c->rows - 1], &loops[c->rows - 1], err));
+        HONE_TRY(split_rows(s, loops, c->rows, err));
     bool inside[MAX_MEMBERS] = {true};
     for (unsigned k = 1; k < c->n; k++) {
         HONE_TRY(hone_get_block(s, c->v[k].name, &block, err));

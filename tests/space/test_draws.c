@@ -46,8 +46,15 @@ static void scores(void **state)
     check(&(subject){"attention", {{"B", 16}, {"H", 1}, {"L", 5}, {"D", 5}}});
 }
 
+/* Four rows at once are all there are. */
+static void four_rows(void **state)
+{
+    (void)state;
+    check(&(subject){"row_max", {{"M", 4}, {"N", 5}}});
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(scores)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scores), cmocka_unit_test(four_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
