@@ -8,23 +8,38 @@ static const char *doing(const json_t *j)
     return strcmp(cli_word(j, "unit"), "canary") == 0 ? "canary" : "unit";
 }
 
+/* Why it takes nothing, until when, and what ends it. */
+static void print_health(const json_t *j)
+{
+    const json_t *left = json_object_get(j, "health_left_s");
+    char text[32];
+    printf("%-17s   %s", "", cli_word(json_object_get(j, "because"), "text"));
+    if (left) {
+        cli_format_seconds(json_number_value(left), text);
+        printf("; for %s more", text);
+    }
+    if (*cli_word(j, "ends"))
+        printf("; ends by: %s", cli_word(j, "ends"));
+    puts("");
+}
+
 static void print_devices(const json_t *all)
 {
     if (json_array_size(all) == 0) {
         puts("no devices");
         return;
     }
-    puts("NAME              LINK     HEALTH       SCORE  EPOCH  ADMIN      NOW     WHAT");
+    puts("NAME              LINK     HEALTH       SCORE   DRIFT  EPOCH  ADMIN      NOW     WHAT");
     for (size_t k = 0; k < json_array_size(all); k++) {
         const json_t *j = json_array_get(all, k);
-        printf("%-17s %-8s %-11s  %5lld  %5lld  %-9s  %-6s  %s\n", cli_word(j, "name"),
+        printf("%-17s %-8s %-11s  %5lld  %+5.1f%%  %5lld  %-9s  %-6s  %s\n", cli_word(j, "name"),
                cli_word(j, "link"), cli_word(j, "health"),
                (long long)json_integer_value(json_object_get(j, "score")),
+               100 * json_number_value(json_object_get(j, "drift")),
                (long long)json_integer_value(json_object_get(j, "epoch")), cli_word(j, "admin"),
                doing(j), cli_word(j, "attrs"));
-        const json_t *because = json_object_get(j, "because");
-        if (strcmp(cli_word(j, "health"), "good") != 0 && *cli_word(because, "text"))
-            printf("%-17s   %s\n", "", cli_word(because, "text"));
+        if (strcmp(cli_word(j, "health"), "good") != 0)
+            print_health(j);
         if (*cli_word(j, "by")) {
             char left[32];
             cli_format_seconds(json_number_value(json_object_get(j, "admin_left_s")), left);

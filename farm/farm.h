@@ -119,6 +119,7 @@ const char *hone_farm_admin_name(hone_farm_admin_state a);
 const char *hone_farm_verb_name(hone_farm_verb v);
 const char *hone_farm_reason_name(hone_farm_reason r);
 const char *hone_farm_reason_text(hone_farm_reason r); /* a sentence */
+const char *hone_farm_health_ends(hone_farm_health h); /* by what: words of farm/states.def */
 bool hone_farm_job_is_live(hone_farm_job_state s);     /* not terminal */
 
 typedef struct hone_farm_limits {
@@ -190,6 +191,24 @@ typedef struct hone_farm_job_row {
     uint32_t waiting;         /* of the open ones: measurements, which wait for a device */
 } hone_farm_job_row;
 
+/* What a device's canaries are expected to be, as it has learned from them (farm/baseline.h). All
+ * of a kind of canary, and in ln ns. */
+typedef struct hone_farm_baseline {
+    uint32_t n_baseline; /* canaries that it has learned from, burn-in included */
+    float base[HONE_FARM_CANARIES][HONE_FARM_BASELINE]; /* the latest of them, a ring */
+    double mean[HONE_FARM_CANARIES], sigma[HONE_FARM_CANARIES]; /* what is expected; 0: not known */
+    double began[HONE_FARM_CANARIES]; /* mean, as the epoch began */
+    double first[HONE_FARM_CANARIES]; /* and as the first epoch of this kernel, firmware, ... did */
+    double up[HONE_FARM_CANARIES], down[HONE_FARM_CANARIES]; /* sums of CUSUM, in sigmas */
+    int64_t episode_since; /* farm's clock, ns: canaries are not as they should be; 0: they are */
+    uint32_t n_episode;    /* those since then */
+    uint32_t run;          /* of which the last ones, so many, were clean */
+    float episode[HONE_FARM_CANARIES][HONE_FARM_BASELINE]; /* the latest of them, a ring */
+    /* Not stored: */
+    uint32_t again, n_burst; /* canaries that are to follow at once, that have followed */
+    bool was_hot;            /* the last canary was, the one before was not */
+} hone_farm_baseline;
+
 typedef struct hone_farm_worker_row {
     char name[HONE_FARM_NAME];
     unsigned roles;       /* HONE_FARM_DEVICE | HONE_FARM_BUILDER */
@@ -203,12 +222,9 @@ typedef struct hone_farm_worker_row {
     int64_t score;        /* 0..100 */
     uint32_t cooled, quarantines;
     int64_t quarantined_at[3]; /* the last ones; 0: none */
-    uint32_t n_baseline;       /* canaries seen of this epoch, burn-in included */
-    float base[HONE_FARM_CANARIES][HONE_FARM_BASELINE]; /* ln ns of those that make the baseline */
-    double mean[HONE_FARM_CANARIES], sigma[HONE_FARM_CANARIES]; /* the baseline, once there */
-    double up[HONE_FARM_CANARIES], down[HONE_FARM_CANARIES];    /* sums of CUSUM, in sigmas */
-    uint64_t clean_fence;                                       /* of the last clean canary */
-    uint32_t clean;                                             /* canaries in a row */
+    hone_farm_baseline baseline;
+    uint64_t clean_fence; /* of the last clean canary */
+    uint32_t clean;       /* canaries in a row */
     hone_farm_admin_state admin;
     char by[HONE_FARM_NAME]; /* who drained or reserved it */
     int64_t admin_until;     /* farm's clock, ns */
@@ -229,6 +245,10 @@ typedef struct hone_farm_result_row {
     int64_t spent_ns, at;
     uint64_t handle; /* of what the worker sent, when it came in this life; else 0. Not stored */
 } hone_farm_result_row;
+
+/* How much slower canaries are expected to be than at first, of the kind that has moved most: 0.05 is
+ * a twentieth, below 0 is faster. 0 as well while that is not known. */
+double hone_farm_baseline_drift(const hone_farm_baseline *b);
 
 typedef struct hone_farm_strike_row {
     hone_farm_key unit;

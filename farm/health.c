@@ -1,18 +1,12 @@
 /* Health of devices, from canaries: three small kernels whose times are known of this device and
- * epoch, and one whose result is known. A score sums up what happened; a canary that is off is
- * followed by some more at once, and only if their median is off as well the device has changed.
- * Small drifts are found by sums of deviations (CUSUM). Two devices of a class that change at the
- * same time are not believed to be the fault of both. */
+ * epoch (baseline.c), and one whose result is known. A score sums up what happened. Two devices of
+ * a class that change at the same time are not believed to be the fault of both. */
+#include "farm/baseline.h"
 #include "farm/internal.h"
 
 #define SCORE_GOOD 60
 #define SCORE_BAD 30
-#define OFF 0.03      /* a canary that is off, in ln of its time */
-#define CHANGED 0.025 /* a median that is: half of the least change that is looked for */
-#define HOT 0.1
-#define SIGMA_LEAST 0.004
-#define CUSUM_SLACK 0.5
-#define CUSUM_ALARM 5.0
+#define HOT_COSTS 10 /* given back when cooling has helped: then it was heat, and no fault */
 
 void hone_farm__health(hone_farm *f, worker *w, hone_farm_health h, hone_farm_reason why,
                        int64_t until)
@@ -30,23 +24,23 @@ void hone_farm__health(hone_farm *f, worker *w, hone_farm_health h, hone_farm_re
     hone_farm__wake_worker(f, w);
 }
 
-static void no_baseline(worker *w)
+void hone_farm__new_baseline(hone_farm *f, worker *w, bool anew, hone_farm_reason why)
 {
-    w->row.n_baseline = 0;
-    memset(w->row.base, 0, sizeof w->row.base);
-    for (int k = 0; k < HONE_FARM_CANARIES; k++)
-        w->row.mean[k] = w->row.sigma[k] = w->row.up[k] = w->row.down[k] = 0;
-    w->again = w->n_burst = 0;
-    w->was_hot = false;
-}
-
-void hone_farm__new_baseline(hone_farm *f, worker *w, hone_farm_reason why)
-{
-    no_baseline(w);
+    hone_farm__baseline_new(&w->row.baseline, anew);
     if (w->row.roles & HONE_FARM_DEVICE && w->row.health != HONE_FARM_HEALTH_RETIRED &&
         w->row.health != HONE_FARM_HEALTH_QUARANTINED)
         hone_farm__health(f, w, HONE_FARM_HEALTH_PROBING, why, 0);
     hone_farm__dirty_worker(f, w);
+}
+
+/* Times of before and after are compared through incumbents only. Never without a word. */
+static void new_epoch(hone_farm *f, worker *w, const char *verb, hone_farm_reason why)
+{
+    w->row.epoch++;
+    hone_farm__dirty_worker(f, w);
+    hone_farm__notice(f, "%s: %s (%+.1f %% against its first baseline)", w->row.name,
+                      hone_farm_reason_text(why), 100 * hone_farm_baseline_drift(&w->row.baseline));
+    hone_farm__audit_worker(f, NULL, w, verb, "", "", why);
 }
 
 /* ---- out of service
@@ -79,14 +73,12 @@ static bool alone(hone_farm *f, const worker *w)
     return true;
 }
 
-/* As it is now is how it is: times of before and after are compared through incumbents only. */
+/* As it is now is how it is. */
 static void taken_as_it_is(hone_farm *f, worker *w, hone_farm_reason why)
 {
     w->row.score = SCORE_GOOD;
-    w->row.epoch++;
-    hone_farm__notice(f, "%s: %s", w->row.name, hone_farm_reason_text(why));
-    hone_farm__audit_worker(f, NULL, w, "guard", "", "", why);
-    hone_farm__new_baseline(f, w, why);
+    new_epoch(f, w, "guard", why);
+    hone_farm__new_baseline(f, w, false, why);
 }
 
 static void quarantine(hone_farm *f, worker *w, hone_farm_reason why)
@@ -102,7 +94,7 @@ static void quarantine(hone_farm *f, worker *w, hone_farm_reason why)
         lately +=
             w->row.quarantined_at[k] > 0 && f->now_ns - w->row.quarantined_at[k] < f->l.day_ms * MS;
     w->row.quarantines++;
-    w->again = 0;
+    w->row.baseline.again = w->row.baseline.n_burst = 0;
     if (lately >= 3) {
         hone_farm__notice(f, "%s is retired: %s", w->row.name,
                           hone_farm_reason_text(HONE_FARM_BECAUSE_TOO_OFTEN));
@@ -170,13 +162,10 @@ void hone_farm__health_timer(hone_farm *f, worker *w)
 /* ---- when a canary is due
  * ------------------------------------------------------------------------------------ */
 
-static uint32_t learning(const hone_farm *f)
-{
-    return (uint32_t)(f->l.canary_burn_in + f->l.canary_baseline);
-}
-
 int64_t hone_farm__canary_when(const hone_farm *f, const worker *w)
 {
+    const hone_farm_baseline *b = &w->row.baseline;
+    bool at_once = hone_farm__baseline_asks(b, f->now_ns, &f->l);
     if (!(w->row.roles & HONE_FARM_DEVICE) || w->row.health_until > f->now_ns)
         return NEVER;
     if (w->failed_canaries) /* not in a tight loop */
@@ -187,11 +176,10 @@ int64_t hone_farm__canary_when(const hone_farm *f, const worker *w)
         return INT64_MIN;
     case HONE_FARM_HEALTH_QUARANTINED:
     case HONE_FARM_HEALTH_PROBATION:
-        return w->again || w->row.n_baseline < learning(f) ? INT64_MIN
-                                                           : w->canary_at + f->l.probation_ms * MS;
+        return at_once || !hone_farm__baseline_known(b) ? INT64_MIN
+                                                        : w->canary_at + f->l.probation_ms * MS;
     case HONE_FARM_HEALTH_GOOD:
-        return w->again || w->measured >= f->l.canary_units ||
-                       w->busy_ns >= f->l.canary_busy_ms * MS
+        return at_once || w->measured >= f->l.canary_units || w->busy_ns >= f->l.canary_busy_ms * MS
                    ? INT64_MIN
                    : w->canary_at + f->l.canary_idle_ms * MS;
     default:
@@ -208,64 +196,14 @@ bool hone_farm__canary_due(const hone_farm *f, const worker *w)
 /* ---- what it says
  * --------------------------------------------------------------------------------------------- */
 
-static void learn(hone_farm *f, worker *w, const double x[HONE_FARM_CANARIES])
-{
-    uint32_t n = w->row.n_baseline++, burn_in = (uint32_t)f->l.canary_burn_in;
-    uint32_t kept = (uint32_t)f->l.canary_baseline;
-    HONE_ASSERT(kept >= 1 && kept <= HONE_FARM_BASELINE);
-    if (n >= burn_in)
-        for (int k = 0; k < HONE_FARM_CANARIES; k++)
-            w->row.base[k][n - burn_in] = (float)x[k];
-    if (n + 1 < burn_in + kept)
-        return;
-    for (int k = 0; k < HONE_FARM_CANARIES; k++) {
-        double v[HONE_FARM_BASELINE];
-        for (uint32_t i = 0; i < kept; i++)
-            v[i] = w->row.base[k][i];
-        hone_sort(v, kept);
-        double mean = (v[(kept - 1) / 2] + v[kept / 2]) / 2;
-        for (uint32_t i = 0; i < kept; i++)
-            v[i] = fabs(w->row.base[k][i] - mean);
-        hone_sort(v, kept);
-        w->row.mean[k] = mean;
-        w->row.sigma[k] = fmax(SIGMA_LEAST, 1.4826 * (v[(kept - 1) / 2] + v[kept / 2]) / 2);
-    }
-}
-
-static bool drifts(worker *w, const double r[HONE_FARM_CANARIES])
-{
-    bool alarm = false;
-    for (int k = 0; k < HONE_FARM_CANARIES; k++) {
-        double z = r[k] / w->row.sigma[k];
-        w->row.up[k] = fmax(0, w->row.up[k] + z - CUSUM_SLACK);
-        w->row.down[k] = fmax(0, w->row.down[k] - z - CUSUM_SLACK);
-        alarm |= w->row.up[k] > CUSUM_ALARM || w->row.down[k] > CUSUM_ALARM;
-    }
-    return alarm;
-}
-
-/* The canaries after one that was off: is it so? */
-static bool burst_is_off(const worker *w)
-{
-    for (int k = 0; k < HONE_FARM_CANARIES; k++) {
-        double v[HONE_LEN(w->burst[0])];
-        uint32_t n = w->n_burst;
-        memcpy(v, w->burst[k], n * sizeof *v);
-        hone_sort(v, n);
-        double median = (v[(n - 1) / 2] + v[n / 2]) / 2;
-        if (fabs(median) > fmax(CHANGED, 4 * w->row.sigma[k] / sqrt(n)))
-            return true;
-    }
-    return false;
-}
-
 static void clean(hone_farm *f, worker *w, uint64_t fence)
 {
+    int64_t helped = HOT_COSTS * (int64_t)w->row.cooled;
     w->row.clean_fence = fence;
     w->row.clean++;
     w->row.cooled = 0;
     hone_farm__dirty_worker(f, w);
-    hone_farm__score(f, w, 2, HONE_FARM_BECAUSE_CANARY_CLEAN);
+    hone_farm__score(f, w, 2 + helped, HONE_FARM_BECAUSE_CANARY_CLEAN);
     hone_farm_health h = w->row.health;
     if (h == HONE_FARM_HEALTH_QUARANTINED && w->row.clean >= 3 && w->row.score < SCORE_GOOD)
         w->row.score = SCORE_GOOD;
@@ -282,51 +220,55 @@ static void cool(hone_farm *f, worker *w, hone_farm_reason why)
 {
     uint32_t times = w->row.cooled < 2 ? w->row.cooled : 2;
     w->row.cooled++;
-    w->again = w->n_burst = 0;
+    w->row.baseline.again = w->row.baseline.n_burst = 0;
     if (w->row.health != HONE_FARM_HEALTH_QUARANTINED && w->row.health != HONE_FARM_HEALTH_RETIRED)
         hone_farm__health(f, w, HONE_FARM_HEALTH_COOLING, why,
                           f->now_ns + (f->l.cool_ms << times) * MS);
 }
 
+/* It has been otherwise for long: that is what it is, and no reason to be out of service. */
+static void shifted(hone_farm *f, worker *w, uint64_t fence)
+{
+    w->row.clean_fence = fence;
+    w->row.cooled = 0;
+    if (w->row.score < SCORE_GOOD)
+        w->row.score = SCORE_GOOD;
+    new_epoch(f, w, "level", HONE_FARM_BECAUSE_LEVEL);
+    if (w->row.health != HONE_FARM_HEALTH_RETIRED)
+        hone_farm__health(f, w, HONE_FARM_HEALTH_GOOD, HONE_FARM_BECAUSE_LEVEL, 0);
+}
+
 static void judge(hone_farm *f, worker *w, const double x[HONE_FARM_CANARIES], uint64_t fence)
 {
-    double r[HONE_FARM_CANARIES];
-    bool off = false, hot = false;
-    for (int k = 0; k < HONE_FARM_CANARIES; k++) {
-        r[k] = x[k] - w->row.mean[k];
-        off |= fabs(r[k]) > fmax(OFF, 3 * w->row.sigma[k]);
-        hot |= r[k] > fmax(HOT, 6 * w->row.sigma[k]);
-    }
-    if (off)
-        w->row.clean = 0;
-    bool alarm = drifts(w, r), ends = false, changed = false;
-    if (w->again) {
-        for (int k = 0; k < HONE_FARM_CANARIES; k++)
-            w->burst[k][w->n_burst] = r[k];
-        w->n_burst++;
-        ends = --w->again == 0;
-        changed = ends && burst_is_off(w);
-    }
-    if (ends) {
-        for (int k = 0; k < HONE_FARM_CANARIES; k++)
-            w->row.up[k] = w->row.down[k] = 0;
-        w->n_burst = 0;
-    } else if ((off || alarm) && !w->again) {
-        w->again = (uint32_t)f->l.canary_again;
-        w->n_burst = 0;
-        HONE_ASSERT(w->again <= HONE_LEN(w->burst[0]));
-    }
-    bool twice = hot && w->was_hot; /* one alone may have been disturbed */
-    w->was_hot = hot && !twice;
-    if (twice) {
-        hone_farm__score(f, w, -10, HONE_FARM_BECAUSE_CANARY_HOT);
-        cool(f, w, HONE_FARM_BECAUSE_CANARY_HOT);
-    } else if (changed && w->row.health == HONE_FARM_HEALTH_QUARANTINED) {
-        quarantine(f, w, HONE_FARM_BECAUSE_CANARY_OFF);
-    } else if (changed) {
-        hone_farm__score(f, w, SCORE_BAD - 1 - w->row.score, HONE_FARM_BECAUSE_CANARY_OFF);
-    } else if (!off) {
+    switch (hone_farm__baseline_take(&w->row.baseline, x, f->now_ns, &f->l)) {
+    case CANARY_LEARNING:
+        return;
+    case CANARY_LEARNED:
+    case CANARY_CLEAN:
         clean(f, w, fence);
+        return;
+    case CANARY_CREPT:
+        new_epoch(f, w, "level", HONE_FARM_BECAUSE_CREPT);
+        clean(f, w, fence);
+        return;
+    case CANARY_SHIFTED:
+        shifted(f, w, fence);
+        return;
+    case CANARY_HOT:
+        w->row.clean = 0;
+        hone_farm__score(f, w, -HOT_COSTS, HONE_FARM_BECAUSE_CANARY_HOT);
+        cool(f, w, HONE_FARM_BECAUSE_CANARY_HOT);
+        return;
+    case CANARY_CHANGED:
+        w->row.clean = 0;
+        if (w->row.health == HONE_FARM_HEALTH_QUARANTINED)
+            quarantine(f, w, HONE_FARM_BECAUSE_CANARY_OFF);
+        else
+            hone_farm__score(f, w, SCORE_BAD - 1 - w->row.score, HONE_FARM_BECAUSE_CANARY_OFF);
+        return;
+    case CANARY_OFF:
+        w->row.clean = 0;
+        return;
     }
 }
 
@@ -364,10 +306,6 @@ void hone_farm__canary(hone_farm *f, worker *w, const hone_farm_event *e)
     } else if (e->canary.throttled) {
         hone_farm__score(f, w, -5, HONE_FARM_BECAUSE_CANARY_HOT);
         cool(f, w, HONE_FARM_BECAUSE_CANARY_HOT);
-    } else if (w->row.n_baseline < learning(f)) {
-        learn(f, w, x);
-        if (w->row.n_baseline == learning(f))
-            clean(f, w, e->canary.fence);
     } else {
         judge(f, w, x, e->canary.fence);
     }

@@ -244,7 +244,7 @@ void hone_farm__hello(hone_farm *f, const char *who, const hone_farm_hello *h)
     if (w->row.epoch == 0 || w->row.fingerprint != h->fingerprint) {
         w->row.fingerprint = h->fingerprint;
         w->row.epoch++;
-        hone_farm__new_baseline(f, w,
+        hone_farm__new_baseline(f, w, true,
                                 is_new ? HONE_FARM_BECAUSE_JOINED : HONE_FARM_BECAUSE_NEW_EPOCH);
     }
     hone_farm__dirty_worker(f, w);

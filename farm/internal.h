@@ -190,10 +190,6 @@ struct worker {
     /* canaries */
     int64_t canary_at, busy_ns;
     uint32_t measured; /* since the last canary */
-    uint32_t again;    /* canaries that are to follow at once */
-    uint32_t n_burst;
-    bool was_hot; /* its last canary was, the one before was not */
-    double burst[HONE_FARM_CANARIES][8];
     uint32_t failed_canaries;
     int64_t out_at; /* when it was last put out of service, in this life; 0: never */
     /* turns */
@@ -409,7 +405,8 @@ bool hone_farm__takes(hone_farm_health h); /* units */
 bool hone_farm__canary_due(const hone_farm *f, const worker *w);
 int64_t hone_farm__canary_when(const hone_farm *f, const worker *w);
 void hone_farm__health_timer(hone_farm *f, worker *w);
-void hone_farm__new_baseline(hone_farm *f, worker *w, hone_farm_reason why);
+/* anew: it is another device, as far as times go. */
+void hone_farm__new_baseline(hone_farm *f, worker *w, bool anew, hone_farm_reason why);
 
 /* ---- fairness (fair.c)
  * -------------------------------------------------------------------------------- */

@@ -43,6 +43,16 @@ const char *hone_farm_health_name(hone_farm_health h)
     return WORD(names, HONE_FARM_HEALTH_COUNT, h);
 }
 
+const char *hone_farm_health_ends(hone_farm_health h)
+{
+    static const char *const ends[] = {
+#define HONE_FARM_HEALTH(name, text, takes, end) end,
+#include "farm/states.def"
+#undef HONE_FARM_HEALTH
+    };
+    return WORD(ends, HONE_FARM_HEALTH_COUNT, h);
+}
+
 bool hone_farm__takes(hone_farm_health h)
 {
     static const bool takes[] = {

@@ -42,6 +42,10 @@ typedef struct column {
     {                                               \
 #f, kind, offsetof(hone_farm_row, row.f), n \
     }
+#define B(f, kind, n)                                           \
+    {                                                           \
+#f, kind, offsetof(hone_farm_row, worker.baseline.f), n \
+    }
 
 static const column clock_columns[] = {{"clock", I64, offsetof(hone_farm_row, clock), 0}, {0}};
 static const column user_columns[] = {T(user, name),
@@ -76,12 +80,18 @@ static const column worker_columns[] = {
     C(worker, cooled, U32),
     C(worker, quarantines, U32),
     L(worker, quarantined_at, I64S, 3),
-    C(worker, n_baseline, U32),
-    L(worker, base, F32S, HONE_FARM_CANARIES *HONE_FARM_BASELINE),
-    L(worker, mean, F64S, HONE_FARM_CANARIES),
-    L(worker, sigma, F64S, HONE_FARM_CANARIES),
-    L(worker, up, F64S, HONE_FARM_CANARIES),
-    L(worker, down, F64S, HONE_FARM_CANARIES),
+    B(n_baseline, U32, 0),
+    B(base, F32S, HONE_FARM_CANARIES *HONE_FARM_BASELINE),
+    B(mean, F64S, HONE_FARM_CANARIES),
+    B(sigma, F64S, HONE_FARM_CANARIES),
+    B(began, F64S, HONE_FARM_CANARIES),
+    B(first, F64S, HONE_FARM_CANARIES),
+    B(up, F64S, HONE_FARM_CANARIES),
+    B(down, F64S, HONE_FARM_CANARIES),
+    B(episode_since, I64, 0),
+    B(n_episode, U32, 0),
+    B(run, U32, 0),
+    B(episode, F32S, HONE_FARM_CANARIES *HONE_FARM_BASELINE),
     C(worker, clean_fence, U64),
     C(worker, clean, U32),
     C(worker, admin, ADMIN),

@@ -1,5 +1,6 @@
 /* What people say: a function for each verb of farm/verbs.def, which is asked only when the key has
  * a role for it. Saying the same twice does no more than saying it once. */
+#include "farm/baseline.h"
 #include "farm/internal.h"
 
 typedef struct speech {
@@ -218,6 +219,7 @@ static hone_status say_open(speech *x)
                             HONE_FARM_BECAUSE_BY_ADMIN, "open");
     if (hone_farm__takes(w->row.health))
         return HONE_OK;
+    hone_farm__baseline_accept(&w->row.baseline, x->f->now_ns, &x->f->l);
     w->row.score = 70;
     memset(w->row.quarantined_at, 0, sizeof w->row.quarantined_at);
     hone_farm__health(

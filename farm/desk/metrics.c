@@ -85,6 +85,12 @@ static void put_devices(const hone_desk *d, hone_buf *b)
     for (uint32_t k = 0; k < all.n && k < MAX_DEVICES; k++)
         if (all.v[k].roles & HONE_FARM_DEVICE)
             labelled(b, "hone_device_score", "device", all.v[k].name, (double)all.v[k].score);
+    head(b, "hone_device_drift_ratio", "gauge",
+         "how much slower a device's canaries are than at first; 0.05 is a twentieth");
+    for (uint32_t k = 0; k < all.n && k < MAX_DEVICES; k++)
+        if (all.v[k].roles & HONE_FARM_DEVICE)
+            labelled(b, "hone_device_drift_ratio", "device", all.v[k].name,
+                     hone_farm_baseline_drift(&all.v[k].baseline));
     head(b, "hone_device_quarantines_total", "counter",
          "times that a device was put in quarantine");
     for (uint32_t k = 0; k < all.n && k < MAX_DEVICES; k++)

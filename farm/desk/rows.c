@@ -172,11 +172,15 @@ json_t *hone_desk__worker_json(const hone_desk *d, const hone_farm_worker_row *r
         (json_int_t)r->score, "epoch", (json_int_t)r->epoch, "leases", (json_int_t)r->leases,
         "attrs", hone_json_string(r->attrs ? r->attrs : ""));
     json_object_set_new(j, "because", reason_json(r->why));
+    json_object_set_new(j, "ends", json_string(hone_farm_health_ends(r->health)));
     json_object_set_new(j, "quarantines", json_integer(r->quarantines));
+    json_object_set_new(j, "drift", json_real(hone_farm_baseline_drift(&r->baseline)));
     if (r->heard_at)
         json_object_set_new(j, "heard_s", json_real(seconds(now - r->heard_at)));
     if (r->health_until > now)
         json_object_set_new(j, "health_left_s", json_real(seconds(r->health_until - now)));
+    if (r->baseline.episode_since)
+        json_object_set_new(j, "off_s", json_real(seconds(now - r->baseline.episode_since)));
     if (r->admin != HONE_FARM_ADMIN_OPEN) {
         json_object_set_new(j, "by", hone_json_string(r->by));
         if (r->admin_until > now)

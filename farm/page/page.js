@@ -79,7 +79,9 @@ function devices(d) {
     marked(x.link === "online" ? "good" : "bad", x.link),
     [marked(x.health === "good" ? "good" : "bad", x.health),
       x.health !== "good" && x.because ? el("span", {className: "why"}, x.because.text) : null],
-    String(x.score), strip(x.history),
+    [String(x.score), Math.abs(x.drift) >= 0.01 ? el("span", {className: "why",
+      title: "its calibration kernels, against its first baseline"},
+      (x.drift > 0 ? "+" : "–") + Math.abs(100 * x.drift).toFixed(1) + " %") : null], strip(x.history),
     [x.admin, x.by ? el("span", {className: "why"}, "by ", said(x.by)) : null],
     x.leases ? (x.unit === "canary" ? "calibrates" : "works") : "–"]);
   set("devices", table([["Device"], ["Link"], ["Health"], ["Score", "n"], ["Over time"], ["Admin"], ["Does"]], rows,

@@ -367,9 +367,9 @@ static inline bool store_sum_row(void *ctx, const hone_farm_row *row)
         h = store_text(store_text(h, row->worker.name), row->worker.attrs);
         h = hone_hash_mix(hone_hash_mix(h, row->worker.fence_end), row->worker.health);
         h = hone_hash_mix(hone_hash_mix(h, (uint64_t)row->worker.score), row->worker.admin);
-        h = hone_hash_mix(hone_hash_mix(h, row->worker.epoch), row->worker.n_baseline);
-        h = hone_hash_bytes(h, row->worker.mean, sizeof row->worker.mean);
-        h = hone_hash_bytes(h, row->worker.up, sizeof row->worker.up);
+        h = hone_hash_mix(hone_hash_mix(h, row->worker.epoch), row->worker.baseline.n_baseline);
+        h = hone_hash_bytes(h, row->worker.baseline.mean, sizeof row->worker.baseline.mean);
+        h = hone_hash_bytes(h, row->worker.baseline.up, sizeof row->worker.baseline.up);
         break;
     case HONE_FARM_ROW_RESULT:
         h = hone_hash_mix(store_text(h, row->result.worker), key_hash(&row->result.unit));

@@ -1,6 +1,6 @@
 /* Health of devices: a slow-down of a twentieth is found within 64 measurements, a steady device is
- * let alone for months, heat cools, wrong results are suspect, half of a class is not put aside,
- * nor is who is alone; what was put aside comes back. */
+ * let alone for months, heat cools, what is slower for good goes on as that, wrong results are
+ * suspect, half of a class is not put aside, nor is who is alone; what was put aside comes back. */
 #include "tests/farm/box.h"
 
 #define NOISE 0.01 /* of a canary, in ln */
@@ -159,6 +159,52 @@ static void heat_is_cooled(void **state)
     box_free(&b);
 }
 
+/* Minutes until it takes units again; `open`: somebody opens it each minute. */
+static int minutes_out(box *b, const char *name, double slow, bool open)
+{
+    int n = 0;
+    wait(b, 600 * SEC);
+    canaries(b, name, slow);
+    for (; device(b, name)->row.health != HONE_FARM_HEALTH_GOOD && n < 60; n++) {
+        hone_farm_say s = {.verb = HONE_FARM_VERB_OPEN, .name = name};
+        if (open)
+            box_say(b, "root", &s);
+        canaries(b, name, slow);
+        for (int k = 0; k < 6; k++) {
+            wait(b, 10 * SEC);
+            canaries(b, name, slow);
+        }
+    }
+    return n;
+}
+
+/* On a machine that is shared, or whose fan has died: it is another device, and goes on as that. */
+static void what_is_slower_for_good_goes_on(void **state)
+{
+    (void)state;
+    for (int open = 0; open < 2; open++) {
+        box b;
+        patient(&b);
+        join(&b, "alone", "class=a");
+        join(&b, "one", "class=c");
+        join(&b, "two", "class=c");
+        join(&b, "three", "class=c");
+        int hot = minutes_out(&b, "alone", 1.3, open);
+        assert_true(open ? hot <= 4 : hot >= 4 && hot <= 8);
+        int off = minutes_out(&b, "one", 1.06, open);
+        assert_true(open ? off <= 4 : off >= 4 && off <= 8);
+        assert_true(b.notices >= 2);
+        assert_int_equal(device(&b, "alone")->row.epoch, 2);
+        assert_int_equal(device(&b, "one")->row.epoch, 2);
+        assert_int_equal(device(&b, "one")->row.quarantines, 1);
+        assert_int_equal(device(&b, "one")->row.why, HONE_FARM_BECAUSE_LEVEL);
+        assert_true(fabs(hone_farm_baseline_drift(&device(&b, "one")->row.baseline) - 0.06) < 0.02);
+        assert_true(fabs(hone_farm_baseline_drift(&device(&b, "alone")->row.baseline) - 0.3) <
+                    0.02);
+        box_free(&b);
+    }
+}
+
 static void a_wrong_golden_result_makes_results_suspect(void **state)
 {
     (void)state;
@@ -270,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_slow_down_of_a_twentieth_is_found),
         cmocka_unit_test(a_steady_device_is_let_alone),
         cmocka_unit_test(heat_is_cooled),
+        cmocka_unit_test(what_is_slower_for_good_goes_on),
         cmocka_unit_test(a_wrong_golden_result_makes_results_suspect),
         cmocka_unit_test(no_more_than_half_of_a_class_is_put_aside),
         cmocka_unit_test(three_quarantines_in_a_day_retire),

@@ -105,8 +105,8 @@ static void rows_survive_their_text(void **state)
             row.worker.attrs = "arch=aarch64,label=kitchen";
             row.worker.health = HONE_FARM_HEALTH_COOLING;
             row.worker.admin = HONE_FARM_ADMIN_RESERVED;
-            row.worker.base[2][31] = 1.5f;
-            row.worker.sigma[1] = 0.25;
+            row.worker.baseline.base[2][31] = 1.5f;
+            row.worker.baseline.sigma[1] = 0.25;
             row.worker.quarantined_at[2] = 77;
             row.worker.fence_end = UINT64_MAX;
         } else if (k == HONE_FARM_ROW_JOB) {
@@ -125,7 +125,7 @@ static void rows_survive_their_text(void **state)
         json_t *b = row_json(&back);
         assert_true(json_equal(a, b));
         if (k == HONE_FARM_ROW_WORKER) {
-            assert_true(back.worker.base[2][31] == 1.5f && back.worker.sigma[1] == 0.25);
+            assert_true(back.worker.baseline.base[2][31] == 1.5f && back.worker.baseline.sigma[1] == 0.25);
             assert_true(back.worker.fence_end == UINT64_MAX);
             json_object_set_new(a, "health", json_string("splendid"));
             assert_int_equal(hone_store_row_read(a, row.kind, &back, &e), HONE_E_VERSION);
