@@ -141,21 +141,21 @@ static hone_status put(hone_db *db, hone_db__record *fresh, const hone_db_sample
                        uint32_t n, int64_t *ret_id, bool *ret_existed, hone_error *err)
 {
     hone_db__record old;
-    hone_status s = find_by_key(db, &fresh->pub, &old, ret_existed, err);
-    if (s != HONE_OK)
-        return s;
-    if (*ret_existed) {
-        *ret_id = old.pub.id;
-        s = put_again(db, &old, fresh, samples, n, err);
-        hone_db__row_free(&hone_db__record_table, &old);
-        return s;
+    fresh->run = n ? 0 : HONE_DB__NO_RUN; /* mostly it is new */
+    HONE_TRY(hone_db__row_write(db, HONE_DB__RECORD_TRY, &hone_db__record_table, fresh, err));
+    *ret_existed = sqlite3_changes(db->sqlite) == 0;
+    if (!*ret_existed) {
+        *ret_id = sqlite3_last_insert_rowid(db->sqlite);
+        return hone_db__samples_add(db, *ret_id, 0, samples, n, err);
     }
-    fresh->run = n ? 0 : HONE_DB__NO_RUN;
-    s = hone_db__row_write(db, HONE_DB__RECORD_ADD, &hone_db__record_table, fresh, err);
-    if (s != HONE_OK)
-        return s;
-    *ret_id = sqlite3_last_insert_rowid(db->sqlite);
-    return hone_db__samples_add(db, *ret_id, 0, samples, n, err);
+    HONE_TRY(find_by_key(db, &fresh->pub, &old, ret_existed, err));
+    if (!*ret_existed)
+        return hone_fail(err, HONE_E_CORRUPT, "an index of '%s' has a record that is not there",
+                         db->path);
+    *ret_id = old.pub.id;
+    hone_status s = put_again(db, &old, fresh, samples, n, err);
+    hone_db__row_free(&hone_db__record_table, &old);
+    return s;
 }
 
 hone_status hone_db_record_put(hone_db *db, const hone_db_record *r, const hone_db_sample *samples,

@@ -8,7 +8,7 @@ hone_farm *hone_farm_new(const hone_farm_limits *l)
     HONE_ASSERT(l->canary_again >= 1 && l->canary_again <= 8);
     f->l = *l;
     f->now_ns = MS; /* 0 means "never" in rows */
-    f->next_job = f->next_seq = f->batch = 1;
+    f->next_job = f->next_seq = f->next_place = f->batch = 1;
     f->batch_due = f->accounts_at = f->retry_at = NEVER;
     for (unsigned k = 0; k < LISTS; k++)
         hone_farm__ring_init(&f->active[k]);

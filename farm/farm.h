@@ -149,11 +149,12 @@ typedef enum hone_farm_row_kind {
     HONE_FARM_ROW_USER,   /* name */
     HONE_FARM_ROW_JOB,    /* id; and user with request */
     HONE_FARM_ROW_WORKER, /* name */
-    HONE_FARM_ROW_RESULT, /* unit; and worker with fence, where there is a worker */
+    HONE_FARM_ROW_RESULT, /* unit; and place; and worker with fence, where there is a worker */
     HONE_FARM_ROW_STRIKE, /* unit with worker */
-    HONE_FARM_ROW_LEASE,  /* worker with fence: a unit was offered, so a result of it is welcome */
+    HONE_FARM_ROW_LEASE,  /* worker with slot; and with fence: a unit was offered, so a result of it
+                             is welcome */
     HONE_FARM_ROW_EVENT,  /* seq */
-    HONE_FARM_ROW_FORGET, /* RESULT and STRIKE rows of this unit go */
+    HONE_FARM_ROW_FORGET, /* RESULT and STRIKE rows of a unit go */
     HONE_FARM_ROW_FORGET_JOB, /* the JOB row goes */
     HONE_FARM_ROW_LEASE_END,  /* the LEASE row of this worker and fence goes */
     HONE_FARM_ROW_SUSPECT,    /* RESULT rows of this worker with from <= fence <= to are doubtful */
@@ -195,9 +196,9 @@ typedef struct hone_farm_job_row {
  * of a kind of canary, and in ln ns. */
 typedef struct hone_farm_baseline {
     uint32_t n_baseline; /* canaries that it has learned from, burn-in included */
-    float base[HONE_FARM_CANARIES][HONE_FARM_BASELINE]; /* the latest of them, a ring */
+    float base[HONE_FARM_CANARIES][HONE_FARM_BASELINE];         /* the latest of them, a ring */
     double mean[HONE_FARM_CANARIES], sigma[HONE_FARM_CANARIES]; /* what is expected; 0: not known */
-    double began[HONE_FARM_CANARIES]; /* mean, as the epoch began */
+    double began[HONE_FARM_CANARIES];                           /* mean, as the epoch began */
     double first[HONE_FARM_CANARIES]; /* and as the first epoch of this kernel, firmware, ... did */
     double up[HONE_FARM_CANARIES], down[HONE_FARM_CANARIES]; /* sums of CUSUM, in sigmas */
     int64_t episode_since; /* farm's clock, ns: canaries are not as they should be; 0: they are */
@@ -235,8 +236,11 @@ typedef struct hone_farm_worker_row {
     int64_t heard_at;
 } hone_farm_worker_row;
 
+/* Results are stored in the order of their places, and forgotten in it: what is written lies
+ * together. */
 typedef struct hone_farm_result_row {
     hone_farm_key unit;
+    uint64_t place; /* grows with each; from 1. 0: by an older hone, which had the unit instead */
     char worker[HONE_FARM_NAME];
     uint64_t fence;
     uint32_t epoch;
@@ -246,8 +250,8 @@ typedef struct hone_farm_result_row {
     uint64_t handle; /* of what the worker sent, when it came in this life; else 0. Not stored */
 } hone_farm_result_row;
 
-/* How much slower canaries are expected to be than at first, of the kind that has moved most: 0.05 is
- * a twentieth, below 0 is faster. 0 as well while that is not known. */
+/* How much slower canaries are expected to be than at first, of the kind that has moved most: 0.05
+ * is a twentieth, below 0 is faster. 0 as well while that is not known. */
 double hone_farm_baseline_drift(const hone_farm_baseline *b);
 
 typedef struct hone_farm_strike_row {
@@ -256,8 +260,10 @@ typedef struct hone_farm_strike_row {
     int64_t at;
 } hone_farm_strike_row;
 
+/* A lease takes the slot of one that has ended, mostly in the same batch, and with it its row. */
 typedef struct hone_farm_lease_row {
     char worker[HONE_FARM_NAME];
+    uint32_t slot; /* the worker's own, from 1; 0: by an older hone, which had the fence instead */
     uint64_t fence;
     hone_farm_key unit;
     uint32_t epoch;
@@ -286,7 +292,11 @@ typedef struct hone_farm_row {
         hone_farm_strike_row strike;
         hone_farm_event_row event;
         hone_farm_lease_row lease; /* LEASE, LEASE_END */
-        hone_farm_key forget;
+        struct {
+            hone_farm_key unit;
+            uint64_t place; /* of its RESULT row, as there; 0 too where there is none */
+            bool struck;    /* it has STRIKE rows */
+        } forget;
         uint64_t forget_job;
         struct {
             char worker[HONE_FARM_NAME];
@@ -486,9 +496,9 @@ typedef struct hone_farm_effect {
             hone_farm_key unit;
             hone_status status;      /* as in the result; HONE_E_*: given up after `attempts` */
             hone_farm_reason reason; /* SETTLED; FAILED_THERE, ATTEMPTS, POISON: no result */
-            const char *worker;      /* "" none; with fence it names the stored result */
-            uint64_t fence;
-            uint64_t handle; /* 0: the payload is in storage only */
+            const char *worker;      /* "" none */
+            uint64_t fence, place;   /* as in the result */
+            uint64_t handle;         /* 0: the payload is in storage only */
             bool suspect;
         } give;
         struct {

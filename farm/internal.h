@@ -153,6 +153,8 @@ typedef enum lease_state {
 struct lease {
     worker *worker;
     uint64_t fence;
+    uint32_t slot; /* of its row */
+    bool stored;   /* it has a row */
     lease_state state;
     hone_farm_phase phase;
     unsigned list;
@@ -184,6 +186,8 @@ struct worker {
     dev_kind *kind;
     unsigned class;
     ring leases;
+    uint64_t ended_batch;             /* in which the row of its lease was to go, */
+    uint32_t ended_row;               /* which is this one of the batch */
     uint32_t n_live[LISTS], n_ghosts; /* LIVE and ENDING, by list; canaries under MEASURE */
     ring in_free[LISTS];
     timer timer;
@@ -228,7 +232,7 @@ struct hone_farm {
     HONE_VEC(job *) woken_jobs; /* to be looked at when the step ends */
     HONE_VEC(worker *) woken_workers;
     uint32_t n_results, n_strikes, n_ended, sessions;
-    uint64_t next_job, next_seq;
+    uint64_t next_job, next_seq, next_place;
     hone_farm_stats stats;
     uint64_t denied_seen; /* of stats.denied, at the last sweep */
     /* effects and rows */
@@ -347,7 +351,8 @@ void hone_farm__unit_reopen(hone_farm *f, unit *u, hone_status s, worker *blame)
 void hone_farm__unit_give_up(hone_farm *f, unit *u, hone_farm_reason why, hone_status s);
 settled *hone_farm__settled(const hone_farm *f, const hone_farm_key *k);
 settled *hone_farm__settled_new(hone_farm *f, const hone_farm_result_row *r, uint64_t batch);
-void hone_farm__settle(hone_farm *f, unit *u, const hone_farm_result_row *r);
+/* r gets its place. */
+void hone_farm__settle(hone_farm *f, unit *u, hone_farm_result_row *r);
 void hone_farm__forget(hone_farm *f, const hone_farm_key *k);
 void hone_farm__result(hone_farm *f, worker *w, const hone_farm_event *e);
 struck *hone_farm__strike(hone_farm *f, const hone_farm_key *k, worker *w, int64_t at);

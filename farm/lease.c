@@ -55,10 +55,13 @@ void hone_farm__lease_free(hone_farm *f, lease *l)
     if (l->state == LEASE_GHOST)
         w->n_ghosts--;
     let_go(f, l);
-    if (l->list == MEASURE && !l->canary && !is_zero(&l->key)) {
+    if (l->stored) {
         hone_farm_lease_row *r = &hone_farm__row(f, HONE_FARM_ROW_LEASE_END)->lease;
         snprintf(r->worker, sizeof r->worker, "%s", w->row.name);
         r->fence = l->fence;
+        r->slot = l->slot;
+        w->ended_batch = f->batch;
+        w->ended_row = f->rows.n - 1;
     }
     hone_farm__ring_remove(&l->in_worker);
     free(l);
@@ -133,6 +136,37 @@ static void arm(hone_farm *f, lease *l)
     hone_farm__timer_set(f, &l->timer, l->resend_at < l->ends_at ? l->resend_at : l->ends_at);
 }
 
+static bool has_slot(const worker *w, uint32_t slot)
+{
+    for (ring *r = w->leases.next; r != &w->leases; r = r->next)
+        if (OF(r, lease, in_worker)->stored && OF(r, lease, in_worker)->slot == slot)
+            return true;
+    return false;
+}
+
+/* Mostly the worker's last lease has ended in this very batch: then its row is not dropped but
+ * becomes this one's. */
+static void store(hone_farm *f, lease *l)
+{
+    worker *w = l->worker;
+    hone_farm_row *r = w->ended_batch == f->batch ? &f->rows.v[w->ended_row] : NULL;
+    w->ended_batch = 0;
+    l->slot = r ? r->lease.slot : 0;
+    if (l->slot > 0) {
+        r->kind = HONE_FARM_ROW_LEASE;
+    } else {
+        while (has_slot(w, ++l->slot))
+            ;
+        r = hone_farm__row(f, HONE_FARM_ROW_LEASE);
+        snprintf(r->lease.worker, sizeof r->lease.worker, "%s", w->row.name);
+        r->lease.slot = l->slot;
+    }
+    r->lease.fence = l->fence;
+    r->lease.unit = l->key;
+    r->lease.epoch = l->epoch;
+    l->stored = true;
+}
+
 void hone_farm__offer(hone_farm *f, worker *w, unit *u, job *j, user *charged)
 {
     uint64_t after;
@@ -155,11 +189,7 @@ void hone_farm__offer(hone_farm *f, worker *w, unit *u, job *j, user *charged)
     }
     if (u && u->list == MEASURE) { /* durable before it is offered, so that no restart forgets it */
         l->after = f->batch;
-        hone_farm_lease_row *r = &hone_farm__row(f, HONE_FARM_ROW_LEASE)->lease;
-        snprintf(r->worker, sizeof r->worker, "%s", w->row.name);
-        r->fence = fence;
-        r->unit = u->key;
-        r->epoch = w->row.epoch;
+        store(f, l);
     }
     send(f, l, HONE_FARM_OFFER);
     arm(f, l);

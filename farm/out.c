@@ -96,6 +96,7 @@ void hone_farm__give(hone_farm *f, const job *j, uint64_t tag, const hone_farm_r
     e->give.status = r->status;
     e->give.reason = reason;
     e->give.fence = r->fence;
+    e->give.place = r->place;
     e->give.handle = r->handle;
     e->give.suspect = r->suspect;
     snprintf(OF(e, outgoing, e)->worker, HONE_FARM_NAME, "%s", r->worker);

@@ -52,6 +52,8 @@ static hone_status restore_lease(hone_farm *f, const hone_farm_lease_row *r, hon
     lease *l = hone_farm__lease_new(f, w, r->fence, MEASURE);
     l->key = r->unit;
     l->epoch = r->epoch;
+    l->slot = r->slot;
+    l->stored = true;
     hone_farm__lease_ghost(f, l);
     return HONE_OK;
 }
@@ -74,6 +76,8 @@ hone_status hone_farm_restore(hone_farm *f, const hone_farm_row *row, hone_error
         if (hone_farm__settled(f, &row->result.unit))
             return bad(err, "a unit has two results, one by", row->result.worker);
         hone_farm__settled_new(f, &row->result, 0)->row.handle = 0;
+        if (row->result.place >= f->next_place)
+            f->next_place = row->result.place + 1;
         return HONE_OK;
     case HONE_FARM_ROW_STRIKE: {
         worker *w = hone_farm__worker(f, row->strike.worker);

@@ -28,7 +28,10 @@ settled *hone_farm__settled_new(hone_farm *f, const hone_farm_result_row *r, uin
     s->row = *r;
     s->batch = batch;
     hone_map_add(&f->results, key_hash(&r->unit), s);
-    hone_farm__ring_add(&f->results_in_order, &s->in_order);
+    if (r->place > 0)
+        hone_farm__ring_add(&f->results_in_order, &s->in_order);
+    else /* it is older than those that have one */
+        hone_farm__ring_add_first(&f->results_in_order, &s->in_order);
     f->n_results++;
     return s;
 }
@@ -74,9 +77,12 @@ struck *hone_farm__strike(hone_farm *f, const hone_farm_key *k, worker *w, int64
     return s;
 }
 
-static void forget_row(hone_farm *f, const hone_farm_key *k)
+static void forget_row(hone_farm *f, const hone_farm_key *k, const settled *s, bool is_struck)
 {
-    hone_farm__row(f, HONE_FARM_ROW_FORGET)->forget = *k;
+    hone_farm_row *r = hone_farm__row(f, HONE_FARM_ROW_FORGET);
+    r->forget.unit = *k;
+    r->forget.place = s ? s->row.place : 0;
+    r->forget.struck = is_struck;
 }
 
 void hone_farm__forget(hone_farm *f, const hone_farm_key *k)
@@ -84,7 +90,7 @@ void hone_farm__forget(hone_farm *f, const hone_farm_key *k)
     settled *s = hone_farm__settled(f, k);
     struck *t = find_struck(f, k);
     if (s || t)
-        forget_row(f, k);
+        forget_row(f, k, s, t != NULL);
     if (s)
         remove_settled(f, s);
     if (t)
@@ -94,13 +100,14 @@ void hone_farm__forget(hone_farm *f, const hone_farm_key *k)
 /* ---- settling
  * ------------------------------------------------------------------------------------------- */
 
-static void store(hone_farm *f, const hone_farm_result_row *r)
+static void store(hone_farm *f, hone_farm_result_row *r)
 {
     struck *t = find_struck(f, &r->unit);
     if (t) { /* what it was suspected of is decided */
-        forget_row(f, &r->unit);
+        forget_row(f, &r->unit, NULL, true);
         hone_farm__struck_remove(f, t);
     }
+    r->place = f->next_place++;
     hone_farm__row(f, HONE_FARM_ROW_RESULT)->result = *r;
     hone_farm__settled_new(f, r, f->batch);
     f->stats.settled++;
@@ -109,7 +116,7 @@ static void store(hone_farm *f, const hone_farm_result_row *r)
 }
 
 /* The unit u, which may be NULL, is done: by r. */
-void hone_farm__settle(hone_farm *f, unit *u, const hone_farm_result_row *r)
+void hone_farm__settle(hone_farm *f, unit *u, hone_farm_result_row *r)
 {
     bool build = u && u->list == BUILD;
     if (!build)

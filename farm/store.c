@@ -14,11 +14,23 @@ static void format_key(hone_farm_key k, char ret[33])
     hone_hash_format(k.v[1], ret + 16);
 }
 
-static void format_lease(const char *worker, uint64_t fence, char ret[160])
+/* What an older hone wrote has its unit for a key, or its fence. */
+static void format_result(hone_farm_key unit, uint64_t place, char ret[33])
+{
+    if (place)
+        hone_hash_format(place, ret);
+    else
+        format_key(unit, ret);
+}
+
+static void format_lease(const hone_farm_lease_row *r, char ret[160])
 {
     char hex[17];
-    hone_hash_format(fence, hex);
-    snprintf(ret, 160, "%s/%s", worker, hex);
+    hone_hash_format(r->fence, hex);
+    if (r->slot)
+        snprintf(ret, 160, "%s/%" PRIu32, r->worker, r->slot);
+    else
+        snprintf(ret, 160, "%s/%s", r->worker, hex);
 }
 
 /* The keys of a row; *ret_alt is "" where it has no second one. */
@@ -39,7 +51,7 @@ static void keys_of(const hone_farm_row *r, char key[160], char alt[160])
         snprintf(key, 160, "%s", r->worker.name);
         break;
     case HONE_FARM_ROW_RESULT: /* of no second key: it would cost each result two pages more */
-        format_key(r->result.unit, key);
+        format_result(r->result.unit, r->result.place, key);
         break;
     case HONE_FARM_ROW_STRIKE:
         format_key(r->strike.unit, unit);
@@ -48,7 +60,7 @@ static void keys_of(const hone_farm_row *r, char key[160], char alt[160])
         break;
     case HONE_FARM_ROW_LEASE:
     case HONE_FARM_ROW_LEASE_END:
-        format_lease(r->lease.worker, r->lease.fence, key);
+        format_lease(&r->lease, key);
         break;
     default:
         snprintf(key, 160, "clock");
@@ -160,12 +172,13 @@ static hone_status forget_job(hone_db *db, uint64_t job, hone_error *err)
     return drop_all(db, "note", key, err);
 }
 
-static hone_status forget_unit(hone_db *db, hone_farm_key unit, hone_error *err)
+static hone_status forget_unit(hone_db *db, const hone_farm_row *r, hone_error *err)
 {
     char key[33];
-    format_key(unit, key);
+    format_result(r->forget.unit, r->forget.place, key);
     HONE_TRY(hone_db_item_drop(db, "result", key, err));
-    return drop_all(db, "strike", key, err);
+    format_key(r->forget.unit, key);
+    return r->forget.struck ? drop_all(db, "strike", key, err) : HONE_OK;
 }
 
 static hone_status write_row(hone_db *db, const hone_farm_row *r, const hone_store_more *more,
@@ -176,7 +189,7 @@ static hone_status write_row(hone_db *db, const hone_farm_row *r, const hone_sto
     case HONE_FARM_ROW_EVENT:
         return add_event(db, r, text, err);
     case HONE_FARM_ROW_FORGET:
-        return forget_unit(db, r->forget, err);
+        return forget_unit(db, r, err);
     case HONE_FARM_ROW_FORGET_JOB:
         return forget_job(db, r->forget_job, err);
     case HONE_FARM_ROW_LEASE_END:
@@ -265,10 +278,11 @@ hone_status hone_store_spec(hone_db *db, uint64_t job, char **ret, hone_error *e
     return hone_db_item_get(db, "spec", key, ret, err);
 }
 
-hone_status hone_store_payload(hone_db *db, hone_farm_key unit, json_t **ret, hone_error *err)
+hone_status hone_store_payload(hone_db *db, hone_farm_key unit, uint64_t place, json_t **ret,
+                               hone_error *err)
 {
     char key[33], *body;
-    format_key(unit, key);
+    format_result(unit, place, key);
     *ret = NULL;
     HONE_TRY(hone_db_item_get(db, "result", key, &body, err));
     json_t *j = json_loads(body, 0, NULL);

@@ -33,7 +33,7 @@ hone_status hone_store_commit(hone_db *db, const hone_farm_row *rows, uint32_t n
 hone_status hone_store_restore(hone_db *db, hone_farm *f, hone_error *err) HONE_NODISCARD;
 /* HONE_E_NOTFOUND. The caller frees, and decrefs. */
 hone_status hone_store_spec(hone_db *db, uint64_t job, char **ret, hone_error *err) HONE_NODISCARD;
-hone_status hone_store_payload(hone_db *db, hone_farm_key unit, json_t **ret,
+hone_status hone_store_payload(hone_db *db, hone_farm_key unit, uint64_t place, json_t **ret,
                                hone_error *err) HONE_NODISCARD;
 
 /* A small text that the driver keeps of a job, such as its target, once it is known. */

@@ -126,10 +126,11 @@ static void tell_leases(reader *r, const worker *w)
 {
     for (ring *p = w->leases.next; p != &w->leases; p = p->next) {
         const lease *l = OF(p, lease, in_worker);
-        hone_farm_row row = {.kind = HONE_FARM_ROW_LEASE,
-                             .lease = {.fence = l->fence, .unit = l->key, .epoch = l->epoch}};
+        hone_farm_row row = {
+            .kind = HONE_FARM_ROW_LEASE,
+            .lease = {.slot = l->slot, .fence = l->fence, .unit = l->key, .epoch = l->epoch}};
         snprintf(row.lease.worker, sizeof row.lease.worker, "%s", w->row.name);
-        if (l->list == MEASURE && !l->canary && (l->key.v[0] || l->key.v[1]))
+        if (l->stored)
             tell(r, &row);
     }
 }

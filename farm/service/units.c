@@ -289,7 +289,7 @@ static bool load(service *s, const hone_farm_effect *x, payload *ret)
     json_t *j;
     hone_measure_result *m = &ret->result;
     *ret = (payload){.unit = x->give.unit, .status = x->give.status};
-    if (hone_store_payload(hone_service__log(s), x->give.unit, &j, NULL) != HONE_OK)
+    if (hone_store_payload(hone_service__log(s), x->give.unit, x->give.place, &j, NULL) != HONE_OK)
         return false;
     const json_t *samples = json_object_get(j, "sample_ns"),
                  *turns = json_object_get(j, "incumbent_ns");

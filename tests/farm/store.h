@@ -150,7 +150,11 @@ static inline void store_lease(store *s, const hone_farm_lease_row *r)
     STORE_FIND(old, s->leases, it->fence == r->fence && strcmp(it->worker, r->worker) == 0);
     if (old)
         store_wrong(s, "a fence was given twice");
-    hone_vec_push(&s->leases, *r);
+    STORE_FIND(old, s->leases, it->slot == r->slot && strcmp(it->worker, r->worker) == 0);
+    if (old) /* which has ended */
+        *old = *r;
+    else
+        hone_vec_push(&s->leases, *r);
 }
 
 static inline void store_lease_end(store *s, const hone_farm_lease_row *r)
@@ -239,7 +243,7 @@ static inline void store_row(store *s, const hone_farm_row *row)
         store_event(s, &row->event);
         break;
     case HONE_FARM_ROW_FORGET:
-        store_forget(s, &row->forget);
+        store_forget(s, &row->forget.unit);
         break;
     case HONE_FARM_ROW_FORGET_JOB:
         for (uint32_t i = 0; i < s->jobs.n; i++)

@@ -58,7 +58,7 @@ static bool note_result(void *ctx, const hone_db_item *i)
 {
     found *f = ctx;
     uint64_t number = 0;
-    must(strlen(i->key) == 32 && hone_hash_parse(i->key + 16, &number), "a key is none");
+    must(strlen(i->key) == 16 && hone_hash_parse(i->key, &number), "a key is none");
     f->n++;
     f->last = number > f->last ? number : f->last;
     return true;
@@ -67,9 +67,12 @@ static bool note_result(void *ctx, const hone_db_item *i)
 static bool note_lease(void *ctx, const hone_db_item *i)
 {
     found *f = ctx;
-    const char *hex = strchr(i->key, '/');
+    static const char fence[] = "\"fence\":\"";
+    const char *at = strstr(i->body, fence);
+    char hex[17] = "";
     f->n++;
-    must(hex && hone_hash_parse(hex + 1, &f->last), "a lease has no fence");
+    snprintf(hex, sizeof hex, "%.16s", at ? at + strlen(fence) : "");
+    must(hone_hash_parse(hex, &f->last), "a lease has no fence");
     return true;
 }
 
@@ -134,6 +137,7 @@ static hone_farm_row lease_row(hone_farm_row_kind kind, uint64_t fence)
     hone_farm_row r = {.kind = kind};
     snprintf(r.lease.worker, sizeof r.lease.worker, "pi");
     r.lease.fence = fence;
+    r.lease.slot = 1 + (uint32_t)fence % 2;
     r.lease.unit = (hone_farm_key){{1, fence}};
     return r;
 }
@@ -160,6 +164,7 @@ static void hand_over(uint64_t k)
                              {.kind = HONE_FARM_ROW_CLOCK}};
     rows[0].result.unit = (hone_farm_key){{1, k}};
     rows[0].result.fence = k;
+    rows[0].result.place = k;
     snprintf(rows[0].result.worker, sizeof rows[0].result.worker, "pi");
     rows[3].clock = (int64_t)k;
     storage_batch *b = hone_service__batch_new(k, rows, 4);

@@ -119,7 +119,7 @@ static bool has_result(uint64_t number)
     hone_db *reader;
     CHECK(hone_db_open(path, HONE_DB_READ, &reader, &e));
     hone_farm_key unit = {.v = {0, number}};
-    hone_status st = hone_store_payload(reader, unit, &j, &e);
+    hone_status st = hone_store_payload(reader, unit, 0, &j, &e);
     if (st == HONE_OK)
         assert_int_equal(json_integer_value(json_object_get(j, "n")), 7);
     json_decref(j);

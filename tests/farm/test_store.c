@@ -125,7 +125,8 @@ static void rows_survive_their_text(void **state)
         json_t *b = row_json(&back);
         assert_true(json_equal(a, b));
         if (k == HONE_FARM_ROW_WORKER) {
-            assert_true(back.worker.baseline.base[2][31] == 1.5f && back.worker.baseline.sigma[1] == 0.25);
+            assert_true(back.worker.baseline.base[2][31] == 1.5f &&
+                        back.worker.baseline.sigma[1] == 0.25);
             assert_true(back.worker.fence_end == UINT64_MAX);
             json_object_set_new(a, "health", json_string("splendid"));
             assert_int_equal(hone_store_row_read(a, row.kind, &back, &e), HONE_E_VERSION);
@@ -155,6 +156,7 @@ static hone_farm_row result(uint64_t unit, uint64_t fence)
 {
     hone_farm_row r = {.kind = HONE_FARM_ROW_RESULT};
     r.result.unit.v[1] = unit;
+    r.result.place = unit > 1 ? unit + 100 : 0; /* the first one is an older hone's */
     r.result.fence = fence;
     r.result.handle = 10 * unit;
     snprintf(r.result.worker, sizeof r.result.worker, "pi");
@@ -173,9 +175,8 @@ static bool is_suspect(hone_db *db, const char *key)
 static void batches(void **state)
 {
     (void)state;
-    static const char u[3][33] = {"00000000000000000000000000000001",
-                                  "00000000000000000000000000000002",
-                                  "00000000000000000000000000000003"};
+    static const char old[] = "00000000000000000000000000000001",
+                      second[] = "00000000000000000000000000000002", third[] = "0000000000000067";
     hone_store_more more = {.ctx = "{\"verb\":\"submit\"}", .payload = payload, .spec = spec};
     hone_db *db = open_db("batches.db");
     hone_farm_row rows[8] = {result(1, 5),
@@ -183,18 +184,24 @@ static void batches(void **state)
                              result(3, 7),
                              {.kind = HONE_FARM_ROW_JOB},
                              {.kind = HONE_FARM_ROW_STRIKE},
+                             {.kind = HONE_FARM_ROW_LEASE},
                              {.kind = HONE_FARM_ROW_LEASE}};
     rows[3].job.id = 4;
     rows[4].strike.unit.v[1] = 2;
     rows[5].lease.fence = 9;
+    rows[6].lease.fence = 10;
+    rows[6].lease.slot = 1;
     snprintf(rows[4].strike.worker, sizeof rows[4].strike.worker, "pi");
     snprintf(rows[5].lease.worker, sizeof rows[5].lease.worker, "pi");
-    CHECK(hone_store_commit(db, rows, 6, &more, &e));
+    snprintf(rows[6].lease.worker, sizeof rows[6].lease.worker, "pi");
+    CHECK(hone_store_commit(db, rows, 7, &more, &e));
     CHECK(hone_store_note(db, 4, "target", "{\"arch\":1}", &e));
     CHECK(hone_store_note(db, 41, "target", "other", &e));
     json_t *j;
     char *text;
-    CHECK(hone_store_payload(db, rows[1].result.unit, &j, &e));
+    CHECK(hone_store_payload(db, rows[0].result.unit, 0, &j, &e));
+    json_decref(j);
+    CHECK(hone_store_payload(db, rows[1].result.unit, 102, &j, &e));
     assert_int_equal(json_integer_value(json_object_get(j, "n")), 20);
     json_decref(j);
     CHECK(hone_store_spec(db, 4, &text, &e));
@@ -204,11 +211,13 @@ static void batches(void **state)
     assert_string_equal(text, "{\"arch\":1}");
     free(text);
     /* What changes other rows. */
-    hone_farm_row then[4] = {{.kind = HONE_FARM_ROW_FORGET},
+    hone_farm_row then[5] = {{.kind = HONE_FARM_ROW_FORGET, .forget = {.struck = true}},
                              {.kind = HONE_FARM_ROW_SUSPECT},
                              {.kind = HONE_FARM_ROW_FORGET_JOB, .forget_job = 4},
-                             {.kind = HONE_FARM_ROW_LEASE_END, .lease = rows[5].lease}};
-    then[0].forget.v[1] = 2;
+                             {.kind = HONE_FARM_ROW_LEASE_END, .lease = rows[5].lease},
+                             {.kind = HONE_FARM_ROW_LEASE_END, .lease = rows[6].lease}};
+    then[0].forget.unit.v[1] = 2;
+    then[0].forget.place = 102;
     then[1].suspect.from = 7;
     then[1].suspect.to = 100;
     snprintf(then[1].suspect.worker, sizeof then[1].suspect.worker, "pi");
@@ -225,20 +234,27 @@ static void batches(void **state)
                         .device = "pi",
                         .fence = 7};
     CHECK(hone_db_record_put(db, &r, NULL, 0, NULL, NULL, &e));
-    CHECK(hone_store_commit(db, then, 4, NULL, &e));
+    CHECK(hone_db_item_get(db, "lease", "pi/1", &text, &e));
+    free(text);
+    CHECK(hone_store_commit(db, then, 5, NULL, &e));
     CHECK(hone_db_record_find(db, k, t, 1, &r, &e)); /* what a session made of it */
     assert_int_equal(r.suspect, 1);
     hone_db_record_free(&r);
-    assert_false(is_suspect(db, u[0]));
-    assert_true(is_suspect(db, u[2]));
-    assert_int_equal(hone_store_payload(db, rows[1].result.unit, &j, &e), HONE_E_NOTFOUND);
-    CHECK(hone_store_payload(db, rows[2].result.unit, &j, &e)); /* the mark has not cost it */
+    assert_false(is_suspect(db, old));
+    assert_true(is_suspect(db, third));
+    assert_int_equal(hone_store_payload(db, rows[1].result.unit, 102, &j, &e), HONE_E_NOTFOUND);
+    CHECK(hone_store_payload(db, rows[2].result.unit, 103, &j, &e)); /* the mark has not cost it */
     json_decref(j);
+    then[0].forget.unit = rows[0].result.unit; /* an older hone's goes by its unit */
+    then[0].forget.place = 0;
+    CHECK(hone_store_commit(db, then, 1, NULL, &e));
+    assert_int_equal(hone_store_payload(db, rows[0].result.unit, 0, &j, &e), HONE_E_NOTFOUND);
     char key[64];
-    snprintf(key, sizeof key, "%s/pi", u[1]);
+    snprintf(key, sizeof key, "%s/pi", second);
     assert_int_equal(hone_db_item_get(db, "strike", key, &text, &e), HONE_E_NOTFOUND);
     assert_int_equal(hone_db_item_get(db, "lease", "pi/0000000000000009", &text, &e),
                      HONE_E_NOTFOUND);
+    assert_int_equal(hone_db_item_get(db, "lease", "pi/1", &text, &e), HONE_E_NOTFOUND);
     assert_int_equal(hone_store_spec(db, 4, &text, &e), HONE_E_NOTFOUND);
     assert_int_equal(hone_store_noted(db, 4, "target", &text, &e), HONE_E_NOTFOUND);
     CHECK(hone_store_noted(db, 41, "target", &text, &e));
@@ -261,8 +277,7 @@ static void a_full_disk(void **state)
                     hone_db_item_get(db, "result", "00000000000000000000000000000001", &body, &e) ==
                         HONE_E_NOTFOUND &&
                     hone_store_commit(db, rows, 2, NULL, &e) == HONE_OK &&
-                    hone_db_item_get(db, "result", "00000000000000000000000000000002", &body, &e) ==
-                        HONE_OK;
+                    hone_db_item_get(db, "result", "0000000000000066", &body, &e) == HONE_OK;
         _exit(good ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
