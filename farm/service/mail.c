@@ -101,6 +101,22 @@ letter *hone_service__mail_gather(mailbox *b, int64_t patience_ns)
     return take(b);
 }
 
+int64_t hone_service__mail_since(mailbox *b)
+{
+    pthread_mutex_lock(&b->mutex);
+    int64_t since = b->first ? b->since_ns : INT64_MAX;
+    pthread_mutex_unlock(&b->mutex);
+    return since;
+}
+
+bool hone_service__mail_closed(mailbox *b)
+{
+    pthread_mutex_lock(&b->mutex);
+    bool closed = b->closed;
+    pthread_mutex_unlock(&b->mutex);
+    return closed;
+}
+
 pthread_t hone_service__thread(const char *name, void *(*run)(void *arg), void *arg)
 {
     pthread_t ret;

@@ -39,6 +39,10 @@ letter *hone_service__mail_await(mailbox *b, int64_t until_ns);
  * nobody waits for comes in company. NULL: it is closed and empty. */
 letter *hone_service__mail_gather(mailbox *b, int64_t patience_ns);
 
+/* When the first one came that is there, by hone_clock_ns; INT64_MAX: nothing is there. */
+int64_t hone_service__mail_since(mailbox *b);
+bool hone_service__mail_closed(mailbox *b);
+
 /* A thread that signals of the process do not go to. It has to be joined. name: below 16 bytes, for
  * who looks at the process. */
 pthread_t hone_service__thread(const char *name, void *(*run)(void *arg), void *arg);

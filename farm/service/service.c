@@ -8,7 +8,7 @@
 #define TURN_MS 20
 #define LETTERS_MS 1 /* letters do not end the wait for the pool */
 #define STEP_MS 100
-#define PATIENCE_NS (10 * HONE_SERVICE__MS) /* of results of sessions, for company in a commit */
+#define PATIENCE_NS (100 * HONE_SERVICE__MS) /* of results of sessions, for company in a commit */
 #define SECOND_NS INT64_C(1000000000)
 #define CANARY_MS 60000 /* the first one of a device computes what it is compared with */
 

@@ -39,7 +39,8 @@ typedef struct doubt {
 
 struct storage {
     storage_options o;
-    mailbox box;
+    mailbox box, later; /* later: of sessions, and nobody waits for it */
+    _Atomic uint32_t n_later;
     pthread_t thread;
     pthread_mutex_t mutex; /* of `done` */
     pthread_cond_t answered;
@@ -294,19 +295,59 @@ static void answer(storage *w, deed *d, double seconds)
     deed_free(d);
 }
 
+/* Those that are linked are a group. */
+static void gather(storage *w, letter *l, bool *ret_calls)
+{
+    for (; l; l = l->next) {
+        deed *d = (deed *)l;
+        hone_vec_push(&w->group, d);
+        *ret_calls = *ret_calls || d->kind == CALL;
+    }
+}
+
+static void write_and_answer(storage *w)
+{
+    int64_t start = hone_clock_ns();
+    if (w->group.n == 0)
+        return;
+    write_group(w);
+    double seconds = (double)(hone_clock_ns() - start) / 1e9;
+    for (uint32_t k = 0; k < w->group.n; k++)
+        answer(w, w->group.v[k], seconds);
+    w->group.n = 0;
+}
+
+static void take_later(storage *w)
+{
+    bool calls = false;
+    letter *l = hone_service__mail_take(&w->later);
+    for (letter *x = l; x; x = x->next)
+        atomic_fetch_sub(&w->n_later, 1);
+    gather(w, l, &calls);
+}
+
 static void *run(void *arg)
 {
     storage *w = arg;
-    letter *l;
-    while ((l = hone_service__mail_gather(&w->box, w->o.patience_ns))) {
-        int64_t start = hone_clock_ns();
-        w->group.n = 0;
-        for (; l; l = l->next)
-            hone_vec_push(&w->group, (deed *)l);
-        write_group(w);
-        double seconds = (double)(hone_clock_ns() - start) / 1e9;
-        for (uint32_t k = 0; k < w->group.n; k++)
-            answer(w, w->group.v[k], seconds);
+    uint32_t company = w->o.company ? w->o.company : STORAGE_COMPANY;
+    for (bool closed = false; !closed;) {
+        bool calls = false;
+        letter *l = hone_service__mail_await(&w->box, hone_clock_ns() + w->o.patience_ns);
+        closed = !l && hone_service__mail_closed(&w->box);
+        gather(w, l, &calls);
+        if (calls) { /* what its session wrote before it comes before it */
+            __typeof__(w->group) urgent = w->group;
+            memset(&w->group, 0, sizeof w->group);
+            take_later(w);
+            for (uint32_t k = 0; k < urgent.n; k++)
+                hone_vec_push(&w->group, urgent.v[k]);
+            hone_vec_free(&urgent);
+        }
+        write_and_answer(w);
+        if (closed || atomic_load(&w->n_later) >= company ||
+            hone_service__mail_since(&w->later) <= hone_clock_ns() - w->o.patience_ns)
+            take_later(w);
+        write_and_answer(w);
     }
     return NULL;
 }
@@ -318,6 +359,7 @@ storage *hone_service__storage_start(const storage_options *o)
     storage *w = hone_xcalloc(1, sizeof *w);
     w->o = *o;
     hone_service__mail_init(&w->box);
+    hone_service__mail_init(&w->later);
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->answered, NULL);
     w->thread = hone_service__thread("storage", run, w);
@@ -331,6 +373,7 @@ void hone_service__storage_stop(storage *w)
     hone_service__mail_close(&w->box);
     pthread_join(w->thread, NULL);
     hone_service__mail_fini(&w->box);
+    hone_service__mail_fini(&w->later);
     pthread_cond_destroy(&w->answered);
     pthread_mutex_destroy(&w->mutex);
     hone_vec_free(&w->group);
@@ -352,6 +395,13 @@ static scribe *hold(scribe *by)
     return by;
 }
 
+/* Nobody waits for it. */
+static void put_later(storage *w, deed *d)
+{
+    atomic_fetch_add(&w->n_later, 1);
+    hone_service__mail_put(&w->later, &d->letter);
+}
+
 void hone_service__storage_note(storage *w, scribe *by, uint64_t job, const char *what,
                                 const char *text)
 {
@@ -361,7 +411,7 @@ void hone_service__storage_note(storage *w, scribe *by, uint64_t job, const char
     d->job = job;
     d->what = hone_xstrdup(what);
     d->text = hone_xstrdup(text);
-    hone_service__mail_put(&w->box, &d->letter);
+    put_later(w, d);
 }
 
 hone_status hone_service__storage_write(storage *w, scribe *by,
@@ -419,6 +469,6 @@ hone_status hone_service__storage_store(storage *w, scribe *by, const hone_db_re
         memcpy(d->samples, samples, of_samples);
     copy(from, to, (char *)(d->samples + n));
     d->row.hone_version = NULL;
-    hone_service__mail_put(&w->box, &d->letter);
+    put_later(w, d);
     return HONE_OK;
 }

@@ -1,6 +1,8 @@
-/* storage: the thread that writes the log. What the farm and sessions write is put into one
- * transaction with whatever else waits, and answered when that is durable: a sync of the disk takes
- * as long as hundreds of results.
+/* storage: the thread that writes the log. What the farm writes, and what somebody waits for, is
+ * put into one transaction with whatever else of that kind is there, and answered when that is
+ * durable: a sync of the disk takes as long as hundreds of results. What sessions write of results,
+ * for which nobody waits, waits for company and then has a transaction of its own: many of them
+ * change pages that few of them would change as well.
  *
  * A put that fails takes nothing else with it: the transaction is made again without it. When there
  * is no room, or the disk fails, all of the transaction fails.
@@ -12,6 +14,8 @@
 #include "farm/service/mail.h"
 #include "farm/store.h"
 
+#define STORAGE_COMPANY 512
+
 typedef struct storage storage;
 
 /* Prints what a RESULT row came with. */
@@ -22,6 +26,7 @@ typedef struct storage_options {
     mailbox *answers;       /* batches come back to it */
     storage_print_fn print; /* of storage_batch.with */
     int64_t patience_ns;    /* what nobody waits for waits so long for company */
+    uint32_t company;       /* or until so many are there; 0: STORAGE_COMPANY */
     hone_status (*commit)(hone_db *db, hone_error *err); /* NULL: hone_db_commit */
 } storage_options;
 
