@@ -22,24 +22,11 @@ static struct {
 } ask = {
     .devices = 1000, .builders = 4, .jobs = 48, .trials = 500, .seconds = 60, .measure_ms = 100};
 
-static char folder[64], *endpoint, *db_path;
-static light_shared *shared;
-
 static void wait_until_in(uint64_t welcomed, double most_s)
 {
     int64_t start = hone_clock_ns();
     while (shared->welcomed < welcomed && seconds_since(start) < most_s)
         pause_ms(2);
-}
-
-static uint64_t records(void)
-{
-    return records_of(db_path);
-}
-
-static void check_log(void)
-{
-    check_log_of(db_path);
 }
 
 /* ---- load ------------------------------------------------------------------------------------ */
@@ -299,65 +286,31 @@ static void shares(void)
 
 /* ---------------------------------------------------------------------------------------------- */
 
-static bool read_options(int argc, char **argv)
-{
-    const struct {
-        const char *name;
-        long *to;
-    } numbers[] = {{"--devices", &ask.devices},
-                   {"--builders", &ask.builders},
-                   {"--jobs", &ask.jobs},
-                   {"--trials", &ask.trials},
-                   {"--seconds", &ask.seconds},
-                   {"--measure-ms", &ask.measure_ms},
-                   {"--quantum-ms", &ask.quantum_ms}};
-    for (int k = 1; k < argc; k++) {
-        size_t i = 0;
-        bool *mode = strcmp(argv[k], "--shares") == 0    ? &ask.shares
-                     : strcmp(argv[k], "--endless") == 0 ? &ask.endless
-                                                         : NULL;
-        if (mode) {
-            *mode = true;
-            continue;
-        }
-        while (i < HONE_LEN(numbers) && strcmp(argv[k], numbers[i].name) != 0)
-            i++;
-        if (i == HONE_LEN(numbers) || k + 1 == argc)
-            return false;
-        *numbers[i].to = strtol(argv[++k], NULL, 10);
-        if (*numbers[i].to < 1)
-            return false;
-    }
-    return true;
-}
-
 int main(int argc, char **argv)
 {
+    const program_option options[] = {{"--devices", &ask.devices, NULL},
+                                      {"--builders", &ask.builders, NULL},
+                                      {"--jobs", &ask.jobs, NULL},
+                                      {"--trials", &ask.trials, NULL},
+                                      {"--seconds", &ask.seconds, NULL},
+                                      {"--measure-ms", &ask.measure_ms, NULL},
+                                      {"--quantum-ms", &ask.quantum_ms, NULL},
+                                      {"--shares", NULL, &ask.shares},
+                                      {"--endless", NULL, &ask.endless}};
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!read_options(argc, argv)) {
+    if (!program_options(argc, argv, options, HONE_LEN(options))) {
         fprintf(stderr, "farm_load [--devices N] [--builders N] [--jobs N] [--trials N]\n"
                         "farm_load --endless [--seconds S] [--devices N] [--builders N] "
                         "[--jobs N]\n"
                         "farm_load --shares [--seconds S] [--measure-ms MS] [--quantum-ms MS]\n");
         return 2;
     }
-    snprintf(folder, sizeof folder, "%s/hone-load-XXXXXX",
-             getenv("TMPDIR") && strlen(getenv("TMPDIR")) < 40 ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(folder))
-        light_die("no folder");
-    endpoint = hone_xasprintf("ipc://%s/s", folder);
-    db_path = hone_xasprintf("%s/farm.db", folder);
-    shared = light_share();
+    program_begin("load");
     if (ask.shares)
         shares();
     else if (ask.endless)
         endless();
     else
         load();
-    char *command = hone_xasprintf("rm -rf %s", folder);
-    bad |= system(command) != 0;
-    free(command);
-    free(endpoint);
-    free(db_path);
-    return bad;
+    return program_end();
 }

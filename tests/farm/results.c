@@ -6,6 +6,10 @@
  *
  *   farm_results [--devices N] [--jobs N] [--seconds S] [--most N]
  *
+ * There are more jobs (32) than users (16), so that a device that is free finds something open, as
+ * it does on a farm that is used: else each result would wait for two commits, its own and that of
+ * what its session asks for then.
+ *
  * Prints results a second and the service's memory each tenth of the time, then the time from a
  * result's arrival to its being durable, processor time by thread, and commits. --most: ends after
  * so many results. Exit code 1: a result was acknowledged that the log does not have. */
@@ -15,10 +19,7 @@
 
 static struct {
     long devices, jobs, seconds, most;
-} ask = {.devices = 1000, .jobs = 16, .seconds = 60, .most = 1000000000};
-
-static char folder[64], *endpoint, *db_path;
-static light_shared *shared;
+} ask = {.devices = 1000, .jobs = 32, .seconds = 60, .most = 1000000000};
 
 static uint64_t acknowledged(void)
 {
@@ -94,57 +95,28 @@ static void run(void)
     watch(service);
     print_service(service, lights, &was, &lights_was);
     check(light_end(service, SIGTERM) == 0, "it does not end in good order");
-    uint64_t stored = records_of(db_path), acked = acknowledged();
+    uint64_t stored = records(), acked = acknowledged();
     light_end(lights, SIGKILL);
     printf("the log has %" PRIu64 " records, %" PRIu64 " results were acknowledged\n", stored,
            acked);
     /* What a sitting was given when it was told to end is a result of the farm, and no record. */
     check(stored + (uint64_t)ask.jobs * 64 >= acked, "records are missing");
     check(acked > 0, "there are no results");
-    check_log_of(db_path);
-}
-
-static bool read_options(int argc, char **argv)
-{
-    const struct {
-        const char *name;
-        long *to;
-    } numbers[] = {{"--devices", &ask.devices},
-                   {"--jobs", &ask.jobs},
-                   {"--seconds", &ask.seconds},
-                   {"--most", &ask.most}};
-    for (int k = 1; k < argc; k++) {
-        size_t i = 0;
-        while (i < HONE_LEN(numbers) && strcmp(argv[k], numbers[i].name) != 0)
-            i++;
-        if (i == HONE_LEN(numbers) || k + 1 == argc)
-            return false;
-        *numbers[i].to = strtol(argv[++k], NULL, 10);
-        if (*numbers[i].to < 1)
-            return false;
-    }
-    return true;
+    check_log();
 }
 
 int main(int argc, char **argv)
 {
+    const program_option options[] = {{"--devices", &ask.devices, NULL},
+                                      {"--jobs", &ask.jobs, NULL},
+                                      {"--seconds", &ask.seconds, NULL},
+                                      {"--most", &ask.most, NULL}};
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!read_options(argc, argv)) {
+    if (!program_options(argc, argv, options, HONE_LEN(options))) {
         fprintf(stderr, "farm_results [--devices N] [--jobs N] [--seconds S] [--most N]\n");
         return 2;
     }
-    snprintf(folder, sizeof folder, "%s/hone-results-XXXXXX",
-             getenv("TMPDIR") && strlen(getenv("TMPDIR")) < 40 ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(folder))
-        light_die("no folder");
-    endpoint = hone_xasprintf("ipc://%s/s", folder);
-    db_path = hone_xasprintf("%s/farm.db", folder);
-    shared = light_share();
+    program_begin("results");
     run();
-    char *command = hone_xasprintf("rm -rf %s", folder);
-    bad |= system(command) != 0;
-    free(command);
-    free(endpoint);
-    free(db_path);
-    return bad;
+    return program_end();
 }

@@ -6,11 +6,9 @@
  *
  * Prints descriptors, threads, memory and file sizes at the start, each M minutes, and at the end.
  * Exit code 1: something grew that should not, or by more than what is kept takes. */
-#include "db/db.h"
-#include "tests/farm/light.h"
+#include "tests/farm/watch.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <sys/stat.h>
 
 static struct {
@@ -35,35 +33,10 @@ static struct {
 #define PATIENCE_S 240 /* for what is certain to come, on however busy a machine */
 #define FDS_SLACK 6    /* those that happen to be open when one looks: who asks, a page, a commit */
 
-static char folder[64], bin[512], *endpoint, *db_path;
-static light_shared *shared;
-static int http_port, bad;
+static char bin[512];
+static int http_port;
 static int64_t device_ns; /* when the real device was started */
 static uint64_t jobs_begun, asked, pages, restarts, opened;
-
-static void check(bool holds, const char *fmt, ...) HONE_PRINTF(2, 3);
-static void check(bool holds, const char *fmt, ...)
-{
-    va_list ap;
-    if (holds)
-        return;
-    bad = 1;
-    va_start(ap, fmt);
-    printf("FAILED: ");
-    vprintf(fmt, ap);
-    va_end(ap);
-    printf("\n");
-}
-
-static double seconds_since(int64_t start)
-{
-    return (double)(hone_clock_ns() - start) / 1e9;
-}
-
-static void pause_ms(int64_t ms)
-{
-    usleep((useconds_t)(ms * 1000));
-}
 
 /* ---- processes ------------------------------------------------------------------------------ */
 
@@ -153,23 +126,6 @@ static int64_t size_of(const char *suffix)
     char *path = hone_xasprintf("%s%s", db_path, suffix);
     int64_t n = stat(path, &st) == 0 ? st.st_size : 0;
     free(path);
-    return n;
-}
-
-static uint64_t records(void)
-{
-    hone_db *db;
-    hone_target host;
-    hone_error err = {0};
-    uint64_t n = 0;
-    if (hone_target_host(&host, &err) != HONE_OK ||
-        hone_db_open(db_path, HONE_DB_READ, &db, &err) != HONE_OK)
-        return 0;
-    char *class = hone_target_class(&host);
-    if (hone_db_record_count(db, class, &n, &err) != HONE_OK)
-        n = 0;
-    free(class);
-    hone_db_close(db);
     return n;
 }
 
@@ -337,19 +293,6 @@ static void judge(const sample *from, const sample *to)
            (double)(to->db - from->db) / (double)(results ? results : 1));
 }
 
-static void check_log(void)
-{
-    hone_db *db;
-    hone_error err = {0};
-    json_t *j = NULL;
-    hone_status st = hone_db_open(db_path, HONE_DB_READ, &db, &err);
-    if (st == HONE_OK)
-        st = hone_db_check(db, &j, &err);
-    check(st == HONE_OK, "the log is not sound: %s", err.message);
-    json_decref(j);
-    hone_db_close(db);
-}
-
 /* ---------------------------------------------------------------------------------------------- */
 
 static void soak(void)
@@ -396,28 +339,6 @@ static void soak(void)
     check_log();
 }
 
-static bool read_options(int argc, char **argv)
-{
-    const struct {
-        const char *name;
-        long *to;
-    } numbers[] = {{"--seconds", &ask.seconds},
-                   {"--devices", &ask.devices},
-                   {"--measure-ms", &ask.measure_ms},
-                   {"--minutes-apart", &ask.minutes_apart}};
-    for (int k = 1; k < argc; k += 2) {
-        size_t i = 0;
-        while (i < HONE_LEN(numbers) && strcmp(argv[k], numbers[i].name) != 0)
-            i++;
-        if (i == HONE_LEN(numbers) || k + 1 == argc)
-            return false;
-        *numbers[i].to = strtol(argv[k + 1], NULL, 10);
-        if (*numbers[i].to < 1)
-            return false;
-    }
-    return true;
-}
-
 /* hone and hone-device are beside this program. */
 static bool find_bin(void)
 {
@@ -431,26 +352,18 @@ static bool find_bin(void)
 
 int main(int argc, char **argv)
 {
+    const program_option options[] = {{"--seconds", &ask.seconds, NULL},
+                                      {"--devices", &ask.devices, NULL},
+                                      {"--measure-ms", &ask.measure_ms, NULL},
+                                      {"--minutes-apart", &ask.minutes_apart, NULL}};
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!read_options(argc, argv) || !find_bin()) {
+    if (!program_options(argc, argv, options, HONE_LEN(options)) || !find_bin()) {
         fprintf(stderr, "farm_soak [--seconds S] [--devices N] [--measure-ms MS] "
                         "[--minutes-apart M]\n");
         return 2;
     }
-    snprintf(folder, sizeof folder, "%s/hone-soak-XXXXXX",
-             getenv("TMPDIR") && strlen(getenv("TMPDIR")) < 40 ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(folder))
-        light_die("no folder");
-    endpoint = hone_xasprintf("ipc://%s/s", folder);
-    db_path = hone_xasprintf("%s/farm.db", folder);
-    shared = light_share();
+    program_begin("soak");
     http_port = free_port();
     soak();
-    char *command =
-        hone_xasprintf(bad ? "tail -n 5 %s/*.out; rm -rf %s" : "rm -rf %s %s", folder, folder);
-    bad |= system(command) != 0;
-    free(command);
-    free(endpoint);
-    free(db_path);
-    return bad;
+    return program_end();
 }

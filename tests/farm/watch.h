@@ -4,29 +4,9 @@
 #define HONE_TESTS_FARM_WATCH_H
 
 #include "db/db.h"
-#include "tests/farm/light.h"
+#include "tests/farm/program.h"
 
 #include <dirent.h>
-
-static int bad;
-
-static inline void check(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    printf("FAILED: %s\n", what);
-    bad = 1;
-}
-
-static inline void pause_ms(int64_t ms)
-{
-    usleep((useconds_t)(ms * 1000));
-}
-
-static inline double seconds_since(int64_t start)
-{
-    return (double)(hone_clock_ns() - start) / 1e9;
-}
 
 static inline double resident_mb(pid_t pid)
 {
@@ -103,15 +83,15 @@ static inline void print_threads(const char *whose, pid_t pid, const times *sinc
     printf(", %.0f us a result\n", results ? 1e6 * all / (double)results : 0);
 }
 
-/* Of this machine's class. */
-static inline uint64_t records_of(const char *db_path)
+/* Those in the log, of this machine's class. */
+static inline uint64_t records(void)
 {
     hone_db *db;
     hone_target host;
     hone_error err = {0};
     uint64_t n = 0;
-    if (hone_db_open(db_path, HONE_DB_READ, &db, &err) != HONE_OK ||
-        hone_target_host(&host, &err) != HONE_OK)
+    if (hone_target_host(&host, &err) != HONE_OK ||
+        hone_db_open(db_path, HONE_DB_READ, &db, &err) != HONE_OK)
         return 0;
     char *class = hone_target_class(&host);
     if (hone_db_record_count(db, class, &n, &err) != HONE_OK)
@@ -121,7 +101,7 @@ static inline uint64_t records_of(const char *db_path)
     return n;
 }
 
-static inline void check_log_of(const char *db_path)
+static inline void check_log(void)
 {
     hone_db *db;
     hone_error err = {0};
@@ -129,9 +109,7 @@ static inline void check_log_of(const char *db_path)
     hone_status st = hone_db_open(db_path, HONE_DB_READ, &db, &err);
     if (st == HONE_OK)
         st = hone_db_check(db, &j, &err);
-    if (st != HONE_OK)
-        printf("%s\n", err.message);
-    check(st == HONE_OK, "the log is not sound");
+    check(st == HONE_OK, "the log is not sound: %s", err.message);
     json_decref(j);
     hone_db_close(db);
 }
