@@ -117,7 +117,8 @@ const void *const *hone_rt_variants_choose(hone_rt_variants *v);
 /* ---- networks ---------------------------------------------------------------------------------
  *
  * `hone net build` makes NAME.o, NAME.h and NAME.weights of a network. The weights are a file that
- * is mapped; what its kernels take packed is packed once, by hone_rt_net_open. */
+ * is mapped; what its kernels take packed is packed once, by hone_rt_net_open, and then the file
+ * takes memory only where kernels read it. */
 
 #define HONE_RT_NET_ABI 1
 #define HONE_RT_NOFILE (-4)  /* the file of weights cannot be read; errno says why */

@@ -58,6 +58,14 @@ static const void *map(const char *path, int64_t bytes, int32_t *ret)
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* What was read of the file need not stay in memory: what is read again comes from the system's
+ * cache of files. */
+static void let_go(const void *weights, int64_t bytes)
+{
+    if (bytes)
+        (void)madvise((void *)(uintptr_t)weights, (size_t)bytes, MADV_DONTNEED);
+}
+
 void *hone_rt_net_workspace(int64_t bytes)
 {
     size_t align = bytes < HUGE_PAGE ? ALIGN : HUGE_PAGE;
@@ -81,6 +89,7 @@ int32_t hone_rt_net_open(hone_rt_net *ret, const char *path, const hone_rt_netwo
     st = hone_rt_net_hash(net.weights, network->weights_bytes) == network->weights_hash
              ? 0
              : HONE_RT_WEIGHTS;
+    let_go(net.weights, network->weights_bytes);
     if (st == 0) {
         net.packed = hone_rt_net_workspace(network->packed_bytes);
         st = net.packed ? 0 : HONE_RT_NOMEM;
@@ -88,6 +97,7 @@ int32_t hone_rt_net_open(hone_rt_net *ret, const char *path, const hone_rt_netwo
     for (int64_t k = 0; k < network->n_packs && st == 0; k++) {
         const hone_rt_net_pack *p = &network->packs[k];
         st = p->pack((const char *)net.weights + p->from, (char *)net.packed + p->to);
+        let_go(net.weights, network->weights_bytes);
     }
     if (st == 0)
         *ret = net;
