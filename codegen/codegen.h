@@ -71,6 +71,7 @@ typedef struct hone_codegen_options {
     const hone_codegen_intrin *intrins; /* those the program may use; borrowed for the call */
     unsigned n_intrins;
     bool no_prepack; /* keep blocks annotated hone.prepack inside the kernel */
+    bool cold;       /* one of many kernels that run in turn: what is packed comes from far away */
     /* NULL: none. Otherwise it is the first parameter of NAME, an int64_t; hone_kernel finds a
      * pointer to it behind those to the arguments. Whoever calls sees to its range. Inputs of that
      * size are not packed ahead. */

@@ -74,6 +74,7 @@ static hone_status compile(net_cg *c, unsigned k, hone_error *err)
     hone_codegen_options o = c->n->kernels[k].options;
     o.emit = HONE_EMIT_BITCODE;
     o.name = symbol;
+    o.cold = true;
     hone_status st = hone_codegen_emit(c->j->g, c->n->kernels[k].program, &o, &c->codes[k], err);
     if (st == HONE_OK)
         st = hone_cg__join_add(c->j, &c->codes[k]);

@@ -17,7 +17,7 @@
 #define PRE "@hone.prepack=1"
 
 /* How often, in code for a processor whose second cache holds 1 MiB. */
-static unsigned asks(const char *text)
+static unsigned asks(const char *text, bool cold)
 {
     hone_target t;
     hone_codegen *g;
@@ -28,7 +28,7 @@ static unsigned asks(const char *text)
     if (hone_codegen_new(&t, &g, &err) != HONE_OK)
         fail_msg("%s", err.message);
     hone_program p = parse_text(text);
-    hone_codegen_options o = {.emit = HONE_EMIT_LLVM};
+    hone_codegen_options o = {.emit = HONE_EMIT_LLVM, .cold = cold};
     assert_int_equal(hone_codegen_emit(g, &p, &o, &code, &err), HONE_OK);
     unsigned n = 0;
     for (const char *at = strstr((char *)code.bytes, "call void @llvm.prefetch"); at;
@@ -43,11 +43,25 @@ static unsigned asks(const char *text)
 static void where_it_is(void **state)
 {
     (void)state;
-    assert_true(asks(PRODUCT("512", "64", "1024", PRE)) > 0);    /* 2 MiB */
-    assert_int_equal(asks(PRODUCT("512", "16", "256", PRE)), 0); /* stays in the cache */
-    assert_int_equal(asks(PRODUCT("512", "64", "1024", "")), 0); /* made in each call */
-    assert_int_equal(asks(PRODUCT("8192", "4", "64", PRE)), 0);  /* a panel is half the cache */
-    assert_int_equal(asks(PRODUCT("32768", "1", "16", PRE)), 0); /* there is no other panel */
+    assert_true(asks(PRODUCT("512", "64", "1024", PRE), false) > 0);    /* 2 MiB */
+    assert_int_equal(asks(PRODUCT("512", "16", "256", PRE), false), 0); /* stays in the cache */
+    assert_int_equal(asks(PRODUCT("512", "64", "1024", ""), false), 0); /* made in each call */
+    assert_int_equal(asks(PRODUCT("8192", "4", "64", PRE), false),
+                     0); /* a panel is half the cache */
+    assert_int_equal(asks(PRODUCT("32768", "1", "16", PRE), false),
+                     0); /* there is no other panel */
+}
+
+/* In a network, where other kernels have filled the caches. */
+static void in_networks(void **state)
+{
+    (void)state;
+    assert_true(asks(PRODUCT("512", "64", "1024", PRE), true) > 0);
+    assert_true(asks(PRODUCT("512", "16", "256", PRE), true) > 0);
+    assert_true(asks(PRODUCT("8192", "4", "64", PRE), true) > 0);
+    assert_true(asks(PRODUCT("32768", "1", "16", PRE), true) > 0);
+    assert_int_equal(asks(PRODUCT("512", "64", "1024", ""), true), 0); /* made in each call */
+    assert_int_equal(asks(PRODUCT("32", "4", "64", PRE), true), 0);    /* a few lines */
 }
 
 static void same_results(void **state)
@@ -55,6 +69,10 @@ static void same_results(void **state)
     (void)state;
     hone_program p = parse_text(PRODUCT("512", "64", "1024", PRE));
     check_program(&p, &(run_options){.expect_pack = true});
+    check_program(&p, &(run_options){.expect_pack = true, .emit = {.cold = true}});
+    hone_program_fini(&p);
+    p = parse_text(PRODUCT("8192", "4", "64", PRE));
+    check_program(&p, &(run_options){.expect_pack = true, .emit = {.cold = true}});
     hone_program_fini(&p);
 }
 
@@ -62,6 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_it_is),
+        cmocka_unit_test(in_networks),
         cmocka_unit_test(same_results),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
