@@ -23,6 +23,9 @@ void hone_net__fold(hone_net *g);
  * HONE_E_LIMIT: constants take too much memory. */
 hone_status hone_net__integers(hone_net *g, hone_error *err) HONE_NODISCARD;
 
+/* Divisions that a product with a reciprocal can stand for (divisions.c). */
+void hone_net__divisions(hone_net *g);
+
 /* Fills p->of, and p->orders of what transpositions take or make. Views whose memory cannot be
  * their input's stay nodes (views.c). */
 void hone_net__views(hone_net_plan *p);

@@ -19,11 +19,11 @@ done
 
 # ---- what is shown
 run 0 "$HONE" net show bert.onnx --after fuse
-says " = MatMul Div Softmax MatMul"
-says " = Add Add ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul Add"
-says " = MatMul Add Div Erf Add Mul Mul"
-says "       or apart: MatMul Div | Softmax | MatMul"
-says "       or apart: MatMul Add | Div Erf Add Mul Mul"
+says " = MatMul Mul Softmax MatMul"
+says " = Add Add ReduceMean Sub Pow ReduceMean Add Sqrt Reciprocal Mul Mul Add"
+says " = MatMul Add Mul Erf Add Mul Mul"
+says "       or apart: MatMul Mul | Softmax | MatMul"
+says "       or apart: MatMul Add | Mul Erf Add Mul Mul"
 says "       or earlier: MatMul Add Add | ReduceMean Sub "
 run 0 "$HONE" net show resnet50.onnx --after layout
 says " in order 0,2,3,1 = Conv Relu"

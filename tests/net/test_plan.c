@@ -45,15 +45,20 @@ static void agrees(const hone_tensor *got, const hone_tensor *want)
     assert_true(off <= 1e-5 * largest);
 }
 
-/* The plan of the model computes what the reference does. `look` sees the plan. */
-static void check_model(const hone_buf *model, const hone_tensor *x, void (*look)(hone_net_plan *p))
+/* The plan of the model computes what the reference does. `look` sees the plan. False: the model
+ * cannot be read within max_bytes. */
+static bool check_within(const hone_buf *model, const hone_tensor *x, int64_t max_bytes,
+                         void (*look)(hone_net_plan *p))
 {
     hone_error err = {0};
     hone_net *g, *ref;
     hone_net_plan p;
     hone_tensor out;
-    const hone_net_options o = {.given = x, .n_given = 1};
-    assert_int_equal(hone_net_parse(model->s, model->n, NULL, NULL, &g, &err), HONE_OK);
+    const hone_net_options o = {.given = x, .n_given = 1}, little = {.max_bytes = max_bytes};
+    hone_status st = hone_net_parse(model->s, model->n, NULL, &little, &g, &err);
+    if (st != HONE_OK && max_bytes)
+        return false;
+    assert_int_equal(st, HONE_OK);
     assert_int_equal(hone_net_parse(model->s, model->n, NULL, &o, &ref, &err), HONE_OK);
     if (hone_net_plan_make(g, NULL, &p, &err) != HONE_OK)
         fail_msg("%s", err.message);
@@ -66,6 +71,12 @@ static void check_model(const hone_buf *model, const hone_tensor *x, void (*look
     hone_net_plan_free(&p);
     hone_net_free(ref);
     hone_net_free(g);
+    return true;
+}
+
+static void check_model(const hone_buf *model, const hone_tensor *x, void (*look)(hone_net_plan *p))
+{
+    assert_true(check_within(model, x, 0, look));
 }
 
 static hone_tensor random_input(hone_rng *rng)
@@ -482,12 +493,94 @@ static void parts(void **state)
     }
 }
 
+/* ---- divisions ------------------------------------------------------------------------------- */
+
+/* How often the plan's kernels divide an element, and take a reciprocal. */
+static void divides(hone_net_plan *p, unsigned elements, unsigned reciprocals)
+{
+    char *text = hone_net_plan_source(p);
+    unsigned all = 0, of_one = 0;
+    for (const char *at = text; (at = strstr(at, " / ")); at += 3, all++)
+        of_one += at - text >= 3 && strncmp(at - 3, "= 1", 3) == 0;
+    if (all - of_one != elements || of_one != reciprocals)
+        fail_msg("%s", text);
+    free(text);
+}
+
+static void not_at_all(hone_net_plan *p)
+{
+    divides(p, 0, 0);
+}
+
+static void each(hone_net_plan *p)
+{
+    divides(p, 1, 0);
+}
+
+static void once(hone_net_plan *p)
+{
+    divides(p, 0, 1);
+}
+
+/* y = x / d, where d is one of: constants; the root of the largest exponential over the last `axes`
+ * axes of x; that of each. */
+static hone_buf divided(const float *by, unsigned n_by, unsigned axes)
+{
+    hone_buf g = {0};
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    if (by) {
+        put_raw(&g, "d", FLOAT, DIMS(n_by), by, n_by * sizeof *by);
+    } else {
+        put_node(&g, "Exp", "x", "e");
+        hone_buf n = node_of("ReduceMax", "e", "m");
+        if (axes == 1)
+            put_attr_ints(&n, "axes", DIMS(3));
+        else
+            put_attr_ints(&n, "axes", DIMS(2, 3));
+        put_message(&g, 1, &n);
+        put_node(&g, "Sqrt", axes ? "m" : "e", "d");
+    }
+    put_node(&g, "Div", "x d", "y");
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
+    return g;
+}
+
+/* By constants and by what many elements share: by a product instead. */
+static void divisions(void **state)
+{
+    (void)state;
+    static const float three[] = {3}, some[] = {3, -0.7f, 1e30f, 5}, zero[] = {1, 2, 0, 4},
+                       tiny[] = {1e-39f}, huge[] = {2e38f};
+    static const struct {
+        const float *by;
+        unsigned n, axes;
+        void (*look)(hone_net_plan *p);
+    } cases[] = {
+        {three, 1, 0, not_at_all}, {some, 4, 0, not_at_all},
+        {zero, 4, 0, each},        {tiny, 1, 0, each}, /* 1 / c is infinite */
+        {huge, 1, 0, each},                            /* or has lost digits */
+        {NULL, 0, 2, once},        {NULL, 0, 1, each}, /* of four elements */
+        {NULL, 0, 0, each},
+    };
+    hone_rng rng;
+    hone_rng_seed(&rng, 11);
+    for (size_t k = 0; k < HONE_LEN(cases); k++) {
+        hone_buf g = divided(cases[k].by, cases[k].n, cases[k].axes);
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, cases[k].look);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(views_of_images),    cmocka_unit_test(patches),
         cmocka_unit_test(other_ways_to_fuse), cmocka_unit_test(equal_choices_are_one),
         cmocka_unit_test(alternatives),       cmocka_unit_test(parts),
+        cmocka_unit_test(divisions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
