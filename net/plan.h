@@ -2,6 +2,7 @@
  *
  *   fold     a batch normalisation behind a convolution becomes part of its weights (fold.c)
  *   integers products of what is quantised become products of integers (integers.c)
+ *   splits   products whose columns are split are several (splits.c)
  *   divide   by what many elements share: products with the reciprocal (divisions.c)
  *   views    reshapes and the like are other names of what they take (views.c)
  *   fuse     nodes that can share their loops are one kernel (fuse.c)

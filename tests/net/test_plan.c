@@ -493,6 +493,85 @@ static void parts(void **state)
     }
 }
 
+/* ---- splits ---------------------------------------------------------------------------------- */
+
+static bool has_split(const hone_net_plan *p)
+{
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        if (strstr(p->kernels.v[k].name, "split"))
+            return true;
+    return false;
+}
+
+static void no_split(hone_net_plan *p)
+{
+    assert_false(has_split(p));
+}
+
+static void a_split(hone_net_plan *p)
+{
+    assert_true(has_split(p));
+}
+
+/* y = what comes of x w + b, its columns split in three; with `also` somebody takes all. */
+static hone_buf in_three(hone_rng *rng, bool gemm, int64_t columns, bool also)
+{
+    hone_buf g = {0}, n;
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    put_raw(&g, "rows", INT64, DIMS(2), (const int64_t[]){8, 4}, 2 * sizeof(int64_t));
+    put_raw(&g, "image", INT64, DIMS(4), (const int64_t[]){1, 2, 4, 3 * columns},
+            4 * sizeof(int64_t));
+    put_floats(&g, "b", DIMS(3 * columns), rng);
+    if (gemm) {
+        put_floats(&g, "w", DIMS(3 * columns, 4), rng);
+        put_node(&g, "Reshape", "x rows", "r");
+        n = node_of("Gemm", "r w b", "s");
+        put_attr_int(&n, "transB", 1);
+        put_message(&g, 1, &n);
+        put_node(&g, "Reshape", "s image", "t");
+    } else {
+        put_floats(&g, "w", DIMS(4, 3 * columns), rng);
+        put_node(&g, "MatMul", "x w", "s");
+        put_node(&g, "Add", "b s", "t");
+    }
+    n = node_of("Split", "t", "q k v");
+    put_attr_int(&n, "axis", 3);
+    put_message(&g, 1, &n);
+    put_node(&g, "Mul", "q k", "qk");
+    put_node(&g, "Add", "v qk", "u");
+    if (also) {
+        n = node_of("ReduceMax", "t", "most");
+        put_attr_ints(&n, "axes", DIMS(3));
+        put_message(&g, 1, &n);
+    }
+    put_node(&g, "Add", also ? "u most" : "u u", "y");
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, columns));
+    return g;
+}
+
+static void products_that_are_split(void **state)
+{
+    (void)state;
+    static const struct {
+        bool gemm, also;
+        int64_t columns;
+        void (*look)(hone_net_plan *p);
+    } cases[] = {{false, false, 64, no_split},
+                 {true, false, 65, no_split},
+                 {false, true, 64, a_split},
+                 {false, false, 8, a_split}};
+    hone_rng rng;
+    hone_rng_seed(&rng, 19);
+    for (size_t k = 0; k < HONE_LEN(cases); k++) {
+        hone_buf g = in_three(&rng, cases[k].gemm, cases[k].columns, cases[k].also);
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, cases[k].look);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
 /* ---- divisions ------------------------------------------------------------------------------- */
 
 /* How often the plan's kernels divide an element, and take a reciprocal. */
@@ -580,7 +659,7 @@ int main(void)
         cmocka_unit_test(views_of_images),    cmocka_unit_test(patches),
         cmocka_unit_test(other_ways_to_fuse), cmocka_unit_test(equal_choices_are_one),
         cmocka_unit_test(alternatives),       cmocka_unit_test(parts),
-        cmocka_unit_test(divisions),
+        cmocka_unit_test(divisions),          cmocka_unit_test(products_that_are_split),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
