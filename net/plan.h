@@ -3,6 +3,7 @@
  *   fold     a batch normalisation behind a convolution becomes part of its weights (fold.c)
  *   integers products of what is quantised become products of integers (integers.c)
  *   splits   products whose columns are split are several (splits.c)
+ *   unread   of what is taken in part only that part is computed (unread.c)
  *   divide   by what many elements share: products with the reciprocal (divisions.c)
  *   views    reshapes and the like are other names of what they take (views.c)
  *   fuse     nodes that can share their loops are one kernel (fuse.c)

@@ -23,6 +23,8 @@ void hone_net__fold(hone_net *g);
  * HONE_E_LIMIT: constants take too much memory. */
 hone_status hone_net__integers(hone_net *g, hone_error *err) HONE_NODISCARD;
 
+/* Takes out of the graph what no result is made of: parts of values (unread.c). */
+void hone_net__unread(hone_net *g);
 /* Products of which columns are split, as several (splits.c). */
 void hone_net__splits(hone_net *g);
 /* Divisions that a product with a reciprocal can stand for (divisions.c). */

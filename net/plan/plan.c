@@ -108,6 +108,7 @@ hone_status hone_net_plan_make(hone_net *g, const hone_net_plan_options *o, hone
     hone_net__fold(g);
     HONE_TRY(hone_net__integers(g, err));
     hone_net__splits(g);
+    hone_net__unread(g);
     hone_net__divisions(g);
     hone_vec_reserve(&ret->orders, g->values.n);
     hone_vec_reserve(&ret->of, g->values.n);

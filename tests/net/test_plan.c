@@ -1,5 +1,6 @@
-/* Plans of small models, on which what they leave out can be tried: views of images, alternatives.
- */
+/* Plans of small models, on which what they leave out can be tried: views of images, alternatives,
+ * parts of values. */
+#include "net/op/op.h"
 #include "net/plan.h"
 #include "tests/net/model.h"
 
@@ -493,6 +494,176 @@ static void parts(void **state)
     }
 }
 
+/* ---- what nobody takes ----------------------------------------------------------------------- */
+
+static void put_gather(hone_buf *g, const char *in, const char *out, int64_t axis, int64_t at)
+{
+    char both[40], name[16];
+    snprintf(name, sizeof name, "at_%s", out);
+    put_raw(g, name, INT64, NULL, 0, &at, sizeof at);
+    snprintf(both, sizeof both, "%s %s", in, name);
+    hone_buf n = node_of("Gather", both, out);
+    put_attr_int(&n, "axis", axis);
+    put_message(g, 1, &n);
+}
+
+static void put_slice(hone_buf *g, const char *in, const char *out, int64_t axis, int64_t from,
+                      int64_t n)
+{
+    char all[40];
+    const int64_t to = from + n;
+    put_raw(g, "from", INT64, DIMS(1), &from, sizeof from);
+    put_raw(g, "to", INT64, DIMS(1), &to, sizeof to);
+    put_raw(g, "axis", INT64, DIMS(1), &axis, sizeof axis);
+    snprintf(all, sizeof all, "%s from to axis", in);
+    put_node(g, "Slice", all, out);
+}
+
+/* t(k+1), which is made of tk in one of the ways in which a part of it can be made of a part. */
+static void put_step(hone_buf *g, hone_rng *rng, unsigned k, shape *s)
+{
+    char in[16], out[16], a[16], both[40];
+    snprintf(in, sizeof in, "t%u", k);
+    snprintf(out, sizeof out, "t%u", k + 1);
+    snprintf(a, sizeof a, "a%u", k);
+    snprintf(both, sizeof both, "%s %s", in, a);
+    int64_t axis = (int64_t)hone_rng_below(rng, s->n), dims[HONE_MAX_DIMS];
+    hone_buf n;
+    switch (hone_rng_below(rng, 6)) {
+    case 0: /* an element for each place along some axes */
+        for (unsigned d = 0; d < s->n; d++)
+            dims[d] = hone_rng_below(rng, 2) ? s->d[d] : 1;
+        put_floats(g, a, dims, s->n, rng);
+        put_node(g, "Add", both, out);
+        break;
+    case 1:
+        n = node_of("Softmax", in, out);
+        put_attr_int(&n, "axis", axis);
+        put_message(g, 1, &n);
+        break;
+    case 2:
+        if (s->n < 2) {
+            put_node(g, "Sigmoid", in, out);
+            break;
+        }
+        dims[0] = s->d[s->n - 1];
+        s->d[s->n - 1] = dims[1] = 1 + (int64_t)hone_rng_below(rng, 6);
+        put_floats(g, a, dims, 2, rng);
+        put_node(g, "MatMul", both, out);
+        break;
+    case 3: /* two take it */
+        put_node(g, "Sigmoid", in, a);
+        put_node(g, "Mul", both, out);
+        break;
+    case 4:
+        n = node_of("ReduceMean", in, a);
+        put_attr_ints(&n, "axes", DIMS(axis));
+        put_message(g, 1, &n);
+        put_node(g, "Sub", both, out);
+        break;
+    default:
+        put_view(g, rng, k, s);
+    }
+}
+
+static int64_t elements(const shape *s)
+{
+    int64_t n = 1;
+    for (unsigned d = 0; d < s->n; d++)
+        n *= s->d[d];
+    return n;
+}
+
+/* Chains that end with a part, behind an image or in front of what takes all of one. */
+static void parts_of_chains(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 13);
+    for (unsigned k = 0; k < 200; k++) {
+        hone_buf g = image(&rng);
+        shape s = {4, {1, 6, 4, 4}};
+        unsigned at = 1, n = 1 + (unsigned)hone_rng_below(&rng, 5);
+        for (unsigned i = 0; i < n && elements(&s) == 96; i++, at++)
+            put_step(&g, &rng, at, &s);
+        char last[16];
+        snprintf(last, sizeof last, "t%u", at);
+        unsigned axis = (unsigned)hone_rng_below(&rng, s.n);
+        int64_t from = (int64_t)hone_rng_below(&rng, (uint64_t)s.d[axis]);
+        if (hone_rng_below(&rng, 2)) {
+            put_gather(&g, last, "y", axis, from);
+            memmove(&s.d[axis], &s.d[axis + 1], (s.n - axis - 1) * sizeof s.d[0]);
+            s.n--;
+        } else {
+            s.d[axis] = 1 + (int64_t)hone_rng_below(&rng, (uint64_t)(s.d[axis] - from));
+            put_slice(&g, last, "y", axis, from, s.d[axis]);
+        }
+        put_value(&g, 12, "y", FLOAT, s.d, s.n);
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, NULL);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
+/* Elements that the plan's product makes. */
+static int64_t of_product(const hone_net_plan *p)
+{
+    for (uint32_t k = 0; k < p->graph->order.n; k++) {
+        const hone_net_node_row *n = hone_net_node_at(p->graph, p->graph->order.v[k]);
+        if (strcmp(n->op->name, "MatMul") == 0)
+            return hone_tensor_elems(&hone_net_value_at(p->graph, n->out[0])->t);
+    }
+    return 0;
+}
+
+static void a_row(hone_net_plan *p)
+{
+    assert_int_equal(of_product(p), 2 * 5);
+}
+
+static void all_rows(hone_net_plan *p)
+{
+    assert_int_equal(of_product(p), 2 * 4 * 5);
+}
+
+/* Of a product whose second row alone is looked at, that row is computed; all of it where somebody
+ * looks at another one, or at something that is made of all. */
+static void products_of_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *also; /* what else takes it, of shape [1, 2, 5] */
+        void (*look)(hone_net_plan *p);
+    } cases[] = {{"", a_row}, {"same", a_row}, {"other", all_rows}, {"sum", all_rows}};
+    hone_rng rng;
+    hone_rng_seed(&rng, 17);
+    for (size_t k = 0; k < HONE_LEN(cases); k++) {
+        hone_buf g = {0};
+        put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+        put_floats(&g, "w", DIMS(4, 5), &rng);
+        put_node(&g, "MatMul", "x w", "p");
+        put_node(&g, "Relu", "p", "r");
+        put_gather(&g, "r", "u", 2, 1);
+        if (strcmp(cases[k].also, "sum") == 0) {
+            hone_buf n = node_of("ReduceMax", "r", "v");
+            put_attr_ints(&n, "axes", DIMS(2));
+            put_attr_int(&n, "keepdims", 0);
+            put_message(&g, 1, &n);
+        } else {
+            put_gather(&g, "r", "v", 2, strcmp(cases[k].also, "other") == 0 ? 2 : -3);
+        }
+        put_node(&g, "Add", *cases[k].also ? "u v" : "u u", "y");
+        put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 5));
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, cases[k].look);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
 /* ---- splits ---------------------------------------------------------------------------------- */
 
 static bool has_split(const hone_net_plan *p)
@@ -567,6 +738,40 @@ static void products_that_are_split(void **state)
         hone_buf m = model_of(&g, 13);
         hone_tensor x = random_input(&rng);
         check_model(&m, &x, cases[k].look);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
+/* ---- no memory ------------------------------------------------------------------------------- */
+
+/* Where constants take all memory that there may be, or nearly, nodes stay as they are. */
+static void no_memory(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 23);
+    for (unsigned k = 0; k < 3; k++) {
+        hone_buf g = {0};
+        if (k == 0) {
+            g = in_three(&rng, true, 64, false);
+        } else {
+            put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+            put_floats(&g, "w", DIMS(4, 5), &rng);
+            put_node(&g, "MatMul", "x w", "p");
+            put_floats(&g, "b", DIMS(4, 5), &rng);
+            put_node(&g, "Add", "p b", "s");
+            put_node(&g, k == 1 ? "Sigmoid" : "Identity", "s", "r");
+            put_gather(&g, "r", "y", 2, 1);
+            put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 5));
+        }
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        int64_t bytes = 1;
+        while (!check_within(&m, &x, bytes, NULL))
+            bytes += 8;
+        for (unsigned more = 0; more < 40; more++)
+            assert_true(check_within(&m, &x, bytes + 8 * more, NULL));
         free(x.data);
         hone_buf_free(&m);
     }
@@ -660,6 +865,8 @@ int main(void)
         cmocka_unit_test(other_ways_to_fuse), cmocka_unit_test(equal_choices_are_one),
         cmocka_unit_test(alternatives),       cmocka_unit_test(parts),
         cmocka_unit_test(divisions),          cmocka_unit_test(products_that_are_split),
+        cmocka_unit_test(parts_of_chains),    cmocka_unit_test(products_of_parts),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
