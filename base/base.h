@@ -144,10 +144,13 @@ void hone_buf_frame(hone_buf *b, const char *frame, const hone_frame_part *parts
 char *hone_buf_take(hone_buf *b);
 
 /* The text as others can take it, caller frees: bytes that are not UTF-8 (RFC 3629), and control
- * characters, become \xHH. Names and paths may hold any. */
+ * characters, become \xHH, characters that are not seen or turn the direction of others \uHHHH or
+ * \UHHHHHHHH. Names and paths may hold any. */
 char *hone_text_clean(const char *s);
 /* Bytes of the UTF-8 sequence that begins at s, or 0. */
 size_t hone_utf8_length(const char *s);
+/* The same of such a character, beyond ASCII, and which one it is; 0: what begins there is none. */
+size_t hone_utf8_unseen(const char *s, uint32_t *ret);
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
@@ -260,6 +263,9 @@ hone_status hone_json_parse(const char *text, size_t n, json_t **ret,
 json_t *hone_json_string(const char *text);
 /* Compact, keys sorted. Caller frees. */
 char *hone_json_text(const json_t *j);
+/* The same as people may look at it: in strings, characters as hone_utf8_unseen finds are escaped.
+ */
+char *hone_json_shown(const json_t *j);
 
 /* ---- this machine -------------------------------------------------------------------------- */
 

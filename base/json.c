@@ -35,3 +35,22 @@ char *hone_json_text(const json_t *j)
     HONE_ASSERT(s);
     return s;
 }
+
+char *hone_json_shown(const json_t *j)
+{
+    char *text = hone_json_text(j);
+    hone_buf b = {0};
+    uint32_t c = 0;
+    for (const char *s = text; *s;) {
+        size_t n = hone_utf8_unseen(s, &c), whole = hone_utf8_length(s);
+        if (n > 0 && c > 0xffff) /* a pair of halves: RFC 8259, section 7 */
+            hone_buf_printf(&b, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+        else if (n > 0)
+            hone_buf_printf(&b, "\\u%04x", c);
+        else
+            hone_buf_add(&b, s, whole); /* jansson writes nothing but UTF-8 */
+        s += whole;
+    }
+    free(text);
+    return hone_buf_take(&b);
+}

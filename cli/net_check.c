@@ -34,11 +34,12 @@ static void print(const net_request *q, const char *what, const hone_net_checked
         print_json(what, c);
         return;
     }
-    char *clean = hone_text_clean(c->why);
-    size_t n = strlen(what); /* what cannot be read names its file itself */
-    bool named = strncmp(clean, what, n) == 0 && clean[n] == ':';
-    printf("%-11s %s%s%s\n", hone_net_verdict_name(c->verdict), what, *clean && !named ? ": " : "",
-           named ? clean + n : clean);
+    char *clean = hone_text_clean(c->why), *folder = hone_text_clean(what);
+    size_t n = strlen(folder); /* what cannot be read names its file itself */
+    bool named = strncmp(clean, folder, n) == 0 && clean[n] == ':';
+    printf("%-11s %s%s%s\n", hone_net_verdict_name(c->verdict), folder,
+           *clean && !named ? ": " : "", named ? clean + n : clean);
+    free(folder);
     free(clean);
     for (uint32_t k = 0; k < c->tensors.n && q->verbose; k++) {
         const hone_net_compared *t = &c->tensors.v[k];

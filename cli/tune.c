@@ -24,7 +24,7 @@ typedef struct tune {
 
 bool cli_print_json(json_t *j)
 {
-    char *text = hone_json_text(j);
+    char *text = hone_json_shown(j);
     bool good = puts(text) >= 0 && fflush(stdout) == 0;
     if (!good) {
         reader_gone |= errno == EPIPE;

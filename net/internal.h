@@ -56,6 +56,11 @@ hone_status hone_net__infer(hone_net *g, bool all, hone_error *err) HONE_NODISCA
 /* Takes out of `order` what no output needs. */
 void hone_net__sweep(hone_net *g);
 
+/* ---- show.c ---------------------------------------------------------------------------------- */
+
+/* A value's name as people can take it, whatever the model calls it; "_": it has none. */
+void hone_net__put_name(const hone_net *g, hone_net_value v, hone_buf *ret);
+
 /* ---- graph.c --------------------------------------------------------------------------------- */
 
 void hone_net__set_max_bytes(hone_net *g, int64_t bytes);

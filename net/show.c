@@ -4,10 +4,11 @@
 
 #define SHOWN 8 /* elements of a constant, numbers of an attribute */
 
-static const char *name_of(const hone_net *g, hone_net_value v)
+void hone_net__put_name(const hone_net *g, hone_net_value v, hone_buf *ret)
 {
-    const char *name = hone_net_value_at(g, v)->name;
-    return *name ? name : "_";
+    char *name = hone_text_clean(v.i ? hone_net_value_at(g, v)->name : "");
+    hone_buf_puts(ret, *name ? name : "_");
+    free(name);
 }
 
 /* ---- parts ----------------------------------------------------------------------------------- */
@@ -100,7 +101,9 @@ static void put_value(const hone_net *g, const char *kind, hone_net_value v, hon
     char text[HONE_NET_TEXT_BYTES];
     const hone_tensor *t = &hone_net_value_at(g, v)->t;
     hone_tensor_text(t, text, sizeof text);
-    hone_buf_printf(ret, "%-6s %s: %s", kind, name_of(g, v), text);
+    hone_buf_printf(ret, "%-6s ", kind);
+    hone_net__put_name(g, v, ret);
+    hone_buf_printf(ret, ": %s", text);
     if (t->data)
         put_elements(t, ret);
     hone_buf_puts(ret, "\n");
@@ -112,12 +115,15 @@ static void put_node(const hone_net *g, const hone_net_node_row *n, hone_buf *re
         char text[HONE_NET_TEXT_BYTES] = "";
         if (n->out[k].i)
             hone_tensor_text(&hone_net_value_at(g, n->out[k])->t, text, sizeof text);
-        hone_buf_printf(ret, "%s%s%s%s", k ? ", " : "node   ",
-                        n->out[k].i ? name_of(g, n->out[k]) : "_", *text ? ": " : "", text);
+        hone_buf_puts(ret, k ? ", " : "node   ");
+        hone_net__put_name(g, n->out[k], ret);
+        hone_buf_printf(ret, "%s%s", *text ? ": " : "", text);
     }
     hone_buf_printf(ret, " = %s(", n->op->name);
-    for (uint32_t k = 0; k < n->n_in; k++)
-        hone_buf_printf(ret, "%s%s", k ? ", " : "", n->in[k].i ? name_of(g, n->in[k]) : "_");
+    for (uint32_t k = 0; k < n->n_in; k++) {
+        hone_buf_puts(ret, k ? ", " : "");
+        hone_net__put_name(g, n->in[k], ret);
+    }
     hone_buf_puts(ret, ")");
     put_attrs(n, ret);
     hone_buf_puts(ret, "\n");
@@ -160,12 +166,20 @@ static void put_quoted(const char *s, hone_buf *ret)
     }
 }
 
+static void put_quoted_name(const hone_net *g, hone_net_value v, hone_buf *ret)
+{
+    hone_buf name = {0};
+    hone_net__put_name(g, v, &name);
+    put_quoted(name.s, ret);
+    hone_buf_free(&name);
+}
+
 static void put_ellipse(const hone_net *g, hone_net_value v, hone_buf *ret)
 {
     char text[HONE_NET_TEXT_BYTES];
     hone_tensor_text(&hone_net_value_at(g, v)->t, text, sizeof text);
     hone_buf_printf(ret, "  v%" PRIu32 " [shape=ellipse, label=\"", v.i);
-    put_quoted(name_of(g, v), ret);
+    put_quoted_name(g, v, ret);
     hone_buf_printf(ret, "\\n%s\"];\n", text);
 }
 
@@ -215,7 +229,7 @@ void hone_net_print_dot(const hone_net *g, hone_buf *ret)
         if (!row->is_input && (row->t.data || !row->producer.i))
             put_ellipse(g, v, ret);
         hone_buf_printf(ret, "  o%" PRIu32 " [shape=ellipse, label=\"", k);
-        put_quoted(row->name, ret);
+        put_quoted_name(g, v, ret);
         hone_buf_puts(ret, "\"];\n  ");
         put_source(g, v, ret);
         hone_buf_printf(ret, " -> o%" PRIu32 ";\n", k);

@@ -1,4 +1,5 @@
 /* Plans of networks: their life, and what they say. */
+#include "net/internal.h"
 #include "net/plan/internal.h"
 
 #include <jansson.h>
@@ -249,12 +250,6 @@ char *hone_net_plan_tasks(const hone_net_plan *p, const char *file)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-static void put_value(const hone_net_plan *p, hone_net_value v, hone_buf *ret)
-{
-    const char *name = hone_net_value_at(p->graph, v)->name;
-    hone_buf_printf(ret, "%s", *name ? name : "_");
-}
-
 static void put_order(const hone_tensor *t, const hone_net_order *o, hone_buf *ret)
 {
     if (hone_net__is_plain(t, o))
@@ -288,7 +283,7 @@ static void put_group(const hone_net_plan *p, uint32_t k, bool orders, hone_buf 
     char text[200];
     hone_tensor_text(t, text, sizeof text);
     hone_buf_printf(ret, "group  ");
-    put_value(p, v, ret);
+    hone_net__put_name(p->graph, v, ret);
     hone_buf_printf(ret, ": %s", text);
     if (orders)
         put_order(t, &p->orders.v[v.i], ret);
@@ -345,7 +340,7 @@ static void put_call(const hone_net_plan *p, const hone_net_call *c, hone_buf *r
     for (uint32_t k = 0; k < c->args.n; k++) {
         hone_net_value v = c->args.v[k].value;
         hone_buf_puts(ret, k == 0 ? "" : k == n_in ? ") -> " : ", ");
-        put_value(p, v, ret);
+        hone_net__put_name(p->graph, v, ret);
         if (c->args.v[k].part.i)
             hone_buf_printf(ret, "[%" PRId64 "..]", p->parts.v[c->args.v[k].part.i].start);
         if (p->at.v[v.i] >= 0)

@@ -49,8 +49,15 @@ static void clean(void **state)
         {"plain \xc3\xa9 \xe2\x82\xac", "plain \xc3\xa9 \xe2\x82\xac"},
         {"a\xff.hone", "a\\xff.hone"},
         {"\x1b[31m\n\t\x7f", "\\x1b[31m\\x0a\\x09\\x7f"},
-        {"\xc2\x9b!\xc2\xa0", "\\xc2\\x9b!\xc2\xa0"},
+        {"\xc2\x9b!\xc2\xa0", "\\u009b!\xc2\xa0"},
         {"\xe2\x82", "\\xe2\\x82"},
+        {"a\xe2\x80\xae"
+         "b.onnx",
+         "a\\u202eb.onnx"},                                  /* what follows, backwards */
+        {"a\xe2\x81\xa6\xe2\x81\xa9", "a\\u2066\\u2069"},    /* isolates */
+        {"a\xe2\x80\x8b\xef\xbb\xbf", "a\\u200b\\ufeff"},    /* of no width */
+        {"\xe2\x80\xa8\xe2\x80\xa7", "\\u2028\xe2\x80\xa7"}, /* a line's end; a point */
+        {"\xf3\xa0\x81\x81\xf0\x9f\x98\x80", "\\U000e0041\xf0\x9f\x98\x80"}, /* a tag; a face */
     };
     for (size_t k = 0; k < HONE_LEN(cases); k++) {
         char *s = hone_text_clean(cases[k][0]);
@@ -68,6 +75,15 @@ static void json(void **state)
     j = hone_json_string("\xff\"");
     char *s = hone_json_text(j);
     assert_string_equal(s, "\"\\\\xff\\\"\"");
+    free(s);
+    json_decref(j);
+    /* the same string, with nothing in it that is not seen */
+    j = hone_json_string("\xe2\x80\xae \xc3\xa9 \xf3\xa0\x81\x81");
+    s = hone_json_shown(j);
+    assert_string_equal(s, "\"\\u202e \xc3\xa9 \\udb40\\udc41\"");
+    json_t *again = json_loads(s, JSON_DECODE_ANY, NULL);
+    assert_true(json_equal(j, again));
+    json_decref(again);
     free(s);
     json_decref(j);
 }

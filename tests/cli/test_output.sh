@@ -98,13 +98,13 @@ done
 
 # ---- any bytes in a path
 odd=$'k\xff\n\x1b[31m\xc2\x9b.hone'
-shown='k\xff\x0a\x1b[31m\xc2\x9b.hone'
+shown='k\xff\x0a\x1b[31m\u009b.hone'
 head -n 1 k.hone >"$odd"
 run 0 "$HONE" show "$odd" -D N=4
 run 0 query "$odd"
 says "$shown N=4"
 run 0 query "$odd" --json
-says '"kernel":"k\\xff\\x0a\\x1b[31m\\xc2\\x9b.hone N=4"'
+says '"kernel":"k\\xff\\x0a\\x1b[31m\\u009b.hone N=4"'
 run 0 query "$odd" --emit library -o lib --name odd
 says 'k\\xff\\x0a' lib/odd.json
 run 0 query "$odd" --emit program -o $'\xff\n'
