@@ -224,7 +224,7 @@ int64_t hone_clock_wall_ms(void);
 /* ---- files, JSON --------------------------------------------------------------------------- */
 
 /* Whole file, NUL-terminated, caller frees. Refuses more than `max` bytes (HONE_E_LIMIT).
- * HONE_E_NOTFOUND, HONE_E_IO. */
+ * HONE_E_NOTFOUND, HONE_E_IO; HONE_E_INPUT: it is a folder. */
 hone_status hone_file_read(const char *path, size_t max, char **ret, size_t *ret_n,
                            hone_error *err) HONE_NODISCARD;
 /* A regular file, or a new one, is written to a temporary name in its folder, synced and renamed:

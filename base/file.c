@@ -22,7 +22,8 @@ hone_status hone_file_read(const char *path, size_t max, char **ret, size_t *ret
         hone_buf_add(&b, chunk, n);
     }
     if (s == HONE_OK && ferror(f))
-        s = hone_fail_errno(err, HONE_E_IO, "cannot read '%s'", path);
+        s = errno == EISDIR ? hone_fail(err, HONE_E_INPUT, "'%s' is a folder, not a file", path)
+                            : hone_fail_errno(err, HONE_E_IO, "cannot read '%s'", path);
     fclose(f);
     if (s != HONE_OK) {
         hone_buf_free(&b);

@@ -52,6 +52,8 @@ bool cli_parse(const cli_command *c, int argc, char **argv, const cli_option *op
  * help, completion and man pages are made of the same one. (options.c) */
 typedef void (*cli_listener)(void *ctx, const cli_command *c, const cli_option *o, unsigned n);
 void cli_describe(const cli_command *c, cli_listener listener, void *ctx);
+/* What --help says. */
+void cli_print_help(const cli_command *c, const cli_option *o, unsigned n);
 #define CLI_PARSE(c, argc, argv, opts, pos, ret_n, ret_code) \
     cli_parse(c, argc, argv, opts, HONE_LEN(opts), pos, HONE_LEN(pos), ret_n, ret_code)
 

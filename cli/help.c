@@ -101,7 +101,7 @@ static int run(int argc, char **argv, const cli_command *self)
     const cli_option options[] = {
         {"--man", CLI_FLAG, NULL, &man, "the command's man page, for man(1)", 0},
     };
-    const char *pos[1];
+    const char *pos[2];
     unsigned n;
     int code;
     if (!CLI_PARSE(self, argc, argv, options, pos, &n, &code))
@@ -122,16 +122,17 @@ static int run(int argc, char **argv, const cli_command *self)
         hone_buf_free(&page);
         return 0;
     }
-    char *ask[] = {"--help", NULL};
-    return c->run(1, ask, c);
+    char option[] = "--help", *ask[] = {n > 1 ? (char *)(uintptr_t)pos[1] : option, option, NULL};
+    return c->run(n > 1 ? 2 : 1, ask, c);
 }
 
 const cli_command cli_help = {
     .name = "help",
-    .synopsis = "[COMMAND] [--man]",
+    .synopsis = "[COMMAND [VERB]] [--man]",
     .summary = "the commands, or what one of them does",
     .text = "With --man a page for `man -l -`, which is also installed as hone-COMMAND(1).\n\n"
             "  hone help query\n"
+            "  hone help net run\n"
             "  hone help query --man\n\n"
             "exit codes: 0 good, 2 no such command\n",
     .run = run,

@@ -21,6 +21,8 @@ hone_status cli_net_plan(const net_request *q, hone_net **ret_graph, hone_net_pl
                          hone_error *err) HONE_NODISCARD;
 
 /* A verb; its exit code. */
+int cli_net_show(const cli_command *self, const net_request *q);     /* net.c */
+int cli_net_tasks(const cli_command *self, const net_request *q);    /* net.c */
 int cli_net_build(const cli_command *self, const net_request *q);    /* net_build.c */
 int cli_net_run(const cli_command *self, const net_request *q);      /* net_run.c */
 int cli_net_check(const cli_command *self, const net_request *q);    /* net_check.c */

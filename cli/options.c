@@ -14,7 +14,7 @@ void cli_describe(const cli_command *c, cli_listener to, void *ctx)
     listener = NULL;
 }
 
-static void print_help(const cli_command *c, const cli_option *o, unsigned n)
+void cli_print_help(const cli_command *c, const cli_option *o, unsigned n)
 {
     printf("usage: hone %s %s\n\n%s\n\n", c->name, c->synopsis, c->summary);
     if (n)
@@ -150,7 +150,7 @@ bool cli_parse(const cli_command *c, int argc, char **argv, const cli_option *op
     bool only_positionals = false;
     for (int a = 0; a < argc && strcmp(argv[a], "--") != 0; a++)
         if (strcmp(argv[a], "--help") == 0 || strcmp(argv[a], "-h") == 0) {
-            print_help(c, options, n);
+            cli_print_help(c, options, n);
             *ret_code = 0;
             return false;
         }

@@ -1,6 +1,8 @@
 /* From a file, or its bytes, to a graph. */
 #include "net/read/read.h"
 
+#include <sys/stat.h>
+
 #define MAX_FILE_BYTES ((size_t)2 << 30) /* no protobuf message is larger */
 
 /* ---- protobuf-c within limits ---------------------------------------------------------------- */
@@ -117,11 +119,21 @@ static char *folder_of(const char *path)
     return hone_xasprintf("%.*s", slash == path ? 1 : (int)(slash - path), path);
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat sb;
+    return stat(path, &sb) == 0 && S_ISDIR(sb.st_mode);
+}
+
 hone_status hone_net_read(const char *path, const hone_net_options *o, hone_net **ret,
                           hone_error *err)
 {
     char *bytes;
     size_t n;
+    *ret = NULL;
+    if (is_folder(path))
+        return hone_fail(err, HONE_E_INPUT,
+                         "'%.300s' is a folder: a model is wanted, a file as model.onnx", path);
     HONE_TRY(hone_file_read(path, MAX_FILE_BYTES, &bytes, &n, err));
     char *folder = folder_of(path);
     hone_error inner = {0};

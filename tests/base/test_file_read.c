@@ -68,7 +68,7 @@ static void refuses(void **state)
     assert_int_equal(hone_file_read("/dev/zero", 1000, &text, &n, &err), HONE_E_LIMIT);
     assert_int_equal(hone_file_read("none", 10, &text, &n, &err), HONE_E_NOTFOUND);
     assert_non_null(strstr(err.message, "none"));
-    assert_int_equal(hone_file_read(".", 10, &text, &n, &err), HONE_E_IO);
+    assert_int_equal(hone_file_read(".", 10, &text, &n, &err), HONE_E_INPUT);
     assert_int_equal(hone_file_read("four/x", 10, &text, &n, NULL), HONE_E_IO);
     assert_null(text); /* nothing is handed out on failure */
     assert_int_equal(n, 99);

@@ -46,8 +46,51 @@ run 1 "$HONE" net check --by reference wrong bare --json
 says '"verdict":"differs"'
 says '{"by":"reference","differs":1,"equal":0,"error":1,"unsupported":0}'
 
+# ---- names that no terminal should see
+cat >odd.py <<END
+import sys
+sys.path.insert(0, "$SRC/bench")
+from networks import Graph, part
+g = Graph("odd\u200b", False)
+g.image(2)
+for op, name in (("Relu", "a\u202eb\nc"), ("Abs", "x/y"), ("Neg", "x_y_2"), ("Exp", "x_y")):
+    g.parts.append(part(1, part(1, "image") + part(2, name) + part(4, op)))
+    g.output(name, 2)
+g.save("odd")
+END
+run 0 /usr/bin/python3 odd.py
+for step in read fuse plan; do
+    run 0 "$HONE" net show odd/model.onnx --after $step
+    says 'a\u202eb\x0ac'
+    says 'odd\u200b'
+    ok "$step: nothing that is not seen" sh -c '! grep -qP "[^\x0a\x20-\x7e]" out'
+done
+run 0 "$HONE" net show odd/model.onnx --dot
+says 'a\\u202eb\\x0ac'
+run 0 "$HONE" net check --random 1 --by kernels --json --verbose odd/model.onnx
+ok "nor in JSON" sh -c '! grep -qP "[^\x0a\x20-\x7e]" out'
+
+# ---- help of one verb
+for verb in show tasks tune build run check profile quantize; do
+    run 0 "$HONE" net $verb --help
+    says "usage: hone net $verb "
+    says "  hone net $verb "
+    says "exit codes: "
+    ok "$verb: no line is too long" [ "$(wc -L <out)" -le 100 ]
+    cp out text
+    run 0 "$HONE" help net $verb
+    ok "help net $verb is net $verb --help" cmp -s out text
+done
+run 0 "$HONE" net run --help
+says "  --input FILE           X.npy or X.pb"
+ok "of no other verb" sh -c '! grep -q "quantize\|--dot\|hone net show" out'
+run 0 "$HONE" net tune --help
+says "  --trials N"
+says "  --dim NAME=INT"
+ok "the kernels are the model's" sh -c '! grep -q "^  --tasks\|^  -D" out'
+
 # ---- what is refused
-refuse 2 "which verb? show, tasks, build, run, check, profile, quantize" "$HONE" net
+refuse 2 "which verb? show, tasks, tune, build, run, check, profile or quantize" "$HONE" net
 refuse 2 "unknown verb 'draw'" "$HONE" net draw x
 refuse 2 "show takes one model" "$HONE" net show
 refuse 2 "tune takes one model" "$HONE" net tune
@@ -60,13 +103,15 @@ refuse 2 "there is no step 'x' to show a network after: there are read, fuse, la
 refuse 2 "check by what? there are --by compiled, --by kernels and --by reference" "$HONE" net check bare --by x
 refuse 2 "check takes folders" "$HONE" net check --by reference
 refuse 2 "--dot belongs to show" "$HONE" net check --by reference bare --dot
-refuse 2 "--json belongs to check, profile" "$HONE" net show "$corpus/conv" --json
+refuse 2 "--json belongs to check, quantize, profile" "$HONE" net show "$corpus/conv" --json
 refuse 2 "$corpus/conv: input 'x': how large is 'N'? say --dim N=INT" "$HONE" net show "$corpus/conv"
 refuse 2 "no input has a dimension called 'M'" "$HONE" net show "$corpus/conv" --dim N=1 --dim M=2
 refuse 2 "takes what is made of its result" "$HONE" net show "$corpus/cycle"
 refuse 2 "does not have: If, Loop" "$HONE" net show "$corpus/unsupported"
 refuse 2 "too large" "$HONE" net show "$corpus/huge"
 refuse 2 "a size is negative" "$HONE" net show "$corpus/negative"
+refuse 2 "'bare' is a folder: a model is wanted, a file as model.onnx" "$HONE" net show bare
+refuse 2 "'bare' is a folder" "$HONE" net tune bare --trials 1
 head -c 100 "$corpus/conv" >part.onnx
 refuse 2 "not an ONNX model" "$HONE" net show part.onnx
 : >empty.onnx
