@@ -33,30 +33,53 @@ static void free_inputs(inputs *in)
 
 /* ---- outputs --------------------------------------------------------------------------------- */
 
-/* A file's name for output k: its own, with what no name of a file has made '_'. */
-static char *file_of(const hone_net *g, uint32_t k, const char *folder)
+#define MOST_NAME 200 /* bytes */
+
+/* The output's own name, with what no name of a file has made '_'. */
+static char *file_name(const hone_net *g, uint32_t k)
 {
     const char *name = hone_net_value_at(g, g->outputs.v[k])->name;
-    char *ret = hone_xasprintf("%s/%.200s", folder, *name ? name : "_"),
-         *at = ret + strlen(folder) + 1;
-    for (char *c = at; *c; c++)
-        if (*c == '/' || (unsigned char)*c < ' ' || (c == at && *c == '.'))
+    char *ret = hone_xasprintf("%.*s", MOST_NAME, *name ? name : "_");
+    for (char *c = ret; *c; c++)
+        if (*c == '/' || (unsigned char)*c < ' ' || (c == ret && *c == '.'))
             *c = '_';
     return ret;
 }
 
-static hone_status write_output(const hone_net *g, uint32_t k, const hone_tensor *t,
-                                const char *folder, hone_error *err)
+/* The name, with a number behind it where one of the n is called so. */
+static char *free_name(const char *name, char *const *names, uint32_t n)
 {
-    char *stem = file_of(g, k, folder);
-    unsigned same = 0;
-    for (uint32_t i = 0; i < k; i++) {
-        char *other = file_of(g, i, folder);
-        same += strcmp(other, stem) == 0;
-        free(other);
-    }
-    char *path =
-        same ? hone_xasprintf("%s_%u.npy", stem, same + 1) : hone_xasprintf("%s.npy", stem);
+    char *ret = hone_xstrdup(name);
+    unsigned tries = 1;
+    for (uint32_t k = 0; k < n; k++)
+        if (names[k] && strcmp(names[k], ret) == 0) {
+            free(ret);
+            ret = hone_xasprintf("%s_%u", name, ++tries);
+            k = UINT32_MAX; /* from the first on */
+        }
+    return ret;
+}
+
+/* Names of files, by output: first of those that may be called as they are, then of the others.
+ * They and the array are the caller's to free. */
+static char **file_names(const hone_net *g)
+{
+    char **names = hone_xcalloc((size_t)g->outputs.n + 1, sizeof *names);
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (uint32_t k = 0; k < g->outputs.n; k++) {
+            char *name = file_name(g, k);
+            bool changed = strcmp(name, hone_net_value_at(g, g->outputs.v[k])->name) != 0;
+            if (changed == (pass == 1))
+                names[k] = free_name(name, names, g->outputs.n);
+            free(name);
+        }
+    return names;
+}
+
+static hone_status write_output(const char *folder, const char *name, const hone_tensor *t,
+                                hone_error *err)
+{
+    char *path = hone_xasprintf("%s/%s.npy", folder, name);
     hone_buf bytes = {0};
     hone_net_print_npy(t, &bytes);
     hone_status st = hone_file_write(path, bytes.s, bytes.n, err);
@@ -68,7 +91,19 @@ static hone_status write_output(const hone_net *g, uint32_t k, const hone_tensor
     }
     hone_buf_free(&bytes);
     free(path);
-    free(stem);
+    return st;
+}
+
+static hone_status write_outputs(const hone_net *g, const hone_tensor *out, const char *folder,
+                                 hone_error *err)
+{
+    char **names = file_names(g);
+    hone_status st = hone_dir_make(folder, err);
+    for (uint32_t k = 0; st == HONE_OK && k < g->outputs.n; k++)
+        st = write_output(folder, names[k], &out[k], err);
+    for (uint32_t k = 0; k < g->outputs.n; k++)
+        free(names[k]);
+    free(names);
     return st;
 }
 
@@ -96,7 +131,6 @@ static hone_status run(const net_request *q, const inputs *in, hone_error *err)
     hone_net *g = NULL;
     hone_net_plan p = {0};
     hone_tensor *out = NULL;
-    const char *folder = q->out;
     const hone_net_options o = {.dims = q->dims.v,
                                 .n_dims = q->dims.n,
                                 .given = in->v,
@@ -108,9 +142,7 @@ static hone_status run(const net_request *q, const inputs *in, hone_error *err)
         st = run_on(q, in, &p, &o, out, err);
     }
     if (st == HONE_OK)
-        st = hone_dir_make(folder, err);
-    for (uint32_t k = 0; st == HONE_OK && k < g->outputs.n; k++)
-        st = write_output(g, k, &out[k], folder, err);
+        st = write_outputs(g, out, q->out, err);
     for (uint32_t k = 0; out && k < g->outputs.n; k++)
         free(out[k].data);
     free(out);

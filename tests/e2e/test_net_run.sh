@@ -53,6 +53,29 @@ refuse 3 "nothing.npy" "$HONE" net run sub.onnx $none --input nothing.npy -o mad
 refuse 2 "run takes one model" "$HONE" net run sub.onnx --input a.npy
 refuse 2 "--input belongs to run" "$HONE" net show sub.onnx --input a.npy
 
+# names of outputs that no file can have, or that two would
+cat >odd.py <<END
+import sys
+sys.path.insert(0, "$SRC/bench")
+import numpy as np
+from networks import Graph, part
+g = Graph("odd", False)
+g.image(2)
+for op, name in (("Neg", "x/y"), ("Relu", "x_y"), ("Abs", "x_y_2"), ("Exp", "../x")):
+    g.parts.append(part(1, part(1, "image") + part(2, name) + part(4, op)))
+    g.output(name, 2)
+g.save("odd")
+x = np.array([-1, 2], dtype=np.float32)
+for name, y in (("x", x), ("x_y_3", -x), ("x_y", np.maximum(x, 0)), ("x_y_2", abs(x)), ("_._x", np.exp(x))):
+    np.save(name + ".npy", y)
+END
+run 0 $python odd.py
+run 0 "$HONE" net run odd/model.onnx $none --input x.npy -o oddly
+ok "a file for each" [ "$(ls oddly)" = "$(printf '%s\n' _._x.npy x_y.npy x_y_2.npy x_y_3.npy)" ]
+for name in _._x x_y x_y_2 x_y_3; do
+    ok "$name is that output" same oddly/$name.npy $name.npy
+done
+
 # ---- check: six networks and some of the standard's models, by compiled code
 run 0 "$HONE" net check $none nets/*
 says "6 equal, 0 differ, 0 unsupported, 0 errors, by compiled code"
