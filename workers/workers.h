@@ -381,11 +381,12 @@ typedef struct hone_apart {
     hone_status (*set_up)(void *ctx, hone_error *err);
     hone_status (*run)(void *ctx, hone_error *err);
     void *ctx;
-    bool (*stop)(
-        void *ctx); /* asked, with NULL, when a signal came; true ends the child. Or NULL */
+    bool (*stop)(void *ctx); /* asked, with NULL, several times a second; true ends the child. Or
+                                NULL */
 } hone_apart;
-/* What set_up or run returns. HONE_REJECT_CRASH: the child crashed, said how; HONE_E_KILLED: it was
- * killed from outside; HONE_E_INTERRUPTED (`stop`); HONE_E_LIMIT, HONE_E_NOMEM. */
+/* What set_up or run returns. HONE_E_CRASHED, HONE_E_KILLED (from outside): the child died; the
+ * message says how, without a subject: "crashed: Segmentation fault". HONE_E_INTERRUPTED (`stop`);
+ * HONE_E_LIMIT, HONE_E_NOMEM. */
 hone_status hone_apart_run(const hone_apart *a, hone_error *err) HONE_NODISCARD;
 /* Zeroed memory that the children forked later see as well; NULL: there is none. */
 void *hone_apart_memory(int64_t bytes);

@@ -4,6 +4,8 @@
 #include "workers/workers.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -81,11 +83,11 @@ static hone_status ended(int status, const word *w, hone_error *err)
     if (WIFSIGNALED(status)) {
         int s = WTERMSIG(status);
         bool outside = s == SIGKILL || s == SIGTERM || s == SIGINT || s == SIGHUP;
-        return hone_fail(err, outside ? HONE_E_KILLED : HONE_REJECT_CRASH, "it %s: %s",
+        return hone_fail(err, outside ? HONE_E_KILLED : HONE_E_CRASHED, "%s: %s",
                          outside ? "was killed" : "crashed", strsignal(s));
     }
     if (!w->said)
-        return hone_fail(err, HONE_REJECT_CRASH, "it ended with status %d before it was done",
+        return hone_fail(err, HONE_E_CRASHED, "ended with status %d before it was done",
                          WEXITSTATUS(status));
     if (w->status != HONE_OK && err)
         *err = w->err;
@@ -105,32 +107,51 @@ void hone_apart_free(void *p, int64_t bytes)
         munmap(p, (size_t)(bytes ? bytes : 1));
 }
 
+/* Waits until the child has ended, or ends it when `stop` says so: a signal may come at any moment,
+ * also just before poll, so it is asked at least so often. *ret_status: as of waitpid. */
+#define ASK_MS 200
+
+static hone_status wait_for(const hone_apart *a, pid_t child, int alive, int *ret_status,
+                            hone_error *err)
+{
+    struct pollfd end = {.fd = alive, .events = POLLIN};
+    bool stopped = false;
+    while (poll(&end, 1, ASK_MS) <= 0 && !stopped) {
+        stopped = a->stop && a->stop(NULL);
+        if (stopped)
+            kill(child, SIGKILL);
+    }
+    while (waitpid(child, ret_status, 0) < 0)
+        if (errno != EINTR)
+            return hone_fail_errno(err, HONE_E_KILLED, "is gone");
+    if (a->stop && a->stop(NULL))
+        return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+    return HONE_OK;
+}
+
 hone_status hone_apart_run(const hone_apart *a, hone_error *err)
 {
     word *w = hone_apart_memory(sizeof *w);
+    int alive[2]; /* nobody writes; who reads sees that the child, which has the other end, is dead
+                   */
     if (!w)
         return hone_fail_errno(err, HONE_E_NOMEM, "no memory to share with a child");
-    if (a->stop && a->stop(NULL)) { /* nothing interrupts the waiting any more */
+    if (pipe2(alive, O_CLOEXEC) != 0) {
         hone_apart_free(w, sizeof *w);
-        return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+        return hone_fail_errno(err, HONE_E_LIMIT, "no pipe to a child");
     }
     pid_t parent = getpid(), child = fork();
     if (child == 0)
         be_child(a, w, parent);
-    hone_status st = HONE_OK;
+    hone_status st =
+        child < 0 ? hone_fail_errno(err, HONE_E_LIMIT, "cannot start a process") : HONE_OK;
     int status = 0;
-    if (child < 0)
-        st = hone_fail_errno(err, HONE_E_LIMIT, "cannot start a process");
-    while (st == HONE_OK && waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR)
-            st = hone_fail_errno(err, HONE_E_KILLED, "the child is not there");
-        else if (a->stop && a->stop(NULL))
-            kill(child, SIGKILL);
-    }
-    if (st == HONE_OK && a->stop && a->stop(NULL))
-        st = hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
+    close(alive[1]);
+    if (st == HONE_OK)
+        st = wait_for(a, child, alive[0], &status, err);
     if (st == HONE_OK)
         st = ended(status, w, err);
+    close(alive[0]);
     hone_apart_free(w, sizeof *w);
     return st;
 }
