@@ -75,6 +75,8 @@ static double unary(const hone_net_use *u, double x)
         return x * fmax(0, fmin(1, x / 6 + 0.5));
     case HONE_NET_OP_LOG:
         return log(x);
+    case HONE_NET_OP_MISH:
+        return x * tanh(softplus(x));
     case HONE_NET_OP_NEG:
         return -x;
     case HONE_NET_OP_RECIPROCAL:

@@ -25,6 +25,7 @@ static void elementwise(void **state)
         check_kernel(&(kernel_case){of_floats[k], 16, "f32[3,17]", NULL, 1, 4e-6});
     static const kernel_case cases[] = {
         {"Abs", 13, "i8[5]", NULL, 1, 0},
+        {"Mish", 18, "f32[17]@-40..40", NULL, 1, F32},
         {"Acos", 7, "f32[5]=-1,-0.5,0,0.25,1", NULL, 1, F32},
         {"Asin", 7, "f32[5]=-1,-0.5,0,0.25,1", NULL, 1, F32},
         {"Acosh", 9, "f32[9]@1..7", NULL, 1, F32},
