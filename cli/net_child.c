@@ -3,9 +3,10 @@
  *
  * Reader's map: memory; the child; timing; the parent; plans that are compiled and run. */
 #include "cli/net_child.h"
+
+#include "cli/net_apart.h"
 #include "runtime/hone_rt.h"
 
-#include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ typedef int32_t watch_fn(const hone_rt_net *net, void *const *args, hone_codegen
 
 typedef struct child {
     const net_job *j;
+    net_apart apart;
     int fd;      /* of the shared object */
     void **args; /* inputs, outputs, the workspace */
     uint32_t n_args;
@@ -48,28 +50,15 @@ static void *memory(int64_t bytes)
 
 /* ---- the child ------------------------------------------------------------------------------- */
 
-static int32_t nothing(void *closure, int64_t begin, int64_t end)
-{
-    (void)closure;
-    (void)begin;
-    (void)end;
-    return 0;
-}
-
 static hone_status set_up(void *ctx, hone_error *err)
 {
     child *c = ctx;
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", c->fd);
-    void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    void *watch = so ? dlsym(so, NET_CHILD_NAME "_watch") : NULL;
-    if (!watch)
-        return hone_fail(err, HONE_E_TOOL, "it cannot be loaded: %s", dlerror());
-    c->net.network = dlsym(so, NET_CHILD_NAME "_network");
+    void *watch, *network;
+    HONE_TRY(net_apart_load(c->fd, NET_CHILD_NAME "_watch", &watch, err));
+    HONE_TRY(net_apart_load(c->fd, NET_CHILD_NAME "_network", &network, err));
     memcpy(&c->watch, &watch, sizeof watch);
-    /* its threads, before none can be started any more */
-    const hone_rt_api *rt = hone_rt_default(c->j->made->threads);
-    (void)rt->parallel(rt, 4 * (int64_t)rt->threads, nothing, NULL);
+    c->net.network = network;
+    net_apart_start_threads(c->j->made->threads);
     return HONE_OK;
 }
 
@@ -89,8 +78,21 @@ static hone_status pack(child *c, hone_error *err)
     return HONE_OK;
 }
 
+/* Call number `call` is next. */
+static void begin(const child *c, int64_t call)
+{
+    const hone_net_plan *p = c->j->made->p;
+    if (call < (int64_t)p->calls.n)
+        net_apart_begin(&c->apart, p->calls.v[call].kernel);
+    else
+        net_apart_end(&c->apart);
+}
+
+/* after: NULL: nobody watches. */
 static hone_status run_once(child *c, hone_codegen_watch *after, hone_error *err)
 {
+    if (after)
+        begin(c, 0);
     int32_t r = c->watch(&c->net, c->args, after, c);
     if (r == 0)
         return HONE_OK;
@@ -98,11 +100,13 @@ static hone_status run_once(child *c, hone_codegen_watch *after, hone_error *err
                      "the network returns %d", r);
 }
 
-static void keep(void *ctx, int64_t call, void *const *args)
+static void follow(void *ctx, int64_t call, void *const *args)
 {
     const child *c = ctx;
     const hone_net_call *x = &c->j->made->p->calls.v[call];
-    hone_net_keep(c->j->kept, (uint32_t)call, (const void *const *)args + x->args.n - x->n_out);
+    if (c->j->kept)
+        hone_net_keep(c->j->kept, (uint32_t)call, (const void *const *)args + x->args.n - x->n_out);
+    begin(c, call + 1);
 }
 
 /* ---- timing ---------------------------------------------------------------------------------- */
@@ -133,6 +137,7 @@ static void stamp(void *ctx, int64_t call, void *const *args)
     const child *c = ctx;
     const net_times *t = c->j->times;
     (void)args;
+    begin(c, call + 1);
     t->stamps[(size_t)c->run * (t->n_calls + 1) + 1 + (size_t)call] = hone_clock_ns();
 }
 
@@ -140,7 +145,7 @@ static void stamp(void *ctx, int64_t call, void *const *args)
 static hone_status time_runs(child *c, hone_error *err)
 {
     const net_times *t = c->j->times;
-    HONE_TRY(run_once(c, NULL, err)); /* pages, caches */
+    HONE_TRY(run_once(c, follow, err)); /* pages, caches */
     int64_t end = hone_clock_ns() + t->seconds * 1000000000;
     for (; c->run < t->most && (c->run < LEAST_RUNS || hone_clock_ns() < end); c->run++) {
         int64_t from = hone_clock_ns();
@@ -162,7 +167,7 @@ static hone_status run(void *ctx, hone_error *err)
     /* what nobody writes is no number */
     memset(c->args[c->n_args - 1], 0xff, (size_t)c->j->made->p->workspace);
     memset(c->shared, 0xff, (size_t)c->shared_bytes);
-    return run_once(c, c->j->kept ? keep : NULL, err);
+    return run_once(c, follow, err);
 }
 
 /* ---- the parent ------------------------------------------------------------------------------ */
@@ -209,13 +214,13 @@ static void take_outputs(const child *c)
 hone_status net_child_run(const net_job *j, hone_error *err)
 {
     child c = {.j = j, .fd = -1};
-    const hone_apart a = {.set_up = set_up, .run = run, .ctx = &c, .stop = cli_stopped};
     hone_error inner = {0};
+    c.apart = (net_apart){.plan = j->made->p, .set_up = set_up, .run = run, .ctx = &c};
     hone_status st = net_made_link(&j->made->object, &c.fd, &inner);
     if (st == HONE_OK)
         st = place(&c, &inner);
     if (st == HONE_OK)
-        st = hone_apart_run(&a, &inner);
+        st = net_apart_run(&c.apart, &inner);
     if (st == HONE_OK)
         take_outputs(&c);
     else

@@ -30,7 +30,7 @@ typedef struct net_job {
 } net_job;
 #define NET_CHILD_NAME "net"
 /* HONE_E_TOOL: it could not be linked; HONE_E_NOMEM; HONE_E_CORRUPT: the network returned an error;
- * and what hone_apart_run returns. */
+ * and what net_apart_run returns. */
 hone_status net_child_run(const net_job *j, hone_error *err) HONE_NODISCARD;
 
 /* What a hone_net_runner of plans that compiles them needs. */

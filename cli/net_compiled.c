@@ -1,23 +1,23 @@
-/* Kernels of a plan in this process: each an object, linked and loaded from memory. What they take
+/* Kernels of a plan: each an object, linked and kept in memory, which a child loads. What they take
  * packed they pack themselves in every call: their constants may be others each time. */
 #include "cli/net_compiled.h"
 
+#include "cli/net_apart.h"
 #include "cli/net_made.h"
 #include "runtime/hone_rt.h"
 
-#include <dlfcn.h>
 #include <unistd.h>
-
-typedef struct loaded {
-    void *lib;
-    int fd; /* open as long: a library is known by its name, which has the number in it */
-    hone_rt_kernel run;
-} loaded;
 
 struct net_compiled {
     uint32_t n;
-    loaded *kernels;
+    int32_t threads;
+    int *files; /* by kernel: shared objects */
     int64_t *ns;
+    net_apart apart;
+    hone_status (*work)(void *ctx, hone_error *err);
+    void *ctx;
+    /* in the child */
+    hone_rt_kernel *run;
     const hone_rt_api *rt;
 };
 
@@ -29,20 +29,7 @@ typedef struct compiler {
     int32_t threads;
 } compiler;
 
-static hone_status load(const hone_code *object, loaded *ret, hone_error *err)
-{
-    char path[40];
-    HONE_TRY(net_made_link(object, &ret->fd, err));
-    snprintf(path, sizeof path, "/proc/self/fd/%d", ret->fd);
-    ret->lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    void *run = ret->lib ? dlsym(ret->lib, "hone_kernel") : NULL;
-    if (!run)
-        return hone_fail(err, HONE_E_TOOL, "a kernel cannot be loaded: %s", dlerror());
-    memcpy(&ret->run, &run, sizeof run);
-    return HONE_OK;
-}
-
-static hone_status compile(const compiler *x, const net_made_kernel *made, loaded *ret,
+static hone_status compile(const compiler *x, const net_made_kernel *made, int *ret,
                            hone_error *err)
 {
     hone_code code;
@@ -53,7 +40,7 @@ static hone_status compile(const compiler *x, const net_made_kernel *made, loade
                                     .n_intrins = made->n_intrins,
                                     .no_prepack = true};
     HONE_TRY(hone_codegen_emit(x->codegen, &a->of.sched.prog, &o, &code, err));
-    hone_status st = load(&code, ret, err);
+    hone_status st = net_made_link(&code, ret, err);
     hone_code_free(&code);
     return st;
 }
@@ -67,7 +54,7 @@ static hone_status make(const compiler *x, const hone_net_kernel_row *row, uint3
         st = net_made_kernel_ask(row, x->target, x->logs, x->threads, code, &made, err);
         if (st == HONE_OK) {
             x->c->ns[k] = made.answer.of.rung == HONE_RUNG_exact ? made.answer.of.time_ns : 0;
-            st = compile(x, &made, &x->c->kernels[k], err);
+            st = compile(x, &made, &x->c->files[k], err);
         }
         net_made_kernel_free(&made);
     }
@@ -79,12 +66,12 @@ hone_status net_compiled_new(const hone_net_plan *p, const hone_target *t, const
 {
     net_compiled *c = hone_xcalloc(1, sizeof *c);
     compiler x = {.c = c, .target = t, .logs = logs, .threads = threads};
-    c->kernels = hone_xcalloc(p->kernels.n + 1, sizeof *c->kernels);
-    c->ns = hone_xcalloc(p->kernels.n + 1, sizeof *c->ns);
-    c->n = p->kernels.n;
+    *c = (net_compiled){.n = p->kernels.n, .threads = threads, .apart = {.plan = p}};
+    c->files = hone_xcalloc(c->n + 1, sizeof *c->files);
+    c->ns = hone_xcalloc(c->n + 1, sizeof *c->ns);
+    c->run = hone_xcalloc(c->n + 1, sizeof *c->run);
     for (uint32_t k = 0; k < c->n; k++)
-        c->kernels[k].fd = -1;
-    c->rt = hone_rt_default(threads);
+        c->files[k] = -1;
     *ret = c;
     HONE_TRY(hone_codegen_new(t, &x.codegen, err));
     hone_status st = HONE_OK;
@@ -98,14 +85,12 @@ void net_compiled_free(net_compiled *c)
 {
     if (!c)
         return;
-    for (uint32_t k = 0; k < c->n; k++) {
-        if (c->kernels[k].lib)
-            dlclose(c->kernels[k].lib);
-        if (c->kernels[k].fd >= 0)
-            close(c->kernels[k].fd);
-    }
-    free(c->kernels);
+    for (uint32_t k = 0; k < c->n; k++)
+        if (c->files[k] >= 0)
+            close(c->files[k]);
+    free(c->files);
     free(c->ns);
+    free(c->run);
     free(c);
 }
 
@@ -114,11 +99,46 @@ const int64_t *net_compiled_ns(const net_compiled *c)
     return c->ns;
 }
 
+/* ---- at work --------------------------------------------------------------------------------- */
+
+static hone_status set_up(void *ctx, hone_error *err)
+{
+    net_compiled *c = ctx;
+    for (uint32_t k = 0; k < c->n; k++) {
+        void *run;
+        HONE_TRY(net_apart_load(c->files[k], "hone_kernel", &run, err));
+        memcpy(&c->run[k], &run, sizeof run);
+    }
+    net_apart_start_threads(c->threads);
+    c->rt = hone_rt_default(c->threads);
+    return HONE_OK;
+}
+
+static hone_status work(void *ctx, hone_error *err)
+{
+    net_compiled *c = ctx;
+    return c->work(c->ctx, err);
+}
+
+hone_status net_compiled_work(net_compiled *c, hone_status (*does)(void *ctx, hone_error *err),
+                              void *ctx, hone_error *err)
+{
+    c->work = does;
+    c->ctx = ctx;
+    c->apart.set_up = set_up;
+    c->apart.run = work;
+    c->apart.ctx = c;
+    return net_apart_run(&c->apart, err);
+}
+
 hone_status net_compiled_run(void *ctx, const hone_net_plan *p, uint32_t kernel, void *const *args,
                              hone_error *err)
 {
     const net_compiled *c = ctx;
-    if (c->kernels[kernel].run(args, c->rt) == 0)
+    net_apart_begin(&c->apart, kernel);
+    int32_t r = c->run[kernel](args, c->rt);
+    net_apart_end(&c->apart);
+    if (r == 0)
         return HONE_OK;
     return hone_fail(err, HONE_E_NOMEM, "kernel %s found no memory", p->kernels.v[kernel].name);
 }

@@ -1,8 +1,6 @@
-/* hone net quantize: a model whose layers compute with integers where the outputs allow it.
- *
- * Reader's map: given inputs; a plan at work; the quantised model, measured; what
- * is said; all of it. */
-#include "cli/net_compiled.h"
+/* hone net quantize: a model whose layers compute with integers where the outputs allow it. */
+#include "cli/net_samples.h"
+#include "cli/net_trial.h"
 
 #include <errno.h>
 #include <float.h>
@@ -10,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_SETS 64
 #define MOST_TRIES 16
 
 typedef struct job {
@@ -18,92 +15,50 @@ typedef struct job {
     hone_target target;
     double bound;
     hone_dtype weights;
-    hone_tensor *sets[MOST_SETS]; /* of each the inputs */
-    uint32_t n_sets, n_held;      /* the last n_held are not looked at before the end */
-    hone_net *g;                  /* as its plan was made */
-    hone_tensor **was;            /* its outputs, of all sets */
+    net_samples sets;
+    uint32_t n_held;   /* the last so many sets are not looked at before the end */
+    hone_net *g;       /* as its plan was made */
+    hone_tensor **was; /* its outputs, of all sets */
     hone_net_quantised_layers layers;
     uint8_t *bytes; /* the model */
     size_t n_bytes, n_before;
     double error, held_error;
 } job;
 
-/* ---- given inputs ---------------------------------------------------------------------------- */
+/* ---- the choice ------------------------------------------------------------------------------ */
 
-static hone_status read_input(const char *folder, uint32_t set, const hone_net *g, uint32_t k,
-                              hone_tensor *ret, hone_error *err)
-{
-    const hone_tensor *t = &hone_net_value_at(g, g->inputs.v[k])->t;
-    char *path =
-        hone_xasprintf("%s/test_data_set_%" PRIu32 "/input_%" PRIu32 ".pb", folder, set, k);
-    hone_status st = hone_net_read_tensor(path, ret, err);
-    if (st == HONE_OK && (ret->dtype != t->dtype || !hone_tensor_same_shape(ret, t))) {
-        char is[160], wants[160];
-        hone_tensor_text(ret, is, sizeof is);
-        hone_tensor_text(t, wants, sizeof wants);
-        st = hone_fail(err, HONE_E_INPUT, "%.300s: it is %s, and input '%.60s' is %s", path, is,
-                       hone_net_value_at(g, g->inputs.v[k])->name, wants);
-    }
-    for (int64_t e = 0;
-         st == HONE_OK && hone_dtype_is_float(ret->dtype) && e < hone_tensor_elems(ret); e++)
-        if (!isfinite(hone_tensor_float(ret, e)))
-            st =
-                hone_fail(err, HONE_E_INPUT,
-                          "%.300s: element %" PRId64 " is no finite number: nothing can be learned "
-                          "from it",
-                          path, e);
-    free(path);
-    return st;
-}
-
-static bool is_set(const char *folder, uint32_t set)
-{
-    struct stat sb;
-    char *path = hone_xasprintf("%s/test_data_set_%" PRIu32, folder, set);
-    bool there = stat(path, &sb) == 0;
-    free(path);
-    return there;
-}
-
-/* A quarter of them, at least one, is held out if there are two. */
-static hone_status read_sets(job *j, hone_error *err)
-{
-    const hone_net *g = j->g;
-    while (j->n_sets < MOST_SETS && is_set(j->q->data, j->n_sets)) {
-        uint32_t s = j->n_sets++;
-        j->sets[s] = hone_xcalloc(g->inputs.n + 1, sizeof *j->sets[s]);
-        for (uint32_t k = 0; k < g->inputs.n; k++)
-            HONE_TRY(read_input(j->q->data, s, g, k, &j->sets[s][k], err));
-    }
-    if (!j->n_sets)
-        return hone_fail(err, HONE_E_INPUT,
-                         "%.300s: there is no test_data_set_0 with input_0.pb to calibrate with",
-                         j->q->data);
-    j->n_held = j->n_sets < 2 ? 0 : (j->n_sets + 3) / 4;
-    return HONE_OK;
-}
-
-/* ---- a plan at work -------------------------------------------------------------------------- */
-
-static bool stopped(void *ctx)
-{
-    (void)ctx;
-    return cli_stopped(NULL);
-}
-
-static hone_net_quantise_options options(const job *j, net_compiled *c)
+static hone_net_quantise_options options(const job *j, const net_compiled *c)
 {
     return (hone_net_quantise_options){.max_error = j->bound,
                                        .weights = j->weights,
-                                       .run = net_compiled_run,
-                                       .ctx = c,
-                                       .samples = (const hone_tensor *const *)j->sets,
-                                       .n_samples = j->n_sets,
-                                       .kernel_ns = net_compiled_ns(c),
-                                       .stop = stopped};
+                                       .samples = (const hone_tensor *const *)j->sets.v,
+                                       .n_samples = j->sets.n,
+                                       .kernel_ns = net_compiled_ns(c)};
+}
+
+/* A quarter of the sets, at least one, is held out if there are two. */
+static hone_status read_sets(job *j, hone_error *err)
+{
+    HONE_TRY(net_samples_read(j->q->data, j->g, &j->sets, err));
+    j->n_held = j->sets.n < 2 ? 0 : (j->sets.n + 3) / 4;
+    return HONE_OK;
 }
 
 /* Outputs of the model as it is, for all sets, and the choice of layers by those not held out. */
+static hone_status try_layers(job *j, net_compiled *c, const hone_net_plan *p, hone_error *err)
+{
+    const hone_net_quantise_options o = options(j, c);
+    HONE_TRY(hone_net_quantise_look(p, &o, &j->layers, err));
+    j->was = hone_net_outputs_new(j->sets.n, j->g->outputs.n);
+    return net_trial(c, p, &o, j->n_held, j->was, &j->layers, err);
+}
+
+static hone_status compile(const job *j, hone_net_plan *p, net_compiled **ret, hone_error *err)
+{
+    hone_net_plan_choose(p, NULL); /* nothing is compiled that is not run */
+    return net_compiled_new(p, &j->target, &j->q->logs, (int32_t)j->q->threads, ret, err);
+}
+
 static hone_status choose(job *j, hone_error *err)
 {
     hone_net_plan p = {0};
@@ -112,16 +67,9 @@ static hone_status choose(job *j, hone_error *err)
     if (st == HONE_OK)
         st = read_sets(j, err);
     if (st == HONE_OK)
-        hone_net_plan_choose(&p, NULL); /* nothing is compiled that is not run */
-    if (st == HONE_OK)
-        st = net_compiled_new(&p, &j->target, &j->q->logs, (int32_t)j->q->threads, &c, err);
+        st = compile(j, &p, &c, err);
     if (st == HONE_OK) {
-        hone_net_quantise_options o = options(j, c);
-        j->was = hone_net_outputs_new(j->n_sets, j->g->outputs.n);
-        st = hone_net_quantise_outputs(&p, &o, j->was, err);
-        o.n_samples -= j->n_held;
-        if (st == HONE_OK)
-            st = hone_net_quantise(&p, &o, &j->layers, err);
+        st = try_layers(j, c, &p, err);
         if (st == HONE_E_INPUT) {
             const hone_error inner = *err;
             hone_fail(err, st, "%.300s: %.700s", j->q->args[0], inner.message);
@@ -159,7 +107,7 @@ static hone_status size_before(job *j, hone_error *err)
 
 static void compare(job *j, hone_tensor **is, uint32_t n)
 {
-    uint32_t seen = j->n_sets - j->n_held;
+    uint32_t seen = j->sets.n - j->n_held;
     j->error = hone_net_output_error((const hone_tensor *const *)is,
                                      (const hone_tensor *const *)j->was, seen, n);
     j->held_error = hone_net_output_error((const hone_tensor *const *)is + seen,
@@ -176,16 +124,14 @@ static hone_status measure(job *j, hone_error *err)
     if (st == HONE_OK)
         st = hone_net_plan_make(g, NULL, &p, err);
     if (st == HONE_OK)
-        hone_net_plan_choose(&p, NULL); /* nothing is compiled that is not run */
-    if (st == HONE_OK)
-        st = net_compiled_new(&p, &j->target, &j->q->logs, (int32_t)j->q->threads, &c, err);
+        st = compile(j, &p, &c, err);
     if (st == HONE_OK) {
-        hone_tensor **is = hone_net_outputs_new(j->n_sets, g->outputs.n);
+        hone_tensor **is = hone_net_outputs_new(j->sets.n, g->outputs.n);
         const hone_net_quantise_options o = options(j, c);
-        st = hone_net_quantise_outputs(&p, &o, is, err);
+        st = net_trial(c, &p, &o, 0, is, NULL, err);
         if (st == HONE_OK)
             compare(j, is, g->outputs.n);
-        hone_net_outputs_free(is, j->n_sets, g->outputs.n);
+        hone_net_outputs_free(is, j->sets.n, g->outputs.n);
     }
     net_compiled_free(c);
     hone_net_plan_free(&p);
@@ -255,12 +201,12 @@ static void tell_json(const job *j)
                                  "gain", l->gain, "error", fmin(l->error, DBL_MAX), "quantized",
                                  l->chosen));
     }
-    json_t *s = json_pack("{s:s, s:i, s:i, s:f, s:f, s:f, s:i, s:i, s:I, s:I, s:i}", "model",
-                          j->q->out, "layers", (int)j->layers.layers.n, "quantized", (int)chosen,
-                          "share_of_products", share, "max_error", j->bound, "error", j->error,
-                          "samples", (int)(j->n_sets - j->n_held), "held_out", (int)j->n_held,
-                          "bytes_before", (json_int_t)j->n_before, "bytes", (json_int_t)j->n_bytes,
-                          "runs", (int)j->layers.runs);
+    json_t *s = json_pack("{s:o, s:i, s:i, s:f, s:f, s:f, s:i, s:i, s:I, s:I, s:i}", "model",
+                          hone_json_string(j->q->out), "layers", (int)j->layers.layers.n,
+                          "quantized", (int)chosen, "share_of_products", share, "max_error",
+                          j->bound, "error", j->error, "samples", (int)(j->sets.n - j->n_held),
+                          "held_out", (int)j->n_held, "bytes_before", (json_int_t)j->n_before,
+                          "bytes", (json_int_t)j->n_bytes, "runs", (int)j->layers.runs);
     if (j->n_held)
         json_object_set_new(s, "held_out_error", json_real(fmin(j->held_error, DBL_MAX)));
     cli_print_json(s);
@@ -278,28 +224,25 @@ static void tell(const job *j)
                l->error, l->chosen ? "8 bits" : hone_dtype_name(j->weights));
         free(name);
     }
+    char *out = hone_text_clean(j->q->out);
     printf("%s: %" PRIu32 " of %" PRIu32 " layers in 8 bits, %.1f %% of the products; error %.3g "
            "(bound %g) on %" PRIu32 " given inputs",
-           j->q->out, chosen, j->layers.layers.n, 100 * share, j->error, j->bound,
-           j->n_sets - j->n_held);
+           out, chosen, j->layers.layers.n, 100 * share, j->error, j->bound, j->sets.n - j->n_held);
     if (j->n_held)
         printf(", %.3g on %" PRIu32 " held out", j->held_error, j->n_held);
     else
         printf(", none was held out: there is one set only");
     printf("; %.2f MB, was %.2f\n", (double)j->n_bytes / 1e6, (double)j->n_before / 1e6);
+    free(out);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
 static void finish(job *j)
 {
-    for (uint32_t s = 0; s < j->n_sets; s++) {
-        for (uint32_t k = 0; k < j->g->inputs.n; k++)
-            free(j->sets[s][k].data);
-        free(j->sets[s]);
-    }
     if (j->was)
-        hone_net_outputs_free(j->was, j->n_sets, j->g->outputs.n);
+        hone_net_outputs_free(j->was, j->sets.n, j->g->outputs.n);
+    net_samples_free(&j->sets);
     hone_net_quantised_layers_free(&j->layers);
     hone_net_free(j->g);
     free(j->bytes);

@@ -340,17 +340,12 @@ static void check_set(const char *folder, const char *model, uint32_t set,
 void hone_net_check(const char *folder, const hone_net_checker *c, hone_net_checked *ret)
 {
     char *model = hone_xasprintf("%s/model.onnx", folder);
-    uint32_t set = 0;
+    hone_net_sets sets;
     *ret = (hone_net_checked){.verdict = HONE_NET_EQUAL};
-    for (; ret->verdict == HONE_NET_EQUAL; set++) {
-        char *data = hone_xasprintf("%s/test_data_set_%" PRIu32, folder, set);
-        bool there = is_there(data);
-        free(data);
-        if (!there)
-            break;
-        check_set(folder, model, set, c, ret);
-    }
-    if (set == 0) {
+    bool some = hone_net_find_sets(folder, &sets, NULL) == HONE_OK && sets.v.n > 0;
+    for (uint32_t k = 0; k < sets.v.n && ret->verdict == HONE_NET_EQUAL; k++)
+        check_set(folder, model, sets.v.v[k], c, ret);
+    if (!some) {
         snprintf(ret->why, sizeof ret->why, "%s",
                  !is_there(folder)    ? "it is not there"
                  : !is_folder(folder) ? "it is no folder with a model.onnx and its test data; "
@@ -359,6 +354,7 @@ void hone_net_check(const char *folder, const hone_net_checker *c, hone_net_chec
                                       : "there is no model.onnx");
         ret->verdict = HONE_NET_ERROR;
     }
+    hone_vec_free(&sets.v);
     free(model);
 }
 

@@ -49,9 +49,9 @@ typedef struct hone_net_checked {
 } hone_net_checked;
 void hone_net_checked_free(hone_net_checked *c);
 
-/* A folder in ONNX's form, model.onnx and test_data_set_0, 1, ... with input_0.pb, ...,
- * output_0.pb, ...: runs the model on each set's inputs, until one is not equal. Of what differs
- * `why` names the first tensor that the reference has otherwise. */
+/* A folder in ONNX's form, model.onnx and test_data_set_0, 1, ... (some may be missing) with
+ * input_0.pb, ..., output_0.pb, ...: runs the model on each set's inputs, until one is not equal.
+ * Of what differs `why` names the first tensor that the reference has otherwise. */
 void hone_net_check(const char *folder, const hone_net_checker *c, hone_net_checked *ret);
 /* A model on inputs drawn from `seed`, floats from -1 to 1, bytes from all, other integers 0 or 1;
  * against the reference, by the rule of `agrees`. */

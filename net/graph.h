@@ -223,6 +223,14 @@ hone_status hone_net_parse(const void *bytes, size_t n, const char *folder,
 hone_status hone_net_read_tensor(const char *path, hone_tensor *ret,
                                  hone_error *err) HONE_NODISCARD;
 
+/* Numbers N of the folders test_data_set_N in a folder, ascending, whichever there are. */
+typedef struct hone_net_sets {
+    HONE_VEC(uint32_t) v;
+} hone_net_sets;
+/* The caller frees ret->v. HONE_E_NOTFOUND; HONE_E_INPUT: it is no folder, or may not be read. */
+hone_status hone_net_find_sets(const char *folder, hone_net_sets *ret,
+                               hone_error *err) HONE_NODISCARD;
+
 /* ---- writing (write.c) ----------------------------------------------------------------------- */
 
 /* The graph as an ONNX model of its opset: what is constant as initializers, shapes as they are

@@ -3,8 +3,9 @@
  *   layers     convolutions and products with constant weights (layers.c)
  *   ranges     of what they take, over given inputs (ranges.c)
  *   errors     that each makes, measured by running the network's kernels with what they take
- * rounded to integers and back (simulate.c) choice     by gain for error, until the bound
- * (choose.c) model      with QuantizeLinear and DequantizeLinear around what was chosen (insert.c)
+ *              rounded to integers and back (simulate.c)
+ *   choice     by gain for error, until the bound (choose.c)
+ *   model      with QuantizeLinear and DequantizeLinear around what was chosen (insert.c)
  *
  * Activations are u8 with a scale and a zero point for each tensor; weights i8 without zero points,
  * with a scale for each result channel or column (Krishnamoorthi 2018, section 3; Nagel et al.
@@ -59,15 +60,19 @@ typedef struct hone_net_quantise_options {
     const hone_tensor *const *samples; /* of each the inputs, row-major */
     uint32_t n_samples;
     const int64_t *kernel_ns; /* measured times of the plan's kernels, 0: not known; or NULL */
-    bool (*stop)(void *ctx);  /* is it to stop? (HONE_E_INTERRUPTED) */
 } hone_net_quantise_options;
 
-/* Measures and chooses. The plan is one of floats. *ret is the caller's to free in any case.
- * HONE_E_INPUT: there is nothing to quantise, the network is quantised already, its opset is below
- * 13 (which has no scales for each channel), it has no output of floats, or no layer keeps within
- * the error and weights are kept as they are; what `run` returns. */
+/* The layers of a plan of floats and what each gains, before any of it runs; none is chosen. *ret
+ * is the caller's to free in any case. HONE_E_INPUT: there is nothing to quantise, the network is
+ * quantised already, its opset is below 13 (which has no scales for each channel), or it has no
+ * output of floats. */
+hone_status hone_net_quantise_look(const hone_net_plan *p, const hone_net_quantise_options *o,
+                                   hone_net_quantised_layers *ret, hone_error *err) HONE_NODISCARD;
+/* Measures and chooses among what hone_net_quantise_look has found: ranges, each layer's error,
+ * `chosen`, the error of all together. HONE_E_INPUT: no layer keeps within the error and weights
+ * are kept as they are; what `run` returns. */
 hone_status hone_net_quantise(const hone_net_plan *p, const hone_net_quantise_options *o,
-                              hone_net_quantised_layers *ret, hone_error *err) HONE_NODISCARD;
+                              hone_net_quantised_layers *q, hone_error *err) HONE_NODISCARD;
 /* Puts pairs around the chosen layers of the plan's graph, which is then no more the plan's: all
  * that the plan is good for is to be freed. HONE_E_LIMIT: constants take too much memory. */
 hone_status hone_net_quantise_insert(hone_net *g, const hone_net_quantised_layers *q,

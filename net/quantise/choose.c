@@ -197,17 +197,23 @@ static hone_status check(const hone_net_plan *p, const hone_net_quantised_layers
     return HONE_OK;
 }
 
-hone_status hone_net_quantise(const hone_net_plan *p, const hone_net_quantise_options *o,
-                              hone_net_quantised_layers *ret, hone_error *err)
+hone_status hone_net_quantise_look(const hone_net_plan *p, const hone_net_quantise_options *o,
+                                   hone_net_quantised_layers *ret, hone_error *err)
 {
-    hone_net_simulation s;
-    uint32_t n = p->graph->outputs.n;
     *ret = (hone_net_quantised_layers){.weights = o->weights};
     hone_net__find_layers(p->graph, ret);
     HONE_TRY(check(p, ret, err));
     put_gains(p, o, ret);
-    hone_net__simulation_new(p, o, ret, &s);
-    bool *active = hone_xcalloc(ret->layers.n, sizeof *active);
+    return HONE_OK;
+}
+
+hone_status hone_net_quantise(const hone_net_plan *p, const hone_net_quantise_options *o,
+                              hone_net_quantised_layers *q, hone_error *err)
+{
+    hone_net_simulation s;
+    uint32_t n = p->graph->outputs.n;
+    hone_net__simulation_new(p, o, q, &s);
+    bool *active = hone_xcalloc(q->layers.n, sizeof *active);
     hone_tensor **was = hone_net_outputs_new(o->n_samples, n);
     hone_tensor **is = hone_net_outputs_new(o->n_samples, n);
     hone_status st = look(&s, was, err);
@@ -217,7 +223,7 @@ hone_status hone_net_quantise(const hone_net_plan *p, const hone_net_quantise_op
     if (st == HONE_OK)
         st = choose(&s, active, was, is, err);
     if (st == HONE_OK && o->weights == HONE_F32)
-        st = none_within(ret, o->max_error, err);
+        st = none_within(q, o->max_error, err);
     hone_net_outputs_free(was, o->n_samples, n);
     hone_net_outputs_free(is, o->n_samples, n);
     free(active);

@@ -132,8 +132,6 @@ hone_status hone_net__simulate(hone_net_simulation *s, hone_tensor **ret, hone_e
 {
     hone_net_outputs_clear(ret, s->o->n_samples, s->p->graph->outputs.n);
     for (uint32_t k = 0; k < s->o->n_samples; k++) {
-        if (s->o->stop && s->o->stop(s->o->ctx))
-            return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
         s->q->runs++;
         HONE_TRY(hone_net__machine_run(&s->machine, s->o->samples[k], run_call, s, ret[k], err));
     }

@@ -207,6 +207,13 @@ static hone_net_quantise_options options(const inputs *x, double bound)
                                        .n_samples = SAMPLES};
 }
 
+static hone_status quantise(const hone_net_plan *p, const hone_net_quantise_options *o,
+                            hone_net_quantised_layers *ret, hone_error *err)
+{
+    HONE_TRY(hone_net_quantise_look(p, o, ret, err));
+    return hone_net_quantise(p, o, ret, err);
+}
+
 /* Quantises, writes and reads again: the error of the model itself, and what it says. */
 static double error_of_model(hone_net *g, const hone_net_quantised_layers *q, const inputs *x,
                              hone_tensor **was, hone_buf *ret_shown)
@@ -256,7 +263,7 @@ static void choice(void **state)
         const hone_net_quantise_options o = options(&x, bounds[k]);
         hone_tensor **was = hone_net_outputs_new(SAMPLES, 1);
         assert_int_equal(hone_net_quantise_outputs(&p, &o, was, &err), HONE_OK);
-        if (hone_net_quantise(&p, &o, &q, &err) != HONE_OK)
+        if (quantise(&p, &o, &q, &err) != HONE_OK)
             fail_msg("%s", err.message);
         assert_int_equal(q.layers.n, 4);
         unsigned chosen = 0;
@@ -306,7 +313,7 @@ static void halves(void **state)
         o.weights = types[k];
         hone_tensor **was = hone_net_outputs_new(SAMPLES, 1);
         assert_int_equal(hone_net_quantise_outputs(&p, &o, was, &err), HONE_OK);
-        assert_int_equal(hone_net_quantise(&p, &o, &q, &err), HONE_OK);
+        assert_int_equal(quantise(&p, &o, &q, &err), HONE_OK);
         hone_net_plan_free(&p);
         for (uint32_t l = 0; l < q.layers.n; l++)
             assert_false(q.layers.v[l].chosen);
@@ -331,7 +338,7 @@ static void refuses(hone_buf *graph, int64_t opset, double bound, const char *te
     fill(&x);
     assert_int_equal(hone_net_plan_make(g, NULL, &p, &err), HONE_OK);
     const hone_net_quantise_options o = options(&x, bound);
-    if (hone_net_quantise(&p, &o, &q, &err) != HONE_E_INPUT)
+    if (quantise(&p, &o, &q, &err) != HONE_E_INPUT)
         fail_msg("%s, not refused: %s", err.message, text);
     if (!strstr(err.message, text))
         fail_msg("'%s', not '%s'", err.message, text);
