@@ -72,6 +72,7 @@ struct hone_codegen {
     unsigned madd_bytes; /* of its vectors */
     bool unsigned_offsets;      /* as the preset says */
     bool has_scalef, has_range; /* instructions of emit/x86_64.c */
+    bool rounds_to_int;         /* one instruction from float to int, half to even */
     bool has_maxnum;            /* llvm.minnum becomes one that is minimumNumber */
     const char *runtime; /* LLVM's IR of what artifacts have in them; NULL: they have nothing */
     size_t runtime_bytes;

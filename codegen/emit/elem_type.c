@@ -264,10 +264,26 @@ static LLVMValueRef float_to_float(cg *e, hone_dtype to, LLVMValueRef v)
                                              : v;
 }
 
-/* To few bits, whose bounds are floats: cut first. LLVM's own saturating cast goes lane by lane. */
+/* What was rounded to be x by hone_cg__round, half to even; NULL: x is something else, or the
+ * target does not convert so in one instruction. */
+static LLVMValueRef rounded_from(const cg *e, LLVMValueRef x)
+{
+    size_t n;
+    LLVMTypeRef of = LLVMTypeOf(x);
+    of = LLVMGetTypeKind(of) == LLVMVectorTypeKind ? LLVMGetElementType(of) : of;
+    if (!e->g->rounds_to_int || of != e->f32 || !LLVMIsACallInst(x))
+        return NULL;
+    const char *name = LLVMGetValueName2(LLVMGetCalledValue(x), &n);
+    return strncmp(name, "llvm.rint.", strlen("llvm.rint.")) == 0 ? LLVMGetOperand(x, 0) : NULL;
+}
+
+/* To few bits, whose bounds are floats: cut first. LLVM's own saturating cast goes lane by lane.
+ * The bounds are whole numbers: what was rounded may be cut before it is. */
 static LLVMValueRef float_to_short(cg *e, hone_dtype to, LLVMValueRef x)
 {
-    LLVMTypeRef from = LLVMTypeOf(x);
+    LLVMTypeRef from = LLVMTypeOf(x), types[] = {hone_cg__like(e->i32, from), from};
+    LLVMValueRef whole = rounded_from(e, x);
+    x = whole ? whole : x;
     double span = hone_dtype_bytes(to) == 1 ? 256 : 65536;
     double least = is_unsigned(to) ? 0 : -span / 2;
     LLVMValueRef low = hone_cg__real_like(from, least);
@@ -279,7 +295,7 @@ static LLVMValueRef float_to_short(cg *e, hone_dtype to, LLVMValueRef x)
         LLVMValueRef zero = hone_cg__real_like(from, 0);
         v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, LLVMRealUNO, x, x, ""), zero, v, "");
     }
-    v = LLVMBuildFPToSI(e->b, v, hone_cg__like(e->i32, from), "");
+    v = whole ? call(e, "llvm.lrint", types, 2, &v, 1) : LLVMBuildFPToSI(e->b, v, types[0], "");
     return LLVMBuildTrunc(e->b, v, hone_cg__like(hone_cg__reg_type(e, to), from), "");
 }
 

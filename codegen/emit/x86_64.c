@@ -16,6 +16,7 @@ static void say_evex512(hone_target *t)
 void hone_cg__complete(hone_codegen *g)
 {
     g->has_scalef = hone_target_has(&g->target, "avx512f");
+    g->rounds_to_int = hone_target_has(&g->target, "sse4.1"); /* where rint is not by_sums */
     g->has_range =
         hone_target_has(&g->target, "avx512dq") && hone_target_has(&g->target, "avx512vl");
     if (g->has_scalef) {

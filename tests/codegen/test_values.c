@@ -144,6 +144,17 @@ static void rounding(void **state)
         check_map("f32", "f32", value, &o);
         check_map("f64", "f64", value, &o);
     }
+    /* to few bits, also of halves and of what is too large */
+    const char *const few[] = {"u8", "i8", "i16"};
+    for (size_t k = 0; k < HONE_LEN(few); k++) {
+        char value[64];
+        snprintf(value, sizeof value, "%s(round(A[vi]))", few[k]);
+        check_map("f32", few[k], value, &o);
+        check_map("f64", few[k], value, &o);
+        snprintf(value, sizeof value, "%s(round((f32(vi) - 50) * %s))", few[k],
+                 strcmp(few[k], "i16") == 0 ? "1500.5" : "6.5");
+        check_map("f32", few[k], value, &o);
+    }
 }
 
 /* With none of x86's extensions. */
