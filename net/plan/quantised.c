@@ -1,6 +1,11 @@
 /* Around products of integers: what only moves a quantised tensor, what requantises a result, and
- * signs. Each function looks at one node of a graph, for integers.c. */
+ * signs. Each function looks at one node of a graph, for integers.c.
+ *
+ * Reader's map: what is quantised; around them: moves, a factor put into constants, rounding;
+ * signs. */
 #include "net/plan/integers.h"
+
+#include <float.h>
 
 /* ---- what is quantised ----------------------------------------------------------------------- */
 
@@ -136,6 +141,133 @@ static hone_tensor per_column(const hone_tensor *t)
     return ret;
 }
 
+/* Does one node take v, which one of the model or of this pass makes? */
+static bool is_taken_once(const hone_net_rewrite *r, hone_net_value v)
+{
+    return v.i && hone_net_value_at(r->g, v)->producer.i && !hone_net__is_known(r->g, v) &&
+           (v.i >= r->n_uses || r->uses[v.i] == 1);
+}
+
+/* The constant c of f32, or where there is none 1, times `by`, for what is of t's shape. A single
+ * number becomes one for each column: it would be part of the kernel, and each layer another. */
+static hone_net_value times(hone_net_rewrite *r, hone_net_value c, double by, const hone_tensor *t)
+{
+    const hone_tensor *was = c.i ? hone_net__tensor(r->g, c) : NULL;
+    bool single = !was || hone_tensor_elems(was) == 1;
+    hone_tensor of = single ? per_column(t) : *was;
+    float *v;
+    hone_net_value ret = hone_net__constant(r, &of, (void **)&v);
+    was = c.i ? hone_net__tensor(r->g, c) : NULL;
+    for (int64_t k = 0; ret.i && k < hone_tensor_elems(&of); k++)
+        v[k] = (float)(by * (was ? hone_tensor_float(was, single ? 0 : k) : 1));
+    return ret;
+}
+
+static bool is_factor(const hone_net *g, hone_net_value v)
+{
+    return hone_net__is_known(g, v) && hone_net__tensor(g, v)->dtype == HONE_F32;
+}
+
+/* Nodes that have a factor in them, on their way into the places of those that have not. */
+typedef struct scaling {
+    hone_net_rewrite *r;
+    double by;    /* above 0 */
+    uint32_t new; /* r->order has them from here on */
+    HONE_VEC(hone_net_node) old;
+} scaling;
+
+static hone_net_value put(scaling *s, hone_net_node old, const hone_net_attr *attrs,
+                          uint32_t n_attrs, const hone_net_value *in, uint32_t n_in,
+                          const hone_tensor *t)
+{
+    hone_net_value v = hone_net__emit(s->r, hone_net_node_at(s->r->g, old)->op->name, attrs,
+                                      n_attrs, in, n_in, t, HONE_NET_NO_VALUE);
+    if (v.i)
+        hone_vec_push(&s->old, old);
+    return v;
+}
+
+static hone_net_value scaled_bytes(scaling *s, hone_net_node old, const hone_net_quantised *q,
+                                   const hone_tensor *t)
+{
+    const hone_tensor number = {.dtype = HONE_F32};
+    const hone_net_attr axis = {.name = "axis", .i = 1};
+    float *scale;
+    const hone_net_value in[] = {q->x, hone_net__constant(s->r, &number, (void **)&scale), q->zero};
+    if (in[1].i)
+        *scale = (float)(s->by * hone_net__scale_at(s->r->g, q->scale, 0));
+    return put(s, old, &axis, 1, in, q->zero.i ? 3 : 2, t);
+}
+
+/* v times s->by, as another value of which the constants on the way have that in them: those of a
+ * factor, a bias, a dequantisation. None: there is something else on the way. */
+static hone_net_value scaled(scaling *s, hone_net_value v, unsigned depth)
+{
+    const hone_net *g = s->r->g;
+    hone_net_quantised q;
+    if (!depth || !is_taken_once(s->r, v) || hone_net__tensor(g, v)->dtype != HONE_F32)
+        return HONE_NET_NO_VALUE;
+    const hone_tensor t = *hone_net__tensor(g, v);
+    hone_net_node of = hone_net_value_at(g, v)->producer;
+    const hone_net_node_row n = *hone_net_node_at(g, of);
+    hone_net_value in[2] = {n.in[0], n.n_in > 1 ? n.in[1] : HONE_NET_NO_VALUE};
+    unsigned factor = is_factor(g, in[0]) ? 0 : 1;
+    if (hone_net__activation(g, v, &q))
+        return scaled_bytes(s, of, &q, &t);
+    switch (n.op->id) {
+    case HONE_NET_OP_RELU:
+        in[0] = scaled(s, in[0], depth - 1);
+        break;
+    case HONE_NET_OP_ADD:
+        for (unsigned k = 0; k < 2; k++)
+            in[k] =
+                is_factor(g, in[k]) ? times(s->r, in[k], s->by, &t) : scaled(s, in[k], depth - 1);
+        break;
+    case HONE_NET_OP_MUL:
+        if (!is_factor(g, in[factor]))
+            return HONE_NET_NO_VALUE;
+        in[factor] = times(s->r, in[factor], s->by, &t);
+        break;
+    default:
+        return HONE_NET_NO_VALUE;
+    }
+    return put(s, of, NULL, 0, in, n.n_in, &t);
+}
+
+/* Each new node where the old one was: that decides which product it joins. */
+static void put_in_place(scaling *s)
+{
+    for (uint32_t k = 0; k < s->old.n; k++)
+        for (uint32_t j = 0; j < s->new; j++)
+            if (s->r->order.v[j].i == s->old.v[k].i)
+                s->r->order.v[j] = s->r->order.v[s->new + k];
+}
+
+/* What v is rounded as, times `by`. To bytes without sign and zero point, what is below 0 becomes 0
+ * anyway. */
+static hone_net_value before_rounding(hone_net_rewrite *r, const hone_net_node_row *n,
+                                      hone_net_value v, double by)
+{
+    enum { DEPTH = 8 };
+    const hone_tensor t = *hone_net__tensor(r->g, v);
+    bool sane = by > 0 && by <= (double)FLT_MAX; /* no scale is 0 or below, and yet */
+    bool floor = sane && hone_net__tensor(r->g, n->out[0])->dtype == HONE_U8 &&
+                 !(n->n_in > 2 && hone_net__zero_at(r->g, n->in[2], 0));
+    const hone_net_node_row *of = hone_net_node_at(r->g, hone_net_value_at(r->g, v)->producer);
+    if (floor && is_taken_once(r, v) && of->op->id == HONE_NET_OP_RELU)
+        v = of->in[0];
+    scaling s = {.r = r, .by = by, .new = r->order.n};
+    hone_net_value ret = sane ? scaled(&s, v, DEPTH) : HONE_NET_NO_VALUE;
+    if (ret.i)
+        put_in_place(&s);
+    hone_vec_free(&s.old);
+    hone_net__take_back(r, s.new);
+    if (ret.i)
+        return ret;
+    const hone_net_value in[] = {v, times(r, HONE_NET_NO_VALUE, by, &t)};
+    return hone_net__emit(r, "Mul", NULL, 0, in, 2, &t, HONE_NET_NO_VALUE);
+}
+
 /* v rounded as the node n does it, as `to` or a new value. Behind a product the factor is made
  * ahead of time: a quotient for each element costs as much as the product of a few dozen steps. A
  * result within a rounding of a tie may then be the other neighbour's. */
@@ -148,18 +280,12 @@ static hone_net_value round_value(hone_net_rewrite *r, const hone_net_node_row *
     const hone_tensor number = {.dtype = HONE_F32};
     if (hone_net__scale_at(r->g, scale, 0) != 1 && t.dtype == HONE_F32 &&
         behind_product(r->g, v, DEPTH)) {
-        float *factor, *one;
-        /* one for each column: a number would be part of the kernel, and each layer another */
-        hone_tensor of = per_column(&t);
-        const hone_net_value in[] = {v, hone_net__constant(r, &of, (void **)&factor)};
-        hone_net_value unit = hone_net__constant(r, &number, (void **)&one);
-        if (!in[1].i || !unit.i)
+        float *one;
+        v = before_rounding(r, n, v, 1 / hone_net__scale_at(r->g, scale, 0));
+        scale = hone_net__constant(r, &number, (void **)&one);
+        if (!scale.i)
             return HONE_NET_NO_VALUE;
-        for (int64_t k = 0; k < hone_tensor_elems(&of); k++)
-            factor[k] = (float)(1 / hone_net__scale_at(r->g, scale, 0));
         *one = 1;
-        scale = unit;
-        v = hone_net__emit(r, "Mul", NULL, 0, in, 2, &t, HONE_NET_NO_VALUE);
     }
     const hone_net_attr axis = {.name = "axis", .i = 1};
     const hone_net_value in[] = {v, scale, zero};
