@@ -130,6 +130,10 @@ find_ort || {
 
 # ---- one network ---------------------------------------------------------------------------------
 
+log() {
+    if [ -e "$db" ]; then echo "$db"; else echo shipped; fi
+}
+
 # A quantised one is made of the other, with inputs drawn as its own are.
 quantised() {
     rm -rf "$work/models"
@@ -137,7 +141,7 @@ quantised() {
     "$python" "$root/bench/networks.py" "$work/models" "$network" ${small:+--small} --sets 4 &&
         mkdir -p "$files/$label" &&
         "$build/hone" net quantize "$work/models/$network/model.onnx" --data "$work/models/$network/inputs" \
-            --max-error "$quantize" --threads "$threads" -o "$model" >"$files/$label/layers" &&
+            --db "$(log)" --max-error "$quantize" --threads "$threads" -o "$model" >"$files/$label/layers" &&
         tail -n 1 "$files/$label/layers" >&2
 }
 
@@ -166,9 +170,7 @@ tune() {
 }
 
 library() {
-    log=$db
-    [ -e "$db" ] || log=shipped
-    "$build/hone" net build "$model" --db "$log" -o "$made" --name "$network" --threads "$threads" >&2 &&
+    "$build/hone" net build "$model" --db "$(log)" -o "$made" --name "$network" --threads "$threads" >&2 &&
         "${CC:-cc}" -shared -fPIC -I"$root/runtime" -include "$made/$network.h" "-DNETWORK=$network" \
             "$root/bench/network_glue.c" "$made/$network.o" "$build/libhone_rt.a" -o "$made/$network.so" \
             -lpthread
