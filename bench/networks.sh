@@ -204,6 +204,14 @@ row() {
     cat "$work/one" >>"$work/json"
 }
 
+# What quantize has said of each: its error on the inputs that it looked at, and on those it did not.
+errors() {
+    for network in ${networks:-$known}; do
+        layers=$files/$network${small:+.small}.q/layers
+        [ ! -s "$layers" ] || tail -n 1 "$layers" | sed "s|^.*model.onnx: |$network.q: |"
+    done
+}
+
 # ---- all of it -----------------------------------------------------------------------------------
 
 for threads in $(echo "$threads_list" | tr , ' '); do
@@ -217,6 +225,7 @@ for threads in $(echo "$threads_list" | tr , ' '); do
     grep -m 1 '^model name' /proc/cpuinfo 2>/dev/null | sed 's/.*: //'
     [ ! -s "$work/row" ] || head -n 1 "$work/row"
     cat "$work/rows"
+    [ -z "$quantize" ] || errors
     awk '$3 != "FAILED:" { n++; sum += log($5); under += $5 < 1; if (n == 1 || $5 < least) { least = $5; worst = $1 } }
         END { if (n) printf "%d networks: geometric mean %.3f, %d under 1.0, worst %.3f (%s)\n\n", n,
             exp(sum / n), under, least, worst }' "$work/rows"
