@@ -320,6 +320,9 @@ static const peak_loop *loop_of(const form *f, hone_op op)
         {HONE_OP_TANH, RATE_TANH, RATE_FAST_TANH},
         {HONE_OP_SIGMOID, RATE_SIGMOID, RATE_FAST_SIGMOID},
         {HONE_OP_ERF, RATE_ERF, RATE_FAST_ERF},
+        {HONE_OP_SIN, RATE_SIN, RATE_COUNT},
+        {HONE_OP_COS, RATE_COS, RATE_COUNT},
+        {HONE_OP_ATAN, RATE_ATAN, RATE_COUNT},
     };
     const rate_loop *l;
     const peak_loop *best = NULL;

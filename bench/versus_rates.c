@@ -93,6 +93,40 @@ const char *const versus_rate_names[RATE_COUNT] = {
 #define LOG256(r, k) OP3("vpsubd", r, "14", "15", k) "vpsrad $23, %%" r "mm" k ", %%" r "mm13\n\t" \
     OP3("vpsubd", r, "13", "14", k) OP2("vcvtdq2ps", r, "13", "13") LOG_SUM(r, k)
 
+/* |x|, t = |x| 2/pi + magic, r in three steps, its square, r^3, both sums; which of them by the lowest
+ * bit of t, the sign by the next. Angles beyond 2^18 are another matter. */
+#define ANGLE(r, k) OP3("vmulps", r, "14", k, "12") OP3("vsubps", r, "15", "12", "13") \
+    OP3("vfmadd231ps", r, "14", "13", k) OP3("vfmadd231ps", r, "15", "13", k) \
+    OP3("vfmadd231ps", r, "14", "13", k) OP3("vmulps", r, k, k, "13") OP3("vmulps", r, "13", k, k) \
+    OP3("vfmadd213ps", r, "15", "13", k) OP3("vfmadd213ps", r, "14", "13", k) \
+    OP3("vfmadd213ps", r, "15", "13", k) DEGREE4(r)
+#define ANGLE512(r, k) OP3("vpandd", r, "14", "15", k) ANGLE(r, k) \
+    "vptestmd %%" r "mm12, %%" r "mm15, %%k1\n\t" \
+    "vblendmps %%" r "mm13, %%" r "mm" k ", %%" r "mm" k "%{%%k1%}\n\t" \
+    "vpslld $30, %%" r "mm12, %%" r "mm12\n\t"
+#define ANGLE256(r, k) OP3("vandps", r, "14", "15", k) ANGLE(r, k) \
+    "vpslld $31, %%" r "mm12, %%" r "mm12\n\t" \
+    "vblendvps %%" r "mm12, %%" r "mm13, %%" r "mm" k ", %%" r "mm" k "\n\t" \
+    "vpslld $30, %%" r "mm12, %%" r "mm12\n\t"
+#define TERNARY(I, r, a, b, d) "vpternlogd " I ", %%" r "mm" a ", %%" r "mm" b ", %%" r "mm" d "\n\t"
+#define SIN512(r, k) ANGLE512(r, k) TERNARY("$0x60", r, "14", "15", "12") OP3("vpxord", r, "12", k, k)
+#define SIN256(r, k) ANGLE256(r, k) OP3("vxorps", r, "14", "12", "12") \
+    OP3("vandps", r, "15", "12", "12") OP3("vxorps", r, "12", k, k)
+#define COS512(r, k) ANGLE512(r, k) OP3("vpaddd", r, "15", "12", "12") TERNARY("$0x6c", r, "12", "15", k)
+#define COS256(r, k) ANGLE256(r, k) OP3("vpaddd", r, "15", "12", "12") \
+    OP3("vandps", r, "15", "12", "12") OP3("vxorps", r, "12", k, k)
+/* |x|, the smaller of it and 1 over the larger, its square, t + t^3 P; beyond 1 what that is from
+ * pi/2; the sign */
+#define ATAN_SUM(r, k) OP3("vminps", r, "14", k, "12") OP3("vmaxps", r, "15", k, "13") \
+    OP3("vdivps", r, "13", "12", "12") OP3("vmulps", r, "12", "12", "12") DEGREE7(r) \
+    OP3("vmulps", r, "12", "13", "13") OP3("vfmadd213ps", r, "12", "13", k)
+#define ATAN512(r, k) OP3("vpandd", r, "14", "15", k) ATAN_SUM(r, k) \
+    "vcmpltps %%" r "mm14, %%" r "mm" k ", %%k1\n\t" \
+    "vsubps %%" r "mm" k ", %%" r "mm15, %%" r "mm" k "%{%%k1%}\n\t" TERNARY("$0xe4", r, "15", "14", k)
+#define ATAN256(r, k) OP3("vandps", r, "14", "15", k) ATAN_SUM(r, k) OP3("vcmpltps", r, "14", k, "12") \
+    OP3("vsubps", r, k, "15", "13") "vblendvps %%" r "mm12, %%" r "mm13, %%" r "mm" k ", %%" r "mm" k \
+    "\n\t" OP3("vandps", r, "14", "15", "12") OP3("vorps", r, "12", k, k)
+
 #define FROM_F16_512(r, k) "vcvtph2ps %%ymm14, %%zmm" k "\n\t"
 #define FROM_F16_256(r, k) "vcvtph2ps %%xmm14, %%ymm" k "\n\t"
 #define TO_F16_512(r, k) "vcvtps2ph $0, %%zmm14, %%ymm" k "\n\t"
@@ -126,6 +160,9 @@ BOTH(sigmoid, SIGMOID512, SIGMOID256)
 BOTH(fast_sigmoid, FAST_SIGMOID512, FAST_SIGMOID256)
 BOTH(erf, ERF_, ERF_)
 BOTH(fast_erf, FAST_ERF512, FAST_ERF256)
+BOTH(sine, SIN512, SIN256)
+BOTH(cosine, COS512, COS256)
+BOTH(arctangent, ATAN512, ATAN256)
 BOTH(from_f16, FROM_F16_512, FROM_F16_256)
 BOTH(to_f16, TO_F16_512, TO_F16_256)
 BOTH(from_bf16, FROM_BF16_512, FROM_BF16_256)

@@ -13,6 +13,7 @@ static const struct {
     {HONE_WORK_EXP, 13},       {HONE_WORK_LOG, 20},      {HONE_WORK_TANH, 20},
     {HONE_WORK_SIGMOID, 15},   {HONE_WORK_ERF, 18},      {HONE_WORK_FAST_EXP, 8},
     {HONE_WORK_FAST_TANH, 11}, {HONE_WORK_FAST_ERF, 12}, {HONE_WORK_FAST_SIGMOID, 13},
+    {HONE_WORK_SIN, 20},       {HONE_WORK_COS, 20},      {HONE_WORK_ATAN, 17},
 };
 
 static bool has_type(const hone_program *p, hone_dtype dtype)

@@ -53,6 +53,8 @@ static void arithmetic(void **state)
     bound_is(&m, &p, "exp", 150);
     p.work[HONE_WORK_FAST_TANH] = 151;
     bound_is(&m, &p, "fast tanh", 151);
+    p.work[HONE_WORK_ATAN] = 152;
+    bound_is(&m, &p, "atan", 152);
     p.work[HONE_WORK_EXTREME] = 200;
     bound_is(&m, &p, "min max", 200);
     m.rate[RATE_DIV] = 0.1;
