@@ -380,6 +380,7 @@ LLVMValueRef hone_cg__tanh_f32(cg *e, LLVMValueRef x, bool fast);
 #define HONE_CG__NEAR_ANGLE 0x1p18
 LLVMValueRef hone_cg__turned_f32(cg *e, LLVMValueRef x, int turns);
 LLVMValueRef hone_cg__erf_f32(cg *e, LLVMValueRef x, bool fast);
+LLVMValueRef hone_cg__atan_f32(cg *e, LLVMValueRef x);
 
 /* emit/x86_64.c */
 /* g->target is there: adds to its features what LLVM does not conclude by itself, and looks for

@@ -3,9 +3,9 @@
  * argument reduction by powers of two and a polynomial (exp, expm1), the series of
  * log((1+s)/(1-s)) = 2 (s + s^3/3 + ...) (log), and for erf its Maclaurin series below 1 and above
  * it 1 - exp(-x^2) erfcx(x), with erfcx a Chebyshev fit in 1/(x+3). So are pow, which float takes
- * from double, as it takes sin and cos of large angles, and atan: sin and cos by their series about
- * the nearest multiple of pi/2, atan by its own about 0, pi/4 and infinity. What they are off by at
- * most is in ir/functions.def. */
+ * from double, as it takes sin and cos of large angles: these by their series about the nearest
+ * multiple of pi/2, atan by its own about 0, pi/4 and infinity. What they are off by at most is in
+ * ir/functions.def. */
 #include "codegen/emit/real.h"
 
 #include <math.h>
@@ -274,20 +274,18 @@ static LLVMValueRef turning(cg *e, LLVMValueRef x, int turns)
     return phi;
 }
 
-/* Above 1: pi/2 - atan(1/x). Above tan(pi/8): pi/4 + atan((x - 1) / (x + 1)). */
+/* Of doubles. Above 1: pi/2 - atan(1/x). Above tan(pi/8): pi/4 + atan((x - 1) / (x + 1)). */
 static LLVMValueRef atan_of(cg *e, LLVMValueRef x)
 {
-    bool d = is_double(x);
     LLVMValueRef a = absolute(e, x), one = k(x, 1), large = less(e, one, a);
     LLVMValueRef t = pick(e, large, quot(e, one, a), a), middle = less(e, k(x, 0.41421356), t);
     LLVMValueRef moved = quot(e, sub(e, t, one), add(e, t, one));
     t = pick(e, middle, moved, t);
     double c[22];
-    int terms = d ? 22 : 10;
-    for (int i = 0; i < terms; i++) {
+    for (int i = 0; i < 22; i++) {
         c[i] = (i % 2 ? -1.0 : 1.0) / (2 * i + 1);
     }
-    LLVMValueRef r = mul(e, t, polynomial(e, mul(e, t, t), c, terms));
+    LLVMValueRef r = mul(e, t, polynomial(e, mul(e, t, t), c, 22));
     r = pick(e, middle, add(e, r, k(x, M_PI_4)), r);
     r = pick(e, large, sub(e, k(x, M_PI_2), r), r);
     return unless_nan(e, x, with_sign_of(e, r, x));
@@ -311,7 +309,7 @@ LLVMValueRef hone_cg__math(cg *e, hone_op op, bool fast, LLVMValueRef x, LLVMVal
     case HONE_OP_COS:
         return turning(e, x, op == HONE_OP_COS);
     case HONE_OP_ATAN:
-        return atan_of(e, x);
+        return d ? atan_of(e, x) : hone_cg__atan_f32(e, x);
     default:
         HONE_ASSERT(op == HONE_OP_POW);
         return pow_of(e, x, y);

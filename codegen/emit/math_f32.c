@@ -13,6 +13,7 @@
  *             coefficients are positive but for some small ones, so that little cancels. So, in
  *             the fast form, is tanh.
  *   sin, cos  |x| = n pi/2 + r by Cody and Waite: r + r^3 S(r^2), or 1 + r^2 C(r^2)
+ *   atan      t + t^3 P(t^2), t the smaller of |x| and 1 / |x|; beyond 1 pi/2 less that
  *
  * Coefficients: minimax.def, made by minimax.py. */
 #include "codegen/emit/real.h"
@@ -214,4 +215,15 @@ LLVMValueRef hone_cg__turned_f32(cg *e, LLVMValueRef x, int turns)
     sign = LLVMBuildAnd(e->b, sign, hone_cg__int_like(bits, INT32_MIN), "");
     q = LLVMBuildXor(e->b, bits_of(e, pick(e, odd, c, s)), sign, "");
     return LLVMBuildBitCast(e->b, q, LLVMTypeOf(x), "");
+}
+
+/* One division: of the smaller of 1 and |x| by the larger. */
+LLVMValueRef hone_cg__atan_f32(cg *e, LLVMValueRef x)
+{
+    LLVMValueRef a = absolute(e, x), one = k(x, 1), large = less(e, one, a);
+    LLVMValueRef t = quot(e, pick(e, large, one, a), pick(e, large, a, one)), z = mul(e, t, t);
+    LLVMValueRef p = polynomial(e, z, arctangent + 1, (int)HONE_LEN(arctangent) - 1);
+    LLVMValueRef r = hone_cg__fma(e, mul(e, t, z), p, t);
+    r = pick(e, large, sub(e, k(x, M_PI_2), r), r);
+    return with_sign_of(e, r, x);
 }

@@ -108,6 +108,7 @@ ERF_0 = [1 + float(numpy.float32(TWO_BY_ROOT_PI - 1))]  # its code adds x itself
 # An eighth of a turn, and how much further a reduction may leave an angle.
 EIGHTH = math.pi / 4 * 1.01
 SINE = odd(math.sin, 1.0)
+ATAN = odd(math.atan, 1.0)
 
 
 def cosine(z):
@@ -125,6 +126,7 @@ ROWS = [
     ("erf_fast", ERF, 0, 3.5**2, 4, 3, ERF_0, 3.5),
     ("sine", SINE, 0, EIGHTH**2, 3, 0, [1], None),
     ("cosine", cosine, 0, EIGHTH**2, 4, 0, [1, -0.5], None),
+    ("arctangent", ATAN, 0, 1, 8, 0, [1], None),
 ]
 
 
@@ -144,6 +146,7 @@ def degrees():
         ("erf to 3.5", ERF, 0, 3.5**2, ERF_0, [(p, q) for p in range(2, 5) for q in range(2, 5)]),
         ("sine", SINE, 0, EIGHTH**2, [1], [(d, 0) for d in (2, 3, 4)]),
         ("cosine", cosine, 0, EIGHTH**2, [1, -0.5], [(d, 0) for d in (3, 4, 5)]),
+        ("atan", ATAN, 0, 1, [1], [(d, 0) for d in (6, 7, 8, 9)]),
     ):
         for p, q in all_degrees:
             _, _, rounded, exact = fit(f, lo, hi, p, q, fixed)
