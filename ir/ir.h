@@ -432,6 +432,9 @@ bool hone_input_range(const hone_program *p, hone_buffer input, double *ret_lo, 
 /* On a block: 1: what it stores is not read again soon, and vectors of it may pass by the caches.
  */
 #define HONE_ANN_STREAM "hone.stream"
+/* On a block: 1: vectors that it reads of inputs are asked for a turn of the outermost loop ahead;
+ * 0: they are not. Without it code generation decides (codegen/emit/ahead.c). */
+#define HONE_ANN_AHEAD "hone.ahead"
 /* How the text of programs had a bound loop's axis before there was the kind: read as that. */
 #define HONE_ANN_OLD_AXIS "thread_binding"
 #define HONE_ANN_ALIGN "buffer_dim_align"

@@ -1,11 +1,17 @@
-/* What is fetched ahead of its use: constants that were packed, which come from memory where a
- * kernel is one of many (a network's weights), and of which each is used some times soon after.
+/* What is fetched ahead of its use.
  *
- * A sum of products goes through its packed operand panel by panel, and through each panel once for
- * every tile of rows. The first of these turns waits for memory, the others find the panel in the
- * second cache. So each load asks for the same place of the next panel: it has all turns of this
- * one to arrive. Asking again in each turn costs a load that finds its line; beyond the last panel
- * lie the constants that are used next, or nothing, which does no harm.
+ * Rows of an input that the second cache does not hold. Of several stages that go through a row the
+ * first waits for memory, while the others find the row in the nearest cache and leave memory idle.
+ * So the second asks for the next row: of all lines that it reads for those that it will read in
+ * the next turn of the outermost loop. HONE_ANN_AHEAD says so of any block (1), or forbids it (0).
+ *
+ * Constants that were packed, which come from memory where a kernel is one of many (a network's
+ * weights), and of which each is used some times soon after. A sum of products goes through its
+ * packed operand panel by panel, and through each panel once for every tile of rows. The first of
+ * these turns waits for memory, the others find the panel in the second cache. So each load asks
+ * for the same place of the next panel: it has all turns of this one to arrive. Asking again in
+ * each turn costs a load that finds its line; beyond the last panel lie the constants that are used
+ * next, or nothing, which does no harm.
  *
  * Where a panel's turn takes more than a quarter of the second cache, this one, the next and the
  * other operand do not fit together. A kernel of a network then asks for the next of what the panel
@@ -15,8 +21,10 @@
  * Not done: for a kernel by itself, where all that is packed stays in the second cache. */
 #include "codegen/internal.h"
 
-#define LINE 64       /* bytes of a cache line */
-#define TO_L2 2       /* llvm.prefetch: of 0 (not kept) to 3 (in the nearest cache) */
+#define LINE 64 /* bytes of a cache line */
+#define TO_L1 3 /* llvm.prefetch: of 0 (not kept) to 3 (in the nearest cache) */
+#define TO_L2 2
+#define TURN_SHARE 3  /* so many turns of a loop stay in the nearest cache */
 #define PANEL_SHARE 4 /* a panel's turn takes one in so many parts of the second cache */
 #define NEAR 8192     /* bytes, where it takes more */
 
@@ -70,6 +78,82 @@ static bool is_asked(cg *e, hone_buffer b, int64_t line)
     return false;
 }
 
+/* Asks for what lies `elems` elements beyond p, of type t. */
+static void ask(cg *e, hone_dtype t, LLVMValueRef p, int64_t elems, unsigned where)
+{
+    LLVMValueRef by = LLVMConstInt(e->i64, (uint64_t)elems, true);
+    LLVMValueRef next = LLVMBuildGEP2(e->b, hone_cg__mem_type(e, t), p, &by, 1, "");
+    LLVMValueRef args[] = {next, LLVMConstInt(e->i32, 0, false), LLVMConstInt(e->i32, where, false),
+                           LLVMConstInt(e->i32, 1, false)};
+    hone_cg__intrinsic(e, "llvm.prefetch", e->ptr, args, HONE_LEN(args));
+}
+
+/* The outermost loop that moves a load. */
+typedef struct row_turn {
+    hone_var var;  /* none: no loop does */
+    int64_t elems; /* that a turn of it moves the load by */
+    int64_t span;  /* that the load goes through in a turn */
+} row_turn;
+
+static row_turn turn_of_outermost(cg *e, cg_lin l)
+{
+    uint32_t level = UINT32_MAX;
+    row_turn ret = {.span = e->lanes};
+    for (uint32_t k = 0; k < l.n; k++) {
+        cg_term t = e->terms.v[l.first + k];
+        cg_idx i = t.var.i && !HONE_SAME(t.var, e->lane_var) ? e->env[t.var.i] : hone_cg__const(0);
+        if (!i.v) {
+            continue;
+        }
+        ret.span += (i.hi - i.lo) * t.coeff;
+        if (i.level < level) {
+            level = i.level;
+            ret.elems = t.coeff;
+            ret.var = t.var;
+        }
+    }
+    if (ret.var.i) {
+        ret.span -= (e->env[ret.var.i].hi - e->env[ret.var.i].lo) * ret.elems;
+    }
+    return ret;
+}
+
+/* Stages of a turn before this one that read the buffer. */
+static unsigned readers_before(cg *e, hone_var turns, hone_buffer b)
+{
+    hone_stmt loop = hone_stmt_at(&e->q, e->leaf->s)->parent;
+    while (loop.i && !HONE_SAME(hone_stmt_at(&e->q, loop)->var, turns)) {
+        loop = hone_stmt_at(&e->q, loop)->parent;
+    }
+    unsigned n = 0;
+    for (const cg_leaf *f = e->leaves.v + 1; loop.i && f < e->leaf; f++) {
+        n += hone_is_ancestor(&e->q, loop, f->s) && hone_uses_buffer(&e->q, f->value, b);
+    }
+    return n;
+}
+
+/* The second of the stages that go through a row finds it in the nearest cache. */
+static bool is_second_reader(cg *e, hone_buffer b, const row_turn *t, int64_t width)
+{
+    const hone_target *m = &e->g->target;
+    return e->places.v[b.i].elems * width > m->l2_bytes && t->elems * width >= LINE &&
+           t->elems * width <= m->l1_bytes && t->span <= t->elems &&
+           readers_before(e, t->var, b) == 1;
+}
+
+static void next_turn(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValueRef p,
+                      const hone_ann *wish)
+{
+    hone_dtype type = (hone_dtype)hone_buffer_at(&e->q, b)->dtype;
+    int64_t width = hone_cg__elem_bytes(type);
+    row_turn t = turn_of_outermost(e, l);
+    bool yes = t.var.i && (wish ? wish->value == 1 : is_second_reader(e, b, &t, width));
+    if (yes && !is_asked(e, b, s->c * width / LINE)) {
+        bool near = t.elems * width * TURN_SHARE <= e->g->target.l1_bytes;
+        ask(e, type, p, t.elems, near ? TO_L1 : TO_L2);
+    }
+}
+
 /* How many elements ahead of a load; 0: nothing is asked for. */
 static int64_t distance(cg *e, hone_buffer b, cg_lin l, int64_t width)
 {
@@ -88,19 +172,24 @@ static int64_t distance(cg *e, hone_buffer b, cg_lin l, int64_t width)
     return e->o->cold ? NEAR / width : 0;
 }
 
-void hone_cg__fetch_ahead(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValueRef p)
+static void next_panel(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValueRef p)
 {
-    if (e->o->plain || !e->leaf || !e->leaf->uses_own || s->lane != 1 || !is_packed(e, b)) {
-        return;
-    }
     hone_dtype t = (hone_dtype)hone_buffer_at(&e->q, b)->dtype;
     int64_t width = hone_cg__elem_bytes(t), ahead = distance(e, b, l, width);
     if (ahead == 0 || is_asked(e, b, s->c * width / LINE)) {
         return;
     }
-    LLVMValueRef by = LLVMConstInt(e->i64, (uint64_t)ahead, true);
-    LLVMValueRef next = LLVMBuildGEP2(e->b, hone_cg__mem_type(e, t), p, &by, 1, "");
-    LLVMValueRef args[] = {next, LLVMConstInt(e->i32, 0, false), LLVMConstInt(e->i32, TO_L2, false),
-                           LLVMConstInt(e->i32, 1, false)};
-    hone_cg__intrinsic(e, "llvm.prefetch", e->ptr, args, HONE_LEN(args));
+    ask(e, t, p, ahead, TO_L2);
+}
+
+void hone_cg__fetch_ahead(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValueRef p)
+{
+    if (e->o->plain || !e->leaf || s->lane != 1) {
+        return;
+    }
+    if (hone_buffer_at(&e->q, b)->role == HONE_INPUT) {
+        next_turn(e, b, l, s, p, hone_ann_get(&e->q, e->leaf->s, HONE_ANN_AHEAD));
+    } else if (e->leaf->uses_own && is_packed(e, b)) {
+        next_panel(e, b, l, s, p);
+    }
 }

@@ -1,5 +1,5 @@
-/* Packed constants that are asked for before they are used: where that is emitted, and that results
- * are the same. */
+/* Rows of inputs and packed constants that are asked for before they are used: where that is
+ * emitted, and that results are the same. */
 #include "codegen_test.h"
 
 /* A product of 3 rows with a constant that was packed in panels of 16 columns, panel by panel. */
@@ -64,6 +64,34 @@ static void in_networks(void **state)
     assert_int_equal(asks(PRODUCT("32", "4", "64", PRE), true), 0);    /* a few lines */
 }
 
+/* Each row of X less its sum, which goes through it first, in the loop over rows or (APART) in
+ * another one. */
+#define ROWS_OF(M, N, ONCE, APART, ANN)                                               \
+    "program rows {\n"                                                                \
+    "  buffer X: f32[" M ", " N "] input\n  buffer Y: f32[" M ", " N "] output\n"     \
+    "  buffer S: f32[" M "]\n  for i in " M " parallel {\n"                           \
+    "    for k in " ONCE " { for v in 16 {\n"                                         \
+    "      block S(vi: " M " = i, reduce vk: " N " = k*16 + v) {\n        init 0.0\n" \
+    "        S[vi] = S[vi] + X[vi, vk] } } }\n" APART "    for k in " ONCE            \
+    " { for v in 16 vectorized {\n"                                                   \
+    "      block Y(vi: " M " = i, vk: " N " = k*16 + v) " ANN " {\n"                  \
+    "        Y[vi, vk] = X[vi, vk] - S[vi] } } } }\n}\n"
+#define APART "  }\n  for i in 512 parallel {\n"
+
+static void rows(void **state)
+{
+    (void)state;
+    assert_true(asks(ROWS_OF("512", "768", "48", "", ""), false) > 0);
+    assert_int_equal(asks(ROWS_OF("256", "768", "48", "", ""), false),
+                     0); /* the second cache holds all */
+    assert_int_equal(asks(ROWS_OF("32", "16384", "1024", "", ""), false),
+                     0); /* the first holds no row */
+    assert_int_equal(asks(ROWS_OF("512", "768", "48", APART, ""), false),
+                     0); /* the row is gone again */
+    assert_int_equal(asks(ROWS_OF("512", "768", "48", "", "@hone.ahead=0"), false), 0);
+    assert_true(asks(ROWS_OF("256", "768", "48", "", "@hone.ahead=1"), false) > 0);
+}
+
 static void same_results(void **state)
 {
     (void)state;
@@ -74,6 +102,9 @@ static void same_results(void **state)
     p = parse_text(PRODUCT("8192", "4", "64", PRE));
     check_program(&p, &(run_options){.expect_pack = true, .emit = {.cold = true}});
     hone_program_fini(&p);
+    p = parse_text(ROWS_OF("512", "768", "48", "", ""));
+    check_program(&p, &(run_options){0});
+    hone_program_fini(&p);
 }
 
 int main(void)
@@ -81,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_it_is),
         cmocka_unit_test(in_networks),
+        cmocka_unit_test(rows),
         cmocka_unit_test(same_results),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
