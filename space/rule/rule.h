@@ -92,7 +92,7 @@ hone_status hone_rule__stream(hone_sched *s, hone_rv block, const hone_rule__ctx
                               hone_error *err) HONE_NODISCARD;
 /* The other reductions without operand reuse (stencil.c): strips of the output in registers,
  * parallel over the rows. */
-unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block);
+unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx);
 hone_status hone_rule__reduce(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
                               hone_error *err) HONE_NODISCARD;
 /* Inlines every elementwise temporary that may be inlined. */

@@ -9,8 +9,11 @@
  *             summed once, in registers, and the windows sum over those (ShareWindows)
  *   padding   the stage that pads is inlined; code generation cuts the loops where its conditions
  *             become constant, so the interior has none
- *   variants  channels innermost, or outside the columns; padding made ahead; several rows; shared
- *   epilogue  an elementwise consumer of the tile is computed while that is in registers */
+ *   variants  channels innermost, outside the columns, or outermost; padding made ahead; several
+ *             rows; shared
+ *   outermost in parts, where pixels have so many channels that the nearest cache does not hold
+ * what a row of windows reads: of a few channels it does, and the next row finds its share epilogue
+ * an elementwise consumer of the tile is computed while that is in registers */
 #include "space/prim/prim.h"
 #include "space/rule/rule.h"
 
@@ -35,8 +38,9 @@ static bool contiguous_along(hone_program *p, hone_stmt block, hone_var v)
 /* How a nest is arranged. The order of the first three is that of traces in logs. */
 typedef struct shape {
     bool channels_outside, padded_ahead;
-    bool tall;   /* several rows of the output at once */
-    bool shared; /* sums of columns of taps are */
+    bool tall;           /* several rows of the output at once */
+    bool shared;         /* sums of columns of taps are */
+    bool channels_first; /* a few of them at a time, outermost */
 } shape;
 static const shape shapes[] = {
     {0},
@@ -47,6 +51,8 @@ static const shape shapes[] = {
     {.shared = true},
     {.channels_outside = true, .shared = true},
     {.tall = true, .shared = true},
+    {.channels_first = true},
+    {.channels_first = true, .tall = true},
 };
 
 /* Unrolled reductions have at most so many steps. */
@@ -114,25 +120,50 @@ static hone_stmt shareable(hone_program *p, hone_stmt block, unsigned n_spatial)
     return HONE_NO_STMT;
 }
 
+/* Bytes of the rows of an image that a row of the output is made of. */
+static int64_t window_bytes(hone_program *p, hone_stmt block, unsigned k, unsigned n_spatial)
+{
+    hone_expr loads[16];
+    unsigned n = hone_block_loads(p, block, loads, 16);
+    hone_var v = hone_iter_at(p, block, k)->var;
+    int64_t most = 0;
+    for (unsigned l = 0; l < n && n <= 16; l++) {
+        const hone_buffer_row *b = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, loads[l])->sym});
+        int64_t bytes = hone_dtype_bytes((hone_dtype)b->dtype);
+        for (unsigned d = b->n_dims; d-- > 0; bytes *= b->shape[d]) {
+            hone_expr e = hone_expr_arg(p, loads[l], d);
+            int64_t rows = 1;
+            for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++) {
+                hone_var step = hone_iter_at(p, block, q)->var;
+                rows *= hone_uses_var(p, e, step) ? hone_var_at(p, step)->extent : 1;
+            }
+            if (hone_uses_var(p, e, v) && rows * bytes > most)
+                most = rows * bytes;
+        }
+    }
+    return most;
+}
+
 /* The shapes there are for the block. */
-static unsigned shapes_of(hone_program *p, hone_stmt block, shape *ret)
+static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t, shape *ret)
 {
     unsigned n = 0, n_spatial;
     bool strip = is_strip(p, block, &n_spatial) && n_spatial > 1;
     bool pads = strip && padding_of(p, block).i;
     bool tall = strip && n_spatial > 2 && overlapping(p, block, n_spatial - 3, n_spatial);
     bool shares = strip && shareable(p, block, n_spatial).i;
+    bool wide = tall && window_bytes(p, block, n_spatial - 3, n_spatial) > t->l1_bytes;
     for (size_t k = 0; k < HONE_LEN(shapes); k++)
         if (k == 0 || (strip && (pads || !shapes[k].padded_ahead) && (tall || !shapes[k].tall) &&
-                       (shares || !shapes[k].shared)))
+                       (shares || !shapes[k].shared) && (wide || !shapes[k].channels_first)))
             ret[n++] = shapes[k];
     return n;
 }
 
-unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block)
+unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx)
 {
     shape all[HONE_LEN(shapes)];
-    return shapes_of(p, block, all);
+    return shapes_of(p, block, ctx->target, all);
 }
 
 /* The elementwise stage that alone reads the block's output, element by element, or none. */
@@ -193,6 +224,7 @@ typedef struct strip_loops {
     uint32_t taps;   /* of a tall one: those that go down the rows */
     unsigned shared; /* the loop whose windows share sums */
     hone_rv rows[2], columns[2], channels[2], lanes;
+    hone_rv chunk; /* channels_first: the loop over parts of the channels */
     bool has_columns;
 } strip_loops;
 
@@ -202,6 +234,8 @@ static unsigned order_strip(const strip_loops *l, const shape *sh, hone_rv *nest
                             unsigned *ret_outer)
 {
     unsigned k = 0;
+    if (sh->channels_first)
+        nest[k++] = l->chunk;
     for (unsigned q = 0; q + 2 + sh->tall < l->n_spatial; q++)
         nest[k++] = l->loops[q];
     if (sh->tall)
@@ -255,7 +289,7 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
                               const hone_rule__ctx *ctx, hone_error *err)
 {
     static const int64_t unrolls[] = {1, 2, 4, 8};
-    hone_rv unroll, parts[2];
+    hone_rv unroll, chunk, parts[2];
     int64_t lanes = ctx->target->vector_bytes / bytes, rows = ctx->policy.rows;
     int64_t which = !l->has_columns ? 2 : ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
     unsigned n = !l->has_columns ? 4 : sh->tall ? 2 : 3;
@@ -264,6 +298,14 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
     HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
     HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));
     l->lanes = parts[1];
+    if (sh->channels_first) {
+        static const int64_t chunks[] = {1, 2, 4, 8};
+        int64_t pick = 2;
+        HONE_TRY(hone_sample_categorical(s, chunks, NULL, HONE_LEN(chunks), &pick, &chunk, err));
+        HONE_TRY(hone_split(s, l->channels[0], (hone_rv[]){HONE_NO_RV, chunk}, 2, parts, err));
+        l->chunk = parts[0];
+        l->channels[0] = parts[1];
+    }
     if (sh->tall)
         return tall_tile(s, l, ctx, err);
     return l->has_columns ? sample_part(s, l->loops[l->n_spatial - 2], rows / 2,
@@ -356,7 +398,7 @@ hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__
         return HONE_OK; /* one number: as written */
     if (is_strip(p, b, &n_spatial)) {
         shape all[HONE_LEN(shapes)];
-        const shape *sh = &all[ctx->variant % shapes_of(p, b, all)];
+        const shape *sh = &all[ctx->variant % shapes_of(p, b, ctx->target, all)];
         hone_stmt padding = padding_of(p, b);
         l.n = n;
         l.n_spatial = n_spatial;

@@ -9,8 +9,7 @@ static unsigned contraction_variants(hone_program *p, hone_stmt block, const hon
 
 static unsigned reduction_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx)
 {
-    (void)ctx;
-    return hone_stmt_at(p, block)->init.i ? hone_rule__reduce_variants(p, block) : 0;
+    return hone_stmt_at(p, block)->init.i ? hone_rule__reduce_variants(p, block, ctx) : 0;
 }
 
 static unsigned elementwise_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx)

@@ -32,6 +32,15 @@ static const char weighted[] =
     "  Y[n, y, x, c] = sum(r < 3, s < 3) X[n, y + r, x + s, c] * F[r, s, c]\n"
     "}\n";
 
+/* The same with so many channels that three rows of the image are more than the nearest cache. */
+static const char many_channels[] = {
+    "kernel many_channels() {\n"
+    "  input X: f32[1, 5, 9, 512]\n"
+    "  input F: f32[3, 3, 512]\n"
+    "  output Y: f32[1, 3, 7, 512]\n"
+    "  Y[n, y, x, c] = sum(r < 3, s < 3) X[n, y + r, x + s, c] * F[r, s, c]\n"
+    "}\n"};
+
 /* Strips without windows. */
 static const char plain_strip[] = "kernel strip() {\n"
                                   "  input X: f32[6, 5, 7, 32]\n"
@@ -420,14 +429,18 @@ static void tiles_of_pooling(void **state)
         "}\n");
 }
 
-/* Channels inside or outside, padding ahead, several rows, shared sums: where each is of use. */
+/* Channels inside, outside or outermost, padding ahead, several rows, shared sums: where each is of
+ * use. */
 static void ways_of_strips(void **state)
 {
     (void)state;
     static const struct {
         const char *text;
-        unsigned spaces, tall, shared; /* a bit for each space */
-    } cases[] = {{pool, 8, 0x98, 0xe0}, {weighted, 4, 0xc, 0}, {plain_strip, 2, 0, 0}};
+        unsigned spaces, tall, shared, first; /* a bit for each space */
+    } cases[] = {{pool, 8, 0x98, 0xe0, 0},
+                 {weighted, 4, 0xc, 0, 0},
+                 {many_channels, 6, 0x2c, 0, 0x30},
+                 {plain_strip, 2, 0, 0, 0}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, 1);
         assert_int_equal(sp->traces.n, cases[k].spaces);
@@ -441,6 +454,8 @@ static void ways_of_strips(void **state)
             assert_int_equal(strstr(trace, "SampleRegisterTile") != NULL, cases[k].tall >> v & 1);
             assert_int_equal(strstr(text, "T.windows: f32[1, 5, 11, 16] local") != NULL,
                              cases[k].shared >> v & 1);
+            const char *c = strstr(text, "for c_0"), *y = strstr(text, "for y");
+            assert_int_equal(c && y && c < y, cases[k].first >> v & 1);
             check_same(&sp->base, &s.prog);
             free(text);
             free(trace);
