@@ -53,6 +53,19 @@ run 0 python3 "$SRC/bench/lookup_guard.py" judged.json judged.json
 says "judged on answers over the default: geomean 1.118, worst 1.000; 1 of 2 are not the default"
 says "the guard's numbers chosen on the first: believe "
 
+# what limits a row: of a table without any, or that is none
+limits=$SRC/bench/limits.py
+run 0 python3 "$limits" --help
+says "usage: limits.py"
+echo '{"trials": 1, "rows": []}' >none.json
+run 0 python3 "$limits" none.json
+says "no row under 90 %"
+echo '{"trials": 1}' >broken.json
+run 2 python3 "$limits" broken.json
+says 'broken.json is not what `bench/suite --json` writes' err
+run 2 python3 "$limits" nowhere.json
+says "cannot read nowhere.json" err
+
 # what is built for the demonstration can be installed
 ok "demo.sh builds the programs" grep -q -e '--target programs' "$SRC/bench/demo.sh"
 run 0 cmake --install "$BUILD" --prefix "$T/root"
