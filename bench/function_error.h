@@ -7,16 +7,15 @@
 
 #include <math.h>
 
-/* C[i] = value for n floats, a multiple of lanes; `value` speaks of A[vi]. */
+/* C[i] = value for n floats, a multiple of 4 lanes; `value` speaks of A[vi]. */
 static inline hone_status function_program(const char *value, int64_t n, unsigned lanes,
                                            hone_program *ret, hone_error *err)
 {
-    char *text =
-        hone_xasprintf("program f {\n  buffer A: f32[%" PRId64 "] input\n"
-                       "  buffer C: f32[%" PRId64 "] output\n"
-                       "  for o in %" PRId64 " { for v in %u%s {\n"
-                       "    block c(vi: %" PRId64 " = o*%u + v) { C[vi] = %s } } }\n}\n",
-                       n, n, n / lanes, lanes, lanes > 1 ? " vectorized" : "", n, lanes, value);
+    char *text = hone_xasprintf(
+        "program f {\n  buffer A: f32[%" PRId64 "] input\n  buffer C: f32[%" PRId64 "] output\n"
+        "  for o in %" PRId64 " { for u in 4 unrolled { for v in %u%s {\n"
+        "    block c(vi: %" PRId64 " = o*%u + u*%u + v) { C[vi] = %s } } } }\n}\n",
+        n, n, n / lanes / 4, lanes, lanes > 1 ? " vectorized" : "", n, 4 * lanes, lanes, value);
     hone_status st = hone_program_parse(text, strlen(text), ret, err);
     if (st == HONE_OK)
         st = hone_verify(ret, err);

@@ -19,7 +19,8 @@
  *     elem_type.c         element types, casts, memory
  *     block.c, intrin.c   one instance of a leaf block; blocks that are tensor intrinsics
  *     stream.c            stores that pass by the caches
- *     ahead.c             constants that are fetched before they are used
+ *     ahead.c             rows and constants that are fetched before they are used
+ *     lockstep.c          unrolled vectors of elementary functions, several at a time
  *     loop.c, task.c      loops; parallel loops
  *     plain_sum.c         sums of the plain code, the oracle
  *     function.c          functions, the C wrapper, the pack function
@@ -450,6 +451,9 @@ void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value);
 /* emit/ahead.c: of the vector at p, which `l` and `s` say in buffer b, what is to be asked for now.
  */
 void hone_cg__fetch_ahead(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValueRef p);
+/* emit/lockstep.c: an unrolled loop around vectors of an elementary function, computed several at a
+ * time; false: it is not such a loop, and nothing was emitted. */
+bool hone_cg__lockstep(cg *e, hone_stmt loop);
 /* emit/stream.c: the store of a vector v to p, if it is to pass by the caches; false: it is not. */
 bool hone_cg__stream(cg *e, const cg_leaf *leaf, LLVMValueRef v, LLVMValueRef p, unsigned align);
 /* Before the function returns. */

@@ -148,9 +148,11 @@ static void next_turn(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValue
     int64_t width = hone_cg__elem_bytes(type);
     row_turn t = turn_of_outermost(e, l);
     bool yes = t.var.i && (wish ? wish->value == 1 : is_second_reader(e, b, &t, width));
-    if (yes && !is_asked(e, b, s->c * width / LINE)) {
-        bool near = t.elems * width * TURN_SHARE <= e->g->target.l1_bytes;
-        ask(e, type, p, t.elems, near ? TO_L1 : TO_L2);
+    bool near = t.elems * width * TURN_SHARE <= e->g->target.l1_bytes;
+    for (int64_t at = 0; yes && at < e->lanes; at += LINE / width) {
+        if (!is_asked(e, b, (s->c + at) * width / LINE)) {
+            ask(e, type, p, t.elems + at, near ? TO_L1 : TO_L2);
+        }
     }
 }
 

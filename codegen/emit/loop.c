@@ -160,7 +160,7 @@ void hone_cg__stmt(cg *e, hone_stmt s)
     }
     switch (hone_stmt_at(&e->q, s)->loop_kind) {
     case HONE_UNROLLED:
-        if (hone_cg__transpose(e, s)) {
+        if (hone_cg__transpose(e, s) || hone_cg__lockstep(e, s)) {
             return;
         }
         for (int64_t k = 0; k < extent && e->status == HONE_OK; k++) {
