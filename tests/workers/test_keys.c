@@ -58,6 +58,9 @@ static void keygen_and_read(void **state)
     assert_null(hone_allow_find(&a, raw));
     /* The secret is in one file only. */
     char *text;
+    assert_int_equal(hone_file_read(path, 4096, &text, NULL, NULL), HONE_OK);
+    assert_non_null(strstr(text, "its public key is in board 1.key.pub.\n"));
+    free(text);
     assert_int_equal(hone_file_read(pub, 4096, &text, NULL, NULL), HONE_OK);
     assert_null(strstr(text, k.secret_key));
     free(text);
@@ -155,6 +158,8 @@ static void bad_allow_files(void **state)
          "a:1: expected a public key (40 characters of Z85) and a name, as in the .pub file of "
          "`hone keygen`"},
         {PUBLIC " name=a b\n", 1, "a:1: a name is one word"},
+        {PUBLIC " a foo=3\n", 1,
+         "a:1: behind a key are its name, role=ROLES and share=N, nothing else with ="},
         {PUBLIC " role=user\n", 1, "a:1: the key has no name behind it"},
         {PUBLIC " a role=user,root\n", 1, "a:1: a role is user, device, builder or admin"},
         {PUBLIC " a role=\n", 1, "a:1: a role is user, device, builder or admin"},

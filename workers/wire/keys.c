@@ -181,10 +181,13 @@ hone_status hone_keygen(const char *path, hone_error *err)
         s = hone_fail(err, HONE_E_INPUT, "'%s' exists; remove it or choose another name",
                       public_path);
     if (s == HONE_OK) {
+        const char *slash = strrchr(path, '/');
+        char *base = hone_text_clean(slash ? slash + 1 : path);
         int n = snprintf(text, sizeof text,
-                         "# A hone key. Keep this file secret; its public key is in %s.pub.\n"
+                         "# A hone key. Keep this file secret; its public key is in %.255s.pub.\n"
                          "public-key = %s\nsecret-key = %s\n",
-                         name, k.public_key, k.secret_key);
+                         base, k.public_key, k.secret_key);
+        free(base);
         s = hone_file_write_secret(path, text, (size_t)n, err);
         if (s == HONE_E_INPUT)
             hone_fail(err, s, "'%s' exists; remove it or choose another name", path);
@@ -240,6 +243,8 @@ static const char *take_word(hone_allowed *a, char *word)
                    : NULL;
     }
     const char *name = strncmp(word, "name=", 5) == 0 ? word + 5 : word;
+    if (name == word && strchr(word, '='))
+        return "behind a key are its name, role=ROLES and share=N, nothing else with =";
     if (*a->name)
         return "a name is one word";
     if (strlen(name) >= sizeof a->name)
