@@ -49,7 +49,7 @@ static void ready(void *ctx)
 static int run(int argc, char **argv, const cli_command *self)
 {
     cli_list listen = {0};
-    int64_t idle_s = 0;
+    int64_t idle_s = 0, builders = 0;
     hone_service_options o = {.db_path = "hone.db",
                               .builders_max = 4,
                               .llvm_version = hone_codegen_version(),
@@ -70,8 +70,7 @@ static int run(int argc, char **argv, const cli_command *self)
          "tcp on this machine without keys: any of its users may connect", 0},
         {"--launch", CLI_TEXT, "CMD", &o.launch,
          "run by sh when other builders are wanted, HONE_BUILDERS of them", 0},
-        {"--builders", CLI_INT, "N", &o.builders_max, "with --launch: at most so many (default 4)",
-         1},
+        {"--builders", CLI_INT, "N", &builders, "with --launch: at most so many (default 4)", 1},
         {"--builders-idle", CLI_INT, "S", &idle_s,
          "with --launch: unneeded for so many seconds they are let go (default 60)", 1},
         {"--http", CLI_TEXT, "HOST:PORT", &o.http,
@@ -93,6 +92,10 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "where? give --listen ENDPOINT");
     o.listen = listen.v;
     o.n_listen = listen.n;
+    if ((builders || idle_s) && !o.launch)
+        return cli_usage(self, "--builders and --builders-idle go with --launch");
+    if (builders)
+        o.builders_max = builders;
     if (idle_s > 1000000000 || o.builders_max > 100000)
         return cli_usage(self, "--builders at most 100000, --builders-idle at most 1000000000");
     hone_farm_limits_init(&o.limits);

@@ -38,16 +38,18 @@ static void put_jobs(const json_t *jobs, hone_buf *b)
     hone_buf_puts(b, "\n   JOB  USER         STATE          AGE  TRIALS       BEST  WHAT\n");
     for (size_t k = json_array_size(jobs); k-- > 0;) { /* the latest first */
         const json_t *j = json_array_get(jobs, k), *wait = json_object_get(j, "wait");
-        char age[32], best[32] = "-";
+        char age[32], best[32] = "-", trials[32] = "-"; /* of others nothing is told */
         cli_format_seconds(number(j, "age_s"), age);
+        if (json_object_get(j, "trials"))
+            snprintf(trials, sizeof trials, "%lld", (long long)whole(j, "trials"));
         if (number(j, "best_ns") > 0)
             cli_format_ns(number(j, "best_ns"), best);
         const char *reason = cli_word(wait, "reason");
         bool waits = *reason && strcmp(reason, "in_flight") != 0 && strcmp(reason, "session") != 0;
-        hone_buf_printf(b, "%6lld  %-12s %-10s %7s  %6lld %10s  %s%s%s\n",
-                        (long long)whole(j, "id"), cli_word(j, "user"), cli_word(j, "state"), age,
-                        (long long)whole(j, "trials"), best, cli_word(j, "title"),
-                        waits ? "; waits: " : "", waits ? cli_word(wait, "text") : "");
+        hone_buf_printf(b, "%6lld  %-12s %-10s %7s  %6s %10s  %s%s%s\n", (long long)whole(j, "id"),
+                        cli_word(j, "user"), cli_word(j, "state"), age, trials, best,
+                        cli_word(j, "title"), waits ? "; waits: " : "",
+                        waits ? cli_word(wait, "text") : "");
     }
 }
 
