@@ -30,6 +30,8 @@ static hone_status read_roles(const char *arg, json_t **ret, hone_error *err)
     static const char *const known[] = {"user", "device", "builder", "admin"};
     *ret = json_array();
     hone_status st = HONE_OK;
+    if (!*text)
+        st = hone_fail(err, HONE_E_USAGE, "--role is user, device, builder or admin, not ''");
     for (char *w = strtok_r(text, ",", &save); w && st == HONE_OK; w = strtok_r(NULL, ",", &save)) {
         unsigned k = 0;
         while (k < HONE_LEN(known) && strcmp(known[k], w) != 0)
@@ -148,10 +150,12 @@ const cli_command cli_keys = {
     .name = "keys",
     .synopsis = "add FILE.pub --role ROLE | revoke NAME | list [options]",
     .summary = "let a key take part in a service, or take that back",
-    .text = "For an administrator's key. A key that is added again is changed. A revoked one is\n"
-            "refused at its next message, and what its worker has in hand is given to others.\n\n"
-            "  hone keys add ann.pub --role user --share 2\n"
-            "  hone keys add rack1.pub --role device,builder\n"
-            "  hone keys revoke ann\n\n" CLI_SERVICE_EXIT_CODES,
+    .text =
+        "For an administrator's key. A key that is added again is changed; a name is one key. A\n"
+        "revoked one is refused at its next message, and what its worker has in hand is given\n"
+        "to others. What is said here holds, also against the allow file of the service.\n\n"
+        "  hone keys add ann.pub --role user --share 2\n"
+        "  hone keys add rack1.pub --role device,builder\n"
+        "  hone keys revoke ann\n\n" CLI_SERVICE_EXIT_CODES,
     .run = run,
 };

@@ -147,7 +147,9 @@ const cli_command cli_reserve = {
     .name = "reserve",
     .synopsis = "DEVICE --for SECONDS [options]",
     .summary = "have a device of a service for your own jobs for a while",
-    .text = "At most two hours, and of equal devices a quarter, for others than administrators.\n\n"
+    .text = "At most two hours; and for others than administrators, of equal devices a quarter, "
+            "but one\n"
+            "where there are fewer than four. Builders cannot be reserved.\n\n"
             "  hone reserve pi4 --for 1800\n\n" CLI_SERVICE_EXIT_CODES,
     .run = run_reserve,
 };

@@ -37,3 +37,10 @@ void hone_farm__audit_user(hone_farm *f, const char *actor, const char *name, co
     hone_farm_event_row *e = event(f, actor, verb, reason);
     snprintf(e->object, sizeof e->object, "user %s", name);
 }
+
+void hone_farm__audit_refusal(hone_farm *f, const char *actor, const char *verb, const char *object,
+                              const char *which, hone_farm_reason reason)
+{
+    hone_farm_event_row *e = event(f, actor, verb, reason);
+    snprintf(e->object, sizeof e->object, "%s %s", object, which);
+}

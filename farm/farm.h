@@ -42,6 +42,8 @@
 
 #include "base/base.h"
 
+#define HONE_FARM_SELF \
+    "hone" /* the user who says what the service itself wants; no key has this name */
 #define HONE_FARM_NAME 64     /* bytes of a name, with its 0: of users and workers */
 #define HONE_FARM_KEY_TEXT 48 /* of a public key as text */
 #define HONE_FARM_FILTER 512  /* of a job's filter */
@@ -169,7 +171,8 @@ typedef struct hone_farm_user_row {
     int64_t day_ms;   /* device time a day at the user's own classes; beyond: background; 0: any */
     int64_t max_jobs; /* not ended; 0: limit user_jobs */
     bool revoked;
-    int64_t spent_ns;               /* device time ever charged */
+    bool said;        /* a person said last what the key may: the allow file does not change it */
+    int64_t spent_ns; /* device time ever charged */
     int64_t day_spent_ns, day_from; /* of the day that began then */
 } hone_farm_user_row;
 
@@ -377,7 +380,9 @@ typedef struct hone_farm_say {
     const char *filter; /* SUBMIT; NULL or "": any device */
     hone_farm_class class;
     int64_t queue_ms; /* SUBMIT; 0: the limit's */
-    const char *key;  /* KEY_ADD: its text. A name that exists is changed */
+    const char *key;  /* KEY_ADD: its text; a name with this key is changed. KEY_REVOKE by the
+                         file: only when it is this one; NULL: any */
+    hone_farm_reason because; /* KEY_*: 0, a person says so; or the service: BY_FILE, BY_OWNER */
     unsigned roles;
     int64_t weight, day_ms, max_jobs;
 } hone_farm_say;
@@ -505,6 +510,7 @@ typedef struct hone_farm_effect {
             uint64_t client;
             hone_status status;      /* HONE_OK; HONE_E_DENIED, _NOTFOUND, _INPUT, _LIMIT, _FULL */
             hone_farm_reason reason; /* when not HONE_OK */
+            const char *text;        /* then: the sentence about it; borrowed until the next step */
             hone_farm_request request;
             uint64_t job;      /* SUBMIT: its id, the first one's when it was said before */
             uint32_t matching; /* SUBMIT: devices known that match */

@@ -234,7 +234,7 @@ struct hone_farm {
     uint32_t n_results, n_strikes, n_ended, sessions;
     uint64_t next_job, next_seq, next_place;
     hone_farm_stats stats;
-    uint64_t denied_seen; /* of stats.denied, at the last sweep */
+    uint32_t refused_lately; /* verbs, since the last sweep */
     /* effects and rows */
     HONE_VEC(outgoing) ready, held;
     uint32_t ready_at, held_at;
@@ -290,6 +290,9 @@ void hone_farm__audit_job(hone_farm *f, const char *actor, const job *j, const c
                           const char *verb);
 void hone_farm__audit_worker(hone_farm *f, const char *actor, const worker *w, const char *verb,
                              const char *from, const char *to, hone_farm_reason reason);
+/* Of a verb; object: "job", "worker" or "user", and which. */
+void hone_farm__audit_refusal(hone_farm *f, const char *actor, const char *verb, const char *object,
+                              const char *which, hone_farm_reason reason);
 void hone_farm__audit_user(hone_farm *f, const char *actor, const char *name, const char *verb,
                            hone_farm_reason reason);
 

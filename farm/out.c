@@ -222,6 +222,27 @@ void hone_farm__committed(hone_farm *f, uint64_t batch)
     }
 }
 
+/* Who waits for an answer is told now that there is no room: it may take days. What was said is
+ * done, and holds when it is written. */
+static void answer_held(hone_farm *f)
+{
+    uint32_t kept = f->held_at;
+    for (uint32_t i = f->held_at; i < f->held.n; i++) {
+        outgoing *o = &f->held.v[i];
+        if (o->e.kind != HONE_FARM_REPLY || o->e.reply.status != HONE_OK) {
+            f->held.v[kept++] = *o;
+            continue;
+        }
+        o->e.reply.status = HONE_E_FULL;
+        o->e.reply.reason = HONE_FARM_BECAUSE_STORAGE;
+        snprintf(o->notice, sizeof o->notice,
+                 "the coordinator's disk is full or failing: this is taken, but not written yet, "
+                 "and holds once it is");
+        hone_vec_push(&f->ready, *o);
+    }
+    f->held.n = kept;
+}
+
 void hone_farm__commit_failed(hone_farm *f, uint64_t batch, hone_status s)
 {
     if (!f->in_flight || batch != f->batch - 1)
@@ -230,6 +251,7 @@ void hone_farm__commit_failed(hone_farm *f, uint64_t batch, hone_status s)
         hone_farm__notice(f, "storage failed (%s): nothing is granted or acknowledged",
                           hone_status_name(s));
     f->retry_at = f->now_ns + f->l.retry_ms * MS;
+    answer_held(f);
     if (s == HONE_E_FULL)
         return;
     f->halted = true;
@@ -247,5 +269,7 @@ bool hone_farm_next_effect(hone_farm *f, hone_farm_effect *ret)
         ret->give.worker = o->worker;
     if (ret->kind == HONE_FARM_NOTICE)
         ret->notice = o->notice;
+    if (ret->kind == HONE_FARM_REPLY)
+        ret->reply.text = o->notice;
     return true;
 }

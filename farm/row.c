@@ -48,17 +48,12 @@ typedef struct column {
     }
 
 static const column clock_columns[] = {{"clock", I64, offsetof(hone_farm_row, clock), 0}, {0}};
-static const column user_columns[] = {T(user, name),
-                                      T(user, key),
-                                      C(user, roles, U32),
-                                      C(user, weight, I64),
-                                      C(user, day_ms, I64),
-                                      C(user, max_jobs, I64),
-                                      C(user, revoked, BOOL),
-                                      C(user, spent_ns, I64),
-                                      C(user, day_spent_ns, I64),
-                                      C(user, day_from, I64),
-                                      {0}};
+static const column user_columns[] = {T(user, name),          T(user, key),
+                                      C(user, roles, U32),    C(user, weight, I64),
+                                      C(user, day_ms, I64),   C(user, max_jobs, I64),
+                                      C(user, revoked, BOOL), C(user, said, BOOL),
+                                      C(user, spent_ns, I64), C(user, day_spent_ns, I64),
+                                      C(user, day_from, I64), {0}};
 static const column job_columns[] = {C(job, id, U64),         T(job, user),
                                      C(job, request, PAIR),   C(job, state, STATE),
                                      C(job, why, REASON),     C(job, status, STATUS),

@@ -9,6 +9,7 @@ typedef struct speech {
     user *u;
     bool is_admin, own;
     hone_farm_reason why; /* when it cannot be done */
+    char text[192];       /* about it; "": the reason's */
     uint64_t job;
     uint32_t matching;
     uint64_t after; /* batch */
@@ -18,6 +19,16 @@ static hone_status no(speech *x, hone_status s, hone_farm_reason why)
 {
     x->why = why;
     return s;
+}
+
+HONE_PRINTF(4, 5)
+static hone_status no_as(speech *x, hone_status s, hone_farm_reason why, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(x->text, sizeof x->text, fmt, args);
+    va_end(args);
+    return no(x, s, why);
 }
 
 /* ---- jobs
@@ -52,7 +63,9 @@ static hone_status say_submit(speech *x)
         return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_FILTER);
     if ((unsigned)s->class >= HONE_FARM_CLASS_COUNT || s->queue_ms < 0 ||
         s->queue_ms > INT64_C(31536000000)) /* a year */
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_BOUNDS);
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_BOUNDS,
+                     "a queue timeout is at most 31536000 s, not %" PRId64 " s",
+                     s->queue_ms / 1000);
     if (x->u->live >= (x->u->row.max_jobs > 0 ? x->u->row.max_jobs : f->l.user_jobs))
         return no(x, HONE_E_LIMIT, HONE_FARM_BECAUSE_QUOTA);
     hone_farm_job_row row = {.id = f->next_job,
@@ -81,10 +94,13 @@ static hone_status say_submit(speech *x)
 static job *the_job(speech *x, hone_status *ret)
 {
     job *j = hone_farm__job(x->f, x->s->job);
-    if (!j || (x->own && j->user != x->u)) { /* what is not yours is not there */
-        *ret = no(x, HONE_E_NOTFOUND, HONE_FARM_BECAUSE_NO_SUCH);
+    if (!j)
+        *ret = no_as(x, HONE_E_NOTFOUND, HONE_FARM_BECAUSE_NO_SUCH, "no job %" PRIu64, x->s->job);
+    else if (x->own && j->user != x->u)
+        *ret = no_as(x, HONE_E_DENIED, HONE_FARM_BECAUSE_NOT_YOURS,
+                     "job %" PRIu64 " is somebody else's", x->s->job);
+    if (!j || (x->own && j->user != x->u))
         return NULL;
-    }
     x->job = j->row.id;
     return j;
 }
@@ -92,6 +108,12 @@ static job *the_job(speech *x, hone_status *ret)
 static hone_farm_reason by(const speech *x, const job *j)
 {
     return j->user == x->u ? HONE_FARM_BECAUSE_BY_USER : HONE_FARM_BECAUSE_BY_ADMIN;
+}
+
+static hone_status no_more(speech *x, const job *j, const char *what)
+{
+    return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE, "job %" PRIu64 " is %s: it cannot be %s",
+                 j->row.id, hone_farm_job_state_name(j->row.state), what);
 }
 
 static hone_status say_cancel(speech *x)
@@ -103,7 +125,7 @@ static hone_status say_cancel(speech *x)
     if (hone_farm_job_is_live(j->row.state))
         hone_farm__job_stop(x->f, j, by(x, j), x->u->row.name);
     else if (j->row.state != HONE_FARM_JOB_CANCELLED)
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE);
+        return no_more(x, j, "cancelled");
     return HONE_OK;
 }
 
@@ -116,7 +138,7 @@ static hone_status say_pause(speech *x)
     if (j->row.state == HONE_FARM_JOB_QUEUED || j->row.state == HONE_FARM_JOB_RUNNING)
         hone_farm__job_pause(x->f, j, x->u->row.name);
     else if (j->row.state != HONE_FARM_JOB_PAUSED)
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE);
+        return no_more(x, j, "paused");
     return HONE_OK;
 }
 
@@ -129,7 +151,7 @@ static hone_status say_resume(speech *x)
     if (j->row.state == HONE_FARM_JOB_PAUSED)
         hone_farm__job_resume(x->f, j, x->u->row.name);
     else if (j->row.state != HONE_FARM_JOB_QUEUED && j->row.state != HONE_FARM_JOB_RUNNING)
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE);
+        return no_more(x, j, "resumed");
     return HONE_OK;
 }
 
@@ -140,8 +162,22 @@ static worker *the_worker(speech *x, hone_status *ret)
 {
     worker *w = x->s->name ? hone_farm__worker(x->f, x->s->name) : NULL;
     if (!w)
-        *ret = no(x, HONE_E_NOTFOUND, HONE_FARM_BECAUSE_NO_SUCH);
+        *ret = no_as(x, HONE_E_NOTFOUND, HONE_FARM_BECAUSE_NO_SUCH,
+                     "no device or builder is named %s", x->s->name ? x->s->name : "");
     return w;
+}
+
+/* "draining by root, for 12 min more" */
+static hone_status no_as_it_is(speech *x, hone_status s, hone_farm_reason why, const worker *w)
+{
+    int64_t left = (w->row.admin_until - x->f->now_ns + 1000 * MS - 1) / (1000 * MS);
+    bool minutes = left >= 120;
+    return no_as(x, s, why, "%s is %s by %s, for %" PRId64 " %s more", w->row.name,
+                 hone_farm_admin_name(w->row.admin), w->row.by,
+                 minutes    ? (left + 59) / 60
+                 : left > 0 ? left
+                            : 0,
+                 minutes ? "min" : "s");
 }
 
 static bool class_is_reserved(const speech *x, const worker *w)
@@ -165,11 +201,16 @@ static hone_status say_reserve(speech *x)
     int64_t ms = x->s->for_ms ? x->s->for_ms : x->f->l.reserve_ms;
     if (!w)
         return s;
+    if (!(w->row.roles & HONE_FARM_DEVICE))
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_NOT_DEVICE, "%s is not a device",
+                     w->row.name);
     bool again = w->row.admin == HONE_FARM_ADMIN_RESERVED && strcmp(w->row.by, x->u->row.name) == 0;
     if (ms < 0 || ms > x->f->l.reserve_ms)
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_BOUNDS);
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_BOUNDS,
+                     "a reservation is for 1 to %" PRId64 " s, not for %" PRId64,
+                     x->f->l.reserve_ms / 1000, ms / 1000);
     if (w->row.admin != HONE_FARM_ADMIN_OPEN && !again)
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE);
+        return no_as_it_is(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE, w);
     if (!again && !x->is_admin && class_is_reserved(x, w))
         return no(x, HONE_E_LIMIT, HONE_FARM_BECAUSE_CLASS_RESERVED);
     hone_farm__worker_admin(x->f, w, HONE_FARM_ADMIN_RESERVED, x->u->row.name,
@@ -186,9 +227,9 @@ static hone_status say_release(speech *x)
     if (w->row.admin == HONE_FARM_ADMIN_OPEN)
         return HONE_OK;
     if (w->row.admin != HONE_FARM_ADMIN_RESERVED)
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE);
+        return no_as_it_is(x, HONE_E_INPUT, HONE_FARM_BECAUSE_STATE, w);
     if (x->own && strcmp(w->row.by, x->u->row.name) != 0)
-        return no(x, HONE_E_DENIED, HONE_FARM_BECAUSE_NOT_YOURS);
+        return no_as_it_is(x, HONE_E_DENIED, HONE_FARM_BECAUSE_NOT_YOURS, w);
     hone_farm__worker_admin(x->f, w, HONE_FARM_ADMIN_OPEN, x->u->row.name, 0,
                             HONE_FARM_BECAUSE_BY_USER, "release");
     return HONE_OK;
@@ -202,7 +243,8 @@ static hone_status say_drain(speech *x)
     if (!w)
         return s;
     if (ms < 0 || ms > INT64_C(31536000000))
-        return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_BOUNDS);
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_BOUNDS,
+                     "a device is drained for 1 to 31536000 s, not for %" PRId64, ms / 1000);
     hone_farm__worker_admin(x->f, w, HONE_FARM_ADMIN_DRAINING, x->u->row.name,
                             x->f->now_ns + ms * MS, HONE_FARM_BECAUSE_BY_ADMIN, "drain");
     return HONE_OK;
@@ -241,16 +283,76 @@ static hone_status say_retire(speech *x)
 /* ---- keys
  * ------------------------------------------------------------------------------------------- */
 
+/* Another one that has this key, and is revoked or not. */
+static const user *other_of_key(const hone_farm *f, const user *u, const char *key, bool revoked)
+{
+    for (uint32_t i = 0; i < f->users.n && *key; i++) {
+        const user *o = f->users.v[i];
+        if (o != u && o->row.revoked == revoked && strcmp(o->row.key, key) == 0)
+            return o;
+    }
+    return NULL;
+}
+
+/* Whoever says it takes the last administrator away, and is it. */
+static bool is_last_admin(const speech *x, const user *u)
+{
+    bool other = x->s->because != 0 || x->u != u || !(u->row.roles & HONE_FARM_ADMIN);
+    for (uint32_t i = 0; i < x->f->users.n && !other; i++) {
+        const hone_farm_user_row *o = &x->f->users.v[i]->row;
+        other = x->f->users.v[i] != u && o->roles & HONE_FARM_ADMIN && !o->revoked && o->key[0] &&
+                strcmp(o->key, u->row.key) != 0;
+    }
+    return !other;
+}
+
+/* Whether this key may have this name, and who says so may say it. */
+static hone_status key_fits(speech *x, const user *u)
+{
+    const hone_farm_say *s = x->s;
+    const user *o = other_of_key(x->f, u, s->key, false);
+    bool file = s->because == HONE_FARM_BECAUSE_BY_FILE;
+    bool another = u && u->row.key[0] && strcmp(u->row.key, s->key) != 0;
+    if (o)
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_KEY_LISTED,
+                     "this key is here already, as %s", o->row.name);
+    if (file && (o = other_of_key(x->f, u, s->key, true)) && o->row.said)
+        return no_as(x, HONE_E_DENIED, HONE_FARM_BECAUSE_KEPT_OUT,
+                     "the key of %s was revoked as %s, and holds until `hone keys add`", s->name,
+                     o->row.name);
+    if (file && u && u->row.said)
+        return no_as(x, HONE_E_DENIED, HONE_FARM_BECAUSE_KEPT_OUT,
+                     "%s was %s with `hone keys`, and that holds", s->name,
+                     u->row.revoked ? "revoked" : "changed");
+    if (s->because == HONE_FARM_BECAUSE_BY_OWNER && u && u->row.key[0] && !u->row.revoked)
+        another = (u->row.roles & s->roles) != s->roles; /* the key would get them too */
+    if (another && !u->row.revoked && !file)
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_NAME_TAKEN,
+                     "another key is named %s; a name is one key", s->name);
+    if (u && !(s->roles & HONE_FARM_ADMIN) && is_last_admin(x, u))
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_LAST_ADMIN,
+                     "%s is the only administrator's key: add another first", s->name);
+    return HONE_OK;
+}
+
+static hone_farm_reason who_said(const speech *x)
+{
+    return x->s->because ? x->s->because : HONE_FARM_BECAUSE_BY_ADMIN;
+}
+
 static hone_status say_key_add(speech *x)
 {
     const hone_farm_say *s = x->s;
     unsigned all = HONE_FARM_USER | HONE_FARM_DEVICE | HONE_FARM_BUILDER | HONE_FARM_ADMIN;
-    if (!s->name || !s->name[0] || strlen(s->name) >= HONE_FARM_NAME ||
-        strcmp(s->name, "farm") == 0 || !s->key || strlen(s->key) >= HONE_FARM_KEY_TEXT ||
-        !s->roles || s->roles & ~all || s->weight < 0 || s->weight > 1000000 || s->day_ms < 0 ||
-        s->max_jobs < 0)
+    if (s->name && (strcmp(s->name, "farm") == 0 || strcmp(s->name, HONE_FARM_SELF) == 0))
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_NAME_TAKEN,
+                     "%s is a name of the service itself: give the key another one", s->name);
+    if (!s->name || !s->name[0] || strlen(s->name) >= HONE_FARM_NAME || !s->key ||
+        strlen(s->key) >= HONE_FARM_KEY_TEXT || !s->roles || s->roles & ~all || s->weight < 0 ||
+        s->weight > 1000000 || s->day_ms < 0 || s->max_jobs < 0)
         return no(x, HONE_E_INPUT, HONE_FARM_BECAUSE_BOUNDS);
     user *u = hone_farm__user(x->f, s->name);
+    HONE_TRY(key_fits(x, u));
     if (!u) {
         hone_farm_user_row row = {.day_from = x->f->now_ns};
         snprintf(row.name, sizeof row.name, "%s", s->name);
@@ -262,8 +364,9 @@ static hone_status say_key_add(speech *x)
     u->row.day_ms = s->day_ms;
     u->row.max_jobs = s->max_jobs;
     u->row.revoked = false;
+    u->row.said |= !s->because;
     hone_farm__dirty_user(x->f, u);
-    hone_farm__audit_user(x->f, x->u->row.name, s->name, "key_add", HONE_FARM_BECAUSE_BY_ADMIN);
+    hone_farm__audit_user(x->f, x->u->row.name, s->name, "key_add", who_said(x));
     return HONE_OK;
 }
 
@@ -276,32 +379,54 @@ static void stop_jobs_of(hone_farm *f, const user *u, const char *actor)
     }
 }
 
+static void turn_away(hone_farm *f, const user *u)
+{
+    worker *w = hone_farm__worker(f, u->row.name);
+    if (!w || !w->session)
+        return;
+    for (ring *r = w->leases.next; r != &w->leases; r = r->next)
+        if (OF(r, lease, in_worker)->state == LEASE_LIVE) {
+            hone_farm_effect *e = hone_farm__effect(f, HONE_FARM_REVOKE, w->row.name, 0);
+            e->session = w->session;
+            e->lease.fence = OF(r, lease, in_worker)->fence;
+            e->lease.unit = OF(r, lease, in_worker)->key;
+            e->lease.reason = HONE_FARM_BECAUSE_KEY_REVOKED;
+        }
+    hone_farm__effect(f, HONE_FARM_REFUSE, w->row.name, 0)->refuse.reason =
+        HONE_FARM_BECAUSE_KEY_REVOKED;
+    hone_farm__worker_expire(f, w, HONE_FARM_BECAUSE_KEY_REVOKED);
+}
+
+static void revoke_key(speech *x, user *u)
+{
+    bool was = u->row.revoked;
+    if (was && (x->s->because || u->row.said))
+        return;
+    u->row.revoked = true;
+    u->row.said = !x->s->because;
+    hone_farm__dirty_user(x->f, u);
+    hone_farm__audit_user(x->f, x->u->row.name, u->row.name, "key_revoke", who_said(x));
+    if (was)
+        return;
+    stop_jobs_of(x->f, u, x->u->row.name);
+    turn_away(x->f, u);
+}
+
+/* A key that is there under several names, as logs of before may have it, is out under each. */
 static hone_status say_key_revoke(speech *x)
 {
-    hone_farm *f = x->f;
-    user *u = x->s->name ? hone_farm__user(f, x->s->name) : NULL;
+    const char *name = x->s->name ? x->s->name : "";
+    user *u = strcmp(name, HONE_FARM_SELF) == 0 ? NULL : hone_farm__user(x->f, name);
     if (!u)
-        return no(x, HONE_E_NOTFOUND, HONE_FARM_BECAUSE_NO_SUCH);
-    if (u->row.revoked)
+        return no_as(x, HONE_E_NOTFOUND, HONE_FARM_BECAUSE_NO_SUCH, "no key is named %s", name);
+    if (x->s->because && x->s->key && strcmp(x->s->key, u->row.key) != 0)
         return HONE_OK;
-    u->row.revoked = true;
-    hone_farm__dirty_user(f, u);
-    hone_farm__audit_user(f, x->u->row.name, u->row.name, "key_revoke", HONE_FARM_BECAUSE_BY_ADMIN);
-    stop_jobs_of(f, u, x->u->row.name);
-    worker *w = hone_farm__worker(f, u->row.name);
-    if (w && w->session) {
-        for (ring *r = w->leases.next; r != &w->leases; r = r->next)
-            if (OF(r, lease, in_worker)->state == LEASE_LIVE) {
-                hone_farm_effect *e = hone_farm__effect(f, HONE_FARM_REVOKE, w->row.name, 0);
-                e->session = w->session;
-                e->lease.fence = OF(r, lease, in_worker)->fence;
-                e->lease.unit = OF(r, lease, in_worker)->key;
-                e->lease.reason = HONE_FARM_BECAUSE_KEY_REVOKED;
-            }
-        hone_farm__effect(f, HONE_FARM_REFUSE, w->row.name, 0)->refuse.reason =
-            HONE_FARM_BECAUSE_KEY_REVOKED;
-        hone_farm__worker_expire(f, w, HONE_FARM_BECAUSE_KEY_REVOKED);
-    }
+    if (!u->row.revoked && is_last_admin(x, u))
+        return no_as(x, HONE_E_INPUT, HONE_FARM_BECAUSE_LAST_ADMIN,
+                     "%s is the only administrator's key: add another first", name);
+    revoke_key(x, u);
+    for (user *o; (o = (user *)(uintptr_t)other_of_key(x->f, u, u->row.key, false));)
+        revoke_key(x, o);
     return HONE_OK;
 }
 
@@ -327,6 +452,40 @@ static const struct verb {
 #undef HONE_FARM_VERB
 };
 
+/* With what it was about. A flood fills no log. */
+static void audit_refusal(const speech *x, const char *who)
+{
+    const hone_farm_say *s = x->s;
+    const char *verb = hone_farm_verb_name(s->verb);
+    char name[HONE_FARM_NAME];
+    if (x->f->refused_lately++ >= 16)
+        return;
+    snprintf(name, sizeof name, "%s", s->name ? s->name : "");
+    switch (s->verb) {
+    case HONE_FARM_VERB_CANCEL:
+    case HONE_FARM_VERB_PAUSE:
+    case HONE_FARM_VERB_RESUME:
+        snprintf(name, sizeof name, "%" PRIu64, s->job);
+        hone_farm__audit_refusal(x->f, who, verb, "job", name, x->why);
+        return;
+    case HONE_FARM_VERB_RESERVE:
+    case HONE_FARM_VERB_RELEASE:
+    case HONE_FARM_VERB_DRAIN:
+    case HONE_FARM_VERB_OPEN:
+    case HONE_FARM_VERB_RETIRE:
+        hone_farm__audit_refusal(x->f, who, verb, "worker", name, x->why);
+        return;
+    case HONE_FARM_VERB_KEY_ADD:
+    case HONE_FARM_VERB_KEY_REVOKE:
+        hone_farm__audit_refusal(x->f, who, verb, "user", name, x->why);
+        return;
+    case HONE_FARM_VERB_SUBMIT:
+    case HONE_FARM_VERB_COUNT:
+        break;
+    }
+    hone_farm__audit_refusal(x->f, who, verb, "user", who, x->why);
+}
+
 void hone_farm__say(hone_farm *f, const char *who, const hone_farm_say *s)
 {
     speech x = {.f = f, .s = s, .u = hone_farm__user(f, who)};
@@ -340,11 +499,14 @@ void hone_farm__say(hone_farm *f, const char *who, const hone_farm_say *s)
     } else {
         x.is_admin = (x.u->row.roles & HONE_FARM_ADMIN) != 0;
         x.own = verbs[s->verb].own && !x.is_admin;
-        status = say[s->verb](&x);
+        /* A job that was submitted before is told also now; what the service itself says holds. */
+        status = can_grant(f) || s->verb == HONE_FARM_VERB_SUBMIT || s->because
+                     ? say[s->verb](&x)
+                     : no(&x, HONE_E_FULL, HONE_FARM_BECAUSE_STORAGE);
     }
-    if (status == HONE_E_DENIED &&
-        f->stats.denied++ - f->denied_seen < 16) /* a flood fills no log */
-        hone_farm__audit_user(f, who, who, hone_farm_verb_name(s->verb), x.why);
+    f->stats.denied += status == HONE_E_DENIED;
+    if (status != HONE_OK && can_grant(f))
+        audit_refusal(&x, who);
     if (f->rows.n + f->dirty_jobs.n + f->dirty_workers.n + f->dirty_users.n != rows)
         x.after = f->batch;
     hone_farm_effect *e = hone_farm__effect(f, HONE_FARM_REPLY, who, x.after);
@@ -354,4 +516,7 @@ void hone_farm__say(hone_farm *f, const char *who, const hone_farm_say *s)
     e->reply.request = s->request;
     e->reply.job = x.job;
     e->reply.matching = x.matching;
+    if (status != HONE_OK)
+        snprintf(OF(e, outgoing, e)->notice, sizeof OF(e, outgoing, e)->notice, "%s",
+                 x.text[0] ? x.text : hone_farm_reason_text(x.why));
 }

@@ -99,7 +99,7 @@ void hone_farm__settle_turns(hone_farm *f)
 void hone_farm__sweep(hone_farm *f)
 {
     f->sweep_at = f->now_ns + SWEEP_NS;
-    f->denied_seen = f->stats.denied;
+    f->refused_lately = 0;
     for (uint32_t i = 0; i < f->workers.n; i++) {
         worker *w = f->workers.v[i];
         bool frees = hone_farm__worker_can(f, w, MEASURE) || hone_farm__worker_can(f, w, BUILD);

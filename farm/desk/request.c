@@ -278,7 +278,8 @@ bool hone_desk_reply(hone_desk *d, const hone_farm_effect *e, hone_desk_peer *re
             json_object_set_new(j, "matching", json_integer(e->reply.matching));
         }
     } else {
-        set_error(j, e->reply.status, hone_farm_reason_text(e->reply.reason));
+        const char *text = e->reply.text;
+        set_error(j, e->reply.status, text ? text : hone_farm_reason_text(e->reply.reason));
         json_object_set_new(j, "reason", json_string(hone_farm_reason_name(e->reply.reason)));
     }
     write_reply(j, NULL, ret);

@@ -124,18 +124,23 @@ static asked *find_ask(service *s, const char *user, const hone_farm_request *r)
     return NULL;
 }
 
+static void forget_asks(service *s, const char *user, const hone_farm_request *r)
+{
+    for (asked *a; (a = find_ask(s, user, r));) {
+        free(a->spec);
+        *a = s->asks.v[--s->asks.n];
+    }
+}
+
 void hone_service__replied(service *s, const hone_farm_effect *x)
 {
     hone_desk_peer to;
     hone_buf text = {0};
-    asked *a = x->who ? find_ask(s, x->who, &x->reply.request) : NULL;
-    if (a) {
-        free(a->spec);
-        *a = s->asks.v[--s->asks.n];
-    }
+    bool awaits = x->reply.job && x->reply.status == HONE_E_FULL; /* its row is to be written */
+    if (x->who && !awaits)
+        forget_asks(s, x->who, &x->reply.request);
     if (x->who && strcmp(x->who, HONE_SERVICE__SELF) == 0 && x->reply.status != HONE_OK)
-        hone_log(HONE_LOG_WARN, "a key is not taken over: %s",
-                 hone_farm_reason_text(x->reply.reason));
+        hone_log(HONE_LOG_WARN, "a key is not taken over: %s", x->reply.text);
     s->keys_changed = true; /* perhaps; it costs little */
     if (hone_desk_reply(s->desk, x, &to, &text))
         hone_pool_tell(s->pool, to.peer, to.ask, text.s, text.n, false);
@@ -165,9 +170,10 @@ void hone_service__committed(service *s, const hone_farm_row *rows, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         const char *spec =
             rows[i].kind == HONE_FARM_ROW_JOB ? hone_service__spec(s, &rows[i].job) : NULL;
-        if (spec)
+        if (spec) {
             tell_job(s, rows[i].job.id, spec);
-        else if (rows[i].kind == HONE_FARM_ROW_EVENT)
+            forget_asks(s, rows[i].job.user, &rows[i].job.request);
+        } else if (rows[i].kind == HONE_FARM_ROW_EVENT)
             hone_desk_event(s->desk, &rows[i].event, now);
     }
 }

@@ -13,7 +13,7 @@
 #include "farm/service/crew.h"
 
 #define HONE_SERVICE__MS INT64_C(1000000)
-#define HONE_SERVICE__SELF "hone" /* the user who says what the service itself wants */
+#define HONE_SERVICE__SELF HONE_FARM_SELF
 
 typedef struct service service;
 typedef struct job job;
@@ -156,7 +156,7 @@ struct service {
         bool due;         /* the command is to be told */
         int64_t again_ns; /* not before */
     } launch;
-    char *allowed; /* names of the allow file, a line each; NULL: it was not read yet */
+    char *allowed; /* "NAME KEY" of the allow file, a line each; NULL: it was not read yet */
     bool ending, keys_changed;
     hone_status status; /* why it ends */
     hone_error error;

@@ -8,7 +8,7 @@ _Static_assert((int)HONE_KEY_USER == HONE_FARM_USER && (int)HONE_KEY_DEVICE == H
                    (int)HONE_KEY_ADMIN == HONE_FARM_ADMIN,
                "roles are the same bits everywhere");
 
-#define FROM_FILE "allow" /* note of job 0: names that the allow file gave, a line each */
+#define FROM_FILE "allow" /* note of job 0: "NAME KEY" of the allow file, a line each */
 
 typedef struct lookup {
     const char *name;
@@ -38,14 +38,17 @@ void hone_service__user_needs(service *s, const char *name, const char *key, uns
         return;
     event *e = hone_service__post(s, HONE_FARM_SAY, HONE_SERVICE__SELF);
     snprintf(e->name, sizeof e->name, "%s", name);
-    snprintf(e->key, sizeof e->key, "%s", key);
-    e->e.say = (hone_farm_say){.verb = HONE_FARM_VERB_KEY_ADD,
-                               .name = e->name,
-                               .key = e->key,
-                               .roles = roles | (l.found && !key[0] ? l.row.roles : 0),
-                               .weight = weight,
-                               .day_ms = l.row.day_ms,
-                               .max_jobs = l.row.max_jobs};
+    bool keeps = l.found && !key[0]; /* what it has, but for a key that was revoked */
+    snprintf(e->key, sizeof e->key, "%s", keeps && !l.row.revoked ? l.row.key : key);
+    e->e.say =
+        (hone_farm_say){.verb = HONE_FARM_VERB_KEY_ADD,
+                        .name = e->name,
+                        .key = e->key,
+                        .because = key[0] ? HONE_FARM_BECAUSE_BY_FILE : HONE_FARM_BECAUSE_BY_OWNER,
+                        .roles = roles | (keeps ? l.row.roles : 0),
+                        .weight = keeps ? l.row.weight : weight,
+                        .day_ms = l.row.day_ms,
+                        .max_jobs = l.row.max_jobs};
     s->keys_changed = true;
 }
 
@@ -73,16 +76,23 @@ static hone_status follow_file(service *s, const hone_allow *a, hone_error *err)
         return st;
     for (char *n = before ? strtok_r(before, "\n", &save) : NULL; n;
          n = strtok_r(NULL, "\n", &save)) {
+        char *key = strchr(n, ' '); /* NULL: a log of before has names only */
+        if (key)
+            *key++ = '\0';
         if (in_list(a, n))
             continue;
         event *e = hone_service__post(s, HONE_FARM_SAY, HONE_SERVICE__SELF);
         snprintf(e->name, sizeof e->name, "%s", n);
-        e->e.say = (hone_farm_say){.verb = HONE_FARM_VERB_KEY_REVOKE, .name = e->name};
+        snprintf(e->key, sizeof e->key, "%s", key ? key : "");
+        e->e.say = (hone_farm_say){.verb = HONE_FARM_VERB_KEY_REVOKE,
+                                   .name = e->name,
+                                   .key = key ? e->key : NULL,
+                                   .because = HONE_FARM_BECAUSE_BY_FILE};
         s->keys_changed = true;
     }
     for (uint32_t i = 0; i < a->peers.n; i++) {
         const hone_allowed *p = &a->peers.v[i];
-        hone_buf_printf(&names, "%s\n", p->name);
+        hone_buf_printf(&names, "%s %s\n", p->name, p->key);
         hone_service__user_needs(s, p->name, p->key, p->may, p->share);
     }
     free(before);

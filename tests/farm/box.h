@@ -41,6 +41,10 @@ static inline hone_farm_effect box_keep(box *b, const hone_farm_effect *e)
     hone_farm_effect copy = *e;
     hone_vec_push(&b->names, hone_xstrdup(e->who));
     copy.who = b->names.v[b->names.n - 1];
+    if (e->kind == HONE_FARM_REPLY) {
+        hone_vec_push(&b->names, hone_xstrdup(e->reply.text));
+        copy.reply.text = b->names.v[b->names.n - 1];
+    }
     return copy;
 }
 
@@ -194,7 +198,7 @@ static inline void box_device(box *b, const char *who, const char *attrs)
         hone_farm_event k = {.kind = HONE_FARM_SAY, .who = "root"};
         k.say.verb = HONE_FARM_VERB_KEY_ADD;
         k.say.name = who;
-        k.say.key = "k";
+        k.say.key = who;
         k.say.roles = HONE_FARM_DEVICE | HONE_FARM_BUILDER;
         box_step(b, &k);
     }

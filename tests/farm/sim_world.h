@@ -74,7 +74,7 @@ static inline saying *sim_speak_later(sim *s, int by, hone_farm_verb verb, int64
     x.say.verb = verb;
     x.say.client = x.client;
     x.say.request = (hone_farm_request){{s->seed, x.client}};
-    x.say.key = "k";
+    x.say.key = "";
     x.say.weight = 1;
     hone_vec_push(&s->says, x);
     sim_at(s, at, CLIENT_SAYS, s->says.n - 1, 0, NULL);

@@ -18,8 +18,9 @@ typedef struct store {
     HONE_VEC(hone_farm_row) doubts;     /* SUSPECT */
     hone_map by_unit;
     uint64_t seq, n_events, n_results;
-    uint64_t wrong; /* rules that were broken */
-    bool quiet;     /* without words, for tests of the rules */
+    hone_farm_event_row event; /* the last one */
+    uint64_t wrong;            /* rules that were broken */
+    bool quiet;                /* without words, for tests of the rules */
     const char *rule;
 } store;
 
@@ -171,6 +172,9 @@ static inline void store_event(store *s, const hone_farm_event_row *r)
         store_wrong(s, "the audit log has a gap");
     s->seq = r->seq;
     s->n_events++;
+    s->event = *r;
+    if (!r->to[0]) /* no transition: of a key, or refused */
+        return;
     const char *verb = r->verb;
     hone_farm_event_row key = *r;
     if (strncmp(r->object, "job ", 4) == 0) /* submit, too, is a transition */

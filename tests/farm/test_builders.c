@@ -23,7 +23,7 @@ static void want_builds(box *b, uint64_t id, uint64_t from, uint64_t n)
 
 static void builder_joins(box *b, const char *who)
 {
-    hone_farm_say s = {.verb = HONE_FARM_VERB_KEY_ADD, .name = who, .key = "k"};
+    hone_farm_say s = {.verb = HONE_FARM_VERB_KEY_ADD, .name = who, .key = who};
     s.roles = HONE_FARM_BUILDER;
     assert_int_equal(box_say(b, "root", &s)->reply.status, HONE_OK);
     box_hello_with(b, who, HONE_FARM_BUILDER, "", 1, 1, NULL, 0);

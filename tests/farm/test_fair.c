@@ -102,7 +102,7 @@ static void add(load *x, const char *who, hone_farm_class c, int64_t lasts)
 
 static void weigh(box *b, const char *who, int64_t weight)
 {
-    hone_farm_say s = {.verb = HONE_FARM_VERB_KEY_ADD, .name = who, .key = "k", .weight = weight};
+    hone_farm_say s = {.verb = HONE_FARM_VERB_KEY_ADD, .name = who, .key = who, .weight = weight};
     s.roles = HONE_FARM_USER;
     assert_int_equal(box_say(b, "root", &s)->reply.status, HONE_OK);
 }
@@ -254,7 +254,7 @@ static void over_the_days_quota_is_background(void **state)
     box b;
     load x;
     begin(&x, &b, 1);
-    hone_farm_say s = {.verb = HONE_FARM_VERB_KEY_ADD, .name = "ann", .key = "k", .day_ms = 5000};
+    hone_farm_say s = {.verb = HONE_FARM_VERB_KEY_ADD, .name = "ann", .key = "ann", .day_ms = 5000};
     s.roles = HONE_FARM_USER;
     box_say(&b, "root", &s);
     add(&x, "ann", HONE_FARM_BATCH, 200 * MS);

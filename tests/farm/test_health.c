@@ -49,7 +49,7 @@ static void join(box *b, const char *name, const char *attrs)
     hone_farm_event k = {.kind = HONE_FARM_SAY, .who = "root"};
     k.say.verb = HONE_FARM_VERB_KEY_ADD;
     k.say.name = name;
-    k.say.key = "k";
+    k.say.key = name;
     k.say.roles = HONE_FARM_DEVICE;
     box_step(b, &k);
     box_hello_with(b, name, HONE_FARM_DEVICE, attrs, 1, 1, NULL, 0);
