@@ -157,16 +157,27 @@ hone_status cli_submission_json(const cli_submission *o, json_t **ret, char **re
 /* ---- the command --------------------------------------------------------------------------------
  */
 
+typedef struct printed {
+    const char *title;
+    int64_t threads;
+} printed;
+
 static void print_submitted(const json_t *answer, void *ctx)
 {
     long long job = (long long)json_integer_value(json_object_get(answer, "job"));
     long long matching = (long long)json_integer_value(json_object_get(answer, "matching"));
-    printf("job %lld: %s, %lld device%s match%s\n", job, (const char *)ctx, matching,
+    const printed *what = ctx;
+    printf("job %lld: %s, %lld device%s match%s\n", job, what->title, matching,
            matching == 1 ? "" : "s", matching == 1 ? "es" : "");
+    char cores[64] = "";
+    if (what->threads > 1)
+        snprintf(cores, sizeof cores, " and has %lld processors", (long long)what->threads);
     if (matching == 0)
-        hone_log(HONE_LOG_WARN,
-                 "no device that the service knows matches: the job waits for one to come, at most "
-                 "for its queue timeout");
+        hone_log(
+            HONE_LOG_WARN,
+            "no device that the service knows matches%s: the job waits for one to come, at most "
+            "for its queue timeout",
+            cores);
 }
 
 static int run(int argc, char **argv, const cli_command *self)
@@ -222,7 +233,8 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_status st = cli_submission_json(&o, &request, &title, &err);
     if (st != HONE_OK)
         return cli_fail(st, &err);
-    code = cli_service_once(&s, "submit", request, print_submitted, title);
+    printed what = {title, o.threads};
+    code = cli_service_once(&s, "submit", request, print_submitted, &what);
     free(title);
     return code;
 }

@@ -72,6 +72,8 @@ typedef struct hone_desk_spec {
 hone_status hone_desk_spec_parse(const char *text, size_t n, hone_desk_spec *ret,
                                  hone_error *err) HONE_NODISCARD;
 void hone_desk_spec_free(hone_desk_spec *s);
+/* Which devices will do: its filter, and as many processors as it has threads. To be freed. */
+char *hone_desk_filter(const hone_desk_spec *s);
 
 typedef struct hone_desk_query {
     hone_desk_task task;
@@ -102,6 +104,8 @@ typedef struct hone_desk_port {
     /* Can this be tuned here? Every kernel is parsed, target and strategy are known. HONE_E_INPUT
      * with what is wrong; any other failure is told too. */
     hone_status (*check)(void *ctx, const hone_desk_spec *s, hone_error *err);
+    /* What was stored of a job (hone_desk_answer.spec), the desk's to free; NULL: it is gone. */
+    char *(*spec)(void *ctx, const hone_farm_job_row *job);
     /* Takes a question, whose texts are borrowed, to be answered by hone_desk_answered. Any failure
      * is told. */
     hone_status (*query)(void *ctx, const hone_desk_query *q, uint64_t ticket, hone_error *err);

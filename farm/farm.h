@@ -529,6 +529,9 @@ typedef struct hone_farm hone_farm;
 hone_farm *hone_farm_new(const hone_farm_limits *l);
 void hone_farm_free(hone_farm *f);
 
+/* Whether a device that says this of itself will do; its name (name=NAME) is not looked at. */
+bool hone_farm_filter_holds(const char *filter, const char *attrs);
+
 /* Rows of storage, by ascending kind, before the first step; of EVENT rows the last one is enough.
  * HONE_E_CORRUPT: says what does not fit together; free the farm then. */
 hone_status hone_farm_restore(hone_farm *f, const hone_farm_row *row,

@@ -1,6 +1,7 @@
 /* Which devices a job may run on: "arch=aarch64,label=kitchen" holds of a device when each of its
- * terms is among those the device says of itself; name=NAME is the device's own. Devices that say
- * the same are of one kind, so that a filter is decided once for each kind and then is a bit. */
+ * terms is among those the device says of itself; cores>=N asks for a number, name=NAME is the
+ * device's own. Devices that say the same are of one kind, so that a filter is decided once for
+ * each kind and then is a bit. */
 #include "farm/internal.h"
 
 /* The next term of a list, [*s, *s + *n); false at the end. */
@@ -45,11 +46,25 @@ static bool has(const char *attrs, const char *that, size_t n_that)
     return false;
 }
 
-static bool holds(const char *text, const char *attrs)
+/* "cores>=8" of a device that says cores=16. */
+static bool has_least(const char *attrs, const char *that, size_t n_that)
+{
+    const char *gt = memchr(that, '>', n_that);
+    size_t key = gt ? (size_t)(gt - that) : 0, n = 0;
+    if (key == 0 || key + 2 >= n_that || gt[1] != '=')
+        return false;
+    while (term(&attrs, &n))
+        if (n > key + 1 && memcmp(attrs, that, key) == 0 && attrs[key] == '=' &&
+            strtoll(attrs + key + 1, NULL, 10) >= strtoll(gt + 2, NULL, 10))
+            return true;
+    return false;
+}
+
+bool hone_farm_filter_holds(const char *text, const char *attrs)
 {
     size_t n = 0;
     while (term(&text, &n))
-        if (n > 0 && !is_name(text, n) && !has(attrs, text, n))
+        if (n > 0 && !is_name(text, n) && !has(attrs, text, n) && !has_least(attrs, text, n))
             return false;
     return true;
 }
@@ -60,7 +75,7 @@ static void decide(filter *x, const dev_kind *k)
     while (x->kinds.n <= word)
         hone_vec_push(&x->kinds, 0);
     x->kinds.v[word] &= ~(UINT64_C(1) << k->index % 64);
-    if (holds(x->text, k->attrs))
+    if (hone_farm_filter_holds(x->text, k->attrs))
         x->kinds.v[word] |= UINT64_C(1) << k->index % 64;
 }
 

@@ -77,6 +77,7 @@ struct hone_desk {
     uint32_t n_recent, recent_at;
     /* What the event of the last answer points into. */
     json_t *request;
+    char *filter; /* of the SUBMIT that was read last, as spec */
     char *spec;
     uint64_t asked; /* ticket of the query that was taken; 0: none was */
     char who[HONE_FARM_NAME];
@@ -129,6 +130,10 @@ typedef HONE_VEC(hone_farm_user_row) hone_desk__users;
 hone_desk__jobs hone_desk__all_jobs(const hone_farm *f);
 hone_desk__workers hone_desk__all_workers(const hone_farm *f);
 hone_desk__users hone_desk__all_users(const hone_farm *f);
+/* false: there is none. */
+bool hone_desk__job(const hone_farm *f, uint64_t id, hone_farm_job_row *ret);
+bool hone_desk__job_of_request(const hone_farm *f, const char *user, const hone_farm_request *r,
+                               hone_farm_job_row *ret);
 bool hone_desk__user(const hone_farm *f, const char *name, hone_farm_user_row *ret);
 
 /* whole: false for who may know no more than that it is there. */

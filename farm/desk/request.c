@@ -15,8 +15,9 @@ static void forget_request(hone_desk *d)
 {
     json_decref(d->request);
     free(d->spec);
+    free(d->filter);
     d->request = NULL;
-    d->spec = NULL;
+    d->spec = d->filter = NULL;
     d->asked = 0;
 }
 
@@ -77,6 +78,41 @@ static hone_farm_request request_of(const char *text)
     return (hone_farm_request){{hone_hash_bytes(1, text, n) | 1, hone_hash_bytes(2, text, n)}};
 }
 
+static const char *title_of(const hone_desk_spec *s)
+{
+    return s->list ? s->list : s->tasks[0].title;
+}
+
+/* A name that this user has given before is the same submission again, or a mistake. */
+static hone_status not_another(hone_desk *d, const char *request, const hone_desk_spec *s,
+                               hone_error *err)
+{
+    hone_farm_request r = request_of(request);
+    hone_farm_job_row row;
+    char *stored = NULL, *was = NULL;
+    hone_desk_spec before = {0};
+    hone_status st = HONE_OK;
+    if (d->port.spec && hone_desk__job_of_request(d->farm, d->who, &r, &row))
+        stored = d->port.spec(d->port.ctx, &row);
+    if (stored && hone_desk_spec_parse(stored, strlen(stored), &before, NULL) == HONE_OK)
+        was = hone_desk__spec_text(&before);
+    if (was && strcmp(was, d->spec) != 0) {
+        char *name = hone_text_clean(request), *title = hone_text_clean(title_of(&before));
+        bool same = strcmp(title_of(&before), title_of(s)) == 0;
+        st = hone_fail(err, HONE_E_INPUT,
+                       "request %.60s was job %" PRIu64 ", %.120s%s: give this one another name",
+                       name, row.id, title,
+                       same ? " with another text or other options" : ", which is another");
+        free(name);
+        free(title);
+    }
+    if (before.json)
+        hone_desk_spec_free(&before);
+    free(was);
+    free(stored);
+    return st;
+}
+
 static hone_status read_submit(hone_desk *d, hone_desk__fields *f, hone_farm_say *say)
 {
     const char *request = hone_desk__text(f, "request", 255, true);
@@ -86,10 +122,11 @@ static hone_status read_submit(hone_desk *d, hone_desk__fields *f, hone_farm_say
     hone_status st = d->port.check ? d->port.check(d->port.ctx, &s, f->err) : HONE_OK;
     if (st == HONE_OK) {
         say->request = request_of(request);
-        say->filter = s.filter;
+        say->filter = d->filter = hone_desk_filter(&s);
         say->class = s.class;
         say->queue_ms = s.queue_ms;
         d->spec = hone_desk__spec_text(&s);
+        st = not_another(d, request, &s, f->err);
     }
     hone_desk_spec_free(&s); /* texts stay in d->request */
     return st;
@@ -273,10 +310,13 @@ bool hone_desk_reply(hone_desk *d, const hone_farm_effect *e, hone_desk_peer *re
     json_t *j = begin(p.word, p.has_id ? &p.id : NULL);
     if (e->reply.status == HONE_OK) {
         json_object_set_new(j, "ok", json_true());
-        if (p.submit) {
+        hone_farm_job_row row;
+        if (e->reply.job)
             json_object_set_new(j, "job", json_integer((json_int_t)e->reply.job));
+        if (p.submit)
             json_object_set_new(j, "matching", json_integer(e->reply.matching));
-        }
+        else if (e->reply.job && hone_desk__job(d->farm, e->reply.job, &row))
+            json_object_set_new(j, "state", json_string(hone_farm_job_state_name(row.state)));
     } else {
         const char *text = e->reply.text;
         set_error(j, e->reply.status, text ? text : hone_farm_reason_text(e->reply.reason));

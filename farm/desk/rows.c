@@ -92,6 +92,41 @@ bool hone_desk__user(const hone_farm *f, const char *name, hone_farm_user_row *r
     return w.found;
 }
 
+typedef struct wanted_job {
+    uint64_t id;
+    const char *user;
+    const hone_farm_request *request; /* NULL: by id */
+    hone_farm_job_row *ret;
+    bool found;
+} wanted_job;
+
+static bool find_job(void *ctx, const hone_farm_row *row)
+{
+    wanted_job *w = ctx;
+    const hone_farm_job_row *j = &row->job;
+    w->found = w->request ? strcmp(j->user, w->user) == 0 &&
+                                memcmp(&j->request, w->request, sizeof j->request) == 0
+                          : j->id == w->id;
+    if (w->found)
+        *w->ret = *j;
+    return !w->found;
+}
+
+bool hone_desk__job(const hone_farm *f, uint64_t id, hone_farm_job_row *ret)
+{
+    wanted_job w = {.id = id, .ret = ret};
+    hone_farm_each_row(f, 1U << HONE_FARM_ROW_JOB, find_job, &w);
+    return w.found;
+}
+
+bool hone_desk__job_of_request(const hone_farm *f, const char *user, const hone_farm_request *r,
+                               hone_farm_job_row *ret)
+{
+    wanted_job w = {.user = user, .request = r, .ret = ret};
+    hone_farm_each_row(f, 1U << HONE_FARM_ROW_JOB, find_job, &w);
+    return w.found;
+}
+
 /* ---- JSON
  * ---------------------------------------------------------------------------------------- */
 

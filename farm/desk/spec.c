@@ -146,3 +146,11 @@ char *hone_desk__spec_text(const hone_desk_spec *s)
     json_decref(j);
     return text;
 }
+
+char *hone_desk_filter(const hone_desk_spec *s)
+{
+    const char *filter = s->filter ? s->filter : "";
+    return s->threads > 1
+               ? hone_xasprintf("%s%scores>=%" PRId64, filter, *filter ? "," : "", s->threads)
+               : hone_xstrdup(filter);
+}

@@ -37,6 +37,15 @@ static double quantile(const service *s, double q)
     return n ? v[(uint32_t)(q * (n - 1))] : 0;
 }
 
+static char *spec(void *ctx, const hone_farm_job_row *r)
+{
+    char *text = NULL;
+    const char *unwritten = hone_service__spec(ctx, r);
+    if (unwritten)
+        return hone_xstrdup(unwritten);
+    return hone_store_spec(hone_service__log(ctx), r->id, &text, NULL) == HONE_OK ? text : NULL;
+}
+
 static void numbers(void *ctx, hone_desk_service *ret)
 {
     service *s = ctx;
@@ -197,6 +206,7 @@ hone_status hone_service__desk_open(service *s, hone_error *err)
     s->numbers.start_time = (double)hone_clock_wall_ms() / 1e3;
     hone_desk_port port = {.ctx = s,
                            .check = hone_service__check,
+                           .spec = spec,
                            .query = s->o->query ? query : NULL,
                            .events = events,
                            .target = target,

@@ -77,7 +77,7 @@ static hone_status load(job *j, hone_error *err)
     hone_desk_spec spec;
     HONE_TRY(hone_store_spec(hone_service__log(j->s), j->id, &j->text, err));
     HONE_TRY(hone_desk_spec_parse(j->text, strlen(j->text), &spec, err));
-    j->filter = hone_xstrdup(spec.filter ? spec.filter : "");
+    j->filter = hone_desk_filter(&spec);
     j->named = hone_xstrdup(spec.target);
     hone_desk_spec_free(&spec);
     return HONE_OK;

@@ -71,28 +71,22 @@ char *hone_service__attrs(const worker *w)
     return b.s ? hone_buf_take(&b) : hone_xstrdup("");
 }
 
-static bool has_term(const char *list, const char *term, size_t n)
+static bool is_named(const char *filter, const char *name)
 {
-    for (const char *s = list; *s;) {
-        size_t k = strcspn(s, ",");
-        if (k == n && memcmp(s, term, n) == 0)
-            return true;
-        s += k + (s[k] == ',');
+    for (const char *s = filter; *s;) {
+        size_t n = strcspn(s, ",");
+        bool is_name = n > 5 && memcmp(s, "name=", 5) == 0;
+        if (is_name && (strlen(name) != n - 5 || memcmp(s + 5, name, n - 5) != 0))
+            return false;
+        s += n + (s[n] == ',');
     }
-    return false;
+    return true;
 }
 
 bool hone_service__matches(const char *filter, const worker *w)
 {
     char *attrs = hone_service__attrs(w);
-    bool all = true;
-    for (const char *s = filter; *s && all;) {
-        size_t n = strcspn(s, ",");
-        bool is_name = n > 5 && memcmp(s, "name=", 5) == 0;
-        all = n == 0 || (is_name ? strlen(w->name) == n - 5 && memcmp(s + 5, w->name, n - 5) == 0
-                                 : has_term(attrs, s, n));
-        s += n + (s[n] == ',');
-    }
+    bool all = hone_farm_filter_holds(filter, attrs) && is_named(filter, w->name);
     free(attrs);
     return all;
 }

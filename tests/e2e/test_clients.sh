@@ -60,7 +60,17 @@ run 0 as ann jobs 1 --json
 says '"state":"done"'
 refuse 3 "no job 99" as ann jobs 99
 refuse 3 "no job 99" as ann watch 99
-refuse 2 "its state does not allow that" as ann cancel 1
+refuse 2 "job 1 is done: it cannot be cancelled" as ann cancel 1
+refuse 3 "no job 99" as ann cancel 99
+refuse 2 "request once was job 1, matmul M=64 N=48 K=32, which is another" as ann submit softmax -D M=8 -D N=8 --threads 1 --request once
+refuse 2 "with another text or other options" as ann submit matmul $small --threads 1 --trials 4 --request once
+run 0 as ann submit matmul -D M=32 -D N=32 -D K=32 --threads 1024 --trials 1
+says "0 devices match"
+says "has 1024 processors" err
+job=$(sed -n 's/^job \([0-9]*\):.*/\1/p' out)
+run 0 as ann cancel $job --json
+says "\"job\":$job"
+says '"state":"cancelled"'
 
 # ---- as if local
 run 0 as ann tune matmul -D M=32 -D N=48 -D K=32 --threads 1 --trials 2 --service $HONE_SERVICE --json
@@ -131,7 +141,34 @@ run 0 as root keys add bob.pub --role user --share 2
 run 0 as bob jobs
 run 0 as root keys list
 says "bob                   2"
+refuse 1 "job 1 is somebody else's" as bob watch 1
+refuse 1 "job 1 is somebody else's" as bob cancel 1
+run 0 as ann submit matmul $small --on label=nowhere
+job=$(sed -n 's/^job \([0-9]*\):.*/\1/p' out)
+run 0 as bob top --once
+ok "of the jobs of others no trials are told" grep -Eq "ann +queued +[^ ]+ +- " out
+run 0 as ann cancel $job
+refuse 2 "board.b1 is not a device" as bob reserve board.b1 --for 60
+refuse 2 "a reservation is for 1 to 7200 s, not for 7201" as bob reserve board --for 7201
+run 0 as ann reserve board --for 600
+refuse 2 "board is reserved by ann, for 10 min more" as bob reserve board --for 60
+refuse 1 "board is reserved by ann" as bob release board
+run 0 as ann release board
+run 0 as root audit
+ok "a refusal is in the audit log" grep -Eq "bob +release +worker board" out
+says "the allow file said so"
+
+# ---- keys
+refuse 2 "this key is here already, as bob" as root keys add bob.pub --name bob2 --role user,admin
+refuse 2 "another key is named bob; a name is one key" as root keys add stranger.pub --name bob --role user
+refuse 2 "not ''" as root keys add bob.pub --role ""
+refuse 2 "root is the only administrator's key" as root keys revoke root
 run 0 as root keys revoke bob
+refuse 1 "" as bob jobs
+line bob user >>allow # what `hone keys` said holds against the file, and over a restart
+kill -HUP $S
+held() { [ "$(grep -c "bob was revoked" serve.err)" -ge "$1" ]; }
+ok "the file is told no" wait_for 30 held 1
 refuse 1 "" as bob jobs
 refuse 2 "--role is user, device, builder or admin" as root keys add bob.pub --role king
 refuse 2 "no line with a public key" as root keys add serve.out --role user
@@ -161,6 +198,14 @@ kill -9 $S
 serve 2
 ok "watching goes on over a restart" wait $w
 ok "to the end" grep -q "trials   " watched
+ok "the file is told no at each start" held 2
+refuse 1 "" as bob jobs
+run 0 as root keys add bob.pub --role user
+run 0 as bob jobs
+
+# ---- options of a service
+refuse 2 "go with --launch" "$HONE" serve --listen ipc://$T/none --db none.db --builders 3
+refuse 2 "go with --launch" "$HONE" serve --listen ipc://$T/none --db none.db --builders-idle 5
 
 kill $S
 wait $S

@@ -59,6 +59,30 @@ if [ -n "${HONE_TEST_INSIDE:-}" ] && mount -t tmpfs -o size=16m none small 2>/de
     ok "one line" [ "$(wc -l <err)" = 1 ]
     says "space" err
     ok "no half file" [ ! -e small/f.o ]
+    rm small/filler
+    # a service: whatever changes something is answered at once, and what was taken holds with room again
+    export HONE_SERVICE=ipc://$T/s
+    "$HONE" serve --listen $HONE_SERVICE --db small/farm.db >serve.out 2>serve.err &
+    S=$!
+    ok "it serves" wait_for 30 grep -q "serving at" serve.out
+    job="submit matmul -D M=64 -D N=64 -D K=64 --threads 1"
+    run 0 "$HONE" $job --request a
+    cat /dev/zero >small/filler 2>/dev/null
+    refuse 1 "this is taken, but not written yet" "$HONE" $job --request b # it is noticed here
+    for verb in "pause 1" "cancel 1" "$job --request c"; do
+        refuse 1 "disk is full or failing" "$HONE" $verb
+    done
+    rm small/filler
+    has_room() { "$HONE" pause 1 >out 2>err; }
+    ok "with room it goes on" wait_for 30 has_room
+    run 0 "$HONE" $job --request b
+    says "job 2: matmul"
+    run 0 "$HONE" jobs 2
+    says "matmul M=64 N=64 K=64"
+    refuse 2 "request b was job 2" "$HONE" $job --request b --trials 5
+    kill $S
+    wait $S
+    run 0 "$HONE" db check small/farm.db
     umount small
 else
     echo "no file system of our own: only a limit on the size of files is tested"

@@ -87,12 +87,22 @@ static void answer_query(hone_desk *d, hone_buf *ret)
     assert_false(hone_desk_answered(d, taken.ticket, HONE_OK, NULL, &err, &to, ret));
 }
 
+static char kept_spec[1024]; /* of each job */
+
+static char *a_spec(void *ctx, const hone_farm_job_row *r)
+{
+    (void)ctx;
+    (void)r;
+    return hone_xstrdup(kept_spec);
+}
+
 static int setup(void **state)
 {
     fixture *f = hone_xcalloc(1, sizeof *f);
     f->farm = desk_farm();
     f->desk = hone_desk_new(f->farm,
                             &(hone_desk_port){.check = no_kernel,
+                                              .spec = a_spec,
                                               .query = take_query,
                                               .events = some_events,
                                               .target = a_target,
@@ -360,6 +370,62 @@ static void test_submit_choices(void **state)
             "{\"v\":1,\"verb\":\"submit\",\"request\":\"r\",\"list\":\"net\",\"tasks\":"
             "[{\"name\":\"a\"},{\"name\":\"b\"}],\"choices\":[{\"covers\":[[0],[2]]}]}",
             "E_INPUT");
+}
+
+/* A request that was said before is the same again, or refused. */
+static void test_request_again(void **state)
+{
+    fixture *f = *state;
+    static const char again[] = "{\"v\":1,\"verb\":\"submit\",\"request\":\"r1\",\"trials\":%d,"
+                                "\"tasks\":[{\"name\":\"%s\",\"title\":\"%s M=64\"}]}";
+    char text[512];
+    snprintf(text, sizeof text, again, 8, "matmul", "matmul");
+    ask(f, "ann", text);
+    assert_true(f->answer.say);
+    snprintf(kept_spec, sizeof kept_spec, "%s", f->answer.spec);
+    hone_farm_row r = {.kind = HONE_FARM_ROW_JOB,
+                       .job = {.id = 40,
+                               .user = "ann",
+                               .request = f->answer.event.say.request,
+                               .state = HONE_FARM_JOB_DONE}};
+    desk_put(f->farm, &r);
+    ask(f, "ann", text);
+    assert_true(f->answer.say);
+    snprintf(text, sizeof text, again, 8, "softmax", "softmax");
+    refused(f, "ann", text, "E_INPUT");
+    assert_string_equal(word(f->reply, "error"), "request r1 was job 40, matmul M=64, which is "
+                                                 "another: give this one another name");
+    ask(f, "bob", text); /* his own name */
+    assert_true(f->answer.say);
+    snprintf(text, sizeof text, again, 9, "matmul", "matmul");
+    refused(f, "ann", text, "E_INPUT");
+    assert_non_null(strstr(word(f->reply, "error"), "other options"));
+}
+
+static void test_threads_are_processors(void **state)
+{
+    fixture *f = *state;
+    ask(f, "ann",
+        "{\"v\":1,\"verb\":\"submit\",\"request\":\"t\",\"threads\":64,\"filter\":\"arch=a\","
+        "\"tasks\":[{\"name\":\"a\"}]}");
+    assert_true(f->answer.say);
+    assert_string_equal(f->answer.event.say.filter, "arch=a,cores>=64");
+    assert_null(strstr(f->answer.spec, "cores"));
+}
+
+/* What became of a job is told with its number and state. */
+static void test_verbs_tell_the_job(void **state)
+{
+    fixture *f = *state;
+    hone_desk_peer peer;
+    hone_buf text = {0};
+    ask(f, "ann", "{\"v\":1,\"verb\":\"pause\",\"job\":2}");
+    hone_farm_effect e = {.kind = HONE_FARM_REPLY,
+                          .reply = {.client = f->answer.event.say.client, .job = 2}};
+    assert_true(hone_desk_reply(f->desk, &e, &peer, &text));
+    assert_non_null(strstr(text.s, "\"job\":2"));
+    assert_non_null(strstr(text.s, "\"state\":\"queued\""));
+    hone_buf_free(&text);
 }
 
 /* ---- what is shown
@@ -659,6 +725,9 @@ int main(void)
                                        T(test_changes_are_said),
                                        T(test_submit),
                                        T(test_submit_choices),
+                                       T(test_request_again),
+                                       T(test_threads_are_processors),
+                                       T(test_verbs_tell_the_job),
                                        T(test_jobs),
                                        T(test_watch),
                                        T(test_watch_long),

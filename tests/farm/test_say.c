@@ -6,7 +6,7 @@ static void begin(box *b)
 {
     box_init(b);
     box_start(b);
-    box_device(b, "d", "class=c,arch=a,label=kitchen,label=blue");
+    box_device(b, "d", "class=c,arch=a,cores=4,label=kitchen,label=blue");
 }
 
 static hone_status say(box *b, const char *who, hone_farm_verb verb, uint64_t id, const char *name)
@@ -162,9 +162,11 @@ static void filters(void **state)
     static const struct {
         const char *text;
         uint32_t n;
-    } good[] = {{"", 1},       {"label=blue", 1}, {"label=blue,label=kitchen", 1},
-                {"arch=a", 1}, {"arch=aa", 0},    {"label=kitchen,arch=b", 0},
-                {"name=d", 1}, {"name=e", 0},     {"label=blu", 0}};
+    } good[] = {{"", 1},         {"label=blue", 1},      {"label=blue,label=kitchen", 1},
+                {"arch=a", 1},   {"arch=aa", 0},         {"label=kitchen,arch=b", 0},
+                {"name=d", 1},   {"name=e", 0},          {"label=blu", 0},
+                {"cores>=2", 1}, {"cores>=4", 1},        {"cores>=5", 0},
+                {"core>=1", 0},  {"arch=a,cores>=64", 0}};
     box b;
     begin(&b);
     hone_farm_say s = {.verb = HONE_FARM_VERB_SUBMIT};
