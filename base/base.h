@@ -81,6 +81,9 @@ void *hone_xrealloc(void *p, size_t n);
 /* What was freed goes back to the system, as far as it can: after work that took much and ended, in
  * a process that rests or does other work. Takes milliseconds. */
 void hone_mem_give_back(void);
+/* Bytes of memory that the machine has: what wants more cannot be had, though Linux may promise it.
+ */
+double hone_mem_all(void);
 char *hone_xstrdup(const char *s);
 char *hone_xasprintf(const char *fmt, ...) HONE_PRINTF(1, 2);
 

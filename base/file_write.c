@@ -226,7 +226,7 @@ static void clean_up(pending *f)
 /* While there are temporaries, what would end the process has to wait. */
 static void hold_signals(sigset_t *ret_old)
 {
-    static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM};
     sigset_t set;
     sigemptyset(&set);
     for (unsigned k = 0; k < HONE_LEN(ending); k++)

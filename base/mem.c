@@ -6,11 +6,14 @@
 #include <malloc.h>
 #endif
 
-static void *checked(void *p)
+/* n bytes that were asked for, times `size`. */
+static void *checked(void *p, size_t n, size_t size)
 {
     if (!p) {
-        static const char line[] = "hone: out of memory; results already logged are safe\n";
-        ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
+        char line[120];
+        int k = snprintf(line, sizeof line, "hone: out of memory: %.0f bytes were wanted\n",
+                         (double)n * (double)size);
+        ssize_t ignored = write(STDERR_FILENO, line, (size_t)k);
         (void)ignored;
         _exit(1);
     }
@@ -19,17 +22,23 @@ static void *checked(void *p)
 
 void *hone_xmalloc(size_t n)
 {
-    return checked(malloc(n ? n : 1));
+    return checked(malloc(n ? n : 1), n, 1);
 }
 
 void *hone_xcalloc(size_t n, size_t size)
 {
-    return checked(calloc(n ? n : 1, size ? size : 1));
+    return checked(calloc(n ? n : 1, size ? size : 1), n, size);
 }
 
 void *hone_xrealloc(void *p, size_t n)
 {
-    return checked(realloc(p, n ? n : 1));
+    return checked(realloc(p, n ? n : 1), n, 1);
+}
+
+double hone_mem_all(void)
+{
+    double pages = (double)sysconf(_SC_PHYS_PAGES), page = (double)sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? pages * page : (double)INT64_MAX;
 }
 
 void hone_mem_give_back(void)
@@ -41,7 +50,7 @@ void hone_mem_give_back(void)
 
 char *hone_xstrdup(const char *s)
 {
-    return checked(strdup(s));
+    return checked(strdup(s), strlen(s) + 1, 1);
 }
 
 char *hone_xasprintf(const char *fmt, ...)
@@ -51,7 +60,7 @@ char *hone_xasprintf(const char *fmt, ...)
     va_start(ap, fmt);
     int n = vasprintf(&s, fmt, ap);
     va_end(ap);
-    return checked(n < 0 ? NULL : s);
+    return checked(n < 0 ? NULL : s, strlen(fmt), 1);
 }
 
 void *hone_vec_grow(void *v, uint32_t *cap, uint32_t n, uint32_t extra, size_t size)

@@ -174,6 +174,9 @@ void cli_local_stop(cli_local *l);
 /* The first SIGINT, SIGTERM or SIGHUP asks the command to stop, a second one ends the process.
  * (signals.c) */
 void cli_catch_signals(void);
+/* The same for a command that keeps nothing until its end, and may be in one long computation: a
+ * second after the signal it has ended, whatever it was at. */
+void cli_catch_signals_soon(void);
 void cli_stop(void); /* as such a signal does */
 bool cli_stopped(void *ctx);
 

@@ -103,7 +103,7 @@ int cli_net_check(const cli_command *self, const net_request *q)
                                  .all = q->verbose,
                                  .dims = q->dims.v,
                                  .n_dims = q->dims.n};
-    cli_catch_signals();
+    cli_catch_signals_soon();
     for (unsigned k = 0; k < q->n && !cli_stopped(NULL); k++) {
         hone_net_checked c;
         if (q->random >= 0)

@@ -212,18 +212,9 @@ static hone_status say(const profile *f, const net_request *q, hone_error *err)
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-static hone_status measure(profile *f, hone_error *err)
+static hone_status measure(profile *f, const hone_tensor *in, hone_error *err)
 {
-    const hone_net *g = f->p->graph;
-    hone_tensor *in = hone_xcalloc((size_t)g->inputs.n + 1, sizeof *in);
     net_times times = {0};
-    hone_rng rng;
-    hone_rng_seed(&rng, SEED);
-    for (uint32_t k = 0; k < g->inputs.n; k++) {
-        in[k] = hone_net_value_at(g, g->inputs.v[k])->t;
-        in[k].data = hone_xcalloc(1, (size_t)hone_tensor_bytes(&in[k]) + 1);
-        hone_net_fill(&in[k], &rng);
-    }
     hone_status st = net_times_new(f->p->calls.n, SECONDS, &times, err);
     const net_job job = {.made = f->made, .in = in, .times = &times};
     if (st == HONE_OK)
@@ -231,9 +222,6 @@ static hone_status measure(profile *f, hone_error *err)
     if (st == HONE_OK)
         sum_up(f, &times);
     net_times_free(&times);
-    for (uint32_t k = 0; k < g->inputs.n; k++)
-        free(in[k].data);
-    free(in);
     return st;
 }
 
@@ -261,16 +249,24 @@ int cli_net_profile(const cli_command *self, const net_request *q)
         return cli_usage(self, "profile takes one model");
     if (q->json && q->out && cli_is_stdout(q->out))
         return cli_usage(self, "--json and the page both want standard output");
-    cli_catch_signals();
+    cli_catch_signals_soon();
+    hone_tensor *in = NULL;
     hone_status st = cli_net_plan(q, &g, &p, &err);
+    if (st == HONE_OK) {
+        in = hone_xcalloc((size_t)g->inputs.n + 1, sizeof *in);
+        st = hone_net_draw(g, SEED, in, &err);
+    }
     if (st == HONE_OK)
         st = make(q, &p, &made, &err);
     if (st == HONE_OK) {
         find_machine(&f, &q->logs);
-        st = measure(&f, &err);
+        st = measure(&f, in, &err);
     }
     if (st == HONE_OK)
         st = say(&f, q, &err);
+    for (uint32_t k = 0; in && k < g->inputs.n; k++)
+        free(in[k].data);
+    free(in);
     hone_vec_free(&f.kernels);
     net_made_free(&made);
     hone_net_plan_free(&p);

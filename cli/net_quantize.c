@@ -296,7 +296,7 @@ int cli_net_quantize(const cli_command *self, const net_request *q)
         return cli_usage(self, "--weights is f32, f16 or bf16");
     if (cli_is_same_file(q->args[0], q->out))
         return cli_usage(self, "-o is the model itself");
-    cli_catch_signals();
+    cli_catch_signals_soon();
     hone_status st = check_out(q->out, &err);
     if (st == HONE_OK)
         st = cli_target_load("native", &j.target, &err);

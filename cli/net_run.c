@@ -161,7 +161,7 @@ int cli_net_run(const cli_command *self, const net_request *q)
                          "run takes one model, --input FILE for each of its inputs, and -o DIR");
     if (q->inputs.n + q->n - 1 > CLI_MAX)
         return cli_usage(self, "more than %d inputs", CLI_MAX);
-    cli_catch_signals();
+    cli_catch_signals_soon();
     for (unsigned k = 0; k < q->inputs.n && st == HONE_OK; k++)
         st = read_input(q->inputs.v[k], &in, &err);
     for (unsigned k = 1; k < q->n && st == HONE_OK; k++) /* --input A B C */

@@ -2,14 +2,26 @@
 #include "cli/cli.h"
 
 #include <signal.h>
+#include <unistd.h>
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, soon;
 
 static void on_signal(int sig)
 {
     (void)sig;
     stop = 1;
     signal(sig, SIG_DFL); /* a second one ends us at once; the log is safe either way */
+    if (soon)
+        alarm(1);
+}
+
+static void on_alarm(int sig)
+{
+    static const char line[] = "hone: interrupted\n";
+    (void)sig;
+    ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
+    (void)ignored;
+    _exit(1);
 }
 
 void cli_catch_signals(void)
@@ -21,6 +33,13 @@ void cli_catch_signals(void)
         if (sigaction(signals[k], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
             sigaction(signals[k], &sa, NULL);
     }
+}
+
+void cli_catch_signals_soon(void)
+{
+    soon = 1;
+    signal(SIGALRM, on_alarm);
+    cli_catch_signals();
 }
 
 void cli_stop(void)

@@ -372,22 +372,44 @@ void hone_net_fill(hone_tensor *t, hone_rng *rng)
     }
 }
 
+hone_status hone_net_draw(const hone_net *g, uint64_t seed, hone_tensor *ret, hone_error *err)
+{
+    hone_rng rng;
+    double all = 0;
+    hone_rng_seed(&rng, seed);
+    for (uint32_t k = 0; k < g->inputs.n; k++) {
+        const hone_net_value_row *v = hone_net_value_at(g, g->inputs.v[k]);
+        int64_t n = hone_tensor_bytes(&v->t);
+        all += (double)n;
+        ret[k] = v->t;
+        ret[k].data = all <= hone_mem_all() ? malloc((size_t)n + 1) : NULL;
+        if (!ret[k].data) {
+            char text[160], *name = hone_text_clean(v->name);
+            hone_tensor_text(&v->t, text, sizeof text);
+            hone_fail(err, HONE_E_NOMEM,
+                      "input '%.100s', %s, wants %" PRId64
+                      " bytes of memory, more than this machine has left of its %.0f: give it "
+                      "smaller sizes with --dim",
+                      name, text, n, hone_mem_all());
+            free(name);
+            return HONE_E_NOMEM;
+        }
+        hone_net_fill(&ret[k], &rng);
+    }
+    return HONE_OK;
+}
+
 /* Draws what the model wants. */
 static hone_status draw(const trial *t, uint64_t seed, tensors *ret, hone_error *err)
 {
     hone_net *g = NULL;
-    hone_rng rng;
     const hone_net_options o = {.dims = t->c->dims, .n_dims = t->c->n_dims};
     HONE_TRY(hone_net_read(t->model, &o, &g, err));
-    hone_rng_seed(&rng, seed);
-    for (uint32_t k = 0; k < g->inputs.n; k++) {
-        hone_tensor x = hone_net_value_at(g, g->inputs.v[k])->t;
-        x.data = hone_xcalloc(1, (size_t)hone_tensor_bytes(&x) + 1);
-        hone_net_fill(&x, &rng);
-        hone_vec_push(&ret->v, x);
-    }
+    for (uint32_t k = 0; k < g->inputs.n; k++)
+        hone_vec_push(&ret->v, (hone_tensor){.data = NULL});
+    hone_status st = hone_net_draw(g, seed, ret->v.v, err);
     hone_net_free(g);
-    return HONE_OK;
+    return st;
 }
 
 static void compare_with_reference(const trial *t, hone_net_checked *ret)

@@ -60,5 +60,9 @@ void hone_net_check_random(const char *model, uint64_t seed, const hone_net_chec
 
 /* Fills t->data, which has room, so. */
 void hone_net_fill(hone_tensor *t, hone_rng *rng);
+/* Draws all inputs so: ret has room for each, zeroed; the data are the caller's to free, also of
+ * those before a failure. HONE_E_NOMEM: together they want more memory than the machine has. */
+hone_status hone_net_draw(const hone_net *g, uint64_t seed, hone_tensor *ret,
+                          hone_error *err) HONE_NODISCARD;
 
 #endif

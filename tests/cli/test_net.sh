@@ -117,4 +117,21 @@ refuse 2 "not an ONNX model" "$HONE" net show part.onnx
 : >empty.onnx
 refuse 2 "not an ONNX model" "$HONE" net show empty.onnx
 
+# ---- more than there is, and a signal while one thing takes long
+run 1 "$HONE" net check --random 1 "$corpus/conv" --dim N=4000000000
+says "input 'x', f32[4000000000, 3, 8, 8], wants 3072000000000 bytes of memory"
+refuse 1 "wants 3072000000000 bytes of memory" "$HONE" net profile "$corpus/conv" --dim N=4000000000
+caught() { # has the process a way of its own to take TERM?
+    local set
+    set=$(sed -n 's/^SigCgt:.*\(.\{8\}\)$/\1/p' "/proc/$1/status")
+    [ -n "$set" ] && [ $((0x$set >> 14 & 1)) = 1 ]
+}
+"$HONE" net profile "$corpus/conv" --dim N=3000000 >out 2>err </dev/null &
+long=$!
+until caught $long; do sleep 0.05; done
+kill -TERM $long
+wait $long
+ok "one signal is enough" [ $? = 1 ]
+ok "and is told" grep -qx "hone: interrupted" err
+
 all_done
