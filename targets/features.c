@@ -180,6 +180,14 @@ bool hone_target_has(const hone_target *t, const char *features)
     return true;
 }
 
+/* Adds a feature at n of a list; returns where the next goes. */
+static size_t say(char *list, size_t size, size_t n, const hone_preset_feature *f, bool on)
+{
+    int len = snprintf(list + n, size - n, "%s%c%s", n ? "," : "", on ? '+' : '-', f->name);
+    HONE_ASSERT(len > 0 && n + (size_t)len < size);
+    return n + (size_t)len;
+}
+
 void hone_targets__host_features(const hone_preset *p, const hone_preset_found *h, char *ret)
 {
     size_t n = 0, size = sizeof((hone_target *)0)->features;
@@ -200,13 +208,18 @@ void hone_targets__host_features(const hone_preset *p, const hone_preset_found *
                 }
     }
     ret[0] = 0;
+    const char *order = p->host_order, *word;
+    size_t len;
+    bool said[MAX_FEATURES] = {false};
+    while (order && next_word(&order, &word, &len)) {
+        int k = number_of(p, word, len);
+        HONE_ASSERT(k >= 0 && p->features[k].word);
+        n = say(ret, size, n, &p->features[k], on[k]);
+        said[k] = true;
+    }
     for (unsigned k = 0; k < count; k++)
-        if (p->features[k].word) {
-            int len = snprintf(ret + n, size - n, "%s%c%s", n ? "," : "", on[k] ? '+' : '-',
-                               p->features[k].name);
-            HONE_ASSERT(len > 0 && n + (size_t)len < size);
-            n += (size_t)len;
-        }
+        if (p->features[k].word && !said[k])
+            n = say(ret, size, n, &p->features[k], on[k]);
 }
 
 /* ---- which code runs where ------------------------------------------------------------------- */

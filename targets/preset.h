@@ -124,6 +124,7 @@ typedef struct hone_preset {
     const char *const *archs; /* as triples begin; NULL: any */
     const char *triple;       /* of a host of this kind */
     const hone_preset_feature *features;
+    const char *host_order; /* the order in which a host's are listed; NULL: that of the table */
     const hone_preset_source *sources; /* NULL: programs cannot find out about features */
     const hone_preset_cpu *cpus;
     const char

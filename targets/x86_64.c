@@ -141,6 +141,19 @@ static const hone_preset_feature features[] = {
     {0},
 };
 
+/* As LLVM 19 lists a host, so that this one has one text with and without LLVM. */
+static const char host_order[] =
+    "prfchw,cldemote,avx,aes,sahf,pclmul,xop,crc32,xsaves,avx512fp16,usermsr,sm4,egpr,sse4.1,"
+    "avx512ifma,xsave,sse4.2,tsxldtrk,sm3,ptwrite,widekl,invpcid,64bit,xsavec,avx10.1-512,"
+    "avx512vpopcntdq,cmov,avx512vp2intersect,avx512cd,movbe,avxvnniint8,ccmp,amx-int8,kl,"
+    "avx10.1-256,evex512,avxvnni,rtm,adx,avx2,hreset,movdiri,serialize,sha512,vpclmulqdq,"
+    "avx512vl,uintr,cf,clflushopt,raoint,cmpccxadd,bmi,amx-tile,sse,gfni,avxvnniint16,"
+    "amx-fp16,ndd,xsaveopt,rdrnd,avx512f,amx-bf16,avx512bf16,avx512vnni,push2pop2,cx8,"
+    "avx512bw,sse3,pku,fsgsbase,clzero,mwaitx,lwp,lzcnt,sha,movdir64b,ppx,wbnoinvd,enqcmd,"
+    "avxneconvert,tbm,pconfig,amx-complex,ssse3,cx16,bmi2,fma,popcnt,avxifma,f16c,"
+    "avx512bitalg,rdpru,clwb,mmx,sse2,rdseed,avx512vbmi2,prefetchi,rdpid,fma4,avx512vbmi,"
+    "shstk,vaes,waitpkg,sgx,fxsr,avx512dq,sse4a";
+
 #define OSXSAVE (1u << 27)
 #define AVX (1u << 28)
 
@@ -457,6 +470,7 @@ const hone_preset hone_targets__x86_64 = {
     .archs = archs,
     .triple = "x86_64-pc-linux-gnu",
     .features = features,
+    .host_order = host_order,
     .sources = sources,
     .cpus = cpus,
     .usual = {.cores = 8,

@@ -50,6 +50,27 @@ static void class_is_for_other_threads(void **state)
     log_close(&l);
 }
 
+/* Where the processor's name is no difference, what is one is said. */
+static void class_says_in_what_targets_differ(void **state)
+{
+    (void)state;
+    test_log l;
+    log_open(&l);
+    log_tune(&l, (mnk){64, 96, 64}, &cpu, 1, 24);
+    hone_target other = cpu;
+    other.l2_bytes *= 2;
+    hone_lookup_answer a;
+    SMALL_CHECK(
+        ask_logs(&l.db, 1, &(inquiry){{64, 96, 64}, &other, 1, HONE_RUNG_default, true}, &a, err));
+    assert_true(a.steps[HONE_RUNG_class].found);
+    char want[100];
+    snprintf(want, sizeof want, "has l2-bytes %" PRId64 " instead of %" PRId64 " (", cpu.l2_bytes,
+             other.l2_bytes);
+    assert_non_null(strstr(a.steps[HONE_RUNG_class].what, want));
+    hone_lookup_free(&a);
+    log_close(&l);
+}
+
 static void nearest_is_of_other_sizes(void **state)
 {
     (void)state;
@@ -511,6 +532,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_is_what_was_measured),
         cmocka_unit_test(class_is_for_other_threads),
+        cmocka_unit_test(class_says_in_what_targets_differ),
         cmocka_unit_test(nearest_is_of_other_sizes),
         cmocka_unit_test(model_is_the_same_each_time),
         cmocka_unit_test(what_is_refused_is_passed_over),

@@ -164,6 +164,41 @@ static hone_status carry_over(lookup *l, const source *x, const char *trace, fin
     return st;
 }
 
+static void put_number(const char *name, int64_t there, int64_t here, hone_buf *ret)
+{
+    if (there != here)
+        hone_buf_printf(ret, "%s %s %" PRId64 " instead of %" PRId64, ret->n ? "," : "", name,
+                        there, here);
+}
+
+/* In what a target of the same processor is not the one asked about. */
+static void put_difference(const hone_target *asked, const char *text, hone_buf *ret)
+{
+    hone_target t;
+    hone_buf b = {0};
+    if (hone_target_parse(text, &t, NULL) != HONE_OK || strcmp(t.cpu, asked->cpu) != 0)
+        return;
+    if (strcmp(t.triple, asked->triple) != 0)
+        hone_buf_printf(&b, " mtriple %s instead of %s", t.triple, asked->triple);
+    if (strcmp(t.features, asked->features) != 0)
+        hone_buf_printf(&b, "%s mattr%s", b.n ? "," : "",
+                        hone_target_beyond(&t, asked) || hone_target_beyond(asked, &t)
+                            ? ""
+                            : ", the same in another order or in other words");
+    put_number("cache-line-bytes", t.cache_line, asked->cache_line, &b);
+    put_number("fma-latency", t.fma_latency, asked->fma_latency, &b);
+    put_number("fma-per-cycle", t.fma_per_cycle, asked->fma_per_cycle, &b);
+    put_number("l1-bytes", t.l1_bytes, asked->l1_bytes, &b);
+    put_number("l2-bytes", t.l2_bytes, asked->l2_bytes, &b);
+    put_number("l3-bytes", t.l3_bytes, asked->l3_bytes, &b);
+    put_number("num-cores", t.cores, asked->cores, &b);
+    put_number("vector-bytes", t.vector_bytes, asked->vector_bytes, &b);
+    put_number("vector-registers", t.vector_registers, asked->vector_registers, &b);
+    if (b.n)
+        hone_buf_printf(ret, ", whose target has%s (--target takes its text)", b.s);
+    hone_buf_free(&b);
+}
+
 static hone_status try_source(lookup *l, hone_db *db, const source *x, finding *ret,
                               hone_error *err)
 {
@@ -177,6 +212,7 @@ static hone_status try_source(lookup *l, hone_db *db, const source *x, finding *
     hone_buf what = {0};
     hone_buf_puts(&what, "it was tuned at these sizes for ");
     hone_lookup__put_target(x->target, x->threads, &what);
+    put_difference(l->q->target, x->target, &what);
     ret->what = hone_buf_take(&what);
     ret->from_target = hone_xstrdup(x->target);
     ret->from_sizes = hone_xstrdup(l->q->sizes);
