@@ -215,6 +215,8 @@ typedef enum hone_log_level {
 } hone_log_level;
 /* To stderr, one line, "hone: " first. Default level WARN. */
 void hone_log(hone_log_level level, const char *fmt, ...) HONE_PRINTF(2, 3);
+/* What stands there instead of "hone": a static text, before anything is logged. */
+void hone_log_set_name(const char *program);
 void hone_log_set_level(hone_log_level level);
 /* Called before and after each line, to clear and redraw a progress line. May be NULL. */
 void hone_log_set_hook(void (*hook)(bool before));

@@ -6,6 +6,12 @@
 
 static _Atomic int current_level = HONE_LOG_WARN;
 static void (*_Atomic current_hook)(bool);
+static const char *name = "hone";
+
+void hone_log_set_name(const char *program)
+{
+    name = program;
+}
 
 void hone_log_set_level(hone_log_level level)
 {
@@ -29,7 +35,7 @@ void hone_log(hone_log_level level, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     char *clean = hone_text_clean(text); /* paths, and what strangers send */
-    hone_buf_printf(&b, "hone: %s%s\n", prefix[level], clean);
+    hone_buf_printf(&b, "%s: %s%s\n", name, prefix[level], clean);
     free(clean);
     void (*hook)(bool) = current_hook;
     if (hook)

@@ -11,8 +11,12 @@ static void *checked(void *p, size_t n, size_t size)
 {
     if (!p) {
         char line[120];
-        int k = snprintf(line, sizeof line, "hone: out of memory: %.0f bytes were wanted\n",
-                         (double)n * (double)size);
+        size_t all;
+        int k =
+            __builtin_mul_overflow(n, size, &all)
+                ? snprintf(line, sizeof line,
+                           "hone: out of memory: %zu times %zu bytes were wanted\n", n, size)
+                : snprintf(line, sizeof line, "hone: out of memory: %zu bytes were wanted\n", all);
         ssize_t ignored = write(STDERR_FILENO, line, (size_t)k);
         (void)ignored;
         _exit(1);

@@ -102,6 +102,7 @@ int main(int argc, char **argv)
     hone_worker_options o = {.roles = HONE_ROLE_RUN, .labels = labels, .libraries = libraries};
     hone_error err = {0};
     bool describes = false;
+    hone_log_set_name("hone-device");
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case OPT_CONNECT:

@@ -102,6 +102,21 @@ static void bug(void)
     HONE_ASSERT(1 + 1 == 3);
 }
 
+static void warn_as_device(void)
+{
+    hone_log_set_name("hone-device");
+    hone_log(HONE_LOG_WARN, "it is hot");
+}
+
+/* What a program is called stands before its lines. */
+static void log_has_a_name(void **state)
+{
+    (void)state;
+    char text[400];
+    assert_int_equal(in_child(warn_as_device, text, sizeof text), 0);
+    assert_string_equal(text, "hone-device: warning: it is hot\n");
+}
+
 /* One line and exit code 1, as base.h says; a bug aborts, in every build. */
 static void ends(void **state)
 {
@@ -112,6 +127,8 @@ static void ends(void **state)
     assert_int_equal(in_child(ask_too_much, text, sizeof text), 1);
     assert_string_equal(text, "hone: out of memory: 9223372036854775807 bytes were wanted\n");
     assert_int_equal(in_child(ask_in_product, text, sizeof text), 1);
+    assert_string_equal(text,
+                        "hone: out of memory: 9223372036854775807 times 16 bytes were wanted\n");
 #else
     (void)ask_too_much;
     (void)ask_in_product;
@@ -125,10 +142,8 @@ static void ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arrays),
-        cmocka_unit_test(text),
-        cmocka_unit_test(nothing_asked),
-        cmocka_unit_test(ends),
+        cmocka_unit_test(arrays), cmocka_unit_test(text),           cmocka_unit_test(nothing_asked),
+        cmocka_unit_test(ends),   cmocka_unit_test(log_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
