@@ -124,11 +124,16 @@ int32_t cli_processors(void);
 /* How many a kernel for the target has unless something else is said: all, or the one that modules
  * of WebAssembly have. */
 int32_t cli_threads_of(const hone_target *t);
+/* What people call it: its processor, or where that is "generic" what --target calls it, else its
+ * architecture. The target's or static. */
+const char *cli_target_name(const hone_target *t);
 /* What runs kernels for the target here, as a worker's --runtime; NULL: they run by themselves. */
 const char *cli_runtime_of(const hone_target *t);
 /* As hone_file_write; without a path to standard output, whose failures main tells. (output.c) */
 hone_status cli_write_out(const char *path, const void *bytes, size_t n,
                           hone_error *err) HONE_NODISCARD;
+/* The text as one word of a shell's command line, in quotes where it needs them; caller frees. */
+char *cli_shell_word(const char *text);
 /* Whether standard output and the path are one, as /dev/stdout is. */
 bool cli_is_stdout(const char *path);
 /* Whether both are there and lead to one file, whatever they are called. */

@@ -135,7 +135,8 @@ static hone_status read_log(story *s, const char *path, hone_error *err)
             st = read_calls(s, db, w.id, text, err);
         if (st == HONE_E_NOTFOUND)
             hone_fail(err, st, "'%.300s' has no result of %.200s for %d thread%s on %.60s", path,
-                      s->kernel->title, s->threads, s->threads == 1 ? "" : "s", s->target->cpu);
+                      s->kernel->title, s->threads, s->threads == 1 ? "" : "s",
+                      cli_target_name(s->target));
         hone_db_workload_free(&w);
         hone_db_target_free(&t);
         hone_db_close(db);

@@ -141,6 +141,17 @@ int32_t cli_threads_of(const hone_target *t)
     return hone_preset_of(t)->runtime ? 1 : cli_processors();
 }
 
+const char *cli_target_name(const hone_target *t)
+{
+    const hone_preset *p = hone_preset_of(t);
+    if (strcmp(t->cpu, "generic") != 0)
+        return t->cpu;
+    for (const hone_preset_name *n = p->names; n && n->name; n++)
+        if (strcmp(n->cpu, t->cpu) == 0 && strcmp(n->features, t->features) == 0)
+            return n->name;
+    return p->archs ? p->name : t->cpu;
+}
+
 const char *cli_runtime_of(const hone_target *t)
 {
     static const char *const runtimes[] = {"node", "node:relaxed"};

@@ -6,6 +6,7 @@
 #include "cli/query_service.h"
 #include "cli/query_sizes.h"
 #include "cli/target_list.h"
+#include "targets/preset.h"
 
 /* ---- answers as code --------------------------------------------------------------------------
  */
@@ -266,6 +267,10 @@ static int run(int argc, char **argv, const cli_command *self)
         st = hone_fail(&err, HONE_E_INPUT,
                        "--emit wasm is for WebAssembly, as --target wasm32, not for %s",
                        q.targets[0].target.triple);
+    for (unsigned k = 0; k < q.n && st == HONE_OK && q.threads > 1; k++)
+        if (hone_preset_of(&q.targets[k].target)->runtime)
+            st = hone_fail(&err, HONE_E_INPUT,
+                           "modules of WebAssembly have one thread: --threads 1");
     if (st == HONE_OK && emit && q.n > 1)
         st = check_variants(&q, emit, &err);
     if (st == HONE_OK)

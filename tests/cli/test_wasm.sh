@@ -18,6 +18,11 @@ ok "and not elsewhere" [ "$(grep -c relaxed mm.s)" = 0 ]
 refuse 2 "--target wasm32" "$HONE" query matmul $small --emit wasm -o out2
 refuse 2 "one target" "$HONE" query matmul $small --target wasm32,haswell --emit wasm -o out2
 ok "and leaves nothing" [ ! -e out2 ]
+refuse 2 "one thread" "$HONE" query matmul $small --target wasm32 --threads 2 --emit wasm -o out2
+run 0 "$HONE" query matmul $small --target wasm32 --db none.db
+says "on wasm32, 1 thread: "
+run 0 "$HONE" query matmul $small --target wasm32-relaxed --db none.db
+says "on wasm32-relaxed, 1 thread: "
 refuse 2 "one thread" "$HONE" tune matmul $small --target wasm32 --threads 2 --trials 1 --db two.db
 run 0 "$BUILD/hone-device" --describe --runtime node
 cp out device
