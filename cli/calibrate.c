@@ -1,6 +1,7 @@
 /* hone calibrate: what a machine can do, measured by its workers and stored with its target. `hone
  * tune` does it by itself where the log knows nothing of a target. */
 #include "cli/calibrate.h"
+#include "targets/preset.h"
 
 #include <math.h>
 
@@ -191,8 +192,8 @@ static void tell_fit(const cli_calibration *c)
 
 static void tell_text(const hone_target *t, int32_t threads, const cli_calibration *c)
 {
-    printf("%s, %d thread%s, measured in %.1f s\n", t->cpu, threads, threads == 1 ? "" : "s",
-           c->seconds);
+    printf("%s, %d thread%s, measured in %.1f s\n", cli_target_name(t), threads,
+           threads == 1 ? "" : "s", c->seconds);
     for (unsigned k = 0; k < HONE_PROBE_COUNT; k++)
         tell_probe((hone_probe_id)k, &c->probes.of[k]);
     hone_machine preset;
@@ -228,6 +229,25 @@ static void tell_json(const hone_target *t, int32_t threads, const cli_calibrati
 
 /* ---- the command -------------------------------------------------------------------------------
  */
+
+/* What is measured here is this machine, with the processors it has. */
+static hone_status check_here(const hone_target *t, int64_t threads, hone_error *err)
+{
+    hone_target here;
+    if (hone_preset_of(t)->runtime)
+        return HONE_OK;
+    if (threads > cli_processors())
+        return hone_fail(err, HONE_E_INPUT,
+                         "--threads %" PRId64 ": there are %d processors here, and threads that "
+                         "take turns at them would be measured as a machine that has so many",
+                         threads, cli_processors());
+    if (hone_target_host(&here, NULL) == HONE_OK && strcmp(here.cpu, t->cpu) != 0)
+        hone_log(HONE_LOG_WARN,
+                 "this machine is %s: its numbers are stored as those of %s; measure one with "
+                 "--worker, or leave out --target",
+                 here.cpu, cli_target_name(t));
+    return HONE_OK;
+}
 
 typedef struct calibrating {
     cli_local *local;
@@ -286,6 +306,8 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_status st = ask_devices ? HONE_OK : cli_target_load(target_arg, &target, &err);
     if (st == HONE_OK && !ask_devices && !threads)
         threads = cli_threads_of(&target);
+    if (st == HONE_OK && here && !ask_devices)
+        st = check_here(&target, threads, &err);
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)

@@ -25,6 +25,15 @@ run 0 "$HONE" db stats a.db --json
 ok "it is in the log" [ "$(number machines)" = 1 ]
 run 0 "$HONE" db check a.db
 
+# ---- what would be stored as another machine's
+refuse 2 "--threads 1024: there are " "$HONE" calibrate --threads 1024 --db other.db
+ok "no log" [ ! -e other.db ]
+run 0 "$HONE" targets native
+other=znver4
+grep -q '"mcpu":"znver4"' out && other=haswell
+run 3 "$HONE" calibrate --threads 1 --target $other --db none/other.db
+says "its numbers are stored as those of $other" err
+
 # ---- by a worker elsewhere, which says what it is
 at="ipc://$T/worker"
 background "$HONE" worker --listen "$at"
