@@ -6,6 +6,19 @@
 #include <errno.h>
 #include <signal.h>
 
+/* Why standard output takes no more, once a write to it has failed: errno, which is lost with what
+ * that write was of. So another byte is tried. 0: it takes more again. */
+static int why_not(void)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 && errno)
+        return errno;
+    clearerr(stdout);
+    errno = 0;
+    putchar('\n');
+    return fflush(stdout) != 0 ? errno : 0;
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -31,9 +44,10 @@ int main(int argc, char **argv)
         int code = c->run(argc - 2, argv + 2, c);
         errno = 0;
         if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
-            if (errno != EPIPE) /* a reader that has seen enough, as `head`, is no news */
+            int why = errno ? errno : why_not();
+            if (why != EPIPE) /* a reader that has seen enough, as `head`, is no news */
                 fprintf(stderr, "hone: cannot write to standard output: %s\n",
-                        errno ? strerror(errno) : "an earlier write failed");
+                        why ? strerror(why) : "an earlier write failed");
             code = 1;
         }
         return code;

@@ -61,6 +61,8 @@ static void add_clean(hone_buf *out, const char *text, size_t n)
 
 int cli_fail(hone_status s, const hone_error *err)
 {
+    if (s == HONE_E_INTERRUPTED && ferror(stdout))
+        return 0; /* by that alone: main says why, and fails */
     const char *text = err->message[0] ? err->message : hone_status_text(s);
     /* Bad input comes with the line at fault and a caret; of a library's stack trace the first line
      * is enough for people. */

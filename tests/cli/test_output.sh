@@ -120,6 +120,15 @@ says '"summary":true'
 run 0 "$HONE" query "$odd" -D N=4 --threads 1 --db odd.db --require exact --json
 says '"rung":"exact"'
 
+# ---- standard output that takes nothing: why, whoever finds out
+for command in "query k.hone:k -D N=4 --trace id.trace --emit llvm" "targets --json" "tasks resnet50" \
+    "help tune --man" "completion bash" "show k.hone:k -D N=4"; do
+    # shellcheck disable=SC2086
+    "$HONE" $command >/dev/full 2>err
+    ok "$command fails" [ $? = 1 ]
+    ok "$command says why" grep -qx "hone: cannot write to standard output: No space left on device" err
+done
+
 # ---- and in names
 printf 'kernel `q"\\x0a*/`(`a"b`) {\n input `\xc3\xa9`: f32[`a"b`]; output Y: f32[`a"b`]\n' >q.hone
 printf ' Y[i] = `\xc3\xa9`[i] }\n' >>q.hone
