@@ -64,8 +64,11 @@ static hone_status load_wanted(const build_plan *p, wanted *w, hone_error *err)
 static void say_missing(const build_plan *p, const char *name, const wanted *w)
 {
     const char *target = w->targets.n ? w->targets.v[0].cpu : w->names;
+    char *path = cli_shell_word(p->lock_path), *function = cli_shell_word(name);
     hone_log(HONE_LOG_ERROR, "%s: there is no %s%s%s: run `hone lock -o %s KERNEL --name %s`",
-             p->lock_path, name, target ? " for " : "", target ? target : "", p->lock_path, name);
+             p->lock_path, name, target ? " for " : "", target ? target : "", path, function);
+    free(function);
+    free(path);
 }
 
 /* What a lock would have a program call is for who builds it to say. */

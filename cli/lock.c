@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct request {
@@ -59,14 +60,31 @@ static hone_status check_name(const request *q, const hone_lock *l, hone_error *
     return HONE_OK;
 }
 
+/* "-", a device or a FIFO: a lock of its own is written there, and none is read. */
+static bool is_stream(const char *path)
+{
+    struct stat sb;
+    return strcmp(path, "-") == 0 ||
+           (stat(path, &sb) == 0 && !S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode));
+}
+
+/* As cli_lock_read; one without a byte is not there yet, as a log is. */
+static hone_status read_lock(const char *path, hone_lock *ret, hone_error *err)
+{
+    struct stat sb;
+    if (stat(path, &sb) == 0 && S_ISREG(sb.st_mode) && sb.st_size == 0)
+        return hone_fail(err, HONE_E_NOTFOUND, "'%s' is empty", path);
+    return cli_lock_read(path, ret, err);
+}
+
 /* Would the lock take it? Asked before the log is. */
 static hone_status check_lock(const request *q, hone_error *err)
 {
     hone_lock l = {0};
     hone_error why = {0};
-    if (strcmp(q->path, "-") == 0)
+    if (is_stream(q->path))
         return HONE_OK;
-    hone_status st = cli_lock_read(q->path, &l, &why);
+    hone_status st = read_lock(q->path, &l, &why);
     if (st == HONE_OK)
         st = check_name(q, &l, &why);
     hone_lock_free(&l);
@@ -93,7 +111,7 @@ static void tell(const request *q, const hone_lock *before, hone_buf *out)
         if (e->time_ns)
             cli_format_ns((double)e->time_ns, time);
         hone_buf_printf(out, "%s for %s, %d thread%s: %s: %s%s%s (%s)\n", e->function,
-                        e->target.cpu, e->threads, e->threads == 1 ? "" : "s", what,
+                        cli_target_name(&e->target), e->threads, e->threads == 1 ? "" : "s", what,
                         hone_rung_name(e->rung), *time ? ", " : "", time, e->reason);
     }
 }
@@ -131,9 +149,9 @@ static hone_status update(request *q, hone_error *err)
 {
     hone_lock l = {0};
     hone_buf text = {0}, said = {0};
-    bool print = strcmp(q->path, "-") == 0;
+    bool print = is_stream(q->path);
     int folder = print ? -1 : enter_folder(q->path);
-    hone_status st = print ? HONE_OK : cli_lock_read(q->path, &l, err);
+    hone_status st = print ? HONE_OK : read_lock(q->path, &l, err);
     if (st == HONE_E_NOTFOUND)
         st = HONE_OK;
     if (st == HONE_OK)
@@ -143,7 +161,8 @@ static hone_status update(request *q, hone_error *err)
         for (unsigned k = 0; k < q->targets.n; k++)
             hone_lock_put(&l, &q->made[k]);
         hone_lock_print(&l, &text);
-        st = print ? cli_write_out(NULL, text.s, text.n, err) : write_changed(q, &text, err);
+        st = print ? cli_write_out(strcmp(q->path, "-") == 0 ? NULL : q->path, text.s, text.n, err)
+                   : write_changed(q, &text, err);
     }
     if (folder >= 0)
         close(folder);

@@ -141,7 +141,10 @@ void cli_lock_put_command(const hone_lock_entry *e, const char *lock_path, hone_
     cli_sizes sizes;
     json_t *j = json_loads(e->sizes, 0, NULL);
     sizes_of(j, &sizes);
-    hone_buf_printf(out, "`hone lock -o %s %s", lock_path, arg);
+    char *path = cli_shell_word(lock_path), *kernel = cli_shell_word(arg);
+    hone_buf_printf(out, "`hone lock -o %s %s", path, kernel);
+    free(kernel);
+    free(path);
     for (unsigned k = 0; k < sizes.n; k++)
         hone_buf_printf(out, " -D %s=%" PRId64, sizes.v[k].name, sizes.v[k].value);
     hone_buf_printf(out, " --threads %d --name %s` (its target: %s)", e->threads, e->function,

@@ -12,6 +12,20 @@ hone_status cli_write_out(const char *path, const void *bytes, size_t n, hone_er
     return HONE_OK;
 }
 
+char *cli_shell_word(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_./:,+=@%^";
+    hone_buf b = {0};
+    if (*text && strspn(text, plain) == strlen(text))
+        return hone_xstrdup(text);
+    hone_buf_puts(&b, "'");
+    for (const char *s = text; *s; s++)
+        hone_buf_printf(&b, *s == '\'' ? "'\\''" : "%c", *s);
+    hone_buf_puts(&b, "'");
+    return hone_buf_take(&b);
+}
+
 bool cli_is_same_file(const char *a, const char *b)
 {
     struct stat x, y;

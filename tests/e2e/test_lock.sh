@@ -115,11 +115,28 @@ refuse 2 "haswell twice" "$HONE" lock -o app/hone.lock $scale --target v3.json,v
 refuse 2 "the C function cannot have this name" "$HONE" lock -o app/hone.lock $scale --name int
 ok "unchanged" cmp -s was app/hone.lock
 refuse 1 "cannot find the folder" "$HONE" lock -o none/hone.lock $scale --target v3.json
-for bad in '{"version": 3}' '{"hone_lock": 9, "functions": []}' '{"hone_lock": 1, "functions": [{}]}' 'x' ''; do
+for bad in '{"version": 3}' '{"hone_lock": 9, "functions": []}' '{"hone_lock": 1, "functions": [{}]}' 'x'; do
     printf '%s' "$bad" >bad.lock
     refuse 2 "bad.lock" "$HONE" lock -o bad.lock $scale --target v3.json
     refuse 2 "bad.lock" "$HONE" build --lock bad.lock -o bad.out
     ok "unchanged" [ "$(cat bad.lock)" = "$bad" ]
     ok "no folder" [ ! -e bad.out ]
 done
+: >empty.lock # as a log without a byte is a new one
+refuse 2 "empty.lock" "$HONE" build --lock empty.lock -o bad.out
+run 0 "$HONE" lock -o empty.lock $scale --target v3.json
+ok "an empty lock is a new one" [ "$(lines '"function"' empty.lock)" = 1 ]
+run 1 "$HONE" lock -o /dev/full $scale --target v3.json
+says "cannot write '/dev/full': No space left on device" err
+run 0 "$HONE" lock -o /dev/null $scale --target v3.json
+ok "a device has no lock to be read" [ ! -s out ]
+
+# ---- what a reader is told to type is one word for each name
+mkdir "sp \$dir"
+cp kernels/scale.hone "sp \$dir"
+run 0 "$HONE" lock -o 'sp $dir/h.lock' 'sp $dir/scale.hone:scale' -D N=8 --threads 1 --target v3.json
+sed -i 's/\* 2/* 3/' "sp \$dir/scale.hone"
+cmp -s kernels/scale.hone 'sp $dir/scale.hone' && fail "the kernel is as it was"
+run 4 "$HONE" build --lock 'sp $dir/h.lock' -o stale --locked
+says "run \`hone lock -o 'sp \$dir/h.lock' 'sp \$dir/scale.hone:scale' -D N=8 --threads 1 --name scale\`" err
 all_done
