@@ -5,6 +5,7 @@
 #include "workers/wire/internal.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #define TURN_MS 100
 #define BROKEN_MAX 5
 #define LINGER_MS 200
+#define SILENT_MS 1000
 
 typedef struct answer {
     hone_buf text;
@@ -292,12 +294,33 @@ static void name_self(hone_client *c)
         snprintf(c->name, sizeof c->name, "uid%ld", (long)getuid());
 }
 
+/* Why the host's name leads nowhere; NULL: it leads somewhere, or is none. */
+static const char *unknown_host(const hone_workers__endpoint *e)
+{
+    struct addrinfo *found = NULL;
+    if (e->ipc)
+        return NULL;
+    int why = getaddrinfo(e->host, NULL, NULL, &found);
+    if (why == 0)
+        freeaddrinfo(found);
+    return why == 0 ? NULL : gai_strerror(why);
+}
+
 static hone_status await_welcome(hone_client *c, int64_t ms, hone_error *err)
 {
-    int64_t until = end_of(ms);
+    int64_t until = end_of(ms), silent = hone_clock_ns() + SILENT_MS * MS;
     while (!c->registered) {
         if (hone_clock_ns() >= until)
             return hone_fail(err, HONE_E_PEER, "no service answers at %s", c->link.endpoint.uri);
+        if (hone_clock_ns() >= silent) {
+            const char *why = unknown_host(&c->link.endpoint);
+            if (why)
+                return hone_fail(err, HONE_E_PEER, "%s: there is no host '%s': %s",
+                                 c->link.endpoint.uri, c->link.endpoint.host, why);
+            hone_log(HONE_LOG_WARN, "no service answers yet at %s; waiting %.3g s for it",
+                     c->link.endpoint.uri, (double)ms / 1e3);
+            silent = INT64_MAX;
+        }
         hone_status s = turn(c, until, err);
         if (s != HONE_OK)
             return s;

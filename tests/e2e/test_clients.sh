@@ -209,6 +209,8 @@ refuse 2 "go with --launch" "$HONE" serve --listen ipc://$T/none --db none.db --
 
 kill $S
 wait $S
-refuse 1 "no service answers" as ann jobs
+run 1 as ann jobs
+ok "it says that it waits" grep -q "^hone: warning: no service answers yet at .*; waiting 10 s for it" err
+ok "and in the end that nobody came" grep -q "^hone: no service answers at" err
 refuse 2 "which service" env -u HONE_SERVICE "$HONE" jobs
 all_done
