@@ -97,6 +97,11 @@ int cli_net_show(const cli_command *self, const net_request *q)
 static hone_status write_tasks(const hone_net_plan *p, const char *path, hone_error *err)
 {
     size_t n = strlen(path);
+    if (strcmp(path, "-") == 0 || cli_is_stdout(path))
+        return hone_fail(err, HONE_E_INPUT,
+                         "the list and its kernels are two files, '%s' and one beside it: give "
+                         "-o FILE.json (`hone tune --tasks MODEL.onnx` needs none)",
+                         path);
     int stem = (int)(n > 5 && strcmp(path + n - 5, ".json") == 0 ? n - 5 : n);
     char *kernels = hone_xasprintf("%.*s.hone", stem, path);
     const char *slash = strrchr(kernels, '/');
@@ -177,6 +182,9 @@ static int tune(int argc, char **argv, const cli_command *self)
     int n = 0, model = find_model(argc, argv);
     if (model == argc)
         return cli_usage(self, "tune takes one model, and then the options of `hone tune`");
+    for (int k = 0; k < argc; k++)
+        if (strcmp(argv[k], "--tasks") == 0 || strncmp(argv[k], "--tasks=", 8) == 0)
+            return cli_usage(self, "tune takes one model and no --tasks, which `hone tune` takes");
     char **all = hone_xcalloc(2 * (size_t)argc + 3, sizeof *all);
     for (int k = 0; k < argc; k++) {
         bool dim = strncmp(argv[k], "--dim=", 6) == 0;

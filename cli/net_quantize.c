@@ -36,7 +36,7 @@ static hone_net_quantise_options options(const job *j, const net_compiled *c)
                                        .kernel_ns = net_compiled_ns(c)};
 }
 
-/* A quarter of the sets, at least one, is held out if there are two. */
+/* A quarter of the sets, rounded up, is held out if there are two. */
 static hone_status read_sets(job *j, hone_error *err)
 {
     HONE_TRY(net_samples_read(j->q->data, j->g, &j->sets, err));

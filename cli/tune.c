@@ -187,6 +187,9 @@ static int run(int argc, char **argv, const cli_command *self)
         return code;
     if (n != 1 && !tasks_path)
         return cli_usage(self, "which kernel? a built-in's name or FILE.hone[:name]");
+    if (tasks_path && n != 0 && cli_is_model(tasks_path))
+        return cli_usage(self, "the kernels are those of '%s': no other model or KERNEL, '%s'",
+                         tasks_path, pos[0]);
     if (tasks_path && (n != 0 || (sizes.n != 0 && !cli_is_model(tasks_path))))
         return cli_usage(self, "--tasks has the kernels and their sizes: no KERNEL, no -D");
     if (threads > HONE_MAX_THREADS)

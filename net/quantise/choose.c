@@ -189,12 +189,13 @@ static hone_status check(const hone_net_plan *p, const hone_net_quantised_layers
         return hone_fail(err, HONE_E_INPUT,
                          "the network has no output of floats to measure an "
                          "error at");
-    if (!q->layers.n)
-        return hone_fail(err, HONE_E_INPUT,
-                         "the network has no convolution and no product with "
-                         "constant weights of f32: there is nothing to "
-                         "quantise");
-    return HONE_OK;
+    if (q->layers.n)
+        return HONE_OK;
+    hone_buf why = {0};
+    hone_net__why_no_layers(g, &why);
+    hone_fail(err, HONE_E_INPUT, "there is nothing to quantise: %s", why.s);
+    hone_buf_free(&why);
+    return HONE_E_INPUT;
 }
 
 hone_status hone_net_quantise_look(const hone_net_plan *p, const hone_net_quantise_options *o,

@@ -11,6 +11,8 @@
 
 /* All layers of the graph, with their products; none is chosen. */
 void hone_net__find_layers(const hone_net *g, hone_net_quantised_layers *ret);
+/* Why none was found, as a sentence without its end. */
+void hone_net__why_no_layers(const hone_net *g, hone_buf *ret);
 /* The scale of results [0, n) of the weights, n being their size along the layer's axis; caller
  * frees. */
 float *hone_net__weight_scales(const hone_net *g, const hone_net_layer *l);

@@ -58,6 +58,43 @@ void hone_net__find_layers(const hone_net *g, hone_net_quantised_layers *ret)
     }
 }
 
+void hone_net__why_no_layers(const hone_net *g, hone_buf *ret)
+{
+    uint32_t convs = 0, products = 0, floats = 0, single = 0, other = 0;
+    for (uint32_t k = 0; k < g->order.n; k++) {
+        const hone_net_node_row *n = hone_net_node_at(g, g->order.v[k]);
+        bool conv = n->op->id == HONE_NET_OP_CONV;
+        if (!conv && n->op->id != HONE_NET_OP_GEMM && n->op->id != HONE_NET_OP_MATMUL)
+            continue;
+        *(conv ? &convs : &products) += 1;
+        const hone_tensor *w = &hone_net_value_at(g, n->in[1])->t;
+        if (!f32(g, n->in[0]) || !f32(g, n->in[1]) || !hone_net_is_constant(g, n->in[1]))
+            floats++;
+        else if (conv && w->n_dims >= 2 && w->shape[1] < 2)
+            single++;
+        else
+            other++;
+    }
+    if (convs + products == 0) {
+        hone_buf_puts(ret, "the network has no convolution and no product");
+        return;
+    }
+    hone_buf_printf(ret,
+                    "none of its %" PRIu32 " convolutions and %" PRIu32
+                    " products can compute with integers:",
+                    convs, products);
+    if (single)
+        hone_buf_printf(ret,
+                        " %" PRIu32 " with one channel in each group, where there are no "
+                        "products to add",
+                        single);
+    if (floats)
+        hone_buf_printf(ret, "%s %" PRIu32 " whose weights are not constants of f32",
+                        single ? ";" : "", floats);
+    if (other)
+        hone_buf_printf(ret, "%s %" PRIu32 " of another form", single || floats ? ";" : "", other);
+}
+
 /* ---- weights --------------------------------------------------------------------------------- */
 
 float *hone_net__weight_scales(const hone_net *g, const hone_net_layer *l)

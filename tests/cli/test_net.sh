@@ -98,6 +98,12 @@ refuse 2 "tune takes one model" "$HONE" net tune --trials 2
 refuse 3 "cannot open 'none.onnx'" "$HONE" net tune --trials 2 none.onnx
 cp "$corpus/conv" conv.onnx
 refuse 2 "no input has a dimension called 'M'" "$HONE" net tune --dim=N=1 --dim M=2 conv.onnx
+refuse 2 "the kernels are those of 'conv.onnx': no other model or KERNEL, 'matmul'" "$HONE" net tune conv.onnx matmul
+refuse 2 "no --tasks" "$HONE" net tune conv.onnx --tasks conv.onnx
+refuse 2 "are two files, '-' and one beside it" "$HONE" net tasks "$corpus/conv" --dim N=1 -o -
+ok "nothing is called so" [ ! -e ./- ]
+run 2 "$HONE" net tasks "$corpus/conv" --dim N=1 -o /dev/stdout
+says "are two files, '/dev/stdout' and one beside it" err
 refuse 3 "cannot open 'none.onnx'" "$HONE" net show none.onnx
 refuse 2 "there is no step 'x' to show a network after: there are read, fuse, layout and plan" "$HONE" net show "$corpus/conv" --after x
 refuse 2 "check by what? there are --by compiled, --by kernels and --by reference" "$HONE" net check bare --by x
@@ -116,6 +122,18 @@ head -c 100 "$corpus/conv" >part.onnx
 refuse 2 "not an ONNX model" "$HONE" net show part.onnx
 : >empty.onnx
 refuse 2 "not an ONNX model" "$HONE" net show empty.onnx
+
+# ---- nothing to quantise: filters on one channel
+mkdir -p grey/test_data_set_0
+{
+    printf '\x08\x01\x08\x01\x08\x40\x08\x40\x10\x01\x4a\x80\x80\x01' # f32[1, 1, 64, 64]
+    head -c 16384 /dev/zero
+} >grey/test_data_set_0/input_0.pb
+for weights in f32 bf16; do
+    refuse 2 "there is nothing to quantise: none of its 2 convolutions and 0 products can compute with integers: 2 with one channel in each group" \
+        "$HONE" net quantize "$SRC/examples/network/edges.onnx" --data grey --max-error 0.5 --weights $weights -o q.onnx --db none.db
+done
+ok "and nothing is written" [ ! -e q.onnx ]
 
 # ---- more than there is, and a signal while one thing takes long
 run 1 "$HONE" net check --random 1 "$corpus/conv" --dim N=4000000000
