@@ -306,8 +306,8 @@ void cli_model_print_quality(const json_t *q)
     const json_t *mean = json_object_get(q, "mean"), *machines = json_object_get(q, "machines");
     if (json_array_size(mean) == 0) {
         printf("%s: too few results to tell how good a model is at what it has not seen: that "
-               "takes two, one of them with 32 results of a kernel\n",
-               class);
+               "takes results of two %s, and of one of them a kernel with 32 or more\n",
+               class, machines ? "machines" : "kernels");
     } else if (machines) {
         printf("%s: at each of them held out, after n measurements\n", class);
         json_array_foreach(machines, k, x) print_machine(x);

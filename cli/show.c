@@ -34,8 +34,9 @@ static int run(int argc, char **argv, const cli_command *self)
     s.intrins = intrins;
     if (st == HONE_OK && trace_path) {
         st = hone_file_read(trace_path, HONE_MAX_TRACE_BYTES, &text, &len, &err);
-        if (st == HONE_OK)
-            st = hone_trace_parse(text, len, &t, &err);
+        hone_error why = {0};
+        if (st == HONE_OK && hone_trace_parse(text, len, &t, &why) != HONE_OK)
+            st = hone_fail(&err, why.status, "%.200s: %.700s", trace_path, why.message);
         if (st == HONE_OK)
             st = hone_trace_replay(&t, &k.program, &s, NULL, false, &err);
         p = &s.prog;

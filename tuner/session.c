@@ -109,8 +109,8 @@ static void watch_workers(session *s, bool out_of_time)
                         "again to go on");
     else if (!devices && s->o.port.able(s->o.port.ctx, HONE_ROLE_RUN, NULL) > 0)
         hone_tuner__end(s, HONE_E_PEER,
-                        "no worker reachable that can measure is a machine that can run this "
-                        "target (see --target)");
+                        "none of the machines that measure can run code for this target (see "
+                        "--target)");
     else
         hone_tuner__end(s, HONE_E_PEER,
                         "no worker reachable that can %s: start one with `hone worker`, or check "

@@ -372,10 +372,11 @@ void hone_net_plan_print(const hone_net_plan *p, hone_net_stage after, hone_buf 
         uint32_t nodes = 0;
         for (uint32_t k = 0; k < p->calls.n; k++)
             nodes += p->groups.v[p->calls.v[k].group].nodes.n;
-        hone_buf_printf(
-            ret,
-            "groups of %s: %" PRIu32 " of %" PRIu32 " nodes, the other %" PRIu32 " are views\n",
-            *p->graph->name ? p->graph->name : "_", p->calls.n, nodes, p->graph->order.n - nodes);
+        hone_buf_printf(ret,
+                        "groups of %s: %" PRIu32 " of %" PRIu32
+                        " nodes; nodes that only view others: %" PRIu32 "\n",
+                        *p->graph->name ? p->graph->name : "_", p->calls.n, nodes,
+                        p->graph->order.n - nodes);
         for (uint32_t k = 0; k < p->calls.n; k++) {
             put_group(p, p->calls.v[k].group, after == HONE_NET_LAYOUT, ret);
             put_choice(p, p->calls.v[k].group, ret);

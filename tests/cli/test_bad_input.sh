@@ -25,6 +25,8 @@ if [ "$(id -u)" != 0 ]; then # root may read everything
 fi
 truncate -s 3M large.hone
 refuse 2 "large.hone" "$HONE" show large.hone
+run 2 "$HONE" show matmul $small --trace empty.hone
+says "hone: empty.hone: " err
 
 # ---- sizes
 refuse 2 "the size 'N' has no default" "$HONE" tune matmul -D M=64

@@ -195,6 +195,7 @@ static char *reason_of(const lookup *l, hone_rung taken)
 {
     hone_buf b = {0};
     const char *before = "; ";
+    unsigned n = 0;
     hone_buf_puts(&b, l->found[taken].what);
     for (unsigned k = 0; k < taken; k++)
         if (l->found[k].refused)
@@ -203,9 +204,11 @@ static char *reason_of(const lookup *l, hone_rung taken)
         if (l->found[k].found && !l->found[k].refused) {
             hone_buf_printf(&b, "%s%s", before, rungs[k].name);
             before = " and ";
+            n++;
         }
-    if (strcmp(before, " and ") == 0)
-        hone_buf_puts(&b, " is predicted to be slower than the default, or not surely faster");
+    if (n)
+        hone_buf_printf(&b, " %s predicted to be slower than the default, or not surely faster",
+                        n > 1 ? "are" : "is");
     return hone_buf_take(&b);
 }
 
