@@ -172,17 +172,36 @@ static hone_status run(void *ctx, hone_error *err)
 
 /* ---- the parent ------------------------------------------------------------------------------ */
 
+/* Linux promises more than there is, and ends the process that takes it. */
+static hone_status check_memory(const net_made *m, hone_error *err)
+{
+    const hone_net *g = m->p->graph;
+    double in = 0, out = 0, weights = (double)m->n_bytes, work = (double)m->p->workspace;
+    for (uint32_t k = 0; k < g->inputs.n; k++)
+        in += (double)hone_tensor_bytes(&hone_net_value_at(g, g->inputs.v[k])->t);
+    for (uint32_t k = 0; k < g->outputs.n; k++)
+        out += (double)hone_tensor_bytes(&hone_net_value_at(g, g->outputs.v[k])->t);
+    double all = in + out + weights + work;
+    if (all <= hone_mem_all())
+        return HONE_OK;
+    return hone_fail(err, HONE_E_NOMEM,
+                     "%.0f bytes of memory are wanted, %.0f for inputs, %.0f for outputs, %.0f for "
+                     "weights and %.0f for what is between kernels; this machine has %.0f",
+                     all, in, out, weights, work, hone_mem_all());
+}
+
 /* Inputs where kernels want them, room for outputs. */
 static hone_status place(child *c, hone_error *err)
 {
     const hone_net *g = c->j->made->p->graph;
+    HONE_TRY(check_memory(c->j->made, err));
     c->n_args = g->inputs.n + g->outputs.n + 1;
     c->args = hone_xcalloc(c->n_args, sizeof *c->args);
     for (uint32_t k = 0; k < g->inputs.n; k++) {
         int64_t n = hone_tensor_bytes(&c->j->in[k]);
         c->args[k] = memory(n);
         if (!c->args[k])
-            return hone_fail(err, HONE_E_NOMEM, "no memory for an input");
+            return hone_fail(err, HONE_E_NOMEM, "no memory for an input of %" PRId64 " bytes", n);
         if (n)
             memcpy(c->args[k], c->j->in[k].data, (size_t)n);
     }
@@ -190,7 +209,8 @@ static hone_status place(child *c, hone_error *err)
         c->shared_bytes += aligned(hone_tensor_bytes(&hone_net_value_at(g, g->outputs.v[k])->t));
     c->shared = hone_apart_memory(c->shared_bytes);
     if (!c->shared)
-        return hone_fail(err, HONE_E_NOMEM, "no memory for the outputs");
+        return hone_fail(err, HONE_E_NOMEM, "no memory for the outputs, %" PRId64 " bytes",
+                         c->shared_bytes);
     int64_t at = 0;
     for (uint32_t k = 0; k < g->outputs.n; k++) {
         c->args[g->inputs.n + k] = c->shared + at;
