@@ -25,7 +25,10 @@ static void of_none_and_of_few(void **state)
     p = hone_pairs_compare(a, b, 1, 2);
     assert_true(near(p.ratio, log(2)) && p.low == p.ratio && p.high == p.ratio);
     p = hone_pairs_compare(a, b, 3, 2);
-    assert_true(near(p.ratio, log(3)) && near(p.low, log(2)) && near(p.high, log(4)));
+    assert_true(near(p.ratio, log(2)) && near(p.low, log(2)) && near(p.high, log(4)));
+    const double c[] = {2, 2.1, 22}; /* near enough to one another for their median to tell */
+    p = hone_pairs_compare(c, b, 3, 2);
+    assert_true(near(p.ratio, log(2.1)) && near(p.low, log(2)) && near(p.high, log(2.2)));
 }
 
 static void turned_around(void **state)
@@ -72,12 +75,35 @@ static void disturbed(void **state)
     assert_true(held > 0.9 * ROUNDS);
 }
 
+/* Of nearly every pair one waits for a processor, for a multiple of its own time, whichever it is. */
+static void one_of_two_waits(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 11);
+    double sum = 0;
+    for (int r = 0; r < ROUNDS; r++) {
+        double a[32], b[32];
+        for (int k = 0; k < 32; k++) {
+            a[k] = 1.05 * (1 + 0.02 * hone_rng_double(&rng));
+            b[k] = 1 + 0.02 * hone_rng_double(&rng);
+            *(hone_rng_below(&rng, 2) ? &a[k] : &b[k]) *= 3 + 9 * hone_rng_double(&rng);
+        }
+        hone_paired p = hone_pairs_compare(a, b, 32, 2);
+        sum += fabs(p.ratio - log(1.05));
+        assert_true(p.low <= p.ratio && p.ratio <= p.high);
+    }
+    print_message("off by %.4f in the mean\n", sum / ROUNDS);
+    assert_true(sum / ROUNDS < 0.02);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_none_and_of_few),
         cmocka_unit_test(turned_around),
         cmocka_unit_test(disturbed),
+        cmocka_unit_test(one_of_two_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,43 @@ static void a_shared_device_does_not_bend_time(void **state)
     assert_true(worst < log(1.15));
 }
 
+/* More wants to run than there are processors: of every pair one ran, and one waited. */
+static void crowded(void *ctx, fake_pool *f, const fake_job *j, hone_pool_event *e)
+{
+    (void)f;
+    if (j->role != HONE_ROLE_RUN)
+        return;
+    hone_measure_result *r = &e->result;
+    for (int k = 0; k < r->n_samples; k++) {
+        double wait = 3 + 9 * hone_rng_double(ctx);
+        *(hone_rng_below(ctx, 2) ? &r->sample_ns[k] : &r->incumbent_ns[k]) *= wait;
+    }
+}
+
+static void a_crowded_device_does_not_bend_time(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        fake_pool f;
+        hone_rng rng;
+        hone_rng_seed(&rng, seed);
+        fake_open(&f);
+        f.hook = crowded;
+        f.ctx = &rng;
+        for (int k = 0; k < 3; k++) { /* each goes on from the log of the one before */
+            fake_user *u = fake_start(&f, 0, &(fake_want){.trials = 60, .seed = seed + 10 * k});
+            fake_work(&f);
+            const variant *first = hone_tuner__incumbent(u->session);
+            worst = fmax(worst, fabs(log(first->clock_ns / fake_ns(first->trace))));
+            fake_end(&f, 0);
+        }
+        fake_close(&f);
+    }
+    print_message("off by a factor of %.3f at most\n", exp(worst));
+    assert_true(worst < log(1.15));
+}
+
 /* What was measured alone on a device that nothing is known of is measured again, in turns. */
 static void alone_on_an_unseen_device_says_little(void **state)
 {
@@ -323,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_narrow_lead_is_settled),
         cmocka_unit_test(luck_does_not_add_up),
         cmocka_unit_test(a_shared_device_does_not_bend_time),
+        cmocka_unit_test(a_crowded_device_does_not_bend_time),
         cmocka_unit_test(alone_on_an_unseen_device_says_little),
         cmocka_unit_test(lower_quartiles),
         cmocka_unit_test(quiet_pairs_decide),
