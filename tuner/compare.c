@@ -26,6 +26,10 @@
 #define NOISE_OF_FEW 0.05 /* of ratios of fewer than FEW pairs */
 #define FEW 3             /* pairs */
 #define SMOOTHING 0.15    /* share of the latest measurement in a device's clock */
+/* A clock of the log does not hold here when even the fastest sample takes so many times as long,
+ * or the lower quartile so little. */
+#define CLOCK_OFF 3
+#define PEAK_SLACK 1.1 /* as workers/device/verdict.c has it */
 
 double hone_tuner__lower_quartile(const double *v, int32_t n)
 {
@@ -101,12 +105,41 @@ static comparison compare_paired(session *s, const errand *j, const hone_pool_ev
     return c;
 }
 
+/* No machine of this target takes less. */
+static bool is_beyond_peak(const session *s, double ns)
+{
+    return s->peak_gflops > 0 && (double)s->flops / ns > PEAK_SLACK * s->peak_gflops;
+}
+
+bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measure_result *m)
+{
+    double least = m->sample_ns[0];
+    for (int32_t k = 1; k < m->n_samples; k++)
+        least = fmin(least, m->sample_ns[k]);
+    return !is_beyond_peak(s, known_ns) && least < CLOCK_OFF * known_ns &&
+           known_ns < CLOCK_OFF * hone_tuner__lower_quartile(m->sample_ns, m->n_samples);
+}
+
+/* What cannot be is not believed: it has the time it took, which is as uncertain as that. */
+static comparison believed(session *s, const hone_measure_result *m, comparison c)
+{
+    if (!is_beyond_peak(s, c.clock_ns))
+        return c;
+    hone_tuner__notice(s,
+                       "a comparison says %.0f ns, which is beyond the peak of the machine: it is "
+                       "not believed",
+                       c.clock_ns);
+    return (comparison){.comparable = true,
+                        .noise = log(CLOCK_OFF),
+                        .clock_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples)};
+}
+
 comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
                                double known_ns)
 {
     const hone_measure_result *m = &e->result;
     if (j->against && m->incumbent_ns[0] > 0)
-        return compare_paired(s, j, e);
+        return believed(s, m, compare_paired(s, j, e));
     comparison c = {.noise = NOISE_OF_FEW, .comparable = true};
     double own_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples);
     if (known_ns > 0)

@@ -213,8 +213,10 @@ typedef struct comparison {
 } comparison;
 
 double hone_tuner__lower_quartile(const double *v, int32_t n); /* n >= 1 */
+/* Is known_ns, of the log, a time that can be on the clock of what was measured now? */
+bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measure_result *m);
 /* What this measurement says; notes the device's clock. known_ns: comparable time of what was
- * measured, when that is known; else 0. */
+ * measured, when that is known; else 0. What is beyond the machine's peak is not believed. */
 comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
                                double known_ns);
 

@@ -91,6 +91,13 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
 {
     variant *v = j->v;
     bool again = j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK;
+    if (j->purpose == FOR_INCUMBENT && !hone_tuner__clock_holds(s, v->clock_ns, &e->result)) {
+        hone_tuner__notice(s,
+                           "the log says that its best takes %.0f ns, and it takes %" PRId64
+                           " ns: times of this session are not compared with earlier ones",
+                           v->clock_ns, e->result.time_ns);
+        again = false;
+    }
     comparison c = hone_tuner__compare(s, j, e, again ? v->clock_ns : 0);
     if (!c.comparable && hone_tuner__incumbent(s) && !j->must_pair && !v->as_written) {
         /* alone on a device that was not seen yet, while others were measured elsewhere */

@@ -249,6 +249,55 @@ static void a_crowded_device_does_not_bend_time(void **state)
     assert_true(worst < log(1.15));
 }
 
+/* By a ratio that the machine cannot do nobody leads; it has the time it took. */
+static void beyond_the_peak_is_not_believed(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_user *u = two_in_hand(&f);
+    hone_pool_event e;
+    char *was = hone_xstrdup(leader(u));
+    assert_true(u->session->peak_gflops > 0);
+    fake_answer(&f.jobs.v[0], 1, &e);
+    fake_set_times(&e, 4000, 4e6);
+    uint64_t before = u->notices;
+    fake_give(&f, 0, &e);
+    assert_int_equal(u->notices, before + 1);
+    assert_non_null(strstr(u->notice, "beyond the peak"));
+    assert_int_equal(u->last.compare_ns, 4000);
+    assert_string_equal(leader(u), was);
+    free(was);
+    fake_close(&f);
+}
+
+static void ten_times_slower(void *ctx, fake_pool *f, const fake_job *j, hone_pool_event *e)
+{
+    (void)ctx;
+    (void)f;
+    for (int k = 0; j->role == HONE_ROLE_RUN && k < e->result.n_samples; k++) {
+        e->result.sample_ns[k] *= 10;
+        e->result.incumbent_ns[k] *= 10;
+    }
+}
+
+/* Where the log's best takes quite another time, the clock of the log is not gone on with. */
+static void a_clock_that_does_not_hold_is_set_anew(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_open(&f);
+    for (int slow = 0; slow < 2; slow++) {
+        f.hook = slow ? ten_times_slower : NULL;
+        fake_user *u = fake_start(&f, 0, &(fake_want){.trials = 20, .seed = 1 + (uint64_t)slow});
+        fake_work_until(&f, slow ? TUNING : DONE);
+        const variant *first = hone_tuner__incumbent(u->session);
+        assert_true(fabs(first->clock_ns / fake_ns(first->trace) / (slow ? 10 : 1) - 1) < 1e-3);
+        assert_int_equal(u->notices, slow);
+        fake_end(&f, 0);
+    }
+    fake_close(&f);
+}
+
 /* What was measured alone on a device that nothing is known of is measured again, in turns. */
 static void alone_on_an_unseen_device_says_little(void **state)
 {
@@ -361,6 +410,8 @@ int main(void)
         cmocka_unit_test(luck_does_not_add_up),
         cmocka_unit_test(a_shared_device_does_not_bend_time),
         cmocka_unit_test(a_crowded_device_does_not_bend_time),
+        cmocka_unit_test(beyond_the_peak_is_not_believed),
+        cmocka_unit_test(a_clock_that_does_not_hold_is_set_anew),
         cmocka_unit_test(alone_on_an_unseen_device_says_little),
         cmocka_unit_test(lower_quartiles),
         cmocka_unit_test(quiet_pairs_decide),
