@@ -119,8 +119,7 @@ typedef struct hone_desk_port {
 
 typedef struct hone_desk hone_desk;
 
-/* The farm must outlive the desk. life: random, of this process, not 0: numbers of events count
- * within one life. */
+/* The farm must outlive the desk. life: random, of this process, not 0. */
 hone_desk *hone_desk_new(const hone_farm *f, const hone_desk_port *port, uint64_t life);
 void hone_desk_free(hone_desk *d);
 
@@ -132,6 +131,14 @@ void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall
 /* A line about a trial, as text, which is given away; compare_ns 0: it has no time. */
 void hone_desk_tell_trial(hone_desk *d, uint64_t job, char *line, bool best, int64_t compare_ns,
                           int64_t wall_ms);
+/* What is to be kept of jobs beyond the life of the service, of those of which it has changed: how
+ * many trials, the best, the summary, and which numbers lines have had. fn gets a text for
+ * hone_desk_restore. exact: the last words of this life; else numbers are kept in advance, so that
+ * none is given twice after a crash. job 0: of all jobs. */
+void hone_desk_each_kept(hone_desk *d, uint64_t job, bool exact,
+                         void (*fn)(void *ctx, uint64_t job, const char *text), void *ctx);
+/* Of a job that hone_desk_job has just made, in a later life. What cannot be read is nothing. */
+void hone_desk_restore(hone_desk *d, uint64_t job, const char *text);
 /* An EVENT row that is durable, for what is recent. */
 void hone_desk_event(hone_desk *d, const hone_farm_event_row *row, int64_t wall_ms);
 /* To be called about once a second: keeps the health of devices over time. */

@@ -85,7 +85,8 @@ static char *events_text(const hone_desk__note *n, uint64_t from, uint64_t *next
     return hone_buf_take(&b);
 }
 
-/* A client that knows another life has numbers of that one: it is told everything again. */
+/* Numbers go on over the lives of a service; some are left out where one begins. What a client of
+ * another life has not heard is gone with it, and is not told to be missed. */
 static hone_status ask_watch(hone_desk *d, const hone_farm_user_row *u, hone_desk__fields *f,
                              json_t *reply, char **ret_raw)
 {
@@ -109,9 +110,11 @@ static hone_status ask_watch(hone_desk *d, const hone_farm_user_row *u, hone_des
     if (st == HONE_OK) {
         const hone_desk__note *n = hone_desk__note_of(d, id);
         uint64_t first = n && n->lines.n ? n->lines.v[0].n : n ? n->next : 1, next;
-        if (life && life != d->life)
-            from = 1;
-        if (from < first)
+        uint64_t after = n && n->lines.n ? n->lines.v[n->lines.n - 1].n + 1 : first;
+        bool stranger = life && life != d->life;
+        if (stranger && from > after)
+            from = first;
+        if (from < first && !stranger)
             json_object_set_new(reply, "missed",
                                 json_integer((json_int_t)(first - (from ? from : 1))));
         *ret_raw = events_text(n, from > first ? from : first, &next);
@@ -122,7 +125,7 @@ static hone_status ask_watch(hone_desk *d, const hone_farm_user_row *u, hone_des
             json_object_set(reply, "progress", n->progress);
         json_object_set_new(
             reply, "ended",
-            json_boolean(!hone_farm_job_is_live(r->state) && (!n || next >= n->next)));
+            json_boolean(!hone_farm_job_is_live(r->state) && (!n || next >= after)));
     }
     hone_vec_free(&jobs);
     return st;

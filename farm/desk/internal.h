@@ -31,9 +31,12 @@ typedef struct hone_desk__note {
     uint64_t trials, tasks;
     int64_t best_ns;
     json_t *progress, *summary; /* the last ones, or NULL */
+    uint64_t summary_n;         /* number of that line */
     HONE_VEC(hone_desk__line) lines;
     uint64_t next; /* number of the next line */
     uint64_t told; /* turn of the last line */
+    uint64_t kept; /* numbers below are kept (hone_desk_each_kept); what comes next is not */
+    bool changed;  /* since it was kept */
     HONE_VEC(hone_desk__point) curve;
 } hone_desk__note;
 

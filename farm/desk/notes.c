@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#define AHEAD 1024  /* numbers that are kept in advance: more lines than a job says in a second */
 #define SILENT 8192 /* lines of others since its last, after which a job is silent */
 
 /* ---- jobs
@@ -144,6 +145,7 @@ static void keep_line(hone_desk *d, hone_desk__note *n, char *text)
     if (n->lines.n == HONE_DESK_LINES_MAX)
         drop_lines(d, n, HONE_DESK_LINES_MAX / 4);
     n->told = ++d->turn;
+    n->changed = true;
     d->bytes += strlen(text) + HONE_DESK_LINE;
     hone_vec_push(&n->lines, (hone_desk__line){n->next++, text});
     while (d->bytes > HONE_DESK_BYTES)
@@ -179,9 +181,67 @@ void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall
     if (json_object_get(line, "summary")) {
         json_decref(n->summary);
         n->summary = json_incref((json_t *)(uintptr_t)line);
+        n->summary_n = n->next;
         read_total(n, line, wall_ms);
     }
     keep_line(d, n, hone_json_text(line));
+}
+
+/* ---- beyond the life of a service -----------------------------------------------------------
+ */
+
+static char *kept_text(const hone_desk__note *n)
+{
+    json_t *j = json_pack("{s:I, s:I, s:I}", "next", (json_int_t)n->kept, "trials",
+                          (json_int_t)n->trials, "best_ns", (json_int_t)n->best_ns);
+    if (n->summary) {
+        json_object_set(j, "summary", n->summary);
+        json_object_set_new(j, "n", json_integer((json_int_t)n->summary_n));
+    }
+    char *text = hone_json_text(j);
+    json_decref(j);
+    return text;
+}
+
+void hone_desk_each_kept(hone_desk *d, uint64_t job, bool exact,
+                         void (*fn)(void *ctx, uint64_t job, const char *text), void *ctx)
+{
+    for (uint32_t k = 0; k < d->notes.n; k++) {
+        hone_desk__note *n = &d->notes.v[k];
+        if (!n->changed && (!exact || n->kept == n->next))
+            continue;
+        if (job && n->job != job)
+            continue;
+        n->changed = false;
+        n->kept = exact ? n->next : n->next + AHEAD;
+        char *text = kept_text(n);
+        fn(ctx, n->job, text);
+        free(text);
+    }
+}
+
+void hone_desk_restore(hone_desk *d, uint64_t job, const char *text)
+{
+    hone_desk__note *n = (hone_desk__note *)(uintptr_t)hone_desk__note_of(d, job);
+    json_t *j = NULL;
+    if (!n || hone_json_parse(text, strlen(text), &j, NULL) != HONE_OK)
+        return;
+    json_int_t next = json_integer_value(json_object_get(j, "next")),
+               trials = json_integer_value(json_object_get(j, "trials")),
+               best = json_integer_value(json_object_get(j, "best_ns")),
+               at = json_integer_value(json_object_get(j, "n"));
+    json_t *summary = json_object_get(j, "summary");
+    n->trials = trials > 0 ? (uint64_t)trials : 0;
+    n->best_ns = best > 0 ? best : 0;
+    if (json_is_object(summary) && at > 0 && at < next) {
+        n->next = (uint64_t)at;
+        n->summary_n = n->next;
+        n->summary = json_incref(summary);
+        keep_line(d, n, hone_json_text(summary));
+    }
+    n->next = n->kept = next > 0 ? (uint64_t)next : 1;
+    n->changed = false;
+    json_decref(j);
 }
 
 /* ---- events

@@ -187,12 +187,28 @@ void hone_service__committed(service *s, const hone_farm_row *rows, uint32_t n)
     }
 }
 
+/* What a desk has to say of a job, for the next life of the service. */
+#define TOLD "told"
+
+static void keep_told(void *ctx, uint64_t job, const char *text)
+{
+    hone_service__note(ctx, job, TOLD, text);
+}
+
+void hone_service__keep(service *s, uint64_t job, bool last)
+{
+    hone_desk_each_kept(s->desk, job, last, keep_told, s);
+}
+
 static bool restore_job(void *ctx, const hone_farm_row *r)
 {
     service *s = ctx;
     char *text;
     if (hone_store_spec(s->db, r->job.id, &text, NULL) == HONE_OK)
         tell_job(s, r->job.id, text);
+    free(text);
+    if (hone_store_noted(s->db, r->job.id, TOLD, &text, NULL) == HONE_OK)
+        hone_desk_restore(s->desk, r->job.id, text);
     free(text);
     return true;
 }

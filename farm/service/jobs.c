@@ -137,6 +137,7 @@ static void over(job *j, hone_status st, const hone_error *err)
         hone_desk_tell(j->s->desk, j->id, line, hone_clock_wall_ms());
         json_decref(line);
     }
+    hone_service__keep(j->s, j->id, false); /* before it is known to have ended */
     event *e = hone_service__post(j->s, HONE_FARM_JOB_ENDED, NULL);
     e->e.ended.job = j->id;
     e->e.ended.status = st;

@@ -178,6 +178,7 @@ static void each_second(service *s, int64_t now)
     hone_service__tend_workers(s, now);
     hone_service__tend_launch(s, now);
     hone_desk_sample(s->desk, hone_clock_wall_ms());
+    hone_service__keep(s, 0, false);
     hone_service__run(s);
     hone_service__publish(s);
 }
@@ -279,6 +280,8 @@ static void close_all(service *s)
     hone_page_stop(s->page);
     hone_service__crew_stop(s->crew); /* whose sessions may wait for the storage */
     hone_service__asker_stop(s->asker);
+    if (s->storage && s->desk)
+        hone_service__keep(s, 0, true);
     hone_service__storage_stop(s->storage);
     drop_letters(s);
     hone_service__jobs_free(s);

@@ -502,9 +502,65 @@ static void test_watch(void **state)
     assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 1);
     assert_int_equal(json_integer_value(json_object_get(row_of(f, "events", 0), "n")), 3);
     ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":3,\"life\":76}"); /* restarted */
-    assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 3);
+    assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 1);
     ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":1}");
     assert_true(json_is_true(json_object_get(f->reply, "ended")));
+}
+
+typedef struct kept {
+    unsigned n;
+    char *text;
+} kept;
+
+static void keep(void *ctx, uint64_t job, const char *text)
+{
+    kept *k = ctx;
+    assert_int_equal(job, 2);
+    free(k->text);
+    k->text = hone_xstrdup(text);
+    k->n++;
+}
+
+/* Another desk, of a later life, knows what there was to know of a job, and its numbers go on. */
+static void test_a_later_life(void **state)
+{
+    fixture *f = *state;
+    for (int exact = 0; exact < 2; exact++) {
+        kept k = {0};
+        hone_desk *first = f->desk;
+        note(f, 2);
+        tell(f, 2, "{\"trial\":1,\"status\":\"OK\",\"best\":true,\"compare_ns\":900}");
+        tell(f, 2, "{\"trial\":2,\"status\":\"OK\",\"best\":true,\"compare_ns\":800}");
+        if (exact)
+            tell(f, 2, "{\"summary\":true,\"best_ns\":800}");
+        hone_desk_each_kept(f->desk, 2, exact, keep, &k);
+        hone_desk_each_kept(f->desk, 0, exact, keep, &k);
+        assert_int_equal(k.n, 1); /* nothing has changed since */
+        f->desk = hone_desk_new(f->farm, &(hone_desk_port){.check = no_kernel}, 78);
+        note(f, 2);
+        hone_desk_restore(f->desk, 2, "not JSON");
+        hone_desk_restore(f->desk, 2, k.text);
+        ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":3,\"life\":77}");
+        const json_t *job = json_object_get(f->reply, "job");
+        assert_int_equal(json_integer_value(json_object_get(job, "best_ns")), 800);
+        assert_int_equal(json_integer_value(json_object_get(job, "trials")), 2);
+        assert_null(json_object_get(f->reply, "missed"));
+        if (exact) {
+            assert_int_equal(json_integer_value(json_object_get(row_of(f, "events", 0), "n")), 3);
+            assert_int_equal(json_integer_value(json_object_get(f->reply, "next")), 4);
+        } else {
+            assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 0);
+        }
+        tell(f, 2, "{\"trial\":1,\"status\":\"OK\",\"best\":false,\"compare_ns\":820}");
+        ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":4,\"life\":77}");
+        assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 1);
+        json_int_t n = json_integer_value(json_object_get(row_of(f, "events", 0), "n"));
+        assert_true(exact ? n == 4 : n > 4);
+        assert_int_equal(json_integer_value(json_object_get(json_object_get(f->reply, "job"),
+                                                            "trials")), 3);
+        hone_desk_free(first);
+        free(k.text);
+    }
 }
 
 /* More than is kept, and more than fits into a reply: what is missed is said, and nothing comes

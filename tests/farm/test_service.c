@@ -211,6 +211,43 @@ static void a_restart_goes_on(void **state)
     assert_true(records() >= 2 * TRIALS - 2);
 }
 
+static json_t *watched(uint64_t job, int from)
+{
+    char text[96];
+    snprintf(text, sizeof text, "{\"v\":1,\"verb\":\"watch\",\"job\":%" PRIu64 ",\"from\":%d}", job,
+             from);
+    json_t *j = light_ask(endpoint, "boss", text);
+    assert_true(json_is_true(json_object_get(j, "ok")));
+    return j;
+}
+
+/* What is shown of a job that has ended is the same after a restart. */
+static void an_ended_job_keeps_what_it_said(void **state)
+{
+    (void)state;
+    start(1, NULL);
+    submit("ann", 32);
+    await_jobs("done", 1);
+    json_t *before = watched(1, 1);
+    size_t n = json_array_size(json_object_get(before, "events"));
+    json_t *last = json_array_get(json_object_get(before, "events"), n - 1);
+    assert_non_null(json_object_get(json_object_get(last, "line"), "summary"));
+    assert_int_equal(light_end(service, SIGTERM), HONE_OK);
+    service = light_service(endpoint, db_path, NULL);
+    json_t *after = watched(1, (int)json_integer_value(json_object_get(last, "n")));
+    assert_true(json_is_true(json_object_get(after, "ended")));
+    assert_true(json_equal(json_array_get(json_object_get(after, "events"), 0), last));
+    static const char *const same[] = {"trials", "best_ns", "budget", "title", "state"};
+    for (unsigned k = 0; k < HONE_LEN(same); k++)
+        assert_true(json_equal(json_object_get(json_object_get(before, "job"), same[k]),
+                               json_object_get(json_object_get(after, "job"), same[k])));
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(after, "job"), "trials")),
+                     TRIALS);
+    json_decref(before);
+    json_decref(after);
+    end_well();
+}
+
 static void say_of(const char *verb, uint64_t job)
 {
     char text[96];
@@ -425,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_build_is_made_again, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_sync_ends_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_goes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_ended_job_keeps_what_it_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_job_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wrong_device_is_doubted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_device_goes_on, setup, teardown),
