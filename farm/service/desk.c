@@ -114,11 +114,15 @@ void hone_service__said(service *s, hone_pool_event *e)
             snprintf(x.user, sizeof x.user, "%s", a.event.who);
             hone_vec_push(&s->asks, x);
         }
+        char *filter = a.spec ? hone_service__filter(a.spec, a.event.say.filter) : NULL;
         event *post = hone_service__post(s, HONE_FARM_SAY, a.event.who);
         const char *who = post->e.who;
         post->e = a.event; /* its texts live until the next request: it is stepped now */
         post->e.who = who;
+        if (filter)
+            post->e.say.filter = filter;
         hone_service__run(s);
+        free(filter);
     }
     hone_buf_free(&a.text);
     hone_buf_free(&e->said);
@@ -190,14 +194,14 @@ void hone_service__committed(service *s, const hone_farm_row *rows, uint32_t n)
 /* What a desk has to say of a job, for the next life of the service. */
 #define TOLD "told"
 
-static void keep_told(void *ctx, uint64_t job, const char *text)
+static void keep_told(void *ctx, uint64_t id, const char *text)
 {
-    hone_service__note(ctx, job, TOLD, text);
+    hone_service__note(ctx, id, TOLD, text);
 }
 
-void hone_service__keep(service *s, uint64_t job, bool last)
+void hone_service__keep(service *s, uint64_t id, bool last)
 {
-    hone_desk_each_kept(s->desk, job, last, keep_told, s);
+    hone_desk_each_kept(s->desk, id, last, keep_told, s);
 }
 
 static bool restore_job(void *ctx, const hone_farm_row *r)

@@ -253,6 +253,9 @@ void hone_service__tend_jobs(service *s);
 /* What a session says. Owned by the callee. */
 void hone_service__job_said(service *s, said_letter *l);
 void hone_service__jobs_free(service *s);
+/* The filter of a job that is submitted with this spec: what was asked for, and of a named target
+ * its architecture. NULL: as it was asked. The caller frees. */
+char *hone_service__filter(const char *spec, const char *terms);
 hone_status hone_service__check(void *ctx, const hone_desk_spec *spec, hone_error *err);
 
 /* ---- units.c */
@@ -274,8 +277,9 @@ void hone_service__units_free(service *s);
 hone_status hone_service__desk_open(service *s, hone_error *err);
 /* The next snapshot, if there is a page. */
 void hone_service__publish(service *s);
-/* Notes what the desk has to say of jobs (0: of all) beyond the life of this service; last: it ends. */
-void hone_service__keep(service *s, uint64_t job, bool last);
+/* Notes what the desk has to say of jobs (0: of all) beyond this life of the service; last: it ends.
+ */
+void hone_service__keep(service *s, uint64_t id, bool last);
 void hone_service__said(service *s, hone_pool_event *e);
 void hone_service__replied(service *s, const hone_farm_effect *x);
 /* Text of a job that is stored for the first time, borrowed; NULL: it is not. */

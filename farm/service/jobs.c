@@ -72,6 +72,20 @@ hone_status hone_service__check(void *ctx, const hone_desk_spec *spec, hone_erro
     return is_device(spec->target) ? HONE_OK : named_target(spec->target, &t, err);
 }
 
+char *hone_service__filter(const char *spec, const char *terms)
+{
+    hone_desk_spec x;
+    hone_target t;
+    char *ret = NULL;
+    if (hone_desk_spec_parse(spec, strlen(spec), &x, NULL) != HONE_OK)
+        return NULL;
+    if (!is_device(x.target) && named_target(x.target, &t, NULL) == HONE_OK)
+        ret = hone_xasprintf("%s%sarch=%.*s", terms ? terms : "", terms && *terms ? "," : "",
+                             (int)strcspn(t.triple, "-"), t.triple);
+    hone_desk_spec_free(&x);
+    return ret;
+}
+
 static hone_status load(job *j, hone_error *err)
 {
     hone_desk_spec spec;

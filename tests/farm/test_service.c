@@ -248,6 +248,43 @@ static void an_ended_job_keeps_what_it_said(void **state)
     end_well();
 }
 
+static json_t *submitted(const char *request, const char *target)
+{
+    char *text = hone_xasprintf("{\"v\":1,\"verb\":\"submit\",\"request\":\"%s\",\"trials\":4,"
+                                "\"target\":\"%s\",\"tasks\":[{\"name\":\"matmul\",\"sizes\":"
+                                "{\"M\":32,\"N\":32,\"K\":32}}]}",
+                                request, target);
+    json_t *j = light_ask(endpoint, "ann", text);
+    assert_true(json_is_true(json_object_get(j, "ok")));
+    free(text);
+    return j;
+}
+
+/* A target of another architecture than that of any device: no device matches, and none is held. */
+static void a_foreign_target_holds_no_device(void **state)
+{
+    (void)state;
+    hone_target host;
+    assert_int_equal(hone_target_host(&host, NULL), HONE_OK);
+    bool arm = strncmp(host.triple, "aarch64", 7) == 0;
+    start(1, NULL);
+    await_canaries(1);
+    json_t *own = submitted("own", arm ? "neoverse-n1" : "x86-64"),
+           *foreign = submitted("foreign", arm ? "haswell" : "neoverse-n1");
+    assert_int_equal(json_integer_value(json_object_get(own, "matching")), 1);
+    assert_int_equal(json_integer_value(json_object_get(foreign, "matching")), 0);
+    json_t *w = watched((uint64_t)json_integer_value(json_object_get(foreign, "job")), 1);
+    const json_t *job = json_object_get(w, "job");
+    assert_string_equal(json_string_value(json_object_get(job, "filter")),
+                        arm ? "arch=x86_64" : "arch=aarch64");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(job, "wait"), "reason")), "no_device");
+    json_decref(w);
+    json_decref(own);
+    json_decref(foreign);
+    end_well();
+}
+
 static void say_of(const char *verb, uint64_t job)
 {
     char text[96];
@@ -463,6 +500,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_sync_ends_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_restart_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ended_job_keeps_what_it_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_foreign_target_holds_no_device, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_job_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wrong_device_is_doubted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_device_goes_on, setup, teardown),
