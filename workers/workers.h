@@ -284,6 +284,8 @@ void hone_pool_ack(hone_pool *p, uint64_t peer, uint64_t fence, hone_ack verdict
 void hone_pool_hold(hone_pool *p);
 /* The peer ends its attempt of this lease, which is no job here. */
 void hone_pool_revoke(hone_pool *p, uint64_t peer, uint64_t fence);
+/* The peer is told why it may not be here, and is lost. A worker that connects ends with that. */
+void hone_pool_turn_away(hone_pool *p, uint64_t peer, const char *why);
 /* Answers a client's request; `more`: further answers to the same one will follow. At most
  * HONE_MAX_TELL_BYTES. False: this client is not there (any more), and a PEER_LOST of it comes or
  * has come. */

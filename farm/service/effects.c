@@ -38,7 +38,7 @@ void hone_service__stored(service *s, storage_batch *b)
     e->e.commit.status = b->status;
     if (good)
         hone_service__committed(s, b->rows, b->n);
-    else
+    else if (hone_service__is_due(&s->complained_ns, hone_clock_ns()))
         hone_log(HONE_LOG_WARN, "%s", b->error.message);
     hone_service__batch_free(b);
 }
@@ -50,8 +50,12 @@ static void refused(service *s, const hone_farm_effect *x)
              hone_farm_reason_text(x->refuse.reason));
     if (!w)
         return;
+    if (x->refuse.retry_ms == 0) { /* for good */
+        hone_pool_turn_away(s->pool, w->peer, hone_farm_reason_text(x->refuse.reason));
+        return;
+    }
     w->session = 0;
-    w->greeted = x->refuse.retry_ms == 0;
+    w->greeted = false;
     w->hello_ns = hone_clock_ns() + x->refuse.retry_ms * HONE_SERVICE__MS;
 }
 

@@ -122,7 +122,10 @@ void hone_service__joined(service *s, const hone_pool_event *e)
     worker *old = hone_service__worker(s, name);
     if (old) { /* the farm is told who speaks now, and decides */
         hone_pool_event gone = {.peer = old->peer};
+        bool other = old->process != (p.process | 1);
         hone_service__lost(s, &gone);
+        if (other)
+            hone_pool_turn_away(s->pool, gone.peer, "a later process with this key has come");
     }
     worker *w = hone_xcalloc(1, sizeof *w);
     snprintf(w->name, sizeof w->name, "%s", name);

@@ -11,7 +11,7 @@ end_all() {
     rm -rf "$T"
 }
 trap end_all EXIT
-for k in farm root ann bob board stranger; do "$HONE" keygen $k >out || fail keygen; done
+for k in farm root ann bob board spare stranger; do "$HONE" keygen $k >out || fail keygen; done
 line() { printf '%s role=%s\n' "$(grep -v '^#' "$1.pub")" "$2"; }
 { line root admin && line ann user && line board device,builder; } >allow
 grep -v '^#' farm.pub >service
@@ -179,6 +179,30 @@ run 0 as ann top --once
 says "USER          SHARE"
 run 0 as ann top --once --json
 says '"devices_in_all":'
+
+# ---- a device with the key of another, and one whose key is revoked, are told and end
+spare() { # N: in the background, saying to spareN
+    "$BUILD/hone-device" --connect $HONE_SERVICE --key spare --allow service --verbose >spare$1 2>&1 &
+    D=$!
+    P+=("$D")
+    ok "device $1 has joined" wait_for 60 grep -q "registered at" spare$1
+}
+ends() { # N PID WHAT
+    wait "$2"
+    [ "$?" = 1 ] || fail "device $1 ends"
+    grep -q "$3" spare$1 || { cat spare$1; fail "device $1 says why"; }
+}
+run 0 as root keys add spare.pub --role device
+spare 1
+first=$D
+spare 2
+ends 1 $first "refused this worker: a later process with this key has come"
+run 0 as root keys revoke spare
+ends 2 $D "refused this worker: .*revoked\|refused this worker: its key is not allowed"
+run 0 as root keys add spare.pub --role device
+spare 3
+run 0 as root keys revoke spare
+ends 3 $D "refused this worker: "
 
 # ---- the page
 page() { python3 -c 'import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())' "http://127.0.0.1:$http/$1"; }

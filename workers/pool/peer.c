@@ -260,7 +260,9 @@ static void on_hello(hone_pool *p, hone_workers__pool_link *l, const hone_worker
         return;
     }
     const hone_allowed *known = *in->key ? hone_allow_find_text(&p->identity.allow, in->key) : NULL;
-    const char *why = hone_workers__pool_barred(p, h->roles, known);
+    /* Its connection may be older than the list of keys. */
+    const char *why = *in->key && !known ? "its key is not allowed (any more)"
+                                         : hone_workers__pool_barred(p, h->roles, known);
     if (why) {
         refuse(p, l, in, HONE_REFUSE_HELLO, why);
         return;

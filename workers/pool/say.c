@@ -79,6 +79,14 @@ static hone_workers__peer *outcast(const hone_pool *p)
     return NULL;
 }
 
+void hone_pool_turn_away(hone_pool *p, uint64_t number, const char *why)
+{
+    hone_workers__peer *peer = hone_workers__pool_peer(p, number);
+    hone_wire no = {.type = HONE_WIRE_REFUSE, .refuse = {HONE_REFUSE_HELLO, 0, why}};
+    if (peer && hone_workers__pool_tell(p, peer, &no))
+        hone_workers__pool_lose(p, peer, why);
+}
+
 void hone_pool_set_keys(hone_pool *p, const hone_pool_key *keys, uint32_t n)
 {
     hone_workers__peer *peer;
