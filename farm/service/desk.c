@@ -1,6 +1,7 @@
 /* What people say, through the desk; and what the desk is told. */
 #include "farm/service/internal.h"
 
+#include <dirent.h>
 #include <sodium.h>
 #include <unistd.h>
 
@@ -26,6 +27,18 @@ static double resident_bytes(void)
         sscanf(line, "%*d %ld", &pages) != 1)
         return 0;
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double open_files(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    double n = 0;
+    if (!d)
+        return 0;
+    for (struct dirent *e; (e = readdir(d));)
+        n += e->d_name[0] != '.' && atoi(e->d_name) != dirfd(d);
+    closedir(d);
+    return n;
 }
 
 static double quantile(const service *s, double q)
@@ -54,6 +67,7 @@ static void numbers(void *ctx, hone_desk_service *ret)
     s->numbers.peers_client = hone_pool_peers(s->pool, HONE_ROLE_CLIENT);
     s->numbers.sessions = s->jobs.n;
     s->numbers.resident_bytes = resident_bytes();
+    s->numbers.open_files = open_files();
     s->numbers.durable_p50 = quantile(s, 0.5);
     s->numbers.durable_p99 = quantile(s, 0.99);
     *ret = s->numbers;

@@ -149,6 +149,7 @@ struct service {
     HONE_VEC(asked) asks; /* submissions whose rows are not stored yet */
     hone_desk_service numbers;
     int64_t second_ns, step_ns, progress_ns; /* when next, or last */
+    int64_t complained_ns;                   /* of the disk, to the log */
     int64_t heard_ns;                        /* signs of life until then are told */
     struct {
         pid_t pid;        /* of the command that runs; 0: none does */

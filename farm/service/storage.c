@@ -46,6 +46,7 @@ struct storage {
     pthread_cond_t answered;
     HONE_VEC(deed *) group;
     uint64_t groups;
+    int64_t complained_ns;
     doubt doubts[64]; /* the latest: a session may not have stored yet what it was given before */
     uint32_t n_doubts;
 };
@@ -283,7 +284,8 @@ static void answer(storage *w, deed *d, double seconds)
         pthread_mutex_unlock(&w->mutex);
         return;
     }
-    if (d->kind == NOTE && !d->by && d->status != HONE_OK)
+    if (d->kind == NOTE && !d->by && d->status != HONE_OK &&
+        hone_service__is_due(&w->complained_ns, hone_clock_ns()))
         hone_log(HONE_LOG_WARN, "%s", d->error->message);
     if (d->kind == BATCH) {
         d->batch->status = d->status;

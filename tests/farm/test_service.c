@@ -121,6 +121,7 @@ static void a_lost_worker_loses_nothing(void **state)
     shared->die_at = TRIALS / 2;
     start(2, NULL);
     await_canaries(2);
+    assert_true(light_metric(endpoint, "process_open_fds") >= 4); /* the log's among them */
     submit("ann", 32);
     await_jobs("done", 1);
     assert_int_equal(shared->died, 1);

@@ -392,9 +392,20 @@ static void mail_comes_in_order(void **state)
     hone_service__mail_fini(&b);
 }
 
+static void complaints_are_one_a_minute(void **state)
+{
+    (void)state;
+    int64_t said = 0, second = 1000000000;
+    unsigned n = 0;
+    for (int64_t t = 1; t <= 600; t++)
+        n += hone_service__is_due(&said, t * second);
+    assert_int_equal(n, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(complaints_are_one_a_minute),
         cmocka_unit_test_setup_teardown(doubts_reach_what_comes_late, setup, teardown),
         cmocka_unit_test_setup_teardown(what_waits_goes_together, setup, teardown),
         cmocka_unit_test_setup_teardown(a_put_that_fails_fails_alone, setup, teardown),
