@@ -115,6 +115,10 @@ typedef struct hone_desk_port {
     /* Target text of a device, borrowed for the call; NULL: it has not said. */
     const char *(*target)(void *ctx, const char *device);
     void (*service)(void *ctx, hone_desk_service *ret);
+    /* The k-th device that is here and waits for its canaries: the farm does not know it yet, or
+     * knows it offline. Name and attrs, borrowed for the call; NULL: there are no more. Called
+     * whenever devices are shown. */
+    const char *(*waiting)(void *ctx, uint32_t k, const char **ret_attrs);
 } hone_desk_port;
 
 typedef struct hone_desk hone_desk;

@@ -139,7 +139,7 @@ static hone_status ask_devices(hone_desk *d, hone_desk__fields *f, json_t *reply
     const char *from = hone_desk__text(f, "from", HONE_FARM_NAME - 1, false);
     if (f->st != HONE_OK)
         return f->st;
-    hone_desk__workers all = hone_desk__all_workers(d->farm);
+    hone_desk__workers all = hone_desk__all_workers(d);
     page p = {.rows = json_array()};
     for (uint32_t k = 0; k < all.n; k++) {
         if (from && strcmp(all.v[k].name, from) < 0)
@@ -208,7 +208,7 @@ static hone_status ask_top(hone_desk *d, const hone_farm_user_row *u, hone_desk_
     HONE_TRY(ask_jobs(d, u, f, reply));
     json_object_del(reply, "next");
     /* the jobs have taken at most three quarters of what a reply may be */
-    hone_desk__workers all = hone_desk__all_workers(d->farm);
+    hone_desk__workers all = hone_desk__all_workers(d);
     json_t *devices = json_array();
     for (uint32_t k = 0; k < all.n && k < 64; k++)
         json_array_append_new(devices, hone_desk__worker_json(d, &all.v[k]));

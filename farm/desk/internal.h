@@ -131,7 +131,8 @@ typedef HONE_VEC(hone_farm_job_row) hone_desk__jobs;
 typedef HONE_VEC(hone_farm_worker_row) hone_desk__workers;
 typedef HONE_VEC(hone_farm_user_row) hone_desk__users;
 hone_desk__jobs hone_desk__all_jobs(const hone_farm *f);
-hone_desk__workers hone_desk__all_workers(const hone_farm *f);
+/* With those that wait for their canaries. */
+hone_desk__workers hone_desk__all_workers(const hone_desk *d);
 hone_desk__users hone_desk__all_users(const hone_farm *f);
 /* false: there is none. */
 bool hone_desk__job(const hone_farm *f, uint64_t id, hone_farm_job_row *ret);

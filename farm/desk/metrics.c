@@ -67,7 +67,7 @@ static void put_jobs(const hone_desk *d, hone_buf *b)
 
 static void put_devices(const hone_desk *d, hone_buf *b)
 {
-    hone_desk__workers all = hone_desk__all_workers(d->farm);
+    hone_desk__workers all = hone_desk__all_workers(d);
     uint32_t by[HONE_FARM_LINK_COUNT][HONE_FARM_HEALTH_COUNT][HONE_FARM_ADMIN_COUNT] = {0};
     for (uint32_t k = 0; k < all.n; k++)
         if (all.v[k].roles & HONE_FARM_DEVICE)
@@ -240,7 +240,7 @@ json_t *hone_desk_status(hone_desk *d, int64_t wall_ms)
         json_array_append_new(jobs, j);
     }
     hone_vec_free(&js);
-    hone_desk__workers ws = hone_desk__all_workers(d->farm);
+    hone_desk__workers ws = hone_desk__all_workers(d);
     for (uint32_t k = 0; k < ws.n; k++) {
         json_t *j = hone_desk__worker_json(d, &ws.v[k]);
         const hone_desk__history *h = hone_desk__history_of(d, ws.v[k].name);

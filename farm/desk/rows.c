@@ -51,10 +51,28 @@ hone_desk__jobs hone_desk__all_jobs(const hone_farm *f)
     return l;
 }
 
-hone_desk__workers hone_desk__all_workers(const hone_farm *f)
+static void take_waiting(hone_desk__workers *l, const char *name, const char *attrs)
+{
+    hone_farm_worker_row *r = NULL;
+    for (uint32_t k = 0; k < l->n && !r; k++)
+        r = strcmp(l->v[k].name, name) == 0 ? &l->v[k] : NULL;
+    if (!r) {
+        hone_farm_worker_row new = {.roles = HONE_FARM_DEVICE, .attrs = attrs};
+        snprintf(new.name, sizeof new.name, "%s", name);
+        hone_vec_push(l, new);
+        r = &l->v[l->n - 1];
+    }
+    r->health = HONE_FARM_HEALTH_PROBING;
+    r->why = HONE_FARM_BECAUSE_CANARIES;
+}
+
+hone_desk__workers hone_desk__all_workers(const hone_desk *d)
 {
     hone_desk__workers l = {0};
-    hone_farm_each_row(f, 1U << HONE_FARM_ROW_WORKER, take_worker, &l);
+    const char *attrs, *name;
+    hone_farm_each_row(d->farm, 1U << HONE_FARM_ROW_WORKER, take_worker, &l);
+    for (uint32_t k = 0; d->port.waiting && (name = d->port.waiting(d->port.ctx, k, &attrs)); k++)
+        take_waiting(&l, name, attrs);
     if (l.n)
         qsort(l.v, l.n, sizeof *l.v, by_worker);
     return l;
@@ -176,8 +194,12 @@ json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool
                                   "in_flight", (json_int_t)r->in_flight));
     if (r->filter[0])
         json_object_set_new(j, "filter", hone_json_string(r->filter));
+    const char *attrs;
+    bool unknown = r->wait == HONE_FARM_BECAUSE_NO_DEVICE && d->port.waiting &&
+                   d->port.waiting(d->port.ctx, 0, &attrs);
     if (live)
-        json_object_set_new(j, "wait", reason_json(r->wait));
+        json_object_set_new(j, "wait",
+                            reason_json(unknown ? HONE_FARM_BECAUSE_CANARIES : r->wait));
     else if (r->status != HONE_OK)
         json_object_set_new(j, "error",
                             json_pack("{s:s, s:s}", "status", hone_status_name(r->status), "text",
@@ -202,7 +224,8 @@ json_t *hone_desk__worker_json(const hone_desk *d, const hone_farm_worker_row *r
     int64_t now = clock_of(d);
     json_t *j = json_pack(
         "{s:o, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "name", hone_json_string(r->name), "roles",
-        hone_desk__roles_json(r->roles), "link", hone_farm_link_name(r->link), "health",
+        hone_desk__roles_json(r->roles), "link",
+        r->why == HONE_FARM_BECAUSE_CANARIES ? "joining" : hone_farm_link_name(r->link), "health",
         hone_farm_health_name(r->health), "admin", hone_farm_admin_name(r->admin), "score",
         (json_int_t)r->score, "epoch", (json_int_t)r->epoch, "leases", (json_int_t)r->leases,
         "attrs", hone_json_string(r->attrs ? r->attrs : ""));

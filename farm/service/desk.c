@@ -19,6 +19,21 @@ static const char *target(void *ctx, const char *device)
     return w && *w->target ? w->target : NULL;
 }
 
+static const char *waiting(void *ctx, uint32_t k, const char **ret_attrs)
+{
+    service *s = ctx;
+    for (uint32_t i = 0; i < s->workers.n; i++) {
+        worker *w = s->workers.v[i];
+        if (w->greeted || !(w->roles & HONE_ROLE_RUN) || w->hellos || k-- > 0)
+            continue;
+        if (!w->shown)
+            w->shown = hone_service__attrs(w);
+        *ret_attrs = w->shown;
+        return w->name;
+    }
+    return NULL;
+}
+
 static double resident_bytes(void)
 {
     char line[256];
@@ -244,7 +259,8 @@ hone_status hone_service__desk_open(service *s, hone_error *err)
                            .query = s->o->query ? query : NULL,
                            .events = events,
                            .target = target,
-                           .service = numbers};
+                           .service = numbers,
+                           .waiting = waiting};
     s->desk = hone_desk_new(s->farm, &port, life);
     hone_farm_each_row(s->farm, 1u << HONE_FARM_ROW_JOB, restore_job, s);
     return HONE_OK;

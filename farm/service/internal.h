@@ -74,6 +74,7 @@ typedef struct worker {
     uint64_t machine, process, session, fingerprint;
     uint64_t hellos;      /* number of its last HELLO */
     char *target, *attrs; /* "" not known */
+    char *shown;          /* what people are shown of it before it has joined; or NULL */
     bool greeted;         /* HELLO was said */
     int64_t hello_ns;     /* not before */
     uint32_t at;          /* place in the list */

@@ -51,6 +51,7 @@ static void worker_free(worker *w)
     hone_service__held_free(w);
     free(w->target);
     free(w->attrs);
+    free(w->shown);
     free(w);
 }
 

@@ -34,9 +34,11 @@ as() { # WHO COMMAND...
     shift
     "$HONE" "$@" --key "$who" --allow service
 }
-"$HONE" worker --connect $HONE_SERVICE --role build --key board --allow service >b.out 2>&1 &
-P+=("$!")
 "$BUILD/hone-device" --connect $HONE_SERVICE --key board --allow service >d.out 2>&1 &
+P+=("$!")
+waits() { as ann devices >out 2>err && grep -q "^board .*joining .*probing" out && grep -q "waits for a builder" out; }
+ok "the device waits for a builder, and is seen" wait_for 60 waits
+"$HONE" worker --connect $HONE_SERVICE --role build --key board --allow service >b.out 2>&1 &
 P+=("$!")
 here() { as ann devices >out 2>err && grep -q "^board .*online.*arch=" out; }
 ok "the device has joined" wait_for 60 here

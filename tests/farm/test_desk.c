@@ -96,6 +96,15 @@ static char *a_spec(void *ctx, const hone_farm_job_row *r)
     return hone_xstrdup(kept_spec);
 }
 
+static bool one_waits;
+
+static const char *a_waiting(void *ctx, uint32_t k, const char **ret_attrs)
+{
+    (void)ctx;
+    *ret_attrs = "arch=x86_64";
+    return one_waits && k == 0 ? "fresh" : NULL;
+}
+
 static int setup(void **state)
 {
     fixture *f = hone_xcalloc(1, sizeof *f);
@@ -106,7 +115,8 @@ static int setup(void **state)
                                               .query = take_query,
                                               .events = some_events,
                                               .target = a_target,
-                                              .service = numbers},
+                                              .service = numbers,
+                                              .waiting = a_waiting},
                             77);
     *state = f;
     return 0;
@@ -507,6 +517,23 @@ static void test_watch(void **state)
     assert_true(json_is_true(json_object_get(f->reply, "ended")));
 }
 
+/* A device that is here is shown before the farm has it. */
+static void test_waiting_for_canaries(void **state)
+{
+    fixture *f = *state;
+    one_waits = true;
+    ask(f, "ann", "{\"v\":1,\"verb\":\"devices\"}");
+    one_waits = false;
+    const json_t *row = row_of(f, "devices", 0);
+    assert_string_equal(word(row, "name"), "fresh");
+    assert_string_equal(word(row, "link"), "joining");
+    assert_string_equal(word(row, "health"), "probing");
+    assert_string_equal(word(json_object_get(row, "because"), "reason"), "canaries");
+    assert_string_equal(word(row, "attrs"), "arch=x86_64");
+    ask(f, "ann", "{\"v\":1,\"verb\":\"devices\"}");
+    assert_string_not_equal(word(row_of(f, "devices", 0), "name"), "fresh");
+}
+
 typedef struct kept {
     unsigned n;
     char *text;
@@ -527,7 +554,9 @@ static void test_a_later_life(void **state)
     fixture *f = *state;
     for (int exact = 0; exact < 2; exact++) {
         kept k = {0};
-        hone_desk *first = f->desk;
+        hone_desk_free(f->desk);
+        hone_desk *first = f->desk =
+            hone_desk_new(f->farm, &(hone_desk_port){.check = no_kernel}, 77);
         note(f, 2);
         tell(f, 2, "{\"trial\":1,\"status\":\"OK\",\"best\":true,\"compare_ns\":900}");
         tell(f, 2, "{\"trial\":2,\"status\":\"OK\",\"best\":true,\"compare_ns\":800}");
@@ -786,6 +815,8 @@ int main(void)
                                        T(test_verbs_tell_the_job),
                                        T(test_jobs),
                                        T(test_watch),
+                                       T(test_a_later_life),
+                                       T(test_waiting_for_canaries),
                                        T(test_watch_long),
                                        T(test_devices),
                                        T(test_audit),
