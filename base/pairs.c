@@ -7,12 +7,12 @@
  * so, 0.037 for the ratio of lower quartiles, 0.036 for that of medians; with another process on
  * one of two processors that the kernel needs, 0.033, 0.030 and 0.15.)
  *
- * Where more wants to run than there are processors, nearly every pair has one that ran and one that
- * waited, for several times its own time. The median of the ratios then is that of a coin, by which
- * clocks of a tuner ran away by a factor of 37. The interval shows it: it is wide. What either takes
- * when it does run is in the lower quarter of its samples, so there the ratio of lower quartiles
- * speaks. (Of 300 such measurements of a kernel against its equals: off by up to e^2.6 so far, by
- * 0.05 now.) */
+ * Where more wants to run than there are processors, nearly every pair has one that ran and one
+ * that waited, for several times its own time. The median of the ratios then is that of a coin, by
+ * which clocks of a tuner ran away by a factor of 37. The interval shows it: it is wide. What
+ * either takes when it does run is in the lower quarter of its samples, so there the ratio of lower
+ * quartiles speaks. (Of 300 such measurements of a kernel against its equals: off by up to e^2.6 so
+ * far, by 0.05 now.) */
 #include "base/base.h"
 
 #include <math.h>

@@ -128,6 +128,16 @@ static void read_trial(hone_desk__note *n, const json_t *line, int64_t wall_ms)
                json_integer_value(json_object_get(line, "compare_ns")), wall_ms);
 }
 
+/* As the session sees it now: who took the lead by luck has another time once it is settled. */
+static void read_best(hone_desk__note *n, const json_t *progress)
+{
+    json_int_t best = json_integer_value(json_object_get(progress, "best_ns"));
+    if (n->tasks > 1 || best <= 0 || best == n->best_ns)
+        return;
+    n->best_ns = best;
+    n->changed = true;
+}
+
 /* Of a list the network's time, as its progress and its summary have it. */
 static void read_total(hone_desk__note *n, const json_t *j, int64_t wall_ms)
 {
@@ -174,6 +184,7 @@ void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall
         json_decref(n->progress);
         n->progress = json_incref(progress);
         read_total(n, progress, wall_ms);
+        read_best(n, progress);
         return;
     }
     if (json_object_get(line, "trial"))

@@ -198,8 +198,7 @@ json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool
     bool unknown = r->wait == HONE_FARM_BECAUSE_NO_DEVICE && d->port.waiting &&
                    d->port.waiting(d->port.ctx, 0, &attrs);
     if (live)
-        json_object_set_new(j, "wait",
-                            reason_json(unknown ? HONE_FARM_BECAUSE_CANARIES : r->wait));
+        json_object_set_new(j, "wait", reason_json(unknown ? HONE_FARM_BECAUSE_CANARIES : r->wait));
     else if (r->status != HONE_OK)
         json_object_set_new(j, "error",
                             json_pack("{s:s, s:s}", "status", hone_status_name(r->status), "text",

@@ -279,7 +279,8 @@ void hone_service__units_free(service *s);
 hone_status hone_service__desk_open(service *s, hone_error *err);
 /* The next snapshot, if there is a page. */
 void hone_service__publish(service *s);
-/* Notes what the desk has to say of jobs (0: of all) beyond this life of the service; last: it ends.
+/* Notes what the desk has to say of jobs (0: of all) beyond this life of the service; last: it
+ * ends.
  */
 void hone_service__keep(service *s, uint64_t id, bool last);
 void hone_service__said(service *s, hone_pool_event *e);

@@ -75,7 +75,8 @@ static void disturbed(void **state)
     assert_true(held > 0.9 * ROUNDS);
 }
 
-/* Of nearly every pair one waits for a processor, for a multiple of its own time, whichever it is. */
+/* Of nearly every pair one waits for a processor, for a multiple of its own time, whichever it is.
+ */
 static void one_of_two_waits(void **state)
 {
     (void)state;

@@ -278,8 +278,8 @@ static void a_foreign_target_holds_no_device(void **state)
     const json_t *job = json_object_get(w, "job");
     assert_string_equal(json_string_value(json_object_get(job, "filter")),
                         arm ? "arch=x86_64" : "arch=aarch64");
-    assert_string_equal(
-        json_string_value(json_object_get(json_object_get(job, "wait"), "reason")), "no_device");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(job, "wait"), "reason")),
+                        "no_device");
     json_decref(w);
     json_decref(own);
     json_decref(foreign);
