@@ -11,8 +11,7 @@
  * that waited, for several times its own time. The median of the ratios then is that of a coin, by
  * which clocks of a tuner ran away by a factor of 37. The interval shows it: it is wide. What
  * either takes when it does run is in the lower quarter of its samples, so there the ratio of lower
- * quartiles speaks. (Of 300 such measurements of a kernel against its equals: off by up to e^2.6 so
- * far, by 0.05 now.) */
+ * quartiles speaks. */
 #include "base/base.h"
 
 #include <math.h>

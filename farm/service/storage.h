@@ -16,8 +16,6 @@
 
 #define STORAGE_COMPANY 512
 
-/* May what is wrong be said now? At first, and then once a minute. *said_ns: when it was, 0 never. */
-
 /* May what is wrong be said now? At first, and then once a minute. *said_ns: when it was, 0 never.
  */
 #define STORAGE_AGAIN_NS INT64_C(60000000000)
