@@ -117,7 +117,7 @@ static void nobody_comes(void **state)
     } cases[] = {{0, 0, true, "can build or measure"},
                  {1, 0, true, "can measure"},
                  {0, 1, true, "can build"},
-                 {1, 1, false, "can run this target"}};
+                 {1, 1, false, "can run code for this target"}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         fake_pool f;
         fake_open(&f);
