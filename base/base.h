@@ -177,8 +177,8 @@ void hone_sort(double *v, uint32_t n);
  * pairs that the machine disturbed least, and an interval that holds it, as wide as so many
  * standard errors of a sign test make it (of whatever distribution: order statistics; Conover,
  * Practical Nonparametric Statistics, 3.2). Of few pairs it is all they span; of none, everything.
- * Where the interval is wider than 0.2, pairs do not tell: ln of the ratio of lower quartiles.
- * n <= HONE_PAIRS_MOST. Allocates nothing: it is called between samples. */
+ * Where that of 8 pairs or more is wider than 0.2, pairs do not tell: ln of the ratio of lower
+ * quartiles. n <= HONE_PAIRS_MOST. Allocates nothing: it is called between samples. */
 typedef struct hone_paired {
     double ratio, low, high; /* low <= ratio <= high */
 } hone_paired;

@@ -17,7 +17,8 @@
 #include <math.h>
 
 #define LEAST_KEPT 5
-#define WIDE 0.2 /* an interval that says that pairs do not tell */
+#define WIDE 0.2       /* an interval that says that pairs do not tell */
+#define LEAST_SORTED 8 /* of fewer, the lower quartile is the least */
 
 typedef struct pair {
     double sum, ratio; /* of logarithms */
@@ -61,7 +62,7 @@ hone_paired hone_pairs_compare(const double *a, const double *b, uint32_t n, dou
     hone_paired r = {.ratio = (v[(kept - 1) / 2].ratio + v[kept / 2].ratio) / 2,
                      .low = v[cut].ratio,
                      .high = v[kept - 1 - cut].ratio};
-    if (r.high - r.low > WIDE) {
+    if (n >= LEAST_SORTED && r.high - r.low > WIDE) {
         r.ratio = log_lower_quartile(a, n) - log_lower_quartile(b, n);
         r.low = fmin(r.low, r.ratio);
         r.high = fmax(r.high, r.ratio);
