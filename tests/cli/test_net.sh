@@ -147,7 +147,7 @@ caught() { # has the process a way of its own to take TERM?
 }
 "$HONE" net profile "$corpus/conv" --dim N=3000000 >out 2>err </dev/null &
 long=$!
-until caught $long; do sleep 0.05; done
+until caught $long || ! kill -0 $long 2>/dev/null; do sleep 0.05; done
 kill -TERM $long
 wait $long
 ok "one signal is enough" [ $? = 1 ]
