@@ -171,8 +171,12 @@ static inline int64_t hone_floor_mod(int64_t a, int64_t d)
 int64_t hone_gcd(int64_t a, int64_t b);
 /* Ascending; none is NaN. */
 void hone_sort(double *v, uint32_t n);
+/* Sorts v; of an even number the mean of the middle two, of none 0. */
+double hone_median(double *v, uint32_t n);
 
 #define HONE_PAIRS_MOST 64
+/* The value that a quarter of v is not above; 1 <= n <= HONE_PAIRS_MOST. */
+double hone_lower_quartile(const double *v, uint32_t n);
 /* Of a and b timed in turns, a[k] just before or after b[k], all > 0: ln(a/b) as the median of the
  * pairs that the machine disturbed least, and an interval that holds it, as wide as so many
  * standard errors of a sign test make it (of whatever distribution: order statistics; Conover,

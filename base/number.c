@@ -24,3 +24,11 @@ void hone_sort(double *v, uint32_t n)
     if (n)
         qsort(v, n, sizeof *v, by_value);
 }
+
+double hone_median(double *v, uint32_t n)
+{
+    if (n == 0)
+        return 0;
+    hone_sort(v, n);
+    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}

@@ -36,12 +36,13 @@ static int by_ratio(const void *a, const void *b)
     return (x->ratio > y->ratio) - (x->ratio < y->ratio);
 }
 
-static double log_lower_quartile(const double *x, uint32_t n)
+double hone_lower_quartile(const double *v, uint32_t n)
 {
-    double v[HONE_PAIRS_MOST];
-    memcpy(v, x, n * sizeof *v);
-    hone_sort(v, n);
-    return log(v[(n - 1) / 4]);
+    double sorted[HONE_PAIRS_MOST];
+    HONE_ASSERT(n >= 1 && n <= HONE_PAIRS_MOST);
+    memcpy(sorted, v, n * sizeof *v);
+    hone_sort(sorted, n);
+    return sorted[(n - 1) / 4];
 }
 
 hone_paired hone_pairs_compare(const double *a, const double *b, uint32_t n, double errors)
@@ -63,7 +64,7 @@ hone_paired hone_pairs_compare(const double *a, const double *b, uint32_t n, dou
                      .low = v[cut].ratio,
                      .high = v[kept - 1 - cut].ratio};
     if (n >= LEAST_SORTED && r.high - r.low > WIDE) {
-        r.ratio = log_lower_quartile(a, n) - log_lower_quartile(b, n);
+        r.ratio = log(hone_lower_quartile(a, n)) - log(hone_lower_quartile(b, n));
         r.low = fmin(r.low, r.ratio);
         r.high = fmax(r.high, r.ratio);
     }

@@ -35,25 +35,13 @@ typedef struct profile {
 
 /* ---- medians --------------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double median(double *v, uint32_t n)
-{
-    qsort(v, n, sizeof *v, by_value);
-    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
-
 static double median_of_call(const net_times *t, uint32_t call, double *room)
 {
     for (uint32_t r = 0; r < *t->n; r++) {
         const int64_t *s = &t->stamps[(size_t)r * (t->n_calls + 1) + call];
         room[r] = (double)(s[1] - s[0]);
     }
-    return median(room, *t->n);
+    return hone_median(room, *t->n);
 }
 
 /* ---- kernels --------------------------------------------------------------------------------- */
@@ -103,7 +91,7 @@ static void sum_up(profile *f, const net_times *t)
     for (uint32_t k = 0; k < *t->n; k++)
         room[k] = (double)t->whole_ns[k];
     f->runs = *t->n;
-    f->total_ns = median(room, f->runs);
+    f->total_ns = hone_median(room, f->runs);
     for (uint32_t k = 0; k < f->kernels.n; k++) {
         f->kernels_ns += f->kernels.v[k].ns;
         f->near_ns += share_of_roofline(&f->kernels.v[k]) >= NEAR ? f->kernels.v[k].ns : 0;

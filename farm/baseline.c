@@ -38,13 +38,7 @@ double hone_farm_baseline_drift(const hone_farm_baseline *b)
     return exp(most) - 1;
 }
 
-/* ---- medians -------------------------------------------------------------------------------- */
-
-static double median_of(double *v, uint32_t n)
-{
-    hone_sort(v, n);
-    return (v[(n - 1) / 2] + v[n / 2]) / 2;
-}
+/* ---- what is expected ----------------------------------------------------------------------- */
 
 static void copy(double *ret, const float *v, uint32_t n)
 {
@@ -75,11 +69,10 @@ static void settle(hone_farm_baseline *b, const hone_farm_limits *l)
     uint32_t n = in_base(b, l);
     for (int k = 0; k < KINDS; k++) {
         copy(v, b->base[k], n);
-        double mean = median_of(v, n);
-        copy(v, b->base[k], n);
+        double mean = hone_median(v, n);
         for (uint32_t i = 0; i < n; i++)
             v[i] = fabs(v[i] - mean);
-        double sigma = fmax(SIGMA_LEAST, 1.4826 * median_of(v, n));
+        double sigma = fmax(SIGMA_LEAST, 1.4826 * hone_median(v, n));
         b->mean[k] = mean;
         b->sigma[k] = fmax(sigma, b->sigma[k] - (b->sigma[k] - sigma) / FORGETS);
     }
@@ -116,7 +109,7 @@ static bool is_off(const hone_farm_baseline *b, uint32_t n)
     double v[HONE_FARM_BASELINE];
     for (int k = 0; k < KINDS; k++) {
         latest(b, k, n, v);
-        if (fabs(median_of(v, n) - b->mean[k]) > fmax(CHANGED, 4 * b->sigma[k] / sqrt(n)))
+        if (fabs(hone_median(v, n) - b->mean[k]) > fmax(CHANGED, 4 * b->sigma[k] / sqrt(n)))
             return true;
     }
     return false;

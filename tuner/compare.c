@@ -29,15 +29,6 @@
 /* A clock of the log does not hold here when even the fastest sample takes so many times as long,
  * or the lower quartile so little. */
 #define CLOCK_OFF 3
-#define PEAK_SLACK 1.1 /* as workers/device/verdict.c has it */
-
-double hone_tuner__lower_quartile(const double *v, int32_t n)
-{
-    double sorted[HONE_MAX_SAMPLES];
-    memcpy(sorted, v, (size_t)n * sizeof *v);
-    hone_sort(sorted, (uint32_t)n);
-    return sorted[(n - 1) / 4];
-}
 
 static comparison compare_samples(const hone_measure_result *m)
 {
@@ -98,7 +89,7 @@ static comparison compare_paired(session *s, const errand *j, const hone_pool_ev
     const variant *with = j->against;
     comparison c = compare_samples(m);
     note_clock(s, e->device, with->clock_ns,
-               hone_tuner__lower_quartile(m->incumbent_ns, m->n_samples));
+               hone_lower_quartile(m->incumbent_ns, (uint32_t)m->n_samples));
     if (with == j->v)
         c.ratio = 0;
     c.clock_ns = with->clock_ns * exp(c.ratio);
@@ -108,7 +99,7 @@ static comparison compare_paired(session *s, const errand *j, const hone_pool_ev
 /* No machine of this target takes less. */
 static bool is_beyond_peak(const session *s, double ns)
 {
-    return s->peak_gflops > 0 && (double)s->flops / ns > PEAK_SLACK * s->peak_gflops;
+    return s->peak_gflops > 0 && (double)s->flops / ns > HONE_PEAK_SLACK * s->peak_gflops;
 }
 
 bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measure_result *m)
@@ -117,7 +108,7 @@ bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measu
     for (int32_t k = 1; k < m->n_samples; k++)
         least = fmin(least, m->sample_ns[k]);
     return !is_beyond_peak(s, known_ns) && least < CLOCK_OFF * known_ns &&
-           known_ns < CLOCK_OFF * hone_tuner__lower_quartile(m->sample_ns, m->n_samples);
+           known_ns < CLOCK_OFF * hone_lower_quartile(m->sample_ns, (uint32_t)m->n_samples);
 }
 
 /* What cannot be is not believed: it has the time it took, which is as uncertain as that. */
@@ -131,7 +122,7 @@ static comparison believed(session *s, const hone_measure_result *m, comparison 
                        c.clock_ns);
     return (comparison){.comparable = true,
                         .noise = log(CLOCK_OFF),
-                        .clock_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples)};
+                        .clock_ns = hone_lower_quartile(m->sample_ns, (uint32_t)m->n_samples)};
 }
 
 comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
@@ -141,7 +132,7 @@ comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_even
     if (j->against && m->incumbent_ns[0] > 0)
         return believed(s, m, compare_paired(s, j, e));
     comparison c = {.noise = NOISE_OF_FEW, .comparable = true};
-    double own_ns = hone_tuner__lower_quartile(m->sample_ns, m->n_samples);
+    double own_ns = hone_lower_quartile(m->sample_ns, (uint32_t)m->n_samples);
     if (known_ns > 0)
         note_clock(s, e->device, known_ns, own_ns);
     else if (s->clocks.n == 0)

@@ -212,7 +212,6 @@ typedef struct comparison {
     double clock_ns;
 } comparison;
 
-double hone_tuner__lower_quartile(const double *v, int32_t n); /* n >= 1 */
 /* Is known_ns, of the log, a time that can be on the clock of what was measured now? */
 bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measure_result *m);
 /* What this measurement says; notes the device's clock. known_ns: comparable time of what was

@@ -111,7 +111,7 @@ typedef struct hone_measure_job {
     int32_t threads;
     uint64_t data_seed;       /* inputs are generated on the device from it */
     double tolerance;         /* largest allowed error, in units of the oracle's bound */
-    double peak_gflops;       /* faster than 1.1 x this is impossible; 0: unknown */
+    double peak_gflops;       /* faster than HONE_PEAK_SLACK x this is impossible; 0: unknown */
     int64_t reference_ms;     /* for what the reference has still to compute; 0: as the device
                                  thinks, which is more than the pool waits for */
     int64_t check_ms, run_ms; /* deadlines of the check and of the timing */
@@ -128,6 +128,7 @@ typedef struct hone_measure_job {
 #define HONE_TOLERANCE 2.0
 
 #define HONE_MAX_SAMPLES HONE_PAIRS_MOST
+#define HONE_PEAK_SLACK 1.1 /* so much above its peak a machine is not believed to be */
 
 typedef struct hone_measure_result {
     int64_t time_ns;  /* median over samples of the time of one call; valid when HONE_OK */

@@ -509,8 +509,6 @@ hone_status hone_device__compare_outputs(const hone_device__run *r, uint32_t set
 
 /* ---- numbers (verdict.c) -------------------------------------------------------------- */
 
-/* Sorts `x`. 0 when there are none. */
-double hone_device__median(double *x, int n);
 /* The most that a call on poisoned outputs may take of a kernel whose samples say time_ns. */
 double hone_device__fresh_most(double time_ns, int32_t threads);
 /* Turns what a child reports into a result, or says why it cannot be true: HONE_REJECT_IMPOSSIBLE,

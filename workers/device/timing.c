@@ -129,7 +129,7 @@ static double median_of(const hone_device__timing *r)
 {
     double x[HONE_MAX_SAMPLES];
     memcpy(x, r->candidate_ns, (size_t)r->n * sizeof *x);
-    return hone_device__median(x, r->n);
+    return hone_median(x, (uint32_t)r->n);
 }
 
 /* Is a fresh call as slow as it looks, or was it kept from running? */

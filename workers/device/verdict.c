@@ -13,14 +13,6 @@
 #define FRESH_RATIO 8.0
 #define FRESH_SLACK_NS 20000.0
 
-double hone_device__median(double *x, int n)
-{
-    if (n <= 0)
-        return 0;
-    hone_sort(x, (uint32_t)n);
-    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
-}
-
 static bool positive(double x)
 {
     return isfinite(x) && x > 0;
@@ -57,7 +49,7 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
         positive(t->resolution_ns)) {
         double x[HONE_MAX_SAMPLES];
         memcpy(x, t->candidate_ns, (size_t)t->n * sizeof *x);
-        double sample = hone_device__median(x, t->n) * (double)t->calls[HONE_DEVICE__CANDIDATE];
+        double sample = hone_median(x, (uint32_t)t->n) * (double)t->calls[HONE_DEVICE__CANDIDATE];
         if (sample >= 0 && sample < 10 * t->resolution_ns)
             return hone_fail(err, HONE_REJECT_TOO_SHORT,
                              "%" PRId64 " calls take %.0f ns, and the clock ticks every %.0f ns",
@@ -73,7 +65,7 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
         ret->sample_ns[i] = times[i] = t->candidate_ns[i];
         ret->incumbent_ns[i] = t->paired ? t->incumbent_ns[i] : 0;
     }
-    double time = hone_device__median(times, t->n);
+    double time = hone_median(times, (uint32_t)t->n);
     if (!(t->fresh_ns <= hone_device__fresh_most(time, job->threads)))
         return hone_fail(
             err, HONE_REJECT_IMPOSSIBLE,
@@ -81,7 +73,7 @@ hone_status hone_device__judge(const hone_measure_job *job, int64_t flops,
             "they are",
             t->fresh_ns, time);
     double gflops = (double)flops / time;
-    if (job->peak_gflops > 0 && gflops > 1.1 * job->peak_gflops)
+    if (job->peak_gflops > 0 && gflops > HONE_PEAK_SLACK * job->peak_gflops)
         return hone_fail(err, HONE_REJECT_IMPOSSIBLE,
                          "%.1f GFLOP/s, and this device does at most %.1f", gflops,
                          job->peak_gflops);
