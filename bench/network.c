@@ -508,6 +508,8 @@ static hone_status measure(const options *o, result *r, hone_error *err)
     r->version = m.version;
     r->ort = (contestant){.name = "ONNX Runtime", .run = time_ort, .state = &m};
     HONE_TRY(versus_warm(&r->ort, WARM_NS, err));
+    versus_move(0, 0,
+                (int32_t)o->threads); /* hone's pool has as many threads as its caller may use */
     HONE_TRY(open_network(o, &m, &x, err));
     r->hone = (contestant){.name = "hone", .run = time_hone, .state = &x};
     HONE_TRY(run_network(&x, err));

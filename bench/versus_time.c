@@ -53,21 +53,53 @@ static bool is_known(pid_t thread)
     return thread == getpid();
 }
 
-/* Oldest first, as /proc lists them. */
+typedef struct thread_time {
+    pid_t id;
+    double ran_ns;
+} thread_time;
+
+/* What it has had of processors since it was made; 0: unknown. */
+static double ran_ns(pid_t id)
+{
+    char path[64], text[64] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", id);
+    FILE *f = fopen(path, "r");
+    if (f) {
+        if (!fgets(text, sizeof text, f))
+            text[0] = '\0';
+        fclose(f);
+    }
+    return strtod(text, NULL);
+}
+
+static int busiest_first(const void *x, const void *y)
+{
+    const thread_time *a = x, *b = y;
+    return a->ran_ns != b->ran_ns ? (a->ran_ns < b->ran_ns) - (a->ran_ns > b->ran_ns)
+                                  : (a->id > b->id) - (a->id < b->id);
+}
+
+/* The busiest first: libraries have threads, too, that wait for something else, and who computes
+ * must not share a processor because of them. */
 static void pin_new_threads(void)
 {
     DIR *d = opendir("/proc/self/task");
     if (!d)
         return;
-    int32_t next = 1;
+    HONE_VEC(thread_time) new = {0};
     for (struct dirent *e; (e = readdir(d));) {
-        pid_t thread = (pid_t)strtol(e->d_name, NULL, 10);
-        if (thread <= 0 || is_known(thread))
-            continue;
-        hone_vec_push(&known, thread);
-        versus_move(thread, next++, 1);
+        pid_t id = (pid_t)strtol(e->d_name, NULL, 10);
+        if (id > 0 && !is_known(id))
+            hone_vec_push(&new, (thread_time){id, ran_ns(id)});
     }
     closedir(d);
+    if (new.n > 0)
+        qsort(new.v, new.n, sizeof *new.v, busiest_first);
+    for (uint32_t k = 0; k < new.n; k++) {
+        hone_vec_push(&known, new.v[k].id);
+        versus_move(new.v[k].id, (int32_t)k + 1, 1);
+    }
+    hone_vec_free(&new);
 }
 
 /* The calling thread's processors while c runs: its own, or all of them if c makes its threads anew
