@@ -92,6 +92,29 @@ static void rows(void **state)
     assert_true(asks(ROWS_OF("256", "768", "48", "", "@hone.ahead=1"), false) > 0);
 }
 
+/* A sum of all of X, N of them in a row, in two accumulators of 16. */
+#define SUM_OF(M, N, CHUNKS, AGAIN)                                                           \
+    "program sum {\n"                                                                         \
+    "  buffer X: f32[" M ", " N "] input\n  buffer Y: f32[32] output\n" AGAIN "  for i in " M \
+    " { for k in " CHUNKS " { for u in 2 unrolled { for v in 16 vectorized {\n"               \
+    "    block Y(vy: 32 = u*16 + v, reduce vi: " M " = i, reduce vk: " CHUNKS " = k) {\n"     \
+    "      init 0.0\n"                                                                        \
+    "      Y[vy] = Y[vy] + X[vi, vk*32 + vy] } } } } }\n}\n"
+
+static void streams(void **state)
+{
+    (void)state;
+    assert_int_equal(asks(SUM_OF("1024", "512", "16", ""), false), 2); /* 2 MiB, two lines a turn */
+    assert_int_equal(asks(SUM_OF("600", "512", "16", ""), false),
+                     0); /* the second cache has most */
+    assert_int_equal(asks(SUM_OF("1024", "512", "16",
+                                 "  buffer Z: f32[1024] output\n"
+                                 "  for i in 1024 { block Z(vi: 1024 = i) {\n"
+                                 "    Z[vi] = X[vi, 0] } }\n"),
+                          false),
+                     0); /* who comes second finds it */
+}
+
 static void same_results(void **state)
 {
     (void)state;
@@ -105,15 +128,16 @@ static void same_results(void **state)
     p = parse_text(ROWS_OF("512", "768", "48", "", ""));
     check_program(&p, &(run_options){0});
     hone_program_fini(&p);
+    p = parse_text(SUM_OF("1024", "512", "16", ""));
+    check_program(&p, &(run_options){0});
+    hone_program_fini(&p);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(where_it_is),
-        cmocka_unit_test(in_networks),
-        cmocka_unit_test(rows),
-        cmocka_unit_test(same_results),
+        cmocka_unit_test(where_it_is), cmocka_unit_test(in_networks),  cmocka_unit_test(rows),
+        cmocka_unit_test(streams),     cmocka_unit_test(same_results),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
