@@ -50,6 +50,27 @@ static void class_is_for_other_threads(void **state)
     log_close(&l);
 }
 
+/* A program as written was the fastest that a tuning measured: it needs no space to be carried out
+ * in, whatever the model predicts of it. */
+static void class_has_the_program_as_written(void **state)
+{
+    (void)state;
+    test_log l;
+    hone_trace none = {0};
+    log_open(&l);
+    log_tune(&l, (mnk){64, 48, 32}, &cpu, 1, 8);
+    log_put(&l, (mnk){64, 48, 32}, &cpu, 1, &none, 1);
+    hone_lookup_answer a;
+    SMALL_CHECK(
+        ask_logs(&l.db, 1, &(inquiry){{64, 48, 32}, &cpu, 2, HONE_RUNG_default, true}, &a, err));
+    assert_int_equal(a.rung, HONE_RUNG_class);
+    assert_true(a.as_written);
+    assert_int_equal(a.from_threads, 1);
+    assert_true(a.share > 0 && a.share <= 1);
+    hone_lookup_free(&a);
+    log_close(&l);
+}
+
 /* Where the processor's name is no difference, what is one is said. */
 static void class_says_in_what_targets_differ(void **state)
 {
@@ -532,6 +553,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_is_what_was_measured),
         cmocka_unit_test(class_is_for_other_threads),
+        cmocka_unit_test(class_has_the_program_as_written),
         cmocka_unit_test(class_says_in_what_targets_differ),
         cmocka_unit_test(nearest_is_of_other_sizes),
         cmocka_unit_test(model_is_the_same_each_time),

@@ -148,6 +148,11 @@ static hone_status carry_over(lookup *l, const source *x, const char *trace, fin
     hone_trace t = {0};
     hone_status st = HONE_OK;
     bool good = hone_trace_parse(trace, strlen(trace), &t, NULL) == HONE_OK;
+    if (good && hone_trace_search_part(&t) == 0) {
+        hone_trace_free(&t);
+        hone_lookup__as_written(l, ret, NULL); /* it runs everywhere */
+        return HONE_OK;
+    }
     if (good && x->threads == l->q->threads && hone_trace_search_part(&t) > 0) {
         l->sched.intrins = l->intrins;
         l->sched.target = l->q->target;

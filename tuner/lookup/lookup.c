@@ -81,6 +81,9 @@ static hone_status is_good(lookup *l, hone_rung r, bool *ret, hone_error *err)
     *ret = true;
     if (r == HONE_RUNG_exact || r == HONE_RUNG_default)
         return HONE_OK;
+    if (l->found[r]
+            .as_written) /* a tuning has measured it and others, and models know little of it */
+        return HONE_OK;
     HONE_TRY(look(l, HONE_RUNG_default, err));
     HONE_TRY(hone_lookup__predict(l, &l->found[r], err));
     *ret = !is_idle(l, r) && gain_of(l, r) >= 0;
