@@ -350,7 +350,7 @@ def main(args):
         del args[at : at + 2]
     small, data = "--small" in args, "--data" in args
     args = [a for a in args if a not in ("--small", "--data")]
-    if not args or any(a not in NETWORKS for a in args[1:]):
+    if not args or args[0].startswith("-") or any(a not in NETWORKS for a in args[1:]):
         sys.exit(f"usage: networks.py FOLDER [NAME...] [--small] [--data] [--sets N]; there are {', '.join(NETWORKS)}")
     for name in args[1:] or NETWORKS:
         g = NETWORKS[name](small, data)

@@ -4,7 +4,7 @@
 set -eu
 need="cmake ninja-build gcc g++ libc6-dev binutils pkg-config llvm-19-dev libxgboost-dev libzmq3-dev
 libsodium-dev libsqlite3-dev libjansson-dev libseccomp-dev libmicrohttpd-dev libprotobuf-c-dev
-protobuf-c-compiler libonnx-testdata libcmocka-dev iproute2
+protobuf-c-compiler libonnx-testdata libcmocka-dev iproute2 mandoc
 python3-numpy chromium chromium-driver qemu-user slurmctld slurmd slurm-client munge
 make meson lintian dpkg-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 gcc-arm-linux-gnueabihf libc6-dev-armhf-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross lld-19 nodejs"
