@@ -172,13 +172,13 @@ hone_status hone_net__eval_concat(const hone_net_use *u, hone_error *err)
 hone_status hone_net__eval_split(const hone_net_use *u, hone_error *err)
 {
     uint32_t axis;
-    int64_t start = 0;
-    HONE_TRY(hone_net_axis_of(u, "axis", u->in[0]->n_dims, &axis, err));
-    for (uint32_t k = 0; k < u->n_out; k++) {
-        move_part(u->in[0], u->out[k], axis, start, false);
-        start += u->out[k]->shape[axis];
-    }
-    return HONE_OK;
+    int64_t start = 0, *sizes = hone_xcalloc(HONE_NET_MAX_INPUTS, sizeof *sizes);
+    hone_status st = hone_net_split_of(u, &axis, sizes, err);
+    for (uint32_t k = 0; k < u->n_out && st == HONE_OK; start += sizes[k++])
+        if (u->out[k])
+            move_part(u->in[0], u->out[k], axis, start, false);
+    free(sizes);
+    return st;
 }
 
 /* ---- slices and padding ---------------------------------------------------------------------- */

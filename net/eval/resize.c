@@ -8,10 +8,11 @@
 static double source(const hone_net_resize *r, uint32_t axis, uint32_t rank, int64_t n, int64_t i)
 {
     double x = (double)i, scale = r->scale[axis], size = r->length[axis];
+    bool long_one = r->size[axis] > 1;
     double last = (double)(n - 1);
     switch (r->transform) {
     case HONE_NET_PYTORCH_HALF_PIXEL:
-        return size > 1 ? (x + 0.5) / scale - 0.5 : 0;
+        return long_one ? (x + 0.5) / scale - 0.5 : 0;
     case HONE_NET_ALIGN_CORNERS:
         return size > 1 ? x * last / (size - 1) : 0;
     case HONE_NET_ASYMMETRIC:
@@ -68,7 +69,7 @@ static taps taps_of(const hone_net_use *u, const hone_net_resize *r, uint32_t ax
     taps t = {.n = 1, .weight = {1}};
     t.outside = r->transform == HONE_NET_CROP_AND_RESIZE && (at < 0 || at > (double)(n - 1));
     if (r->mode == HONE_NET_NEAREST) {
-        base = nearest(r->rounding, at);
+        base = nearest(hone_net_rounding_of(r, axis), at);
     } else if (r->mode == HONE_NET_LINEAR) {
         t.n = 2;
         t.weight[1] = at - base;

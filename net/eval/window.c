@@ -260,6 +260,12 @@ static hone_status slide(const hone_net_use *u,
     return HONE_OK;
 }
 
+/* Of what sees nothing of its input. */
+static int64_t least_int(hone_dtype t)
+{
+    return t == HONE_U8 ? 0 : INT64_MIN >> (64 - 8 * hone_dtype_bytes(t));
+}
+
 static void max_at(const hone_net_use *u, const pool *p, const int64_t *at, int64_t k)
 {
     int64_t best = -1, best_index = 0;
@@ -280,8 +286,10 @@ static void max_at(const hone_net_use *u, const pool *p, const int64_t *at, int6
     }
     if (best >= 0)
         hone_net__move(p->x, best, u->out[0], k);
-    else
+    else if (real)
         hone_net__set_float(u->out[0], k, -(double)INFINITY);
+    else
+        hone_net__set_int(u->out[0], k, least_int(p->x->dtype));
     if (hone_net_out(u, 1))
         hone_net__set_int(u->out[1], k, best_index);
 }

@@ -179,9 +179,11 @@ hone_status hone_nk__lp_norm(hone_nk *e)
     const hone_nk_row *sum = hone_nk__temp(e, of, shape, n);
     hone_nk__stage(e, sum, n, "%s", hone_nk__over("sum", &steps, part.s).s);
     hone_nk_index i = hone_nk__indices(x->n_dims);
-    hone_nk_text y = hone_nk__textf(p == 1 ? "%s / %s" : "%s / sqrt(%s)",
-                                    hone_nk__as(of, t, hone_nk__at(hone_nk__in(e, 0), &i).s).s,
-                                    hone_nk__kept_at(sum, x, folded).s);
+    hone_nk_text norm = hone_nk__kept_at(sum, x, folded);
+    hone_nk_text y =
+        hone_nk__textf(p == 1 ? "select(%s == 0, 0, %s / %s)" /* zeros stay zeros */
+                              : "select(%s == 0, 0, %s / sqrt(%s))",
+                       norm.s, hone_nk__as(of, t, hone_nk__at(hone_nk__in(e, 0), &i).s).s, norm.s);
     hone_nk__stage(e, hone_nk__out(e, 0), x->n_dims, "%s", hone_nk__as(t, of, y.s).s);
     return HONE_OK;
 }

@@ -40,32 +40,13 @@ hone_status hone_nk__concat(hone_nk *e)
     return HONE_OK;
 }
 
-/* Part `at` of several, by their sizes: an attribute or input that is known, or else alike. */
-static hone_status size_of_part(hone_nk *e, int64_t whole, unsigned at, int64_t *ret)
-{
-    uint32_t n = 0;
-    if (hone_net_attr_given(e->u->node, "split")) {
-        const int64_t *sizes = hone_net_attr_ints(e->u->node, "split", &n);
-        *ret = at < n ? sizes[at] : 0;
-    } else if (hone_net_in(e->u, 1)) {
-        const hone_tensor *sizes;
-        HONE_TRY(hone_nk__known(e, 1, "the sizes", &sizes));
-        *ret = at < hone_tensor_elems(sizes) ? hone_tensor_int(sizes, at) : 0;
-    } else {
-        int64_t each = (whole + e->u->n_out - 1) / e->u->n_out, left = whole - each * at;
-        *ret = left < each ? left : each;
-    }
-    return HONE_OK;
-}
-
 hone_status hone_nk__split(hone_nk *e)
 {
     const hone_tensor *x = hone_net_in(e->u, 0);
     uint32_t axis;
-    HONE_TRY(hone_net_axis_of(e->u, "axis", x->n_dims, &axis, e->err));
-    int64_t start = 0, size;
-    for (unsigned k = 0; k < e->u->n_out; k++, start += size) {
-        HONE_TRY(size_of_part(e, x->shape[axis], k, &size));
+    int64_t start = 0, *sizes = hone_xcalloc(HONE_NET_MAX_INPUTS, sizeof *sizes);
+    hone_status st = hone_net_split_of(e->u, &axis, sizes, e->err);
+    for (unsigned k = 0; k < e->u->n_out && st == HONE_OK; start += sizes[k++]) {
         if (!hone_net_out(e->u, k))
             continue;
         hone_nk_index at = hone_nk__indices(x->n_dims);
@@ -74,7 +55,8 @@ hone_status hone_nk__split(hone_nk *e)
         hone_nk__stage(e, hone_nk__out(e, k), x->n_dims, "%s",
                        hone_nk__at(hone_nk__in(e, 0), &at).s);
     }
-    return HONE_OK;
+    free(sizes);
+    return st;
 }
 
 /* ---- slices ---------------------------------------------------------------------------------- */

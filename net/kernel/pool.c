@@ -93,9 +93,10 @@ hone_status hone_nk__max_pool(hone_nk *e)
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-/* How many elements the window of output i(2+s) has between lo and hi on axis s, as a factor. */
+/* How many elements the window of output i(2+s) has between lo and hi on axis s, as a factor.
+ * *empty: some windows have none. */
 static void count_axis(const hone_net_window *w, unsigned s, int64_t lo, int64_t hi,
-                       int64_t *constant, hone_buf *b)
+                       int64_t *constant, hone_buf *b, bool *empty)
 {
     int64_t k = w->kernel[s], last = (w->out[s] - 1) * w->stride[s] - w->before[s];
     if (-w->before[s] >= lo && last + k <= hi) {
@@ -104,8 +105,10 @@ static void count_axis(const hone_net_window *w, unsigned s, int64_t lo, int64_t
     }
     hone_nk_text start =
         hone_nk__textf("i%u*%" PRId64 " - %" PRId64, 2 + s, w->stride[s], w->before[s]);
-    hone_buf_printf(b, " * (min(%s + %" PRId64 ", %" PRId64 ") - max(%s, %" PRId64 "))", start.s, k,
-                    hi, start.s, lo);
+    bool none = k - w->before[s] <= lo || last >= hi;
+    *empty |= none;
+    hone_buf_printf(b, " * %s(min(%s + %" PRId64 ", %" PRId64 ") - max(%s, %" PRId64 ")%s)",
+                    none ? "max" : "", start.s, k, hi, start.s, lo, none ? ", 0" : "");
 }
 
 hone_status hone_nk__average_pool(hone_nk *e)
@@ -117,19 +120,21 @@ hone_status hone_nk__average_pool(hone_nk *e)
     HONE_TRY(window_of(e, "0", &w, &steps, &at));
     bool border = hone_net_attr_int(e->u->node, "count_include_pad") != 0;
     int64_t constant = 1;
+    bool empty = false;
     hone_buf varying = {0};
     for (unsigned s = 0; s < w.n; s++)
         count_axis(&w, s, border ? -w.before[s] : 0, x->shape[2 + s] + (border ? w.after[s] : 0),
-                   &constant, &varying);
+                   &constant, &varying, &empty);
     hone_dtype t = x->dtype, of = hone_nk__sum_type(t);
     const hone_nk_row *sum = hone_nk__temp_like(e, of, y->shape, y->n_dims, e->out[0]);
     hone_nk__stage(e, sum, y->n_dims, "%s",
                    hone_nk__over("sum", &steps, hone_nk__as(of, t, at.s).s).s);
     hone_nk_index i = hone_nk__indices(y->n_dims);
     hone_nk_text mean =
-        varying.n ? hone_nk__textf("%s / %s(%" PRId64 "%s)", hone_nk__at(sum, &i).s,
-                                   hone_dtype_name(of), constant, varying.s)
-                  : hone_nk__textf("%s * (1 / %" PRId64 ")", hone_nk__at(sum, &i).s, constant);
+        varying.n
+            ? hone_nk__textf(empty ? "%s / %s(max(%" PRId64 "%s, 1))" : "%s / %s(%" PRId64 "%s)",
+                             hone_nk__at(sum, &i).s, hone_dtype_name(of), constant, varying.s)
+            : hone_nk__textf("%s * (1 / %" PRId64 ")", hone_nk__at(sum, &i).s, constant);
     hone_buf_free(&varying);
     hone_nk__stage(e, hone_nk__out(e, 0), y->n_dims, "%s", hone_nk__as(t, of, mean.s).s);
     return HONE_OK;

@@ -100,6 +100,7 @@ static place nearest_of(hone_net_resize_rounding rounding, place p)
         p = (place){2 * p.a, 2 * p.b + p.c, 2 * p.c, p.in, p.out};
         break;
     case HONE_NET_FLOOR:
+    case HONE_NET_OLD: /* hone_net_rounding_of */
         break;
     }
     return p;
@@ -224,7 +225,7 @@ static hone_status put_nearest(hone_nk *e, const resizing *z)
     const hone_tensor *x = hone_net_in(e->u, 0);
     hone_nk_index at = hone_nk__indices(x->n_dims);
     for (unsigned d = 0; d < x->n_dims; d++) {
-        place p = nearest_of(z->r.rounding, z->at[d]);
+        place p = nearest_of(hone_net_rounding_of(&z->r, d), z->at[d]);
         if (z->moves[d])
             hone_nk__set(&at, d, "%s", index_of(&p, d, 0).s);
     }

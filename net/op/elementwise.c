@@ -33,6 +33,11 @@ hone_status hone_net__infer_number(const hone_net_use *u, hone_error *err)
 
 hone_status hone_net__infer_integer(const hone_net_use *u, hone_error *err)
 {
+    if (u->node->op->id == HONE_NET_OP_BIT_SHIFT) {
+        const char *way = hone_net_attr_text(u->node, "direction");
+        if (strcmp(way, "LEFT") != 0 && strcmp(way, "RIGHT") != 0)
+            return HONE_NET_BAD("there is no direction '%s'", way);
+    }
     return alike(u, hone_net__is_integer, "integers", err);
 }
 

@@ -143,34 +143,41 @@ hone_status hone_net__infer_concat(const hone_net_use *u, hone_error *err)
     return hone_net__give(u, 0, &t, err);
 }
 
-/* Sizes that are given, or as equal as they can be, the last one smaller (opset 18). */
-hone_status hone_net__infer_split(const hone_net_use *u, hone_error *err)
+/* Sizes that are given, or as equal as they can be, the last ones smaller (opset 18). */
+hone_status hone_net_split_of(const hone_net_use *u, uint32_t *ret_axis, int64_t *ret_sizes,
+                              hone_error *err)
 {
     const hone_tensor *x = u->in[0];
-    uint32_t axis, n;
-    HONE_TRY(hone_net_axis_of(u, "axis", x->n_dims, &axis, err));
-    int64_t *sizes = hone_xcalloc(HONE_NET_MAX_INPUTS, sizeof *sizes);
-    hone_status st = hone_net__list_or(u, 1, "split", HONE_NET_MAX_INPUTS, sizes, &n, err);
-    int64_t said = hone_net__int_or(u, "num_outputs", 0);
-    int64_t parts = u->n_out, each = x->shape[axis] / parts, left = x->shape[axis];
-    each += x->shape[axis] % parts != 0;
-    if (st == HONE_OK && said && said != parts)
-        st = HONE_NET_BAD("it has %" PRId64 " results, and says %" PRId64, parts, said);
-    if (st == HONE_OK && n && n != parts)
-        st = HONE_NET_BAD("it has %" PRIu32 " sizes for %" PRId64 " results", n, parts);
-    if (st == HONE_OK && !n && x->shape[axis] % parts && u->node->op->last < 18)
-        st = HONE_NET_BAD("%" PRId64 " does not split in %" PRId64, x->shape[axis], parts);
-    for (uint32_t k = 0; k < parts && st == HONE_OK; k++) {
-        hone_tensor t = *x;
-        t.shape[axis] = n ? sizes[k] : left < each ? left : each;
-        left -= t.shape[axis];
-        if (t.shape[axis] < 0 || left < 0)
-            st = HONE_NET_BAD("its sizes do not sum to %" PRId64, x->shape[axis]);
-        else
-            st = hone_net__give(u, k, &t, err);
+    uint32_t n;
+    HONE_TRY(hone_net_axis_of(u, "axis", x->n_dims, ret_axis, err));
+    HONE_TRY(hone_net__list_or(u, 1, "split", HONE_NET_MAX_INPUTS, ret_sizes, &n, err));
+    int64_t said = hone_net__int_or(u, "num_outputs", 0), whole = x->shape[*ret_axis];
+    int64_t parts = u->n_out, each = whole / parts + (whole % parts != 0), left = whole;
+    if (said && said != parts)
+        return HONE_NET_BAD("it has %" PRId64 " results, and says %" PRId64, parts, said);
+    if (n && n != parts)
+        return HONE_NET_BAD("it has %" PRIu32 " sizes for %" PRId64 " results", n, parts);
+    if (!n && whole % parts && u->node->op->last < 18)
+        return HONE_NET_BAD("%" PRId64 " does not split in %" PRId64, whole, parts);
+    for (uint32_t k = 0; k < parts; k++) {
+        ret_sizes[k] = n ? ret_sizes[k] : left < each ? left : each;
+        if (ret_sizes[k] < 0 || ret_sizes[k] > left)
+            return HONE_NET_BAD("its sizes do not sum to %" PRId64, whole);
+        left -= ret_sizes[k];
     }
-    if (st == HONE_OK && left)
-        st = HONE_NET_BAD("its sizes do not sum to %" PRId64, x->shape[axis]);
+    return left ? HONE_NET_BAD("its sizes do not sum to %" PRId64, whole) : HONE_OK;
+}
+
+hone_status hone_net__infer_split(const hone_net_use *u, hone_error *err)
+{
+    uint32_t axis;
+    int64_t *sizes = hone_xcalloc(HONE_NET_MAX_INPUTS, sizeof *sizes);
+    hone_status st = hone_net_split_of(u, &axis, sizes, err);
+    for (uint32_t k = 0; k < u->n_out && st == HONE_OK; k++) {
+        hone_tensor t = *u->in[0];
+        t.shape[axis] = sizes[k];
+        st = hone_net__give(u, k, &t, err);
+    }
     free(sizes);
     return st;
 }
@@ -182,6 +189,9 @@ hone_status hone_net__infer_split(const hone_net_use *u, hone_error *err)
 static void slice_axis(int64_t n, int64_t start, int64_t end, int64_t step, int64_t *ret_start,
                        int64_t *ret_size)
 {
+    *ret_start = *ret_size = 0;
+    if (n == 0)
+        return; /* backwards too: there is no last element to begin with */
     start += start < 0 ? n : 0;
     end += end < 0 ? n : 0;
     int64_t least = step < 0 ? -1 : 0, most = step < 0 ? n - 1 : n;

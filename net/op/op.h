@@ -105,6 +105,10 @@ hone_status hone_net_perm_of(const hone_net_use *u, uint32_t ret[HONE_MAX_DIMS],
 /* The diagonal of a Trilu. */
 hone_status hone_net_trilu_k(const hone_net_use *u, int64_t *ret, hone_error *err) HONE_NODISCARD;
 
+/* Axis and sizes of the parts of a Split, one for each output: room for HONE_NET_MAX_INPUTS. */
+hone_status hone_net_split_of(const hone_net_use *u, uint32_t *ret_axis, int64_t *ret_sizes,
+                              hone_error *err) HONE_NODISCARD;
+
 /* Start and step of each axis of a Slice; sizes are those of its output. */
 typedef struct hone_net_slice {
     int64_t start[HONE_MAX_DIMS], step[HONE_MAX_DIMS], size[HONE_MAX_DIMS];
@@ -137,7 +141,8 @@ typedef enum hone_net_resize_rounding {
     HONE_NET_PREFER_FLOOR,
     HONE_NET_PREFER_CEIL,
     HONE_NET_FLOOR,
-    HONE_NET_CEIL
+    HONE_NET_CEIL,
+    HONE_NET_OLD /* before opset 11: down where an axis grows, up where it shrinks */
 } hone_net_resize_rounding;
 typedef struct hone_net_resize {
     hone_net_resize_mode mode;
@@ -150,6 +155,8 @@ typedef struct hone_net_resize {
 } hone_net_resize;
 hone_status hone_net_resize_of(const hone_net_use *u, hone_net_resize *ret,
                                hone_error *err) HONE_NODISCARD;
+/* How places of that axis are rounded: never HONE_NET_OLD. */
+hone_net_resize_rounding hone_net_rounding_of(const hone_net_resize *r, uint32_t axis);
 
 /* The shape that broadcasting n tensors makes. HONE_E_INPUT, naming both. */
 hone_status hone_net_broadcast(const hone_net_use *u, uint32_t first, uint32_t n, hone_tensor *ret,

@@ -29,7 +29,7 @@ static hone_status read_modes(const hone_net_use *u, hone_net_resize *ret, hone_
     ret->mode = (hone_net_resize_mode)k;
     if (!hone_net__has_attr(u, "coordinate_transformation_mode")) {
         ret->transform = HONE_NET_ASYMMETRIC;
-        ret->rounding = HONE_NET_FLOOR;
+        ret->rounding = HONE_NET_OLD;
         return ret->mode == HONE_NET_CUBIC ? HONE_NET_BAD("there is no mode 'cubic' in this opset")
                                            : HONE_OK;
     }
@@ -134,6 +134,14 @@ hone_status hone_net_resize_of(const hone_net_use *u, hone_net_resize *ret, hone
         ret->scale[k] = (double)sizes[k] / (double)x->shape[k];
     }
     return HONE_OK;
+}
+
+/* Opset 10 does not say; its models are run by ONNX Runtime so, and have been made for that. */
+hone_net_resize_rounding hone_net_rounding_of(const hone_net_resize *r, uint32_t axis)
+{
+    if (r->rounding != HONE_NET_OLD)
+        return r->rounding;
+    return r->scale[axis] < 1 ? HONE_NET_CEIL : HONE_NET_FLOOR;
 }
 
 hone_status hone_net__infer_resize(const hone_net_use *u, hone_error *err)

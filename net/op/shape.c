@@ -57,6 +57,24 @@ hone_status hone_net__infer_constant_of_shape(const hone_net_use *u, hone_error 
     return hone_net__give(u, 0, &t, err);
 }
 
+/* Exact, also past 2^53. */
+static hone_status range_of_integers(const hone_net_use *u, hone_error *err)
+{
+    int64_t from = hone_tensor_int(u->in[0], 0), to = hone_tensor_int(u->in[1], 0);
+    int64_t step = hone_tensor_int(u->in[2], 0);
+    if (step == 0)
+        return HONE_NET_BAD("it does not end");
+    bool some = step > 0 ? from < to : from > to;
+    uint64_t span = step > 0 ? (uint64_t)to - (uint64_t)from : (uint64_t)from - (uint64_t)to;
+    uint64_t by = step > 0 ? (uint64_t)step : 0 - (uint64_t)step;
+    uint64_t n = some ? (span - 1) / by + 1 : 0;
+    hone_tensor t = {.dtype = u->in[0]->dtype};
+    if (n > (uint64_t)HONE_NET_MAX_ELEMS)
+        return HONE_NET_BAD("its result would be too large");
+    HONE_TRY(hone_net__push(u, &t, (int64_t)n, err));
+    return hone_net__give(u, 0, &t, err);
+}
+
 hone_status hone_net__infer_range(const hone_net_use *u, hone_error *err)
 {
     HONE_TRY(hone_net__want(u, 0, hone_net__is_number, "numbers", err));
@@ -66,6 +84,8 @@ hone_status hone_net__infer_range(const hone_net_use *u, hone_error *err)
         if (hone_tensor_elems(u->in[k]) != 1)
             return HONE_NET_BAD("input %" PRIu32 " is not one number", k);
     }
+    if (!hone_dtype_is_float(u->in[0]->dtype))
+        return range_of_integers(u, err);
     double from = hone_tensor_float(u->in[0], 0), step = hone_tensor_float(u->in[2], 0);
     double n = ceil((hone_tensor_float(u->in[1], 0) - from) / step);
     if (!(step != 0) || !(n <= (double)HONE_NET_MAX_ELEMS))
@@ -258,8 +278,9 @@ hone_status hone_net__infer_space_to_depth(const hone_net_use *u, hone_error *er
     if (x[2] % b || x[3] % b)
         return HONE_NET_BAD("%" PRId64 " x %" PRId64 " does not make blocks of %" PRId64, x[2],
                             x[3], b);
-    const hone_tensor t = {
-        .dtype = u->in[0]->dtype, .n_dims = 4, .shape = {x[0], x[1] * b * b, x[2] / b, x[3] / b}};
+    hone_tensor t = {.dtype = u->in[0]->dtype, .n_dims = 4, .shape = {x[0], 0, x[2] / b, x[3] / b}};
+    if (__builtin_mul_overflow(x[1], b * b, &t.shape[1]))
+        return HONE_NET_BAD("its result would be too large");
     return hone_net__give(u, 0, &t, err);
 }
 

@@ -192,6 +192,9 @@ static void pools(void **state)
         {"MaxPool", 12, "f32[2,3,5,6]", "kernel_shape=3,3 pads=1,1,1,1", 2, 0},
         {"MaxPool", 12, "f32[2,3,5,6]", "kernel_shape=2,2 strides=2,2 storage_order=1", 2, 0},
         {"MaxPool", 12, "f32[1,2,4,4,4]", "kernel_shape=2,2,2 auto_pad=SAME_UPPER", 1, 0},
+        {"AveragePool", 11, "f32[1,1,4,4]", "kernel_shape=2,3 pads=2,0,2,1", 1, F32},
+        {"AveragePool", 11, "f32[1,1,4]", "kernel_shape=2 pads=4,3 count_include_pad=1", 1, F32},
+        {"MaxPool", 12, "i8[1,1,4]", "kernel_shape=2 pads=2,3", 1, 0},
         {"AveragePool", 11, "f32[1,3,9,8]", "kernel_shape=3,3 strides=2,2 pads=1,1,1,1", 1, F32},
         {"AveragePool", 11, "f32[1,3,9,8]", "kernel_shape=3,3 pads=1,0,1,2 count_include_pad=1", 1,
          F32},
@@ -231,6 +234,8 @@ static void rows(void **state)
         {"LayerNormalization", 17, "f16[2,16] f16[16] f16[16]", NULL, 1, 4e-3},
         {"LRN", 13, "f32[1,5,3,2]", "size=3", 1, F32},
         {"LRN", 13, "f32[1,5,3,2]", "size=4 alpha=0.5 beta=0.5 bias=2", 1, F32},
+        {"LpNormalization", 7, "f32[2,3]=0,0,0,1,2,3", NULL, 1, F32},
+        {"LpNormalization", 7, "f32[2,3]=0,0,0,1,2,3", "p=1", 1, F32},
         {"LpNormalization", 7, "f32[3,7]", NULL, 1, F32},
         {"LpNormalization", 7, "f32[3,7]", "axis=0 p=1", 1, F32},
         {"MeanVarianceNormalization", 13, "f32[2,3,4,5]", NULL, 1, 1e-5},
@@ -343,6 +348,9 @@ static void sizes(void **state)
     }
     static const kernel_case cases[] = {
         {"Resize", 10, "f32[1,1,4,5] f32[4]=1,1,2,3", NULL, 1, 0},
+        {"Resize", 10, "f32[1,1,9,5] f32[4]=1,1,0.6,1.5", NULL, 1, 0},
+        {"Resize", 13, "f32[1,1,3,3] - f32[4]=1,1,0.5,0.5",
+         "mode=linear coordinate_transformation_mode=pytorch_half_pixel", 1, 1e-5},
         {"Resize", 13, "f32[1,1,4,4] - f32[4]=1,1,2,2", "mode=cubic exclude_outside=1", 1, 1e-5},
         {"Resize", 13, "f32[2,3] - f32[2]=1,1", NULL, 1, 0},
         {"Upsample", 9, "f32[1,1,2,2] f32[4]=1,1,2,3", NULL, 1, 0},

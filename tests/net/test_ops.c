@@ -163,6 +163,113 @@ static void slices(void **state)
     }
 }
 
+/* Of an axis without elements nothing is left, in either direction. */
+static void slices_of_nothing(void **state)
+{
+    (void)state;
+    static const int64_t starts[] = {0, -1, INT64_MAX, INT64_MIN}, steps[] = {1, -1, -3};
+    for (unsigned k = 0; k < HONE_LEN(starts) * HONE_LEN(steps); k++) {
+        hone_buf g = {0}, n = node_of("Slice", "x a b _ s", "y");
+        put_value(&g, 11, "x", FLOAT, DIMS(0));
+        put_raw(&g, "a", INT64, DIMS(1), &starts[k % HONE_LEN(starts)], 8);
+        put_raw(&g, "b", INT64, DIMS(1), (int64_t[]){k % 2 ? INT64_MIN : INT64_MAX}, 8);
+        put_raw(&g, "s", INT64, DIMS(1), &steps[k / HONE_LEN(starts)], 8);
+        finish(&g, &n);
+        is_shape(&g, 13, "f32[0]");
+    }
+}
+
+/* Of parts that nobody asks for the places are counted. */
+static void splits_without_a_name(void **state)
+{
+    (void)state;
+    const float x[] = {1, 2, 3, 4};
+    hone_buf g = {0}, n = node_of("Split", "x sizes", "_ _ y");
+    put_raw(&g, "x", FLOAT, DIMS(4), x, sizeof x);
+    put_raw(&g, "sizes", INT64, DIMS(3), (int64_t[]){1, 2, 1}, 24);
+    finish(&g, &n);
+    hone_net *net = network(&g, 13, NULL);
+    assert_true(hone_tensor_float(output(net, 0), 0) == 4);
+    hone_net_free(net);
+    static const int64_t bad[][3] = {
+        {1, 2, 2}, {1, 1, 1}, {-1, 4, 1}, {5, 0, -1}, {1, INT64_MAX, 4}};
+    for (unsigned k = 0; k < HONE_LEN(bad); k++) {
+        n = node_of("Split", "x sizes", "_ _ y");
+        put_raw(&g, "x", FLOAT, DIMS(4), x, sizeof x);
+        put_raw(&g, "sizes", INT64, DIMS(3), bad[k], sizeof bad[k]);
+        finish(&g, &n);
+        refuse(&g, 13, HONE_E_INPUT, "its sizes do not sum to 4");
+    }
+}
+
+static void ranges(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t from, to, step, n; /* -1: refused */
+    } all[] = {{0, 5, 2, 3},
+               {5, 0, -2, 3},
+               {5, 0, 2, 0},
+               {1ll << 53, (1ll << 53) + 5, 1, 5}, /* no double */
+               {INT64_MIN, INT64_MIN + 3, 2, 2},
+               {INT64_MAX, INT64_MIN, INT64_MIN, 2},
+               {INT64_MIN, INT64_MAX, 1, -1},
+               {0, 5, 0, -1}};
+    for (unsigned k = 0; k < HONE_LEN(all); k++) {
+        hone_buf g = {0}, n = node_of("Range", "a b c", "y");
+        put_raw(&g, "a", INT64, NULL, 0, &all[k].from, 8);
+        put_raw(&g, "b", INT64, NULL, 0, &all[k].to, 8);
+        put_raw(&g, "c", INT64, NULL, 0, &all[k].step, 8);
+        finish(&g, &n);
+        char text[64];
+        snprintf(text, sizeof text, "i64[%lld]", (long long)all[k].n);
+        if (all[k].n >= 0)
+            is_shape(&g, 13, text);
+        else
+            refuse(&g, 13, HONE_E_INPUT, "node '#0' (Range)");
+    }
+}
+
+/* Where nothing has elements sizes may still be as large as they like. */
+static void too_large(void **state)
+{
+    (void)state;
+    hone_buf n, g = of_input("SpaceToDepth", &n, DIMS(1, 1 << 30, 0, 0));
+    put_attr_int(&n, "blocksize", 1 << 20);
+    finish(&g, &n);
+    refuse(&g, 13, HONE_E_INPUT, "its result would be too large");
+}
+
+static void directions(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < 2; k++) {
+        hone_buf g = {0}, n = node_of("BitShift", "x x", "y");
+        put_value(&g, 11, "x", UINT8, DIMS(3));
+        put_attr_text(&n, "direction", k ? "RIGHT" : "UP");
+        finish(&g, &n);
+        if (k)
+            is_shape(&g, 13, "u8[3]");
+        else
+            refuse(&g, 13, HONE_E_INPUT, "there is no direction 'UP'");
+    }
+}
+
+/* Before opset 11 an image is made smaller by what ONNX Runtime takes: the element after. */
+static void old_resize(void **state)
+{
+    (void)state;
+    const float x[] = {1, 2, 3, 4, 5, 6, 7, 8}, is[] = {1, 3};
+    hone_buf g = {0}, n = node_of("Resize", "x s", "y");
+    put_raw(&g, "x", FLOAT, DIMS(1, 1, 2, 4), x, sizeof x);
+    put_raw(&g, "s", FLOAT, DIMS(4), (float[]){1, 1, 0.6F, 0.6F}, 16);
+    finish(&g, &n);
+    hone_net *net = network(&g, 10, NULL);
+    is_output(net, 0, "f32[1, 1, 1, 2]");
+    assert_memory_equal(output(net, 0)->data, is, sizeof is);
+    hone_net_free(net);
+}
+
 static void old_softmax(void **state)
 {
     (void)state;
@@ -306,9 +413,21 @@ static void einsum(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(windows),  cmocka_unit_test(convolutions),   cmocka_unit_test(reshapes),
-        cmocka_unit_test(slices),   cmocka_unit_test(old_softmax),    cmocka_unit_test(indices),
-        cmocka_unit_test(integers), cmocka_unit_test(half_precision), cmocka_unit_test(einsum),
+        cmocka_unit_test(windows),
+        cmocka_unit_test(convolutions),
+        cmocka_unit_test(reshapes),
+        cmocka_unit_test(slices),
+        cmocka_unit_test(old_softmax),
+        cmocka_unit_test(indices),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(half_precision),
+        cmocka_unit_test(einsum),
+        cmocka_unit_test(slices_of_nothing),
+        cmocka_unit_test(splits_without_a_name),
+        cmocka_unit_test(ranges),
+        cmocka_unit_test(too_large),
+        cmocka_unit_test(directions),
+        cmocka_unit_test(old_resize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
