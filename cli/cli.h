@@ -124,6 +124,9 @@ int32_t cli_processors(void);
 /* How many a kernel for the target has unless something else is said: all, or the one that modules
  * of WebAssembly have. */
 int32_t cli_threads_of(const hone_target *t);
+/* As many as --threads asks for, 0: as cli_threads_of. HONE_E_INPUT: the target has not so many. */
+hone_status cli_threads_for(const hone_target *t, int64_t asked, int32_t *ret,
+                            hone_error *err) HONE_NODISCARD;
 /* What people call it: its processor, or where that is "generic" what --target calls it, else its
  * architecture. The target's or static. */
 const char *cli_target_name(const hone_target *t);

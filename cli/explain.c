@@ -418,7 +418,7 @@ static int run(int argc, char **argv, const cli_command *self)
 {
     cli_sizes sizes = {0};
     const char *db_path = "hone.db", *target_arg = "native", *pos[1];
-    int64_t threads = cli_processors();
+    int64_t threads = 0;
     bool json = false;
     const cli_option options[] = {
         {"-D", CLI_SIZE, "NAME=INT", &sizes, "size of the kernel; repeat for each", 0},
@@ -438,10 +438,12 @@ static int run(int argc, char **argv, const cli_command *self)
     cli_kernel k = {0};
     hone_target target;
     hone_error err = {0};
-    story s = {.kernel = &k, .target = &target, .threads = (int32_t)threads};
+    story s = {.kernel = &k, .target = &target};
     hone_status st = cli_kernel_load(pos[0], &sizes, &k, &err);
     if (st == HONE_OK)
         st = cli_target_load(target_arg, &target, &err);
+    if (st == HONE_OK)
+        st = cli_threads_for(&target, threads, &s.threads, &err);
     if (st == HONE_OK)
         st = read_log(&s, db_path, &err);
     if (st == HONE_OK && s.records == 0)

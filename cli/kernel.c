@@ -141,6 +141,14 @@ int32_t cli_threads_of(const hone_target *t)
     return hone_preset_of(t)->runtime ? 1 : cli_processors();
 }
 
+hone_status cli_threads_for(const hone_target *t, int64_t asked, int32_t *ret, hone_error *err)
+{
+    *ret = asked ? (int32_t)asked : cli_threads_of(t);
+    if (*ret > 1 && hone_preset_of(t)->runtime)
+        return hone_fail(err, HONE_E_INPUT, "modules of WebAssembly have one thread: --threads 1");
+    return HONE_OK;
+}
+
 const char *cli_target_name(const hone_target *t)
 {
     const hone_preset *p = hone_preset_of(t);

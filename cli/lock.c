@@ -14,7 +14,8 @@ typedef struct request {
     bool named;        /* by --name */
     cli_kernel kernel; /* for people's eyes its title is the argument's */
     char *kernel_here; /* as seen from the lock */
-    int32_t threads;
+    int64_t asked;     /* threads; 0: as many as each target has */
+    int32_t threads[CLI_MAX];
     cli_target_list targets;
     hone_lock_entry made[CLI_MAX]; /* of each target */
 } request;
@@ -23,7 +24,7 @@ static hone_status look_up(request *q, const cli_lookup_options *o, hone_error *
 {
     for (unsigned k = 0; k < q->targets.n; k++) {
         cli_answer a = {0};
-        hone_status st = cli_look_up(o, &q->kernel, &q->targets.v[k], q->threads, &a, err);
+        hone_status st = cli_look_up(o, &q->kernel, &q->targets.v[k], q->threads[k], &a, err);
         if (st == HONE_OK) {
             if (a.of.miss)
                 hone_log(HONE_LOG_WARN, "%s: this is the answer of rung %s", a.of.miss, a.rung);
@@ -33,7 +34,7 @@ static hone_status look_up(request *q, const cli_lookup_options *o, hone_error *
                                                  .llvm_version = hone_codegen_version(),
                                                  .program = &q->kernel.program,
                                                  .target = &q->targets.v[k],
-                                                 .threads = q->threads,
+                                                 .threads = q->threads[k],
                                                  .call = a.call},
                                  &a.of, &q->made[k]);
         }
@@ -41,6 +42,13 @@ static hone_status look_up(request *q, const cli_lookup_options *o, hone_error *
         if (st != HONE_OK)
             return st;
     }
+    return HONE_OK;
+}
+
+static hone_status find_threads(request *q, hone_error *err)
+{
+    for (unsigned k = 0; k < q->targets.n; k++)
+        HONE_TRY(cli_threads_for(&q->targets.v[k], q->asked, &q->threads[k], err));
     return HONE_OK;
 }
 
@@ -180,7 +188,7 @@ static int run(int argc, char **argv, const cli_command *self)
     cli_list logs = {0}, intrin_files = {0}, library_files = {0};
     cli_libraries libraries = {0};
     const char *target = "native", *path = "hone.lock", *name = NULL, *require = NULL;
-    int64_t threads = cli_processors();
+    int64_t threads = 0;
     hone_rung lowest = HONE_RUNG_default;
     const cli_option options[] = {
         {"-o", CLI_TEXT, "FILE", &path, "the lock file (default hone.lock); -: print one", 0},
@@ -212,7 +220,7 @@ static int run(int argc, char **argv, const cli_command *self)
     hone_error err = {0};
     request *q = hone_xcalloc(1, sizeof *q);
     q->path = path;
-    q->threads = (int32_t)threads;
+    q->asked = threads;
     q->named = name;
     hone_status st = cli_kernel_load(pos[0], &sizes, &q->kernel, &err);
     if (st == HONE_OK) {
@@ -224,6 +232,8 @@ static int run(int argc, char **argv, const cli_command *self)
     }
     if (st == HONE_OK)
         st = cli_target_list_load(target, CLI_MAX, &q->targets, &err);
+    if (st == HONE_OK)
+        st = find_threads(q, &err);
     if (st == HONE_OK)
         st = cli_lock_kernel(pos[0], path, &q->kernel_here, &err);
     if (st == HONE_OK)

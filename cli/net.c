@@ -18,6 +18,13 @@ hone_status cli_net_plan(const net_request *q, hone_net **ret_graph, hone_net_pl
     return st;
 }
 
+hone_status cli_net_target(const net_request *q, hone_target *ret, int32_t *ret_threads,
+                           hone_error *err)
+{
+    HONE_TRY(cli_target_load(q->target ? q->target : "native", ret, err));
+    return cli_threads_for(ret, q->threads, ret_threads, err);
+}
+
 /* ---- show ------------------------------------------------------------------------------------ */
 
 static int print_graph(const net_request *q)
@@ -45,9 +52,8 @@ static hone_status choose(const net_request *q, hone_net_plan *p, hone_error *er
     hone_target target;
     if (!q->logs.n)
         return HONE_OK;
-    HONE_TRY(cli_target_load(q->target ? q->target : "native", &target, err));
-    const net_make_options o = {
-        .target = &target, .logs = &q->logs, .threads = (int32_t)q->threads};
+    net_make_options o = {.target = &target, .logs = &q->logs};
+    HONE_TRY(cli_net_target(q, &target, &o.threads, err));
     return net_choose(p, &o, err);
 }
 
@@ -221,7 +227,6 @@ static int run_verb(const cli_command *self, const char *const *pos, unsigned n,
         return code;
     if (q->threads > HONE_MAX_THREADS)
         return cli_usage(self, "--threads at most %d", HONE_MAX_THREADS);
-    q->threads = q->threads ? q->threads : cli_processors();
     q->args = pos + 1;
     q->n = n - 1;
     return v->run(self, q);

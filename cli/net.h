@@ -12,13 +12,18 @@ typedef struct net_request {
     cli_sizes dims;
     const char *after, *by, *out, *name, *target, *data, *max_error, *weights;
     cli_list logs, inputs;
-    int64_t threads, random; /* random -1: not asked for */
+    int64_t threads, random; /* 0: as many as there are; -1: not asked for */
     bool dot, json, verbose;
 } net_request;
 
 /* The graph of the one model named, and its plan; both are the caller's in any case. */
 hone_status cli_net_plan(const net_request *q, hone_net **ret_graph, hone_net_plan *ret_plan,
                          hone_error *err) HONE_NODISCARD;
+
+/* The target that is asked for, or this machine, and the threads of kernels for it. HONE_E_INPUT.
+ */
+hone_status cli_net_target(const net_request *q, hone_target *ret, int32_t *ret_threads,
+                           hone_error *err) HONE_NODISCARD;
 
 /* A verb; its exit code. */
 int cli_net_show(const cli_command *self, const net_request *q);     /* net.c */

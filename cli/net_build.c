@@ -157,11 +157,10 @@ int cli_net_build(const cli_command *self, const net_request *q)
         return cli_usage(self, "build takes one model");
     if (hone_codegen_symbol_check(name, &err) != HONE_OK)
         return cli_usage(self, "--name %s: give another", err.message);
-    hone_status st = cli_target_load(q->target ? q->target : "native", &target, &err);
+    net_make_options o = {.target = &target, .logs = &q->logs, .name = name};
+    hone_status st = cli_net_target(q, &target, &o.threads, &err);
     if (st == HONE_OK)
         st = cli_net_plan(q, &g, &p, &err);
-    const net_make_options o = {
-        .target = &target, .logs = &q->logs, .threads = (int32_t)q->threads, .name = name};
     if (st == HONE_OK)
         st = net_choose(&p, &o, &err);
     if (st == HONE_OK)

@@ -92,10 +92,10 @@ int cli_net_check(const cli_command *self, const net_request *q)
         return cli_usage(self, "--random is held against the reference: by compiled or by kernels");
     if (q->random < 0 && q->dims.n)
         return cli_usage(self, "--dim is for --random: test data have their sizes");
-    hone_status st = cli_target_load("native", &target, &err);
+    net_compile compile = {.target = &target, .logs = &q->logs};
+    hone_status st = cli_net_target(q, &target, &compile.threads, &err);
     if (st != HONE_OK)
         return cli_fail(st, &err);
-    net_compile compile = {&target, &q->logs, (int32_t)q->threads};
     const hone_net_checker by = {.run = ways[way].run,
                                  .choose =
                                      ways[way].run == net_run_compiled ? net_choose_compiled : NULL,

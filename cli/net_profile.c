@@ -216,12 +216,9 @@ static hone_status measure(profile *f, const hone_tensor *in, hone_error *err)
 static hone_status make(const net_request *q, hone_net_plan *p, net_made *ret, hone_error *err)
 {
     hone_target target;
-    HONE_TRY(cli_target_load("native", &target, err));
-    const net_make_options o = {.target = &target,
-                                .logs = &q->logs,
-                                .threads = (int32_t)q->threads,
-                                .name = NET_CHILD_NAME,
-                                .watched = true};
+    net_make_options o = {
+        .target = &target, .logs = &q->logs, .name = NET_CHILD_NAME, .watched = true};
+    HONE_TRY(cli_net_target(q, &target, &o.threads, err));
     HONE_TRY(net_choose(p, &o, err));
     return net_make(p, &o, ret, err);
 }

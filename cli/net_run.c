@@ -120,8 +120,8 @@ static hone_status run_on(const net_request *q, const inputs *in, hone_net_plan 
         const char *name = hone_net_value_at(g, g->inputs.v[k])->name;
         ordered[k] = in->v[hone_net_given_for(o, name, &next)];
     }
-    HONE_TRY(cli_target_load("native", &target, err));
-    net_compile x = {&target, &q->logs, (int32_t)q->threads};
+    net_compile x = {.target = &target, .logs = &q->logs};
+    HONE_TRY(cli_net_target(q, &target, &x.threads, err));
     HONE_TRY(net_choose_compiled(&x, p, err));
     return net_run_compiled(&x, p, ordered, out, NULL, err);
 }

@@ -150,6 +150,8 @@ static int run_sizes(const cli_sizes_question *of, const char *target_arg,
                        "--sizes is for one target: make a function for each of several");
     q.target = &targets.targets[0].target;
     if (st == HONE_OK)
+        st = cli_threads_for(q.target, of->threads, &q.threads, &err);
+    if (st == HONE_OK)
         st = cli_query_sizes(&q, &err);
     query_free(&targets);
     hone_intrin_set_free(intrins);
@@ -244,15 +246,15 @@ static int run(int argc, char **argv, const cli_command *self)
         return cli_usage(self, "--sizes asks for several answers, which %s is not for",
                          trace ? "--trace" : "--explain");
     if (ranges)
-        return run_sizes(
-            &(cli_sizes_question){.kernel = pos[0],
-                                  .sizes = ranges,
-                                  .fixed = &sizes,
-                                  .threads = (int32_t)(threads ? threads : cli_processors()),
-                                  .folder = out ? out : ".",
-                                  .name = name,
-                                  .json = json},
-            target_arg, &intrin_files, &(cli_lookup_options){.logs = &logs, .lowest = lowest});
+        return run_sizes(&(cli_sizes_question){.kernel = pos[0],
+                                               .sizes = ranges,
+                                               .fixed = &sizes,
+                                               .threads = (int32_t)threads,
+                                               .folder = out ? out : ".",
+                                               .name = name,
+                                               .json = json},
+                         target_arg, &intrin_files,
+                         &(cli_lookup_options){.logs = &logs, .lowest = lowest});
 
     query q = {.threads = (int32_t)threads, .explain = explain};
     hone_intrin_set *intrins = hone_intrin_set_new();
@@ -261,16 +263,12 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_load(&intrin_files, intrins, &err);
     if (st == HONE_OK)
         st = load_targets(target_arg, &q, &err);
-    if (st == HONE_OK && !q.threads)
-        q.threads = cli_threads_of(&q.targets[0].target);
+    for (unsigned k = 0; k < q.n && st == HONE_OK; k++) /* all have as many as the first */
+        st = cli_threads_for(&q.targets[k].target, q.threads, &q.threads, &err);
     if (st == HONE_OK && emit && kind == WASM && !cli_runtime_of(&q.targets[0].target))
         st = hone_fail(&err, HONE_E_INPUT,
                        "--emit wasm is for WebAssembly, as --target wasm32, not for %s",
                        q.targets[0].target.triple);
-    for (unsigned k = 0; k < q.n && st == HONE_OK && q.threads > 1; k++)
-        if (hone_preset_of(&q.targets[k].target)->runtime)
-            st = hone_fail(&err, HONE_E_INPUT,
-                           "modules of WebAssembly have one thread: --threads 1");
     if (st == HONE_OK && emit && q.n > 1)
         st = check_variants(&q, emit, &err);
     if (st == HONE_OK)

@@ -260,10 +260,10 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_load(&intrin_files, intrins, &err);
     if (st == HONE_OK && !ask_devices)
         st = load_target(target_arg, intrins, &target, &err);
-    if (st == HONE_OK && !ask_devices && !threads)
-        threads = cli_threads_of(&target);
-    if (st == HONE_OK && !ask_devices && threads > 1 && cli_runtime_of(&target))
-        st = hone_fail(&err, HONE_E_INPUT, "modules of WebAssembly have one thread: --threads 1");
+    int32_t of_target = (int32_t)threads;
+    if (st == HONE_OK && !ask_devices)
+        st = cli_threads_for(&target, threads, &of_target, &err);
+    threads = of_target;
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)

@@ -131,6 +131,14 @@ says "cannot write '/dev/full': No space left on device" err
 run 0 "$HONE" lock -o /dev/null $scale --target v3.json
 ok "a device has no lock to be read" [ ! -s out ]
 
+# ---- each target has the threads that it can have
+run 0 "$HONE" lock -o w.lock matmul $small --target wasm32,haswell --db none.db
+says "matmul for wasm32, 1 thread: added"
+says "matmul for haswell, "
+ok "as \`hone query\` has it" [ "$(lines '"threads": 1' w.lock)" -ge 1 ]
+refuse 2 "modules of WebAssembly have one thread" "$HONE" lock -o w.lock matmul $small --target haswell,wasm32 --threads 2 --db none.db
+refuse 2 "modules of WebAssembly have one thread" "$HONE" explain matmul $small --target wasm32 --threads 2 --db none.db
+
 # ---- what a reader is told to type is one word for each name
 mkdir "sp \$dir"
 cp kernels/scale.hone "sp \$dir"
