@@ -13,11 +13,13 @@ typedef struct net_apart {
     /* Runs kernels. What is to be left of it lies in hone_apart_memory. */
     hone_status (*run)(void *ctx, hone_error *err);
     void *ctx;
-    volatile uint32_t *at; /* net_apart_run's own: 1 + the kernel at work, 0: none; shared */
+    volatile uint32_t *at; /* net_apart_run's own, shared: which kernel is at work, and how many
+                              have begun */
 } net_apart;
 /* What set_up and run return; HONE_E_INTERRUPTED: within a second of a signal; HONE_E_CRASHED,
  * HONE_E_KILLED: the child is dead, and the message names the kernel that was at work;
- * HONE_E_LIMIT, HONE_E_NOMEM. */
+ * HONE_E_TIMEOUT: a kernel that began did not end in two minutes and what its arithmetic takes on
+ * the slowest machine; HONE_E_LIMIT, HONE_E_NOMEM. */
 hone_status net_apart_run(net_apart *a, hone_error *err) HONE_NODISCARD;
 
 /* In the child: a kernel of the plan begins; the last that began has ended. */

@@ -29,13 +29,14 @@ typedef struct compiler {
     int32_t threads;
 } compiler;
 
-static hone_status compile(const compiler *x, const net_made_kernel *made, int *ret,
-                           hone_error *err)
+static hone_status compile(const compiler *x, const hone_net_kernel_row *row,
+                           const net_made_kernel *made, int *ret, hone_error *err)
 {
     hone_code code;
     const cli_answer *a = &made->answer;
     const hone_codegen_options o = {.threads = x->threads,
                                     .plain = a->of.as_written,
+                                    .pitch = row->pitch.v,
                                     .intrins = made->intrins,
                                     .n_intrins = made->n_intrins,
                                     .no_prepack = true};
@@ -54,7 +55,7 @@ static hone_status make(const compiler *x, const hone_net_kernel_row *row, uint3
         st = net_made_kernel_ask(row, x->target, x->logs, x->threads, code, &made, err);
         if (st == HONE_OK) {
             x->c->ns[k] = made.answer.of.rung == HONE_RUNG_exact ? made.answer.of.time_ns : 0;
-            st = compile(x, &made, &x->c->files[k], err);
+            st = compile(x, row, &made, &x->c->files[k], err);
         }
         net_made_kernel_free(&made);
     }

@@ -1,4 +1,5 @@
 /* hone net quantize: a model whose layers compute with integers where the outputs allow it. */
+#include "cli/net_made.h"
 #include "cli/net_samples.h"
 #include "cli/net_trial.h"
 
@@ -13,6 +14,7 @@
 typedef struct job {
     const net_request *q;
     hone_target target;
+    int32_t threads;
     double bound;
     hone_dtype weights;
     net_samples sets;
@@ -55,8 +57,9 @@ static hone_status try_layers(job *j, net_compiled *c, const hone_net_plan *p, h
 
 static hone_status compile(const job *j, hone_net_plan *p, net_compiled **ret, hone_error *err)
 {
-    hone_net_plan_choose(p, NULL); /* nothing is compiled that is not run */
-    return net_compiled_new(p, &j->target, &j->q->logs, (int32_t)j->q->threads, ret, err);
+    const net_make_options o = {.target = &j->target, .logs = &j->q->logs, .threads = j->threads};
+    HONE_TRY(net_choose(p, &o, err)); /* as build would; nothing is compiled that is not run */
+    return net_compiled_new(p, &j->target, &j->q->logs, j->threads, ret, err);
 }
 
 static hone_status choose(job *j, hone_error *err)
@@ -299,7 +302,7 @@ int cli_net_quantize(const cli_command *self, const net_request *q)
     cli_catch_signals_soon();
     hone_status st = check_out(q->out, &err);
     if (st == HONE_OK)
-        st = cli_target_load("native", &j.target, &err);
+        st = cli_net_target(q, &j.target, &j.threads, &err);
     if (st == HONE_OK)
         st = choose(&j, &err);
     if (st == HONE_OK)

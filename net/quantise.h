@@ -47,7 +47,7 @@ typedef struct hone_net_quantised_layers {
 } hone_net_quantised_layers;
 void hone_net_quantised_layers_free(hone_net_quantised_layers *q);
 
-/* Runs kernel k of the plan on its arguments. */
+/* Runs kernel k of the plan on its arguments, of which parts have the pitch of its row. */
 typedef hone_status hone_net_kernel_fn(void *ctx, const hone_net_plan *p, uint32_t kernel,
                                        void *const *args, hone_error *err);
 

@@ -61,9 +61,11 @@ void hone_net__machine_free(hone_net_machine *m)
 static void *const *arguments(hone_net_machine *m, uint32_t call)
 {
     const hone_net_call *c = &m->p->calls.v[call];
-    for (uint32_t k = 0; k < c->args.n; k++)
-        if (!hone_net_is_constant(m->p->graph, c->args.v[k].value))
-            m->args[call][k] = m->at[c->args.v[k].value.i];
+    for (uint32_t k = 0; k < c->args.n; k++) {
+        const hone_net_arg *a = &c->args.v[k];
+        if (!hone_net_is_constant(m->p->graph, a->value))
+            m->args[call][k] = (char *)m->at[a->value.i] + hone_net_plan_start(m->p, a);
+    }
     return m->args[call];
 }
 

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2086
 . "$2/tests/cli/lib.sh"
 
-run 0 /usr/bin/python3 "$SRC/bench/networks.py" nets resnet50 bert vit --small --sets 5
+run 0 /usr/bin/python3 "$SRC/bench/networks.py" nets resnet50 bert squeezenet vit --small --sets 5
 
 # quantized NETWORK BOUND: Q is NETWORK.onnx
 quantized() {
@@ -34,6 +34,21 @@ says "calls of"
 quantized bert 0.05
 run 0 "$HONE" net show bert.onnx --after fuse
 says " = MatMulInteger Add Cast Mul Add"
+
+# channels that are put together where they are made: each kernel writes its part
+quantized squeezenet 0.1
+cat >off.py <<'END'
+import sys
+import numpy as np
+q, f = (np.load(x).astype(np.float64) for x in sys.argv[1:3])
+off = np.linalg.norm(q - f) / np.linalg.norm(f)
+print(f"off by {off}")
+sys.exit(not 0 < off < 0.3)
+END
+one=nets/squeezenet/inputs/test_data_set_0/input_0.pb
+run 0 "$HONE" net run nets/squeezenet/model.onnx --db none.db --threads 1 --input $one -o f
+run 0 "$HONE" net run squeezenet.onnx --db none.db --threads 1 --input $one -o q
+run 0 /usr/bin/python3 off.py q/*.npy f/*.npy
 
 # less is allowed, less is done; the same again is the same
 vit() { run 0 "$HONE" net quantize nets/vit/model.onnx --data nets/vit/inputs --max-error 0.01 -o "$1" --db none.db --threads 1; }
@@ -87,6 +102,13 @@ END
     run 1 "$HONE" net check divides --db none.db --threads 1
     says "error       divides: running the network: while kernel div_neg ran, its process crashed: "
 fi
+# one that does not end: patience is two minutes and what its arithmetic may take; here a second
+for what in "quantize nets/resnet50/model.onnx --data nets/resnet50/inputs --max-error 0.05 -o x.onnx" \
+    "run nets/squeezenet/model.onnx --input $one -o x"; do
+    run 1 env HONE_FAULT=apart.hang,apart.patience "$HONE" net $what --db none.db --threads 1
+    says "did not end in " err
+    says "its process was ended" err
+done
 for set in $(seq 5 60); do # so that it lasts
     cp -r nets/vit/inputs/test_data_set_0 nets/vit/inputs/test_data_set_$set
 done
