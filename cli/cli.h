@@ -222,6 +222,7 @@ typedef struct cli_tune_list_options {
     bool (*stop)(void *ctx);
     void (*on_turn)(void *ctx);
     void *ctx;
+    const struct net_race_options *race; /* between covers, at the end; NULL: none */
 } cli_tune_list_options;
 hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o,
                           struct hone_driver *d, bool *ret_found, hone_error *err) HONE_NODISCARD;

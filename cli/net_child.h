@@ -9,15 +9,16 @@
 typedef struct net_times {
     uint32_t n_calls;
     int64_t seconds;   /* to spend, about */
+    bool whole;        /* other runs too, with nobody watching */
     uint32_t most;     /* runs that there is room for */
     uint32_t *n;       /* runs that were made */
     int64_t *stamps;   /* [n][1 + n_calls]: ns, the first before the run */
-    int64_t *whole_ns; /* [n]: another run, with nobody watching */
+    int64_t *whole_ns; /* [n]: of another run, where those are wanted */
     void *memory;
     int64_t bytes;
 } net_times;
 /* HONE_E_NOMEM. */
-hone_status net_times_new(uint32_t n_calls, int64_t seconds, net_times *ret,
+hone_status net_times_new(uint32_t n_calls, int64_t seconds, bool whole, net_times *ret,
                           hone_error *err) HONE_NODISCARD;
 void net_times_free(net_times *t);
 

@@ -1,5 +1,7 @@
 /* A network as code: each kernel's answer, constants as their calls want them, the object. */
 #include "cli/net_made.h"
+
+#include "cli/net_known.h"
 #include "runtime/hone_rt.h"
 #include "workers/builder.h"
 
@@ -10,7 +12,7 @@
 
 /* ---- kernels --------------------------------------------------------------------------------- */
 
-static hone_status read_kernel(const hone_net_kernel_row *row, cli_kernel *ret, hone_error *err)
+hone_status net_made_read_kernel(const hone_net_kernel_row *row, cli_kernel *ret, hone_error *err)
 {
     HONE_TRY(hone_workload_parse(row->name, row->text, strlen(row->text), row->name, NULL, 0,
                                  &ret->program, err));
@@ -20,32 +22,18 @@ static hone_status read_kernel(const hone_net_kernel_row *row, cli_kernel *ret, 
     return HONE_OK;
 }
 
-/* What the logs have measured of it; 0: nothing. */
-static hone_status time_of(const net_make_options *m, const hone_net_kernel_row *row, double *ret,
-                           hone_error *err)
-{
-    cli_kernel kernel = {0};
-    cli_answer answer = {0};
-    const cli_lookup_options o = {.logs = m->logs, .lowest = HONE_RUNG_exact};
-    hone_status st = read_kernel(row, &kernel, err);
-    if (st == HONE_OK)
-        st = cli_look_up(&o, &kernel, m->target, m->threads, &answer, err);
-    *ret = st == HONE_OK ? (double)answer.of.time_ns : 0;
-    cli_answer_free(&answer);
-    cli_kernel_free(&kernel);
-    return st == HONE_E_NOTFOUND ? HONE_OK : st;
-}
-
 hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *err)
 {
-    double *ns = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ns);
-    hone_status st = HONE_OK;
-    for (uint32_t k = 0; k < p->kernels.n && st == HONE_OK; k++)
-        if (hone_net_plan_may_choose(p, k))
-            st = time_of(o, &p->kernels.v[k], &ns[k], err);
+    net_known *known = NULL;
+    hone_status st = net_known_look(p, o, &known, err);
     if (st == HONE_OK)
+        st = net_known_races(p, o, known, err);
+    if (st == HONE_OK) {
+        double *ns = net_known_times(p, known);
         hone_net_plan_choose(p, ns);
-    free(ns);
+        free(ns);
+    }
+    free(known);
     return st;
 }
 
@@ -57,7 +45,7 @@ hone_status net_made_kernel_ask(const hone_net_kernel_row *row, const hone_targe
     *ret = (net_made_kernel){.has_code = code};
     if (cli_stopped(NULL))
         return hone_fail(err, HONE_E_INTERRUPTED, "interrupted");
-    HONE_TRY(read_kernel(row, &ret->kernel, err));
+    HONE_TRY(net_made_read_kernel(row, &ret->kernel, err));
     HONE_TRY(cli_look_up(&o, &ret->kernel, t, threads, &ret->answer, err));
     ret->intrins = hone_builder_intrins(ret->answer.of.intrins, &ret->n_intrins);
     return HONE_OK;

@@ -21,6 +21,9 @@ typedef struct net_weight {
     int64_t at;
 } net_weight;
 
+/* A kernel of a plan, for questions. What hone_workload_parse returns. */
+hone_status net_made_read_kernel(const hone_net_kernel_row *row, cli_kernel *ret,
+                                 hone_error *err) HONE_NODISCARD;
 /* Reads a kernel of a plan and asks for its answer, of any rung; code: one that code can be made
  * of, which takes as long as making it. *ret is to be freed in any case, by net_made_kernel_free.
  * What hone_workload_parse and cli_look_up return. */
@@ -54,8 +57,9 @@ typedef struct net_make_options {
     bool watched;     /* hone_codegen_network */
 } net_make_options;
 
-/* Has each choice of the plan take the cover that the logs have the least time of; before net_make.
- * What cli_look_up returns, HONE_E_NOTFOUND apart. */
+/* Has each choice of the plan take the cover that is the fastest by the logs: where some ran in
+ * turns, by that, else by their times; before net_make. What net_known_look and net_known_races
+ * return. */
 hone_status net_choose(hone_net_plan *p, const net_make_options *o, hone_error *err) HONE_NODISCARD;
 
 /* Asks the logs for each kernel and makes the object and the weights. *ret is the caller's to free

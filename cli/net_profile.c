@@ -203,7 +203,7 @@ static hone_status say(const profile *f, const net_request *q, hone_error *err)
 static hone_status measure(profile *f, const hone_tensor *in, hone_error *err)
 {
     net_times times = {0};
-    hone_status st = net_times_new(f->p->calls.n, SECONDS, &times, err);
+    hone_status st = net_times_new(f->p->calls.n, SECONDS, true, &times, err);
     const net_job job = {.made = f->made, .in = in, .times = &times};
     if (st == HONE_OK)
         st = net_child_run(&job, err);

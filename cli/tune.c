@@ -6,6 +6,7 @@
  *   run               options, then everything opened in turn and closed again */
 #include "cli/calibrate.h"
 #include "cli/libraries.h"
+#include "cli/net_race.h"
 #include "cli/service.h"
 #include "cli/tune_text.h"
 #include "codegen/codegen.h"
@@ -337,6 +338,15 @@ static int run(int argc, char **argv, const cli_command *self)
                                      .exclusive = here && threads >= cli_processors(),
                                      .stop = is_over,
                                      .stop_ctx = &u};
+        const net_race_options race = {.model = tasks_path,
+                                       .dims = &sizes,
+                                       .db = db,
+                                       .db_path = db_path,
+                                       .target = &target,
+                                       .threads = (int32_t)threads,
+                                       .json = u.json};
+        bool races = tasks_path && cli_is_model(tasks_path) && list.n_choices && here &&
+                     !cli_runtime_of(&target); /* it runs here */
         st = tasks_path ? cli_tune_list(&list,
                                         &(cli_tune_list_options){.each = &each,
                                                                  .trials = trials,
@@ -346,7 +356,8 @@ static int run(int argc, char **argv, const cli_command *self)
                                                                  .json = u.json,
                                                                  .stop = cli_stopped,
                                                                  .on_turn = on_turn,
-                                                                 .ctx = &u},
+                                                                 .ctx = &u,
+                                                                 .race = races ? &race : NULL},
                                         &driver, &found, &err)
                         : tune_one(&u, &kernel, &each, &driver, db_path, start, &found, &err);
     }

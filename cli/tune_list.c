@@ -1,4 +1,5 @@
 /* hone tune --tasks: the kernels of a network with one budget. */
+#include "cli/net_race.h"
 #include "cli/tune_text.h"
 #include "tuner/tell.h"
 
@@ -70,6 +71,17 @@ static bool stopped(void *ctx)
     return u->o->stop(u->o->ctx);
 }
 
+/* What it cannot do is no failure of the tuning. */
+static void race(const net_race_options *o, const hone_task_list_state *s)
+{
+    hone_error why = {0};
+    if (!o || s->status != HONE_OK || s->interrupted)
+        return;
+    hone_status st = net_race(o, &why);
+    if (st != HONE_OK && st != HONE_E_INTERRUPTED)
+        hone_log(HONE_LOG_WARN, "choices were not run in turns: %s", why.message);
+}
+
 hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o, hone_driver *d,
                           bool *ret_found, hone_error *err)
 {
@@ -100,6 +112,7 @@ hone_status cli_tune_list(const cli_task_list *l, const cli_tune_list_options *o
     cli_progress_end();
     hone_task_list_state s;
     hone_task_list_get_state(u.tasks, &s);
+    race(o->race, &s);
     double wall_s = (double)(hone_clock_ns() - o->start_ns) / 1e9;
     json_t *summary = hone_tell_list_summary(&(hone_tell_list){.name = l->name,
                                                                .each = o->each,

@@ -89,6 +89,8 @@ typedef struct hone_net_choice {
     hone_net_value value; /* what it computes */
     hone_net_cover covers[HONE_NET_COVERS_MAX];
     uint32_t n, taken;
+    /* By cover: its time where they ran in turns, as a multiple of one of theirs; 0: it did not. */
+    double raced[HONE_NET_COVERS_MAX];
 } hone_net_choice;
 
 typedef struct hone_net_kernel_row {
@@ -134,9 +136,14 @@ void hone_net_plan_free(hone_net_plan *p);
  * first where its own is not known, or ns is NULL. Kernels that no call takes leave the plan. Once
  * for each plan. */
 void hone_net_plan_choose(hone_net_plan *p, const double *ns);
-/* Which cover that is: a function of the choice and the times. *ret_ns: of each, 0: not known. */
+/* Which cover that is: a function of the choice and the times. *ret_ns: of each, 0: not known; of
+ * those that ran in turns in these proportions, by the first one's. */
 uint32_t hone_net_choice_of(const hone_net_choice *c, const double *ns,
                             double ret_ns[HONE_NET_COVERS_MAX]);
+/* The covers whose times, 0: not known, lie within `more` (0.1: a tenth) of the least: how many, in
+ * their order. None where the first one's is not known. Pure. */
+uint32_t hone_net_choice_close(const hone_net_choice *c, const double *ns, double more,
+                               uint32_t ret[HONE_NET_COVERS_MAX]);
 /* "apart" or "fused winograd4" */
 char *hone_net_cover_name(const hone_net_cover *c);
 
@@ -149,6 +156,16 @@ typedef struct hone_net_weighed {
 hone_net_weighed *hone_net_plan_weigh(const hone_net_plan *p, uint32_t *ret_n);
 /* Is the kernel one of a choice's? */
 bool hone_net_plan_may_choose(const hone_net_plan *p, uint32_t kernel);
+
+/* A cover that is to run in turns with others (race.c). */
+typedef struct hone_net_heat {
+    uint32_t choice, cover; /* of the plan's */
+    uint32_t first, n;      /* its calls, when they have been made */
+} hone_net_heat;
+/* Makes the plan one that runs these covers one after the other, to be timed, in place of the
+ * network; fills in first and n of each. What no call makes is whatever lies in its memory. Instead
+ * of hone_net_plan_choose; there are no choices left. */
+void hone_net_plan_race(hone_net_plan *p, hone_net_heat *heats, uint32_t n);
 
 /* Bytes from where the argument's value begins to the argument. */
 int64_t hone_net_plan_start(const hone_net_plan *p, const hone_net_arg *a);

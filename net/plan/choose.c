@@ -106,23 +106,57 @@ void hone_net__choices(hone_net_plan *p)
 
 /* ---- what is taken --------------------------------------------------------------------------- */
 
+/* The sum of its kernels'; 0: not known. */
+static double time_of(const hone_net_cover *x, const double *ns)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < x->n; k++) {
+        if (!ns || !(ns[x->kernel[k]] > 0))
+            return 0;
+        sum += ns[x->kernel[k]];
+    }
+    return sum;
+}
+
+/* Times of different sessions say less than turns: those that ran in turns are told by the first of
+ * them. */
+static void put_raced(const hone_net_choice *c, double *ns)
+{
+    uint32_t first = 0;
+    while (first < c->n && !(c->raced[first] > 0 && ns[first] > 0))
+        first++;
+    for (uint32_t k = first + 1; k < c->n; k++)
+        if (c->raced[k] > 0 && ns[k] > 0)
+            ns[k] = ns[first] * c->raced[k] / c->raced[first];
+}
+
 uint32_t hone_net_choice_of(const hone_net_choice *c, const double *ns,
                             double ret_ns[HONE_NET_COVERS_MAX])
 {
     uint32_t best = 0;
-    for (uint32_t k = 0; k < c->n; k++) {
-        const hone_net_cover *x = &c->covers[k];
-        bool known = ns != NULL;
-        ret_ns[k] = 0;
-        for (uint32_t j = 0; j < x->n && known; j++) {
-            known = ns[x->kernel[j]] > 0;
-            ret_ns[k] += ns[x->kernel[j]];
-        }
-        ret_ns[k] = known ? ret_ns[k] : 0;
-        if (ret_ns[0] > 0 && ret_ns[k] > 0 && ret_ns[k] < ret_ns[best])
+    for (uint32_t k = 0; k < c->n; k++)
+        ret_ns[k] = time_of(&c->covers[k], ns);
+    put_raced(c, ret_ns);
+    for (uint32_t k = 1; k < c->n && ret_ns[0] > 0; k++)
+        if (ret_ns[k] > 0 && ret_ns[k] < ret_ns[best])
             best = k;
-    }
     return best;
+}
+
+uint32_t hone_net_choice_close(const hone_net_choice *c, const double *ns, double more,
+                               uint32_t ret[HONE_NET_COVERS_MAX])
+{
+    double of[HONE_NET_COVERS_MAX], least;
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < c->n; k++)
+        of[k] = time_of(&c->covers[k], ns);
+    least = of[0];
+    for (uint32_t k = 1; k < c->n; k++)
+        least = of[k] > 0 && of[k] < least ? of[k] : least;
+    for (uint32_t k = 0; k < c->n && of[0] > 0; k++)
+        if (of[k] > 0 && of[k] <= least * (1 + more))
+            ret[n++] = k;
+    return n;
 }
 
 static void put_way(hone_net_call *c, hone_net_way way)
@@ -147,7 +181,7 @@ static void sort_calls(hone_net_plan *p, hone_net_call *by_group)
     }
 }
 
-static void drop_kernels(hone_net_plan *p)
+void hone_net__drop_kernels(hone_net_plan *p)
 {
     uint32_t *now = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *now), n = 0;
     count_calls(p);
@@ -186,7 +220,7 @@ void hone_net_plan_choose(hone_net_plan *p, const double *ns)
     }
     sort_calls(p, by_group);
     free(by_group);
-    drop_kernels(p);
+    hone_net__drop_kernels(p);
     hone_net__memory(p);
 }
 

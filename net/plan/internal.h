@@ -67,6 +67,8 @@ hone_status hone_net__texts(hone_net_plan *p, const hone_net_plan_options *o,
                             hone_error *err) HONE_NODISCARD;
 /* Fills p->choices of what calls and groups there are (choose.c). */
 void hone_net__choices(hone_net_plan *p);
+/* Takes out the kernels that no call has, and counts the others' calls (choose.c). */
+void hone_net__drop_kernels(hone_net_plan *p);
 /* Is the group among those that are called? */
 bool hone_net__is_taken(const hone_net_plan *p, const hone_net_group *x);
 void hone_net__free_call(hone_net_call *c);

@@ -42,6 +42,30 @@ says "choices.json: 26 kernels for 20 calls"
 ok "one of three, and four times one of two" [ "$(grep -c '"covers": ' choices.json)" = 5 ]
 run 0 "$HONE" net tune vit.onnx --db net.db --trials 87 --threads 1 --no-calibrate --json
 ok "all kernels were tuned" [ "$(number tasks)" = 29 ]
+near=$(lines '^{"race":')
+
+# ---- covers that are near each other run in turns, once: a fault makes all of them near
+run 0 env HONE_FAULT=race.all "$HONE" net tune vit.onnx --db net.db --trials 2 --threads 1 --no-calibrate --json
+ok "some ran in turns, now or before" [ $((near + $(lines '^{"race":'))) -ge 3 ]
+ok "the summary is the last line" sh -c 'tail -n 1 out | grep -q "\"total_ns\""'
+cp out races
+cat >stored.py <<'END'
+import json, sqlite3
+told = [json.loads(l)["race"] for l in open("races") if l.startswith('{"race"')]
+stored = [json.loads(b) for (b,) in sqlite3.connect("net.db").execute("SELECT body FROM item WHERE kind = 'cover'")]
+assert len(stored) >= 3 and len(stored) >= len(told)
+for r in told:
+    ratios = [c["raced"] for c in r["covers"]]
+    assert r["runs"] >= 5 and ratios[0] == 1 and len(ratios) >= 2, r
+    assert r["taken"] == r["covers"][ratios.index(min(ratios))]["cover"], r
+    assert any(sorted(c["raced"] for c in s["covers"] if c["raced"]) == sorted(ratios) for s in stored), r
+END
+run 0 /usr/bin/python3 stored.py
+run 0 "$HONE" net show vit.onnx --after fuse --db net.db --threads 1
+cp out shown
+run 0 "$HONE" net show vit.onnx --after fuse --db net.db --threads 1
+ok "what is taken stays" cmp -s out shown
+run 0 "$HONE" db check net.db
 
 # ---- what is built
 built() { # NETWORK OPTION...

@@ -388,6 +388,71 @@ static void other_ways_to_fuse(void **state)
         }
 }
 
+/* ---- covers in turns ------------------------------------------------------------------------- */
+
+/* Which are close, and what turns say against times. */
+static void close_covers(void **state)
+{
+    (void)state;
+    hone_net_choice c = {.n = 4};
+    for (uint32_t k = 0; k < 4; k++)
+        c.covers[k] = (hone_net_cover){.n = 1 + (k == 3), .kernel = {k, 4}};
+    double ns[5] = {100, 109, 111, 50, 51}, of[HONE_NET_COVERS_MAX];
+    uint32_t is[HONE_NET_COVERS_MAX];
+    assert_int_equal(hone_net_choice_close(&c, ns, 0.1, is), 3);
+    assert_true(is[0] == 0 && is[1] == 1 && is[2] == 3);
+    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
+    c.raced[1] = 1; /* in units of another one's */
+    c.raced[3] = 0.9;
+    assert_int_equal(hone_net_choice_of(&c, ns, of), 3);
+    assert_true(fabs(of[3] - 0.9 * 109) < 1e-9 && of[1] == 109 && of[0] == 100);
+    c.raced[0] = 0.5;
+    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
+    assert_true(fabs(of[1] - 200) < 1e-9 && fabs(of[3] - 180) < 1e-9);
+    ns[4] = 0; /* not known: no turns either */
+    assert_int_equal(hone_net_choice_close(&c, ns, 0.1, is), 2);
+    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
+    assert_true(of[3] == 0);
+    ns[0] = 0; /* the rule's own */
+    assert_int_equal(hone_net_choice_close(&c, ns, 0.1, is), 0);
+    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
+    assert_int_equal(hone_net_choice_close(&c, NULL, 0.1, is), 0);
+}
+
+/* All covers of the one choice, in both orders: the last one leaves the result. */
+static void in_turns(hone_net_plan *p)
+{
+    hone_net_heat heats[] = {{0, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 0, 0}};
+    uint32_t n_rule = p->choices.v[0].covers[0].n, n_other = p->choices.v[0].covers[1].n;
+    hone_net_plan_race(p, heats, times ? 2 : 3);
+    assert_true(heats[0].first == 0 && heats[0].n == n_rule);
+    assert_true(heats[1].first == n_rule && heats[1].n == n_other);
+    assert_int_equal(p->calls.n, (times ? 1 : 2) * n_rule + n_other);
+    assert_int_equal(p->kernels.n, n_rule + n_other);
+    assert_int_equal(p->choices.n, 0);
+    for (uint32_t k = 0; k < p->calls.n; k++)
+        assert_true(p->calls.v[k].ways.n == 1 && p->calls.v[k].kernel < p->kernels.n);
+}
+
+static void covers_in_turns(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 12);
+    for (size_t k = 0; k < HONE_LEN(fusions); k++)
+        for (times = 0; times < 2; times++) {
+            tried = &fusions[k];
+            if (tried->n_rule == 2)
+                continue; /* what else it takes is not made here */
+            hone_buf g = tried->model(&rng);
+            hone_buf m = model_of(&g, 13);
+            hone_tensor x = random_input(&rng);
+            check_model(&m, &x, in_turns);
+            free(x.data);
+            hone_buf_free(&m);
+        }
+}
+
 /* What two choices take is tuned once; equal choices are one, with both weights. */
 static void listed(hone_net_plan *p)
 {
@@ -866,7 +931,8 @@ int main(void)
         cmocka_unit_test(alternatives),       cmocka_unit_test(parts),
         cmocka_unit_test(divisions),          cmocka_unit_test(products_that_are_split),
         cmocka_unit_test(parts_of_chains),    cmocka_unit_test(products_of_parts),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(no_memory),          cmocka_unit_test(close_covers),
+        cmocka_unit_test(covers_in_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
