@@ -96,11 +96,12 @@ static char *report(const net_made *b)
             json_object_set_new(row, "time_ns", json_integer(x->answer.of.time_ns));
         json_array_append_new(kernels, row);
     }
-    return cli_about_text(json_pack(
-        "{s:o, s:i, s:I, s:I, s:I, s:i, s:o, s:o}", "network", hone_json_string(b->p->graph->name),
-        "calls", (int)b->p->calls.n, "weights_bytes", (json_int_t)b->n_bytes, "packed_bytes",
-        (json_int_t)b->packed, "workspace_bytes", (json_int_t)b->p->workspace, "threads",
-        (int)b->threads, "kernels", kernels, "choices", choices_json(b->p)));
+    return cli_about_text(
+        json_pack("{s:o, s:i, s:I, s:I, s:I, s:I, s:i, s:o, s:o}", "network",
+                  hone_json_string(b->p->graph->name), "calls", (int)b->p->calls.n, "weights_bytes",
+                  (json_int_t)b->n_bytes, "packed_bytes", (json_int_t)b->packed, "workspace_bytes",
+                  (json_int_t)b->p->workspace, "live_bytes", (json_int_t)b->p->live, "threads",
+                  (int)b->threads, "kernels", kernels, "choices", choices_json(b->p)));
 }
 
 static hone_status write_files(net_made *b, const net_request *q, const char *name, hone_error *err)
@@ -139,8 +140,9 @@ static void tell(const net_made *b, const char *name)
         }
     char time[32];
     cli_format_ns((double)ns, time);
-    printf("), weights %" PRId64 " bytes, packed %" PRId64 ", workspace %" PRId64 "\n", b->n_bytes,
-           b->packed, b->p->workspace);
+    printf("), weights %" PRId64 " bytes, packed %" PRId64 ", workspace %" PRId64 " (%" PRId64
+           " needed at one time)\n",
+           b->n_bytes, b->packed, b->p->workspace, b->p->live);
     if (ns)
         printf("kernels that were measured take %s\n", time);
 }

@@ -84,6 +84,7 @@ static hone_codegen_kernel codegen_kernel(const net_made *b, uint32_t k)
                                  .options = {.threads = b->threads,
                                              .plain = x->answer.of.as_written,
                                              .pitch = b->p->kernels.v[k].pitch.v,
+                                             .in_place = b->p->kernels.v[k].in_place,
                                              .intrins = x->intrins,
                                              .n_intrins = x->n_intrins}};
 }

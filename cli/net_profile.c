@@ -146,12 +146,14 @@ static json_t *to_json(const profile *f)
     }
     char cpu[200];
     hone_host_processor(cpu, sizeof cpu);
-    return json_pack("{s:o, s:o, s:i, s:i, s:i, s:f, s:f, s:f, s:s, s:o}", "network",
+    return json_pack("{s:o, s:o, s:i, s:i, s:i, s:I, s:I, s:f, s:f, s:f, s:s, s:o}", "network",
                      hone_json_string(*f->p->graph->name ? f->p->graph->name : "network"),
                      "processor", hone_json_string(cpu), "threads", (int)f->made->threads, "runs",
-                     (int)f->runs, "calls", (int)f->p->calls.n, "total_ns", f->total_ns,
-                     "kernels_ns", f->kernels_ns, "near_roofline", part(f->near_ns, f->kernels_ns),
-                     "machine", f->measured ? "measured" : "preset", "kernels", kernels);
+                     (int)f->runs, "calls", (int)f->p->calls.n, "workspace_bytes",
+                     (json_int_t)f->p->workspace, "live_bytes", (json_int_t)f->p->live, "total_ns",
+                     f->total_ns, "kernels_ns", f->kernels_ns, "near_roofline",
+                     part(f->near_ns, f->kernels_ns), "machine",
+                     f->measured ? "measured" : "preset", "kernels", kernels);
 }
 
 static void print_table(const profile *f)
@@ -174,6 +176,8 @@ static void print_table(const profile *f)
     cli_format_ns(f->kernels_ns, time);
     printf("%.1f%% of the %s in kernels are at %.0f%% of their roofline or more\n",
            100 * part(f->near_ns, f->kernels_ns), time, 100 * NEAR);
+    printf("between kernels %.2f MB, of which %.2f are needed at one time\n",
+           (double)f->p->workspace / 1e6, (double)f->p->live / 1e6);
     if (!f->measured)
         printf("the roofline is that of a processor of this kind: `hone calibrate --threads "
                "%" PRId32 "` measures this one, into the log\n",

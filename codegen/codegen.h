@@ -80,6 +80,7 @@ typedef struct hone_codegen_options {
      * more, and this is how many elements are from one row, its last dimension, to the next: at
      * least as many as a row has. Not of those that are packed. */
     const int64_t *pitch;
+    bool in_place; /* the output may lie where an input does that is read at the same elements */
 } hone_codegen_options;
 
 /* What the caller of the kernel must know. */

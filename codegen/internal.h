@@ -488,7 +488,7 @@ void hone_cg__functions(cg *e);
 /* What every function of a module needs to be inlined into another: cpu, features and the like. */
 void hone_cg__target_attrs(cg *e, LLVMValueRef fn);
 LLVMTypeRef hone_cg__fn_type(cg *e, LLVMTypeRef *params, unsigned n); /* returns i32 */
-/* An i32 function whose pointer parameters do not alias. */
+/* An i32 function whose pointer parameters do not alias, but of a kernel that is in place. */
 LLVMValueRef hone_cg__fn_new(cg *e, const char *name, LLVMTypeRef *params, unsigned n,
                              bool exported);
 /* Starts its body, a fresh e->fn: stack and scratch temporaries of `owner` are made, the latter in

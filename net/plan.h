@@ -99,6 +99,7 @@ typedef struct hone_net_kernel_row {
     uint32_t n_calls;        /* that take it */
     uint32_t n_always;       /* of these: whatever is chosen */
     HONE_VEC(int64_t) pitch; /* by argument, as hone_codegen_options has it; empty: all whole */
+    bool in_place;           /* of some call the output lies where an input did */
 } hone_net_kernel_row;
 
 typedef struct hone_net_plan {

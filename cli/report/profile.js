@@ -34,6 +34,8 @@ put("tiles",
   tile("a run", time(data.total_ns), `${data.calls} calls of ${data.kernels.length} kernels`),
   tile("at 90 % of their roofline or more", percent(data.near_roofline), "of the time in kernels"),
   tile("least time of all kernels", time(data.kernels.reduce((n, k) => n + k.roofline_ns, 0)), "as the roofline has it"),
+  tile("memory between kernels", digits(data.workspace_bytes / 1e6, 3) + " MB",
+    digits(data.live_bytes / 1e6, 3) + " MB are needed at one time"),
   tile("tuned for exactly this", percent(exact), "of the time in kernels"));
 put("machine", data.machine === "measured" ? "The machine's rates are those that hone calibrate has measured." :
   "The machine's rates are those of processors of this kind: hone calibrate measures this one.");

@@ -81,7 +81,8 @@ LLVMValueRef hone_cg__fn_new(cg *e, const char *name, LLVMTypeRef *params, unsig
                              bool exported)
 {
     LLVMValueRef fn = new_function(e, name, hone_cg__fn_type(e, params, n), exported);
-    for (unsigned k = 0; !exported && k < n; k++) {
+    bool apart = !exported && !e->o->in_place;
+    for (unsigned k = 0; apart && k < n; k++) {
         if (params[k] == e->ptr) {
             add_attr(e, fn, k + 1, "noalias");
         }

@@ -333,6 +333,18 @@ static void put_choice(const hone_net_plan *p, uint32_t group, hone_buf *ret)
     }
 }
 
+/* Does its result lie where an input does? */
+static bool is_in_place(const hone_net_plan *p, const hone_net_call *c)
+{
+    hone_net_value y = c->args.v[c->args.n - 1].value;
+    for (uint32_t k = 0; k + c->n_out < c->args.n; k++) {
+        hone_net_value v = c->args.v[k].value;
+        if (v.i != y.i && p->at.v[v.i] >= 0 && p->at.v[v.i] == p->at.v[y.i])
+            return true;
+    }
+    return false;
+}
+
 static void put_call(const hone_net_plan *p, const hone_net_call *c, hone_buf *ret)
 {
     uint32_t n_in = c->args.n - c->n_out;
@@ -348,6 +360,8 @@ static void put_call(const hone_net_plan *p, const hone_net_call *c, hone_buf *r
     }
     for (uint32_t k = 1; k < c->ways.n; k++)
         hone_buf_printf(ret, " or %s", hone_net_way_name(c->ways.v[k].way));
+    if (is_in_place(p, c))
+        hone_buf_puts(ret, " in place");
     hone_buf_puts(ret, "\n");
 }
 

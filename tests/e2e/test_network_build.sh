@@ -83,6 +83,7 @@ ok "the report has each kernel's rung" [ "$(grep -c '"rung": "exact"' vit/net.js
 cat >chosen.py <<'END'
 import json, sys
 report = json.load(open("vit/net.json"))
+assert 0 < report["live_bytes"] <= report["workspace_bytes"], report
 timed = 0
 for c in report["choices"]:
     ns = [x.get("time_ns", 0) for x in c["covers"]]

@@ -1,5 +1,5 @@
 /* Networks by their plan, kernel by kernel in the interpreter, against the reference, on random
- * inputs.
+ * inputs; and what lies where in memory meanwhile.
  *
  *   net_compare [--data FOLDER | --slack S] MODEL.onnx...
  *
@@ -7,6 +7,7 @@
  * alternatives that calls have. Exit code 1:
  * some output is off by more than rounding explains. */
 #include "net/check.h"
+#include "tests/net/memory.h"
 
 #include <math.h>
 
@@ -75,7 +76,10 @@ static bool compare(const char *path, const hone_tensor *in, const hone_net *ref
         out = hone_xcalloc(g->outputs.n + 1, sizeof *out);
         if (ways[way].chosen)
             choose(&p, ways[way].chosen);
-        good = hone_net_plan_interpret(NULL, &p, in, out, NULL, &err) == HONE_OK;
+        if (memory_fault(&p))
+            hone_fail(&err, HONE_E_CORRUPT, "%s", memory_fault(&p));
+        else
+            good = hone_net_plan_interpret(NULL, &p, in, out, NULL, &err) == HONE_OK;
         printf("%s, %s: %u nodes, %u calls of %u kernels, workspace %lld of %lld", path,
                ways[way].name, g->order.n, p.calls.n, p.kernels.n, (long long)p.live,
                (long long)p.workspace);

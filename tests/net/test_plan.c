@@ -2,6 +2,7 @@
  * parts of values. */
 #include "net/op/op.h"
 #include "net/plan.h"
+#include "tests/net/memory.h"
 #include "tests/net/model.h"
 
 #include <math.h>
@@ -65,6 +66,8 @@ static bool check_within(const hone_buf *model, const hone_tensor *x, int64_t ma
         fail_msg("%s", err.message);
     if (look)
         look(&p);
+    if (memory_fault(&p))
+        fail_msg("%s", memory_fault(&p));
     if (hone_net_plan_interpret(NULL, &p, x, &out, NULL, &err) != HONE_OK)
         fail_msg("%s", err.message);
     agrees(&out, output(ref, 0));
@@ -808,6 +811,107 @@ static void products_that_are_split(void **state)
     }
 }
 
+/* ---- in place -------------------------------------------------------------------------------- */
+
+static int64_t place_of(const hone_net_plan *p, const char *name)
+{
+    for (uint32_t k = 0; k < p->graph->values.n; k++)
+        if (strcmp(p->graph->values.v[k].name, name) == 0)
+            return p->at.v[k];
+    fail_msg("there is no '%s'", name);
+    return -1;
+}
+
+static uint32_t in_place(const hone_net_plan *p)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        n += p->kernels.v[k].in_place;
+    return n;
+}
+
+static void over_its_input(hone_net_plan *p)
+{
+    assert_int_equal(in_place(p), 1);
+    assert_true(place_of(p, "e") >= 0);
+    assert_int_equal(place_of(p, "t0"), place_of(p, "e"));
+}
+
+static void beside_its_input(hone_net_plan *p)
+{
+    assert_int_equal(in_place(p), 0);
+    assert_true(place_of(p, "e") >= 0);
+    if (memory_fault(p))
+        fail_msg("%s", memory_fault(p));
+}
+
+/* e = t0 scaled by the largest of each of its images, as networks weigh their channels; y is made
+ * of e, and with `also` of t0 as well. */
+static hone_buf scaled(hone_rng *rng, bool also, bool turned)
+{
+    hone_buf g = {0};
+    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+    put_floats(&g, "w", DIMS(4, 4), rng);
+    put_node(&g, "MatMul", "x w", "t0");
+    hone_buf n = node_of("ReduceMax", "t0", "m");
+    put_attr_ints(&n, "axes", DIMS(2, 3));
+    put_message(&g, 1, &n);
+    if (turned) { /* read in another order of its elements */
+        n = node_of("Transpose", "t0", "t");
+        put_attr_ints(&n, "perm", DIMS(0, 1, 3, 2));
+        put_message(&g, 1, &n);
+    }
+    put_node(&g, "Mul", turned ? "t m" : "t0 m", "e");
+    put_node(&g, "MatMul", also ? "e t0" : "e w", "y");
+    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
+    return g;
+}
+
+static void results_in_place(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 29);
+    for (unsigned k = 0; k < 3; k++) {
+        hone_buf g = scaled(&rng, k == 1, k == 2);
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, k ? beside_its_input : over_its_input);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
+/* The watcher sees what it is to see. */
+static void spoilt(hone_net_plan *p)
+{
+    assert_null(memory_fault(p));
+    for (uint32_t k = 0; k < p->at.n; k++) {
+        int64_t was = p->at.v[k];
+        if (was < 0)
+            continue;
+        for (int64_t at = 0; at < p->workspace; at += HONE_NET_ALIGN)
+            if (at != was && strcmp(p->graph->values.v[k].name, "m") == 0) {
+                p->at.v[k] = at; /* everything else is needed when m is */
+                assert_non_null(memory_fault(p));
+            }
+        p->at.v[k] = was;
+    }
+}
+
+static void the_watcher(void **state)
+{
+    (void)state;
+    hone_rng rng;
+    hone_rng_seed(&rng, 31);
+    hone_buf g = scaled(&rng, true, false);
+    hone_buf m = model_of(&g, 13);
+    hone_tensor x = random_input(&rng);
+    check_model(&m, &x, spoilt);
+    free(x.data);
+    hone_buf_free(&m);
+}
+
 /* ---- no memory ------------------------------------------------------------------------------- */
 
 /* Where constants take all memory that there may be, or nearly, nodes stay as they are. */
@@ -932,7 +1036,8 @@ int main(void)
         cmocka_unit_test(divisions),          cmocka_unit_test(products_that_are_split),
         cmocka_unit_test(parts_of_chains),    cmocka_unit_test(products_of_parts),
         cmocka_unit_test(no_memory),          cmocka_unit_test(close_covers),
-        cmocka_unit_test(covers_in_turns),
+        cmocka_unit_test(covers_in_turns),    cmocka_unit_test(results_in_place),
+        cmocka_unit_test(the_watcher),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
