@@ -68,6 +68,8 @@ fastest=$(($1 < $2 + $3 ? $1 : $2 + $3))
 ok "the total has the faster of the two" [ "$(number total_ns)" = $((3 * fastest + 2 * $3)) ]
 run 0 "$HONE" tune --tasks sub/either.json --threads 1 --trials 3 --db e.db
 says "  total    "
+shares=$(sed -n 's/^ *\([0-9.]*\) % .*/\1/p' out | paste -sd+)
+ok "the shares make up the whole: $shares" awk "BEGIN { x = $shares; exit !(x > 99.7 && x < 100.3) }"
 
 # ---- Ctrl-C
 background "$HONE" tune --tasks sub/list.json --threads 1 --trials 1000 --no-calibrate --db c.db --json
