@@ -271,8 +271,10 @@ hone_status hone_nk__einsum(hone_nk *e)
     hone_dtype t = hone_nk__in_type(e, 0), of = hone_nk__sum_type(t);
     for (unsigned k = 0; k < q.n; k++) {
         hone_nk_index x = {.n = q.in[k].n};
-        for (unsigned d = 0; d < x.n; d++)
-            hone_nk__set(&x, d, "%s", index[(unsigned char)q.in[k].axis[d]]);
+        for (unsigned d = 0; d < x.n; d++) /* what is 1 long is broadcast */
+            hone_nk__set(
+                &x, d, "%s",
+                hone_net_in(e->u, k)->shape[d] == 1 ? "0" : index[(unsigned char)q.in[k].axis[d]]);
         hone_nk_text at = hone_nk__at(hone_nk__in(e, k), &x);
         hone_buf_printf(&value, "%s%s", k ? " * " : "", hone_nk__as(of, t, at.s).s);
     }

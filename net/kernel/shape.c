@@ -31,7 +31,7 @@ hone_status hone_nk__reshape(hone_nk *e)
     int64_t stride = 1;
     for (unsigned d = x->n_dims; d-- > 0; stride *= x->shape[d]) {
         bool first = stride * x->shape[d] == hone_tensor_elems(x);
-        if (x->shape[d] <= 1)
+        if (x->shape[d] <= 1 || stride == 0)
             hone_nk__set(&at, d, "0");
         else if (stride == 1 && first)
             hone_nk__set(&at, d, "%s", place.s);
@@ -124,6 +124,8 @@ hone_status hone_nk__space_to_depth(hone_nk *e)
     int64_t b = hone_net_attr_int(e->u->node, "blocksize");
     int64_t channels = hone_net_in(e->u, 0)->shape[1];
     hone_nk_index at = hone_nk__indices(4);
+    if (channels == 0) /* there is nothing to be moved */
+        return put(e, &at);
     hone_nk__set(&at, 1, "i1 %% %" PRId64, channels);
     hone_nk__set(&at, 2, "i2*%" PRId64 " + i1 // %" PRId64, b, channels * b);
     hone_nk__set(&at, 3, "i3*%" PRId64 " + i1 // %" PRId64 " %% %" PRId64, b, channels, b);

@@ -133,6 +133,8 @@ static void products(void **state)
          "u8[2,5,7] f32[1]=0.02 u8[1]=0 i8[7,2]c f32[2]=0.03,0.5 i8[2]=0,0 "
          "f32[1]=0.05 i8[1]=-3",
          NULL, 1, -1},
+        {"Einsum", 12, "f32[1,2,3] f32[5,3,4]", "equation=...ij,...jk->...ik", 1, F32},
+        {"Einsum", 12, "f32[2,1] f32[1,4]", "equation=ij,jk->ik", 1, F32},
         {"Einsum", 12, "f32[2,3,4] f32[2,4,5]", "equation=bij,bjk->bik", 1, F32},
         {"Einsum", 12, "f32[3,4]", "equation=ij->ji", 1, 0},
         {"Einsum", 12, "f32[4,4]", "equation=ii->i", 1, 0},
@@ -293,6 +295,8 @@ static void shapes(void **state)
         {"EyeLike", 9, "f32[3,4]", "k=1", 1, 0},
         {"DepthToSpace", 13, "f32[1,8,2,3]", "blocksize=2", 1, 0},
         {"DepthToSpace", 13, "f32[1,8,2,3]", "blocksize=2 mode=CRD", 1, 0},
+        {"SpaceToDepth", 13, "f32[1,0,4,4]", "blocksize=2", 1, 0},
+        {"Reshape", 14, "f32[2,0,3] i64[2]=0,6", "allowzero=1", 1, 0},
         {"SpaceToDepth", 13, "f32[1,2,4,6]", "blocksize=2", 1, 0},
         {"Concat", 13, "f32[2,3] f32[2,1] f32[2,4]", "axis=1", 1, 0},
         {"Concat", 13, "f32[2,3] f32[0,3] f32[1,3]", "axis=0", 1, 0},
