@@ -179,6 +179,16 @@ hone_status hone_net__eval_clip(const hone_net_use *u, hone_error *err)
     return HONE_OK;
 }
 
+/* A float as an integer of that type: cut towards zero, and held to what there is, as kernels do it
+ * where the standard leaves it open. */
+static int64_t held(const hone_tensor *x, int64_t k, hone_dtype t)
+{
+    int unused = 64 - 8 * hone_dtype_bytes(t);
+    int64_t v = hone_tensor_int(x, k), lo = t == HONE_U8 ? 0 : INT64_MIN >> unused;
+    int64_t hi = t == HONE_U8 ? UINT8_MAX : INT64_MAX >> unused;
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
 /* The same elements, in another type or shape. */
 hone_status hone_net__eval_copy(const hone_net_use *u, hone_error *err)
 {
@@ -187,10 +197,13 @@ hone_status hone_net__eval_copy(const hone_net_use *u, hone_error *err)
     hone_tensor *y = u->out[0];
     int64_t n = hone_tensor_elems(x);
     bool real = hone_dtype_is_float(x->dtype);
+    bool is_held = real && !hone_dtype_is_float(y->dtype) && y->dtype != HONE_BOOL;
     if (x->dtype == y->dtype)
         hone_net__move_n(x, 0, y, 0, n);
     for (int64_t k = 0; k < n && x->dtype != y->dtype; k++)
-        if (real)
+        if (is_held)
+            hone_net__set_int(y, k, held(x, k, y->dtype));
+        else if (real)
             hone_net__set_float(y, k, hone_tensor_float(x, k));
         else
             hone_net__set_int(y, k, hone_tensor_int(x, k));
