@@ -2,25 +2,11 @@
  * parts of values. */
 #include "net/op/op.h"
 #include "net/plan.h"
-#include "tests/net/memory.h"
-#include "tests/net/model.h"
+#include "tests/net/plan_test.h"
 
 #include <math.h>
 
 /* ---- models ---------------------------------------------------------------------------------- */
-
-static void put_floats(hone_buf *graph, const char *name, const int64_t *shape, unsigned n,
-                       hone_rng *rng)
-{
-    int64_t count = 1;
-    for (unsigned k = 0; k < n; k++)
-        count *= shape[k];
-    float *v = hone_xcalloc((size_t)count, sizeof *v);
-    for (int64_t k = 0; k < count; k++)
-        v[k] = (float)((double)hone_rng_below(rng, 33) - 16) / 8;
-    put_raw(graph, name, FLOAT, shape, n, v, (size_t)count * sizeof *v);
-    free(v);
-}
 
 /* t1 = relu(conv(x)), of 1 x 6 x 4 x 4 */
 static hone_buf image(hone_rng *rng)
@@ -33,64 +19,6 @@ static hone_buf image(hone_rng *rng)
     put_message(&g, 1, &n);
     put_node(&g, "Relu", "t0", "t1");
     return g;
-}
-
-/* ---- plan against reference ------------------------------------------------------------------ */
-
-static void agrees(const hone_tensor *got, const hone_tensor *want)
-{
-    double largest = 0, off = 0;
-    for (int64_t k = 0; k < hone_tensor_elems(want); k++) {
-        largest = fmax(largest, fabs(hone_tensor_float(want, k)));
-        off = fmax(off, fabs(hone_tensor_float(got, k) - hone_tensor_float(want, k)));
-    }
-    assert_true(off <= 1e-5 * largest);
-}
-
-/* The plan of the model computes what the reference does. `look` sees the plan. False: the model
- * cannot be read within max_bytes. */
-static bool check_within(const hone_buf *model, const hone_tensor *x, int64_t max_bytes,
-                         void (*look)(hone_net_plan *p))
-{
-    hone_error err = {0};
-    hone_net *g, *ref;
-    hone_net_plan p;
-    hone_tensor out;
-    const hone_net_options o = {.given = x, .n_given = 1}, little = {.max_bytes = max_bytes};
-    hone_status st = hone_net_parse(model->s, model->n, NULL, &little, &g, &err);
-    if (st != HONE_OK && max_bytes)
-        return false;
-    assert_int_equal(st, HONE_OK);
-    assert_int_equal(hone_net_parse(model->s, model->n, NULL, &o, &ref, &err), HONE_OK);
-    if (hone_net_plan_make(g, NULL, &p, &err) != HONE_OK)
-        fail_msg("%s", err.message);
-    if (look)
-        look(&p);
-    if (memory_fault(&p))
-        fail_msg("%s", memory_fault(&p));
-    if (hone_net_plan_interpret(NULL, &p, x, &out, NULL, &err) != HONE_OK)
-        fail_msg("%s", err.message);
-    agrees(&out, output(ref, 0));
-    free(out.data);
-    hone_net_plan_free(&p);
-    hone_net_free(ref);
-    hone_net_free(g);
-    return true;
-}
-
-static void check_model(const hone_buf *model, const hone_tensor *x, void (*look)(hone_net_plan *p))
-{
-    assert_true(check_within(model, x, 0, look));
-}
-
-static hone_tensor random_input(hone_rng *rng)
-{
-    hone_tensor t = {.dtype = HONE_F32, .n_dims = 4, .shape = {1, 2, 4, 4}};
-    float *v = hone_xcalloc(32, sizeof *v);
-    for (unsigned k = 0; k < 32; k++)
-        v[k] = (float)((double)hone_rng_below(rng, 33) - 16) / 8;
-    t.data = v;
-    return t;
 }
 
 /* ---- views ----------------------------------------------------------------------------------- */
@@ -283,21 +211,6 @@ typedef struct fusion {
     unsigned n_rule, n_other; /* kernels of the two covers */
 } fusion;
 
-/* A product that goes on with a sigmoid. */
-static hone_buf gated(hone_rng *rng)
-{
-    hone_buf g = {0};
-    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
-    put_floats(&g, "w", DIMS(4, 6), rng);
-    put_floats(&g, "b", DIMS(6), rng);
-    put_node(&g, "MatMul", "x w", "t0");
-    put_node(&g, "Add", "t0 b", "t1");
-    put_node(&g, "Sigmoid", "t1", "t2");
-    put_node(&g, "Mul", "t1 t2", "y");
-    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 6));
-    return g;
-}
-
 /* A product, a bias and a residual, and a softmax of the sum. */
 static hone_buf residual(hone_rng *rng)
 {
@@ -312,22 +225,6 @@ static hone_buf residual(hone_rng *rng)
     hone_buf n = node_of("Softmax", "t2", "y");
     put_attr_int(&n, "axis", -1);
     put_message(&g, 1, &n);
-    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
-    return g;
-}
-
-static hone_buf attention(hone_rng *rng)
-{
-    (void)rng;
-    hone_buf g = {0};
-    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
-    put_raw(&g, "half", FLOAT, NULL, 0, (const float[]){0.5F}, sizeof(float));
-    put_node(&g, "MatMul", "x x", "t0");
-    put_node(&g, "Mul", "t0 half", "t1");
-    hone_buf n = node_of("Softmax", "t1", "t2");
-    put_attr_int(&n, "axis", -1);
-    put_message(&g, 1, &n);
-    put_node(&g, "MatMul", "t2 x", "y");
     put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
     return g;
 }
@@ -386,71 +283,6 @@ static void other_ways_to_fuse(void **state)
             hone_buf m = model_of(&g, 13);
             hone_tensor x = random_input(&rng);
             check_model(&m, &x, fuse_by_times);
-            free(x.data);
-            hone_buf_free(&m);
-        }
-}
-
-/* ---- covers in turns ------------------------------------------------------------------------- */
-
-/* Which are close, and what turns say against times. */
-static void close_covers(void **state)
-{
-    (void)state;
-    hone_net_choice c = {.n = 4};
-    for (uint32_t k = 0; k < 4; k++)
-        c.covers[k] = (hone_net_cover){.n = 1 + (k == 3), .kernel = {k, 4}};
-    double ns[5] = {100, 109, 111, 50, 51}, of[HONE_NET_COVERS_MAX];
-    uint32_t is[HONE_NET_COVERS_MAX];
-    assert_int_equal(hone_net_choice_close(&c, ns, 0.1, is), 3);
-    assert_true(is[0] == 0 && is[1] == 1 && is[2] == 3);
-    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
-    c.raced[1] = 1; /* in units of another one's */
-    c.raced[3] = 0.9;
-    assert_int_equal(hone_net_choice_of(&c, ns, of), 3);
-    assert_true(fabs(of[3] - 0.9 * 109) < 1e-9 && of[1] == 109 && of[0] == 100);
-    c.raced[0] = 0.5;
-    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
-    assert_true(fabs(of[1] - 200) < 1e-9 && fabs(of[3] - 180) < 1e-9);
-    ns[4] = 0; /* not known: no turns either */
-    assert_int_equal(hone_net_choice_close(&c, ns, 0.1, is), 2);
-    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
-    assert_true(of[3] == 0);
-    ns[0] = 0; /* the rule's own */
-    assert_int_equal(hone_net_choice_close(&c, ns, 0.1, is), 0);
-    assert_int_equal(hone_net_choice_of(&c, ns, of), 0);
-    assert_int_equal(hone_net_choice_close(&c, NULL, 0.1, is), 0);
-}
-
-/* All covers of the one choice, in both orders: the last one leaves the result. */
-static void in_turns(hone_net_plan *p)
-{
-    hone_net_heat heats[] = {{0, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 0, 0}};
-    uint32_t n_rule = p->choices.v[0].covers[0].n, n_other = p->choices.v[0].covers[1].n;
-    hone_net_plan_race(p, heats, times ? 2 : 3);
-    assert_true(heats[0].first == 0 && heats[0].n == n_rule);
-    assert_true(heats[1].first == n_rule && heats[1].n == n_other);
-    assert_int_equal(p->calls.n, (times ? 1 : 2) * n_rule + n_other);
-    assert_int_equal(p->kernels.n, n_rule + n_other);
-    assert_int_equal(p->choices.n, 0);
-    for (uint32_t k = 0; k < p->calls.n; k++)
-        assert_true(p->calls.v[k].ways.n == 1 && p->calls.v[k].kernel < p->kernels.n);
-}
-
-static void covers_in_turns(void **state)
-{
-    (void)state;
-    hone_rng rng;
-    hone_rng_seed(&rng, 12);
-    for (size_t k = 0; k < HONE_LEN(fusions); k++)
-        for (times = 0; times < 2; times++) {
-            tried = &fusions[k];
-            if (tried->n_rule == 2)
-                continue; /* what else it takes is not made here */
-            hone_buf g = tried->model(&rng);
-            hone_buf m = model_of(&g, 13);
-            hone_tensor x = random_input(&rng);
-            check_model(&m, &x, in_turns);
             free(x.data);
             hone_buf_free(&m);
         }
@@ -811,107 +643,6 @@ static void products_that_are_split(void **state)
     }
 }
 
-/* ---- in place -------------------------------------------------------------------------------- */
-
-static int64_t place_of(const hone_net_plan *p, const char *name)
-{
-    for (uint32_t k = 0; k < p->graph->values.n; k++)
-        if (strcmp(p->graph->values.v[k].name, name) == 0)
-            return p->at.v[k];
-    fail_msg("there is no '%s'", name);
-    return -1;
-}
-
-static uint32_t in_place(const hone_net_plan *p)
-{
-    uint32_t n = 0;
-    for (uint32_t k = 0; k < p->kernels.n; k++)
-        n += p->kernels.v[k].in_place;
-    return n;
-}
-
-static void over_its_input(hone_net_plan *p)
-{
-    assert_int_equal(in_place(p), 1);
-    assert_true(place_of(p, "e") >= 0);
-    assert_int_equal(place_of(p, "t0"), place_of(p, "e"));
-}
-
-static void beside_its_input(hone_net_plan *p)
-{
-    assert_int_equal(in_place(p), 0);
-    assert_true(place_of(p, "e") >= 0);
-    if (memory_fault(p))
-        fail_msg("%s", memory_fault(p));
-}
-
-/* e = t0 scaled by the largest of each of its images, as networks weigh their channels; y is made
- * of e, and with `also` of t0 as well. */
-static hone_buf scaled(hone_rng *rng, bool also, bool turned)
-{
-    hone_buf g = {0};
-    put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
-    put_floats(&g, "w", DIMS(4, 4), rng);
-    put_node(&g, "MatMul", "x w", "t0");
-    hone_buf n = node_of("ReduceMax", "t0", "m");
-    put_attr_ints(&n, "axes", DIMS(2, 3));
-    put_message(&g, 1, &n);
-    if (turned) { /* read in another order of its elements */
-        n = node_of("Transpose", "t0", "t");
-        put_attr_ints(&n, "perm", DIMS(0, 1, 3, 2));
-        put_message(&g, 1, &n);
-    }
-    put_node(&g, "Mul", turned ? "t m" : "t0 m", "e");
-    put_node(&g, "MatMul", also ? "e t0" : "e w", "y");
-    put_value(&g, 12, "y", FLOAT, DIMS(1, 2, 4, 4));
-    return g;
-}
-
-static void results_in_place(void **state)
-{
-    (void)state;
-    hone_rng rng;
-    hone_rng_seed(&rng, 29);
-    for (unsigned k = 0; k < 3; k++) {
-        hone_buf g = scaled(&rng, k == 1, k == 2);
-        hone_buf m = model_of(&g, 13);
-        hone_tensor x = random_input(&rng);
-        check_model(&m, &x, k ? beside_its_input : over_its_input);
-        free(x.data);
-        hone_buf_free(&m);
-    }
-}
-
-/* The watcher sees what it is to see. */
-static void spoilt(hone_net_plan *p)
-{
-    assert_null(memory_fault(p));
-    for (uint32_t k = 0; k < p->at.n; k++) {
-        int64_t was = p->at.v[k];
-        if (was < 0)
-            continue;
-        for (int64_t at = 0; at < p->workspace; at += HONE_NET_ALIGN)
-            if (at != was && strcmp(p->graph->values.v[k].name, "m") == 0) {
-                p->at.v[k] = at; /* everything else is needed when m is */
-                assert_non_null(memory_fault(p));
-            }
-        p->at.v[k] = was;
-    }
-}
-
-static void the_watcher(void **state)
-{
-    (void)state;
-    hone_rng rng;
-    hone_rng_seed(&rng, 31);
-    hone_buf g = scaled(&rng, true, false);
-    hone_buf m = model_of(&g, 13);
-    hone_tensor x = random_input(&rng);
-    check_model(&m, &x, spoilt);
-    free(x.data);
-    hone_buf_free(&m);
-}
-
 /* ---- no memory ------------------------------------------------------------------------------- */
 
 /* Where constants take all memory that there may be, or nearly, nodes stay as they are. */
@@ -1035,9 +766,7 @@ int main(void)
         cmocka_unit_test(alternatives),       cmocka_unit_test(parts),
         cmocka_unit_test(divisions),          cmocka_unit_test(products_that_are_split),
         cmocka_unit_test(parts_of_chains),    cmocka_unit_test(products_of_parts),
-        cmocka_unit_test(no_memory),          cmocka_unit_test(close_covers),
-        cmocka_unit_test(covers_in_turns),    cmocka_unit_test(results_in_place),
-        cmocka_unit_test(the_watcher),
+        cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
