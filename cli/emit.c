@@ -176,7 +176,8 @@ static bool file_is(const char *path, const void *bytes, size_t n)
 hone_status cli_library_write(const cli_library *l, const char *folder, const char *name,
                               unsigned *ret_written, hone_error *err)
 {
-    const hone_file all[] = {{"o", l->object.bytes, l->object.n},
+    const hone_file all[] = {{"weights", l->weights, l->n_weights},
+                             {"o", l->object.bytes, l->object.n},
                              {"h", l->header.s, l->header.n},
                              {"json", l->about, strlen(l->about)}};
     hone_file files[HONE_LEN(all)];
@@ -185,7 +186,9 @@ hone_status cli_library_write(const cli_library *l, const char *folder, const ch
     hone_status st = hone_dir_make(folder, err);
     for (unsigned k = 0; k < HONE_LEN(all); k++) {
         paths[k] = hone_xasprintf("%s/%s.%s", folder, name, all[k].path);
-        if (!file_is(paths[k], all[k].bytes, all[k].n))
+        bool due = all[k].bytes == l->weights ? l->weights != NULL
+                                              : !file_is(paths[k], all[k].bytes, all[k].n);
+        if (due)
             files[n++] = (hone_file){paths[k], all[k].bytes, all[k].n};
     }
     if (st == HONE_OK)

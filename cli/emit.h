@@ -21,11 +21,13 @@ typedef struct cli_schedule {
 hone_status cli_compile(const cli_schedule *s, hone_emit emit, const char *name, hone_code *ret,
                         hone_error *err) HONE_NODISCARD;
 
-/* The texts of NAME.o, NAME.h and NAME.json. */
+/* The texts of NAME.o, NAME.h and NAME.json, and of a network those of NAME.weights. */
 typedef struct cli_library {
     hone_code object;
     hone_buf header;
-    char *about; /* JSON */
+    char *about;         /* JSON */
+    const void *weights; /* borrowed; NULL: there are none */
+    size_t n_weights;    /* bytes */
 } cli_library;
 /* Object and header; what is said about them is the caller's to set. Of one schedule as
  * hone_codegen_emit; of several, at most HONE_CODEGEN_MAX_VARIANTS, a function that chooses among
@@ -49,8 +51,9 @@ hone_status cli_check_variants(const cli_schedule *v, unsigned n, hone_error *er
 void cli_library_free(cli_library *l);
 /* For people and for comparing: keys sorted, a line each. j is released; the caller frees. */
 char *cli_about_text(json_t *j);
-/* Writes those of the three files that are not there as they should be, as one set, the .json last
- * (hone_file_write_set). The folder is made. *ret_written (may be NULL): how many. */
+/* Writes those of the files that are not there as they should be, as one set, the .json last
+ * (hone_file_write_set); weights, which are large, without looking. The folder is made.
+ * *ret_written (may be NULL): how many. */
 hone_status cli_library_write(const cli_library *l, const char *folder, const char *name,
                               unsigned *ret_written, hone_error *err) HONE_NODISCARD;
 /* What a regular file of at most `max` bytes has; the caller frees *ret. False: there is none such.

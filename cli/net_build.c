@@ -107,16 +107,13 @@ static char *report(const net_made *b)
 static hone_status write_files(net_made *b, const net_request *q, const char *name, hone_error *err)
 {
     const char *folder = q->out ? q->out : ".";
-    unsigned written;
-    cli_library l = {.object = b->object};
+    cli_library l = {.object = b->object,
+                     .weights = b->bytes ? b->bytes : (void *)"",
+                     .n_weights = (size_t)b->n_bytes};
     b->object = (hone_code){0};
     put_header(b, name, &l.header);
     l.about = report(b);
-    hone_status st = cli_library_write(&l, folder, name, &written, err);
-    char *path = hone_xasprintf("%s/%s.weights", folder, name);
-    if (st == HONE_OK)
-        st = hone_file_write(path, b->bytes, (size_t)b->n_bytes, err);
-    free(path);
+    hone_status st = cli_library_write(&l, folder, name, NULL, err);
     cli_library_free(&l);
     return st;
 }
@@ -145,6 +142,11 @@ static void tell(const net_made *b, const char *name)
            b->n_bytes, b->packed, b->p->workspace, b->p->live);
     if (ns)
         printf("kernels that were measured take %s\n", time);
+    uint32_t tuned = rungs[HONE_RUNG_exact];
+    if (tuned < b->p->kernels.n)
+        printf("%" PRIu32 " of %" PRIu32 " were not tuned for this processor and %d thread%s; "
+               "`hone net tune` does it, with the same --db and --threads\n",
+               b->p->kernels.n - tuned, b->p->kernels.n, b->threads, b->threads == 1 ? "" : "s");
 }
 
 int cli_net_build(const cli_command *self, const net_request *q)

@@ -108,6 +108,10 @@ built resnet50 --db none.db
     cmp -s net.o again/net.o && cmp -s net.weights again/net.weights && cmp -s net.h again/net.h) ||
     fail "built twice, it is something else"
 
+cp -r vit torn && rm torn/net.weights && mkdir torn/net.weights
+run 1 "$HONE" net build squeezenet.onnx --threads 1 --db none.db -o torn --name net
+ok "what cannot be written whole leaves what was there" cmp -s torn/net.o vit/net.o
+
 # ---- weights that are not those
 cd resnet50 || exit 1
 cp net.weights good
