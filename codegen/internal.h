@@ -8,6 +8,7 @@
  *     prepare.c           private copy of the program, loop kinds, leaf blocks over loop variables
  *     buffer_placement.c  where buffers live: boxes, compaction, layout, offsets of every access
  *     linear.c            index expressions as linear forms, decided conditions, facts
+ *     lanes.c             where the lanes of a vector find their elements
  *     rows.c              which blocks run where a size comes with the call
  *     loop_end.c          how far their loops count then
  *     loop_partition.c    loop bounds and partition
@@ -306,6 +307,19 @@ const cg_fact *hone_cg__fact(const cg *e, hone_expr cond);
  * that do not run: they may be read and written back. */
 bool hone_cg__in_stack(cg *e, hone_buffer b, hone_expr offset);
 void hone_cg__term_range(cg *e, cg_term t, int64_t *ret_lo, int64_t *ret_hi); /* coeff included */
+/* layout/lanes.c, in vector code. What the terms in `which` that depend on the lane are together in
+ * each of e->lanes lanes; false: it is no constant. */
+bool hone_cg__lane_places(cg *e, cg_lin l, uint32_t which, int64_t *ret);
+/* The same where it moves by one step from lane to lane. */
+bool hone_cg__lane_steps(cg *e, cg_lin l, uint32_t which, int64_t *ret_first, int64_t *ret_step);
+/* n elements `from` where an index is without its lanes' part, and which of them each lane wants.
+ * Where one lane's element is in the buffer, all n are. */
+typedef struct cg_stretch {
+    int64_t from;
+    unsigned n, at[CG_MAX_LANES];
+} cg_stretch;
+/* False: the lanes of a load of the buffer lie otherwise. */
+bool hone_cg__lane_stretch(cg *e, hone_buffer b, cg_lin l, cg_stretch *ret);
 /* In every lane, whether masked or not. */
 bool hone_cg__load_in_bounds(cg *e, hone_expr load);
 

@@ -125,17 +125,10 @@ static void compute(cg *e, const cg_leaf *leaf)
 
 static bool can_vectorise(cg *e, const cg_leaf *leaf, cg_run run)
 {
-    cg_lin l = hone_cg__lin(e, leaf->offset);
-    int64_t stride = 0;
-    for (uint32_t k = 0; k < l.n; k++) {
-        cg_term t = e->terms.v[l.first + k];
-        if (t.var.i && HONE_SAME(t.var, e->lane_var)) {
-            stride += t.coeff;
-        } else if (t.atom.i && hone_cg__by_lane(e, t.atom)) {
-            return false;
-        }
-    }
-    bool ok = stride == 1 && !leaf->self_read;
+    int64_t first, stride;
+    bool ok =
+        hone_cg__lane_steps(e, hone_cg__lin(e, leaf->offset), CG_ALL_TERMS, &first, &stride) &&
+        stride == 1 && !leaf->self_read;
     for (unsigned k = 0; ok && k < leaf->n_first; k++) {
         ok = !hone_cg__by_lane(e, leaf->first[k]);
     }

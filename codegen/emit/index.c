@@ -343,6 +343,11 @@ void hone_cg__sum(cg *e, cg_lin l, uint32_t which, int64_t c, cg_sum *ret)
         }
         ret->t[at] = v;
     }
+    int64_t first;
+    if (ret->lane_other && hone_cg__lane_steps(e, l, which, &first, &ret->lane)) {
+        ret->lane_other = false;
+        ret->c += first;
+    }
 }
 
 cg_idx hone_cg__sum_value(cg *e, const cg_sum *s)

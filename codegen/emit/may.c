@@ -57,19 +57,26 @@ bool hone_cg__can_speculate(cg *e, hone_expr x)
 static bool can_vectorise_load(cg *e, hone_expr x, cg_run run)
 {
     hone_expr offset = {e->offset_of.v[x.i]};
+    hone_buffer b = {hone_expr_at(&e->q, x)->sym};
     cg_lin l = hone_cg__lin(e, offset);
-    int64_t stride = 0;
+    int64_t stride = 0, first;
+    bool other = false;
     for (uint32_t k = 0; k < l.n; k++) {
         cg_term t = e->terms.v[l.first + k];
         if (t.var.i && HONE_SAME(t.var, e->lane_var)) {
             stride += t.coeff;
-        } else if (t.atom.i && hone_cg__by_lane(e, t.atom)) {
-            return false;
         } else if (t.atom.i && run == CG_IN_ANY && !hone_cg__can_speculate(e, t.atom)) {
             return false;
+        } else if (t.atom.i && hone_cg__by_lane(e, t.atom)) {
+            other = true;
         }
     }
-    return stride == 1 || run == CG_IN_ALL || (stride == 0 && run == CG_IN_SOME) ||
+    bool even = !other || hone_cg__lane_steps(e, l, CG_ALL_TERMS, &first, &stride);
+    if (!even && !hone_cg__lane_stretch(e, b, l, &(cg_stretch){0})) {
+        return false;
+    }
+    bool one_is_enough = !even || stride == 0; /* one lane that runs vouches for all */
+    return (even && stride == 1) || run == CG_IN_ALL || (one_is_enough && run == CG_IN_SOME) ||
            hone_cg__load_in_bounds(e, x);
 }
 

@@ -40,6 +40,24 @@ static LLVMValueRef plain_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned
     return v;
 }
 
+/* Lanes out of order: what they lie in, shuffled. */
+static LLVMValueRef shuffled_load(cg *e, hone_buffer b, cg_lin l, cg_sum *s, LLVMTypeRef type,
+                                  unsigned align)
+{
+    cg_stretch x;
+    LLVMValueRef at[CG_MAX_LANES];
+    bool found = hone_cg__lane_stretch(e, b, l, &x);
+    HONE_ASSERT(found); /* hone_cg__can_vectorise */
+    s->c += x.from;
+    LLVMTypeRef vec = LLVMVectorType(type, x.n);
+    LLVMValueRef p = hone_cg__address(e, e->fn.ptr[b.i], type, s);
+    LLVMValueRef v = plain_load(e, vec, p, align);
+    for (unsigned k = 0; k < e->lanes; k++) {
+        at[k] = LLVMConstInt(e->i32, x.at[k], false);
+    }
+    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(vec), LLVMConstVector(at, e->lanes), "");
+}
+
 cg_val hone_cg__load(cg *e, hone_expr load)
 {
     hone_buffer b = {hone_expr_at(&e->q, load)->sym};
@@ -49,7 +67,10 @@ cg_val hone_cg__load(cg *e, hone_expr load)
     cg_lin l = hone_cg__lin(e, (hone_expr){e->offset_of.v[load.i]});
     cg_sum s;
     hone_cg__sum(e, l, CG_ALL_TERMS, l.c, &s);
-    HONE_ASSERT(!s.lane_other && e->fn.ptr[b.i]);
+    HONE_ASSERT(e->fn.ptr[b.i]);
+    if (s.lane_other) {
+        return (cg_val){hone_cg__from_mem(e, t, shuffled_load(e, b, l, &s, type, align)), true};
+    }
     LLVMValueRef p = hone_cg__address(e, e->fn.ptr[b.i], type, &s), v;
     if (!s.lane) {
         return scalar(hone_cg__from_mem(e, t, plain_load(e, type, p, align)));

@@ -96,6 +96,81 @@ static void guarded_row(void **state)
         &(run_options){.choose = whole});
 }
 
+/* ---- groups side by side ----------------------------------------------------------------------
+ */
+
+/* Pixels of so many groups, each of `in` values and `out` sums of them; the lanes of a vector are
+ * the sums of `n` groups. The last vector of X ends where X does. */
+static char *side_by_side(int groups, int in, int out, int n, const char *type, const char *from)
+{
+    return hone_xasprintf(
+        "program groups {\n  buffer X: %s[5, %d, %d] input\n  buffer W: %s[%d, %d, %d] input\n"
+        "  buffer Y: %s[5, %d, %d] output\n"
+        "  for i in 5 { for o in %d { for c in %d unrolled { for l in %d vectorized {\n"
+        "    block Y(vi: 5 = i, vg: %d = o*%d + l // %d, vf: %d = l %% %d, reduce vc: %d = c) {\n"
+        "      init %s(0)\n"
+        "      Y[vi, vg, vf] = Y[vi, vg, vf] + %s(X[vi, vg, vc]) * W[vc, vg, vf] } } } } }\n}\n",
+        from, groups, in, type, in, groups, out, type, groups, out, groups / n, in, n * out, groups,
+        n, out, out, out, in, type, type);
+}
+
+/* What the groups have is loaded whole where all of that is in the buffer, and shuffled. */
+static void groups_in_a_vector(void **state)
+{
+    (void)state;
+    static const struct {
+        int groups, in, out, n;
+        bool shuffled;
+    } cases[] = {
+        {8, 4, 4, 4, true},  {6, 8, 8, 2, true},   {6, 2, 8, 2, true}, {12, 8, 2, 4, true},
+        {24, 2, 2, 8, true}, {3, 16, 4, 3, false}, {9, 3, 5, 3, true}, {8, 3, 4, 4, false},
+        {4, 1, 4, 4, true},  {2, 7, 8, 2, true},
+    };
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        static const char *const types[][2] = {{"f32", "f32"}, {"f64", "f64"}, {"f32", "bf16"},
+                                               {"f32", "f16"}, {"i32", "u8"},  {"i64", "i16"}};
+        for (unsigned t = 0; t < (k < 2 ? HONE_LEN(types) : 1); t++) {
+            char *text = side_by_side(cases[k].groups, cases[k].in, cases[k].out, cases[k].n,
+                                      types[t][0], types[t][1]);
+            check_both(text, &(run_options){.choose = whole});
+            char *ll = emit_text(text, HONE_EMIT_LLVM);
+            if (cases[k].shuffled != (strstr(ll, "shufflevector") != NULL))
+                fail_msg("case %u, %s: %s", k, types[t][1], text);
+            free(ll);
+            free(text);
+        }
+    }
+}
+
+/* Lanes that some mask leaves out; elements of a temporary; one element for all. */
+static void groups_in_parts(void **state)
+{
+    (void)state;
+    check_both("program part {\n  buffer X: f32[7, 4] input\n  buffer Y: f32[7, 4] output\n"
+               "  for o in 2 {\n for l in 16 vectorized {\n"
+               "    block Y(vg: 7 = o*4 + l // 4, vf: 4 = l % 4) where o*4 + l // 4 < 7 {\n"
+               "      Y[vg, vf] = X[vg, 3] } } }\n}\n",
+               &(run_options){.choose = whole});
+    check_both("program part {\n  buffer X: f32[7, 4] input\n  buffer Y: f32[7, 4] output\n"
+               "  for o in 2 {\n for l in 16 vectorized {\n"
+               "    block Y(vg: 7 = o*4 + l // 4, vf: 4 = l % 4) where o*16 + l < 26 {\n"
+               "      Y[vg, vf] = X[vg, 1] + X[vg, vf] } } }\n}\n",
+               &(run_options){.choose = whole});
+    check_both("program temporary {\n  buffer X: f32[6, 8] input\n  buffer Y: f32[6, 8] output\n"
+               "  buffer T: f32[6, 8] local\n"
+               "  for o in 3 {\n for a in 2 unrolled { for b in 8 vectorized {\n"
+               "    block T(vg: 6 = o*2 + a, vf: 8 = b) { T[vg, vf] = X[vg, vf] * 2.0 } } }\n"
+               "  for l in 16 vectorized {\n"
+               "    block Y(vg: 6 = o*2 + l // 8, vf: 8 = l % 8) {\n"
+               "      Y[vg, vf] = T[vg, 5] + T[vg, vf] } } }\n}\n",
+               &(run_options){.choose = whole});
+    check_both("program one {\n  buffer X: f32[6, 8] input\n  buffer Y: f32[6, 8] output\n"
+               "  for o in 6 {\n for l in 8 vectorized {\n"
+               "    block Y(vg: 6 = o + l // 8, vf: 8 = l % 8) {\n"
+               "      Y[vg, vf] = select(vf < 3, X[vg, 2], X[vg, vf // 2]) } } }\n}\n",
+               &(run_options){.choose = whole});
+}
+
 /* ---- other processors --------------------------------------------------------------------------
  */
 
@@ -187,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_and_combiner), cmocka_unit_test(makes_vectors),
         cmocka_unit_test(started_elsewhere),       cmocka_unit_test(guarded_row),
+        cmocka_unit_test(groups_in_a_vector),      cmocka_unit_test(groups_in_parts),
         cmocka_unit_test(sums_stay_in_place),      cmocka_unit_test(groups_of_registers),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
