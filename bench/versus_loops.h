@@ -9,30 +9,34 @@
 
 #define STEPS 2048 /* of 24 instructions: about 25 microseconds a call */
 #ifdef __AVX512F__
-#define MASKS , "k1"
+#define MORE                                                                                 \
+    , "k1", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", \
+        "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31"
 #else
-#define MASKS /* which the compiler does not know of */
+#define MORE /* which the compiler does not know of */
 #endif
 /* clang-format off */
 #define TWELVE(I, r)                                                        \
     I(r, "0") I(r, "1") I(r, "2") I(r, "3") I(r, "4") I(r, "5")             \
     I(r, "6") I(r, "7") I(r, "8") I(r, "9") I(r, "10") I(r, "11")
 #define ZERO(r, k) "vxorps %%ymm" k ", %%ymm" k ", %%ymm" k "\n\t"
-#define LOOP(name, I, r)                                                                     \
+#define LOOP(name, I, r) LOOP_OF(name, TWELVE(I, r) TWELVE(I, r), r)
+/* `body`: 24 instances */
+#define LOOP_OF(name, body, r)                                                                     \
     static void name(int64_t calls)                                                          \
     {                                                                                        \
         int64_t n = calls * STEPS;                                                           \
         const float x = 0.5F, y = 0.1F;                                                      \
         __asm__ volatile("vbroadcastss %[x], %%" r "mm14\n\t"                                \
                          "vbroadcastss %[y], %%" r "mm15\n\t" TWELVE(ZERO, r)                \
-                         "1:\n\t" TWELVE(I, r) TWELVE(I, r) "dec %[n]\n\t"                   \
+                         "1:\n\t" body "dec %[n]\n\t"                   \
                          "jnz 1b\n\t"                                                        \
                          "vzeroupper"                                                        \
                          : [n] "+r"(n)                                                       \
                          : [x] "m"(x), [y] "m"(y)                                            \
                          : "cc", "rax", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",      \
                            "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",        \
-                           "xmm13", "xmm14", "xmm15" MASKS);                                       \
+                           "xmm13", "xmm14", "xmm15" MORE);                                       \
     }
 /* clang-format on */
 
