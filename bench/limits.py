@@ -210,10 +210,11 @@ def main():
     if not o.cpu:
         o.cpu = json.loads(run(os.path.join(o.build, "hone"), "targets", "native"))["mcpu"]
     o.other = o.cpu in MODELS
+    what = o.cpu if not o.other else f"{MODELS[o.cpu]}, which stands in for {o.cpu} (*)"
     o.cpu = MODELS.get(o.cpu, o.cpu)
     counts = subprocess.run(["perf", "stat", "-e", "cycles:u", "true"], capture_output=True, text=True, check=False)
     o.event = "cpu-clock:u" if counts.returncode or "not supported" in counts.stderr else "cycles:u"
-    print(f"model of {o.cpu}{'*' * o.other}, samples of {o.event}")
+    print(f"model of {what}; samples of {o.event}")
     print("        time    all    fp   mem   cycles     unit  waits")
     with tempfile.TemporaryDirectory() as folder:
         o.machine = os.path.join(folder, "machine")
