@@ -9,9 +9,9 @@
 #undef HONE_PRESET
 
 /* The rules of a processor with vectors and caches, in their order. */
-#define HONE_TARGETS__CPU_RULES                                                             \
-    "const", "inline", "custom", "attention", "intrin", "contraction", "rows", "reduction", \
-        "elementwise", NULL
+#define HONE_TARGETS__CPU_RULES                                                          \
+    "const", "inline", "custom", "attention", "intrin", "groups", "contraction", "rows", \
+        "reduction", "elementwise", NULL
 
 /* Tensor intrinsics from a file, which the assembler looks for in the include folders, of which the
  * source root is one: HONE_TARGETS__INTRINS(x86_64) takes targets/x86_64.intrin. */

@@ -178,9 +178,9 @@ static hone_status split_others(hone_sched *s, const hone_rule__contraction *c,
     return HONE_OK;
 }
 
-/* Puts the padding's guard into the block; *c is then that of the block as it has become. */
-static hone_status inline_padding(hone_sched *s, hone_stmt stmt, const hone_target *t,
-                                  hone_rule__contraction *c, hone_error *err)
+hone_status hone_rule__contraction_inline_padding(hone_sched *s, hone_stmt stmt,
+                                                  const hone_target *t, hone_rule__contraction *c,
+                                                  hone_error *err)
 {
     char name[256];
     hone_rv rv;
@@ -209,7 +209,7 @@ hone_status hone_rule__contraction_nest(hone_sched *s, const char *name, const h
     const hone_rule__shape sh = all[ctx->variant];
     const hone_rule__policy pol = policy_for(&c, &ctx->policy);
     if (sh.clip)
-        HONE_TRY(inline_padding(s, stmt, t, &c, err));
+        HONE_TRY(hone_rule__contraction_inline_padding(s, stmt, t, &c, err));
     hone_rule__contraction_widen(&c, sh.group);
     HONE_TRY(hone_get_block(s, name, &block, err));
     HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS, &n, err));

@@ -50,6 +50,12 @@ bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone
 hone_stmt hone_rule__contraction_padding(hone_program *p, hone_stmt block,
                                          const hone_rule__contraction *c);
 
+/* Puts the padding's guard into the block; *c is then that of the block as it has become.
+ * (contraction.c) */
+hone_status hone_rule__contraction_inline_padding(hone_sched *s, hone_stmt stmt,
+                                                  const hone_target *t, hone_rule__contraction *c,
+                                                  hone_error *err) HONE_NODISCARD;
+
 /* ---- shapes (contraction_shape.c) -------------------------------------------------------------
  */
 

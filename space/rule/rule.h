@@ -95,6 +95,15 @@ hone_status hone_rule__stream(hone_sched *s, hone_rv block, const hone_rule__ctx
 unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx);
 hone_status hone_rule__reduce(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
                               hone_error *err) HONE_NODISCARD;
+/* Of n loops around a tile: the first long enough for all threads, or the longest. (stencil.c) */
+unsigned hone_rule__task_of(const hone_sched *s, const hone_rv *outer, unsigned n, int32_t threads);
+/* Splits a loop of the output: ret[1] is the part in the tile, at most `most`. (stencil.c) */
+hone_status hone_rule__sample_part(hone_sched *s, hone_rv loop, int64_t want, int64_t most,
+                                   hone_rv ret[2], hone_error *err) HONE_NODISCARD;
+/* Convolutions in groups of few channels (groups.c). */
+unsigned hone_rule__groups_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx);
+hone_status hone_rule__groups(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
+                              hone_error *err) HONE_NODISCARD;
 /* Inlines every elementwise temporary that may be inlined. */
 hone_status hone_rule__auto_inline(hone_sched *s, hone_error *err) HONE_NODISCARD;
 

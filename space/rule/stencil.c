@@ -191,8 +191,7 @@ static hone_status unroll_tile(hone_sched *s, hone_rv block, unsigned levels,
     return HONE_OK;
 }
 
-/* Loops around a tile: the first long enough for all threads, or the longest. */
-static unsigned task_of(const hone_sched *s, const hone_rv *outer, unsigned n, int32_t threads)
+unsigned hone_rule__task_of(const hone_sched *s, const hone_rv *outer, unsigned n, int32_t threads)
 {
     unsigned best = 0;
     for (unsigned k = 0; k < n; k++) {
@@ -205,9 +204,8 @@ static unsigned task_of(const hone_sched *s, const hone_rv *outer, unsigned n, i
     return best;
 }
 
-/* Splits a loop of the output: ret[1] is the part in the tile, at most `most`. */
-static hone_status sample_part(hone_sched *s, hone_rv loop, int64_t want, int64_t most,
-                               hone_rv ret[2], hone_error *err)
+hone_status hone_rule__sample_part(hone_sched *s, hone_rv loop, int64_t want, int64_t most,
+                                   hone_rv ret[2], hone_error *err)
 {
     hone_rv f[2];
     int64_t tile[2] = {1, want};
@@ -308,8 +306,8 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
     }
     if (sh->tall)
         return tall_tile(s, l, ctx, err);
-    return l->has_columns ? sample_part(s, l->loops[l->n_spatial - 2], rows / 2,
-                                        sh->shared ? 12 : 16, l->columns, err)
+    return l->has_columns ? hone_rule__sample_part(s, l->loops[l->n_spatial - 2], rows / 2,
+                                                   sh->shared ? 12 : 16, l->columns, err)
                           : HONE_OK;
 }
 
@@ -376,7 +374,7 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
         if (st != HONE_OK && !hone_status_is_reject(st)) /* it may as well stay where it is */
             return st;
     }
-    return hone_parallel(s, nest[task_of(s, nest, n_outer, ctx->threads)], err);
+    return hone_parallel(s, nest[hone_rule__task_of(s, nest, n_outer, ctx->threads)], err);
 }
 
 hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
