@@ -98,18 +98,20 @@ static hone_status sample_vectors(hone_sched *s, hone_rv block, const hone_targe
     return hone_annotate_rv(s, block, "meta_schedule.vectorize", length, err);
 }
 
-hone_status hone_rule__elementwise(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
-                                   hone_error *err)
+/* All but where it is computed. */
+static hone_status elementwise(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
+                               hone_rv *ret_block, bool *ret_movable, hone_error *err)
 {
     hone_rv block, unroll, loops[MAX_LOOPS], all;
     unsigned n;
     HONE_TRY(hone_get_block(s, name, &block, err));
+    *ret_block = block;
     hone_stmt b = hone_rv_stmt(s, block);
     const hone_stmt_row *r = hone_stmt_at(&s->prog, b);
     if (!r->out.i || r->init.i || r->n_iters == 0)
         return hone_fail(err, HONE_REJECT_ARG, "block '%s' is not elementwise", name);
     int bytes = hone_dtype_bytes(hone_expr_dtype(&s->prog, r->value));
-    bool movable = hone_buffer_at(&s->prog, r->out)->role == HONE_TEMP;
+    bool movable = *ret_movable = hone_buffer_at(&s->prog, r->out)->role == HONE_TEMP;
     if (!movable && r->n_iters > 1 && r->n_iters <= MAX_LOOPS && is_one_row(&s->prog, b)) {
         HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS, &n, err));
         HONE_TRY(hone_fuse(s, loops, n, &all, err));
@@ -120,10 +122,26 @@ hone_status hone_rule__elementwise(hone_sched *s, const char *name, const hone_r
     HONE_TRY(hone_annotate(s, block, "meta_schedule.parallel", 1, err));
     HONE_TRY(sample_vectors(s, block, ctx->target, bytes, err));
     HONE_TRY(hone_annotate_rv(s, block, "meta_schedule.unroll_explicit", unroll, err));
+    return movable ? HONE_OK : hone_rule__stream(s, block, ctx, err);
+}
+
+hone_status hone_rule__elementwise_at_root(hone_sched *s, const char *name,
+                                           const hone_rule__ctx *ctx, hone_error *err)
+{
+    hone_rv block;
+    bool movable;
+    return elementwise(s, name, ctx, &block, &movable, err);
+}
+
+hone_status hone_rule__elementwise(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
+                                   hone_error *err)
+{
+    hone_rv block, at;
+    bool movable;
+    HONE_TRY(elementwise(s, name, ctx, &block, &movable, err));
     if (!movable)
-        return hone_rule__stream(s, block, ctx, err);
+        return HONE_OK;
     /* where to compute it is a decision; the root is the policy's */
-    hone_rv at;
     int64_t root = -1;
     HONE_TRY(hone_sample_compute_location(s, block, &root, &at, err));
     return hone_compute_at(s, block, at, err);

@@ -139,7 +139,7 @@ static hone_status copy_a(hone_sched *s, hone_buffer a, const char *copy, const 
         HONE_TRY(hone_get_block(s, name, &block, err));
         HONE_TRY(hone_compute_inline(s, block, err));
     }
-    return hone_rule__elementwise(s, copy, ctx, err);
+    return hone_rule__elementwise_at_root(s, copy, ctx, err);
 }
 
 /* Whole numbers of lanes and groups. The copies go into the packing of the operands or stay stages

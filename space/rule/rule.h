@@ -85,6 +85,10 @@ hone_status hone_rule__rows(hone_sched *s, const bool *skip, const hone_rule__ct
  * all of them at once where all that is touched lies so. */
 hone_status hone_rule__elementwise(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
                                    hone_error *err) HONE_NODISCARD;
+/* The same of a stage that stays where it is: one whose reader is still to be tiled. */
+hone_status hone_rule__elementwise_at_root(hone_sched *s, const char *block,
+                                           const hone_rule__ctx *ctx,
+                                           hone_error *err) HONE_NODISCARD;
 /* Whether the stores of a block that writes an output, which nothing reads, pass by the caches
  * (HONE_ANN_STREAM): a decision where the second level does not hold the output, and no where it
  * does. (elementwise.c) */

@@ -103,11 +103,29 @@ hone_status hone_space__apply_GetConsumers(hone_sched *s, hone_inst *in, hone_er
     return hone_space__out_blocks(s, in, ret, n, err);
 }
 
+/* In a block that an intrinsic does: what stands there, and its value, are not to change. */
+static bool is_tensorized(const hone_program *p, hone_stmt s)
+{
+    while (s.i && !(hone_is_block(p, s) && hone_ann_get(p, s, "hone.intrin")))
+        s = hone_stmt_at(p, s)->parent;
+    return s.i != 0;
+}
+
+/* A copy changes what is read, and nothing else. */
+static bool inlines(hone_program *p, hone_stmt block, const hone_stmt *users, unsigned n)
+{
+    bool copies = hone_expr_op(p, hone_stmt_at(p, block)->value) == HONE_OP_LOAD;
+    for (unsigned u = 0; u < n && !copies; u++)
+        if (is_tensorized(p, users[u]))
+            return false;
+    return hone_prim__can_inline(p, block);
+}
+
 unsigned hone_space__compute_locations(hone_program *p, hone_stmt block, int64_t *ret, unsigned max)
 {
     hone_stmt users[HONE_SPACE_MAX_OUTPUTS], loops[HONE_SPACE_MAX_OUTPUTS];
     unsigned n_users = consumers_of(p, block, users, HONE_SPACE_MAX_OUTPUTS), n = 0;
-    if (n_users > 0 && n_users <= HONE_SPACE_MAX_OUTPUTS && hone_prim__can_inline(p, block))
+    if (n_users > 0 && n_users <= HONE_SPACE_MAX_OUTPUTS && inlines(p, block, users, n_users))
         ret[n++] = HONE_SPACE_AT_INLINE;
     ret[n++] = HONE_SPACE_AT_ROOT;
     if (n_users == 0 || n_users > HONE_SPACE_MAX_OUTPUTS)
@@ -117,7 +135,7 @@ unsigned hone_space__compute_locations(hone_program *p, hone_stmt block, int64_t
         for (unsigned u = 1; u < n_users; u++)
             if (!hone_is_ancestor(p, loops[k], users[u]))
                 return n;
-        if (hone_prim__can_compute_at(p, block, loops[k]))
+        if (!is_tensorized(p, loops[k]) && hone_prim__can_compute_at(p, block, loops[k]))
             ret[n++] = k;
     }
     return n;
