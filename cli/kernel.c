@@ -119,11 +119,15 @@ hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)
     if (strcmp(arg, "native") == 0)
         return hone_target_native(ret, err);
     char *text = NULL;
-    bool is_text = arg[0] == '{';
+    bool is_text = arg[strspn(arg, " \t\n")] == '{';
     hone_error why = {0};
     if (!is_text && hone_target_named(arg, ret, &why) == HONE_OK)
         return HONE_OK;
-    if (!is_text && hone_file_read(arg, 1 << 16, &text, NULL, NULL) != HONE_OK)
+    hone_error unread;
+    hone_status read = is_text ? HONE_OK : hone_file_read(arg, 1 << 16, &text, NULL, &unread);
+    if (read != HONE_OK && (read != HONE_E_NOTFOUND || strchr(arg, '/')))
+        return hone_fail(err, HONE_E_INPUT, "the target's file: %s", unread.message);
+    if (read != HONE_OK)
         return hone_fail(err, HONE_E_INPUT,
                          "unknown target '%s': give native, a processor's name, a target's JSON "
                          "text, or a file that holds one; %s",

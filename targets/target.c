@@ -10,27 +10,28 @@ static const struct {
     int type;
     size_t offset, size;
     bool required;
+    int64_t most; /* more than any machine has, and few enough to reckon with */
 } members[] = {
-#define TEXT_MEMBER(key, member, required)                                                   \
-    {                                                                                        \
-        key, TEXT, offsetof(hone_target, member), sizeof((hone_target *)0)->member, required \
+#define TEXT_MEMBER(key, member, required)                                                      \
+    {                                                                                           \
+        key, TEXT, offsetof(hone_target, member), sizeof((hone_target *)0)->member, required, 0 \
     }
-#define COUNT_MEMBER(key, member)                                                         \
-    {                                                                                     \
-        key, COUNT, offsetof(hone_target, member), sizeof((hone_target *)0)->member, true \
+#define COUNT_MEMBER(key, member, most)                                                         \
+    {                                                                                           \
+        key, COUNT, offsetof(hone_target, member), sizeof((hone_target *)0)->member, true, most \
     }
-    COUNT_MEMBER("cache-line-bytes", cache_line),
-    COUNT_MEMBER("fma-latency", fma_latency),
-    COUNT_MEMBER("fma-per-cycle", fma_per_cycle),
-    COUNT_MEMBER("l1-bytes", l1_bytes),
-    COUNT_MEMBER("l2-bytes", l2_bytes),
-    COUNT_MEMBER("l3-bytes", l3_bytes),
+    COUNT_MEMBER("cache-line-bytes", cache_line, 1 << 16),
+    COUNT_MEMBER("fma-latency", fma_latency, 1000),
+    COUNT_MEMBER("fma-per-cycle", fma_per_cycle, 1000),
+    COUNT_MEMBER("l1-bytes", l1_bytes, INT64_C(1) << 40),
+    COUNT_MEMBER("l2-bytes", l2_bytes, INT64_C(1) << 40),
+    COUNT_MEMBER("l3-bytes", l3_bytes, INT64_C(1) << 40),
     TEXT_MEMBER("mattr", features, false),
     TEXT_MEMBER("mcpu", cpu, true),
     TEXT_MEMBER("mtriple", triple, true),
-    COUNT_MEMBER("num-cores", cores),
-    COUNT_MEMBER("vector-bytes", vector_bytes),
-    COUNT_MEMBER("vector-registers", vector_registers),
+    COUNT_MEMBER("num-cores", cores, 1 << 16),
+    COUNT_MEMBER("vector-bytes", vector_bytes, 8192), /* RISC-V's VLEN is at most 65536 bits */
+    COUNT_MEMBER("vector-registers", vector_registers, 1024),
 };
 
 static int64_t count_of(const hone_target *t, size_t k)
@@ -78,15 +79,16 @@ static hone_status read_text(size_t k, const json_t *v, hone_target *t, hone_err
 static hone_status read_count(size_t k, const json_t *v, hone_target *t, hone_error *err)
 {
     int64_t wide = json_integer_value(v),
-            least = members[k].offset == offsetof(hone_target, l3_bytes) ? 0 : 1;
-    int64_t most = members[k].size == sizeof wide ? INT64_MAX : INT32_MAX;
-    if (!json_is_integer(v) || wide < least || wide > most)
+            least = members[k].offset == offsetof(hone_target, l3_bytes)       ? 0
+                    : members[k].offset == offsetof(hone_target, vector_bytes) ? 4
+                                                                               : 1;
+    if (!json_is_integer(v) || wide < least || wide > members[k].most)
         return hone_fail(err, HONE_E_INPUT,
                          "target: \"%s\" must be an integer from %" PRId64 " to %" PRId64,
-                         members[k].key, least, most);
+                         members[k].key, least, members[k].most);
     int32_t narrow = (int32_t)wide;
-    memcpy((char *)t + members[k].offset, most == INT64_MAX ? (void *)&wide : (void *)&narrow,
-           members[k].size);
+    memcpy((char *)t + members[k].offset,
+           members[k].size == sizeof wide ? (void *)&wide : (void *)&narrow, members[k].size);
     return HONE_OK;
 }
 

@@ -39,6 +39,25 @@ refuse 2 "neoverse-v1" "$HONE" targets neoversev1
 refuse 2 "unknown target" "$HONE" targets ''
 refuse 2 "JSON anyway" "$HONE" targets znver4 --json
 
+# what is no target, and numbers that no machine has
+mkdir folder
+head -c 100000 /dev/zero >large
+refuse 2 "is a folder" "$HONE" targets ./folder
+refuse 2 "cannot open './none'" "$HONE" targets ./none
+refuse 2 "is larger than" "$HONE" targets ./large
+refuse 2 "is not one" "$HONE" targets ' {}'
+"$HONE" targets cortex-a72 >board.json
+for change in 's/"vector-bytes":16/"vector-bytes":1/' 's/"vector-bytes":16/"vector-bytes":16384/' \
+    's/"vector-registers":32/"vector-registers":2147483647/' 's/"num-cores":4/"num-cores":70000/'; do
+    sed "$change" board.json >bad.json
+    refuse 2 "must be an integer from" "$HONE" query matmul $small --target bad.json
+done
+sed 's/"vector-bytes":16/"vector-bytes":4/; s/"vector-registers":32/"vector-registers":1/' board.json >least.json
+run 0 "$HONE" query matmul $small --threads 1 --target least.json --emit asm -o code.s
+sed 's/"vector-bytes":16/"vector-bytes":8192/; s/"vector-registers":32/"vector-registers":1024/' board.json >most.json
+run 0 "$HONE" query matmul $small --threads 1 --target most.json --emit asm -o code.s
+run 0 bash -c "\"$HONE\" targets /dev/stdin <board.json"
+
 # in commands that make code
 for t in cortex-a72 neoverse-v1 spacemit-x60 cortex-a7 wasm32 "$(cat here)" ./here; do
     run 0 "$HONE" query matmul $small --threads 1 --target "$t" --emit asm -o code.s
