@@ -3,9 +3,17 @@
 # riscv64 or x86_64. Needs g++ for it (g++-aarch64-linux-gnu), gperf, autoconf, automake, libtool, dpkg-dev and the
 # network, once.
 set -eu
-arch=$1
 cd "$(dirname "$0")/../.."
+arch=${1:-}
+if [ $# != 1 ] || [ "$arch" = board ] || [ ! -f "cmake/toolchains/$arch.cmake" ]; then
+    echo "board.sh: give one of aarch64, armhf, riscv64, x86_64" >&2
+    exit 2
+fi
 triple=$(sed -n 's/^set(board \(.*\))$/\1/p' "cmake/toolchains/$arch.cmake")
+if ! command -v "$triple-g++" >/dev/null; then
+    echo "board.sh: there is no $triple-g++; install g++-$(echo "$triple" | tr _ -)" >&2
+    exit 2
+fi
 sh cmake/toolchains/libs.sh "$triple" "build/boards/$triple"
 cmake -S . -B "build/boards/$arch" -G Ninja -DHONE_BOARD=ON -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_TOOLCHAIN_FILE="$PWD/cmake/toolchains/$arch.cmake" \
