@@ -192,7 +192,7 @@ static void tell_fit(const cli_calibration *c)
 
 static void tell_text(const hone_target *t, int32_t threads, const cli_calibration *c)
 {
-    printf("%s, %d thread%s, measured in %.1f s\n", cli_target_name(t), threads,
+    printf("%s, %d thread%s, measured in %.1f s\n", hone_preset_name_of(t), threads,
            threads == 1 ? "" : "s", c->seconds);
     for (unsigned k = 0; k < HONE_PROBE_COUNT; k++)
         tell_probe((hone_probe_id)k, &c->probes.of[k]);
@@ -245,7 +245,7 @@ static hone_status check_here(const hone_target *t, int64_t threads, hone_error 
         hone_log(HONE_LOG_WARN,
                  "this machine is %s: its numbers are stored as those of %s; measure one with "
                  "--worker, or leave out --target",
-                 here.cpu, cli_target_name(t));
+                 here.cpu, hone_preset_name_of(t));
     return HONE_OK;
 }
 
@@ -304,8 +304,10 @@ static int run(int argc, char **argv, const cli_command *self)
     calibrating u = {0};
     cli_calibration c = {0};
     hone_status st = ask_devices ? HONE_OK : cli_target_load(target_arg, &target, &err);
-    if (st == HONE_OK && !ask_devices && !threads)
-        threads = cli_threads_of(&target);
+    int32_t of_target = (int32_t)threads;
+    if (st == HONE_OK && !ask_devices)
+        st = cli_threads_for(&target, threads, &of_target, &err);
+    threads = of_target;
     if (st == HONE_OK && here && !ask_devices)
         st = check_here(&target, threads, &err);
     if (st == HONE_OK)

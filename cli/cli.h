@@ -122,14 +122,11 @@ hone_status cli_intrins_check(const struct hone_intrin_set *set, const hone_targ
 /* Processors this process may use. */
 int32_t cli_processors(void);
 /* How many a kernel for the target has unless something else is said: all, or the one that modules
- * of WebAssembly have. */
+ * of WebAssembly have whose memory is not shared. */
 int32_t cli_threads_of(const hone_target *t);
 /* As many as --threads asks for, 0: as cli_threads_of. HONE_E_INPUT: the target has not so many. */
 hone_status cli_threads_for(const hone_target *t, int64_t asked, int32_t *ret,
                             hone_error *err) HONE_NODISCARD;
-/* What people call it: its processor, or where that is "generic" what --target calls it, else its
- * architecture. The target's or static. */
-const char *cli_target_name(const hone_target *t);
 /* What runs kernels for the target here, as a worker's --runtime; NULL: they run by themselves. */
 const char *cli_runtime_of(const hone_target *t);
 /* As hone_file_write; without a path to standard output, whose failures main tells. (output.c) */

@@ -11,6 +11,7 @@
 #include "libcall/libcall.h"
 #include "tuner/calibrate/calibrate.h"
 #include "space/space.h"
+#include "targets/preset.h"
 
 #include <math.h>
 
@@ -136,7 +137,7 @@ static hone_status read_log(story *s, const char *path, hone_error *err)
         if (st == HONE_E_NOTFOUND)
             hone_fail(err, st, "'%.300s' has no result of %.200s for %d thread%s on %.60s", path,
                       s->kernel->title, s->threads, s->threads == 1 ? "" : "s",
-                      cli_target_name(s->target));
+                      hone_preset_name_of(s->target));
         hone_db_workload_free(&w);
         hone_db_target_free(&t);
         hone_db_close(db);

@@ -19,7 +19,7 @@ static const char usage[] =
     "  --spool DIR         keep results there until they are acknowledged, also over a restart\n"
     "  --candidate-lib NAME=TEXT\n"
     "                      kernels may call this library, as TEXT says; repeat for more\n"
-    "  --runtime node | node:relaxed | browser:HOST:PORT\n"
+    "  --runtime node | node:relaxed | node:threads | browser:HOST:PORT\n"
     "                      measure modules of WebAssembly, by Node or by a page that is opened "
     "there\n"
     "  --sandbox on|off    off: kernels are not confined, as where there is no seccomp (default "
@@ -138,7 +138,8 @@ int main(int argc, char **argv)
         case OPT_RUNTIME:
             o.runtime = optarg;
             if (!hone_nursery_knows_runtime(optarg))
-                return bad_usage("--runtime is node, node:relaxed or browser:HOST:PORT");
+                return bad_usage(
+                    "--runtime is node, node:relaxed, node:threads or browser:HOST:PORT");
             break;
         case OPT_SANDBOX:
             o.sandbox = optarg;

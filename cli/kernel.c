@@ -142,31 +142,28 @@ hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)
 
 int32_t cli_threads_of(const hone_target *t)
 {
-    return hone_preset_of(t)->runtime ? 1 : cli_processors();
+    int32_t all = cli_processors();
+    return hone_preset_is_alone(t)                              ? 1
+           : hone_preset_shares(t) && all > HONE_PRESET_SHARING ? HONE_PRESET_SHARING
+                                                                : all;
 }
 
 hone_status cli_threads_for(const hone_target *t, int64_t asked, int32_t *ret, hone_error *err)
 {
     *ret = asked ? (int32_t)asked : cli_threads_of(t);
-    if (*ret > 1 && hone_preset_of(t)->runtime)
-        return hone_fail(err, HONE_E_INPUT, "modules of WebAssembly have one thread: --threads 1");
+    if (asked > 1 && hone_preset_is_alone(t))
+        return hone_fail(err, HONE_E_INPUT,
+                         "modules of WebAssembly have one thread: --threads 1, or "
+                         "--target wasm32-threads");
+    if (asked > HONE_PRESET_SHARING && hone_preset_shares(t))
+        return hone_fail(err, HONE_E_INPUT, "modules of WebAssembly have at most %d threads",
+                         HONE_PRESET_SHARING);
     return HONE_OK;
-}
-
-const char *cli_target_name(const hone_target *t)
-{
-    const hone_preset *p = hone_preset_of(t);
-    if (strcmp(t->cpu, "generic") != 0)
-        return t->cpu;
-    for (const hone_preset_name *n = p->names; n && n->name; n++)
-        if (strcmp(n->cpu, t->cpu) == 0 && strcmp(n->features, t->features) == 0)
-            return n->name;
-    return p->archs ? p->name : t->cpu;
 }
 
 const char *cli_runtime_of(const hone_target *t)
 {
-    static const char *const runtimes[] = {"node", "node:relaxed"};
+    static const char *const runtimes[] = {"node", "node:relaxed", "node:threads"};
     hone_target has;
     if (!hone_preset_of(t)->runtime)
         return NULL;

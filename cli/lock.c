@@ -3,6 +3,7 @@
 
 #include "cli/lookup.h"
 #include "codegen/codegen.h"
+#include "targets/preset.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -119,8 +120,8 @@ static void tell(const request *q, const hone_lock *before, hone_buf *out)
         if (e->time_ns)
             cli_format_ns((double)e->time_ns, time);
         hone_buf_printf(out, "%s for %s, %d thread%s: %s: %s%s%s (%s)\n", e->function,
-                        cli_target_name(&e->target), e->threads, e->threads == 1 ? "" : "s", what,
-                        hone_rung_name(e->rung), *time ? ", " : "", time, e->reason);
+                        hone_preset_name_of(&e->target), e->threads, e->threads == 1 ? "" : "s",
+                        what, hone_rung_name(e->rung), *time ? ", " : "", time, e->reason);
     }
 }
 

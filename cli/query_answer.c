@@ -1,6 +1,7 @@
 /* The answers of `hone query` as JSON and in words. */
 #include "cli/query.h"
 #include "codegen/codegen.h"
+#include "targets/preset.h"
 
 #include <math.h>
 
@@ -188,7 +189,7 @@ static void print_answer(const query_target *t, const query *q)
     const cli_answer *a = &t->answer;
     char time[32], hash[17];
     const hone_db_record *r = &a->of.record;
-    printf("%s on %s, %d thread%s: ", q->kernel.title, cli_target_name(&t->target), q->threads,
+    printf("%s on %s, %d thread%s: ", q->kernel.title, hone_preset_name_of(&t->target), q->threads,
            q->threads == 1 ? "" : "s");
     if (!a->of.reason) {
         puts("the schedule of the trace that was given, not checked here");

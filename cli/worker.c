@@ -43,8 +43,9 @@ static int run(int argc, char **argv, const cli_command *self)
     else
         return cli_usage(self, "--role is build, run or both, not '%s'", role);
     if (o.runtime && !hone_nursery_knows_runtime(o.runtime))
-        return cli_usage(self, "--runtime is node, node:relaxed or browser:HOST:PORT, not '%s'",
-                         o.runtime);
+        return cli_usage(
+            self, "--runtime is node, node:relaxed, node:threads or browser:HOST:PORT, not '%s'",
+            o.runtime);
     if (o.runtime && library_files.n)
         return cli_usage(self, "a module calls no library: --runtime or --candidate-lib");
     if (o.roles & HONE_ROLE_BUILD) {

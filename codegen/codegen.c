@@ -102,8 +102,10 @@ hone_status hone_codegen_new(const hone_target *t, hone_codegen **ret, hone_erro
     g->madd = p->madd.feature && hone_target_has(t, p->madd.feature) ? p->madd.intrinsic : NULL;
     g->madd_bytes = (unsigned)p->vectors[0].bytes;
     g->unsigned_offsets = p->unsigned_offsets;
-    g->runtime = p->runtime;
-    g->runtime_bytes = p->runtime ? (size_t)(p->runtime_end - p->runtime) : 0;
+    g->shares = hone_preset_shares(t);
+    g->runtime = g->shares ? p->shared_runtime : p->runtime;
+    const char *end = g->shares ? p->shared_runtime_end : p->runtime_end;
+    g->runtime_bytes = g->runtime ? (size_t)(end - g->runtime) : 0;
     g->is_scalable = p->scalable && hone_target_has(t, p->scalable);
     g->has_maxnum = p->maxnum && hone_target_has(t, p->maxnum);
     *ret = g;
@@ -293,6 +295,7 @@ hone_status hone_codegen_emit(hone_codegen *g, const hone_program *p, const hone
         write_out(&e, ret);
     }
     ret->n_args = e.n_args;
+    ret->shares = g->shares;
     for (unsigned k = 0; e.status == HONE_OK && k < e.n_args; k++) {
         if (e.packed[k].i) {
             const hone_buffer_row *b = hone_buffer_at(&e.q, e.packed[k]);

@@ -91,6 +91,7 @@ typedef struct hone_code {
     /* per argument: 0, or the bytes of its packed form; of variants, the largest */
     int64_t pack_bytes[HONE_MAX_ARGS];
     bool has_pack;
+    bool shares;              /* a module whose memory threads share */
     unsigned n_variants;      /* of hone_codegen_emit_variants, or 0 */
     hone_codegen_size size;   /* of hone_codegen_emit_sizes; name NULL: none. Borrowed from there */
     const hone_libcall *call; /* of hone_codegen_emit_call; NULL: none. Borrowed from there */

@@ -78,6 +78,7 @@ struct hone_codegen {
     bool has_maxnum;            /* llvm.minnum becomes one that is minimumNumber */
     const char *runtime; /* LLVM's IR of what artifacts have in them; NULL: they have nothing */
     size_t runtime_bytes;
+    bool shares;      /* it runs several threads, as many as the artifact is for */
     bool is_narrow;   /* registers and addresses of 32 bits */
     bool is_scalable; /* vectors have any length, of which target.vector_bytes are used */
 };
@@ -564,6 +565,8 @@ void hone_cg__object_scan(const uint8_t *bytes, size_t n, const char *const *all
 bool hone_cg__listed(const char *name, const char *const *names);
 /* output/module.c: is it WebAssembly? The same of such an object; adds to *ret_code_bytes. */
 bool hone_cg__is_module(const uint8_t *bytes, size_t n);
+/* Was an object, which is a module, made for memory that threads share? */
+bool hone_cg__module_shares(const uint8_t *bytes, size_t n);
 void hone_cg__module_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
                           int64_t *ret_code_bytes, char ret_undefined[CG_MAX_SYMBOL]);
 

@@ -41,7 +41,7 @@ static bool name_of(const hone_preset *p, unsigned k, hone_preset_name *ret)
 {
     for (const hone_preset_cpu *c = p->cpus; c->name; c++)
         if (names_one(p, c) && k-- == 0) {
-            *ret = (hone_preset_name){c->name, c->name, p->assumed ? p->assumed : ""};
+            *ret = (hone_preset_name){c->name, c->name, p->assumed ? p->assumed : "", 0};
             return true;
         }
     for (const hone_preset_name *n = p->names; n && n->name; n++)
@@ -121,7 +121,7 @@ hone_status hone_target_named(const char *name, hone_target *ret, hone_error *er
     if (strlen(name) >= sizeof ret->cpu || !find(name, &p, &what))
         return unknown(name, err);
     const hone_preset_numbers *m = hone_preset_numbers_of(what.cpu);
-    hone_target t = {.cores = p->usual.cores,
+    hone_target t = {.cores = what.cores ? what.cores : p->usual.cores,
                      .cache_line = m ? m->cache_line : p->usual.cache_line,
                      .l1_bytes = m ? m->l1_bytes : p->usual.l1_bytes,
                      .l2_bytes = m ? m->l2_bytes : p->usual.l2_bytes,

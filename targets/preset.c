@@ -29,6 +29,28 @@ const hone_preset *hone_preset_of(const hone_target *t)
     return all[k];
 }
 
+const char *hone_preset_name_of(const hone_target *t)
+{
+    const hone_preset *p = hone_preset_of(t);
+    if (strcmp(t->cpu, "generic") != 0)
+        return t->cpu;
+    for (const hone_preset_name *n = p->names; n && n->name; n++)
+        if (strcmp(n->cpu, t->cpu) == 0 && strcmp(n->features, t->features) == 0)
+            return n->name;
+    return p->archs ? p->name : t->cpu;
+}
+
+bool hone_preset_shares(const hone_target *t)
+{
+    const char *feature = hone_preset_of(t)->shares;
+    return feature && hone_target_has(t, feature);
+}
+
+bool hone_preset_is_alone(const hone_target *t)
+{
+    return hone_preset_of(t)->runtime && !hone_preset_shares(t);
+}
+
 const hone_preset *hone_preset_host(void)
 {
     for (unsigned k = 0; k < HONE_LEN(all); k++)

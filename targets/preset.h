@@ -47,6 +47,7 @@ typedef struct hone_preset_cpu {
 typedef struct hone_preset_name {
     const char *name, *cpu; /* the latter as LLVM calls it */
     const char *features;   /* as a target lists them: "+simd128" */
+    int32_t cores;          /* 0: the preset's usual */
 } hone_preset_name;
 
 /* What is known of a processor beside its features (targets/processors.def). */
@@ -173,6 +174,10 @@ typedef struct hone_preset {
     /* LLVM's IR of a hone_rt_api called hone_rt: artifacts are modules that have everything they
      * need in them, this too, and are run by a runtime. NULL: artifacts are shared objects. */
     const char *runtime, *runtime_end;
+    /* The features of modules that share their memory between threads, which have this in them;
+     * else they have one thread. NULL: nothing brings it. */
+    const char *shares;
+    const char *shared_runtime, *shared_runtime_end;
     /* Finds out about this host. NULL in a build for another architecture. */
     void (*probe)(hone_preset_found *ret);
 } hone_preset;
@@ -188,6 +193,14 @@ int32_t hone_preset_group(const hone_target *t);
 const hone_preset *hone_preset_at(unsigned k);
 /* The one for this target: the last of the list takes any. */
 const hone_preset *hone_preset_of(const hone_target *t);
+/* What people call the target: its processor, or where that is "generic" its name of `names`, else
+ * its architecture. The target's or static. */
+const char *hone_preset_name_of(const hone_target *t);
+/* Artifacts for the target are modules, which have one thread, or that share their memory between
+ * several. */
+bool hone_preset_is_alone(const hone_target *t);
+bool hone_preset_shares(const hone_target *t);
+#define HONE_PRESET_SHARING 64 /* as many threads at most */
 /* The one this program was compiled for, NULL: none. */
 const hone_preset *hone_preset_host(void);
 

@@ -30,8 +30,9 @@ static const hone_preset_cpu cpus[] = {
 /* All of WebAssembly 2.0 that code made here uses: in engines since 2021 (Safari: 2023). */
 #define BASE "+bulk-memory,+mutable-globals,+nontrapping-fptoint,+sign-ext,+simd128"
 static const hone_preset_name names[] = {
-    {"wasm32", "generic", BASE},
-    {"wasm32-relaxed", "generic", BASE ",+relaxed-simd"},
+    {"wasm32", "generic", BASE, 0},
+    {"wasm32-relaxed", "generic", BASE ",+relaxed-simd", 0},
+    {"wasm32-threads", "generic", "+atomics," BASE, 4},
     {0},
 };
 
@@ -53,6 +54,7 @@ static const char *const archs[] = {"wasm32", NULL};
 static const char *const rules[] = {HONE_TARGETS__CPU_RULES};
 
 HONE_TARGETS__RUNTIME(wasm32);
+HONE_TARGETS__RUNTIME(wasm32_shared);
 
 const hone_preset hone_targets__wasm32 = {
     .name = "wasm32",
@@ -80,4 +82,7 @@ const hone_preset hone_targets__wasm32 = {
     .rules = rules,
     .runtime = hone_targets__wasm32_runtime,
     .runtime_end = hone_targets__wasm32_runtime_end,
+    .shares = "atomics,bulk-memory,mutable-globals", /* what wasm-ld wants for it */
+    .shared_runtime = hone_targets__wasm32_shared_runtime,
+    .shared_runtime_end = hone_targets__wasm32_shared_runtime_end,
 };

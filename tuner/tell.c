@@ -1,5 +1,6 @@
 /* Trials, progress and summaries as JSON. */
 #include "tuner/tell.h"
+#include "targets/preset.h"
 
 #include <math.h>
 
@@ -140,7 +141,7 @@ static json_t *search_json(const hone_strategy *strategy, const hone_search_stat
 /* Where the times are from. */
 static void set_place(json_t *j, const hone_session_options *o)
 {
-    json_object_set_new(j, "cpu", json_string(o->target->cpu));
+    json_object_set_new(j, "cpu", json_string(hone_preset_name_of(o->target)));
     json_object_set_new(j, "threads", json_integer(o->threads));
 }
 

@@ -138,8 +138,8 @@ char *hone_codegen_linker_path(hone_codegen_linked what)
 }
 
 /* As run(). LLVM's linker would rename a file into place, too; it writes to its standard output. */
-static int link_object(hone_codegen_linked kind, const char *in, const char *out, int out_fd,
-                       int log_fd, int *ret_status)
+static int link_object(hone_codegen_linked kind, bool shares, const char *in, const char *out,
+                       int out_fd, int log_fd, int *ret_status)
 {
     enum kind what;
     char *path = find_linker(kind, &what);
@@ -167,7 +167,31 @@ static int link_object(hone_codegen_linked kind, const char *in, const char *out
                                   "-",
                                   in,
                                   NULL};
-    const char *const *const all[] = {[LD] = ld, [LLD] = lld, [DRIVER] = cc, [MODULES] = module};
+    /* Memory comes from whoever loads it, who gives each thread a stack. */
+    const char *const shared[] = {path,
+                                  "--no-entry",
+                                  "--export=hone_kernel",
+                                  "--export-if-defined=hone_pack",
+                                  "--export=hone_rt",
+                                  "--export=hone_rt_crew",
+                                  "--export=hone_rt_work",
+                                  "--export=__heap_base",
+                                  "--export=__stack_pointer",
+                                  "--import-memory",
+                                  "--shared-memory",
+                                  "--initial-memory=2097152",
+                                  "--max-memory=2147483648",
+                                  "--stack-first",
+                                  "-z",
+                                  "stack-size=1048576",
+                                  "--strip-all",
+                                  "--threads=1",
+                                  "-o",
+                                  "-",
+                                  in,
+                                  NULL};
+    const char *const *const all[] = {
+        [LD] = ld, [LLD] = lld, [DRIVER] = cc, [MODULES] = shares ? shared : module};
     bool to_stdout = what == LLD || what == MODULES;
     int rc = path ? run(all[what], to_stdout ? out_fd : log_fd, log_fd, ret_status) : ENOENT;
     free(path);
@@ -239,13 +263,14 @@ hone_status hone_codegen_link(const uint8_t *object, size_t n, uint8_t **ret, si
     hone_status s = HONE_OK;
     int sys, status = 0;
     hone_codegen_linked kind = kind_of(object, n);
+    bool shares = kind == HONE_LINKED_MODULE && hone_cg__module_shares(object, n);
     if (fd[0] < 0 || fd[1] < 0 || fd[2] < 0) {
         s = hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
     } else if (!hone_write_all(fd[0], object, n)) {
         s = errno == EFBIG
                 ? too_large(err)
                 : hone_fail_errno(err, HONE_E_IO, "The linker's files could not be made in memory");
-    } else if ((sys = link_object(kind, in, out, fd[1], fd[2], &status))) {
+    } else if ((sys = link_object(kind, shares, in, out, fd[1], fd[2], &status))) {
         s = not_started(sys, kind, err);
     } else if ((s = linked(status, log, err)) == HONE_OK && !(*ret = read_all(out, ret_n))) {
         s = hone_fail_errno(err, HONE_E_IO, "The linker's output could not be read");

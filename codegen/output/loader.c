@@ -1,4 +1,5 @@
-/* The JavaScript that loads a module: what it says of the kernel, and codegen/output/loader.mjs. */
+/* The JavaScript that loads a module: what it says of the kernel, codegen/output/loader.mjs and,
+ * where threads share the memory, crew.mjs. */
 #include "codegen/internal.h"
 
 __asm__(".pushsection .rodata\n"
@@ -10,6 +11,15 @@ __asm__(".pushsection .rodata\n"
         ".byte 0\n"
         ".popsection\n");
 extern const char hone_cg__loader[], hone_cg__loader_end[];
+__asm__(".pushsection .rodata\n"
+        ".global hone_cg__crew\n"
+        ".global hone_cg__crew_end\n"
+        "hone_cg__crew:\n"
+        ".incbin \"codegen/output/crew.mjs\"\n"
+        "hone_cg__crew_end:\n"
+        ".byte 0\n"
+        ".popsection\n");
+extern const char hone_cg__crew[], hone_cg__crew_end[];
 
 static json_t *arg_json(const hone_program *p, const hone_code *code, unsigned k)
 {
@@ -30,8 +40,8 @@ void hone_codegen_loader(const hone_program *p, const char *name, const hone_cod
     hone_buf_printf(out,
                     "// %s.wasm, made by hone %s; its arguments are dense and row-major.\n"
                     "export const kernel = {\n  name: \"%s\",\n"
-                    "  module: \"%s.wasm\",\n  args: [\n",
-                    name, HONE_VERSION, name, name);
+                    "  module: \"%s.wasm\",\n%s  args: [\n",
+                    name, HONE_VERSION, name, name, code->shares ? "  shared: true,\n" : "");
     for (unsigned k = 0; k < code->n_args; k++) {
         json_t *j = arg_json(p, code, k);
         HONE_ASSERT(j);
@@ -43,4 +53,6 @@ void hone_codegen_loader(const hone_program *p, const char *name, const hone_cod
     }
     hone_buf_puts(out, "  ],\n};\n\n");
     hone_buf_add(out, hone_cg__loader, (size_t)(hone_cg__loader_end - hone_cg__loader));
+    if (code->shares)
+        hone_buf_add(out, hone_cg__crew, (size_t)(hone_cg__crew_end - hone_cg__crew));
 }

@@ -5,6 +5,9 @@
 //   f.run();
 //   use(f.args.C);
 //
+// Of a kernel for threads, load(source, { threads: N }) takes N instead of as many as it was made for, and
+// f.end() ends them.
+//
 // Inputs that the kernel takes packed are packed by the first run; when such a one has changed since,
 // call f.pack(). Ask f.args again after a run: where memory has grown, older arrays are empty.
 
@@ -25,9 +28,11 @@ async function compile(source) {
   return WebAssembly.compile(source);
 }
 
-export async function load(source = new URL(kernel.module, import.meta.url)) {
-  const instance = await WebAssembly.instantiate(await compile(source));
-  const { memory, hone_kernel, hone_pack, hone_rt, __heap_base } = instance.exports;
+export async function load(source = new URL(kernel.module, import.meta.url), { threads } = {}) {
+  const module = await compile(source);
+  const shared = kernel.shared && new WebAssembly.Memory({ initial: 32, maximum: 32768, shared: true });
+  const { exports } = await WebAssembly.instantiate(module, shared ? { env: { memory: shared } } : {});
+  const { memory = shared, hone_kernel, hone_pack, hone_rt, __heap_base } = exports;
   const n = kernel.args.length;
   let end = __heap_base.value;
   const take = (bytes) => {
@@ -39,6 +44,11 @@ export async function load(source = new URL(kernel.module, import.meta.url)) {
   const at = kernel.args.map((a, k) => take(count[k] * arrays[a.type].BYTES_PER_ELEMENT));
   const packed = kernel.args.map((a) => (a.packed ? take(a.packed) : 0));
   const pointers = take(12 * n); // to arguments as the kernel takes them; to pack from; to pack to
+  const tops = []; // of the stacks of other threads than the caller's
+  if (shared) {
+    const most = Math.min(threads ?? new Int32Array(memory.buffer)[hone_rt.value / 4 + 1], 64);
+    while (tops.length + 1 < most) tops.push(take(1 << 20) + (1 << 20));
+  }
   const missing = Math.ceil((end - memory.buffer.byteLength) / 65536);
   if (missing > 0) memory.grow(missing);
   const words = new Uint32Array(memory.buffer, pointers, 3 * n);
@@ -62,5 +72,6 @@ export async function load(source = new URL(kernel.module, import.meta.url)) {
     if (!ready) pack();
     check(hone_kernel(pointers, hone_rt.value));
   };
-  return { kernel, memory, args, pack, run };
+  const crew = shared ? await gather(module, memory, exports, tops) : { threads: 1, end() {} };
+  return { kernel, memory, args, pack, run, ...crew };
 }

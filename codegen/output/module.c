@@ -89,6 +89,43 @@ static void scan_imports(reader *r, const char *const *allowed, char ret_undefin
     }
 }
 
+static bool is_text(reader r, const char *text)
+{
+    size_t n = strlen(text);
+    return !r.bad && (size_t)(r.end - r.at) == n && memcmp(r.at, text, n) == 0;
+}
+
+/* Of the section "target_features": each a sign and a name. */
+static bool has_features(reader *r, const char *const *names, unsigned n_names)
+{
+    uint64_t n = read_number(r);
+    unsigned found = 0;
+    for (uint64_t k = 0; k < n && !r->bad; k++) {
+        uint8_t sign = read_byte(r);
+        reader name = read_part(r);
+        for (unsigned q = 0; q < n_names; q++) {
+            found += sign != '-' && is_text(name, names[q]);
+        }
+    }
+    return found == n_names && !r->bad;
+}
+
+bool hone_cg__module_shares(const uint8_t *bytes, size_t n)
+{
+    enum { CUSTOM = 0 };
+    static const char *const wanted[] = {"atomics", "bulk-memory", "mutable-globals"};
+    bool found = false;
+    reader r = {bytes + 8, bytes + n, false};
+    while (r.at < r.end && !r.bad) {
+        uint8_t section = read_byte(&r);
+        reader part = read_part(&r);
+        if (section == CUSTOM && !part.bad && is_text(read_part(&part), "target_features")) {
+            found |= has_features(&part, wanted, HONE_LEN(wanted));
+        }
+    }
+    return found;
+}
+
 void hone_cg__module_scan(const uint8_t *bytes, size_t n, const char *const *allowed,
                           int64_t *ret_code_bytes, char ret_undefined[CG_MAX_SYMBOL])
 {

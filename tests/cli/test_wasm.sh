@@ -36,6 +36,19 @@ refuse 1 "there is no \`node\` in PATH" env PATH=/nowhere "$HONE" tune matmul $s
 refuse 2 "--runtime is node" "$HONE" worker --listen ipc://x --runtime deno
 refuse 2 "--runtime is node" "$BUILD/hone-device" --listen ipc://x --runtime deno
 
+refuse 2 "at most 64 threads" "$HONE" query matmul $small --target wasm32-threads --threads 65 --db none.db
+refuse 2 "one thread" "$HONE" calibrate --target wasm32 --threads 2 --db c.db
+# threads share a memory that the loader makes
+run 0 "$HONE" query matmul $small --target wasm32-threads --threads 2 --db none.db --emit wasm -o out3 --name mm
+ok "its loader starts them" grep -q '^  shared: true' out3/mm.mjs
+ok "and another does not" [ "$(grep -c Worker out1/mm.mjs)" = 0 ]
+run 0 "$HONE" query matmul $small --target wasm32-threads --threads 2 --db none.db
+says "on wasm32-threads, 2 threads: "
+run 0 "$BUILD/hone-device" --describe --runtime node:threads
+cp out device
+run 0 "$HONE" targets wasm32-threads
+ok "a device for them says so" cmp -s out device
+
 command -v node >/dev/null || {
     echo "no node: the rest is skipped"
     all_done
@@ -73,6 +86,31 @@ END
 run 0 node bytes.mjs
 says "32 0 mm"
 
+cat >threads.mjs <<'END'
+import { load } from './out3/mm.mjs';
+const sums = [];
+for (const threads of [undefined, 1, 3, 'end']) {
+  const f = await load(undefined, { threads: threads === 'end' ? undefined : threads }), { A, B, C } = f.args;
+  for (let k = 0; k < A.length; k++) A[k] = (k % 7) - 3;
+  for (let k = 0; k < B.length; k++) B[k] = (k % 5) - 2;
+  if (threads === 'end') f.end();
+  C.fill(-1);
+  for (let k = 0; k < 50; k++) f.run();
+  let wrong = 0;
+  for (let i = 0; i < 64; i++)
+    for (let j = 0; j < 48; j++) {
+      let sum = 0;
+      for (let k = 0; k < 32; k++) sum += A[i * 32 + k] * B[k * 48 + j];
+      if (C[i * 48 + j] !== sum) wrong++;
+    }
+  if (!(f.memory.buffer instanceof SharedArrayBuffer)) wrong++;
+  sums.push(wrong);
+}
+console.log(`${sums} wrong`);
+END
+run 0 node threads.mjs
+says "0,0,0,0 wrong"
+
 # measured, and what was found is what a query gives
 run 0 "$HONE" tune matmul $small --target wasm32 --trials 12 --db w.db --no-calibrate --json
 says '"best_ns":'
@@ -80,6 +118,12 @@ run 0 "$HONE" query matmul $small --target wasm32 --db w.db --require exact --em
 run 0 node check.mjs
 says "0 wrong of 3072"
 ok "the log says what ran it" grep -aq 'runtime=node v' w.db
+
+run 0 "$HONE" tune matmul $small --target wasm32-threads --threads 2 --trials 12 --db t.db --no-calibrate --json
+ok "right results" [ "$(number ok)" -ge 1 ]
+run 0 "$HONE" query matmul $small --target wasm32-threads --threads 2 --db t.db --require exact --emit wasm -o out3 --name mm
+run 0 node threads.mjs
+says "0,0,0,0 wrong"
 
 # a log of two architectures: which one's model a file is to have must be said
 run 0 "$HONE" tune matmul $small --threads 1 --trials 1 --db w.db --no-calibrate

@@ -48,10 +48,73 @@ says '"best_ns":'
 ok "the log says what ran it" grep -aq 'runtime=HeadlessChrome/' w.db
 run 0 "$HONE" query matmul $small --target wasm32 --db w.db --require exact --emit wasm -o out1
 
-# it writes to its folder until it is gone
+# a page of one's own: isolated it has threads, else one
+run 0 "$HONE" query matmul $small --target wasm32-threads --threads 2 --db none.db --emit wasm -o web --name mm
+cat >web/index.html <<'END'
+<!doctype html><script type="module">
+let said;
+try {
+  const { load } = await import('./mm.mjs');
+  const f = await load(), { A, B, C } = f.args;
+  for (let k = 0; k < A.length; k++) A[k] = (k % 7) - 3;
+  for (let k = 0; k < B.length; k++) B[k] = (k % 5) - 2;
+  for (let k = 0; k < 20; k++) f.run();
+  let wrong = 0;
+  for (let i = 0; i < 64; i++)
+    for (let j = 0; j < 48; j++) {
+      let sum = 0;
+      for (let k = 0; k < 32; k++) sum += A[i * 32 + k] * B[k * 48 + j];
+      if (C[i * 48 + j] !== sum) wrong++;
+    }
+  said = `${wrong} wrong, ${f.threads} threads`;
+} catch (e) { said = String(e); }
+await fetch('/said', { method: 'POST', body: said });
+if (crossOriginIsolated) location = '/plain.html';
+</script>
+END
+cat >server.mjs <<'END'
+import http from 'node:http';
+import { readFileSync } from 'node:fs';
+const types = { '/index.html': 'text/html', '/plain.html': 'text/html', '/mm.mjs': 'text/javascript', '/mm.wasm': 'application/wasm' };
+let answers = 0;
+http.createServer((request, response) => {
+  if (request.method === 'POST') {
+    let all = '';
+    request.on('data', (x) => (all += x));
+    request.on('end', () => {
+      console.log(all);
+      response.end();
+      if (++answers === 2) setTimeout(() => process.exit(0), 100);
+    });
+    return;
+  }
+  const type = types[request.url];
+  const isolates = request.url === '/plain.html' ? {} : {
+    'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+  response.writeHead(type ? 200 : 404, { 'Content-Type': type || 'text/plain', ...isolates });
+  response.end(type ? readFileSync('web' + request.url.replace('plain', 'index')) : '');
+}).listen(0, '127.0.0.1', function () { console.error(`port ${this.address().port}`); });
+END
+timeout 600 node server.mjs >said.out 2>server.err </dev/null &
+server=$!
+started+=("$server")
+for _ in $(seq 600); do
+    grep -q '^port' server.err && break
+    sleep 0.1
+done
+"$browser" --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir="$T/profile2" \
+    "http://127.0.0.1:$(sed -n 's/^port //p' server.err)/index.html" >browser2.log 2>&1 </dev/null &
+second=$!
+started+=("$second")
+wait "$server"
+ok "threads in a page: $(cat said.out)" [ "$(cat said.out)" = "0 wrong, 2 threads
+0 wrong, 1 threads" ]
+kill "$second"
+
+# they write to their folders until they are gone
 kill "$page"
 for _ in $(seq 300); do
-    rm -rf "$T/profile" 2>/dev/null && break
+    rm -rf "$T/profile" "$T/profile2" 2>/dev/null && break
     sleep 0.1
 done
 all_done

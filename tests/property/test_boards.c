@@ -12,8 +12,9 @@
  * HONE_LINKER=1      links those of boards by the compiler's linker, which starts in a tenth of the
  *                    time of LLVM's: that is most of what a candidate takes
  *
- * `again`: drawn before, and not made twice; `unmade`: rejected, and another one drawn; `unrun`:
- * the emulator failed by its own fault. What fails is printed, and kept in the working directory:
+ * `again`: drawn before, and not made twice; `unmade`: rejected as it was drawn, and another one
+ * drawn; what was drawn has to build, too, but for code that is too large. `unrun`: the emulator
+ * failed by its own fault. What fails is printed, and kept in the working directory:
  * board-BOARD-KERNEL-N has its program and its trace. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,6 +68,7 @@ static const board boards[] = {
     {"wasm32", "wasm32", NULL, NULL, 0, NULL, "node", false},
     {"wasm32-relaxed", "wasm32-relaxed", NULL, NULL, 0, NULL,
      "node --experimental-wasm-relaxed-simd", false},
+    {"wasm32-threads", "wasm32-threads", NULL, NULL, 0, NULL, "node", false},
 };
 
 static uint64_t number(const char *name, uint64_t fallback)
@@ -434,6 +436,7 @@ static bool make_one(batch *b, hone_space *space, const question *q, const char 
     char *trace;
     if (!sample(space, intrin, rng, sched, &st, &trace, &err))
         return false;
+    bool drawn = st == HONE_OK;
     if (st == HONE_OK && is_made(b, q, trace)) {
         b->s->now.again++;
         free(trace);
@@ -451,7 +454,7 @@ static bool make_one(batch *b, hone_space *space, const question *q, const char 
         if (getenv("HONE_VERBOSE"))
             print_message("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
                           err.message);
-        if (!hone_status_is_reject(st)) {
+        if (!hone_status_is_reject(st) || (drawn && st != HONE_REJECT_TOO_BIG)) {
             b->s->now.wrong++;
             print_error("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
                         err.message);

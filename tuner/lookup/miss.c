@@ -1,5 +1,6 @@
 /* What the logs have instead of an exact answer, in a line. */
 #include "tuner/lookup/internal.h"
+#include "targets/preset.h"
 
 #define MOST_NAMED 4 /* the others are counted */
 
@@ -33,11 +34,11 @@ static bool note_other(void *ctx, const hone_db_workload *w, const hone_db_targe
     if (other)
         hone_lookup_put_sizes(w->sizes, &sizes);
     bool changed = other && strcmp(w->sizes, o->l->q->sizes) == 0;
-    hone_buf_printf(&o->names, "%s%s%s%d thread%s on %s%s", o->names.n ? "; " : "",
-                    sizes.n ? sizes.s : "", sizes.n ? ", " : "", t->threads,
-                    t->threads == 1 ? "" : "s",
-                    hone_target_parse(t->text, &target, NULL) == HONE_OK ? target.cpu : "?",
-                    changed ? " (of another text)" : "");
+    hone_buf_printf(
+        &o->names, "%s%s%s%d thread%s on %s%s", o->names.n ? "; " : "", sizes.n ? sizes.s : "",
+        sizes.n ? ", " : "", t->threads, t->threads == 1 ? "" : "s",
+        hone_target_parse(t->text, &target, NULL) == HONE_OK ? hone_preset_name_of(&target) : "?",
+        changed ? " (of another text)" : "");
     hone_buf_free(&sizes);
     return true;
 }
@@ -66,8 +67,8 @@ char *hone_lookup__miss(const lookup *l)
     hone_buf text = {0};
     if (l->found[HONE_RUNG_exact].refused)
         return hone_xasprintf("no code can be made of the result of %s for %d thread%s on %s (%s)",
-                              q->title, q->threads, q->threads == 1 ? "" : "s", q->target->cpu,
-                              l->found[HONE_RUNG_exact].refused);
+                              q->title, q->threads, q->threads == 1 ? "" : "s",
+                              hone_preset_name_of(q->target), l->found[HONE_RUNG_exact].refused);
     note_all(&o, &(hone_db_where){0}, true);
     bool this_kernel = o.n > 0;
     if (!this_kernel)
@@ -80,7 +81,8 @@ char *hone_lookup__miss(const lookup *l)
                     q->n_logs == 1 ? "has"
                     : q->n_logs    ? "have"
                                    : "there is",
-                    q->title, q->threads, q->threads == 1 ? "" : "s", q->target->cpu);
+                    q->title, q->threads, q->threads == 1 ? "" : "s",
+                    hone_preset_name_of(q->target));
     if (o.n > 0)
         hone_buf_printf(&text, "; %s %s for %s", q->n_logs == 1 ? "it has" : "they have",
                         this_kernel ? "this kernel" : "this name", o.names.s);

@@ -348,11 +348,12 @@ enum {
 #define HONE_DEVICE__RUNTIME_MOST ((uint64_t)1 << 31)
 
 #define HONE_DEVICE__RELAXED "node:relaxed"
+#define HONE_DEVICE__THREADS "node:threads"
 #define HONE_DEVICE__BROWSER "browser:" /* what the name of such a runtime begins with */
 
 typedef struct hone_device__runtime {
-    const char *what; /* "node", "node:relaxed", "browser:HOST:PORT"; NULL: none, artifacts are
-                         shared objects */
+    const char *what; /* "node", "node:relaxed", "node:threads", "browser:HOST:PORT"; NULL: none,
+                         artifacts are shared objects */
     int listener;     /* for a page; -1: none */
     pid_t pid;        /* 0: it does not run */
     int fd, status;

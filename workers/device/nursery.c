@@ -104,12 +104,15 @@ hone_status hone_nursery_start(bool sandbox, const hone_libcall_library *librari
 bool hone_nursery_knows_runtime(const char *runtime)
 {
     return strcmp(runtime, "node") == 0 || strcmp(runtime, HONE_DEVICE__RELAXED) == 0 ||
+           strcmp(runtime, HONE_DEVICE__THREADS) == 0 ||
            strncmp(runtime, HONE_DEVICE__BROWSER, sizeof HONE_DEVICE__BROWSER - 1) == 0;
 }
 
 const char *hone_nursery_runtime_target(const char *runtime)
 {
-    return strcmp(runtime, HONE_DEVICE__RELAXED) == 0 ? "wasm32-relaxed" : "wasm32";
+    return strcmp(runtime, HONE_DEVICE__RELAXED) == 0   ? "wasm32-relaxed"
+           : strcmp(runtime, HONE_DEVICE__THREADS) == 0 ? "wasm32-threads"
+                                                        : "wasm32";
 }
 
 hone_status hone_nursery_start_modules(const char *runtime, hone_nursery **ret, hone_error *err)

@@ -39,6 +39,13 @@ static bool is_relaxed(const hone_device__runtime *rt)
     return strcmp(rt->what, HONE_DEVICE__RELAXED) == 0;
 }
 
+/* What comes after "node:"; NULL: nothing. */
+static const char *kind_of(const hone_device__runtime *rt)
+{
+    const char *colon = is_browser(rt) ? NULL : strchr(rt->what, ':');
+    return colon ? colon + 1 : NULL;
+}
+
 /* ---- words with it --------------------------------------------------------------------------- */
 
 static bool send_request(int fd, char op, const hone_device__part *out, unsigned n)
@@ -150,8 +157,7 @@ static _Noreturn void become(const hone_device__runtime *rt, int socket, pid_t n
 {
     char *script = hone_xasprintf("%s%s", hone_device__engine_js, hone_device__node_js);
     /* Code is made as good as it gets before it runs, or the first calls would be slower ones. */
-    const char *const node[] = {
-        "node", "--no-liftoff", "-e", script, is_relaxed(rt) ? "relaxed" : NULL, NULL};
+    const char *const node[] = {"node", "--no-liftoff", "-e", script, kind_of(rt), NULL};
     const char *const bridge[] = {"node", "-e", hone_device__bridge_js, hone_device__engine_js,
                                   NULL};
     const char *const *argv = is_browser(rt) ? bridge : node;

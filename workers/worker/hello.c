@@ -4,6 +4,7 @@
 
 #include "libcall/libcall.h"
 #include "targets/target.h"
+#include "targets/preset.h"
 
 #include <sched.h>
 #include <sys/utsname.h>
@@ -75,7 +76,7 @@ static void describe_state(hone_workers__self *ret, const hone_worker_options *o
         add_attr(ret, "lib", mark);
     }
     if (o->runtime)
-        add_attr(ret, "runtime", strcmp(o->runtime, "node") == 0 ? "node" : "browser");
+        add_attr(ret, "runtime", strncmp(o->runtime, "node", 4) == 0 ? "node" : "browser");
     for (unsigned k = 0; labels && labels[k]; k++)
         add_attr(ret, "label", labels[k]);
     ret->fingerprint = h | 1;
@@ -94,11 +95,11 @@ void hone_workers__worker_describe(hone_workers__self *ret, const hone_worker_op
     describe_state(ret, o);
     if (!(o->roles & HONE_ROLE_RUN))
         return;
-    if (o->runtime) /* its modules have one thread */
-        ret->threads = 1;
     hone_status s = o->runtime
                         ? hone_target_named(hone_nursery_runtime_target(o->runtime), &host, &err)
                         : hone_target_host(&host, &err);
+    if (s == HONE_OK && hone_preset_is_alone(&host))
+        ret->threads = 1;
     if (s == HONE_OK)
         ret->target = hone_target_text(&host);
     else

@@ -1,10 +1,12 @@
 // Runs modules that are measured, in Node and in a page's worker alike. makeEngine gives a function
 // that answers requests (docs/WASM.md has the table): of an operation's letter and its bytes it makes
 // [status, bytes or text]. `now` is a clock in nanoseconds; `tiers`: code is made better while it runs,
-// so that it has to run for a while before its time says anything.
-function makeEngine(now, about, tiers) {
+// so that it has to run for a while before its time says anything. `enlist(who, number, message)`, where
+// there is one, has another thread call makeMember's function with the message.
+function makeEngine(now, about, tiers, enlist) {
   const OK = 0, UNLOADABLE = 1, TRAP = 2, BOUNDS = 3, NONZERO = 4;
-  const PATTERN = 0x5c, AROUND = 4096, WARM_NS = 3e7;
+  const PATTERN = 0x5c, AROUND = 4096, WARM_NS = 3e7, STACK = 1 << 20, READY_MS = 30000;
+  const READY = 2, OVER = 3, MAY_SLEEP = 5; // targets/wasm32_shared.ll: hone_rt_crew
   const kernels = [];
 
   class Failure extends Error {
@@ -29,20 +31,24 @@ function makeEngine(now, about, tiers) {
     const [who, n] = numbers(bytes, 2), words = numbers(bytes, 2 + 3 * n).slice(2);
     const args = Array.from({ length: n }, (_, k) => ({
       isOutput: words[3 * k] !== 0, bytes: words[3 * k + 1], packed: words[3 * k + 2] }));
+    if (who === 0) kernels.forEach(dismiss);
     if (who === 0) kernels.length = 0;
-    let exports;
+    let exports, module, shared;
     try {
-      const module = new WebAssembly.Module(bytes.subarray(8 + 12 * n));
-      if (WebAssembly.Module.imports(module).length) throw new Error('it imports something');
-      exports = new WebAssembly.Instance(module).exports;
+      module = new WebAssembly.Module(bytes.subarray(8 + 12 * n));
+      shared = sharedMemory(module);
+      exports = new WebAssembly.Instance(module, shared ? { env: { memory: shared } } : {}).exports;
     } catch (e) {
       throw new Failure(UNLOADABLE, e.message);
     }
-    const { memory, hone_kernel, hone_pack, hone_rt, __heap_base } = exports;
+    const { memory = shared, hone_kernel, hone_pack, hone_rt, __heap_base, hone_rt_crew } = exports;
     const packs = args.some((a) => a.packed);
-    if (!memory || !hone_kernel || !hone_rt || !__heap_base || (packs && !hone_pack))
+    if (!memory || !hone_kernel || !hone_rt || !__heap_base || (packs && !hone_pack) ||
+        (shared && !hone_rt_crew))
       throw new Failure(UNLOADABLE, 'an export is missing');
-    const sizes = [...args.map((a) => a.bytes), ...args.map((a) => a.packed), 12 * n];
+    const others = shared ? new Int32Array(memory.buffer)[hone_rt.value / 4 + 1] - 1 : 0;
+    const sizes = [...args.map((a) => a.bytes), ...args.map((a) => a.packed), 12 * n,
+                   ...Array(others).fill(STACK)];
     const start = __heap_base.value;
     let end = start;
     const at = sizes.map((size) => {
@@ -56,7 +62,7 @@ function makeEngine(now, about, tiers) {
     } catch (e) {
       throw new Failure(UNLOADABLE, `no memory for its arguments: ${e.message}`);
     }
-    new Uint8Array(memory.buffer).fill(PATTERN, start, end);
+    new Uint8Array(memory.buffer).fill(PATTERN, start, end); // stacks, too: they are in no way clean
     const words32 = new Uint32Array(memory.buffer, at[2 * n], 3 * n);
     args.forEach((a, k) => {
       words32[k] = a.packed ? at[n + k] : at[k];
@@ -64,8 +70,36 @@ function makeEngine(now, about, tiers) {
       words32[2 * n + k] = a.packed ? at[n + k] : 0;
     });
     kernels[who] = { args, n, at, sizes, start, packs, memory, hone_kernel, hone_pack,
-                     rt: hone_rt.value, inputs: null, warm: !tiers };
+                     rt: hone_rt.value, inputs: null, warm: !tiers, crew: null };
+    if (others > 0) gather(kernels[who], who, module, hone_rt_crew.value / 4, others);
     return new Uint8Array(0);
+  }
+
+  // The memory of a module whose threads share it, which is all that a module may import.
+  function sharedMemory(module) {
+    const all = WebAssembly.Module.imports(module);
+    if (all.length === 0) return undefined;
+    if (all.length > 1 || all[0].kind !== 'memory' || all[0].module !== 'env' || !enlist)
+      throw new Error('it imports something');
+    return new WebAssembly.Memory({ initial: 32, maximum: 32768, shared: true });
+  }
+
+  function gather(kernel, who, module, at, others) {
+    const words = new Int32Array(kernel.memory.buffer), { memory } = kernel;
+    kernel.crew = { words, at };
+    words[at + MAY_SLEEP] = 1;
+    for (let k = 0; k < others; k++)
+      enlist(who, k, { module, memory, id: k + 1, top: kernel.at[2 * kernel.n + 1 + k] + STACK });
+    for (let there; (there = Atomics.load(words, at + READY)) < others;)
+      if (Atomics.wait(words, at + READY, there, READY_MS) === 'timed-out')
+        throw new Failure(UNLOADABLE, 'a thread does not start');
+  }
+
+  function dismiss({ crew }) {
+    if (!crew) return;
+    Atomics.store(crew.words, crew.at + OVER, 1);
+    Atomics.add(crew.words, crew.at, 1);
+    Atomics.notify(crew.words, crew.at);
   }
 
   const memoryOf = (kernel) => new Uint8Array(kernel.memory.buffer);
@@ -118,8 +152,8 @@ function makeEngine(now, about, tiers) {
   }
 
   function inspect(kernel) {
-    const memory = memoryOf(kernel), { at, sizes, n } = kernel;
-    for (let k = 0, from = kernel.start; k <= 2 * n; from = at[k] + sizes[k], k++)
+    const memory = memoryOf(kernel), { at, sizes } = kernel;
+    for (let k = 0, from = kernel.start; k < at.length; from = at[k] + sizes[k], k++)
       for (let i = from; i < at[k]; i++)
         if (memory[i] !== PATTERN) throw new Failure(BOUNDS, 'a byte beside an argument was written');
     let from = 0;
@@ -181,6 +215,20 @@ function makeEngine(now, about, tiers) {
       return [OK, operations[letter](bytes)];
     } catch (e) {
       return [e instanceof Failure ? e.status : TRAP, text(e.message)];
+    }
+  };
+}
+
+// What a thread of a kernel does with what it is given.
+function makeMember() {
+  const TRAPPED = 4; // targets/wasm32_shared.ll: hone_rt_crew
+  return ({ module, memory, id, top }) => {
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    exports.__stack_pointer.value = top;
+    try {
+      exports.hone_rt_work(id);
+    } catch (e) {
+      Atomics.store(new Int32Array(memory.buffer), exports.hone_rt_crew.value / 4 + TRAPPED, 1);
     }
   };
 }
