@@ -230,23 +230,15 @@ static void tell_json(const hone_target *t, int32_t threads, const cli_calibrati
 /* ---- the command -------------------------------------------------------------------------------
  */
 
-/* What is measured here is this machine, with the processors it has. */
-static hone_status check_here(const hone_target *t, int64_t threads, hone_error *err)
+/* Threads that take turns at a processor would be measured as a machine that has more. */
+static hone_status check_threads(const hone_target *t, int64_t threads, hone_error *err)
 {
-    hone_target here;
-    if (hone_preset_of(t)->runtime)
+    if (hone_preset_of(t)->runtime || threads <= cli_processors())
         return HONE_OK;
-    if (threads > cli_processors())
-        return hone_fail(err, HONE_E_INPUT,
-                         "--threads %" PRId64 ": there are %d processors here, and threads that "
-                         "take turns at them would be measured as a machine that has so many",
-                         threads, cli_processors());
-    if (hone_target_host(&here, NULL) == HONE_OK && strcmp(here.cpu, t->cpu) != 0)
-        hone_log(HONE_LOG_WARN,
-                 "this machine is %s: its numbers are stored as those of %s; measure one with "
-                 "--worker, or leave out --target",
-                 here.cpu, hone_preset_name_of(t));
-    return HONE_OK;
+    return hone_fail(err, HONE_E_INPUT,
+                     "--threads %" PRId64 ": there are %d processors here, and threads that "
+                     "take turns at them would be measured as a machine that has so many",
+                     threads, cli_processors());
 }
 
 typedef struct calibrating {
@@ -309,7 +301,9 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_threads_for(&target, threads, &of_target, &err);
     threads = of_target;
     if (st == HONE_OK && here && !ask_devices)
-        st = check_here(&target, threads, &err);
+        st = check_threads(&target, threads, &err);
+    if (st == HONE_OK && here && !ask_devices)
+        st = cli_target_here(target_arg, &target, &err);
     if (st == HONE_OK)
         st = hone_db_open(db_path, HONE_DB_WRITE | HONE_DB_CREATE, &db, &err);
     if (st == HONE_OK)

@@ -112,6 +112,10 @@ void cli_task_list_free(cli_task_list *l);
 
 /* "native", a processor's name, a JSON target text, or a file that holds one. HONE_E_INPUT. */
 hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err) HONE_NODISCARD;
+/* Of a target (and what --target said) that this machine's own workers are to measure: a warning
+ * when it is another processor's, as this one's numbers are stored under its name. HONE_E_INPUT:
+ * its code does not run here. Modules of WebAssembly run in a runtime and are not looked at. */
+hone_status cli_target_here(const char *arg, const hone_target *t, hone_error *err) HONE_NODISCARD;
 struct hone_intrin_set;
 /* Adds the files' intrinsics. HONE_E_IO, HONE_E_INPUT. (intrin.c) */
 hone_status cli_intrins_load(const cli_list *files, struct hone_intrin_set *set,

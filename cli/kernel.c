@@ -140,6 +140,25 @@ hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)
     return st;
 }
 
+hone_status cli_target_here(const char *arg, const hone_target *t, hone_error *err)
+{
+    hone_target here;
+    char lacks[64];
+    bool known = strcmp(arg, "native") != 0 && !hone_preset_of(t)->runtime &&
+                 hone_target_host(&here, NULL) == HONE_OK;
+    if (known && hone_target_lacks(&here, t, lacks))
+        return hone_fail(err, HONE_E_INPUT,
+                         "this machine is %s, which cannot run code for %s: that needs %s; measure "
+                         "one that can with --worker, or leave out --target",
+                         here.cpu, hone_preset_name_of(t), lacks);
+    if (known && strcmp(here.cpu, t->cpu) != 0)
+        hone_log(HONE_LOG_WARN,
+                 "this machine is %s: its numbers are stored as those of %s; measure one with "
+                 "--worker, or leave out --target",
+                 here.cpu, hone_preset_name_of(t));
+    return HONE_OK;
+}
+
 int32_t cli_threads_of(const hone_target *t)
 {
     int32_t all = cli_processors();

@@ -261,6 +261,8 @@ static int run(int argc, char **argv, const cli_command *self)
         st = cli_intrins_load(&intrin_files, intrins, &err);
     if (st == HONE_OK && !ask_devices)
         st = load_target(target_arg, intrins, &target, &err);
+    if (st == HONE_OK && here && !ask_devices)
+        st = cli_target_here(target_arg, &target, &err);
     int32_t of_target = (int32_t)threads;
     if (st == HONE_OK && !ask_devices)
         st = cli_threads_for(&target, threads, &of_target, &err);

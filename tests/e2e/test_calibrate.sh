@@ -25,14 +25,31 @@ run 0 "$HONE" db stats a.db --json
 ok "it is in the log" [ "$(number machines)" = 1 ]
 run 0 "$HONE" db check a.db
 
-# ---- what would be stored as another machine's
+# ---- what would be stored as another machine's; a tune says so as well
 refuse 2 "--threads 1024: there are " "$HONE" calibrate --threads 1024 --db other.db
 ok "no log" [ ! -e other.db ]
-run 0 "$HONE" targets native
-other=znver4
-grep -q '"mcpu":"znver4"' out && other=haswell
-run 3 "$HONE" calibrate --threads 1 --target $other --db none/other.db
-says "its numbers are stored as those of $other" err
+case $(uname -m) in
+x86_64) other=x86-64-v2 foreign=cortex-a72 ;;
+aarch64) other=cortex-a53 foreign=haswell ;;
+*) other= foreign=haswell ;;
+esac
+rows="row_sum -D M=4 -D N=4 --threads 1"
+if [ "$other" ]; then
+    run 3 "$HONE" calibrate --threads 1 --target $other --db none/other.db
+    says "its numbers are stored as those of $other" err
+    run 0 "$HONE" tune $rows --trials 2 --target $other --db other.db
+    says "its numbers are stored as those of $other" err
+fi
+for verb in "calibrate --threads 1" "tune $rows --trials 2"; do
+    refuse 2 "which cannot run code for $foreign" "$HONE" $verb --target $foreign --db foreign.db
+    ok "no log" [ ! -e foreign.db ]
+    refuse 2 "with --worker, or leave out --target" "$HONE" $verb --target $foreign --db foreign.db
+done
+run 0 "$HONE" tune $rows --trials 2 --db native.db
+ok "nothing is said of this machine itself" [ "$(grep -c stored err)" = 0 ]
+"$BUILD/hone-device" --describe >here.json
+run 0 "$HONE" tune $rows --trials 2 --target here.json --db native.db
+ok "nor of what its device says it is" [ "$(grep -c stored err)" = 0 ]
 
 # ---- by a worker elsewhere, which says what it is
 at="ipc://$T/worker"
@@ -42,11 +59,14 @@ run 0 "$HONE" calibrate --threads 1 --db b.db --worker "$at"
 says "1 thread, measured in" out
 says "instead of" out
 says "not fitted, the log has 0 results" out
+if [ "$other" ]; then
+    run 0 "$HONE" tune $rows --trials 2 --target $other --db other.db --worker "$at"
+    ok "nothing is said of a worker's machine" [ "$(grep -c stored err)" = 0 ]
+fi
 kill $worker
 wait $worker
 
 # ---- a tune that is long measures first, once; a short one or one that was told does not
-rows="row_sum -D M=4 -D N=4 --threads 1"
 run 0 "$HONE" tune matmul $small --threads 1 --trials 60 --db c.db
 run 0 "$HONE" tune $rows --trials 128 --no-calibrate --db c.db
 run 0 "$HONE" db stats c.db --json
