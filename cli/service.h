@@ -72,6 +72,8 @@ typedef struct cli_submission {
  * caller's. *ret_title: what it is, to be freed. */
 hone_status cli_submission_json(const cli_submission *o, json_t **ret, char **ret_title,
                                 hone_error *err) HONE_NODISCARD;
+/* Of the answer to `submit`: why no device does it now, a clause to be freed; NULL: one may. */
+char *cli_no_device(const json_t *answer, int64_t threads);
 /* Submits it, follows it, and says what a tune says; Ctrl-C cancels the job and has its summary.
  * The exit code. (tune_service.c) */
 int cli_tune_service(cli_service *s, const cli_submission *o);

@@ -154,6 +154,24 @@ hone_status cli_submission_json(const cli_submission *o, json_t **ret, char **re
     return HONE_OK;
 }
 
+/* ---- the answer ---------------------------------------------------------------------------------
+ */
+
+char *cli_no_device(const json_t *answer, int64_t threads)
+{
+    long long lacking = (long long)json_integer_value(json_object_get(answer, "lacking"));
+    if (json_integer_value(json_object_get(answer, "matching")) > 0)
+        return NULL;
+    if (lacking > 0)
+        return hone_xasprintf("0 of %lld device%s can run it: %s lacks %s", lacking,
+                              lacking == 1 ? "" : "s", cli_word(answer, "device"),
+                              cli_word(answer, "lacks"));
+    if (threads > 1)
+        return hone_xasprintf(
+            "no device that the service knows matches and has %lld processors", (long long)threads);
+    return hone_xstrdup("no device that the service knows matches");
+}
+
 /* ---- the command --------------------------------------------------------------------------------
  */
 
@@ -169,15 +187,11 @@ static void print_submitted(const json_t *answer, void *ctx)
     const printed *what = ctx;
     printf("job %lld: %s, %lld device%s match%s\n", job, what->title, matching,
            matching == 1 ? "" : "s", matching == 1 ? "es" : "");
-    char cores[64] = "";
-    if (what->threads > 1)
-        snprintf(cores, sizeof cores, " and has %lld processors", (long long)what->threads);
-    if (matching == 0)
-        hone_log(
-            HONE_LOG_WARN,
-            "no device that the service knows matches%s: the job waits for one to come, at most "
-            "for its queue timeout",
-            cores);
+    char *why = cli_no_device(answer, what->threads);
+    if (why)
+        hone_log(HONE_LOG_WARN,
+                 "%s: the job waits for one to come, at most for its queue timeout", why);
+    free(why);
 }
 
 static int run(int argc, char **argv, const cli_command *self)

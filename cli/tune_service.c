@@ -2,15 +2,18 @@
 #include "cli/service.h"
 #include "cli/tune_text.h"
 
-static hone_status submit(cli_service *s, json_t *request, uint64_t *ret_job, hone_error *err)
+static hone_status submit(cli_service *s, json_t *request, int64_t threads, uint64_t *ret_job,
+                          hone_error *err)
 {
     json_t *answer = NULL;
     s->deaf = true; /* a signal is heeded after it, when there is a job to cancel */
     hone_status st = cli_service_ask(s, "submit", request, &answer, err);
     s->deaf = false;
     *ret_job = (uint64_t)json_integer_value(json_object_get(answer, "job"));
-    if (st == HONE_OK && json_integer_value(json_object_get(answer, "matching")) == 0)
-        hone_log(HONE_LOG_WARN, "no device that the service knows matches: waiting for one");
+    char *why = st == HONE_OK ? cli_no_device(answer, threads) : NULL;
+    if (why)
+        hone_log(HONE_LOG_WARN, "%s: waiting for one", why);
+    free(why);
     json_decref(answer);
     return st;
 }
@@ -26,7 +29,7 @@ int cli_tune_service(cli_service *s, const cli_submission *o)
     if (st == HONE_OK)
         st = cli_service_open(s, &err);
     if (st == HONE_OK)
-        st = submit(s, request, &id, &err);
+        st = submit(s, request, o->threads, &id, &err);
     else
         json_decref(request);
     if (st == HONE_OK)

@@ -25,13 +25,13 @@ worker *hone_farm__worker_new(hone_farm *f, const hone_farm_worker_row *row)
     hone_farm__ring_init(&w->leases);
     hone_map_add(&f->workers_by_name, hone_hash_bytes(2, row->name, strlen(row->name)), w);
     hone_vec_push(&f->workers, w);
-    hone_farm__worker_attrs(f, w, row->attrs ? row->attrs : "");
+    hone_farm__worker_is(f, w, row->attrs ? row->attrs : "", "");
     return w;
 }
 
-void hone_farm__worker_attrs(hone_farm *f, worker *w, const char *attrs)
+void hone_farm__worker_is(hone_farm *f, worker *w, const char *attrs, const char *target)
 {
-    if (w->attrs && strcmp(w->attrs, attrs) == 0)
+    if (w->attrs && strcmp(w->attrs, attrs) == 0 && strcmp(w->kind->machine->text, target) == 0)
         return;
     char *copy = hone_xstrdup(attrs);
     free(w->attrs);
@@ -40,7 +40,7 @@ void hone_farm__worker_attrs(hone_farm *f, worker *w, const char *attrs)
     hone_farm__ring_remove(&w->in_free[MEASURE]);
     if (w->kind)
         w->kind->n_workers--;
-    w->kind = hone_farm__kind_get(f, copy);
+    w->kind = hone_farm__kind_get(f, copy, target);
     w->kind->n_workers++;
     w->class = hone_farm__class_get(f, copy);
 }

@@ -156,7 +156,7 @@ static want *same_turn(const hone_farm *f, worker *w, unsigned list)
     job *j = w->turn;
     if (list != MEASURE || !j || f->now_ns >= w->turn_ends || w->turn_units >= f->l.quantum_units ||
         ring_empty(&j->open[list]) || !j->group[list] || !may_have(f, j->user, w) ||
-        is_background(f, j->user, j->group[list]))
+        is_background(f, j->user, j->group[list]) || !hone_farm__filter_fits(j->filter, w))
         return NULL;
     const group *urgent = best_group(f, j->user, w, list, false);
     return urgent && urgent->class < j->row.class ? NULL : first_open(f, j, w, list);

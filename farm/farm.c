@@ -63,15 +63,7 @@ void hone_farm_free(hone_farm *f)
         hone_vec_free(&u->vtime);
         free(u);
     }
-    for (uint32_t i = 0; i < f->kinds.n; i++) {
-        free(f->kinds.v[i]->attrs);
-        free(f->kinds.v[i]);
-    }
-    for (uint32_t i = 0; i < f->all_filters.n; i++) {
-        free(f->all_filters.v[i]->text);
-        hone_vec_free(&f->all_filters.v[i]->kinds);
-        free(f->all_filters.v[i]);
-    }
+    hone_farm__filters_free(f);
     while (!ring_empty(&f->results_in_order)) {
         settled *s = OF(f->results_in_order.next, settled, in_order);
         hone_farm__ring_remove(&s->in_order);
@@ -80,14 +72,12 @@ void hone_farm_free(hone_farm *f)
     while (!ring_empty(&f->strikes_in_order))
         hone_farm__struck_remove(f, OF(f->strikes_in_order.next, struck, in_order));
     hone_map *maps[] = {&f->users_by_name, &f->jobs_by_id, &f->jobs_by_request, &f->units,
-                        &f->results,       &f->strikes,    &f->workers_by_name, &f->filters};
+                        &f->results,       &f->strikes,    &f->workers_by_name};
     for (unsigned i = 0; i < HONE_LEN(maps); i++)
         hone_map_free(maps[i]);
     hone_vec_free(&f->timers);
     hone_vec_free(&f->users);
     hone_vec_free(&f->workers);
-    hone_vec_free(&f->kinds);
-    hone_vec_free(&f->all_filters);
     hone_vec_free(&f->classes);
     hone_vec_free(&f->online);
     hone_vec_free(&f->woken_jobs);
@@ -225,6 +215,10 @@ static void from_session(hone_farm *f, const hone_farm_event *e)
         if ((j = hone_farm__job(f, e->ended.job)))
             hone_farm__job_ended(f, j, e->ended.status);
         break;
+    case HONE_FARM_NEEDS:
+        if ((j = hone_farm__job(f, e->needs.job)))
+            hone_farm__job_needs(f, j, e->needs.target);
+        break;
     default:
         hone_farm__forget(f, &e->forget);
         break;
@@ -257,6 +251,7 @@ static void take(hone_farm *f, const hone_farm_event *e)
     case HONE_FARM_WANT:
     case HONE_FARM_UNWANT:
     case HONE_FARM_FORGET:
+    case HONE_FARM_NEEDS:
     case HONE_FARM_JOB_ENDED:
         from_session(f, e);
         break;

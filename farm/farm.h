@@ -334,6 +334,8 @@ typedef enum hone_farm_event_kind {
     HONE_FARM_WANT,   /* wants a unit; answered by one GIVE, unless UNWANT comes first */
     HONE_FARM_UNWANT, /* a GIVE that is on its way may still come */
     HONE_FARM_FORGET, /* the payload of a settled unit is gone: a WANT does it again */
+    HONE_FARM_NEEDS,  /* what a job's code is for, which no row has: once it is known, and again of
+                         each job that has not ended after a restart */
     HONE_FARM_JOB_ENDED,
 
     /* People; `who` is the user, by its key. Each is answered by one REPLY. */
@@ -357,6 +359,7 @@ typedef struct hone_farm_hello {
     uint64_t fingerprint;
     const char *attrs; /* "arch=aarch64,class=cortex-a72,label=kitchen": KEY=VALUE, a key may come
                           several times. `class` is the class of equal devices */
+    const char *target; /* what it is, a target's text; NULL: not known, and taken for able */
     const hone_farm_held *held; /* all of it: what is not here will never have a result */
     uint32_t n_held;
 } hone_farm_hello;
@@ -378,6 +381,7 @@ typedef struct hone_farm_say {
     const char *name;   /* of a worker: RESERVE, RELEASE, DRAIN, OPEN, RETIRE; of a key: KEY_* */
     int64_t for_ms;     /* RESERVE, DRAIN: so long; 0: the limit's */
     const char *filter; /* SUBMIT; NULL or "": any device */
+    const char *target; /* SUBMIT: that its code is for, as its text; NULL: not known yet */
     hone_farm_class class;
     int64_t queue_ms; /* SUBMIT; 0: the limit's */
     const char *key;  /* KEY_ADD: its text; a name with this key is changed. KEY_REVOKE by the
@@ -418,6 +422,10 @@ typedef struct hone_farm_event {
         } canary;
         hone_farm_want want; /* UNWANT: job and tag */
         hone_farm_key forget;
+        struct {
+            uint64_t job;
+            const char *target; /* its text; borrowed for the step */
+        } needs;
         struct {
             uint64_t job;
             hone_status status;
@@ -513,7 +521,7 @@ typedef struct hone_farm_effect {
             const char *text;        /* then: the sentence about it; borrowed until the next step */
             hone_farm_request request;
             uint64_t job;      /* SUBMIT: its id, the first one's when it was said before */
-            uint32_t matching; /* SUBMIT: devices known that match */
+            uint32_t matching; /* SUBMIT: devices known that match and can run its code */
         } reply;
         const char *notice;
         uint32_t builders;
@@ -554,6 +562,16 @@ typedef bool (*hone_farm_row_fn)(void *ctx, const hone_farm_row *row); /* false:
 void hone_farm_each_row(const hone_farm *f, unsigned kinds, hone_farm_row_fn fn, void *ctx);
 /* What a job waits for; ENDED for one that is not known. */
 hone_farm_reason hone_farm_job_wait(const hone_farm *f, uint64_t job);
+
+/* Which devices there are for a job. Those that are retired do not count. */
+typedef struct hone_farm_fit {
+    uint32_t known;    /* to the farm */
+    uint32_t matching; /* of them, those that its filter allows */
+    uint32_t able;     /* of these, those that can run its code */
+    char device[HONE_FARM_NAME], lacks[64]; /* one that cannot, and what it lacks first; "": none */
+} hone_farm_fit;
+/* Of a job that has ended, or is not known: nothing. */
+void hone_farm_job_fit(const hone_farm *f, uint64_t job, hone_farm_fit *ret);
 
 typedef struct hone_farm_stats {
     uint64_t jobs_live, units_open, units_in_flight, leases, results_waiting; /* now */

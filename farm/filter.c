@@ -1,8 +1,10 @@
 /* Which devices a job may run on: "arch=aarch64,label=kitchen" holds of a device when each of its
  * terms is among those the device says of itself; cores>=N asks for a number, name=NAME is the
- * device's own. Devices that say the same are of one kind, so that a filter is decided once for
- * each kind and then is a bit. */
+ * device's own. And the device must be able to run the job's code, as far as both are known: by what
+ * it says it is, as a target. Devices that say the same are of one kind, so that a filter is decided
+ * once for each kind and then is a bit. */
 #include "farm/internal.h"
+#include "targets/target.h"
 
 /* The next term of a list, [*s, *s + *n); false at the end. */
 static bool term(const char **s, size_t *n)
@@ -69,35 +71,89 @@ bool hone_farm_filter_holds(const char *text, const char *attrs)
     return true;
 }
 
+/* A text that is no target says nothing. */
+static void compare(const char *is, const char *needs, char ret[64])
+{
+    hone_target device, code;
+    ret[0] = 0;
+    if (hone_target_parse(is, &device, NULL) == HONE_OK &&
+        hone_target_parse(needs, &code, NULL) == HONE_OK)
+        hone_target_lacks(&device, &code, ret);
+}
+
+/* Asked once of each machine. */
+static const char *lack(filter *x, const machine *m)
+{
+    char what[64];
+    if (!x->needs || !*m->text)
+        return "";
+    while (x->lacks.n <= m->index)
+        hone_vec_push(&x->lacks, NULL);
+    if (!x->lacks.v[m->index]) {
+        compare(m->text, x->needs, what);
+        x->lacks.v[m->index] = hone_xstrdup(what);
+    }
+    return x->lacks.v[m->index];
+}
+
+#define SET_BIT(bits, k, on)                                     \
+    do {                                                         \
+        while ((bits).n <= (k) / 64)                             \
+            hone_vec_push(&(bits), 0);                           \
+        (bits).v[(k) / 64] &= ~(UINT64_C(1) << (k) % 64);        \
+        (bits).v[(k) / 64] |= (uint64_t)(bool)(on) << (k) % 64;  \
+    } while (0)
+
 static void decide(filter *x, const dev_kind *k)
 {
-    uint32_t word = k->index / 64;
-    while (x->kinds.n <= word)
-        hone_vec_push(&x->kinds, 0);
-    x->kinds.v[word] &= ~(UINT64_C(1) << k->index % 64);
-    if (hone_farm_filter_holds(x->text, k->attrs))
-        x->kinds.v[word] |= UINT64_C(1) << k->index % 64;
+    bool holds = hone_farm_filter_holds(x->text, k->attrs);
+    SET_BIT(x->holds, k->index, holds);
+    SET_BIT(x->kinds, k->index, holds && !*lack(x, k->machine));
+}
+
+static bool is_meant(const filter *x, const worker *w)
+{
+    return !x->name[0] || strcmp(x->name, w->row.name) == 0;
 }
 
 bool hone_farm__filter_fits(const filter *x, const worker *w)
 {
     uint32_t word = w->kind->index / 64;
-    return word < x->kinds.n && x->kinds.v[word] >> w->kind->index % 64 & 1 &&
-           (!x->name[0] || strcmp(x->name, w->row.name) == 0);
+    return word < x->kinds.n && x->kinds.v[word] >> w->kind->index % 64 & 1 && is_meant(x, w);
 }
 
-filter *hone_farm__filter_get(hone_farm *f, const char *text)
+const char *hone_farm__filter_lacks(const filter *x, const worker *w)
 {
-    uint64_t hash = hone_hash_bytes(1, text, strlen(text));
+    uint32_t word = w->kind->index / 64, m = w->kind->machine->index;
+    if (word >= x->holds.n || !(x->holds.v[word] >> w->kind->index % 64 & 1) || !is_meant(x, w))
+        return NULL;
+    return m < x->lacks.n && x->lacks.v[m] && *w->kind->machine->text ? x->lacks.v[m] : "";
+}
+
+static uint64_t filter_hash(const char *text, const char *needs)
+{
+    uint64_t h = hone_hash_bytes(1, text, strlen(text));
+    return needs ? hone_hash_bytes(h, needs, strlen(needs)) : h;
+}
+
+static bool same_needs(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+filter *hone_farm__filter_get(hone_farm *f, const char *text, const char *needs)
+{
+    uint64_t hash = filter_hash(text, needs);
     uint32_t at = 0;
     filter *x;
     while ((x = hone_map_next(&f->filters, hash, &at)))
-        if (strcmp(x->text, text) == 0) {
+        if (strcmp(x->text, text) == 0 && same_needs(x->needs, needs)) {
             x->refs++;
             return x;
         }
     x = hone_xcalloc(1, sizeof *x);
     x->text = hone_xstrdup(text);
+    x->needs = needs ? hone_xstrdup(needs) : NULL;
     x->refs = 1;
     const char *s = x->text;
     for (size_t n = 0; term(&s, &n);)
@@ -110,6 +166,18 @@ filter *hone_farm__filter_get(hone_farm *f, const char *text)
     return x;
 }
 
+static void filter_free(filter *x)
+{
+    for (uint32_t i = 0; i < x->lacks.n; i++)
+        free(x->lacks.v[i]);
+    hone_vec_free(&x->lacks);
+    hone_vec_free(&x->holds);
+    hone_vec_free(&x->kinds);
+    free(x->text);
+    free(x->needs);
+    free(x);
+}
+
 void hone_farm__filter_put(hone_farm *f, filter *x)
 {
     if (!x || --x->refs > 0)
@@ -117,18 +185,44 @@ void hone_farm__filter_put(hone_farm *f, filter *x)
     for (uint32_t i = 0; i < f->all_filters.n; i++)
         if (f->all_filters.v[i] == x)
             f->all_filters.v[i--] = f->all_filters.v[--f->all_filters.n];
-    hone_map_remove(&f->filters, hone_hash_bytes(1, x->text, strlen(x->text)), x);
-    hone_vec_free(&x->kinds);
-    free(x->text);
-    free(x);
+    hone_map_remove(&f->filters, filter_hash(x->text, x->needs), x);
+    filter_free(x);
 }
 
-dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs)
+static machine *machine_get(hone_farm *f, const char *text)
+{
+    machine *m = NULL;
+    for (uint32_t i = 0; i < f->machines.n; i++) {
+        machine *x = f->machines.v[i];
+        if (strcmp(x->text, text) == 0)
+            return x;
+        if (x->n_kinds == 0)
+            m = x;
+    }
+    if (!m) {
+        m = hone_xcalloc(1, sizeof *m);
+        m->index = f->machines.n;
+        hone_vec_push(&f->machines, m);
+    }
+    for (uint32_t i = 0; i < f->all_filters.n; i++) { /* what was said of the one before */
+        filter *x = f->all_filters.v[i];
+        if (m->index < x->lacks.n) {
+            free(x->lacks.v[m->index]);
+            x->lacks.v[m->index] = NULL;
+        }
+    }
+    free(m->text);
+    m->text = hone_xstrdup(text);
+    return m;
+}
+
+dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs, const char *target)
 {
     dev_kind *unused = NULL;
+    machine *m = machine_get(f, target);
     for (uint32_t i = 0; i < f->kinds.n; i++) {
         dev_kind *k = f->kinds.v[i];
-        if (strcmp(k->attrs, attrs) == 0)
+        if (k->machine == m && strcmp(k->attrs, attrs) == 0)
             return k;
         if (k->n_workers == 0)
             unused = k;
@@ -140,6 +234,10 @@ dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs)
         hone_farm__ring_init(&k->free);
         hone_vec_push(&f->kinds, k);
     }
+    if (k->machine)
+        k->machine->n_kinds--;
+    k->machine = m;
+    m->n_kinds++;
     free(k->attrs);
     k->attrs = hone_xstrdup(attrs);
     for (uint32_t i = 0; i < f->all_filters.n; i++)
@@ -170,4 +268,22 @@ unsigned hone_farm__class_get(hone_farm *f, const char *attrs)
     hone_vec_push(&f->classes, (dev_class){0});
     snprintf(f->classes.v[f->classes.n - 1].name, HONE_FARM_NAME, "%s", name);
     return f->classes.n - 1;
+}
+
+void hone_farm__filters_free(hone_farm *f)
+{
+    for (uint32_t i = 0; i < f->kinds.n; i++) {
+        free(f->kinds.v[i]->attrs);
+        free(f->kinds.v[i]);
+    }
+    for (uint32_t i = 0; i < f->machines.n; i++) {
+        free(f->machines.v[i]->text);
+        free(f->machines.v[i]);
+    }
+    for (uint32_t i = 0; i < f->all_filters.n; i++)
+        filter_free(f->all_filters.v[i]);
+    hone_vec_free(&f->kinds);
+    hone_vec_free(&f->machines);
+    hone_vec_free(&f->all_filters);
+    hone_map_free(&f->filters);
 }

@@ -240,7 +240,7 @@ void hone_farm__hello(hone_farm *f, const char *who, const hone_farm_hello *h)
     w->count = h->count;
     w->slots = h->slots;
     w->row.roles = h->roles;
-    hone_farm__worker_attrs(f, w, h->attrs);
+    hone_farm__worker_is(f, w, h->attrs, h->target ? h->target : "");
     if (w->row.epoch == 0 || w->row.fingerprint != h->fingerprint) {
         w->row.fingerprint = h->fingerprint;
         w->row.epoch++;

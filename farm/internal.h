@@ -55,18 +55,28 @@ typedef struct unit unit;
 typedef struct worker worker;
 typedef struct lease lease;
 
-/* Equal attributes. Bit `index` of a filter says that it matches. */
+/* What devices say they are, as a target's text; "": not known, as before their first HELLO. */
+typedef struct machine {
+    char *text;
+    uint32_t index, n_kinds;
+} machine;
+
+/* Equal attributes, and the same machine. Bit `index` of a filter says that it matches. */
 typedef struct dev_kind {
     char *attrs;
+    machine *machine;
     uint32_t index, n_workers, n_online;
     ring free; /* workers that could take a measurement */
 } dev_kind;
 
 typedef struct filter {
     char *text;
+    char *needs;               /* what devices are to run code for, a target's text; NULL: anything */
     char name[HONE_FARM_NAME]; /* of the only worker, or "" */
-    HONE_VEC(uint64_t) kinds;
-    uint32_t refs; /* of jobs and groups */
+    HONE_VEC(uint64_t) holds;  /* kinds of which its terms hold; */
+    HONE_VEC(uint64_t) kinds;  /* which can run that code, too */
+    HONE_VEC(char *) lacks;    /* by machine, what it lacks; "" nothing, NULL: not asked yet */
+    uint32_t refs;             /* of jobs and groups */
 } filter;
 
 /* Jobs of a user that wait for the same: session, builder or device of a filter, in their class. */
@@ -224,6 +234,7 @@ struct hone_farm {
     HONE_VEC(user *) users;
     HONE_VEC(worker *) workers;
     HONE_VEC(dev_kind *) kinds;
+    HONE_VEC(machine *) machines;
     HONE_VEC(filter *) all_filters;
     HONE_VEC(dev_class) classes; /* 0: builders */
     ring active[LISTS], free_builders;
@@ -310,10 +321,13 @@ bool hone_farm__over_quota(const hone_farm *f, const user *u);
  */
 
 bool hone_farm__filter_valid(const char *text);
-filter *hone_farm__filter_get(hone_farm *f, const char *text);
+filter *hone_farm__filter_get(hone_farm *f, const char *text, const char *needs);
 void hone_farm__filter_put(hone_farm *f, filter *x);
 bool hone_farm__filter_fits(const filter *x, const worker *w);
-dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs);
+/* What keeps a worker from it that its terms allow; "": nothing. NULL: they do not allow it. */
+const char *hone_farm__filter_lacks(const filter *x, const worker *w);
+dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs, const char *target);
+void hone_farm__filters_free(hone_farm *f); /* and kinds, and machines */
 unsigned hone_farm__class_get(hone_farm *f, const char *attrs);
 /* The value of the first `key=`, or "". */
 void hone_farm__attr(const char *attrs, const char *key, char *ret, size_t n);
@@ -336,6 +350,7 @@ void hone_farm__job_touched(hone_farm *f, job *j); /* something is done for it *
 void hone_farm__start_jobs(hone_farm *f);
 void hone_farm__job_free(hone_farm *f, job *j);
 void hone_farm__job_restart(hone_farm *f, job *j); /* of a farm that was restored */
+void hone_farm__job_needs(hone_farm *f, job *j, const char *target);
 
 /* ---- units (unit.c, settle.c)
  * ----------------------------------------------------------------------- */
@@ -395,7 +410,7 @@ uint64_t hone_farm__fence(hone_farm *f, worker *w, uint64_t *ret_after);
 
 worker *hone_farm__worker(const hone_farm *f, const char *name);
 worker *hone_farm__worker_new(hone_farm *f, const hone_farm_worker_row *row);
-void hone_farm__worker_attrs(hone_farm *f, worker *w, const char *attrs);
+void hone_farm__worker_is(hone_farm *f, worker *w, const char *attrs, const char *target);
 void hone_farm__hello(hone_farm *f, const char *who, const hone_farm_hello *h);
 void hone_farm__worker_heard(hone_farm *f, worker *w);
 void hone_farm__worker_link(hone_farm *f, worker *w, hone_farm_link l, hone_farm_reason why);

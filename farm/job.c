@@ -43,7 +43,7 @@ job *hone_farm__job_new(hone_farm *f, const hone_farm_job_row *row, user *u)
     if (row->id >= f->next_job)
         f->next_job = row->id + 1;
     if (hone_farm_job_is_live(row->state)) {
-        j->filter = hone_farm__filter_get(f, row->filter);
+        j->filter = hone_farm__filter_get(f, row->filter, NULL);
         u->live++;
         f->stats.jobs_live++;
     } else {
@@ -69,6 +69,27 @@ void hone_farm__job_free(hone_farm *f, job *j)
         if (f->woken_jobs.v[i] == j)
             f->woken_jobs.v[i--] = f->woken_jobs.v[--f->woken_jobs.n];
     free(j);
+}
+
+/* It goes to the end of the lists it waits in. */
+void hone_farm__job_needs(hone_farm *f, job *j, const char *target)
+{
+    static const unsigned lists[] = {START, MEASURE}; /* any builder builds for anything */
+    bool waits[HONE_LEN(lists)] = {false};
+    if (!j->filter || !target)
+        return;
+    filter *old = j->filter;
+    j->filter = hone_farm__filter_get(f, j->row.filter, target);
+    for (unsigned k = 0; k < HONE_LEN(lists) && j->filter != old; k++) {
+        waits[k] = j->group[lists[k]] != NULL;
+        hone_farm__wait_remove(f, j, lists[k]);
+    }
+    for (unsigned k = 0; k < HONE_LEN(lists) && j->filter != old; k++)
+        if (waits[k])
+            hone_farm__wait_add(f, j, lists[k]);
+    hone_farm__filter_put(f, old);
+    if (j->n_open[MEASURE])
+        hone_farm__wake_job(f, j);
 }
 
 /* ---- the session

@@ -80,6 +80,7 @@ static hone_status say_submit(speech *x)
     snprintf(row.filter, sizeof row.filter, "%s", text);
     j = hone_farm__job_new(f, &row, x->u);
     j->batch = f->batch;
+    hone_farm__job_needs(f, j, s->target);
     j->ends_at = f->now_ns + row.queue_ms * MS;
     hone_farm__job_arm(f, j);
     hone_farm__dirty_job(f, j);

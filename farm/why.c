@@ -1,6 +1,40 @@
 /* What a job waits for, one answer always; and the rows as they stand, for who asks. */
 #include "farm/internal.h"
 
+static void count_fit(const hone_farm *f, const job *j, hone_farm_fit *ret)
+{
+    *ret = (hone_farm_fit){0};
+    for (uint32_t i = 0; i < f->workers.n; i++) {
+        const worker *w = f->workers.v[i];
+        if (!(w->row.roles & HONE_FARM_DEVICE) || w->row.health == HONE_FARM_HEALTH_RETIRED)
+            continue;
+        const char *lacks = hone_farm__filter_lacks(j->filter, w);
+        ret->known++;
+        ret->matching += lacks != NULL;
+        ret->able += lacks && !*lacks;
+        if (lacks && *lacks && !ret->lacks[0]) {
+            snprintf(ret->device, sizeof ret->device, "%s", w->row.name);
+            snprintf(ret->lacks, sizeof ret->lacks, "%s", lacks);
+        }
+    }
+}
+
+void hone_farm_job_fit(const hone_farm *f, uint64_t id, hone_farm_fit *ret)
+{
+    const job *j = hone_farm__job(f, id);
+    *ret = (hone_farm_fit){0};
+    if (j && j->filter)
+        count_fit(f, j, ret);
+}
+
+/* No device would do. */
+static hone_farm_reason why_none(const hone_farm *f, const job *j)
+{
+    hone_farm_fit fit;
+    count_fit(f, j, &fit);
+    return fit.matching ? HONE_FARM_BECAUSE_LACKS : HONE_FARM_BECAUSE_NO_DEVICE;
+}
+
 static hone_farm_reason why_queued(const hone_farm *f, const job *j)
 {
     uint32_t known = 0;
@@ -12,7 +46,7 @@ static hone_farm_reason why_queued(const hone_farm *f, const job *j)
     if (j->batch > f->committed)
         return HONE_FARM_BECAUSE_COMMITTING;
     if (!known)
-        return HONE_FARM_BECAUSE_NO_DEVICE;
+        return why_none(f, j);
     if (!hone_farm__any_online(f, j->filter))
         return HONE_FARM_BECAUSE_OFFLINE;
     if (j->user->sessions >= f->l.user_sessions)
@@ -38,7 +72,7 @@ static hone_farm_reason why_not_measured(const hone_farm *f, const job *j)
         open += w->row.admin == HONE_FARM_ADMIN_OPEN ||
                 (w->row.admin == HONE_FARM_ADMIN_RESERVED && strcmp(w->row.by, j->row.user) == 0);
     }
-    return !known     ? HONE_FARM_BECAUSE_NO_DEVICE
+    return !known     ? why_none(f, j)
            : !online  ? HONE_FARM_BECAUSE_OFFLINE
            : !healthy ? HONE_FARM_BECAUSE_UNHEALTHY
            : !open    ? HONE_FARM_BECAUSE_ADMIN

@@ -301,6 +301,21 @@ static bool take_pending(hone_desk *d, uint64_t ticket, hone_desk__pending *ret)
     return true;
 }
 
+/* How many devices there are for it, and when there are none, why. */
+static void tell_matching(const hone_desk *d, const hone_farm_effect *e, json_t *j)
+{
+    hone_farm_fit fit;
+    json_object_set_new(j, "matching", json_integer(e->reply.matching));
+    if (e->reply.matching)
+        return;
+    hone_farm_job_fit(d->farm, e->reply.job, &fit);
+    if (!fit.lacks[0])
+        return;
+    json_object_set_new(j, "lacking", json_integer(fit.matching));
+    json_object_set_new(j, "device", hone_json_string(fit.device));
+    json_object_set_new(j, "lacks", hone_json_string(fit.lacks));
+}
+
 bool hone_desk_reply(hone_desk *d, const hone_farm_effect *e, hone_desk_peer *ret_to, hone_buf *ret)
 {
     hone_desk__pending p;
@@ -314,7 +329,7 @@ bool hone_desk_reply(hone_desk *d, const hone_farm_effect *e, hone_desk_peer *re
         if (e->reply.job)
             json_object_set_new(j, "job", json_integer((json_int_t)e->reply.job));
         if (p.submit)
-            json_object_set_new(j, "matching", json_integer(e->reply.matching));
+            tell_matching(d, e, j);
         else if (e->reply.job && hone_desk__job(d->farm, e->reply.job, &row))
             json_object_set_new(j, "state", json_string(hone_farm_job_state_name(row.state)));
     } else {

@@ -176,6 +176,31 @@ json_t *hone_desk__roles_json(unsigned roles)
     return j;
 }
 
+/* "0 of 3 devices that match can run it: board lacks avx512f" */
+static json_t *lacks_json(const hone_desk *d, uint64_t job)
+{
+    hone_farm_fit fit;
+    hone_farm_job_fit(d->farm, job, &fit);
+    char *text = hone_xasprintf("%u of %u device%s that match%s can run it: %s lacks %s", fit.able,
+                                fit.matching, fit.matching == 1 ? "" : "s",
+                                fit.matching == 1 ? "es" : "", fit.device, fit.lacks);
+    json_t *j = json_pack("{s:s, s:o, s:o}", "reason",
+                          hone_farm_reason_name(HONE_FARM_BECAUSE_LACKS), "text",
+                          hone_json_string(text), "lacks", hone_json_string(fit.lacks));
+    free(text);
+    return j;
+}
+
+static json_t *wait_json(const hone_desk *d, const hone_farm_job_row *r)
+{
+    const char *attrs;
+    if (r->wait == HONE_FARM_BECAUSE_LACKS)
+        return lacks_json(d, r->id);
+    bool comes = r->wait == HONE_FARM_BECAUSE_NO_DEVICE && d->port.waiting &&
+                 d->port.waiting(d->port.ctx, 0, &attrs);
+    return reason_json(comes ? HONE_FARM_BECAUSE_CANARIES : r->wait);
+}
+
 json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool whole)
 {
     int64_t now = clock_of(d);
@@ -194,11 +219,8 @@ json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool
                                   "in_flight", (json_int_t)r->in_flight));
     if (r->filter[0])
         json_object_set_new(j, "filter", hone_json_string(r->filter));
-    const char *attrs;
-    bool unknown = r->wait == HONE_FARM_BECAUSE_NO_DEVICE && d->port.waiting &&
-                   d->port.waiting(d->port.ctx, 0, &attrs);
     if (live)
-        json_object_set_new(j, "wait", reason_json(unknown ? HONE_FARM_BECAUSE_CANARIES : r->wait));
+        json_object_set_new(j, "wait", wait_json(d, r));
     else if (r->status != HONE_OK)
         json_object_set_new(j, "error",
                             json_pack("{s:s, s:s}", "status", hone_status_name(r->status), "text",

@@ -143,15 +143,19 @@ void hone_service__said(service *s, hone_pool_event *e)
             snprintf(x.user, sizeof x.user, "%s", a.event.who);
             hone_vec_push(&s->asks, x);
         }
-        char *filter = a.spec ? hone_service__filter(a.spec, a.event.say.filter) : NULL;
+        char *target = a.spec ? hone_service__named(a.spec) : NULL;
+        char *filter = target ? hone_service__filter(target, a.event.say.filter) : NULL;
         event *post = hone_service__post(s, HONE_FARM_SAY, a.event.who);
         const char *who = post->e.who;
         post->e = a.event; /* its texts live until the next request: it is stepped now */
         post->e.who = who;
-        if (filter)
+        if (target) {
             post->e.say.filter = filter;
+            post->e.say.target = target;
+        }
         hone_service__run(s);
         free(filter);
+        free(target);
     }
     hone_buf_free(&a.text);
     hone_buf_free(&e->said);
@@ -237,8 +241,11 @@ static bool restore_job(void *ctx, const hone_farm_row *r)
 {
     service *s = ctx;
     char *text;
-    if (hone_store_spec(s->db, r->job.id, &text, NULL) == HONE_OK)
+    if (hone_store_spec(s->db, r->job.id, &text, NULL) == HONE_OK) {
         tell_job(s, r->job.id, text);
+        if (hone_farm_job_is_live(r->job.state))
+            hone_service__needs(s, r->job.id, text);
+    }
     free(text);
     if (hone_store_noted(s->db, r->job.id, TOLD, &text, NULL) == HONE_OK)
         hone_desk_restore(s->desk, r->job.id, text);

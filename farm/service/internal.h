@@ -22,7 +22,7 @@ typedef struct job job;
 typedef struct event {
     hone_farm_event e;
     char who[HONE_FARM_NAME], name[HONE_FARM_NAME], key[HONE_FARM_KEY_TEXT];
-    char *attrs;          /* owned */
+    char *attrs, *target; /* owned */
     hone_farm_held *held; /* owned; of a HELLO */
 } event;
 
@@ -255,9 +255,14 @@ void hone_service__tend_jobs(service *s);
 /* What a session says. Owned by the callee. */
 void hone_service__job_said(service *s, said_letter *l);
 void hone_service__jobs_free(service *s);
-/* The filter of a job that is submitted with this spec: what was asked for, and of a named target
- * its architecture. NULL: as it was asked. The caller frees. */
-char *hone_service__filter(const char *spec, const char *terms);
+/* The target that a job with this spec is for, as its text; NULL: that is not named. The caller
+ * frees. */
+char *hone_service__named(const char *spec);
+/* The filter of a job that is submitted for this target: what was asked for, and the architecture.
+ * The caller frees. */
+char *hone_service__filter(const char *target, const char *terms);
+/* The farm is told what its code is for, if that is known. */
+void hone_service__needs(service *s, uint64_t id, const char *spec);
 hone_status hone_service__check(void *ctx, const hone_desk_spec *spec, hone_error *err);
 
 /* ---- units.c */

@@ -72,7 +72,7 @@ hone_status hone_service__check(void *ctx, const hone_desk_spec *spec, hone_erro
     return is_device(spec->target) ? HONE_OK : named_target(spec->target, &t, err);
 }
 
-char *hone_service__filter(const char *spec, const char *terms)
+char *hone_service__named(const char *spec)
 {
     hone_desk_spec x;
     hone_target t;
@@ -80,10 +80,35 @@ char *hone_service__filter(const char *spec, const char *terms)
     if (hone_desk_spec_parse(spec, strlen(spec), &x, NULL) != HONE_OK)
         return NULL;
     if (!is_device(x.target) && named_target(x.target, &t, NULL) == HONE_OK)
-        ret = hone_xasprintf("%s%sarch=%.*s", terms ? terms : "", terms && *terms ? "," : "",
-                             (int)strcspn(t.triple, "-"), t.triple);
+        ret = hone_target_text(&t);
     hone_desk_spec_free(&x);
     return ret;
+}
+
+char *hone_service__filter(const char *target, const char *terms)
+{
+    hone_target t;
+    if (hone_target_parse(target, &t, NULL) != HONE_OK)
+        return hone_xstrdup(terms ? terms : "");
+    return hone_xasprintf("%s%sarch=%.*s", terms ? terms : "", terms && *terms ? "," : "",
+                          (int)strcspn(t.triple, "-"), t.triple);
+}
+
+static void post_needs(service *s, uint64_t id, char *target)
+{
+    event *e = hone_service__post(s, HONE_FARM_NEEDS, NULL);
+    e->target = target;
+    e->e.needs.job = id;
+    e->e.needs.target = target;
+}
+
+void hone_service__needs(service *s, uint64_t id, const char *spec)
+{
+    char *target = NULL;
+    if (hone_store_noted(hone_service__log(s), id, TARGET, &target, NULL) != HONE_OK)
+        target = hone_service__named(spec);
+    if (target)
+        post_needs(s, id, target);
 }
 
 static hone_status load(job *j, hone_error *err)
@@ -215,6 +240,7 @@ static void try_open(job *j)
     j->number = ++j->s->handle;
     j->target = hone_target_text(&setup.target);
     j->target_hash = hone_hash_bytes(0, j->target, strlen(j->target));
+    post_needs(j->s, j->id, hone_xstrdup(j->target));
     j->sitting = hone_service__sit(j->s->crew, &setup);
     tell_able(j, &(ability){0});
 }

@@ -156,6 +156,7 @@ void hone_service__greet(service *s, worker *w)
     uint32_t n_held;
     event *e = hone_service__post(s, HONE_FARM_HELLO, w->name);
     e->attrs = hone_service__attrs(w);
+    e->target = *w->target ? hone_xstrdup(w->target) : NULL;
     e->held = hone_service__held(s, w, &n_held);
     w->hellos = ++s->hellos; /* also of a process that was lost and comes again */
     e->e.hello = (hone_farm_hello){.machine = w->machine,
@@ -165,6 +166,7 @@ void hone_service__greet(service *s, worker *w)
                                    .slots = w->roles & HONE_ROLE_BUILD ? 2 : 1,
                                    .fingerprint = w->fingerprint,
                                    .attrs = e->attrs,
+                                   .target = e->target,
                                    .held = e->held,
                                    .n_held = n_held};
     w->greeted = true;

@@ -22,6 +22,7 @@ typedef struct box {
     HONE_VEC(hone_farm_effect) offers, gives, replies; /* `who` is copied into names */
     HONE_VEC(char *) names;
     uint64_t commits, halts, acks, notices, builders, requests;
+    const char *target; /* that devices say they are from now on; NULL: they do not say */
     bool commits_hold;                             /* COMMIT is not answered */
     uint64_t batch;                                /* the one that is not */
     hone_farm_effect last[HONE_FARM_BUILDERS + 1]; /* of each kind */
@@ -143,6 +144,7 @@ static inline void box_hello_with(box *b, const char *who, unsigned roles, const
                                 .slots = 4,
                                 .fingerprint = 1,
                                 .attrs = attrs,
+                                .target = b->target,
                                 .held = held,
                                 .n_held = n_held};
     box_step(b, &e);

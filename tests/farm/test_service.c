@@ -222,6 +222,24 @@ static json_t *watched(uint64_t job, int from)
     return j;
 }
 
+/* What a job waits for in the end, and what is said of it. */
+static void await_wait(uint64_t job, const char *reason, const char *text)
+{
+    int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
+    for (bool there = false; !there;) {
+        json_t *w = watched(job, 1);
+        const json_t *wait = json_object_get(json_object_get(w, "job"), "wait");
+        const char *is = json_string_value(json_object_get(wait, "reason"));
+        there = is && strcmp(is, reason) == 0;
+        if (there)
+            assert_string_equal(json_string_value(json_object_get(wait, "text")), text);
+        else if (hone_clock_ns() > until)
+            fail_msg("job %" PRIu64 " waits for %s, not for %s", job, is ? is : "nothing", reason);
+        json_decref(w);
+        usleep(20000);
+    }
+}
+
 /* What is shown of a job that has ended is the same after a restart. */
 static void an_ended_job_keeps_what_it_said(void **state)
 {
@@ -283,7 +301,22 @@ static void a_foreign_target_holds_no_device(void **state)
     json_decref(w);
     json_decref(own);
     json_decref(foreign);
+    /* nor does one of its architecture that it cannot run: of processors that are long gone, or
+     * with vectors that no other has */
+    json_t *beyond = submitted("beyond", arm ? "a64fx" : "bdver4");
+    assert_int_equal(json_integer_value(json_object_get(beyond, "matching")), 0);
+    assert_int_equal(json_integer_value(json_object_get(beyond, "lacking")), 1);
+    assert_string_equal(json_string_value(json_object_get(beyond, "device")), "d0");
+    const char *lacks = json_string_value(json_object_get(beyond, "lacks"));
+    char *text = hone_xasprintf("0 of 1 device that matches can run it: d0 lacks %s", lacks);
+    uint64_t id = (uint64_t)json_integer_value(json_object_get(beyond, "job"));
+    await_wait(id, "lacks", text);
     end_well();
+    service = light_service(endpoint, db_path, NULL); /* which knows it, too */
+    await_wait(id, "lacks", text);
+    end_well();
+    free(text);
+    json_decref(beyond);
 }
 
 static void say_of(const char *verb, uint64_t job)
