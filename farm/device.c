@@ -29,6 +29,14 @@ worker *hone_farm__worker_new(hone_farm *f, const hone_farm_worker_row *row)
     return w;
 }
 
+hone_farm_worker_row hone_farm__worker_row(const hone_farm *f, const worker *w)
+{
+    hone_farm_worker_row row = w->row;
+    if (w->heard_at)
+        row.heard_at = w->heard_at + f->away_ns;
+    return row;
+}
+
 void hone_farm__worker_is(hone_farm *f, worker *w, const char *attrs, const char *target)
 {
     if (w->attrs && strcmp(w->attrs, attrs) == 0 && strcmp(w->kind->machine->text, target) == 0)
@@ -78,6 +86,8 @@ void hone_farm__worker_link(hone_farm *f, worker *w, hone_farm_link l, hone_farm
     if (from == l)
         return;
     w->link = l;
+    if (l == HONE_FARM_LINK_OFFLINE) /* with when it was heard last */
+        hone_farm__dirty_worker(f, w);
     if ((from == HONE_FARM_LINK_OFFLINE || l == HONE_FARM_LINK_OFFLINE)) {
         hone_farm__audit_worker(f, NULL, w, "link", hone_farm_link_name(from),
                                 hone_farm_link_name(l), why);

@@ -94,6 +94,14 @@ void hone_farm_free(hone_farm *f)
     free(f);
 }
 
+void hone_farm_returns(hone_farm *f, int64_t wall_ms)
+{
+    HONE_ASSERT(!f->begun);
+    if (f->wall_ms > 0 && wall_ms > f->wall_ms && wall_ms - f->wall_ms < INT64_MAX / (4 * MS))
+        f->away_ns += (wall_ms - f->wall_ms) * MS;
+    f->wall_ms = 0;
+}
+
 /* ---- a step
  * ----------------------------------------------------------------------------------------- */
 
@@ -310,6 +318,7 @@ void hone_farm_get_stats(const hone_farm *f, hone_farm_stats *ret)
 {
     *ret = f->stats;
     ret->clock_ns = f->now_ns;
+    ret->away_ns = f->away_ns;
     ret->results_waiting = f->held.n - f->held_at;
     ret->storage_failed = !can_grant(f);
 }

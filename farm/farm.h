@@ -23,6 +23,9 @@
  * steps does not count: peers may have spoken and were not heard. It stands still while there is no
  * coordinator. Times in rows are of this clock. So step at least each stall_ms / 2.
  *
+ * What people are told the age of (created_at, changed_at, heard_at) is on the farm's calendar: its
+ * clock, and the time in which there was no coordinator (hone_farm_returns). No deadline is.
+ *
  * Messages may be lost, doubled, late and in any order. Whoever speaks for a worker tells the
  * session that WELCOME gave it (0 in HELLO); what is of another session is answered with WHO.
  * Worker's rules:
@@ -147,7 +150,7 @@ typedef struct hone_farm_request {
 /* Each kind is a table; what is unique in it stands beside. A row replaces one of the same key.
  * Those from FORGET on are no tables: they change others, in the order of the batch. */
 typedef enum hone_farm_row_kind {
-    HONE_FARM_ROW_CLOCK,  /* one row: the farm's clock at the end of the batch */
+    HONE_FARM_ROW_CLOCK,  /* one row: the farm's clock and calendar at the end of the batch */
     HONE_FARM_ROW_USER,   /* name */
     HONE_FARM_ROW_JOB,    /* id; and user with request */
     HONE_FARM_ROW_WORKER, /* name */
@@ -186,7 +189,7 @@ typedef struct hone_farm_job_row {
     hone_farm_class class;
     char filter[HONE_FARM_FILTER];
     int64_t queue_ms;
-    int64_t created_at, changed_at; /* farm's clock, ns */
+    int64_t created_at, changed_at; /* farm's calendar, ns */
     uint64_t done;                  /* units given to it */
     int64_t spent_ns;               /* its part of device time */
     /* Not stored, for who reads: */
@@ -232,11 +235,12 @@ typedef struct hone_farm_worker_row {
     hone_farm_admin_state admin;
     char by[HONE_FARM_NAME]; /* who drained or reserved it */
     int64_t admin_until;     /* farm's clock, ns */
+    int64_t heard_at;        /* farm's calendar, ns; 0: never. As the row was stored, which it is
+                                when it goes offline */
     /* Not stored, for who reads: */
     hone_farm_link link;
     uint32_t leases;
     hone_farm_key unit; /* of the first lease */
-    int64_t heard_at;
 } hone_farm_worker_row;
 
 /* Results are stored in the order of their places, and forgotten in it: what is written lies
@@ -287,7 +291,10 @@ typedef struct hone_farm_event_row {
 typedef struct hone_farm_row {
     hone_farm_row_kind kind;
     union {
-        int64_t clock; /* ns */
+        struct {
+            int64_t clock, away_ns; /* ns; away: without a coordinator, so far */
+            int64_t wall_ms;        /* when that was: the driver fills it in; 0: not known */
+        };
         hone_farm_user_row user;
         hone_farm_job_row job;
         hone_farm_worker_row worker;
@@ -545,6 +552,10 @@ bool hone_farm_filter_holds(const char *filter, const char *attrs);
 hone_status hone_farm_restore(hone_farm *f, const hone_farm_row *row,
                               hone_error *err) HONE_NODISCARD;
 
+/* Behind the rows: a coordinator is there again, at this time since 1970. What has passed since the
+ * last commit was without one; a clock that went back tells nothing. */
+void hone_farm_returns(hone_farm *f, int64_t wall_ms);
+
 /* now_ns: monotonic; one that goes back is taken as no time. */
 void hone_farm_step(hone_farm *f, const hone_farm_event *e, int64_t now_ns);
 /* The next thing to do, or false. To be called until then after each step; what ret points to lives
@@ -577,7 +588,7 @@ typedef struct hone_farm_stats {
     uint64_t jobs_live, units_open, units_in_flight, leases, results_waiting; /* now */
     uint64_t settled, shared, retried, poisoned, stale, duplicates, expired, revoked, refused,
         denied, batches, rows; /* ever, in this life */
-    int64_t clock_ns, stalled_ns;
+    int64_t clock_ns, stalled_ns, away_ns; /* calendar: clock_ns + away_ns */
     bool storage_failed;
 } hone_farm_stats;
 void hone_farm_get_stats(const hone_farm *f, hone_farm_stats *ret);

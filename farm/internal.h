@@ -227,6 +227,8 @@ typedef struct outgoing {
 struct hone_farm {
     hone_farm_limits l;
     int64_t now_ns, last_ns; /* farm's clock; the driver's at the last step */
+    int64_t away_ns;         /* without a coordinator, in all lives */
+    int64_t wall_ms;         /* of the last commit of the life before; 0: not known */
     bool begun, started;     /* a step was made; jobs of before were started */
     HONE_VEC(timer *) timers;
     hone_map users_by_name, jobs_by_id, jobs_by_request, units, results, strikes, workers_by_name,
@@ -271,6 +273,11 @@ struct hone_farm {
     uint32_t build_most;     /* builds wanted at once, at most, since: */
     int64_t build_most_since, build_wait_since;
 };
+
+static inline int64_t calendar(const hone_farm *f)
+{
+    return f->now_ns + f->away_ns;
+}
 
 /* ---- effects, rows (out.c, event.c)
  * --------------------------------------------------------------- */
@@ -409,6 +416,8 @@ uint64_t hone_farm__fence(hone_farm *f, worker *w, uint64_t *ret_after);
  * --------------------------------------------------------- */
 
 worker *hone_farm__worker(const hone_farm *f, const char *name);
+/* Its row as it stands: when it was heard is brought up to date. */
+hone_farm_worker_row hone_farm__worker_row(const hone_farm *f, const worker *w);
 worker *hone_farm__worker_new(hone_farm *f, const hone_farm_worker_row *row);
 void hone_farm__worker_is(hone_farm *f, worker *w, const char *attrs, const char *target);
 void hone_farm__hello(hone_farm *f, const char *who, const hone_farm_hello *h);

@@ -170,7 +170,7 @@ void hone_farm__job_become(hone_farm *f, job *j, hone_farm_job_state s, hone_far
     hone_farm__wait_remove(f, j, START);
     j->row.state = s;
     j->row.why = why;
-    j->row.changed_at = f->now_ns;
+    j->row.changed_at = calendar(f);
     hone_farm__dirty_job(f, j);
     hone_farm__audit_job(f, actor, j, from, "job");
     j->ends_at = hone_farm_job_is_live(s) ? f->now_ns + lasts_ms(f, j) * MS : NEVER;

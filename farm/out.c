@@ -164,10 +164,13 @@ void hone_farm__close_batch(hone_farm *f)
         j->dirty = false;
     }
     for (uint32_t i = 0; i < f->dirty_workers.n; i++) {
-        hone_farm__row(f, HONE_FARM_ROW_WORKER)->worker = f->dirty_workers.v[i]->row;
+        hone_farm_worker_row row = hone_farm__worker_row(f, f->dirty_workers.v[i]);
+        hone_farm__row(f, HONE_FARM_ROW_WORKER)->worker = row;
         f->dirty_workers.v[i]->dirty = false;
     }
-    hone_farm__row(f, HONE_FARM_ROW_CLOCK)->clock = f->now_ns;
+    hone_farm_row *clock = hone_farm__row(f, HONE_FARM_ROW_CLOCK);
+    clock->clock = f->now_ns;
+    clock->away_ns = f->away_ns;
     f->dirty_users.n = f->dirty_jobs.n = f->dirty_workers.n = 0;
     __typeof__(f->rows) full = f->rows;
     memcpy(&f->rows, &f->batch_rows, sizeof f->rows);

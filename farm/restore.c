@@ -65,6 +65,8 @@ hone_status hone_farm_restore(hone_farm *f, const hone_farm_row *row, hone_error
     case HONE_FARM_ROW_CLOCK:
         if (row->clock > f->now_ns)
             f->now_ns = row->clock;
+        f->away_ns = row->away_ns > 0 && row->away_ns < INT64_MAX / 4 ? row->away_ns : 0;
+        f->wall_ms = row->wall_ms;
         return HONE_OK;
     case HONE_FARM_ROW_USER:
         return restore_user(f, &row->user, err);

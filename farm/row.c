@@ -47,7 +47,10 @@ typedef struct column {
 #f, kind, offsetof(hone_farm_row, worker.baseline.f), n \
     }
 
-static const column clock_columns[] = {{"clock", I64, offsetof(hone_farm_row, clock), 0}, {0}};
+static const column clock_columns[] = {{"clock", I64, offsetof(hone_farm_row, clock), 0},
+                                       {"away_ns", I64, offsetof(hone_farm_row, away_ns), 0},
+                                       {"wall_ms", I64, offsetof(hone_farm_row, wall_ms), 0},
+                                       {0}};
 static const column user_columns[] = {T(user, name),          T(user, key),
                                       C(user, roles, U32),    C(user, weight, I64),
                                       C(user, day_ms, I64),   C(user, max_jobs, I64),
@@ -91,6 +94,7 @@ static const column worker_columns[] = {T(worker, name),
                                         C(worker, admin, ADMIN),
                                         T(worker, by),
                                         C(worker, admin_until, I64),
+                                        C(worker, heard_at, I64),
                                         {0}};
 static const column result_columns[] = {C(result, unit, PAIR),
                                         T(result, worker),

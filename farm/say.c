@@ -74,8 +74,8 @@ static hone_status say_submit(speech *x)
                              .why = HONE_FARM_BECAUSE_SUBMITTED,
                              .class = s->class,
                              .queue_ms = s->queue_ms ? s->queue_ms : f->l.queue_ms,
-                             .created_at = f->now_ns,
-                             .changed_at = f->now_ns};
+                             .created_at = calendar(f),
+                             .changed_at = calendar(f)};
     snprintf(row.user, sizeof row.user, "%s", x->u->row.name);
     snprintf(row.filter, sizeof row.filter, "%s", text);
     j = hone_farm__job_new(f, &row, x->u);

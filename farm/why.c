@@ -127,6 +127,7 @@ hone_farm_reason hone_farm_job_wait(const hone_farm *f, uint64_t id)
  * --------------------------------------------------------------------------------------------- */
 
 typedef struct reader {
+    const hone_farm *f;
     unsigned kinds;
     hone_farm_row_fn fn;
     void *ctx;
@@ -145,15 +146,13 @@ static void tell(reader *r, const hone_farm_row *row)
 
 static void tell_worker(reader *r, const worker *w)
 {
-    hone_farm_row row = {.kind = HONE_FARM_ROW_WORKER, .worker = w->row};
+    hone_farm_row row = {.kind = HONE_FARM_ROW_WORKER, .worker = hone_farm__worker_row(r->f, w)};
     row.worker.link = w->link;
     row.worker.leases = w->n_live[BUILD] + w->n_live[MEASURE];
-    row.worker.heard_at = w->heard_at;
     for (ring *p = w->leases.prev; p != &w->leases; p = p->prev)
         if (OF(p, lease, in_worker)->state != LEASE_GHOST)
             row.worker.unit = OF(p, lease, in_worker)->key;
-    if (wants(r, HONE_FARM_ROW_WORKER))
-        tell(r, &row);
+    tell(r, &row);
 }
 
 static void tell_leases(reader *r, const worker *w)
@@ -171,9 +170,10 @@ static void tell_leases(reader *r, const worker *w)
 
 void hone_farm_each_row(const hone_farm *f, unsigned kinds, hone_farm_row_fn fn, void *ctx)
 {
-    reader r = {.kinds = kinds, .fn = fn, .ctx = ctx};
+    reader r = {.f = f, .kinds = kinds, .fn = fn, .ctx = ctx};
     if (wants(&r, HONE_FARM_ROW_CLOCK))
-        tell(&r, &(hone_farm_row){.kind = HONE_FARM_ROW_CLOCK, .clock = f->now_ns});
+        tell(&r, &(hone_farm_row){
+                     .kind = HONE_FARM_ROW_CLOCK, .clock = f->now_ns, .away_ns = f->away_ns});
     for (uint32_t i = 0; i < f->users.n && wants(&r, HONE_FARM_ROW_USER); i++)
         tell(&r, &(hone_farm_row){.kind = HONE_FARM_ROW_USER, .user = f->users.v[i]->row});
     for (uint32_t i = 0; i < f->jobs_by_id.cap && wants(&r, HONE_FARM_ROW_JOB); i++) {
@@ -187,7 +187,7 @@ void hone_farm_each_row(const hone_farm *f, unsigned kinds, hone_farm_row_fn fn,
         row.job.in_flight = j->in_flight;
         tell(&r, &row);
     }
-    for (uint32_t i = 0; i < f->workers.n; i++)
+    for (uint32_t i = 0; i < f->workers.n && wants(&r, HONE_FARM_ROW_WORKER); i++)
         tell_worker(&r, f->workers.v[i]);
     for (ring *p = f->results_in_order.next;
          p != &f->results_in_order && wants(&r, HONE_FARM_ROW_RESULT); p = p->next)

@@ -155,6 +155,14 @@ static int64_t clock_of(const hone_desk *d)
     return s.clock_ns;
 }
 
+/* What ages are counted to. */
+static int64_t calendar_of(const hone_desk *d)
+{
+    hone_farm_stats s;
+    hone_farm_get_stats(d->farm, &s);
+    return s.clock_ns + s.away_ns;
+}
+
 static double seconds(int64_t ns)
 {
     return ns > 0 ? (double)ns / 1e9 : 0;
@@ -203,7 +211,7 @@ static json_t *wait_json(const hone_desk *d, const hone_farm_job_row *r)
 
 json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool whole)
 {
-    int64_t now = clock_of(d);
+    int64_t now = calendar_of(d);
     bool live = hone_farm_job_is_live(r->state);
     json_t *j = json_pack("{s:I, s:s, s:s, s:s, s:f}", "id", (json_int_t)r->id, "user", r->user,
                           "state", hone_farm_job_state_name(r->state), "class",
@@ -255,7 +263,7 @@ json_t *hone_desk__worker_json(const hone_desk *d, const hone_farm_worker_row *r
     json_object_set_new(j, "quarantines", json_integer(r->quarantines));
     json_object_set_new(j, "drift", json_real(hone_farm_baseline_drift(&r->baseline)));
     if (r->heard_at)
-        json_object_set_new(j, "heard_s", json_real(seconds(now - r->heard_at)));
+        json_object_set_new(j, "heard_s", json_real(seconds(calendar_of(d) - r->heard_at)));
     if (r->health_until > now)
         json_object_set_new(j, "health_left_s", json_real(seconds(r->health_until - now)));
     if (r->baseline.episode_since)

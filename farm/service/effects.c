@@ -14,6 +14,8 @@ static void commit(service *s, const hone_farm_effect *x)
         } else if (r->kind == HONE_FARM_ROW_JOB) {
             const char *spec = hone_service__spec(s, &r->job);
             b->with[k] = spec ? hone_xstrdup(spec) : NULL;
+        } else if (r->kind == HONE_FARM_ROW_CLOCK) {
+            b->rows[k].wall_ms = hone_clock_wall_ms();
         }
     }
     s->committing = true;

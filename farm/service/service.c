@@ -252,6 +252,7 @@ static hone_status open_all(service *s, hone_error *err)
     HONE_TRY(hone_db_open(o->db_path, HONE_DB_WRITE | HONE_DB_CREATE, &s->db, err));
     s->farm = hone_farm_new(&limits);
     HONE_TRY(hone_store_restore(s->db, s->farm, err));
+    hone_farm_returns(s->farm, hone_clock_wall_ms());
     HONE_TRY(hone_service__users_init(s, err));
     HONE_TRY(hone_service__desk_open(s, err));
     uint64_t realm;

@@ -4,6 +4,7 @@
 #include "farm/desk/internal.h"
 #include "tuner/tuner.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -488,6 +489,42 @@ static void test_jobs(void **state)
     refused(f, "ann", "{\"v\":1,\"verb\":\"jobs\",\"job\":99}", "E_NOTFOUND");
 }
 
+static double seconds_of(const fixture *f, const char *list, size_t k, const char *key)
+{
+    return json_number_value(json_object_get(row_of(f, list, k), key));
+}
+
+/* Ages count the time in which there was no coordinator, if its clock tells it; deadlines do not. */
+static void test_ages_go_on(void **state)
+{
+    fixture *f = *state;
+    const hone_farm_row clock = {.kind = HONE_FARM_ROW_CLOCK,
+                                 .clock = INT64_C(10000000000),
+                                 .away_ns = INT64_C(5000000000),
+                                 .wall_ms = 1700000000000};
+    desk_put(f->farm, &(hone_farm_row){.kind = HONE_FARM_ROW_WORKER,
+                                       .worker = {.name = "gone",
+                                                  .roles = HONE_FARM_DEVICE,
+                                                  .attrs = "",
+                                                  .epoch = 1,
+                                                  .heard_at = INT64_C(12000000000)}});
+    static const struct {
+        int64_t wall_ms;
+        double away_s;
+    } returns[] = {{1700000060000, 65}, {1700000000000, 5}, {1600000000000, 5}, {0, 5}};
+    for (unsigned k = 0; k < HONE_LEN(returns); k++) {
+        double now = 10 + returns[k].away_s;
+        desk_put(f->farm, &clock);
+        hone_farm_returns(f->farm, returns[k].wall_ms);
+        ask(f, "ann", "{\"v\":1,\"verb\":\"jobs\"}");
+        assert_true(fabs(seconds_of(f, "jobs", 1, "age_s") - (now - 1)) < 0.001);
+        assert_true(fabs(seconds_of(f, "jobs", 1, "since_s") - (now - 2)) < 0.001);
+        ask(f, "ann", "{\"v\":1,\"verb\":\"devices\"}");
+        assert_true(fabs(seconds_of(f, "devices", 0, "heard_s") - (now - 12)) < 0.001);
+        assert_true(fabs(seconds_of(f, "devices", 2, "health_left_s") - 90) < 0.001);
+    }
+}
+
 static void test_watch(void **state)
 {
     fixture *f = *state;
@@ -817,6 +854,7 @@ int main(void)
                                        T(test_threads_are_processors),
                                        T(test_verbs_tell_the_job),
                                        T(test_jobs),
+                                       T(test_ages_go_on),
                                        T(test_watch),
                                        T(test_a_later_life),
                                        T(test_waiting_for_canaries),

@@ -469,6 +469,34 @@ static void the_end_waits_for_no_session(void **state)
     assert_true(before >= 1 && records() > before);
 }
 
+static double age_of(uint64_t job)
+{
+    json_t *w = watched(job, 1);
+    double s = json_number_value(json_object_get(json_object_get(w, "job"), "age_s"));
+    json_decref(w);
+    return s;
+}
+
+/* Of a job, and of a device that is not there: what is said after a crash, or an orderly end, is
+ * not less than what was said before. Nothing is committed meanwhile. */
+static void ages_hold_over_a_restart(void **state)
+{
+    (void)state;
+    service = light_service(endpoint, db_path, NULL);
+    uint64_t job = light_submit(endpoint, "ann", "r", 32, 1, 1);
+    double before, after = 0;
+    for (int k = 0; k < 3; k++) {
+        while ((before = age_of(job)) < after + 0.5)
+            usleep(100000);
+        assert_true(light_end(service, k == 1 ? SIGTERM : SIGKILL) >= 0);
+        service = light_service(endpoint, db_path, NULL);
+        after = age_of(job);
+        if (after < before)
+            fail_msg("%.3f s old, and then %.3f", before, after);
+    }
+    end_well();
+}
+
 static void a_query_keeps_nobody(void **state)
 {
     (void)state;
@@ -535,6 +563,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_restart_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ended_job_keeps_what_it_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_target_holds_no_device, setup, teardown),
+        cmocka_unit_test_setup_teardown(ages_hold_over_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_job_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wrong_device_is_doubted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_device_goes_on, setup, teardown),
