@@ -160,8 +160,15 @@ hone_status cli_submission_json(const cli_submission *o, json_t **ret, char **re
 char *cli_no_device(const json_t *answer, int64_t threads)
 {
     long long lacking = (long long)json_integer_value(json_object_get(answer, "lacking"));
+    long long joining = (long long)json_integer_value(json_object_get(answer, "joining"));
+    const json_t *known = json_object_get(answer, "known");
     if (json_integer_value(json_object_get(answer, "matching")) > 0)
         return NULL;
+    if (joining > 0)
+        return hone_xasprintf("no device that matches has joined yet, %lld %s joining", joining,
+                              joining == 1 ? "is" : "are");
+    if (known && json_integer_value(known) == 0)
+        return hone_xstrdup("no device has joined the service yet");
     if (lacking > 0)
         return hone_xasprintf("0 of %lld device%s can run it: %s lacks %s", lacking,
                               lacking == 1 ? "" : "s", cli_word(answer, "device"),

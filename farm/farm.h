@@ -583,6 +583,10 @@ typedef struct hone_farm_fit {
 } hone_farm_fit;
 /* Of a job that has ended, or is not known: nothing. */
 void hone_farm_job_fit(const hone_farm *f, uint64_t job, hone_farm_fit *ret);
+/* Whether a device that the farm need not know would do for it, by its name, what it says of itself
+ * and what it is (NULL: not known). */
+bool hone_farm_job_suits(const hone_farm *f, uint64_t job, const char *name, const char *attrs,
+                         const char *target);
 
 typedef struct hone_farm_stats {
     uint64_t jobs_live, units_open, units_in_flight, leases, results_waiting; /* now */

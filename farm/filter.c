@@ -130,6 +130,16 @@ const char *hone_farm__filter_lacks(const filter *x, const worker *w)
     return m < x->lacks.n && x->lacks.v[m] && *w->kind->machine->text ? x->lacks.v[m] : "";
 }
 
+bool hone_farm__filter_suits(const filter *x, const char *name, const char *attrs,
+                             const char *target)
+{
+    char what[64] = "";
+    if (x->needs && target)
+        compare(target, x->needs, what);
+    return !what[0] && hone_farm_filter_holds(x->text, attrs) &&
+           (!x->name[0] || strcmp(x->name, name) == 0);
+}
+
 static uint64_t filter_hash(const char *text, const char *needs)
 {
     uint64_t h = hone_hash_bytes(1, text, strlen(text));

@@ -333,6 +333,9 @@ void hone_farm__filter_put(hone_farm *f, filter *x);
 bool hone_farm__filter_fits(const filter *x, const worker *w);
 /* What keeps a worker from it that its terms allow; "": nothing. NULL: they do not allow it. */
 const char *hone_farm__filter_lacks(const filter *x, const worker *w);
+/* The same of a device that need not be there; target NULL: not known. */
+bool hone_farm__filter_suits(const filter *x, const char *name, const char *attrs,
+                             const char *target);
 dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs, const char *target);
 void hone_farm__filters_free(hone_farm *f); /* and kinds, and machines */
 unsigned hone_farm__class_get(hone_farm *f, const char *attrs);

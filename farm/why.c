@@ -27,6 +27,13 @@ void hone_farm_job_fit(const hone_farm *f, uint64_t id, hone_farm_fit *ret)
         count_fit(f, j, ret);
 }
 
+bool hone_farm_job_suits(const hone_farm *f, uint64_t id, const char *name, const char *attrs,
+                         const char *target)
+{
+    const job *j = hone_farm__job(f, id);
+    return j && j->filter && hone_farm__filter_suits(j->filter, name, attrs, target);
+}
+
 /* No device would do. */
 static hone_farm_reason why_none(const hone_farm *f, const job *j)
 {

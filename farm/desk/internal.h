@@ -139,6 +139,8 @@ bool hone_desk__job(const hone_farm *f, uint64_t id, hone_farm_job_row *ret);
 bool hone_desk__job_of_request(const hone_farm *f, const char *user, const hone_farm_request *r,
                                hone_farm_job_row *ret);
 bool hone_desk__user(const hone_farm *f, const char *name, hone_farm_user_row *ret);
+/* Devices that are here and will do for a job once their canaries are built. */
+uint32_t hone_desk__joining(const hone_desk *d, uint64_t job);
 
 /* whole: false for who may know no more than that it is there. */
 json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool whole);

@@ -309,6 +309,8 @@ static void tell_matching(const hone_desk *d, const hone_farm_effect *e, json_t 
     if (e->reply.matching)
         return;
     hone_farm_job_fit(d->farm, e->reply.job, &fit);
+    json_object_set_new(j, "known", json_integer(fit.known));
+    json_object_set_new(j, "joining", json_integer(hone_desk__joining(d, e->reply.job)));
     if (!fit.lacks[0])
         return;
     json_object_set_new(j, "lacking", json_integer(fit.matching));

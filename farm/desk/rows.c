@@ -145,6 +145,16 @@ bool hone_desk__job_of_request(const hone_farm *f, const char *user, const hone_
     return w.found;
 }
 
+uint32_t hone_desk__joining(const hone_desk *d, uint64_t job)
+{
+    const char *name, *attrs;
+    uint32_t n = 0;
+    for (uint32_t k = 0; d->port.waiting && (name = d->port.waiting(d->port.ctx, k, &attrs)); k++)
+        n += hone_farm_job_suits(d->farm, job, name, attrs,
+                                 d->port.target ? d->port.target(d->port.ctx, name) : NULL);
+    return n;
+}
+
 /* ---- JSON
  * ---------------------------------------------------------------------------------------- */
 
@@ -201,12 +211,10 @@ static json_t *lacks_json(const hone_desk *d, uint64_t job)
 
 static json_t *wait_json(const hone_desk *d, const hone_farm_job_row *r)
 {
-    const char *attrs;
-    if (r->wait == HONE_FARM_BECAUSE_LACKS)
-        return lacks_json(d, r->id);
-    bool comes = r->wait == HONE_FARM_BECAUSE_NO_DEVICE && d->port.waiting &&
-                 d->port.waiting(d->port.ctx, 0, &attrs);
-    return reason_json(comes ? HONE_FARM_BECAUSE_CANARIES : r->wait);
+    bool none = r->wait == HONE_FARM_BECAUSE_NO_DEVICE || r->wait == HONE_FARM_BECAUSE_LACKS;
+    if (none && hone_desk__joining(d, r->id) > 0)
+        return reason_json(HONE_FARM_BECAUSE_CANARIES);
+    return r->wait == HONE_FARM_BECAUSE_LACKS ? lacks_json(d, r->id) : reason_json(r->wait);
 }
 
 json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool whole)

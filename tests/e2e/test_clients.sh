@@ -34,10 +34,17 @@ as() { # WHO COMMAND...
     shift
     "$HONE" "$@" --key "$who" --allow service
 }
+run 0 as ann submit matmul $small --threads 1 --trials 3 --request once
+says "no device has joined the service yet: the job waits" err
 "$BUILD/hone-device" --connect $HONE_SERVICE --key board --allow service >d.out 2>&1 &
 P+=("$!")
 waits() { as ann devices >out 2>err && grep -q "^board .*joining .*probing" out && grep -q "waits for a builder" out; }
 ok "the device waits for a builder, and is seen" wait_for 60 waits
+run 0 as ann submit matmul $small --threads 1 --trials 3 --request once
+says "job 1: matmul M=64 N=48 K=32, 0 devices match"
+says "no device that matches has joined yet, 1 is joining: the job waits" err
+run 0 as ann jobs --why
+says "a device that is here waits for a builder to make its canaries (canaries)"
 "$HONE" worker --connect $HONE_SERVICE --role build --key board --allow service >b.out 2>&1 &
 P+=("$!")
 here() { as ann devices >out 2>err && grep -q "^board .*online.*arch=" out; }

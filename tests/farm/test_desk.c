@@ -333,6 +333,18 @@ static void test_submit(void **state)
                         "{\"job\":9,\"matching\":2,\"ok\":true,\"v\":1,\"verb\":\"submit\"}");
     hone_buf_free(&text);
 
+    /* of a job without a device it says which there are */
+    ask(f, "ann", SUBMIT);
+    e.reply.client = f->answer.event.say.client;
+    e.reply.job = 2;
+    e.reply.matching = 0;
+    one_waits = true;
+    assert_true(hone_desk_reply(f->desk, &e, &peer, &text));
+    assert_string_equal(text.s, "{\"job\":2,\"joining\":0,\"known\":2,\"matching\":0,"
+                                "\"ok\":true,\"v\":1,\"verb\":\"submit\"}");
+    one_waits = false;
+    hone_buf_free(&text);
+
     ask(f, "ann", SUBMIT); /* the same name, the same request */
     assert_memory_equal(&f->answer.event.say.request, &first, sizeof first);
     ask(f, "ann",

@@ -117,6 +117,10 @@ static void who_waits_is_told_what_is_lacking(void **state)
     want_some(&b, id, 2);
     assert_int_equal(offered(&b, "new"), 1);
     assert_int_equal(offered(&b, "old"), 0);
+    assert_true(hone_farm_job_suits(b.f, id, "x", "arch=a", b.target));
+    assert_false(hone_farm_job_suits(b.f, id, "x", "arch=a", text_of(&b, "haswell")));
+    assert_true(hone_farm_job_suits(b.f, id, "x", "", NULL)); /* nothing is known of it */
+    assert_false(hone_farm_job_suits(b.f, 99, "x", "", NULL));
     hone_farm_job_fit(b.f, 99, &fit);
     assert_true(fit.known == 0 && !fit.lacks[0]);
     box_free(&b);
