@@ -14,7 +14,7 @@ static void print_job(const json_t *j, bool why)
         snprintf(trials, sizeof trials, budget ? "%lld/%lld" : "%lld", (long long)done,
                  (long long)budget);
     printf("%6lld  %-12s %-10s %-11s %8s %9s %10s  %s\n",
-           (long long)json_integer_value(json_object_get(j, "id")), cli_word(j, "user"),
+           (long long)json_integer_value(json_object_get(j, "job")), cli_word(j, "user"),
            cli_word(j, "state"), cli_word(j, "class"), age, trials, best, cli_word(j, "title"));
     const json_t *wait = json_object_get(j, "wait"), *because = json_object_get(j, "because");
     if (why && wait)

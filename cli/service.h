@@ -87,7 +87,7 @@ hone_status cli_kernel_json(const char *arg, const cli_kernel *k, json_t **ret,
 
 typedef struct cli_follow {
     uint64_t job, from;
-    bool numbered; /* JSON lines as {"n", "line"} rather than as a tune prints them */
+    bool numbered; /* JSON lines as {"seq", "line"} rather than as a tune prints them */
     bool cancel;   /* Ctrl-C cancels the job, and waits for its end */
     const char *title;
 } cli_follow;

@@ -148,7 +148,7 @@ hone_status cli_submission_json(const cli_submission *o, json_t **ret, char **re
                                                     : usual));
     json_object_set_new(j, "time_s", json_integer(o->seconds));
     json_object_set_new(j, "seed", json_integer(o->seed));
-    json_object_set_new(j, "queue_ms", json_integer(o->queue_seconds * 1000));
+    json_object_set_new(j, "queue_s", json_integer(o->queue_seconds));
     json_object_set_new(j, "alone", json_boolean(o->alone));
     *ret = j;
     return HONE_OK;

@@ -46,7 +46,7 @@ static void put_jobs(const json_t *jobs, hone_buf *b)
             cli_format_ns(number(j, "best_ns"), best);
         const char *reason = cli_word(wait, "reason");
         bool waits = *reason && strcmp(reason, "in_flight") != 0 && strcmp(reason, "session") != 0;
-        hone_buf_printf(b, "%6lld  %-12s %-10s %7s  %6s %10s  %s%s%s\n", (long long)whole(j, "id"),
+        hone_buf_printf(b, "%6lld  %-12s %-10s %7s  %6s %10s  %s%s%s\n", (long long)whole(j, "job"),
                         cli_word(j, "user"), cli_word(j, "state"), age, trials, best,
                         cli_word(j, "title"), waits ? "; waits: " : "",
                         waits ? cli_word(wait, "text") : "");

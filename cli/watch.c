@@ -31,7 +31,7 @@ static void draw_list(const json_t *p)
 
 static void draw(const json_t *answer)
 {
-    const json_t *job = json_object_get(answer, "job"), *p = json_object_get(answer, "progress");
+    const json_t *job = json_object_get(answer, "row"), *p = json_object_get(answer, "progress");
     const json_t *wait = json_object_get(job, "wait");
     const char *state = cli_word(job, "state");
     if (strcmp(state, "running") != 0 || !p) {
@@ -145,7 +145,7 @@ hone_status cli_follow_job(cli_service *s, const cli_follow *o, json_t **ret, js
             f.life = json_integer_value(json_object_get(answer, "life"));
             ended = json_is_true(json_object_get(answer, "ended"));
             if (ended)
-                *ret = json_incref(json_object_get(answer, "job"));
+                *ret = json_incref(json_object_get(answer, "row"));
         }
         bool more = json_array_size(json_object_get(answer, "events")) > 0;
         json_decref(answer);
@@ -168,7 +168,7 @@ hone_status cli_job_status(const json_t *job, const json_t *summary, hone_error 
     const char *why = cli_word(summary, "error");
     const json_t *because = json_object_get(job, "because");
     return hone_fail(err, st, "job %lld %s: %s",
-                     (long long)json_integer_value(json_object_get(job, "id")), state,
+                     (long long)json_integer_value(json_object_get(job, "job")), state,
                      *why ? why : cli_word(because, "text"));
 }
 
@@ -185,7 +185,7 @@ static void print_end(const json_t *job, const json_t *summary, const char *serv
     } else {
         double best_ns = json_number_value(json_object_get(job, "best_ns"));
         cli_format_ns(best_ns, best);
-        printf("job %lld: %s%s%s\n", (long long)json_integer_value(json_object_get(job, "id")),
+        printf("job %lld: %s%s%s\n", (long long)json_integer_value(json_object_get(job, "job")),
                cli_word(job, "state"), best_ns > 0 ? ", best " : "", best_ns > 0 ? best : "");
     }
 }
@@ -234,7 +234,7 @@ const cli_command cli_watch = {
     .summary = "follow a job of a service until it ends",
     .text =
         "Ctrl-C ends the watching, not the job. When the service goes away for a while, watching\n"
-        "goes on where it was. With --json every event is a line {\"n\": N, \"line\": {...}}, of "
+        "goes on where it was. With --json every event is a line {\"seq\": N, \"line\": {...}}, of "
         "which\n"
         "\"line\" is what `hone tune --json` prints.\n\n"
         "  hone watch 12\n"

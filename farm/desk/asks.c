@@ -76,7 +76,7 @@ static char *events_text(const hone_desk__note *n, uint64_t from, uint64_t *next
             continue;
         if (b.n > 1 && b.n + strlen(l->text) > HONE_DESK_REPLY)
             break;
-        hone_buf_printf(&b, "%s{\"n\":%" PRIu64 ",\"line\":", b.n > 1 ? "," : "", l->n);
+        hone_buf_printf(&b, "%s{\"seq\":%" PRIu64 ",\"line\":", b.n > 1 ? "," : "", l->n);
         hone_buf_puts(&b, l->text);
         hone_buf_puts(&b, "}");
         *next = l->n + 1;
@@ -118,7 +118,7 @@ static hone_status ask_watch(hone_desk *d, const hone_farm_user_row *u, hone_des
             json_object_set_new(reply, "missed",
                                 json_integer((json_int_t)(first - (from ? from : 1))));
         *ret_raw = events_text(n, from > first ? from : first, &next);
-        json_object_set_new(reply, "job", hone_desk__job_json(d, r, true));
+        json_object_set_new(reply, "row", hone_desk__job_json(d, r, true));
         json_object_set_new(reply, "life", json_integer((json_int_t)d->life));
         json_object_set_new(reply, "next", json_integer((json_int_t)next));
         if (n && n->progress)

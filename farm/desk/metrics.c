@@ -77,7 +77,7 @@ static void put_devices(const hone_desk *d, hone_buf *b)
         for (unsigned h = 0; h < HONE_FARM_HEALTH_COUNT; h++)
             for (unsigned a = 0; a < HONE_FARM_ADMIN_COUNT; a++)
                 hone_buf_printf(b,
-                                "hone_devices{connectivity=\"%s\",health=\"%s\",admin=\"%s\"} %u\n",
+                                "hone_devices{link=\"%s\",health=\"%s\",admin=\"%s\"} %u\n",
                                 hone_farm_link_name((hone_farm_link)l),
                                 hone_farm_health_name((hone_farm_health)h),
                                 hone_farm_admin_name((hone_farm_admin_state)a), by[l][h][a]);

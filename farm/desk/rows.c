@@ -221,7 +221,7 @@ json_t *hone_desk__job_json(const hone_desk *d, const hone_farm_job_row *r, bool
 {
     int64_t now = calendar_of(d);
     bool live = hone_farm_job_is_live(r->state);
-    json_t *j = json_pack("{s:I, s:s, s:s, s:s, s:f}", "id", (json_int_t)r->id, "user", r->user,
+    json_t *j = json_pack("{s:I, s:s, s:s, s:s, s:f}", "job", (json_int_t)r->id, "user", r->user,
                           "state", hone_farm_job_state_name(r->state), "class",
                           hone_desk__classes[r->class], "age_s", seconds(now - r->created_at));
     if (!whole)

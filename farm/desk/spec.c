@@ -83,7 +83,9 @@ hone_status hone_desk__spec(const json_t *j, hone_desk_spec *ret, hone_error *er
     ret->alone = hone_desk__flag(&f, "alone");
     ret->class = (hone_farm_class)hone_desk__word(&f, "class", hone_desk__classes,
                                                   HONE_FARM_CLASS_COUNT, HONE_FARM_BATCH);
-    ret->queue_ms = hone_desk__int(&f, "queue_ms", 0, INT64_C(1000000000000), 0);
+    int64_t queue_s = hone_desk__int(&f, "queue_s", 0, 1000000000, -1);
+    ret->queue_ms = queue_s >= 0 ? queue_s * 1000 /* else as it is stored */
+                                 : hone_desk__int(&f, "queue_ms", 0, INT64_C(1000000000000), 0);
     if (f.st == HONE_OK)
         f.st = read_tasks(j, ret, err);
     if (f.st != HONE_OK)

@@ -52,7 +52,7 @@ const LIVE = new Set(["queued", "running", "paused", "finishing"]);
 function jobs(d) {
   const rows = [...d.jobs].reverse().map(j => {
     const why = LIVE.has(j.state) ? j.wait : j.error || (j.state === "done" ? null : j.because);
-    return [String(j.id), [said(j.title), why ? el("span", {className: "why"}, said(why.text)) : null],
+    return [String(j.job), [said(j.title), why ? el("span", {className: "why"}, said(why.text)) : null],
       said(j.user), j.state, span(j.age_s), j.budget ? `${count(j.trials)}/${count(j.budget)}` : count(j.trials),
       time(j.best_ns)];
   });
@@ -114,8 +114,8 @@ const axis = (text, more) => ({stroke: () => colour("soft"), grid: {stroke: () =
   ticks: {show: false}, font: "12px system-ui, sans-serif", gap: 4, values: (u, v) => v.map(text), ...more});
 
 function makeCurve(j) {
-  const plot = el("div", {role: "img", ariaLabel: `best time of job ${j.id} by trials`});
-  const figure = el("figure", {}, el("figcaption", {}, `${j.id}. `, said(j.title)), plot);
+  const plot = el("div", {role: "img", ariaLabel: `best time of job ${j.job} by trials`});
+  const figure = el("figure", {}, el("figcaption", {}, `${j.job}. `, said(j.title)), plot);
   document.getElementById("curves").append(figure);
   const width = Math.max(200, plot.clientWidth);
   const u = new uPlot({width, height: 170, legend: {show: false}, cursor: {show: false}, padding: [8, 8, 0, 0],
@@ -128,14 +128,14 @@ function makeCurve(j) {
 function curves(d) {
   const shown = d.jobs.filter(j => j.curve && j.curve.length).slice(-12).reverse();
   for (const [id, c] of charts)
-    if (!shown.some(j => j.id === id)) {
+    if (!shown.some(j => j.job === id)) {
       c.plot.destroy();
       c.figure.remove();
       charts.delete(id);
     }
   for (const j of shown) {
-    if (!charts.has(j.id)) charts.set(j.id, makeCurve(j));
-    const c = charts.get(j.id), x = j.curve.map(p => p[2]), y = j.curve.map(p => p[1]);
+    if (!charts.has(j.job)) charts.set(j.job, makeCurve(j));
+    const c = charts.get(j.job), x = j.curve.map(p => p[2]), y = j.curve.map(p => p[1]);
     if (j.trials > x[x.length - 1]) { x.push(j.trials); y.push(y[y.length - 1]); }
     c.plot.setData([x, y]);
   }

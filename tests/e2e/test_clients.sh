@@ -60,7 +60,7 @@ says "3 ok"
 says "log      tcp://127.0.0.1:"
 run 0 as ann watch 1 --json
 says '{"line":{"best":true,'
-says '"n":1}'
+says '"seq":1}'
 run 0 as ann watch 1 --from 4 --json
 ok "watch goes on where it was" sh -c '! grep -q "\"n\":3}" out'
 run 0 as ann jobs

@@ -70,7 +70,7 @@ refuse 2 "task 1: no built-in kernel" sh -c "echo '{\"tasks\": [{\"kernel\": \"t
 interrupted() { # SIGNAL ARGUMENT...: of hone tune
     local signal=$1 n
     shift
-    n=$("$HONE" jobs --all --json | grep -o '"id":' | wc -l)
+    n=$("$HONE" jobs --all --json | grep -o '"job":' | wc -l)
     background env --default-signal=INT "$HONE" tune "$@" --threads 1 --trials 100000 \
         --service "$HONE_SERVICE" --json
     ok "trials" wait_for 60 at_least 3 '"trial":' bg.out

@@ -296,7 +296,7 @@ static void test_changes_are_said(void **state)
 
 #define SUBMIT                                                                                   \
     "{\"v\":1,\"verb\":\"submit\",\"request\":\"ci 4711\",\"filter\":\"label=kitchen\","         \
-    "\"class\":\"interactive\",\"trials\":64,\"queue_ms\":5000,\"tasks\":[{\"name\":\"matmul\"," \
+    "\"class\":\"interactive\",\"trials\":64,\"queue_s\":5,\"tasks\":[{\"name\":\"matmul\"," \
     "\"sizes\":{\"M\":64,\"N\":32},\"title\":\"matmul M=64 N=32\"}]}"
 
 static void test_submit(void **state)
@@ -554,15 +554,15 @@ static void test_watch(void **state)
     assert_int_equal(json_integer_value(json_object_get(f->reply, "next")), 4);
     assert_true(json_is_false(json_object_get(f->reply, "ended")));
     assert_string_equal(word(json_object_get(f->reply, "progress"), "phase"), "tuning");
-    const json_t *job = json_object_get(f->reply, "job");
+    const json_t *job = json_object_get(f->reply, "row");
     assert_int_equal(json_integer_value(json_object_get(job, "best_ns")), 700);
     assert_int_equal(json_integer_value(json_object_get(job, "trials")), 3);
     tell(f, 2, "{\"progress\":{\"phase\":\"tuning\",\"trials\":3,\"best_ns\":720}}"); /* settled */
     ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":3,\"life\":77}");
     assert_int_equal(
-        json_integer_value(json_object_get(json_object_get(f->reply, "job"), "best_ns")), 720);
+        json_integer_value(json_object_get(json_object_get(f->reply, "row"), "best_ns")), 720);
     assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 1);
-    assert_int_equal(json_integer_value(json_object_get(row_of(f, "events", 0), "n")), 3);
+    assert_int_equal(json_integer_value(json_object_get(row_of(f, "events", 0), "seq")), 3);
     ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":3,\"life\":76}"); /* restarted */
     assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 1);
     ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":1}");
@@ -622,12 +622,12 @@ static void test_a_later_life(void **state)
         hone_desk_restore(f->desk, 2, "not JSON");
         hone_desk_restore(f->desk, 2, k.text);
         ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":3,\"life\":77}");
-        const json_t *job = json_object_get(f->reply, "job");
+        const json_t *job = json_object_get(f->reply, "row");
         assert_int_equal(json_integer_value(json_object_get(job, "best_ns")), 800);
         assert_int_equal(json_integer_value(json_object_get(job, "trials")), 2);
         assert_null(json_object_get(f->reply, "missed"));
         if (exact) {
-            assert_int_equal(json_integer_value(json_object_get(row_of(f, "events", 0), "n")), 3);
+            assert_int_equal(json_integer_value(json_object_get(row_of(f, "events", 0), "seq")), 3);
             assert_int_equal(json_integer_value(json_object_get(f->reply, "next")), 4);
         } else {
             assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 0);
@@ -635,10 +635,10 @@ static void test_a_later_life(void **state)
         tell(f, 2, "{\"trial\":1,\"status\":\"OK\",\"best\":false,\"compare_ns\":820}");
         ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":4,\"life\":77}");
         assert_int_equal(json_array_size(json_object_get(f->reply, "events")), 1);
-        json_int_t n = json_integer_value(json_object_get(row_of(f, "events", 0), "n"));
+        json_int_t n = json_integer_value(json_object_get(row_of(f, "events", 0), "seq"));
         assert_true(exact ? n == 4 : n > 4);
         assert_int_equal(
-            json_integer_value(json_object_get(json_object_get(f->reply, "job"), "trials")), 3);
+            json_integer_value(json_object_get(json_object_get(f->reply, "row"), "trials")), 3);
         hone_desk_free(first);
         free(k.text);
     }

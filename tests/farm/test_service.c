@@ -228,7 +228,7 @@ static void await_wait(uint64_t job, const char *reason, const char *text)
     int64_t until = hone_clock_ns() + AWAIT_S * INT64_C(1000000000);
     for (bool there = false; !there;) {
         json_t *w = watched(job, 1);
-        const json_t *wait = json_object_get(json_object_get(w, "job"), "wait");
+        const json_t *wait = json_object_get(json_object_get(w, "row"), "wait");
         const char *is = json_string_value(json_object_get(wait, "reason"));
         there = is && strcmp(is, reason) == 0;
         if (there)
@@ -258,9 +258,9 @@ static void an_ended_job_keeps_what_it_said(void **state)
     assert_true(json_equal(json_array_get(json_object_get(after, "events"), 0), last));
     static const char *const same[] = {"trials", "best_ns", "budget", "title", "state"};
     for (unsigned k = 0; k < HONE_LEN(same); k++)
-        assert_true(json_equal(json_object_get(json_object_get(before, "job"), same[k]),
-                               json_object_get(json_object_get(after, "job"), same[k])));
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(after, "job"), "trials")),
+        assert_true(json_equal(json_object_get(json_object_get(before, "row"), same[k]),
+                               json_object_get(json_object_get(after, "row"), same[k])));
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(after, "row"), "trials")),
                      TRIALS);
     json_decref(before);
     json_decref(after);
@@ -293,7 +293,7 @@ static void a_foreign_target_holds_no_device(void **state)
     assert_int_equal(json_integer_value(json_object_get(own, "matching")), 1);
     assert_int_equal(json_integer_value(json_object_get(foreign, "matching")), 0);
     json_t *w = watched((uint64_t)json_integer_value(json_object_get(foreign, "job")), 1);
-    const json_t *job = json_object_get(w, "job");
+    const json_t *job = json_object_get(w, "row");
     assert_string_equal(json_string_value(json_object_get(job, "filter")),
                         arm ? "arch=x86_64" : "arch=aarch64");
     assert_string_equal(json_string_value(json_object_get(json_object_get(job, "wait"), "reason")),
@@ -430,7 +430,7 @@ static uint64_t job_in(const char *state)
     json_array_foreach(json_object_get(j, "jobs"), k, one)
     {
         if (strcmp(json_string_value(json_object_get(one, "state")), state) == 0)
-            id = (uint64_t)json_integer_value(json_object_get(one, "id"));
+            id = (uint64_t)json_integer_value(json_object_get(one, "job"));
     }
     json_decref(j);
     return id;
@@ -472,7 +472,7 @@ static void the_end_waits_for_no_session(void **state)
 static double age_of(uint64_t job)
 {
     json_t *w = watched(job, 1);
-    double s = json_number_value(json_object_get(json_object_get(w, "job"), "age_s"));
+    double s = json_number_value(json_object_get(json_object_get(w, "row"), "age_s"));
     json_decref(w);
     return s;
 }
