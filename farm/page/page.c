@@ -4,6 +4,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #define MAX_CONNECTIONS 64
@@ -13,6 +14,13 @@
 #define MEMORY (32 << 10) /* of a connection: what its headers may take */
 #define TOKEN_MIN 16
 #define TOKEN_MAX 256
+
+/* What was published last, for as long as somebody is being sent it. */
+typedef struct snapshot {
+    _Atomic unsigned refs;
+    size_t n;
+    char s[];
+} snapshot;
 
 typedef struct visit {
     struct MHD_Connection *connection;
@@ -28,7 +36,7 @@ struct hone_page {
     char *frame;
     size_t frame_n;
     pthread_mutex_t lock; /* of what follows */
-    char *status, *metrics;
+    snapshot *status, *metrics;
     char trouble[256];
     visit visits[MAX_CONNECTIONS];
 };
@@ -36,12 +44,26 @@ struct hone_page {
 /* ---- answers ------------------------------------------------------------------------------------
  */
 
-/* Copies the text. */
-static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type,
-                              const char *text, size_t n)
+static snapshot *snapshot_of(const char *text)
 {
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(n, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    size_t n = strlen(text);
+    snapshot *x = hone_xmalloc(sizeof *x + n);
+    atomic_init(&x->refs, 1);
+    x->n = n;
+    memcpy(x->s, text, n);
+    return x;
+}
+
+static void snapshot_drop(void *p)
+{
+    snapshot *x = p;
+    if (x && atomic_fetch_sub(&x->refs, 1) == 1)
+        free(x);
+}
+
+static enum MHD_Result give(struct MHD_Connection *c, unsigned code, const char *type,
+                            struct MHD_Response *r)
+{
     if (!r)
         return MHD_NO;
     MHD_add_response_header(r, "Content-Type", type);
@@ -61,6 +83,26 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const cha
     enum MHD_Result done = MHD_queue_response(c, code, r);
     MHD_destroy_response(r);
     return done;
+}
+
+/* Copies the text. */
+static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const char *type,
+                              const char *text, size_t n)
+{
+    return give(c, code, type,
+                MHD_create_response_from_buffer(n, (void *)(uintptr_t)text,
+                                                MHD_RESPMEM_MUST_COPY));
+}
+
+/* Copies nothing: whoever reads slowly has it with the others. */
+static enum MHD_Result answer_shared(struct MHD_Connection *c, const char *type, snapshot *x)
+{
+    atomic_fetch_add(&x->refs, 1);
+    struct MHD_Response *r =
+        MHD_create_response_from_buffer_with_free_callback_cls(x->n, x->s, snapshot_drop, x);
+    if (!r)
+        snapshot_drop(x);
+    return give(c, MHD_HTTP_OK, type, r);
 }
 
 static enum MHD_Result say(struct MHD_Connection *c, unsigned code, const char *text)
@@ -92,12 +134,11 @@ static enum MHD_Result answer_health(hone_page *p, struct MHD_Connection *c)
 static enum MHD_Result answer_snapshot(hone_page *p, struct MHD_Connection *c, bool metrics)
 {
     pthread_mutex_lock(&p->lock);
-    const char *text = metrics ? p->metrics : p->status;
+    snapshot *x = metrics ? p->metrics : p->status;
     enum MHD_Result done =
-        !text ? say(c, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n")
-              : answer(c, MHD_HTTP_OK,
-                       metrics ? "text/plain; version=0.0.4; charset=utf-8" : "application/json",
-                       text, strlen(text));
+        !x ? say(c, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n")
+           : answer_shared(
+                 c, metrics ? "text/plain; version=0.0.4; charset=utf-8" : "application/json", x);
     pthread_mutex_unlock(&p->lock);
     return done;
 }
@@ -170,16 +211,16 @@ static void end_long_visits(hone_page *p)
 
 void hone_page_publish(hone_page *p, const char *status, const char *metrics, const char *trouble)
 {
-    char *s = hone_xstrdup(status), *m = hone_xstrdup(metrics);
+    snapshot *s = snapshot_of(status), *m = snapshot_of(metrics);
     pthread_mutex_lock(&p->lock);
-    char *old_s = p->status, *old_m = p->metrics;
+    snapshot *old_s = p->status, *old_m = p->metrics;
     p->status = s;
     p->metrics = m;
     snprintf(p->trouble, sizeof p->trouble, "%s", trouble ? trouble : "");
     end_long_visits(p);
     pthread_mutex_unlock(&p->lock);
-    free(old_s);
-    free(old_m);
+    snapshot_drop(old_s);
+    snapshot_drop(old_m);
 }
 
 /* ---- start and stop -----------------------------------------------------------------------------
@@ -261,7 +302,7 @@ void hone_page_stop(hone_page *p)
     pthread_mutex_destroy(&p->lock);
     memset(p->token, 0, sizeof p->token);
     free(p->frame);
-    free(p->status);
-    free(p->metrics);
+    snapshot_drop(p->status);
+    snapshot_drop(p->metrics);
     free(p);
 }

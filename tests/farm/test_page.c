@@ -5,6 +5,7 @@
 #include "farm/page.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,16 +17,23 @@
 #define TOKEN "correct-horse-battery"
 #define HOSTILE "<img src=x onerror=window.hacked=1>"
 
-static int dial(unsigned port)
+static int dial_from(const char *from, unsigned port)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET,
+    struct sockaddr_in here = {.sin_family = AF_INET}, a = {.sin_family = AF_INET,
                             .sin_port = htons((uint16_t)port),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(inet_pton(AF_INET, from, &here.sin_addr), 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&here, sizeof here), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 30},
                sizeof(struct timeval));
     return fd;
+}
+
+static int dial(unsigned port)
+{
+    return dial_from("127.0.0.1", port);
 }
 
 /* All that comes until the other side closes; "" when it closed without a word. The caller frees.
@@ -242,6 +250,78 @@ static void test_many(void **state)
     hone_page_stop(p);
 }
 
+/* As many as one address may have, each with half a request: the address gets no more, others do. */
+static void test_one_address(void **state)
+{
+    (void)state;
+    hone_page *p = start(NULL);
+    unsigned port = hone_page_port(p);
+    hone_page_publish(p, "{}", "", NULL);
+    int fds[16];
+    for (unsigned k = 0; k < HONE_LEN(fds); k++) {
+        fds[k] = dial(port);
+        assert_true(hone_send_all(fds[k], "GET / HTTP/1.1\r\n", 16));
+    }
+    int fd = dial(port);
+    (void)!hone_send_all(fd, GET("/healthz"), strlen(GET("/healthz")));
+    char *a = read_all(fd);
+    assert_string_equal(a, "");
+    free(a);
+    fd = dial_from("127.0.0.2", port);
+    assert_true(hone_send_all(fd, GET("/healthz"), strlen(GET("/healthz"))));
+    a = read_all(fd);
+    assert_true(strncmp(a, "HTTP/1.1 200", 12) == 0);
+    free(a);
+    for (unsigned k = 0; k < HONE_LEN(fds); k++)
+        close(fds[k]);
+    hone_page_stop(p);
+}
+
+static unsigned open_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    unsigned n = 0;
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+/* Some who ask for something large and do not read it: they have one copy of it together, and are
+ * cut off; others are answered meanwhile. */
+static void test_slow_readers(void **state)
+{
+    (void)state;
+    enum { LARGE = 32 << 20, MANY = 12 };
+    hone_page *p = start_with(
+        &(hone_page_options){.listen = "127.0.0.1:0", .life_s = 2, .idle_s = 60});
+    unsigned port = hone_page_port(p), before = open_fds();
+    char *large = hone_xmalloc(LARGE);
+    memset(large, 'x', LARGE - 1);
+    large[LARGE - 1] = '\0';
+    hone_page_publish(p, large, "", NULL);
+    int fds[MANY];
+    for (unsigned k = 0; k < MANY; k++) {
+        fds[k] = dial(port);
+        assert_true(hone_send_all(fds[k], GET("/status.json"), strlen(GET("/status.json"))));
+    }
+    answers(port, GET("/healthz"), 200, "ok");
+    int64_t begin = hone_clock_ns();
+    while (open_fds() > before + MANY && hone_clock_ns() - begin < INT64_C(120000000000)) {
+        usleep(200000);
+        hone_page_publish(p, "{}", "", NULL);
+        answers(port, GET("/healthz"), 200, "ok");
+    }
+    assert_int_equal(open_fds(), before + MANY); /* theirs here, none there */
+    for (unsigned k = 0; k < MANY; k++) {
+        char *got = read_all(fds[k]);
+        assert_true(strlen(got) < LARGE);
+        free(got);
+    }
+    free(large);
+    hone_page_stop(p);
+}
+
 /* A header larger than a connection may take, and bytes that are no HTTP. */
 static void test_rubbish(void **state)
 {
@@ -348,6 +428,8 @@ int main(void)
         cmocka_unit_test(test_routes),   cmocka_unit_test(test_names),
         cmocka_unit_test(test_token),    cmocka_unit_test(test_starts_not),
         cmocka_unit_test(test_slow),     cmocka_unit_test(test_many),
+        cmocka_unit_test(test_one_address),
+        cmocka_unit_test(test_slow_readers),
         cmocka_unit_test(test_rubbish),  cmocka_unit_test(test_seen),
         cmocka_unit_test(test_promtool),
     };
