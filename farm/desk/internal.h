@@ -10,8 +10,8 @@
 #define HONE_DESK_BYTES (8 << 20) /* of memory for lines, of all jobs */
 #define HONE_DESK_LINE 40         /* bytes of a line beside its text */
 #define HONE_DESK_RECENT 128      /* events kept */
-#define HONE_DESK_SAMPLES 360     /* of each device, one in HONE_DESK_SAMPLE_MS */
-#define HONE_DESK_SAMPLE_MS 10000
+#define HONE_DESK_SAMPLES 96      /* of each device: when something was otherwise than before, */
+#define HONE_DESK_SAMPLE_MS 10000 /* as it is looked at so often */
 #define HONE_DESK_REPLY (160 << 10) /* bytes of a list in one reply; the rest is asked for next */
 
 typedef struct hone_desk__line {
@@ -48,8 +48,7 @@ typedef struct hone_desk__sample {
 
 typedef struct hone_desk__history {
     char device[HONE_FARM_NAME];
-    hone_desk__sample v[HONE_DESK_SAMPLES];
-    uint32_t n, at;
+    HONE_VEC(hone_desk__sample) v; /* each holds until the next, the last until now */
 } hone_desk__history;
 
 typedef struct hone_desk__recent {
@@ -75,6 +74,7 @@ struct hone_desk {
     HONE_VEC(hone_desk__note) notes; /* ascending by job */
     size_t bytes;                    /* of lines */
     HONE_VEC(hone_desk__history) histories;
+    uint32_t history_at; /* where the next one is looked for first */
     int64_t sampled_ms;
     hone_desk__recent recent[HONE_DESK_RECENT];
     uint32_t n_recent, recent_at;
@@ -120,7 +120,7 @@ char *hone_desk__spec_text(const hone_desk_spec *s);
  */
 
 const hone_desk__note *hone_desk__note_of(const hone_desk *d, uint64_t job);
-const hone_desk__history *hone_desk__history_of(const hone_desk *d, const char *device);
+const hone_desk__history *hone_desk__history_of(hone_desk *d, const char *device);
 void hone_desk__notes_free(hone_desk *d);
 
 /* ---- rows.c: rows as JSON

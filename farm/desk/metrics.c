@@ -204,13 +204,12 @@ static json_t *curve_json(const hone_desk__note *n)
     return points;
 }
 
-/* [[wall_ms, score, link, health, admin], ...] with words, oldest first. */
+/* [[wall_ms, score, link, health, admin], ...] with words, oldest first: each holds from then on. */
 static json_t *history_json(const hone_desk__history *h)
 {
     json_t *points = json_array();
-    for (uint32_t k = 0; k < h->n; k++) {
-        const hone_desk__sample *s =
-            &h->v[(h->at + HONE_DESK_SAMPLES - h->n + k) % HONE_DESK_SAMPLES];
+    for (uint32_t k = 0; k < h->v.n; k++) {
+        const hone_desk__sample *s = &h->v.v[k];
         json_array_append_new(points,
                               json_pack("[I, i, s, s, s]", (json_int_t)s->wall_ms, s->score,
                                         hone_farm_link_name((hone_farm_link)s->link),

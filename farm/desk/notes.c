@@ -268,15 +268,31 @@ void hone_desk_event(hone_desk *d, const hone_farm_event_row *row, int64_t wall_
 /* ---- health over time
  * ------------------------------------------------------------------------------ */
 
-const hone_desk__history *hone_desk__history_of(const hone_desk *d, const char *device)
+/* Devices are looked at in the same order each time. */
+static hone_desk__history *history_of(hone_desk *d, const char *device)
 {
-    for (uint32_t k = 0; k < d->histories.n; k++)
-        if (strcmp(d->histories.v[k].device, device) == 0)
-            return &d->histories.v[k];
+    for (uint32_t k = 0; k < d->histories.n; k++) {
+        uint32_t at = (d->history_at + k) % d->histories.n;
+        if (strcmp(d->histories.v[at].device, device) == 0) {
+            d->history_at = at + 1;
+            return &d->histories.v[at];
+        }
+    }
     return NULL;
 }
 
-#define MAX_HISTORIES 1024 /* devices with a history: 5 KiB each */
+const hone_desk__history *hone_desk__history_of(hone_desk *d, const char *device)
+{
+    return history_of(d, device);
+}
+
+#define MAX_HISTORIES 1024 /* devices with a history: at most 1.5 KiB each */
+
+static bool same(const hone_desk__sample *a, const hone_desk__sample *b)
+{
+    return a->score == b->score && a->link == b->link && a->health == b->health &&
+           a->admin == b->admin;
+}
 
 static bool sample(void *ctx, const hone_farm_row *row)
 {
@@ -284,7 +300,7 @@ static bool sample(void *ctx, const hone_farm_row *row)
     const hone_farm_worker_row *w = &row->worker;
     if (!(w->roles & HONE_FARM_DEVICE))
         return true;
-    hone_desk__history *h = (hone_desk__history *)(uintptr_t)hone_desk__history_of(d, w->name);
+    hone_desk__history *h = history_of(d, w->name);
     if (!h && d->histories.n == MAX_HISTORIES)
         return true;
     if (!h) {
@@ -293,13 +309,16 @@ static bool sample(void *ctx, const hone_farm_row *row)
         *h = (hone_desk__history){0};
         snprintf(h->device, sizeof h->device, "%s", w->name);
     }
-    h->v[h->at] = (hone_desk__sample){.wall_ms = d->sampled_ms,
-                                      .score = (int16_t)w->score,
-                                      .link = (uint8_t)w->link,
-                                      .health = (uint8_t)w->health,
-                                      .admin = (uint8_t)w->admin};
-    h->at = (h->at + 1) % HONE_DESK_SAMPLES;
-    h->n += h->n < HONE_DESK_SAMPLES;
+    const hone_desk__sample now = {.wall_ms = d->sampled_ms,
+                                   .score = (int16_t)w->score,
+                                   .link = (uint8_t)w->link,
+                                   .health = (uint8_t)w->health,
+                                   .admin = (uint8_t)w->admin};
+    if (h->v.n > 0 && same(&h->v.v[h->v.n - 1], &now))
+        return true;
+    if (h->v.n == HONE_DESK_SAMPLES)
+        memmove(h->v.v, h->v.v + 1, --h->v.n * sizeof now);
+    hone_vec_push(&h->v, now);
     return true;
 }
 

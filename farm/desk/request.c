@@ -28,6 +28,8 @@ void hone_desk_free(hone_desk *d)
     forget_request(d);
     hone_desk__notes_free(d);
     hone_vec_free(&d->pending);
+    for (uint32_t k = 0; k < d->histories.n; k++)
+        hone_vec_free(&d->histories.v[k].v);
     hone_vec_free(&d->histories);
     free(d);
 }

@@ -63,8 +63,13 @@ function jobs(d) {
 function marked(cls, text) {
   return [el("i", {className: "mark " + cls, ariaHidden: "true"}), text];
 }
-function strip(history) {
-  const last = (history || []).slice(-60);
+/* Ten minutes, a bar for each ten seconds; a point of a history holds until the next one. */
+function strip(history, now) {
+  const past = history || [], last = [];
+  for (let k = 59, i = -1; k >= 0 && past.length; k--) {
+    while (i + 1 < past.length && past[i + 1][0] <= now - k * 10000) i++;
+    if (i >= 0) last.push(past[i]);
+  }
   return el("span", {className: "health", role: "img",
     ariaLabel: last.length ? `health over time, now ${last[last.length - 1][1]} of 100` : "no history yet"},
     last.map(([, score, link, health]) => {
@@ -81,7 +86,7 @@ function devices(d) {
       x.health !== "good" && x.because ? el("span", {className: "why"}, x.because.text) : null],
     [String(x.score), Math.abs(x.drift) >= 0.01 ? el("span", {className: "why",
       title: "its calibration kernels, against its first baseline"},
-      (x.drift > 0 ? "+" : "–") + Math.abs(100 * x.drift).toFixed(1) + " %") : null], strip(x.history),
+      (x.drift > 0 ? "+" : "–") + Math.abs(100 * x.drift).toFixed(1) + " %") : null], strip(x.history, d.wall_ms),
     [x.admin, x.by ? el("span", {className: "why"}, "by ", said(x.by)) : null],
     x.leases ? (x.unit === "canary" ? "calibrates" : "works") : "–"]);
   set("devices", table([["Device"], ["Link"], ["Health"], ["Score", "n"], ["Over time"], ["Admin"], ["Does"]], rows,

@@ -731,6 +731,41 @@ static void test_query(void **state)
     refused(f, "ann", "{\"v\":1,\"verb\":\"query\",\"kernel\":{\"name\":\"matmul\"}}", "E_INPUT");
 }
 
+static size_t history_of(fixture *f, const char *device, int64_t now)
+{
+    json_t *s = hone_desk_status(f->desk, now);
+    size_t n = 0, k;
+    json_t *one;
+    json_array_foreach(json_object_get(s, "devices"), k, one)
+    {
+        if (strcmp(word(one, "name"), device) == 0)
+            n = json_array_size(json_object_get(one, "history"));
+    }
+    json_decref(s);
+    return n;
+}
+
+/* Of a device it is kept when something has changed, the latest of it. */
+static void test_health_over_time(void **state)
+{
+    fixture *f = *state;
+    int64_t now = 1700000000000;
+    hone_farm_effect x;
+    for (int k = 0; k < 300; k++, now += 10000) {
+        hone_farm_event e = {.kind = HONE_FARM_SAY, .who = "root"};
+        e.say.verb = k % 2 ? HONE_FARM_VERB_OPEN : HONE_FARM_VERB_DRAIN;
+        e.say.name = "pi4";
+        hone_farm_step(f->farm, &e, now);
+        while (hone_farm_next_effect(f->farm, &x))
+            ;
+        hone_desk_sample(f->desk, now);
+        if (k == 9)
+            assert_int_equal(history_of(f, "pi4", now), 10);
+    }
+    assert_int_equal(history_of(f, "pi4", now), HONE_DESK_SAMPLES);
+    assert_int_equal(history_of(f, "pi5", now), 1);
+}
+
 static void test_top_and_status(void **state)
 {
     fixture *f = *state;
@@ -749,7 +784,7 @@ static void test_top_and_status(void **state)
     const json_t *job = json_array_get(json_object_get(s, "jobs"), 1);
     assert_int_equal(json_array_size(json_object_get(job, "curve")), 1);
     const json_t *device = json_array_get(json_object_get(s, "devices"), 0);
-    assert_int_equal(json_array_size(json_object_get(device, "history")), 2);
+    assert_int_equal(json_array_size(json_object_get(device, "history")), 1);
     assert_int_equal(json_array_size(json_object_get(s, "events")), 1);
     json_decref(s);
 }
@@ -931,6 +966,7 @@ int main(void)
                                        T(test_devices),
                                        T(test_audit),
                                        T(test_query),
+                                       T(test_health_over_time),
                                        T(test_top_and_status),
                                        T(test_curve_is_bounded),
                                        T(what_jobs_say_is_bounded),
