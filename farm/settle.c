@@ -57,9 +57,18 @@ void hone_farm__struck_remove(hone_farm *f, struck *s)
     free(s);
 }
 
+/* Jobs may end before what they wanted is decided. */
+static void forget_oldest_strike(hone_farm *f)
+{
+    const hone_farm_key k = OF(f->strikes_in_order.next, struck, in_order)->key;
+    hone_farm__forget(f, &k);
+}
+
 struck *hone_farm__strike(hone_farm *f, const hone_farm_key *k, worker *w, int64_t at)
 {
     struck *s = find_struck(f, k);
+    while (!s && f->begun && f->n_strikes >= f->l.kept_strikes)
+        forget_oldest_strike(f);
     if (!s) {
         s = hone_xcalloc(1, sizeof *s);
         s->key = *k;

@@ -120,6 +120,16 @@ void hone_service__publish(service *s)
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
+/* Said again before its row is stored, as long as the disk is full, it is the same. */
+static asked *find_ask(service *s, const char *user, const hone_farm_request *r)
+{
+    for (uint32_t i = 0; i < s->asks.n; i++)
+        if (strcmp(s->asks.v[i].user, user) == 0 &&
+            memcmp(&s->asks.v[i].request, r, sizeof *r) == 0)
+            return &s->asks.v[i];
+    return NULL;
+}
+
 void hone_service__said(service *s, hone_pool_event *e)
 {
     hone_desk_answer a = {0};
@@ -138,7 +148,7 @@ void hone_service__said(service *s, hone_pool_event *e)
     if (!a.say) {
         hone_pool_tell(s->pool, e->peer, e->ask, a.text.s, a.text.n, false);
     } else {
-        if (a.spec) {
+        if (a.spec && !find_ask(s, a.event.who, &a.event.say.request)) {
             asked x = {.request = a.event.say.request, .spec = hone_xstrdup(a.spec)};
             snprintf(x.user, sizeof x.user, "%s", a.event.who);
             hone_vec_push(&s->asks, x);
@@ -159,15 +169,6 @@ void hone_service__said(service *s, hone_pool_event *e)
     }
     hone_buf_free(&a.text);
     hone_buf_free(&e->said);
-}
-
-static asked *find_ask(service *s, const char *user, const hone_farm_request *r)
-{
-    for (uint32_t i = 0; i < s->asks.n; i++)
-        if (strcmp(s->asks.v[i].user, user) == 0 &&
-            memcmp(&s->asks.v[i].request, r, sizeof *r) == 0)
-            return &s->asks.v[i];
-    return NULL;
 }
 
 static void forget_asks(service *s, const char *user, const hone_farm_request *r)

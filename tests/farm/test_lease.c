@@ -496,6 +496,47 @@ static void a_restart_forgets_no_lease(void **state)
     box_free(&b);
 }
 
+/* Units that took down a worker, and that nobody wants any more, are not remembered for ever: the
+ * oldest go, here and in the log. */
+static void strikes_are_bounded(void **state)
+{
+    (void)state;
+    box b;
+    box_init(&b);
+    b.l.kept_strikes = 3;
+    box_start(&b);
+    box_device(&b, "a", "class=c");
+    uint64_t id = box_submit(&b, "ann", "", HONE_FARM_BATCH);
+    hone_farm_effect e;
+    box_tick(&b, 20 * MS);
+    for (uint64_t k = 1; k <= 8; k++) {
+        box_want(&b, id, k, box_key(9, k));
+        bool unit = false;
+        for (int turn = 0; turn < 400 && !unit; turn++) { /* after canaries, and their time */
+            static const double clean[] = {1e6, 2e6, 3e6};
+            while (box_offer(&b, "a", &e) && box_is_canary(&e))
+                box_canary(&b, "a", e.lease.fence, clean, true);
+            unit = e.who && !box_is_canary(&e);
+            box_say_of(&b, "a", HONE_FARM_TRAFFIC, 0, 0);
+            box_tick(&b, SEC);
+        }
+        assert_true(unit);
+        box_say_of(&b, "a", HONE_FARM_ACCEPT, e.lease.fence, 0);
+        box_say_of(&b, "a", HONE_FARM_PROGRESS, e.lease.fence, HONE_FARM_PHASE_TIMING);
+        box_hello_with(&b, "a", HONE_FARM_DEVICE, "class=c", 1 + k, 1, NULL, 0); /* it died of it */
+        hone_farm_event un = {.kind = HONE_FARM_UNWANT};
+        un.want.job = id;
+        un.want.tag = k;
+        box_step(&b, &un);
+        assert_int_equal(b.f->n_strikes, k < 3 ? k : 3);
+    }
+    box_tick(&b, SEC);
+    assert_int_equal(b.store.strikes.n, 3);
+    for (uint32_t k = 0; k < 3; k++)
+        assert_true(b.store.strikes.v[k].unit.v[1] > 5);
+    box_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +558,7 @@ int main(void)
         cmocka_unit_test(a_second_machine_with_a_key_is_refused),
         cmocka_unit_test(a_build_that_nobody_wants_any_more_is_nothing),
         cmocka_unit_test(a_restart_forgets_no_lease),
+        cmocka_unit_test(strikes_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

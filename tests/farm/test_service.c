@@ -163,6 +163,44 @@ static void no_room_is_waited_out(void **state)
     assert_true(records() >= 3 * TRIALS);
 }
 
+/* While the disk is full, who says again what was taken gets the same answer, and what is kept of it
+ * is kept once: 200 times 200 KB would be seen. */
+static void saying_it_again_takes_no_room(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 5, AT_ONCE = 40, SIZE = 200000 };
+    service = light_service(endpoint, db_path, NULL);
+    assert_true(light_submit(endpoint, "ann", "first", 32, 1, 1) > 0);
+    end_well();
+    service = light_service(endpoint, db_path, "db.full");
+    char *filler = hone_xmalloc(SIZE + 1);
+    memset(filler, 'x', SIZE);
+    filler[SIZE] = '\0';
+    char *text = hone_xasprintf(
+        "{\"v\":1,\"verb\":\"submit\",\"request\":\"again\",\"tasks\":[{\"name\":\"k\",\"text\":"
+        "\"kernel k(N) { output Y: f32[N]; Y[i] = 1 } # %s\",\"sizes\":{\"N\":8}}]}",
+        filler);
+    double before = light_metric(endpoint, "process_resident_memory_bytes");
+    for (int k = 0; k < ROUNDS; k++) {
+        pid_t pids[AT_ONCE];
+        for (int i = 0; i < AT_ONCE; i++)
+            if ((pids[i] = light_fork()) == 0) {
+                json_t *j = light_ask(endpoint, "ann", text);
+                const char *st = json_string_value(json_object_get(j, "status"));
+                _exit(st && strcmp(st, "E_FULL") == 0 ? 0 : 1);
+            }
+        for (int i = 0; i < AT_ONCE; i++)
+            assert_int_equal(light_end(pids[i], 0), 0);
+    }
+    double grown = light_metric(endpoint, "process_resident_memory_bytes") - before;
+    if (!(grown < ROUNDS * AT_ONCE * SIZE / 2))
+        fail_msg("%.0f bytes more", grown);
+    light_end(service, SIGKILL);
+    service = 0;
+    free(text);
+    free(filler);
+}
+
 /* A builder that is there and says that it could not: its build is made again at once, and not when
  * the lease's time is up. */
 static void a_failed_build_is_made_again(void **state)
@@ -564,6 +602,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_ended_job_keeps_what_it_said, setup, teardown),
         cmocka_unit_test_setup_teardown(a_foreign_target_holds_no_device, setup, teardown),
         cmocka_unit_test_setup_teardown(ages_hold_over_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(saying_it_again_takes_no_room, setup, teardown),
         cmocka_unit_test_setup_teardown(a_paused_job_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_wrong_device_is_doubted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_device_goes_on, setup, teardown),
