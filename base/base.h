@@ -150,6 +150,10 @@ char *hone_buf_take(hone_buf *b);
  * characters, become \xHH, characters that are not seen or turn the direction of others \uHHHH or
  * \UHHHHHHHH. Names and paths may hold any. */
 char *hone_text_clean(const char *s);
+/* One copy of a text for all that hold it, until each has dropped it (NULL: nothing): for long ones
+ * that are many times the same, as targets. Any thread. */
+const char *hone_text_hold(const char *text);
+void hone_text_drop(const char *text);
 /* Bytes of the UTF-8 sequence that begins at s, or 0. */
 size_t hone_utf8_length(const char *s);
 /* The same of such a character, beyond ASCII, and which one it is; 0: what begins there is none. */

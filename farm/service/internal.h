@@ -22,7 +22,8 @@ typedef struct job job;
 typedef struct event {
     hone_farm_event e;
     char who[HONE_FARM_NAME], name[HONE_FARM_NAME], key[HONE_FARM_KEY_TEXT];
-    char *attrs, *target; /* owned */
+    char *attrs;          /* owned */
+    const char *target;   /* held (hone_text_hold) */
     hone_farm_held *held; /* owned; of a HELLO */
 } event;
 
@@ -73,7 +74,8 @@ typedef struct worker {
     unsigned roles; /* HONE_ROLE_* */
     uint64_t machine, process, session, fingerprint;
     uint64_t hellos;      /* number of its last HELLO */
-    char *target, *attrs; /* "" not known */
+    const char *target;   /* held; "" not known */
+    char *attrs;          /* likewise */
     char *shown;          /* what people are shown of it before it has joined; or NULL */
     bool greeted;         /* HELLO was said */
     int64_t hello_ns;     /* not before */

@@ -94,12 +94,12 @@ char *hone_service__filter(const char *target, const char *terms)
                           (int)strcspn(t.triple, "-"), t.triple);
 }
 
-static void post_needs(service *s, uint64_t id, char *target)
+static void post_needs(service *s, uint64_t id, const char *target)
 {
     event *e = hone_service__post(s, HONE_FARM_NEEDS, NULL);
-    e->target = target;
+    e->target = hone_text_hold(target);
     e->e.needs.job = id;
-    e->e.needs.target = target;
+    e->e.needs.target = e->target;
 }
 
 void hone_service__needs(service *s, uint64_t id, const char *spec)
@@ -109,6 +109,7 @@ void hone_service__needs(service *s, uint64_t id, const char *spec)
         target = hone_service__named(spec);
     if (target)
         post_needs(s, id, target);
+    free(target);
 }
 
 static hone_status load(job *j, hone_error *err)
@@ -240,7 +241,7 @@ static void try_open(job *j)
     j->number = ++j->s->handle;
     j->target = hone_target_text(&setup.target);
     j->target_hash = hone_hash_bytes(0, j->target, strlen(j->target));
-    post_needs(j->s, j->id, hone_xstrdup(j->target));
+    post_needs(j->s, j->id, j->target);
     j->sitting = hone_service__sit(j->s->crew, &setup);
     tell_able(j, &(ability){0});
 }

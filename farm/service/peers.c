@@ -49,7 +49,7 @@ static void worker_take_out(service *s, worker *w)
 static void worker_free(worker *w)
 {
     hone_service__held_free(w);
-    free(w->target);
+    hone_text_drop(w->target);
     free(w->attrs);
     free(w->shown);
     free(w);
@@ -134,7 +134,7 @@ void hone_service__joined(service *s, const hone_pool_event *e)
     w->roles = p.roles;
     w->machine = p.machine;
     w->process = p.process | 1;
-    w->target = hone_xstrdup(p.target);
+    w->target = hone_text_hold(p.target);
     w->attrs = hone_xstrdup(p.attrs);
     w->fingerprint = hone_hash_mix(p.fingerprint, hone_hash_bytes(0, p.target, strlen(p.target)));
     w->keeps = p.keeps && (p.roles & HONE_ROLE_RUN);
@@ -156,7 +156,7 @@ void hone_service__greet(service *s, worker *w)
     uint32_t n_held;
     event *e = hone_service__post(s, HONE_FARM_HELLO, w->name);
     e->attrs = hone_service__attrs(w);
-    e->target = *w->target ? hone_xstrdup(w->target) : NULL;
+    e->target = *w->target ? hone_text_hold(w->target) : NULL;
     e->held = hone_service__held(s, w, &n_held);
     w->hellos = ++s->hellos; /* also of a process that was lost and comes again */
     e->e.hello = (hone_farm_hello){.machine = w->machine,

@@ -29,7 +29,7 @@ event *hone_service__post(service *s, hone_farm_event_kind kind, const char *who
 static void event_free(event *e)
 {
     free(e->attrs);
-    free(e->target);
+    hone_text_drop(e->target);
     free(e->held);
     free(e);
 }

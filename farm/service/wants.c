@@ -82,7 +82,7 @@ static void take_build(want *w, const hone_build_job *b)
     w->build = *b;
     w->build.workload = copy_text(b->workload);
     w->build.trace = copy_text(b->trace);
-    w->build.target = copy_text(b->target);
+    w->build.target = b->target ? hone_text_hold(b->target) : NULL;
     w->build.intrins = copy_text(b->intrins);
     w->unit = hone_service__key_of_build(b);
 }
@@ -94,7 +94,7 @@ static void take_measure(sitting *j, want *w, const hone_measure_job *m)
                                    &w->measure.incumbent};
     hone_farm_key contents[3] = {0};
     w->measure = *m;
-    w->measure.target = copy_text(m->target);
+    w->measure.target = m->target ? hone_text_hold(m->target) : NULL;
     w->measure.library = NULL; /* jobs of a service have none */
     for (int i = 0; i < 3; i++) {
         const held *h = from[i] ? find_held(j, from[i]) : NULL;
@@ -110,9 +110,9 @@ void hone_service__want_free(want *w)
 {
     free((char *)(uintptr_t)w->build.workload);
     free((char *)(uintptr_t)w->build.trace);
-    free((char *)(uintptr_t)w->build.target);
+    hone_text_drop(w->build.target);
     free((char *)(uintptr_t)w->build.intrins);
-    free((char *)(uintptr_t)w->measure.target);
+    hone_text_drop(w->measure.target);
     for (int i = 0; i < 3; i++)
         hone_service__blob_drop(w->blobs[i]);
     free(w);

@@ -88,12 +88,37 @@ static void json(void **state)
     json_decref(j);
 }
 
+/* One copy for all who hold it, and none when nobody does. */
+static void held_texts_are_one(void **state)
+{
+    (void)state;
+    char one[] = "a long text", other[] = "another";
+    const char *a = hone_text_hold(one), *b = hone_text_hold(one), *c = hone_text_hold(other);
+    assert_ptr_equal(a, b);
+    assert_ptr_not_equal(a, one);
+    assert_ptr_not_equal(a, c);
+    one[0] = 'A';
+    assert_string_equal(a, "a long text");
+    hone_text_drop(a);
+    assert_string_equal(b, "a long text");
+    assert_ptr_equal(hone_text_hold("a long text"), b);
+    hone_text_drop(b);
+    hone_text_drop(b);
+    assert_string_equal(c, "another");
+    hone_text_drop(c);
+    hone_text_drop(NULL);
+    const char *empty = hone_text_hold("");
+    assert_string_equal(empty, "");
+    hone_text_drop(empty);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8),
         cmocka_unit_test(clean),
         cmocka_unit_test(json),
+        cmocka_unit_test(held_texts_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

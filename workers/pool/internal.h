@@ -18,7 +18,7 @@ typedef struct hone_workers__pool_link {
 } hone_workers__pool_link;
 
 typedef struct hone_workers__machine {
-    char *text; /* target text, owned; NULL: none */
+    const char *text; /* target text, held; NULL: none */
     uint64_t hash;
 } hone_workers__machine;
 

@@ -87,7 +87,7 @@ void hone_workers__job_free(hone_pool *p, hone_workers__job *j)
         blob_drop(p, j->blob[i]);
     free((char *)j->build.workload);
     free((char *)j->build.trace);
-    free((char *)j->build.target);
+    hone_text_drop(j->build.target);
     free((char *)j->build.intrins);
     hone_workers__machine_free(&j->needs);
     free(j);
@@ -100,7 +100,7 @@ void hone_pool_build(hone_pool *p, const hone_build_job *job)
     j->only = job->peer;
     j->build.workload = hone_xstrdup(job->workload);
     j->build.trace = job->trace ? hone_xstrdup(job->trace) : NULL;
-    j->build.target = hone_xstrdup(job->target);
+    j->build.target = hone_text_hold(job->target);
     j->build.intrins = job->intrins ? hone_xstrdup(job->intrins) : NULL;
 }
 

@@ -7,8 +7,10 @@
 
 static void set(hone_workers__machine *ret, const hone_target *t)
 {
-    ret->text = hone_target_text(t);
-    ret->hash = hone_hash_bytes(0, ret->text, strlen(ret->text));
+    char *text = hone_target_text(t);
+    ret->text = hone_text_hold(text);
+    ret->hash = hone_hash_bytes(0, text, strlen(text));
+    free(text);
 }
 
 hone_status hone_workers__machine_read(const char *text, hone_workers__machine *ret,
@@ -35,7 +37,7 @@ hone_status hone_workers__machine_again(hone_pool *p, const char *text, hone_wor
         p->read_text = hone_xstrdup(text);
         p->read = m;
     }
-    *ret = (hone_workers__machine){hone_xstrdup(p->read.text), p->read.hash};
+    *ret = (hone_workers__machine){hone_text_hold(p->read.text), p->read.hash};
     return HONE_OK;
 }
 
@@ -51,7 +53,7 @@ hone_status hone_workers__machine_here(hone_workers__machine *ret, hone_error *e
 
 void hone_workers__machine_free(hone_workers__machine *m)
 {
-    free(m->text);
+    hone_text_drop(m->text);
     m->text = NULL;
 }
 
