@@ -174,8 +174,8 @@ char *cli_no_device(const json_t *answer, int64_t threads)
                               lacking == 1 ? "" : "s", cli_word(answer, "device"),
                               cli_word(answer, "lacks"));
     if (threads > 1)
-        return hone_xasprintf(
-            "no device that the service knows matches and has %lld processors", (long long)threads);
+        return hone_xasprintf("no device that the service knows matches and has %lld processors",
+                              (long long)threads);
     return hone_xstrdup("no device that the service knows matches");
 }
 
@@ -196,8 +196,8 @@ static void print_submitted(const json_t *answer, void *ctx)
            matching == 1 ? "" : "s", matching == 1 ? "es" : "");
     char *why = cli_no_device(answer, what->threads);
     if (why)
-        hone_log(HONE_LOG_WARN,
-                 "%s: the job waits for one to come, at most for its queue timeout", why);
+        hone_log(HONE_LOG_WARN, "%s: the job waits for one to come, at most for its queue timeout",
+                 why);
     free(why);
 }
 

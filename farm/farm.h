@@ -364,8 +364,8 @@ typedef struct hone_farm_hello {
     unsigned roles;
     uint32_t slots; /* builds at once; a device measures one at a time */
     uint64_t fingerprint;
-    const char *attrs; /* "arch=aarch64,class=cortex-a72,label=kitchen": KEY=VALUE, a key may come
-                          several times. `class` is the class of equal devices */
+    const char *attrs;  /* "arch=aarch64,class=cortex-a72,label=kitchen": KEY=VALUE, a key may come
+                           several times. `class` is the class of equal devices */
     const char *target; /* what it is, a target's text; NULL: not known, and taken for able */
     const hone_farm_held *held; /* all of it: what is not here will never have a result */
     uint32_t n_held;
@@ -576,9 +576,9 @@ hone_farm_reason hone_farm_job_wait(const hone_farm *f, uint64_t job);
 
 /* Which devices there are for a job. Those that are retired do not count. */
 typedef struct hone_farm_fit {
-    uint32_t known;    /* to the farm */
-    uint32_t matching; /* of them, those that its filter allows */
-    uint32_t able;     /* of these, those that can run its code */
+    uint32_t known;                         /* to the farm */
+    uint32_t matching;                      /* of them, those that its filter allows */
+    uint32_t able;                          /* of these, those that can run its code */
     char device[HONE_FARM_NAME], lacks[64]; /* one that cannot, and what it lacks first; "": none */
 } hone_farm_fit;
 /* Of a job that has ended, or is not known: nothing. */
@@ -591,7 +591,7 @@ bool hone_farm_job_suits(const hone_farm *f, uint64_t job, const char *name, con
 typedef struct hone_farm_stats {
     uint64_t jobs_live, units_open, units_in_flight, leases, results_waiting; /* now */
     uint64_t settled, shared, retried, poisoned, stale, duplicates, expired, revoked, refused,
-        denied, batches, rows; /* ever, in this life */
+        denied, batches, rows;             /* ever, in this life */
     int64_t clock_ns, stalled_ns, away_ns; /* calendar: clock_ns + away_ns */
     bool storage_failed;
 } hone_farm_stats;

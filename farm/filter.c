@@ -1,8 +1,8 @@
 /* Which devices a job may run on: "arch=aarch64,label=kitchen" holds of a device when each of its
  * terms is among those the device says of itself; cores>=N asks for a number, name=NAME is the
- * device's own. And the device must be able to run the job's code, as far as both are known: by what
- * it says it is, as a target. Devices that say the same are of one kind, so that a filter is decided
- * once for each kind and then is a bit. */
+ * device's own. And the device must be able to run the job's code, as far as both are known: by
+ * what it says it is, as a target. Devices that say the same are of one kind, so that a filter is
+ * decided once for each kind and then is a bit. */
 #include "farm/internal.h"
 #include "targets/target.h"
 
@@ -96,12 +96,12 @@ static const char *lack(filter *x, const machine *m)
     return x->lacks.v[m->index];
 }
 
-#define SET_BIT(bits, k, on)                                     \
-    do {                                                         \
-        while ((bits).n <= (k) / 64)                             \
-            hone_vec_push(&(bits), 0);                           \
-        (bits).v[(k) / 64] &= ~(UINT64_C(1) << (k) % 64);        \
-        (bits).v[(k) / 64] |= (uint64_t)(bool)(on) << (k) % 64;  \
+#define SET_BIT(bits, k, on)                                    \
+    do {                                                        \
+        while ((bits).n <= (k) / 64)                            \
+            hone_vec_push(&(bits), 0);                          \
+        (bits).v[(k) / 64] &= ~(UINT64_C(1) << (k) % 64);       \
+        (bits).v[(k) / 64] |= (uint64_t)(bool)(on) << (k) % 64; \
     } while (0)
 
 static void decide(filter *x, const dev_kind *k)

@@ -4,14 +4,14 @@
 
 #include "farm/desk.h"
 
-#define HONE_DESK_CURVE 256       /* points of a job's best so far */
-#define HONE_DESK_NOTES 1024      /* jobs of which something is remembered */
-#define HONE_DESK_LINES_MAX 2048  /* lines kept of a job */
-#define HONE_DESK_BYTES (8 << 20) /* of memory for lines, of all jobs */
-#define HONE_DESK_LINE 40         /* bytes of a line beside its text */
-#define HONE_DESK_RECENT 128      /* events kept */
-#define HONE_DESK_SAMPLES 96      /* of each device: when something was otherwise than before, */
-#define HONE_DESK_SAMPLE_MS 10000 /* as it is looked at so often */
+#define HONE_DESK_CURVE 256         /* points of a job's best so far */
+#define HONE_DESK_NOTES 1024        /* jobs of which something is remembered */
+#define HONE_DESK_LINES_MAX 2048    /* lines kept of a job */
+#define HONE_DESK_BYTES (8 << 20)   /* of memory for lines, of all jobs */
+#define HONE_DESK_LINE 40           /* bytes of a line beside its text */
+#define HONE_DESK_RECENT 128        /* events kept */
+#define HONE_DESK_SAMPLES 96        /* of each device: when something was otherwise than before, */
+#define HONE_DESK_SAMPLE_MS 10000   /* as it is looked at so often */
 #define HONE_DESK_REPLY (160 << 10) /* bytes of a list in one reply; the rest is asked for next */
 
 typedef struct hone_desk__line {

@@ -76,8 +76,7 @@ static void put_devices(const hone_desk *d, hone_buf *b)
     for (unsigned l = 0; l < HONE_FARM_LINK_COUNT; l++)
         for (unsigned h = 0; h < HONE_FARM_HEALTH_COUNT; h++)
             for (unsigned a = 0; a < HONE_FARM_ADMIN_COUNT; a++)
-                hone_buf_printf(b,
-                                "hone_devices{link=\"%s\",health=\"%s\",admin=\"%s\"} %u\n",
+                hone_buf_printf(b, "hone_devices{link=\"%s\",health=\"%s\",admin=\"%s\"} %u\n",
                                 hone_farm_link_name((hone_farm_link)l),
                                 hone_farm_health_name((hone_farm_health)h),
                                 hone_farm_admin_name((hone_farm_admin_state)a), by[l][h][a]);
@@ -204,7 +203,8 @@ static json_t *curve_json(const hone_desk__note *n)
     return points;
 }
 
-/* [[wall_ms, score, link, health, admin], ...] with words, oldest first: each holds from then on. */
+/* [[wall_ms, score, link, health, admin], ...] with words, oldest first: each holds from then on.
+ */
 static json_t *history_json(const hone_desk__history *h)
 {
     json_t *points = json_array();

@@ -202,9 +202,9 @@ static json_t *lacks_json(const hone_desk *d, uint64_t job)
     char *text = hone_xasprintf("%u of %u device%s that match%s can run it: %s lacks %s", fit.able,
                                 fit.matching, fit.matching == 1 ? "" : "s",
                                 fit.matching == 1 ? "es" : "", fit.device, fit.lacks);
-    json_t *j = json_pack("{s:s, s:o, s:o}", "reason",
-                          hone_farm_reason_name(HONE_FARM_BECAUSE_LACKS), "text",
-                          hone_json_string(text), "lacks", hone_json_string(fit.lacks));
+    json_t *j =
+        json_pack("{s:s, s:o, s:o}", "reason", hone_farm_reason_name(HONE_FARM_BECAUSE_LACKS),
+                  "text", hone_json_string(text), "lacks", hone_json_string(fit.lacks));
     free(text);
     return j;
 }

@@ -90,8 +90,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned code, const cha
                               const char *text, size_t n)
 {
     return give(c, code, type,
-                MHD_create_response_from_buffer(n, (void *)(uintptr_t)text,
-                                                MHD_RESPMEM_MUST_COPY));
+                MHD_create_response_from_buffer(n, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY));
 }
 
 /* Copies nothing: whoever reads slowly has it with the others. */

@@ -73,14 +73,14 @@ typedef struct worker {
     char name[HONE_FARM_NAME];
     unsigned roles; /* HONE_ROLE_* */
     uint64_t machine, process, session, fingerprint;
-    uint64_t hellos;      /* number of its last HELLO */
-    const char *target;   /* held; "" not known */
-    char *attrs;          /* likewise */
-    char *shown;          /* what people are shown of it before it has joined; or NULL */
-    bool greeted;         /* HELLO was said */
-    int64_t hello_ns;     /* not before */
-    uint32_t at;          /* place in the list */
-    bool keeps;           /* it says how far it is, and keeps results until they are durable */
+    uint64_t hellos;    /* number of its last HELLO */
+    const char *target; /* held; "" not known */
+    char *attrs;        /* likewise */
+    char *shown;        /* what people are shown of it before it has joined; or NULL */
+    bool greeted;       /* HELLO was said */
+    int64_t hello_ns;   /* not before */
+    uint32_t at;        /* place in the list */
+    bool keeps;         /* it says how far it is, and keeps results until they are durable */
     HONE_VEC(holding) kept;
 } worker;
 

@@ -23,8 +23,8 @@ typedef struct box {
     HONE_VEC(char *) names;
     uint64_t commits, halts, acks, notices, builders, requests;
     const char *target; /* that devices say they are from now on; NULL: they do not say */
-    bool commits_hold;                             /* COMMIT is not answered */
-    uint64_t batch;                                /* the one that is not */
+    bool commits_hold;  /* COMMIT is not answered */
+    uint64_t batch;     /* the one that is not */
     hone_farm_effect last[HONE_FARM_BUILDERS + 1]; /* of each kind */
 } box;
 

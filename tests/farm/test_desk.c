@@ -294,8 +294,8 @@ static void test_changes_are_said(void **state)
 /* ---- submit
  * ------------------------------------------------------------------------------------------ */
 
-#define SUBMIT                                                                                   \
-    "{\"v\":1,\"verb\":\"submit\",\"request\":\"ci 4711\",\"filter\":\"label=kitchen\","         \
+#define SUBMIT                                                                               \
+    "{\"v\":1,\"verb\":\"submit\",\"request\":\"ci 4711\",\"filter\":\"label=kitchen\","     \
     "\"class\":\"interactive\",\"trials\":64,\"queue_s\":5,\"tasks\":[{\"name\":\"matmul\"," \
     "\"sizes\":{\"M\":64,\"N\":32},\"title\":\"matmul M=64 N=32\"}]}"
 
@@ -506,7 +506,8 @@ static double seconds_of(const fixture *f, const char *list, size_t k, const cha
     return json_number_value(json_object_get(row_of(f, list, k), key));
 }
 
-/* Ages count the time in which there was no coordinator, if its clock tells it; deadlines do not. */
+/* Ages count the time in which there was no coordinator, if its clock tells it; deadlines do not.
+ */
 static void test_ages_go_on(void **state)
 {
     fixture *f = *state;
@@ -843,16 +844,16 @@ static bool ends_with(const char *s, const char *end)
 static void name_is_good(const char *name, const char *kind)
 {
     static const char *const kinds[] = {"counter", "gauge", "summary", "histogram"};
-    static const char *const units[] = {"_ms",  "_ns",     "_us", "_s",      "_milliseconds",
-                                        "_kib", "_minutes", "_mb", "_percent", "_count",
-                                        "_sum", "_bucket"};
+    static const char *const units[] = {"_ms",           "_ns",    "_us",      "_s",
+                                        "_milliseconds", "_kib",   "_minutes", "_mb",
+                                        "_percent",      "_count", "_sum",     "_bucket"};
     bool good = strncmp(name, "hone_", 5) == 0 || strncmp(name, "process_", 8) == 0;
     good = good && strspn(name, "abcdefghijklmnopqrstuvwxyz_") == strlen(name);
     good = good && ends_with(name, "_total") == (strcmp(kind, "counter") == 0);
     for (unsigned k = 0; k < HONE_LEN(kinds); k++)
         good = good && !strstr(name, kinds[k]);
-    char *base = hone_xasprintf(
-        "%.*s", (int)(strlen(name) - (ends_with(name, "_total") ? 6 : 0)), name);
+    char *base =
+        hone_xasprintf("%.*s", (int)(strlen(name) - (ends_with(name, "_total") ? 6 : 0)), name);
     for (unsigned k = 0; k < HONE_LEN(units); k++)
         good = good && !ends_with(base, units[k]);
     free(base);
@@ -897,7 +898,8 @@ static void test_metrics(void **state)
     assert_non_null(strstr(b.s, "\nhone_jobs{state=\"queued\",class=\"batch\"} 2\n"));
     assert_non_null(strstr(b.s, "\nhone_device_score{device=\"pi4\"} 70\n"));
     assert_non_null(strstr(b.s, "\nhone_jobs{state=\"failed\",class=\"background\"} 0\n"));
-    assert_non_null(strstr(b.s, "\nhone_devices{link=\"offline\",health=\"good\",admin=\"open\"} 1\n"));
+    assert_non_null(
+        strstr(b.s, "\nhone_devices{link=\"offline\",health=\"good\",admin=\"open\"} 1\n"));
     names_are_good(b.s);
     unsigned series = 0;
     char type[128] = "";

@@ -68,8 +68,8 @@ static void want_some(box *b, uint64_t job, unsigned n)
 static const struct {
     const char *able, *unable, *lacks;
 } pairs[] = {
-    {"znver4", "haswell", "avx512"},           {"x86-64-v3", "x86-64-v2", "avx"},
-    {"neoverse-v1", "neoverse-n1", "sve"},     {"sifive-x280", "sifive-u74", "v"},
+    {"znver4", "haswell", "avx512"},          {"x86-64-v3", "x86-64-v2", "avx"},
+    {"neoverse-v1", "neoverse-n1", "sve"},    {"sifive-x280", "sifive-u74", "v"},
     {"neoverse-n1", "cortex-a72", "dotprod"}, {"haswell", "neoverse-n1", "x86_64"},
 };
 
@@ -151,7 +151,7 @@ static void a_target_may_be_known_late(void **state)
 static void a_device_may_become_another(void **state)
 {
     (void)state;
-    static const char *const all[] = {"haswell",     "znver1", "znver2", "skylake",
+    static const char *const all[] = {"haswell",   "znver1", "znver2",   "skylake",
                                       "broadwell", "znver3", "x86-64-v3"};
     box b;
     begin(&b);

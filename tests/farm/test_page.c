@@ -20,7 +20,8 @@
 static int dial_from(const char *from, unsigned port)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in here = {.sin_family = AF_INET}, a = {.sin_family = AF_INET,
+    struct sockaddr_in here = {.sin_family = AF_INET},
+                       a = {.sin_family = AF_INET,
                             .sin_port = htons((uint16_t)port),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(inet_pton(AF_INET, from, &here.sin_addr), 1);
@@ -250,7 +251,8 @@ static void test_many(void **state)
     hone_page_stop(p);
 }
 
-/* As many as one address may have, each with half a request: the address gets no more, others do. */
+/* As many as one address may have, each with half a request: the address gets no more, others do.
+ */
 static void test_one_address(void **state)
 {
     (void)state;
@@ -293,8 +295,8 @@ static void test_slow_readers(void **state)
 {
     (void)state;
     enum { LARGE = 32 << 20, MANY = 12 };
-    hone_page *p = start_with(
-        &(hone_page_options){.listen = "127.0.0.1:0", .life_s = 2, .idle_s = 60});
+    hone_page *p =
+        start_with(&(hone_page_options){.listen = "127.0.0.1:0", .life_s = 2, .idle_s = 60});
     unsigned port = hone_page_port(p), before = open_fds();
     char *large = hone_xmalloc(LARGE);
     memset(large, 'x', LARGE - 1);
@@ -425,12 +427,11 @@ static void test_promtool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_routes),   cmocka_unit_test(test_names),
-        cmocka_unit_test(test_token),    cmocka_unit_test(test_starts_not),
-        cmocka_unit_test(test_slow),     cmocka_unit_test(test_many),
-        cmocka_unit_test(test_one_address),
-        cmocka_unit_test(test_slow_readers),
-        cmocka_unit_test(test_rubbish),  cmocka_unit_test(test_seen),
+        cmocka_unit_test(test_routes),      cmocka_unit_test(test_names),
+        cmocka_unit_test(test_token),       cmocka_unit_test(test_starts_not),
+        cmocka_unit_test(test_slow),        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_one_address), cmocka_unit_test(test_slow_readers),
+        cmocka_unit_test(test_rubbish),     cmocka_unit_test(test_seen),
         cmocka_unit_test(test_promtool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,8 +163,8 @@ static void no_room_is_waited_out(void **state)
     assert_true(records() >= 3 * TRIALS);
 }
 
-/* While the disk is full, who says again what was taken gets the same answer, and what is kept of it
- * is kept once: 200 times 200 KB would be seen. */
+/* While the disk is full, who says again what was taken gets the same answer, and what is kept of
+ * it is kept once: 200 times 200 KB would be seen. */
 static void saying_it_again_takes_no_room(void **state)
 {
     (void)state;
