@@ -21,7 +21,7 @@ void hone_map_add(hone_map *m, uint64_t hash, void *p)
     if (3 * (uint64_t)(m->used + 1) > 2 * (uint64_t)m->cap) {
         hone_map old = *m;
         uint32_t cap = 64;
-        while (cap < 4 * (old.n + 1))
+        while (cap < 2 * ((uint64_t)old.n + 1)) /* at most half full */
             cap *= 2;
         *m = (hone_map){hone_xcalloc(cap, sizeof *m->v), cap, old.n, old.n};
         for (uint32_t i = 0; i < old.cap; i++)
