@@ -4,7 +4,7 @@
  * what it says it is, as a target. Devices that say the same are of one kind, so that a filter is
  * decided once for each kind and then is a bit. */
 #include "farm/internal.h"
-#include "targets/target.h"
+#include "targets/preset.h"
 
 /* The next term of a list, [*s, *s + *n); false at the end. */
 static bool term(const char **s, size_t *n)
@@ -76,9 +76,15 @@ static void compare(const char *is, const char *needs, char ret[64])
 {
     hone_target device, code;
     ret[0] = 0;
-    if (hone_target_parse(is, &device, NULL) == HONE_OK &&
-        hone_target_parse(needs, &code, NULL) == HONE_OK)
-        hone_target_lacks(&device, &code, ret);
+    if (hone_target_parse(is, &device, NULL) != HONE_OK ||
+        hone_target_parse(needs, &code, NULL) != HONE_OK ||
+        !hone_target_lacks(&device, &code, ret) || hone_preset_of(&device) != hone_preset_of(&code))
+        return;
+    for (const hone_preset_class *c = hone_preset_of(&code)->classes; c->feature; c++)
+        if (hone_target_has(&code, c->feature) && !hone_target_has(&device, c->feature)) {
+            snprintf(ret, 64, "%s", c->feature); /* which tells the most */
+            return;
+        }
 }
 
 /* Asked once of each machine. */

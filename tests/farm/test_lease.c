@@ -511,16 +511,19 @@ static void strikes_are_bounded(void **state)
     box_tick(&b, 20 * MS);
     for (uint64_t k = 1; k <= 8; k++) {
         box_want(&b, id, k, box_key(9, k));
-        bool unit = false;
-        for (int turn = 0; turn < 400 && !unit; turn++) { /* after canaries, and their time */
+        bool got = false;
+        for (int turn = 0; turn < 400 && !got; turn++) { /* after canaries, and their time */
             static const double clean[] = {1e6, 2e6, 3e6};
             while (box_offer(&b, "a", &e) && box_is_canary(&e))
                 box_canary(&b, "a", e.lease.fence, clean, true);
-            unit = e.who && !box_is_canary(&e);
+            got = e.who && !box_is_canary(&e) && e.lease.unit.v[1] == k;
+            if (e.who && !box_is_canary(&e) &&
+                !got) /* of the one before, which it was told to end */
+                box_say_of(&b, "a", HONE_FARM_REVOKED_OK, e.lease.fence, 0);
             box_say_of(&b, "a", HONE_FARM_TRAFFIC, 0, 0);
             box_tick(&b, SEC);
         }
-        assert_true(unit);
+        assert_true(got);
         box_say_of(&b, "a", HONE_FARM_ACCEPT, e.lease.fence, 0);
         box_say_of(&b, "a", HONE_FARM_PROGRESS, e.lease.fence, HONE_FARM_PHASE_TIMING);
         box_hello_with(&b, "a", HONE_FARM_DEVICE, "class=c", 1 + k, 1, NULL, 0); /* it died of it */
