@@ -74,7 +74,7 @@ char *hone_buf_take(hone_buf *b)
 {
     reserve(b, 0);
     b->s[b->n] = '\0';
-    char *s = b->s;
+    char *s = b->cap - b->n > 32 ? hone_xrealloc(b->s, b->n + 1) : b->s; /* it may live for long */
     *b = (hone_buf){0};
     return s;
 }

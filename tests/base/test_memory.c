@@ -1,6 +1,7 @@
 /* Growable arrays and text, and what happens when there is no memory. */
 #include "tests/base/child.h"
 
+#include <malloc.h>
 #include <signal.h>
 
 typedef HONE_VEC(int64_t) numbers;
@@ -59,6 +60,8 @@ static void text(void **state)
     taken = hone_buf_take(&b);
     assert_null(b.s);
     assert_int_equal(strlen(taken), before + 100000);
+    assert_true(malloc_usable_size(taken) <
+                before + 100000 + 8192); /* what was ahead is given back */
     free(taken);
 }
 
