@@ -31,7 +31,7 @@ ok "no log" [ ! -e other.db ]
 case $(uname -m) in
 x86_64) other=x86-64-v2 foreign=cortex-a72 ;;
 aarch64) other=cortex-a53 foreign=haswell ;;
-*) other= foreign=haswell ;;
+*) other='' foreign=haswell ;;
 esac
 rows="row_sum -D M=4 -D N=4 --threads 1"
 if [ "$other" ]; then

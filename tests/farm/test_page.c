@@ -404,7 +404,7 @@ static void test_seen(void **state)
     hone_farm_free(f);
 }
 
-/* By Prometheus' own tool, where it is installed; test_desk.c checks the form itself. */
+/* By Prometheus' own tool, where it is installed; test_metrics.c checks the form itself. */
 static void test_promtool(void **state)
 {
     (void)state;
