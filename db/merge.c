@@ -279,13 +279,21 @@ static hone_status merge_table(hone_db__merge *m, unsigned table, hone_error *er
 
 /* ---- the logs -------------------------------------------------------------------------------- */
 
+/* Each table after those that refer to it. */
+static hone_status delete_all(hone_db *db, hone_error *err)
+{
+    HONE_TRY(hone_db__exec(db, "DELETE FROM sample", "merging", err));
+    for (unsigned k = HONE_LEN(rules); k-- > 0;) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "DELETE FROM %s", hone_db__tables[k]->name);
+        HONE_TRY(hone_db__exec(db, sql, "merging", err));
+    }
+    return HONE_OK;
+}
+
 static hone_status merge_tables(hone_db__merge *m, hone_error *err)
 {
-    HONE_TRY(hone_db__exec(m->to,
-                           "DELETE FROM sample; DELETE FROM record; DELETE FROM session;"
-                           "DELETE FROM target; DELETE FROM workload; DELETE FROM forgotten;"
-                           "DELETE FROM model; DELETE FROM machine;",
-                           "merging", err));
+    HONE_TRY(delete_all(m->to, err));
     for (unsigned k = 0; k < HONE_LEN(rules); k++)
         HONE_TRY(hone_db__tables[k] == &hone_db__record_table ? hone_db__merge_records(m, err)
                                                               : merge_table(m, k, err));

@@ -46,6 +46,8 @@ __attribute__((unused)) static const char *const contents[] = {
     "SELECT 'forgotten', what, records, samples, created_ms FROM forgotten ORDER BY 2, 5, 3, 4",
     "SELECT 'model', class, threads, about, hex(bytes), created_ms FROM model"
     " ORDER BY 2, 3, 6, 4, 5",
+    "SELECT 'machine', " OF_TARGET("target_id") ", numbers, about, created_ms, hone_version"
+                                                " FROM machine ORDER BY id",
     /* what depends on order: which of equals goes first, which session was the latest */
     "SELECT 'first', " OF_WORKLOAD("r.workload_id") ", " OF_TARGET(
         "r.target_id") ", r.trace_hash"
@@ -151,6 +153,16 @@ static void random_record(hone_db *db, hone_rng *g, int64_t w, int64_t t, int64_
     CHECK(hone_db_record_put(db, &r, samples, n, NULL, NULL, err));
 }
 
+/* More than are kept of a target, some of them the same at other times. */
+static void random_machine(hone_db *db, hone_rng *g, int64_t t)
+{
+    const hone_db_machine m = {.target_id = t,
+                               .numbers = PICK(g, "{\"GHz\":3}", "{\"GHz\":4}"),
+                               .about = PICK(g, "{}", "{\"from\":\"stream\"}"),
+                               .created_ms = 8000 + (int64_t)below(g, 6)};
+    CHECK(hone_db_machine_put(db, &m, NULL, err));
+}
+
 static void random_log(const char *path, hone_rng *g)
 {
     hone_db *db = open_rw(path);
@@ -160,6 +172,8 @@ static void random_log(const char *path, hone_rng *g)
         int64_t session = random_session(db, g, w, t);
         for (unsigned q = (unsigned)below(g, 6); q-- > 0;)
             random_record(db, g, w, t, session);
+        for (unsigned q = (unsigned)below(g, 3); q-- > 0;)
+            random_machine(db, g, t);
     }
     for (unsigned k = (unsigned)below(g, 5); k-- > 0;) {
         const hone_db_model m = {.class = PICK(g, "x86-64-v3", "x86-64-v4"),
