@@ -235,6 +235,8 @@ static int run(int argc, char **argv, const cli_command *self)
     code = check_options(self, j, &q);
     if (code == 0 && j->job == forget)
         code = check_choice(self, &q);
+    if (code == 0 && q.keep > UINT32_MAX)
+        code = cli_usage(self, "--keep at most %" PRIu32, UINT32_MAX);
     if (code == 0 && (j->job == cli_db_export || j->job == cli_db_import))
         code = check_format(self, &q, j->job == cli_db_import);
     if (code)

@@ -177,6 +177,8 @@ refuse 2 "--yes belongs to forget" "$HONE" db check t.db --yes
 refuse 2 "--strict belongs to merge" "$HONE" db check t.db --strict
 refuse 2 "--keep belongs to prune" "$HONE" db check t.db --keep 3
 refuse 2 "--keep takes a whole number of at least 1" "$HONE" db prune t.db --keep 0
+refuse 2 "--keep at most 4294967295" "$HONE" db prune t.db --keep 4294967296
+refuse 2 "--keep at most 4294967295" "$HONE" db prune t.db --keep 4294967297
 refuse 3 "there is no database" "$HONE" db prune none.db
 refuse 2 "merge takes the log to merge into" "$HONE" db merge t.db
 refuse 3 "there is no database '$T/none.db'" "$HONE" db merge t.db none.db
