@@ -94,7 +94,6 @@ static hone_status count(hone_db *db, const condition *c, const char *text, json
 {
     sqlite3_stmt *stmt;
     bool row;
-    *ret = NULL;
     HONE_TRY(prepare(db, c, text, &stmt, err));
     hone_status s = hone_db__step(db, stmt, "counting", &row, err);
     if (s == HONE_OK)
@@ -119,11 +118,12 @@ static hone_status tell(hone_db *db, const condition *c, json_t **ret, hone_erro
         {"by_workload", count_by, COUNT_BY("w.name")},
         {"by_reason", count_by, COUNT_BY("r.reason")},
     };
-    json_t *j = json_object(), *number;
+    json_t *j = json_object();
     hone_status s = HONE_OK;
     for (size_t i = 0; i < HONE_LEN(numbers) && s == HONE_OK; i++) {
+        json_t *number = NULL;
         s = numbers[i].count(db, c, numbers[i].text, &number, err);
-        json_object_set_new(j, numbers[i].key, number);
+        json_object_set_new(j, numbers[i].key, number); /* NULL sets nothing */
     }
     if (s == HONE_OK)
         *ret = j;
