@@ -37,6 +37,8 @@ hone_status hone_file_read(const char *path, size_t max, char **ret, size_t *ret
 
 hone_status hone_dir_make(const char *path, hone_error *err)
 {
+    if (!*path)
+        return hone_fail(err, HONE_E_INPUT, "a folder needs a name");
     char *p = hone_xstrdup(path);
     for (char *s = p + 1;; s++) {
         if (*s != '/' && *s != '\0')

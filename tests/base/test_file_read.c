@@ -89,6 +89,8 @@ static void folders(void **state)
     put("file", "", 0);
     assert_int_equal(hone_dir_make("file/d", &err), HONE_E_IO);
     assert_non_null(strstr(err.message, "file"));
+    assert_int_equal(hone_dir_make("", &err), HONE_E_INPUT);
+    assert_int_equal(hone_dir_make("/", &err), HONE_OK);
 }
 
 int main(void)
