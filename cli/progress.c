@@ -26,10 +26,14 @@ void cli_progress_start(const char *title)
     hone_log_set_hook(hook);
 }
 
-/* As much of the line as there is room for. */
-static void show(void)
+/* As much of the text as there is room for. Frees it. */
+static void show(hone_buf *text)
 {
     struct winsize w;
+    char *clean = hone_text_clean(text->s); /* a service may have said it */
+    snprintf(line, sizeof line, "%s", clean);
+    free(clean);
+    hone_buf_free(text);
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 && w.ws_col < sizeof line)
         line[w.ws_col - 1] = '\0';
     fprintf(stderr, "\r\033[K%s", line);
@@ -39,7 +43,7 @@ void cli_progress_draw(const hone_progress *p)
 {
     if (!live)
         return;
-    char best[32] = "-", left[32] = "";
+    char best[32] = "-";
     uint64_t rejected = 0;
     hone_status most = HONE_OK;
     for (int s = 0; s < HONE_STATUS_COUNT; s++) {
@@ -49,17 +53,16 @@ void cli_progress_draw(const hone_progress *p)
     }
     if (p->best_ns)
         cli_format_ns((double)p->best_ns, best);
-    if (p->left_ns >= 0)
-        snprintf(left, sizeof left, ", %.0f s left", (double)p->left_ns / 1e9);
-    int n = snprintf(line, sizeof line, "%s: trial %" PRIu64, p->phase, p->trials);
+    hone_buf b = {0};
+    hone_buf_printf(&b, "%s: trial %" PRIu64, p->phase, p->trials);
     if (p->budget)
-        n += snprintf(line + n, sizeof line - (size_t)n, "/%" PRIu64, p->budget);
-    n += snprintf(line + n, sizeof line - (size_t)n, ", best %s, %.1f GFLOP/s", best, p->gflops);
+        hone_buf_printf(&b, "/%" PRIu64, p->budget);
+    hone_buf_printf(&b, ", best %s, %.1f GFLOP/s", best, p->gflops);
     if (rejected)
-        n += snprintf(line + n, sizeof line - (size_t)n, ", %" PRIu64 " rejected (most: %s)",
-                      rejected, hone_status_text(most));
-    snprintf(line + n, sizeof line - (size_t)n, "%s", left);
-    show();
+        hone_buf_printf(&b, ", %" PRIu64 " rejected (most: %s)", rejected, hone_status_text(most));
+    if (p->left_ns >= 0)
+        hone_buf_printf(&b, ", %.0f s left", (double)p->left_ns / 1e9);
+    show(&b);
 }
 
 void cli_progress_say(const char *fmt, ...)
@@ -67,10 +70,13 @@ void cli_progress_say(const char *fmt, ...)
     va_list ap;
     if (!live)
         return;
+    char text[sizeof line];
     va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    show();
+    hone_buf b = {0};
+    hone_buf_puts(&b, text);
+    show(&b);
 }
 
 void cli_progress_end(void)
