@@ -76,7 +76,7 @@ static void describe_state(hone_workers__self *ret, const hone_worker_options *o
         add_attr(ret, "lib", mark);
     }
     if (o->runtime)
-        add_attr(ret, "runtime", strncmp(o->runtime, "node", 4) == 0 ? "node" : "browser");
+        add_attr(ret, "runtime", strncmp(o->runtime, "browser:", 8) == 0 ? "browser" : o->runtime);
     for (unsigned k = 0; labels && labels[k]; k++)
         add_attr(ret, "label", labels[k]);
     ret->fingerprint = h | 1;
