@@ -91,6 +91,7 @@ hone_status hone_db_prune(hone_db *db, uint32_t n, bool dry_run, json_t **ret, h
     if (st == HONE_OK && !dry_run) {
         db->wal_warned = true; /* VACUUM writes the whole file through it */
         st = hone_db__exec(db, "VACUUM", "giving back space", err);
+        db->file.bytes = 0; /* it may be shorter now */
     }
     if (st == HONE_OK)
         *ret = told;
