@@ -64,10 +64,16 @@ hone_status hone_db__file_resolve(const char *path, char **ret, hone_error *err)
 hone_status hone_db__file_has_one_name(const char *path, hone_error *err);
 /* HONE_E_IO when the path no longer leads to the file being written, or that was cut short. */
 hone_status hone_db__file_is_there(hone_db *db, hone_error *err);
-/* Removes a database that was being made, with all that lies beside it. */
+/* Removes a closed database, with all that lies beside it. */
 void hone_db__file_remove(const char *path);
 bool hone_db__file_on_network(const char *path);
 bool hone_db__file_may_write_beside(const char *path);
+
+/* ---- open.c -------------------------------------------------------------------------------- */
+
+/* Closes a database that was being made, and removes it, by whatever name it was opened; NULL is
+ * fine. */
+void hone_db__discard(hone_db *db);
 
 /* ---- sql.c --------------------------------------------------------------------------------- */
 

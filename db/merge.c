@@ -387,9 +387,9 @@ hone_status hone_db_merge(const char *to, const char *const *from, unsigned n, h
             hone_vec_free(&sources[k].moved[q]);
     }
     free(sources);
-    bool made = m.to && !exists;
-    hone_db_close(m.to);
-    if (st != HONE_OK && made)
-        hone_db__file_remove(to);
+    if (st != HONE_OK && !exists)
+        hone_db__discard(m.to);
+    else
+        hone_db_close(m.to);
     return st;
 }

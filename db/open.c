@@ -307,6 +307,16 @@ void hone_db_close(hone_db *db)
     free(db);
 }
 
+void hone_db__discard(hone_db *db)
+{
+    if (!db)
+        return;
+    char *path = hone_xstrdup(db->path);
+    hone_db_close(db);
+    hone_db__file_remove(path);
+    free(path);
+}
+
 const char *hone_db_path(const hone_db *db)
 {
     return db->path;

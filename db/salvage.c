@@ -209,9 +209,10 @@ hone_status hone_db_salvage(const char *from, const char *to, json_t **ret, hone
     if (s == HONE_OK)
         *ret = tell(&x);
     hone_db_close(x.from);
-    hone_db_close(x.to);
-    if (s != HONE_OK && x.to)
-        hone_db__file_remove(to);
+    if (s == HONE_OK)
+        hone_db_close(x.to);
+    else
+        hone_db__discard(x.to);
     json_decref(x.unknown);
     return s;
 }

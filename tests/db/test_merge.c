@@ -199,6 +199,43 @@ static void is_stopped(void **state)
     remove_db("new");
 }
 
+/* What was made is removed, by the name it has, and not the link that led there. */
+static void a_link_stays(void **state)
+{
+    (void)state;
+    hone_rng g;
+    hone_rng_seed(&g, 5);
+    random_log(at("a"), &g);
+    char a[256], made[256], link[256];
+    snprintf(a, sizeof a, "%s", at("a"));
+    snprintf(made, sizeof made, "%s", at("made"));
+    snprintf(link, sizeof link, "%s", at("link"));
+    assert_int_equal(symlink("made", link), 0);
+    const char *const from[] = {a};
+    unsigned left = 1;
+    json_t *j = NULL;
+    struct stat sb;
+    assert_int_equal(hone_db_merge(link, from, 1, stop, &left, &j, NULL), HONE_E_INTERRUPTED);
+    assert_int_equal(lstat(link, &sb), 0);
+    assert_int_not_equal(access(made, F_OK), 0);
+    hone_db *db = open_rw(at("bare"));
+    CHECK(hone_db__exec(db,
+                        "DROP TABLE sample; DROP TABLE machine; DROP TABLE model;"
+                        "DROP TABLE forgotten; DROP TABLE record; DROP TABLE session;"
+                        "DROP TABLE target; DROP TABLE workload",
+                        "dropping", err));
+    hone_db_close(db);
+    assert_int_equal(hone_db_salvage(at("bare"), link, &j, NULL), HONE_E_CORRUPT);
+    assert_int_equal(lstat(link, &sb), 0);
+    assert_int_not_equal(access(made, F_OK), 0);
+    MERGE(link, a);
+    assert_int_equal(access(made, F_OK), 0);
+    remove_db("made");
+    remove_db("link");
+    remove_db("bare");
+    remove_db("a");
+}
+
 static void is_refused(void **state)
 {
     (void)state;
@@ -243,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_random_logs, scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(counts, scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(is_stopped, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(a_link_stays, scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(is_refused, scratch_make, scratch_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
