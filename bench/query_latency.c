@@ -228,12 +228,6 @@ static took ask(const char *path, hone_rung rung, unsigned kernel)
     return ret;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void measure(const char *path, hone_rung rung, unsigned rounds)
 {
     double *wall = hone_xcalloc(rounds, sizeof *wall), *cpu = hone_xcalloc(rounds, sizeof *cpu);
@@ -247,8 +241,8 @@ static void measure(const char *path, hone_rung rung, unsigned rounds)
         cpu[k] = t.cpu_ms;
         passed += t.passed;
     }
-    qsort(wall, rounds, sizeof *wall, by_value);
-    qsort(cpu, rounds, sizeof *cpu, by_value);
+    hone_sort(wall, rounds);
+    hone_sort(cpu, rounds);
     printf(
         "%-22s p50 %.3f ms, p99 %.3f ms; of the processor %.3f and %.3f; of %u, %u of them passed "
         "over by the guard\n",

@@ -121,12 +121,6 @@ static uint64_t trials_to(const double *curve, uint64_t n, double best, double f
     return 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void tell_seed(const kernel *k, const request *q, uint64_t seed, const double *curve,
                       const hone_replay_result *r)
 {
@@ -181,8 +175,8 @@ static hone_status replay_one(const kernel *k, const request *q, hone_error *err
             tell_seed(k, q, (uint64_t)i + 1, curve, &r);
     }
     if (st == HONE_OK && !q->json) {
-        qsort(ratio, (size_t)q->seeds, sizeof *ratio, by_value);
-        qsort(near, (size_t)q->seeds, sizeof *near, by_value);
+        hone_sort(ratio, (uint32_t)q->seeds);
+        hone_sort(near, (uint32_t)q->seeds);
         double half = near[q->seeds / 2];
         char to[32] = "never";
         if (isfinite(half))

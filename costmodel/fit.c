@@ -201,12 +201,6 @@ static void fit(const hone_fit *f, unsigned fold, double ret[PARTS])
 /* ---- how good ----------------------------------------------------------------------------------
  */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Of each kernel with the factors that were found without it. x NULL: with 1. */
 static hone_fit_quality judge(const hone_fit *f, const double (*x)[PARTS])
 {
@@ -231,7 +225,7 @@ static hone_fit_quality judge(const hone_fit *f, const double (*x)[PARTS])
             judged++;
         }
     }
-    qsort(off, n, sizeof *off, by_value);
+    hone_sort(off, n);
     hone_fit_quality ret = {.off = n ? off[n / 2] : NAN,
                             .pair_accuracy = judged ? pairs / judged : NAN};
     free(off);

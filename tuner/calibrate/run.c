@@ -116,12 +116,6 @@ static hone_status measure(running *r, const hone_probe_plan *p, hone_error *err
     return st;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Noise only ever adds time. */
 static void take_value(const hone_measure_result *m, const hone_probe_plan *p,
                        hone_probe_result *ret)
@@ -134,7 +128,7 @@ static void take_value(const hone_measure_result *m, const hone_probe_plan *p,
         return;
     }
     memcpy(ns, m->sample_ns, (size_t)n * sizeof *ns);
-    qsort(ns, (size_t)n, sizeof *ns, by_value);
+    hone_sort(ns, (uint32_t)n);
     double low = ns[n / 4], high = ns[3 * n / 4];
     ret->value = p->is_time ? low / p->work : p->work / low;
     ret->spread = (high - low) / ns[n / 2];
