@@ -173,6 +173,10 @@ void hone_db__column_list(const hone_db__table *t, const char *prefix, hone_buf 
  * when the checksum does not match. */
 hone_status hone_db__row_read(hone_db *db, const hone_db__table *t, sqlite3_stmt *stmt, int first,
                               void *row, hone_error *err);
+static inline int hone_db__order(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
 /* Like strcmp, by the columns named, one after the other, of which NULL is the last; names NULL or
  * empty: by all. The id is no column. */
 int hone_db__row_compare(const hone_db__table *t, const void *a, const void *b,

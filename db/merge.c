@@ -16,19 +16,14 @@ typedef const char *columns[9];
 /* < 0: a stands. Rows that are the same in this are equal in all. */
 typedef int (*choose_fn)(const hone_db__any_row *a, const hone_db__any_row *b);
 
-static int order64(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
 static int earlier_workload(const hone_db__any_row *a, const hone_db__any_row *b)
 {
-    return order64(a->workload.created_ms, b->workload.created_ms);
+    return hone_db__order(a->workload.created_ms, b->workload.created_ms);
 }
 
 static int earlier_target(const hone_db__any_row *a, const hone_db__any_row *b)
 {
-    return order64(a->target.created_ms, b->target.created_ms);
+    return hone_db__order(a->target.created_ms, b->target.created_ms);
 }
 
 /* The copy that was made when the session had come further. */
@@ -37,20 +32,20 @@ static int later_in_session(const hone_db__any_row *a, const hone_db__any_row *b
     const hone_db_session *x = &a->session, *y = &b->session;
     if ((x->ended_ms > 0) != (y->ended_ms > 0))
         return x->ended_ms > 0 ? -1 : 1;
-    int order = order64(y->trials, x->trials);
-    return order ? order : order64(y->ended_ms, x->ended_ms);
+    int order = hone_db__order(y->trials, x->trials);
+    return order ? order : hone_db__order(y->ended_ms, x->ended_ms);
 }
 
 /* A model that fell behind the last few and comes back later counts as the later one: else the
  * result would depend on when the few were counted. */
 static int later_model(const hone_db__any_row *a, const hone_db__any_row *b)
 {
-    return order64(b->model.created_ms, a->model.created_ms);
+    return hone_db__order(b->model.created_ms, a->model.created_ms);
 }
 
 static int later_machine(const hone_db__any_row *a, const hone_db__any_row *b)
 {
-    return order64(b->machine.created_ms, a->machine.created_ms);
+    return hone_db__order(b->machine.created_ms, a->machine.created_ms);
 }
 
 static int either(const hone_db__any_row *a, const hone_db__any_row *b)
@@ -132,7 +127,7 @@ static int by_place(const void *x, const void *y)
 static int by_from(const void *x, const void *y)
 {
     const hone_db__moved *a = x, *b = y;
-    return order64(a->from, b->from);
+    return hone_db__order(a->from, b->from);
 }
 
 int64_t hone_db__merge_moved(const hone_db__source *s, const hone_db__table *t, int64_t from)

@@ -144,11 +144,6 @@ static uint64_t row_sum(const hone_db__table *t, const void *row)
 
 /* ---- order --------------------------------------------------------------------------------- */
 
-static int order64(int64_t a, int64_t b)
-{
-    return (a > b) - (a < b);
-}
-
 static int compare_bytes(hone_db_bytes a, hone_db_bytes b)
 {
     size_t n = a.n < b.n ? a.n : b.n;
@@ -162,9 +157,9 @@ static int compare_column(const hone_db__column *c, const void *a, const void *b
     switch (c->kind) {
     case HONE_DB__I64:
     case HONE_DB__OPT64:
-        return order64(CONST_MEMBER(int64_t, a, c), CONST_MEMBER(int64_t, b, c));
+        return hone_db__order(CONST_MEMBER(int64_t, a, c), CONST_MEMBER(int64_t, b, c));
     case HONE_DB__I32:
-        return order64(CONST_MEMBER(int32_t, a, c), CONST_MEMBER(int32_t, b, c));
+        return hone_db__order(CONST_MEMBER(int32_t, a, c), CONST_MEMBER(int32_t, b, c));
     case HONE_DB__F64:
         d = CONST_MEMBER(double, a, c);
         e = CONST_MEMBER(double, b, c);
@@ -175,7 +170,7 @@ static int compare_column(const hone_db__column *c, const void *a, const void *b
     case HONE_DB__TEXT:
         return strcmp(CONST_MEMBER(char *, a, c), CONST_MEMBER(char *, b, c));
     case HONE_DB__STATUS:
-        return order64(CONST_MEMBER(hone_status, a, c), CONST_MEMBER(hone_status, b, c));
+        return hone_db__order(CONST_MEMBER(hone_status, a, c), CONST_MEMBER(hone_status, b, c));
     case HONE_DB__RNG:
         return memcmp(&CONST_MEMBER(hone_rng, a, c), &CONST_MEMBER(hone_rng, b, c),
                       sizeof(hone_rng));
