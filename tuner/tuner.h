@@ -224,7 +224,6 @@ typedef struct hone_replay_options {
     const hone_space *space;
     const hone_strategy *strategy; /* NULL: the default */
     uint32_t without;              /* parts of the search left out (tuner/parts.def) */
-    uint32_t remember;             /* of hone_search_options */
     uint64_t seed, trials;
     const hone_machine *machine; /* for drafts; NULL: the target's preset */
     /* What became of the candidate of this hash; false: it is not recorded. */
