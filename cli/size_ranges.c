@@ -18,10 +18,10 @@ static bool read_size(char **text, int64_t *ret)
 static hone_status read_one(char *item, cli_ranges *r, bool *ret_ranged, hone_error *err)
 {
     char *value = strchr(item, '='), *at = value ? value + 1 : NULL;
-    int64_t least, most;
+    int64_t least = 0;
     bool ok = value && value != item && read_size(&at, &least);
     bool ranged = ok && at[0] == '.' && at[1] == '.';
-    most = least;
+    int64_t most = least;
     if (ranged) {
         at += 2;
         ok = read_size(&at, &most);

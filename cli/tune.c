@@ -77,7 +77,6 @@ static bool is_over(void *ctx)
     return cli_stopped(NULL) || (u->deadline_ns && hone_clock_ns() >= u->deadline_ns);
 }
 
-/* For --help: the strategies and what they do, a line each. */
 static hone_status load_target(const char *arg, const hone_intrin_set *intrins, hone_target *ret,
                                hone_error *err)
 {

@@ -57,11 +57,11 @@ foreach(source ${fuzz_sources})
     set_tests_properties(fuzz.${short} PROPERTIES TIMEOUT 600)
 endforeach()
 
-# What scripts ask a service with.
 # What e2e.networks compares plans with.
 add_executable(net_compare ${CMAKE_SOURCE_DIR}/tests/net/compare.c)
 target_link_libraries(net_compare PRIVATE net)
 
+# What scripts ask a service with.
 add_executable(test_ask ${CMAKE_SOURCE_DIR}/tests/e2e/ask.c)
 target_link_libraries(test_ask PRIVATE workers)
 target_compile_options(test_ask PRIVATE -Wno-missing-prototypes)
