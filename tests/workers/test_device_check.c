@@ -153,6 +153,12 @@ static void ranges_are_kept_and_used(void **state)
     assert_true(low == -1000 && high == 1000); /* exp of it is infinite */
     extremes(HONE_DEVICE__SMALL, HONE_ELEM_F32, 0.01, 0.02, &low, &high);
     assert_true(low >= 0.0099 && high <= 0.0201);
+    extremes(HONE_DEVICE__FULL, HONE_ELEM_I64, 0, 0x1p63, &low, &high);
+    assert_true(low >= 0 && low < 1e18 && high > 8e18);
+    for (hone_device__kind k = 0; k < HONE_DEVICE__KINDS; k++) { /* wider than there are integers */
+        extremes(k, HONE_ELEM_I64, -1e300, 1e300, &low, &high);
+        assert_true(low < -9e18 && high > 9e18);
+    }
 }
 
 static void quanta(void **state)

@@ -42,10 +42,17 @@ static const struct {
     [HONE_ELEM_U8] = {0, UINT8_MAX},          [HONE_ELEM_BOOL] = {0, 1},
 };
 
+/* The first integer that is not below x, as near as there is one. */
+static int64_t from(double x)
+{
+    return x < -0x1p63 ? INT64_MIN : x >= 0x1p63 ? INT64_MAX : (int64_t)ceil(x);
+}
+
 static int64_t in_range(filler *f)
 {
-    int64_t lo = (int64_t)ceil(f->lo), hi = (int64_t)ceil(f->hi);
-    return hi > lo ? lo + (int64_t)hone_rng_below(&f->rng, (uint64_t)(hi - lo)) : lo;
+    int64_t lo = from(f->lo), hi = from(f->hi);
+    uint64_t n = (uint64_t)hi - (uint64_t)lo;
+    return hi > lo ? (int64_t)((uint64_t)lo + hone_rng_below(&f->rng, n)) : lo;
 }
 
 static int64_t an_edge(filler *f)
@@ -62,7 +69,7 @@ static int64_t an_edge(filler *f)
 static int64_t draw_integer(filler *f)
 {
     if (f->ranged) {
-        int64_t last = (int64_t)ceil(f->hi) - 1, first = (int64_t)ceil(f->lo);
+        int64_t first = from(f->lo), end = from(f->hi), last = end > first ? end - 1 : first;
         if (f->kind == HONE_DEVICE__EDGES && hone_rng_below(&f->rng, 2))
             return hone_rng_below(&f->rng, 2) ? first : last;
         return in_range(f);
