@@ -16,19 +16,24 @@ struct hone_net_arena {
     int64_t left; /* bytes of constants that may still be taken */
 };
 
+/* The first place of a chunk from `at` on whose address is a multiple. */
+static size_t aligned(const chunk *c, size_t at, size_t align)
+{
+    return at + (align - ((uintptr_t)c + at) % align) % align;
+}
+
 static void *take(struct hone_net_arena *a, size_t n, size_t align)
 {
     chunk *c = a->first;
-    size_t at = c ? (c->used + align - 1) / align * align : 0;
+    size_t at = c ? aligned(c, c->used, align) : 0;
     if (!c || at > c->size || n > c->size - at) {
-        size_t head = (sizeof *c + HONE_NET_ALIGN - 1) / HONE_NET_ALIGN * HONE_NET_ALIGN;
-        size_t size = head + (n > CHUNK_BYTES ? n : CHUNK_BYTES);
-        /* zeroed by the system where it is large; aligned by hand */
+        size_t size = sizeof *c + (n > CHUNK_BYTES ? n : CHUNK_BYTES);
+        /* zeroed by the system where it is large */
         c = hone_xcalloc(1, size + HONE_NET_ALIGN);
         c->size = size + HONE_NET_ALIGN;
         c->next = a->first;
         a->first = c;
-        at = head + (HONE_NET_ALIGN - (uintptr_t)c % HONE_NET_ALIGN) % HONE_NET_ALIGN;
+        at = aligned(c, sizeof *c, align);
     }
     c->used = at + n;
     return (char *)c + at;

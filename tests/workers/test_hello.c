@@ -41,7 +41,8 @@ static void which_runtime(void **state)
         assert_int_equal(hone_target_named(cases[k].target, &t, &err), HONE_OK);
         char *text = hone_target_text(&t);
         assert_string_equal(self.target, text);
-        assert_int_equal(self.threads, 1);
+        bool many = strcmp(cases[k].target, "wasm32-threads") == 0;
+        assert_true(many ? self.threads >= 1 : self.threads == 1);
         free(text);
         free(self.target);
     }
