@@ -178,8 +178,9 @@ static void aligns_of(cg *e, uint32_t b, hone_align ret[HONE_MAX_DIMS])
     }
 }
 
-/* Row-major strides; in a register tile the dimension vectors run along comes last, and rows of
- * several vectors begin at multiples of a vector. Returns the number of elements. */
+/* Row-major strides; in a register tile the dimension vectors run along comes last, and rows begin
+ * at multiples of a vector, also those of a part of one: rows that overlap are no registers.
+ * Returns the number of elements. */
 static int64_t lay_out(cg_place *pl, unsigned n, bool tile, const boxes *x,
                        const hone_align align[HONE_MAX_DIMS])
 {
@@ -191,7 +192,7 @@ static int64_t lay_out(cg_place *pl, unsigned n, bool tile, const boxes *x,
     if (n) {
         pl->stride[last] = 1;
         stride = pl->shape[last];
-        if (tile && x->lanes && stride > x->lanes) {
+        if (tile && x->lanes) {
             stride += (x->lanes - stride % x->lanes) % x->lanes;
         }
     }

@@ -31,6 +31,29 @@ static const char even[] = PACKED("96", "200", "3", "", "", HERE, "");
 static const char odd[] = PACKED("85", "33", "3", EDGE, "", HERE, "");
 static const char ahead[] = PACKED("85", "33", "3", EDGE, "@hone.prepack=1", AHEAD, AHEAD_END);
 
+/* A tile of 8 rows of 3 numbers, in vectors of 16 lanes: each row is a register of its own. */
+static const char narrow[] =
+    "program narrow {\n"
+    "  buffer A: f32[8, 40] input\n  buffer B: f32[40, 3] input\n  buffer C: f32[8, 3] output\n"
+    "  buffer T: f32[8, 3] local\n  for once in 1 {\n"
+    "    for i in 8 unrolled { for v in 16 vectorized {\n"
+    "      block zero(vi: 8 = i, vj: 3 = v) where v < 3 { T[vi, vj] = 0.0 } } }\n"
+    "    for k in 40 { for i in 8 unrolled { for v in 16 vectorized {\n"
+    "      block update(vi: 8 = i, vj: 3 = v, reduce vk: 40 = k) where v < 3 {\n"
+    "        T[vi, vj] = T[vi, vj] + A[vi, vk] * B[vk, vj] } } } }\n"
+    "    for i in 8 unrolled { for v in 16 vectorized {\n"
+    "      block store(vi: 8 = i, vj: 3 = v) where v < 3 { C[vi, vj] = T[vi, vj] } } }\n"
+    "  }\n}\n";
+
+static void rows_of_part_of_a_vector_are_registers(void **state)
+{
+    (void)state;
+    check_same(narrow);
+    char *text = emit_text(narrow, HONE_EMIT_LLVM);
+    assert_null(strstr(text, " = alloca "));
+    free(text);
+}
+
 static void packing(void **state)
 {
     (void)state;
@@ -262,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_apart),
+        cmocka_unit_test(rows_of_part_of_a_vector_are_registers),
         cmocka_unit_test(packing),
         cmocka_unit_test(packing_is_compact),
         cmocka_unit_test(prepacking),
