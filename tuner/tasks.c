@@ -3,7 +3,8 @@
  * The gain of a further round is what Ansor's task scheduler expects of it (Zheng et al., OSDI
  * 2020, sec. 6 and appendix A): a mixture of what the last rounds gained and of what may be hoped
  * for, which is a share that falls with the rounds already spent, or what similar kernels reach
- * already. The first round goes to every kernel in turn, the heaviest first.
+ * already. The first round goes to every kernel in turn: to those that the network runs as long as
+ * there are no times (the first cover of each choice) before all others, the heaviest first.
  *
  * Where the network has a choice it runs the fastest cover. What a task of a cover gains counts as
  * far as the cover, if all of its tasks gained what may be hoped of them, would be faster than the
@@ -130,9 +131,20 @@ static bool is_missing(const hone_tasks *t, uint32_t at)
     return missing;
 }
 
+/* Does the network run it when no times say otherwise? */
+static bool is_usual(const hone_tasks *t, uint32_t at)
+{
+    bool usual = t->v[at].weight > 0;
+    for (uint32_t k = 0; k < t->n_choices && !usual; k++)
+        usual = runs_of(&t->choices[k].covers[0], at) > 0;
+    return usual;
+}
+
 static bool is_before(const hone_tasks *t, uint32_t a, uint32_t b)
 {
     uint32_t ra = t->v[a].rounds, rb = t->v[b].rounds;
+    if (ra == 0 && rb == 0 && is_usual(t, a) != is_usual(t, b))
+        return is_usual(t, a);
     if (ra == 0 || rb == 0)
         return ra == rb ? most_runs(t, a) * t->v[a].ops > most_runs(t, b) * t->v[b].ops : ra == 0;
     if (is_missing(t, a) || is_missing(t, b)) /* who has nothing yet is helped in turn */

@@ -111,17 +111,17 @@ static void tasks_of_a_cover_gain_together(void **state)
     assert_int_equal(hone_task_next(&all), 0);
 }
 
-static void the_first_rounds_go_by_how_often_each_may_run(void **state)
+static void the_first_rounds_are_for_what_runs_without_times(void **state)
 {
     (void)state;
-    hone_task t[] = {task(2, 10, 0, 0), task(0, 10, 0, 0), task(0, 10, 0, 0)};
-    const hone_choice c = {.weight = 3, .n = 2, .covers = {{{1}, 1}, {{2, 2}, 2}}};
+    hone_task t[] = {task(2, 10, 0, 0), task(0, 90, 0, 0), task(0, 10, 0, 0)};
+    const hone_choice c = {.weight = 3, .n = 2, .covers = {{{2, 2}, 2}, {{1}, 1}}};
     const hone_tasks all = {t, 3, &c, 1};
     assert_int_equal(hone_task_next(&all), 2); /* twice a time */
     t[2].busy = true;
-    assert_int_equal(hone_task_next(&all), 1);
-    t[1].busy = true;
     assert_int_equal(hone_task_next(&all), 0);
+    t[0].busy = true;
+    assert_int_equal(hone_task_next(&all), 1); /* instead of another, however heavy */
 }
 
 static void the_fastest_cover(void **state)
@@ -419,7 +419,7 @@ int main(void)
         cmocka_unit_test(who_has_nothing_is_helped_in_turn),
         cmocka_unit_test(of_a_choice_the_fastest_counts),
         cmocka_unit_test(tasks_of_a_cover_gain_together),
-        cmocka_unit_test(the_first_rounds_go_by_how_often_each_may_run),
+        cmocka_unit_test(the_first_rounds_are_for_what_runs_without_times),
         cmocka_unit_test(the_fastest_cover),
         cmocka_unit_test(choices_are_read_and_written),
         cmocka_unit_test(rounds_are_remembered),
