@@ -53,6 +53,7 @@
 #define CG_MAX_LOCAL_BYTES 16384 /* one register tile */
 #define CG_STACK_TEMP_BYTES 4096 /* a global temporary up to this size lives on the stack */
 #define CG_MAX_SCRATCH_BYTES ((int64_t)1 << 30)
+#define CG_MAX_PLAIN_BYTES ((int64_t)1 << 34) /* of plain code, whose temporaries stay whole */
 #define CG_MAX_CONDS 32
 #define CG_MAX_TERMS 24
 #define CG_MAX_STEPS                                                             \

@@ -270,10 +270,10 @@ static void place_temp(cg *e, uint32_t b)
     } else {
         pl->offset = hone_cg__scratch_bytes(e, pl->owner); /* after those placed so far */
         pl->where = CG_SCRATCH;
-        if (bytes > CG_MAX_SCRATCH_BYTES - pl->offset) {
+        int64_t most = e->o->plain ? CG_MAX_PLAIN_BYTES : CG_MAX_SCRATCH_BYTES;
+        if (bytes > most - pl->offset) {
             hone_cg__fail(e, HONE_REJECT_TOO_BIG,
-                          "Temporary buffers need more than %" PRId64 " bytes.",
-                          CG_MAX_SCRATCH_BYTES);
+                          "Temporary buffers need more than %" PRId64 " bytes.", most);
         }
     }
 }

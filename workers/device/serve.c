@@ -19,8 +19,10 @@
 /* A candidate that is slower than this, by this measurement, does not win by it, and is tried with
  * the first two data sets only. Whoever wins has a measurement in which it was not. */
 #define CONTENDER_RATIO 1.02
-/* What temporaries of kernels may take besides twice the size of their data, memory permitting. */
+/* What temporaries of kernels may take besides twice the size of their data, memory permitting; and
+ * those of a reference, which stay whole. */
 #define TEMPORARIES ((uint64_t)2 << 30)
+#define REFERENCE_TEMPORARIES ((uint64_t)16 << 30)
 
 typedef struct nursery {
     int socket;
@@ -119,14 +121,16 @@ static hone_status add_data(nursery *n, work *w, hone_error *err)
     s = hone_device__cache_get(&n->cache, &id, w->most_bytes, &d, err);
     if (s != HONE_OK)
         return s;
+    uint64_t left = there - total, most = REFERENCE_TEMPORARIES + 2 * d->bytes;
     w->temporaries = TEMPORARIES + 2 * d->bytes;
-    w->scarce = there - total < w->temporaries;
+    w->scarce = left < w->temporaries;
     if (w->scarce)
-        w->temporaries = there - total;
+        w->temporaries = left;
     if (!n->sandbox.on) /* then only the machine refuses memory */
         w->scarce = true;
     if (d->reference != w->artifacts[HONE_DEVICE__REFERENCE].hash) {
         hone_device__run r = new_run(n, w);
+        r.temporaries = left < most ? left : most;
         s = hone_device__ask_oracle(&r, d, &m[HONE_DEVICE__CANDIDATE], &m[HONE_DEVICE__REFERENCE],
                                     w->artifacts[HONE_DEVICE__REFERENCE].fd,
                                     w->artifacts[HONE_DEVICE__REFERENCE].hash, err);
