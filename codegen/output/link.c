@@ -151,7 +151,8 @@ static int link_object(hone_codegen_linked kind, bool shares, const char *in, co
                                "--threads=1", "-o",      "-",         in,
                                NULL};
     const char *const cc[] = {path, "-shared", "-nostdlib", "-o", out, in, NULL};
-    /* The stack comes first: what runs over its end leaves the memory, and nothing else is hit. */
+    /* The stack comes first: what runs over its end leaves the memory, and nothing else is hit.
+     * Where threads share memory it comes from whoever loads the module, who gives each a stack. */
     const char *const module[] = {path,
                                   "--no-entry",
                                   "--export=hone_kernel",
@@ -166,32 +167,15 @@ static int link_object(hone_codegen_linked kind, bool shares, const char *in, co
                                   "-o",
                                   "-",
                                   in,
-                                  NULL};
-    /* Memory comes from whoever loads it, who gives each thread a stack. */
-    const char *const shared[] = {path,
-                                  "--no-entry",
-                                  "--export=hone_kernel",
-                                  "--export-if-defined=hone_pack",
-                                  "--export=hone_rt",
-                                  "--export=hone_rt_crew",
-                                  "--export=hone_rt_work",
-                                  "--export=__heap_base",
-                                  "--export=__stack_pointer",
+                                  shares ? "--shared-memory" : NULL,
                                   "--import-memory",
-                                  "--shared-memory",
                                   "--initial-memory=2097152",
                                   "--max-memory=2147483648",
-                                  "--stack-first",
-                                  "-z",
-                                  "stack-size=1048576",
-                                  "--strip-all",
-                                  "--threads=1",
-                                  "-o",
-                                  "-",
-                                  in,
+                                  "--export=hone_rt_crew",
+                                  "--export=hone_rt_work",
+                                  "--export=__stack_pointer",
                                   NULL};
-    const char *const *const all[] = {
-        [LD] = ld, [LLD] = lld, [DRIVER] = cc, [MODULES] = shares ? shared : module};
+    const char *const *const all[] = {[LD] = ld, [LLD] = lld, [DRIVER] = cc, [MODULES] = module};
     bool to_stdout = what == LLD || what == MODULES;
     int rc = path ? run(all[what], to_stdout ? out_fd : log_fd, log_fd, ret_status) : ENOENT;
     free(path);
