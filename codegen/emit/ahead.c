@@ -96,6 +96,19 @@ static void ask(cg *e, hone_dtype t, LLVMValueRef p, int64_t elems, unsigned whe
     hone_cg__intrinsic(e, "llvm.prefetch", e->ptr, args, HONE_LEN(args));
 }
 
+/* For all lines of the vector at p of type t that were not asked for where we stand: those that lie
+ * `elems` elements beyond them. */
+static void ask_lines(cg *e, hone_buffer b, hone_dtype t, const cg_sum *s, LLVMValueRef p,
+                      int64_t elems, unsigned where)
+{
+    int64_t width = hone_cg__elem_bytes(t);
+    for (int64_t at = 0; at < e->lanes; at += LINE / width) {
+        if (!is_asked(e, b, (s->c + at) * width / LINE)) {
+            ask(e, t, p, elems + at, where);
+        }
+    }
+}
+
 /* The outermost loop that moves a load. */
 typedef struct row_turn {
     hone_var var;  /* none: no loop does */
@@ -157,10 +170,8 @@ static void next_turn(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValue
     row_turn t = turn_of_outermost(e, l);
     bool yes = t.var.i && (wish ? wish->value == 1 : is_second_reader(e, b, &t, width));
     bool near = t.elems * width * TURN_SHARE <= e->g->target.l1_bytes;
-    for (int64_t at = 0; yes && at < e->lanes; at += LINE / width) {
-        if (!is_asked(e, b, (s->c + at) * width / LINE)) {
-            ask(e, type, p, t.elems + at, near ? TO_L1 : TO_L2);
-        }
+    if (yes) {
+        ask_lines(e, b, type, s, p, t.elems, near ? TO_L1 : TO_L2);
     }
 }
 
@@ -199,10 +210,8 @@ static void stream(cg *e, hone_buffer b, cg_lin l, const cg_sum *s, LLVMValueRef
         e->leaf->uses_own &&
         bytes / (e->o->threads > 0 ? e->o->threads : 1) >= STREAM_LEAST(e->g->target.l2_bytes) &&
         t.var.i && t.span <= t.elems && !comes_back(e, l) && readers(e, b) == 1;
-    for (int64_t at = 0; yes && at < e->lanes; at += LINE / width) {
-        if (!is_asked(e, b, (s->c + at) * width / LINE)) {
-            ask(e, type, p, STREAM / width + at, TO_L1);
-        }
+    if (yes) {
+        ask_lines(e, b, type, s, p, STREAM / width, TO_L1);
     }
 }
 
