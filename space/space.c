@@ -222,15 +222,18 @@ typedef struct maker {
     hone_rule__ctx ctx;
     hone_rule__policy policies[16];
     unsigned n_policies;
-    uint64_t last_seed; /* hash */
+    uint64_t kept[16]; /* hashes of the seeds of the design space at hand */
+    unsigned n_kept;
 } maker;
 
 static void keep(maker *m, bool first)
 {
     uint64_t hash = hone_trace_hash(&m->s.trace);
-    if (!first && hash == m->last_seed)
-        return; /* the policy has no say here */
-    m->last_seed = hash;
+    m->n_kept = first ? 0 : m->n_kept;
+    for (unsigned k = 0; k < m->n_kept; k++)
+        if (m->kept[k] == hash)
+            return; /* the policy has no say here */
+    m->kept[m->n_kept++] = hash;
     hone_trace t = {0};
     hone_trace_copy(&t, &m->s.trace);
     hone_vec_push(&m->sp->seeds, t);

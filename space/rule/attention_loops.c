@@ -50,7 +50,8 @@ unsigned hone_rule__attention_tiles(const hone_rule__attention_nest *x, int64_t 
     hone_rule__contraction c = {
         .row = 0, .col = 1, .lanes = x->lanes, .group = 1, .extent = {rows, columns}};
     unsigned n = hone_rule__contraction_tiles(&c, x->ctx->target, tiles);
-    *ret_pick = hone_rule__contraction_nearest_tile(tiles, n, pol->rows, pol->vectors * x->lanes);
+    *ret_pick =
+        hone_rule__contraction_nearest_tile(tiles, n, rows, pol->rows, pol->vectors * x->lanes);
     return n;
 }
 

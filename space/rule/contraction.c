@@ -87,8 +87,9 @@ static hone_status tile_output(hone_sched *s, const hone_rule__contraction *c,
 {
     int64_t tiles[HONE_CONTRACT_MAX_TILES][2], want[3];
     unsigned n = hone_rule__contraction_tiles(c, ctx->target, tiles);
-    int64_t pick = hone_rule__contraction_nearest_tile(tiles, n, pol->rows,
-                                                       pol->vectors * c->lanes / c->group);
+    int64_t pick =
+        hone_rule__contraction_nearest_tile(tiles, n, c->row < 0 ? 1 : c->extent[c->row], pol->rows,
+                                            pol->vectors * c->lanes / c->group);
     hone_rv row = loops[c->row < 0 ? c->col : c->row], col = loops[c->col], parts[2], d[3];
     HONE_TRY(hone_sample_register_tile(s, row, col, tiles, NULL, n, &pick, tile, err));
     int64_t mr = hone_rv_int(s, tile[0]), nr = hone_rv_int(s, tile[1]);

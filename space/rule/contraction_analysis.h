@@ -82,9 +82,10 @@ void hone_rule__contraction_widen(hone_rule__contraction *c, int64_t group);
 /* (rows, columns) of the register tiles worth a try, at least one; returns how many. */
 unsigned hone_rule__contraction_tiles(const hone_rule__contraction *c, const hone_target *t,
                                       int64_t (*ret)[2]);
-/* The one nearest to what is wanted. */
-int64_t hone_rule__contraction_nearest_tile(const int64_t (*tiles)[2], unsigned n, int64_t rows,
-                                            int64_t columns);
+/* The one nearest to what is wanted, of those whose last tile along `extent` rows is filled but for
+ * an eighth of these, if there are such. */
+int64_t hone_rule__contraction_nearest_tile(const int64_t (*tiles)[2], unsigned n, int64_t extent,
+                                            int64_t rows, int64_t columns);
 /* [outer, middle, inner] of SampleImperfectTile for a loop over n tiles of `tile` elements: inner
  * covers about `block` elements (0: all there are), outer has at least `split` iterations where
  * there are enough. */
@@ -92,11 +93,6 @@ void hone_rule__contraction_blocks(int64_t n, int64_t tile, int64_t block, int64
                                    int64_t ret[3]);
 /* The nearest value at most `want` in SampleImperfectTile's domain for this extent. */
 int64_t hone_rule__contraction_snap(int64_t extent, int64_t want);
-
-static inline int64_t hone_ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* ---- data (contraction_move.c) ------------------------------------------------------------------
  */

@@ -106,13 +106,21 @@ unsigned hone_rule__contraction_tiles(const hone_rule__contraction *c, const hon
     return n;
 }
 
-int64_t hone_rule__contraction_nearest_tile(const int64_t (*tiles)[2], unsigned n, int64_t rows,
-                                            int64_t columns)
+/* Does the last of the tiles along so many rows stand empty by more than an eighth of them? */
+static bool leaves_empty(int64_t rows, int64_t tile)
+{
+    return (hone_ceil_div(rows, tile) * tile - rows) * 8 > rows;
+}
+
+int64_t hone_rule__contraction_nearest_tile(const int64_t (*tiles)[2], unsigned n, int64_t extent,
+                                            int64_t rows, int64_t columns)
 {
     int64_t best = 0, best_far = INT64_MAX;
     for (unsigned k = 0; k < n; k++) {
         int64_t dr = tiles[k][0] - rows, dc = tiles[k][1] - columns;
-        int64_t far = (dr < 0 ? -dr : dr) * 4 + (dc < 0 ? -dc : dc);
+        /* each column less is a product less for what a row loads */
+        int64_t far = (dr < 0 ? -dr : dr) * 4 + (dc < 0 ? -2 * dc : dc);
+        far += leaves_empty(extent, tiles[k][0]) ? 1 << 20 : 0;
         if (far < best_far) {
             best_far = far;
             best = k;

@@ -2,11 +2,13 @@
  *
  * A stage that reads and writes whole buffers element by element is one long row, whatever their
  * dimensions: its loops become one, and only the last vector is not full. */
+#include "space/prim/prim.h"
 #include "space/rule/rule.h"
 #include "targets/preset.h"
 
 #define MAX_LOOPS 16
 #define MAX_LOADS 16
+#define MAX_READERS 8
 #define MAX_LANES 256 /* of a loop that the code generator makes vectors of */
 
 hone_status hone_rule__vectorize(hone_sched *s, hone_rv loop, const hone_target *t, int bytes,
@@ -82,6 +84,33 @@ hone_status hone_rule__stream(hone_sched *s, hone_rv block, const hone_rule__ctx
     return hone_annotate_rv(s, block, HONE_ANN_STREAM, choice, err);
 }
 
+/* Of what a stage does, is it anything but to choose and to load? */
+static bool find_work(void *ctx, const hone_program *p, hone_expr e)
+{
+    hone_op op = hone_expr_op(p, e);
+    if (op == HONE_OP_LOAD || hone_expr_dtype(p, e) == HONE_BOOL)
+        return false;
+    *(bool *)ctx |= op >= HONE_OP_ADD && op != HONE_OP_SELECT;
+    return true;
+}
+
+/* A stage that computes nothing, such as padding: what its readers, elementwise and in the nest
+ * they were written in, would load of it they as well load of what it reads. */
+static bool only_moves(hone_program *p, hone_stmt block)
+{
+    hone_stmt readers[MAX_READERS];
+    unsigned n = hone_readers_of(p, hone_stmt_at(p, block)->out, readers, MAX_READERS);
+    bool work = n == 0 || n > MAX_READERS || !hone_prim__can_inline(p, block);
+    for (unsigned k = 0; k < n && !work; k++) {
+        work = !hone_rule__untouched(p, readers[k]);
+        for (unsigned q = 0; q < hone_stmt_at(p, readers[k])->n_iters; q++)
+            work |= hone_iter_at(p, readers[k], q)->kind == HONE_REDUCE;
+    }
+    if (!work)
+        hone_walk(p, hone_stmt_at(p, block)->value, find_work, &work);
+    return !work;
+}
+
 /* The vectors of the annotated block: as long as a register, or as several where one instruction
  * takes them. */
 static hone_status sample_vectors(hone_sched *s, hone_rv block, const hone_target *t, int bytes,
@@ -141,8 +170,10 @@ hone_status hone_rule__elementwise(hone_sched *s, const char *name, const hone_r
     HONE_TRY(elementwise(s, name, ctx, &block, &movable, err));
     if (!movable)
         return HONE_OK;
-    /* where to compute it is a decision; the root is the policy's */
-    int64_t root = -1;
-    HONE_TRY(hone_sample_compute_location(s, block, &root, &at, err));
+    /* where to compute it is a decision; the root is the policy's, and of what computes nothing its
+     * readers */
+    int64_t where =
+        only_moves(&s->prog, hone_rv_stmt(s, block)) ? HONE_SPACE_AT_INLINE : HONE_SPACE_AT_ROOT;
+    HONE_TRY(hone_sample_compute_location(s, block, &where, &at, err));
     return hone_compute_at(s, block, at, err);
 }

@@ -205,5 +205,8 @@ hone_status hone_rule__groups(hone_sched *s, const char *name, const hone_rule__
         HONE_TRY(hone_unroll(s, nest[q], err));
     if (clip)
         HONE_TRY(hone_skip_zeros(s, block, err));
-    return hone_parallel(s, nest[hone_rule__task_of(s, nest, n_outer, ctx->threads)], err);
+    int64_t turns[HONE_LEN(nest)];
+    for (unsigned q = 0; q < n_outer; q++)
+        turns[q] = hone_loop_extent(&s->prog, hone_rv_stmt(s, nest[q]));
+    return hone_parallel(s, nest[hone_rule__task_of(turns, n_outer, ctx->threads)], err);
 }

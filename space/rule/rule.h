@@ -99,8 +99,9 @@ hone_status hone_rule__stream(hone_sched *s, hone_rv block, const hone_rule__ctx
 unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx);
 hone_status hone_rule__reduce(hone_sched *s, const char *block, const hone_rule__ctx *ctx,
                               hone_error *err) HONE_NODISCARD;
-/* Of n loops around a tile: the first long enough for all threads, or the longest. (stencil.c) */
-unsigned hone_rule__task_of(const hone_sched *s, const hone_rv *outer, unsigned n, int32_t threads);
+/* Of n loops around a tile, that have so many turns: the first long enough for all threads, or the
+ * longest. (stencil.c) */
+unsigned hone_rule__task_of(const int64_t *turns, unsigned n, int32_t threads);
 /* Splits a loop of the output: ret[1] is the part in the tile, at most `most`. (stencil.c) */
 hone_status hone_rule__sample_part(hone_sched *s, hone_rv loop, int64_t want, int64_t most,
                                    hone_rv ret[2], hone_error *err) HONE_NODISCARD;
@@ -124,6 +125,11 @@ bool hone_rule__is_const(const hone_program *p, hone_buffer b);
  * and unrolls the outer part if `unroll`. ret (may be NULL) gets the outer loop. */
 hone_status hone_rule__vectorize(hone_sched *s, hone_rv loop, const hone_target *t, int bytes,
                                  bool unroll, hone_rv *ret, hone_error *err) HONE_NODISCARD;
+
+static inline int64_t hone_ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
 
 /* ---- custom rules (custom.c) -------------------------------------------------------------
  */

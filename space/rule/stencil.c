@@ -35,7 +35,7 @@ static bool contiguous_along(hone_program *p, hone_stmt block, hone_var v)
     return true;
 }
 
-/* How a nest is arranged. The order of the first three is that of traces in logs. */
+/* How a nest is arranged. */
 typedef struct shape {
     bool channels_outside, padded_ahead;
     bool tall;           /* several rows of the output at once */
@@ -55,6 +55,9 @@ static const shape shapes[] = {
     {.channels_first = true, .tall = true},
 };
 
+/* Of a tile of several rows. */
+#define MOST_ROWS 4
+#define MOST_COLUMNS 6
 /* Unrolled reductions have at most so many steps. */
 #define MAX_TAPS 32
 
@@ -144,7 +147,8 @@ static int64_t window_bytes(hone_program *p, hone_stmt block, unsigned k, unsign
     return most;
 }
 
-/* The shapes there are for the block. */
+/* The shapes there are for the block. Several rows of the output come first, for which each row of
+ * the input is fetched less often; where sums are shared, they have less to gain. */
 static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t, shape *ret)
 {
     unsigned n = 0, n_spatial;
@@ -153,10 +157,13 @@ static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t
     bool tall = strip && n_spatial > 2 && overlapping(p, block, n_spatial - 3, n_spatial);
     bool shares = strip && shareable(p, block, n_spatial).i;
     bool wide = tall && window_bytes(p, block, n_spatial - 3, n_spatial) > t->l1_bytes;
-    for (size_t k = 0; k < HONE_LEN(shapes); k++)
-        if (k == 0 || (strip && (pads || !shapes[k].padded_ahead) && (tall || !shapes[k].tall) &&
-                       (shares || !shapes[k].shared) && (wide || !shapes[k].channels_first)))
-            ret[n++] = shapes[k];
+    for (int later = 0; later < 2; later++)
+        for (size_t k = 0; k < HONE_LEN(shapes); k++)
+            if ((shares || !shapes[k].tall) == later &&
+                (k == 0 ||
+                 (strip && (pads || !shapes[k].padded_ahead) && (tall || !shapes[k].tall) &&
+                  (shares || !shapes[k].shared) && (wide || !shapes[k].channels_first))))
+                ret[n++] = shapes[k];
     return n;
 }
 
@@ -191,14 +198,13 @@ static hone_status unroll_tile(hone_sched *s, hone_rv block, unsigned levels,
     return HONE_OK;
 }
 
-unsigned hone_rule__task_of(const hone_sched *s, const hone_rv *outer, unsigned n, int32_t threads)
+unsigned hone_rule__task_of(const int64_t *turns, unsigned n, int32_t threads)
 {
     unsigned best = 0;
     for (unsigned k = 0; k < n; k++) {
-        int64_t extent = hone_loop_extent(&s->prog, hone_rv_stmt(s, outer[k]));
-        if (extent >= 4 * (int64_t)threads)
+        if (turns[k] >= 4 * (int64_t)threads)
             return k;
-        if (extent > hone_loop_extent(&s->prog, hone_rv_stmt(s, outer[best])))
+        if (turns[k] > turns[best])
             best = k;
     }
     return best;
@@ -214,13 +220,19 @@ hone_status hone_rule__sample_part(hone_sched *s, hone_rv loop, int64_t want, in
     return hone_split(s, loop, (hone_rv[]){HONE_NO_RV, f[1]}, 2, ret, err);
 }
 
+/* What neighbours along one direction share: windows of `taps` elements, `step` apart. */
+typedef struct windows {
+    int64_t outputs, taps, step;
+} windows;
+
 /* A strip's loops: n of them, the first n_spatial over elements, the last of these over channels.
  */
 typedef struct strip_loops {
     hone_rv loops[16];
     unsigned n, n_spatial;
-    uint32_t taps;   /* of a tall one: those that go down the rows */
-    unsigned shared; /* the loop whose windows share sums */
+    uint32_t taps;        /* of a tall one: those that go down the rows */
+    windows down, across; /* of a tall one: along rows and columns */
+    unsigned shared;      /* the loop whose windows share sums */
     hone_rv rows[2], columns[2], channels[2], lanes;
     hone_rv chunk; /* channels_first: the loop over parts of the channels */
     bool has_columns;
@@ -259,21 +271,71 @@ static unsigned order_strip(const strip_loops *l, const shape *sh, hone_rv *nest
     return k;
 }
 
-/* Rows and columns of a tall tile: enough sums to hide how long one takes, no more than stay in
- * registers beside a row of the input and the weights of one. */
-static hone_status tall_tile(hone_sched *s, strip_loops *l, const hone_rule__ctx *ctx,
-                             hone_error *err)
+static windows windows_along(hone_program *p, hone_stmt block, unsigned k, unsigned n_spatial)
 {
-    int64_t all[16][2], most = ctx->target->vector_registers * 3 / 8, pick = 0;
+    hone_expr loads[16], rest;
+    unsigned n = hone_block_loads(p, block, loads, 16);
+    hone_var v = hone_iter_at(p, block, k)->var;
+    uint32_t steps = overlapping(p, block, k, n_spatial);
+    windows ret = {.outputs = hone_var_at(p, v)->extent, .taps = 1, .step = 1};
+    for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++)
+        if (steps >> q & 1)
+            ret.taps *= hone_var_at(p, hone_iter_at(p, block, q)->var)->extent;
+    for (unsigned l = 0; l < n && n <= 16; l++)
+        for (unsigned d = 0; d < hone_expr_at(p, loads[l])->n_args; d++) {
+            hone_expr e = hone_expr_arg(p, loads[l], d);
+            int64_t c;
+            if (hone_uses_var(p, e, v) && hone_linear(p, e, &v, 1, &c, &rest) && c > ret.step)
+                ret.step = c;
+        }
+    return ret;
+}
+
+/* Elements that so many windows side by side cover. */
+static int64_t covered(const windows *w, int64_t n)
+{
+    return (n - 1) * w->step + w->taps;
+}
+
+/* Registers of a tile: its sums, what the next row of taps has of this one's, the weights of a row.
+ */
+static int64_t registers_of(const windows *rows, const windows *columns, const int64_t tile[2])
+{
+    int64_t kept = rows->step < rows->taps ? tile[0] - 1 : 0;
+    return tile[0] * tile[1] + kept * covered(columns, tile[1]) + columns->taps;
+}
+
+/* What all tiles load and store; those at the edge are as much work as others. */
+static int64_t cost_of(const windows *rows, const windows *columns, const int64_t tile[2])
+{
+    int64_t n = hone_ceil_div(rows->outputs, tile[0]) * hone_ceil_div(columns->outputs, tile[1]);
+    return n * (covered(rows, tile[0]) * covered(columns, tile[1]) + 2 * tile[0] * tile[1]);
+}
+
+/* Rows and columns of a tall tile: no more sums than stay in registers beside a row of the input
+ * and the weights of one. Of `vectors` vectors of channels that tile is best in which all stays in
+ * registers and which loads least, or the smallest. */
+static hone_status tall_tile(hone_sched *s, strip_loops *l, int64_t vectors,
+                             const hone_rule__ctx *ctx, hone_error *err)
+{
+    int64_t all[16][2], most = ctx->target->vector_registers * 3 / 8, pick = 0, least = INT64_MAX;
     hone_rv row = l->loops[l->n_spatial - 3], column = l->loops[l->n_spatial - 2], tile[2];
     unsigned n = 0;
-    for (int64_t r = 2; r <= 4; r++)
-        for (int64_t c = 2; c <= 6; c++)
-            if (r * c <= most && n < HONE_LEN(all)) {
-                pick = r == 2 && r * c <= 8 ? n : pick;
-                all[n][0] = r;
-                all[n++][1] = c;
+    for (int64_t r = 2; r <= MOST_ROWS; r++)
+        for (int64_t c = 2; c <= MOST_COLUMNS; c++) {
+            if (r * c > most || n == HONE_LEN(all))
+                continue;
+            all[n][0] = r;
+            all[n][1] = c;
+            int64_t cost = cost_of(&l->down, &l->across, all[n]);
+            if (vectors * registers_of(&l->down, &l->across, all[n]) <=
+                    ctx->target->vector_registers &&
+                cost <= least) {
+                least = cost;
+                pick = n;
             }
+            n++;
+        }
     if (n == 0)
         return hone_fail(err, HONE_REJECT_ARG, "too few registers for several rows");
     HONE_TRY(hone_sample_register_tile(s, row, column, (const int64_t(*)[2])all, NULL, n, &pick,
@@ -291,7 +353,9 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
     int64_t lanes = ctx->target->vector_bytes / bytes, rows = ctx->policy.rows;
     int64_t which = !l->has_columns ? 2 : ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
     unsigned n = !l->has_columns ? 4 : sh->tall ? 2 : 3;
-    which = sh->tall ? 0 : which;
+    if (sh->tall)
+        which = ctx->policy.k_unroll == 2 &&
+                hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 1])) > lanes;
     HONE_TRY(hone_sample_categorical(s, unrolls, NULL, n, &which, &unroll, err));
     HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
     HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));
@@ -305,10 +369,21 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
         l->channels[0] = parts[1];
     }
     if (sh->tall)
-        return tall_tile(s, l, ctx, err);
+        return tall_tile(s, l, unrolls[which], ctx, err);
     return l->has_columns ? hone_rule__sample_part(s, l->loops[l->n_spatial - 2], rows / 2,
                                                    sh->shared ? 12 : 16, l->columns, err)
                           : HONE_OK;
+}
+
+/* Turns of a loop around a tile. Of rows and columns of a tall one as few as any tile leaves: which
+ * loop the threads share is no matter of the tile, or seeds would be of several design spaces. */
+static int64_t turns_of(const hone_sched *s, const strip_loops *l, bool tall, hone_rv loop)
+{
+    if (tall && HONE_SAME(loop, l->rows[0]))
+        return hone_ceil_div(l->down.outputs, MOST_ROWS);
+    if (tall && HONE_SAME(loop, l->columns[0]))
+        return hone_ceil_div(l->across.outputs, MOST_COLUMNS);
+    return hone_loop_extent(&s->prog, hone_rv_stmt(s, loop));
 }
 
 /* The sums that windows share: in the tile at `loop`, with n_outer loops around that, in registers.
@@ -374,7 +449,10 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
         if (st != HONE_OK && !hone_status_is_reject(st)) /* it may as well stay where it is */
             return st;
     }
-    return hone_parallel(s, nest[hone_rule__task_of(s, nest, n_outer, ctx->threads)], err);
+    int64_t turns[16];
+    for (unsigned q = 0; q < n_outer; q++)
+        turns[q] = turns_of(s, l, sh->tall, nest[q]);
+    return hone_parallel(s, nest[hone_rule__task_of(turns, n_outer, ctx->threads)], err);
 }
 
 hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
@@ -401,8 +479,11 @@ hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__
         l.n = n;
         l.n_spatial = n_spatial;
         l.has_columns = n_spatial > 1;
-        if (sh->tall)
+        if (sh->tall) {
             l.taps = overlapping(p, b, n_spatial - 3, n_spatial);
+            l.down = windows_along(p, b, n_spatial - 3, n_spatial);
+            l.across = windows_along(p, b, n_spatial - 2, n_spatial);
+        }
         if (sh->shared)
             l.shared = (unsigned)__builtin_ctz(overlapping(p, b, n_spatial - 2, n_spatial));
         if (padding.i && !sh->padded_ahead) {

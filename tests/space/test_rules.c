@@ -438,8 +438,8 @@ static void ways_of_strips(void **state)
         const char *text;
         unsigned spaces, tall, shared, first; /* a bit for each space */
     } cases[] = {{pool, 8, 0x98, 0xe0, 0},
-                 {weighted, 4, 0xc, 0, 0},
-                 {many_channels, 6, 0x2c, 0, 0x30},
+                 {weighted, 4, 0x3, 0, 0},
+                 {many_channels, 6, 0x7, 0, 0x24},
                  {plain_strip, 2, 0, 0, 0}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, 1);
@@ -461,6 +461,83 @@ static void ways_of_strips(void **state)
             free(trace);
             hone_sched_fini(&s);
         }
+        hone_space_free(sp);
+    }
+}
+
+/* Several rows come first where windows have weights. The tile loads least of those that stay in
+ * registers: its sums, what the next row of taps wants of this one's, and a row of weights. */
+static void tiles_of_several_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        int step, rows, columns, registers; /* of the output; of the target */
+        const char *tile;
+    } cases[] = {
+        {1, 112, 112, 32, "vy: 112 = y_0*4 + y_1, vx: 112 = x_0*3 + x_1"}, /* 12 + 15 + 3 */
+        {1, 7, 7, 32, "vy: 7 = y_0*4 + y_1, vx: 7 = x_0*2 + x_1"},
+        {1, 2, 112, 32, "vy: 2 = y_1, vx: 112 = x_0*6 + x_1"},
+        {2, 56, 56, 32, "vy: 56 = y_0*4 + y_1, vx: 56 = x_0*2 + x_1"}, /* 8 + 15 + 3 */
+        {1, 56, 56, 16, "vy: 56 = y_0*2 + y_1, vx: 56 = x_0*3 + x_1"}, /* 6 + 5 + 3 */
+    };
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        const hone_target target = {.vector_bytes = 64,
+                                    .vector_registers = cases[k].registers,
+                                    .l1_bytes = 48 << 10,
+                                    .l2_bytes = 1 << 20,
+                                    .l3_bytes = 32 << 20};
+        char *text = hone_xasprintf(
+            "kernel w() {\n  input X: f32[1, %d, %d, 32]\n  input F: f32[3, 3, 32]\n"
+            "  output Y: f32[1, %d, %d, 32]\n"
+            "  Y[n, y, x, c] = sum(r < 3, s < 3) X[n, y*%d + r, x*%d + s, c] * F[r, s, c]\n}\n",
+            (cases[k].rows - 1) * cases[k].step + 3, (cases[k].columns - 1) * cases[k].step + 3,
+            cases[k].rows, cases[k].columns, cases[k].step, cases[k].step);
+        hone_program p;
+        hone_space *sp;
+        hone_sched s = {0};
+        APPLY(hone_workload_parse("test", text, strlen(text), NULL, NULL, 0, &p, err));
+        APPLY(hone_space_new(&p, &(hone_space_options){.target = &target, .threads = 1}, &sp, err));
+        APPLY(hone_space_finish(sp, &sp->seeds.v[0], &s, err));
+        char *got = program_text(&s.prog);
+        if (!strstr(got, cases[k].tile))
+            fail_msg("case %u: not %s in\n%s", k, cases[k].tile, got);
+        for (uint32_t q = 0; q < sp->seeds.n; q++) /* each once */
+            for (uint32_t r = 0; r < q; r++)
+                assert_true(hone_trace_hash(&sp->seeds.v[q]) != hone_trace_hash(&sp->seeds.v[r]));
+        free(got);
+        free(text);
+        hone_sched_fini(&s);
+        hone_space_free(sp);
+        hone_program_fini(&p);
+    }
+}
+
+/* A stage that only moves what it reads is computed by its readers at first, unless one is a sum.
+ */
+static void padding_goes_to_its_readers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *times;
+        bool stays;
+    } cases[] = {{"", false}, {" * 2", true}};
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        char *text = hone_xasprintf(
+            "kernel w() {\n  input X: f32[64, 32]\n  output Y: f32[64, 32]\n"
+            "  temp P: f32[66, 34]\n"
+            "  P[h, c] = select(1 <= h and h < 65 and 1 <= c and c < 33, X[h - 1, c - 1]%s, 0)\n"
+            "  Y[h, c] = P[h, c] - P[h + 1, c] + P[h + 2, c] * P[h, c + 1] - P[h + 1, c + 2] +\n"
+            "            P[h + 2, c + 2]\n}\n",
+            cases[k].times);
+        hone_space *sp = space_of(text, 1);
+        hone_sched s = {0};
+        APPLY(hone_space_finish(sp, &sp->seeds.v[0], &s, err));
+        char *got = program_text(&s.prog);
+        assert_int_equal(strstr(got, "block P(") != NULL, cases[k].stays);
+        check_same(&sp->base, &s.prog);
+        free(got);
+        free(text);
+        hone_sched_fini(&s);
         hone_space_free(sp);
     }
 }
@@ -654,6 +731,8 @@ int main(void)
         cmocka_unit_test(rows_times_a_column),
         cmocka_unit_test(tiles_of_pooling),
         cmocka_unit_test(ways_of_strips),
+        cmocka_unit_test(tiles_of_several_rows),
+        cmocka_unit_test(padding_goes_to_its_readers),
         cmocka_unit_test(rows_together),
         cmocka_unit_test(exponentials_in_the_output),
         cmocka_unit_test(elements_as_one_row),
