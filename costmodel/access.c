@@ -157,6 +157,8 @@ static void add_access(const hone_program *p, const hone_target *t, block_view *
     a->read = !write;
     a->write = write;
     a->local = b->scope == HONE_LOCAL;
+    const hone_ann *stream = hone_ann_get(p, v->block, HONE_ANN_STREAM);
+    a->streams = write && stream && stream->value == 1;
     a->dims = b->n_dims;
     a->bytes = hone_dtype_bytes((hone_dtype)b->dtype);
     memset(a->move, 0, sizeof a->move);
@@ -194,13 +196,28 @@ static void add_access(const hone_program *p, const hone_target *t, block_view *
     }
 }
 
-/* What is used twice is computed once. */
+typedef struct flops {
+    double n;
+    unsigned steps;
+} flops;
+
+/* What is used twice is computed once. Where indices alone say which arm of a select it is, as at a
+ * border and in a transform's rows, code generation cuts the loops into parts that have one arm and
+ * no condition: the first stands for all. */
 static bool count_flops(void *ctx, const hone_program *p, hone_expr e)
 {
+    flops *f = ctx;
     hone_op op = hone_expr_op(p, e);
+    if (++f->steps > MAX_STEPS || op == HONE_OP_LOAD ||
+        (hone_expr_dtype(p, e) == HONE_BOOL && !hone_has_load(p, e)))
+        return false;
+    if (op == HONE_OP_SELECT && !hone_has_load(p, hone_expr_arg(p, e, 0))) {
+        hone_walk(p, hone_expr_arg(p, e, 1), count_flops, f);
+        return false;
+    }
     if (op >= HONE_OP_ADD && op != HONE_OP_CAST)
-        *(double *)ctx += (op >= HONE_OP_EXP && op <= HONE_OP_ERF) || op >= HONE_OP_SIN ? 16 : 1;
-    return op != HONE_OP_LOAD;
+        f->n += (op >= HONE_OP_EXP && op <= HONE_OP_ERF) || op >= HONE_OP_SIN ? 16 : 1;
+    return true;
 }
 
 void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_target *t,
@@ -238,8 +255,9 @@ void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_tar
     for (unsigned l = 0; l < ne->n; l++) /* the others do everything once more */
         turns *= moves[l] ? ne->extent[l] : 1;
     v->useful = b->where.i ? fmin(1, domain / turns) : 1;
-    v->flops = 0;
-    hone_walk(p, b->value, count_flops, &v->flops);
+    flops f = {0};
+    hone_walk(p, b->value, count_flops, &f);
+    v->flops = f.n;
     add_access(p, t, v, b->out, &p->args.v[b->index], true);
     hone_expr loads[MAX_ACCESS];
     hone_op op;

@@ -23,7 +23,7 @@ enum {
     HONE_N_FEATURES
 };
 /* Raised when a feature changes meaning: stored models of another version are not loaded. */
-#define HONE_FEATURES_VERSION 5
+#define HONE_FEATURES_VERSION 6
 /* Name of feature k, with its index when it is one of several: "arith_float[2]". Caller frees. */
 char *hone_feature_name(unsigned k);
 /* The features of a row of features.def: *ret_first and *ret_n after it. False: none has that name.

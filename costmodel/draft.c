@@ -17,7 +17,7 @@ static unsigned body_start(const nest *ne)
     return l;
 }
 
-/* Distinct registers an access needs over the body: copies of unrolled loops it varies with, and
+/* Distinct registers an access needs over the body: places that its unrolled loops lead to, and
  * vectors along the vectorised one. An intrinsic's operand is one register, however its lanes and
  * the steps within a lane lie in it. */
 static double body_vectors(const nest *ne, const access *a, unsigned start, double native,
@@ -35,11 +35,18 @@ static double body_vectors(const nest *ne, const access *a, unsigned start, doub
             *ret_broadcast = false;
             *ret_gather = fabs(a->move[l]) != 1;
             n *= *ret_gather ? ne->extent[l] : ceil(ne->extent[l] / native);
-        } else {
-            n *= ne->extent[l];
         }
     }
     return n;
+}
+
+/* The innermost loop around the body that has several turns, or -1. */
+static int loop_around(const nest *ne, unsigned start)
+{
+    int l = (int)start - 1;
+    while (l >= 0 && ne->extent[l] < 2)
+        l--;
+    return l;
 }
 
 /* What it takes to start the body's instructions, each of which does `vectors` registers or, where
@@ -70,12 +77,17 @@ static void compute_time(const hone_target *t, const hone_machine *m, block_view
     v->ops = per * instructions;
     v->accumulators = v->live = v->loads = v->broadcasts = v->gathers = 0;
     double stores = 0;
+    int around = loop_around(ne, start);
+    bool carried = false; /* sums go on in the next turn, which waits for them */
     for (unsigned k = 0; k < v->n_access; k++) {
         const access *a = &v->access[k];
         bool broadcast, gather;
-        double n = body_vectors(ne, a, start, native, &broadcast, &gather);
-        if (a->read && a->write)
+        double vectors = body_vectors(ne, a, start, native, &broadcast, &gather);
+        double n = vectors * hone_costmodel__places(ne, a, start);
+        if (a->read && a->write) {
             v->accumulators = n;
+            carried = around >= 0 && a->move[around] == 0;
+        }
         if (a->local || (a->read && a->write && start > 0 && a->move[start - 1] == 0)) {
             v->live += n;
             continue;
@@ -86,14 +98,18 @@ static void compute_time(const hone_target *t, const hone_machine *m, block_view
             v->loads += n;
             v->broadcasts += broadcast ? n : 0;
             v->gathers += gather ? n : 0;
-            v->live += broadcast ? 1 : fmin(n, 4);
+            v->live +=
+                broadcast ? 1 : fmax(fmin(n, 2), vectors * hone_costmodel__held(ne, a, start));
         }
     }
     double issue =
         v->ops / m->fma_per_cycle + start_cycles(t, per * copies / vector, ceil(vector / native));
-    double chain = v->accumulators > 0 ? v->ops / v->accumulators * t->fma_latency : 0;
+    bool in_order = hone_preset_of(t)->draft.in_order;
+    double chain = v->accumulators > 0 && (carried || in_order)
+                       ? v->ops / v->accumulators * t->fma_latency
+                       : 0;
     double ports = (v->loads + 3 * v->gathers) / m->loads_per_cycle;
-    double waits = hone_preset_of(t)->draft.in_order ? v->broadcasts * t->fma_latency : 0;
+    double waits = in_order ? v->broadcasts * t->fma_latency : 0;
     double cycles = fmax(fmax(fmax(issue, chain), waits), fmax(ports, stores)) + m->loop_cycles;
     const double parts[] = {issue, fmax(chain, waits), ports, stores, m->loop_cycles};
     for (unsigned k = 0; k < HONE_LEN(parts); k++)
@@ -105,7 +121,58 @@ static void compute_time(const hone_target *t, const hone_machine *m, block_view
     v->compute_ns = ne->inside[0] / ne->inside[start] * cycles / m->clock_ghz * m->compute_factor;
 }
 
-static void memory_time(const hone_target *t, const hone_machine *m, block_view *v)
+/* Are turns of this loop done by one thread, one after the other? */
+static bool is_in_turn(const nest *ne, unsigned l, int32_t threads)
+{
+    return threads == 1 || ne->kind[l] != HONE_PARALLEL;
+}
+
+/* What one turn of the loop outside of l has in common with the next is still there, and so on
+ * where the loop around that goes on where this one ends. The outermost of these; l: there is none.
+ */
+static unsigned slide(const nest *ne, const access *a, unsigned l, int32_t threads)
+{
+    if (l == 0 || a->move[l - 1] == 0 || !is_in_turn(ne, l - 1, threads))
+        return l;
+    unsigned last = --l;
+    while (l > 0) {
+        bool goes_on = is_in_turn(ne, l - 1, threads);
+        for (unsigned d = 0; d < a->dims && ne->extent[l - 1] > 1; d++)
+            goes_on &= a->stride[d][l - 1] == a->stride[d][last] * ne->extent[last];
+        if (!goes_on)
+            break;
+        l--;
+        last = ne->extent[l] > 1 ? l : last;
+    }
+    return l;
+}
+
+/* Lines an access has fetched into a cache of `capacity` lines, which holds what all accesses touch
+ * in the loops from `fit` on. */
+static double lines_through(const nest *ne, const access *a, unsigned fit, double capacity,
+                            int32_t threads)
+{
+    unsigned l = fit;
+    while (l < ne->n && a->crowded[l] > capacity)
+        l++;
+    unsigned outside = l == fit ? slide(ne, a, l, threads) : l;
+    double lines = a->lines[outside];
+    if (outside == l)
+        while (outside > 0 && a->move[outside - 1] == 0) /* stays while the loops outside run */
+            outside--;
+    return ne->inside[0] / ne->inside[outside] * lines;
+}
+
+/* Does all that the block touches stay in a cache from call to call? */
+static bool stays(const hone_target *t, const block_view *v, unsigned fit, double capacity)
+{
+    bool yes = fit == 0;
+    for (unsigned k = 0; k < v->n_access && yes; k++)
+        yes = v->access[k].local || v->access[k].crowded[0] * t->cache_line <= capacity;
+    return yes;
+}
+
+static void memory_time(const hone_target *t, int32_t threads, const hone_machine *m, block_view *v)
 {
     const nest *ne = &v->nest;
     const double capacity[3] = {(double)t->l1_bytes, (double)t->l2_bytes,
@@ -135,18 +202,16 @@ static void memory_time(const hone_target *t, const hone_machine *m, block_view 
         }
         v->level[c] = ne->n ? (double)fit / ne->n : 0;
         double through = 0;
+        bool all_stays = stays(t, v, fit, capacity[c]);
         for (unsigned k = 0; k < v->n_access; k++) {
             const access *a = &v->access[k];
             if (a->local)
                 continue;
-            unsigned l = fit;
-            while (l < ne->n && a->crowded[l] * t->cache_line > capacity[c])
-                l++;
-            double lines = a->lines[l];
-            while (l > 0 && a->move[l - 1] == 0) /* stays while the loops right outside run */
-                l--;
-            double times = ne->inside[0] / ne->inside[l];
-            through += times * lines * t->cache_line * (a->write ? 1.5 : 1);
+            if (a->streams) /* to memory, and no line of it is fetched */
+                through += c == 2 ? a->lines[0] * t->cache_line : 0;
+            else if (!all_stays)
+                through += lines_through(ne, a, fit, capacity[c] / t->cache_line, threads) *
+                           t->cache_line * (a->write ? 1.5 : 1);
         }
         v->traffic[c + 1] = through;
         v->level_ns[c] = through * ns_per_byte[c];
@@ -165,7 +230,7 @@ void hone_costmodel__draft(const hone_target *t, int32_t threads, const hone_mac
 {
     const nest *ne = &v->nest;
     compute_time(t, m, v);
-    memory_time(t, m, v);
+    memory_time(t, threads, m, v);
     v->tasks = 1;
     for (unsigned l = 0; l < ne->n; l++)
         if (ne->kind[l] == HONE_PARALLEL)
@@ -173,10 +238,13 @@ void hone_costmodel__draft(const hone_target *t, int32_t threads, const hone_mac
     double rounds = ceil(v->tasks / threads);
     double speedup = v->tasks / rounds;
     v->task_waste = 1 - speedup / threads;
-    v->compute_ns *= v->useful / speedup;
-    v->memory_ns *= v->useful / speedup;
+    /* A tile that is part empty leaves that out, but makes less of what it loads and of its pipes.
+     */
+    double share = sqrt(v->useful) / speedup;
+    v->compute_ns *= share;
+    v->memory_ns *= share;
     for (int c = 0; c < 3; c++)
-        v->level_ns[c] *= v->useful / speedup;
+        v->level_ns[c] *= share;
 }
 
 /* Is what the loop does done ahead of time, when an input is packed? */

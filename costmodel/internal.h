@@ -23,6 +23,7 @@ typedef struct nest {
 typedef struct access {
     hone_buffer buffer;
     bool read, write, local;
+    bool streams; /* its stores pass by the caches */
     unsigned dims;
     double bytes;                           /* of an element */
     double move[MAX_NEST];                  /* elements the address moves per step of a loop */
@@ -55,6 +56,12 @@ typedef struct block_view {
 /* access.c */
 void hone_costmodel__view(const hone_program *p, hone_stmt block, const hone_target *t,
                           block_view *ret);
+/* places.c: of loops first.. of the nest those that are written out. Different places they bring
+ * the access to, a vector being one: what the body loads, if it loads each once. */
+double hone_costmodel__places(const nest *ne, const access *a, unsigned first);
+/* The largest number of them that is loaded in one turn of such a loop and wanted in the next, and
+ * so kept in registers. */
+double hone_costmodel__held(const nest *ne, const access *a, unsigned first);
 /* Of every draft that no machine was measured for, whatever the program. */
 #define HONE_COSTMODEL__FIXED_NS 1000
 /* Time of a block whose arithmetic and memory traffic overlap in part. (draft.c) */

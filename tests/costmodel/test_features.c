@@ -257,6 +257,171 @@ static void a_vector_stays_in_its_panel(void **state)
     hone_features_free(&narrow);
 }
 
+/* The draft's arithmetic of 64 elements of such a value. */
+static double compute_of(const char *value)
+{
+    char *text = hone_xasprintf("program p { buffer A: f32[66] input buffer C: f32[64] output\n"
+                                "for i in 64 { block b(v: 64 = i) { C[v] = %s } } }",
+                                value);
+    hone_features f = features_of_text(text, 1);
+    double ret = exp2(f.v.v[HONE_FEATURE_draft_compute]) - 1;
+    hone_features_free(&f);
+    free(text);
+    return ret;
+}
+
+/* A border that indices tell, and rows of a transform, have no conditions in code. */
+static void borders_cost_nothing(void **state)
+{
+    (void)state;
+    const char *sum = "A[v] * 2.0 + exp(A[v + 1]) * A[v + 2]";
+    char *border = hone_xasprintf("select(1 <= v and v*3 + 1 < 150, %s, 0.0)", sum);
+    char *rows =
+        hone_xasprintf("select(v %% 2 == 0, %s, select(v %% 3 == 0, exp(A[v]), A[v]))", sum);
+    char *data = hone_xasprintf("select(A[v] < 1.0, %s, 0.0)", sum);
+    ASSERT_NEAR(compute_of(border), compute_of(sum));
+    ASSERT_NEAR(compute_of(rows), compute_of(sum));
+    assert_true(compute_of(data) > 1.05 * compute_of(sum));
+    free(border);
+    free(rows);
+    free(data);
+}
+
+/* What the innermost body of a program of one block loads, and the vectors that live in it. */
+typedef struct body {
+    double loads, live, chain;
+} body;
+
+static body body_of(char *text)
+{
+    hone_features f = features_of_text(text, 1);
+    const float *x = f.v.v;
+    assert_int_equal(f.rows, 1);
+    /* multiply-adds of vectors: as many as the copies of the unrolled loops; a sum alone is one */
+    double ops = exp2((double)x[HONE_FEATURE_unroll + 1]) - 1;
+    body ret = {.loads = x[HONE_FEATURE_loads_per_op] * ops,
+                .live = x[HONE_FEATURE_registers] * 32,
+                .chain = x[HONE_FEATURE_pipes + 1]};
+    hone_features_free(&f);
+    free(text);
+    return ret;
+}
+
+/* A tile of `rows` rows and `columns` columns of vectors, with all nine taps of windows `step`
+ * apart, row by row of the taps as code is made; with weights, or the sum alone. */
+static char *windows(int rows, int columns, int step, bool weights)
+{
+    return hone_xasprintf(
+        "program windows {\n  buffer X: f32[%d, 130, 16] input\n"
+        "  buffer F: f32[3, 3, 16] input\n  buffer Y: f32[%d, 64, 16] local\n"
+        "  for y in 8 { for x in 8 {\n"
+        "    for r in 3 unrolled { for i in %d unrolled { for s in 3 unrolled {\n"
+        "      for j in %d unrolled { for c in 16 vectorized {\n"
+        "        block Y(vy: %d = y*%d + i, vx: 64 = x*%d + j, vc: 16 = c, reduce vr: 3 = r, "
+        "reduce vs: 3 = s) {\n"
+        "          init 0.0\n"
+        "          Y[vy, vx, vc] = Y[vy, vx, vc] + X[vy*%d + vr, vx*%d + vs, vc]%s\n"
+        "        } } } } } } } } }\n",
+        8 * rows * step + 2, 8 * rows, rows, columns, 8 * rows, rows, columns, step, step,
+        weights ? "*F[vr, vs, vc]" : "");
+}
+
+/* Windows that overlap load what they have in common once, as the code does. */
+static void windows_share_their_loads(void **state)
+{
+    (void)state;
+    static const struct {
+        int rows, columns, step;
+        bool weights;
+        double loads, live;
+    } cases[] = {
+        {1, 4, 1, true, 18 + 9, 4 + 3 + 2},   /* 3 x 6; sums, what is wanted again, weights */
+        {4, 3, 1, true, 30 + 9, 12 + 15 + 3}, /* 6 x 5; of 20 places 15 are wanted again */
+        {4, 2, 1, true, 24 + 9, 8 + 12 + 3},  /* 6 x 4; 12 of 16 */
+        {2, 2, 2, true, 25 + 9, 4 + 2.5 + 3}, /* 5 x 5 */
+        {1, 4, 2, false, 27, 4 + 2},          /* 3 x 9; what is on its way */
+        {1, 1, 3, false, 9, 1 + 2},           /* nothing in common */
+    };
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        body b = body_of(windows(cases[k].rows, cases[k].columns, cases[k].step, cases[k].weights));
+        if (fabs(b.loads - cases[k].loads) > 0.01 || fabs(b.live - cases[k].live) > 0.01)
+            fail_msg("case %u: %g loads, %g live", k, b.loads, b.live);
+        ASSERT_NEAR(b.chain, 0); /* each tile is a sum of its own: the next need not wait */
+    }
+}
+
+/* A tile of a product has nothing to share beyond rows and columns. */
+static void tiles_of_products_load_as_ever(void **state)
+{
+    (void)state;
+    body b = body_of(hone_xasprintf(
+        "program product {\n  buffer A: f32[64, 64] input\n  buffer B: f32[64, 64] input\n"
+        "  buffer C: f32[64, 64] output\n  for x in 8 { for y in 2 { for k in 32 {\n"
+        "    for u in 2 unrolled { for i in 8 unrolled { for j in 2 unrolled {\n"
+        "      for l in 16 vectorized {\n"
+        "        block C(vi: 64 = x*8 + i, vj: 64 = y*32 + j*16 + l, reduce vk: 64 = k*2 + u) {\n"
+        "          init 0.0\n          C[vi, vj] = C[vi, vj] + A[vi, vk]*B[vk, vj]\n"
+        "        } } } } } } } } }\n"));
+    ASSERT_NEAR(b.loads, 16 + 4);
+    ASSERT_NEAR(b.live, 16 + 1 + 2);
+    assert_true(b.chain > 0);
+}
+
+/* A turn of a loop finds what it has in common with the last one where that left it: of the rows of
+ * an image that the cache holds, one is new. */
+static void rows_slide(void **state)
+{
+    (void)state;
+    for (int rows = 1; rows <= 4; rows *= 2) {
+        char *text = hone_xasprintf(
+            "program slide {\n  buffer X: f32[130, 1024] input\n  buffer Y: f32[128, 1024] output\n"
+            "  for y in %d { for i in %d { for x in 1024 { for r in 3 {\n"
+            "    block Y(vy: 128 = y*%d + i, vx: 1024 = x, reduce vr: 3 = r) {\n"
+            "      init 0.0\n      Y[vy, vx] = Y[vy, vx] + X[vy + vr, vx]\n    } } } } } }\n",
+            128 / rows, rows, rows);
+        hone_features f = features_of_text(text, 1);
+        double all = (exp2(f.v.v[HONE_FEATURE_traffic + 1]) - 1) / 4096;
+        /* 130 rows once, and 128 that are written; not 3 x 128 */
+        if (fabs(all - (130 + 1.5 * 128)) > 1)
+            fail_msg("%d rows at once: %g rows of traffic", rows, all);
+        hone_features_free(&f);
+        free(text);
+    }
+}
+
+/* The draft of a copy of n times 4 MiB, and its traffic with memory in bytes. */
+static double copy_of(int n, const char *mark, double *ret_memory)
+{
+    char *text = hone_xasprintf(
+        "program copies {\n  buffer X: f32[%d, 1048576] input\n  buffer Y: f32[%d, 1048576] "
+        "output\n"
+        "  for y in %d { for x in 65536 { for l in 16 vectorized {\n"
+        "    block Y(vy: %d = y, vx: 1048576 = x*16 + l)%s { Y[vy, vx] = X[vy, vx] } } } } }\n",
+        n, n, n, n, mark);
+    hone_features f = features_of_text(text, 1);
+    *ret_memory = exp2(f.v.v[HONE_FEATURE_traffic + 3]) - 1;
+    double ret = f.draft_ns;
+    hone_features_free(&f);
+    free(text);
+    return ret;
+}
+
+/* Stores that pass by the caches go to memory, whatever these hold, and fetch no line before. */
+static void streams_pass_by_caches(void **state)
+{
+    (void)state;
+    double memory, mib = 4 << 20;
+    const char *mark = " @hone.stream=1";
+    double near = copy_of(1, "", &memory);
+    ASSERT_NEAR(memory, 0);
+    assert_true(copy_of(1, mark, &memory) > 1.1 * near);
+    ASSERT_NEAR(memory / mib, 1);
+    double far = copy_of(16, "", &memory);
+    ASSERT_NEAR(memory / mib, 16 * 2.5);
+    assert_true(copy_of(16, mark, &memory) < 0.95 * far);
+    ASSERT_NEAR(memory / mib, 16 * 2);
+}
+
 /* Sixteen rows of 64 elements, all of which are read again for each of 1024 turns. */
 static double rows_again(int pitch, const char *mark)
 {
@@ -415,7 +580,9 @@ static void bandwidths_of_two_machines(void **state)
 {
     (void)state;
     hone_target t = simulated_target();
-    t.l1_bytes = 8 << 10;
+    t.l1_bytes = 4 << 10; /* the block has 16 KB */
+    t.l2_bytes = 8 << 10;
+    t.l3_bytes = 12 << 10;
     hone_machine m;
     hone_machine_preset(&t, &m);
     const char *text = SCALED("", " vectorized");
@@ -573,9 +740,11 @@ static void more_work_is_more(void **state)
         assert_true(f.draft_ns > draft);
         draft = f.draft_ns;
         for (int c = 0; c < 4; c++) {
-            assert_true(f.v.v[HONE_FEATURE_traffic + c] > before[c]);
+            assert_true(f.v.v[HONE_FEATURE_traffic + c] >= before[c]);
             before[c] = f.v.v[HONE_FEATURE_traffic + c];
         }
+        /* 12 KB stay in L1, 768 in L2, 12 MB in L3 */
+        assert_true((before[1] > 0) == (n > 32) && (before[2] > 0) == (n > 256) && before[3] == 0);
         hone_features_free(&f);
         hone_program_fini(&p);
     }
@@ -699,6 +868,11 @@ int main(void)
         cmocka_unit_test(guards_and_strides),
         cmocka_unit_test(names_do_not_matter),
         cmocka_unit_test(a_vector_stays_in_its_panel),
+        cmocka_unit_test(borders_cost_nothing),
+        cmocka_unit_test(windows_share_their_loads),
+        cmocka_unit_test(tiles_of_products_load_as_ever),
+        cmocka_unit_test(rows_slide),
+        cmocka_unit_test(streams_pass_by_caches),
         cmocka_unit_test(rows_of_a_power_of_two_crowd),
         cmocka_unit_test(doing_it_again_is_no_waste_to_be_skipped),
         cmocka_unit_test(random_candidates),
