@@ -430,15 +430,16 @@ static void repair(const ctx *c, const hone_inst *in)
 
 static const struct mutator {
     hone_inst_kind kind;
-    double share;
+    double share; /* of the kind, MetaSchedule's */
+    double each;  /* weight of a decision of a neighbour */
     bool (*run)(const ctx *c, uint32_t at);
 } mutators[] = {
-    {HONE_INST_SamplePerfectTile, .9, mutate_perfect_tile},
-    {HONE_INST_SamplePartitionedTile, .9, mutate_partitioned_tile},
-    {HONE_INST_SampleImperfectTile, .9, mutate_imperfect_tile},
-    {HONE_INST_SampleRegisterTile, .15, mutate_register_tile},
-    {HONE_INST_SampleCategorical, .05, mutate_categorical},
-    {HONE_INST_SampleComputeLocation, .05, mutate_compute_location},
+    {HONE_INST_SamplePerfectTile, .9, 1, mutate_perfect_tile},
+    {HONE_INST_SamplePartitionedTile, .9, 1, mutate_partitioned_tile},
+    {HONE_INST_SampleImperfectTile, .9, 1, mutate_imperfect_tile},
+    {HONE_INST_SampleRegisterTile, .15, 1, mutate_register_tile},
+    {HONE_INST_SampleCategorical, .05, 1, mutate_categorical},
+    {HONE_INST_SampleComputeLocation, .05, .5, mutate_compute_location},
 };
 
 static const struct mutator *mutator_of(hone_inst_kind kind)
@@ -449,9 +450,9 @@ static const struct mutator *mutator_of(hone_inst_kind kind)
     return NULL;
 }
 
-/* Every decision of the search part; a kind's share is spread evenly over its decisions. Memory for
- * all of t's instructions. */
-static unsigned sites_of(const hone_trace *t, site *ret)
+/* Every decision of the search part; a kind's share is spread evenly over its decisions, unless
+ * each counts for itself. Memory for all of t's instructions. */
+static unsigned sites_of(const hone_trace *t, bool each, site *ret)
 {
     unsigned count[HONE_INST_COUNT] = {0}, n = 0;
     uint32_t n_insts = hone_trace_search_part(t);
@@ -464,15 +465,16 @@ static unsigned sites_of(const hone_trace *t, site *ret)
     }
     for (unsigned k = 0; k < n; k++) {
         hone_inst_kind kind = t->insts.v[ret[k].at].kind;
-        ret[k].share = mutator_of(kind)->share / count[kind];
+        const struct mutator *m = mutator_of(kind);
+        ret[k].share = each ? m->each : m->share / count[kind];
     }
     return n;
 }
 
-bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng)
+static bool mutate(const hone_space *sp, hone_trace *t, hone_rng *rng, bool each)
 {
     site *sites = hone_xmalloc((t->insts.n + 1) * sizeof *sites);
-    unsigned n = sites_of(t, sites);
+    unsigned n = sites_of(t, each, sites);
     if (n == 0) {
         free(sites);
         return false;
@@ -498,4 +500,14 @@ bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng)
     free(c.value);
     free(sites);
     return changed;
+}
+
+bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng)
+{
+    return mutate(sp, t, rng, false);
+}
+
+bool hone_space_neighbour(const hone_space *sp, hone_trace *t, hone_rng *rng)
+{
+    return mutate(sp, t, rng, true);
 }

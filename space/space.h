@@ -323,6 +323,10 @@ hone_status hone_space_sample(const hone_space *sp, hone_rng *rng, hone_sched *s
 /* Changes one decision of t (mutators, space/mutate.c). False: it has none that can change. The
  * result is not yet checked: hone_space_finish does. */
 bool hone_space_mutate(const hone_space *sp, hone_trace *t, hone_rng *rng);
+/* The same, each of its decisions being as likely to change as any other, but for where a stage is
+ * computed, which is half as likely: what lies around t, for a descent. hone_space_mutate goes by
+ * MetaSchedule's shares of kinds, nearly all of which are for tiles. */
+bool hone_space_neighbour(const hone_space *sp, hone_trace *t, hone_rng *rng);
 /* Replays the search part of t and applies the postprocessors (space/postproc/postproc.c).
  * HONE_REJECT_*, HONE_E_INPUT, HONE_E_INTERRUPTED. */
 hone_status hone_space_finish(const hone_space *sp, const hone_trace *t, hone_sched *s,

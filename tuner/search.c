@@ -196,14 +196,25 @@ bool hone_strategy_sample(hone_strategy_env *env)
     return count_replay(env, start, hone_space_sample(env->space, &env->rng, &env->sched, NULL));
 }
 
-bool hone_strategy_mutate(hone_strategy_env *env, hone_trace *t)
+static bool change(hone_strategy_env *env, hone_trace *t,
+                   bool (*by)(const hone_space *sp, hone_trace *t, hone_rng *rng))
 {
     if (hone_strategy_stopped(env))
         return false;
     int64_t start = hone_clock_ns();
-    bool changed = hone_space_mutate(env->space, t, &env->rng);
+    bool changed = by(env->space, t, &env->rng);
     env->stats.mutate_ns += hone_clock_ns() - start;
     return changed;
+}
+
+bool hone_strategy_mutate(hone_strategy_env *env, hone_trace *t)
+{
+    return change(env, t, hone_space_mutate);
+}
+
+bool hone_strategy_neighbour(hone_strategy_env *env, hone_trace *t)
+{
+    return change(env, t, hone_space_neighbour);
 }
 
 void hone_strategy_describe(hone_strategy_env *env, hone_features *ret)

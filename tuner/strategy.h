@@ -165,6 +165,8 @@ bool hone_strategy_finish(hone_strategy_env *env, const hone_trace *t);
 bool hone_strategy_sample(hone_strategy_env *env);
 /* Changes one decision of t. False: none can be changed. The result is not checked. */
 bool hone_strategy_mutate(hone_strategy_env *env, hone_trace *t);
+/* The same by hone_space_neighbour. */
+bool hone_strategy_neighbour(hone_strategy_env *env, hone_trace *t);
 /* Features of the candidate in env->sched; ret's memory is reused. */
 void hone_strategy_describe(hone_strategy_env *env, hone_features *ret);
 

@@ -246,6 +246,13 @@ static void test_shares(void **state)
         tiles += memcmp(decision(&t, 2), decision(&b.s.trace, 2), 2 * sizeof(int64_t)) != 0;
     }
     assert_in_range(tiles, 1850, 1930); /* .9 of .95 */
+    tiles = 0;
+    for (int k = 0; k < 2000; k++) {
+        hone_trace_copy(&t, &b.s.trace);
+        assert_true(hone_space_neighbour(&b.sp, &t, &b.rng));
+        tiles += memcmp(decision(&t, 2), decision(&b.s.trace, 2), 2 * sizeof(int64_t)) != 0;
+    }
+    assert_in_range(tiles, 230, 345); /* one of seven */
     hone_trace_free(&t);
     tear_down(&b);
 }

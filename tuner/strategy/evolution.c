@@ -397,10 +397,10 @@ static hone_status look_around(evolution *e, hone_error *err)
     for (uint32_t k = 0; k < e->good.n && k < INCUMBENTS; k++)
         for (int n = 0; n < NEIGHBOURS && !hone_strategy_stopped(e->env); n++) {
             hone_trace_copy(&t, &e->good.v[k].trace);
-            if (!hone_strategy_mutate(e->env, &t))
+            if (!hone_strategy_neighbour(e->env, &t))
                 break;
             if (n % 3 == 2)
-                hone_strategy_mutate(e->env, &t);
+                hone_strategy_neighbour(e->env, &t);
             if (!hone_strategy_knows(e->env, hone_strategy_key(&t)) &&
                 hone_strategy_finish(e->env, &t))
                 admit(e, &e->near, "local");
