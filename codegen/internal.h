@@ -493,6 +493,8 @@ void hone_cg__children(cg *e, hone_stmt s);
 void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once);
 /* The same, with bounds tightened and the range cut where conditions become constant. */
 void hone_cg__parts(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi);
+/* What is in a loop whose variable is bound: twice, where conditions become constant by that. */
+void hone_cg__body(cg *e, hone_stmt loop);
 /* layout/loop_end.c: at most hi, and at least lo: from there on no block in the loop runs. */
 cg_idx hone_cg__loop_end(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi);
 void hone_cg__task(cg *e, hone_stmt loop);

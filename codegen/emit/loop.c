@@ -41,19 +41,27 @@ static void bound_children(cg *e, hone_stmt loop, cg_idx i)
     hone_cg__unbind(e, v);
 }
 
+static void bound_body(cg *e, hone_stmt loop, cg_idx i)
+{
+    hone_var v = hone_stmt_at(&e->q, loop)->var;
+    hone_cg__bind(e, v, i);
+    hone_cg__body(e, loop);
+    hone_cg__unbind(e, v);
+}
+
 static void run_once(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi)
 {
     cg_idx i = lo;
     i.hi = i.hi < hi.hi ? i.hi : hi.hi - 1;
     if (lo.hi < hi.lo) {
-        bound_children(e, loop, i);
+        bound_body(e, loop, i);
         return;
     }
     LLVMBasicBlockRef in = hone_cg__block(e, "once"), out = hone_cg__block(e, "past");
     LLVMValueRef c = LLVMBuildICmp(e->b, LLVMIntSLT, hone_cg__v(e, lo), hone_cg__v(e, hi), "");
     LLVMBuildCondBr(e->b, c, in, out);
     LLVMPositionBuilderAtEnd(e->b, in);
-    bound_children(e, loop, i);
+    bound_body(e, loop, i);
     LLVMBuildBr(e->b, out);
     LLVMPositionBuilderAtEnd(e->b, out);
 }
@@ -120,7 +128,7 @@ void hone_cg__run(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi, bool once)
     cg_loop l;
     cg_idx i = hone_cg__open(e, lo, hi, &l);
     e->fn.counts[e->fn.level] = is_innermost(e, loop) ? &l : NULL; /* registers are few */
-    bound_children(e, loop, i);
+    bound_body(e, loop, i);
     hone_cg__close(e, &l, 1);
 }
 

@@ -12,7 +12,10 @@
  *
  * A serial loop inside may count to I as well, if it moves by less than the unrolled ones span: the
  * taps of a convolution over tiles of pixels. Then all tiles but those at the border have one body
- * for all taps, and at the border the loop over the taps is cut in its turn. */
+ * for all taps, and at the border the loop over the taps is cut in its turn.
+ *
+ * Where c is 0, and R is of a task that takes one tile of several, there is nothing to cut: the
+ * loop is there twice, whole and at the edge, and R says which runs. */
 #include "codegen/internal.h"
 
 /* Largest number of block instances worth a second copy of the loop. */
@@ -25,7 +28,7 @@
 /* Conditions that differ only in which inner variables make I: blocks in different unrolled loops
  * have the same predicate over their own variables. */
 typedef struct cut {
-    int64_t coeff; /* of the loop's variable */
+    int64_t coeff; /* of the loop's variable; of a body's condition 0 */
     int64_t imin, imax;
     int64_t divisor; /* of coeff and the outer terms' */
     unsigned n, n_where;
@@ -40,6 +43,7 @@ typedef struct cut {
 
 typedef struct cuts {
     hone_stmt loop;
+    hone_var var; /* the loop's; none: it is the body that is there twice */
     unsigned n;
     cut v[MAX_CUTS];
 } cuts;
@@ -73,6 +77,7 @@ static bool analyse(cg *e, hone_var v, hone_expr cond, cut *ret)
     uint32_t which;
     cg_lin l = form(e, cond, &which);
     int64_t step = 0, span = 0; /* of serial, of unrolled loops in I */
+    bool varies = false;        /* does R? */
     *ret = (cut){.n = 1};
     ret->member[0].cond = cond;
     if (!l.ok || hone_cg__decide(e, cond) != CG_MAYBE) {
@@ -104,13 +109,18 @@ static bool analyse(cg *e, hone_var v, hone_expr cond, cut *ret)
             ret->member[0].inner |= 1u << k;
             continue;
         }
-        if (HONE_SAME(t.var, v)) {
+        if (v.i && HONE_SAME(t.var, v)) {
             ret->coeff = t.coeff;
         }
         bool is_const = t.var.i && e->bound[t.var.i] && e->env[t.var.i].lo == e->env[t.var.i].hi;
         ret->divisor = is_const ? ret->divisor : hone_gcd(ret->divisor, t.coeff);
+        varies |= !is_const;
     }
-    return ret->coeff != 0 && step <= span;
+    if (step > span) {
+        return false;
+    }
+    bool sized = e->size.i && hone_uses_var(&e->q, cond, e->size);
+    return v.i ? ret->coeff != 0 : varies && span > 0 && !sized;
 }
 
 /* Every outer term of the one is one of the other, and there are as many. */
@@ -166,19 +176,17 @@ static void add_cond(cg *e, hone_var v, cg_cond c, cuts *ret)
     }
 }
 
-static void find_cuts(cg *e, hone_stmt loop, cuts *ret)
+static void find_cuts(cg *e, cuts *ret)
 {
-    hone_var v = hone_stmt_at(&e->q, loop)->var;
+    hone_stmt loop = ret->loop;
     unsigned n_leaves = 0;
-    ret->loop = loop;
-    ret->n = 0;
     for (uint32_t i = 1; i < e->leaves.n; i++) {
         if (!hone_is_ancestor(&e->q, loop, e->leaves.v[i].s)) {
             continue;
         }
         n_leaves++;
         for (unsigned k = 0; k < e->leaves.v[i].n_conds; k++) {
-            add_cond(e, v, e->leaves.v[i].conds[k], ret);
+            add_cond(e, ret->var, e->leaves.v[i].conds[k], ret);
         }
     }
     int64_t copies = hone_cg__instances(e, loop);
@@ -201,7 +209,7 @@ static cg_idx outer_part(cg *e, const cut *c, hone_var v, int64_t *ret_const)
     cg_lin l = form(e, c->member[0].cond, &outer);
     outer &= ~c->member[0].inner;
     for (uint32_t k = 0; k < l.n; k++) {
-        if (HONE_SAME(e->terms.v[l.first + k].var, v)) {
+        if (v.i && HONE_SAME(e->terms.v[l.first + k].var, v)) {
             outer &= ~(1u << k);
         }
     }
@@ -291,17 +299,63 @@ static void emit_edge(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, 
     e->facts.n = known;
 }
 
+/* The body as it is inside, and at the edge with the only number that R, a multiple of the divisor,
+ * has there. */
+static void emit_twice(cg *e, const cuts *all, unsigned k)
+{
+    cg_idx lo = hone_cg__const(0), hi = hone_cg__const(1);
+    const cut *c = &all->v[k];
+    int64_t consts;
+    cg_idx r = outer_part(e, c, all->var, &consts);
+    int64_t from = -(consts + c->imax), to = -(consts + c->imin) - 1;
+    from = r.lo - consts > from ? r.lo - consts : from;
+    to = r.hi - consts < to ? r.hi - consts : to;
+    int64_t x = -hone_floor_div(-from, c->divisor) * c->divisor;
+    bool ever_whole = r.lo + c->imax < 0, ever_none = r.hi + c->imin >= 0;
+    if (!ever_whole || x > to || x + c->divisor <= to || ever_none) {
+        emit(e, all, k + 1, lo, hi, false);
+        return;
+    }
+    LLVMBasicBlockRef whole = hone_cg__block(e, "whole"), edge = hone_cg__block(e, "edge"),
+                      past = hone_cg__block(e, "past");
+    cg_idx most = hone_cg__add(e, r, hone_cg__const(c->imax));
+    LLVMValueRef zero = LLVMConstInt(e->i64, 0, false);
+    LLVMBuildCondBr(e->b, LLVMBuildICmp(e->b, LLVMIntSLT, hone_cg__v(e, most), zero, ""), whole,
+                    edge);
+    LLVMPositionBuilderAtEnd(e->b, whole);
+    emit_true(e, all, k, lo, hi, false);
+    LLVMBuildBr(e->b, past);
+    LLVMPositionBuilderAtEnd(e->b, edge);
+    uint32_t known = e->facts.n;
+    for (unsigned m = 0; m < c->n; m++) {
+        cg_fact f = {c->member[m].cond, false, c->member[m].inner, x + consts};
+        hone_vec_push(&e->facts, f);
+    }
+    emit(e, all, k + 1, lo, hi, false);
+    e->facts.n = known;
+    LLVMBuildBr(e->b, past);
+    LLVMPositionBuilderAtEnd(e->b, past);
+}
+
 static void emit(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, bool once)
 {
     if (e->status != HONE_OK || hi.hi <= lo.lo) {
+        return;
+    }
+    if (k == all->n && !all->var.i) {
+        hone_cg__children(e, all->loop);
         return;
     }
     if (k == all->n) {
         hone_cg__run(e, all->loop, lo, hi, once);
         return;
     }
+    if (!all->var.i) {
+        emit_twice(e, all, k);
+        return;
+    }
     const cut *c = &all->v[k];
-    hone_var v = hone_stmt_at(&e->q, all->loop)->var;
+    hone_var v = all->var;
     int64_t consts, d = c->coeff < 0 ? -c->coeff : c->coeff;
     cg_idx r = outer_part(e, c, v, &consts);
     int64_t vmin = c->coeff > 0 ? lo.lo : hi.hi - 1, vmax = c->coeff > 0 ? hi.hi - 1 : lo.lo;
@@ -344,10 +398,19 @@ static void emit(cg *e, const cuts *all, unsigned k, cg_idx lo, cg_idx hi, bool 
 
 void hone_cg__parts(cg *e, hone_stmt loop, cg_idx lo, cg_idx hi)
 {
-    cuts all = {.loop = loop};
+    cuts all = {.loop = loop, .var = hone_stmt_at(&e->q, loop)->var};
     if (!e->o->plain) {
-        find_cuts(e, loop, &all);
+        find_cuts(e, &all);
     }
     hi = hone_cg__loop_end(e, loop, lo, hi);
     emit(e, &all, 0, lo, hi, false);
+}
+
+void hone_cg__body(cg *e, hone_stmt loop)
+{
+    cuts all = {.loop = loop};
+    if (!e->o->plain) {
+        find_cuts(e, &all);
+    }
+    emit(e, &all, 0, hone_cg__const(0), hone_cg__const(1), false);
 }
