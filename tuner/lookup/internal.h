@@ -116,6 +116,11 @@ void hone_lookup__pool_add(lookup *l, pool *p, unsigned source);
  * and adds that. HONE_E_INTERRUPTED. */
 hone_status hone_lookup__pool_adapt(lookup *l, pool *p, const hone_trace *t, unsigned source,
                                     hone_error *err) HONE_NODISCARD;
+/* Handicaps of a pool whose first is the default, and which has no others: a candidate is as good
+ * as the less sure of model and draft says, seen from the default. A model that was learned
+ * elsewhere has never seen most of a space, and the best of hundreds by its word is often one of
+ * its errors. HONE_E_MODEL. */
+hone_status hone_lookup__pool_doubt(lookup *l, pool *p, hone_error *err) HONE_NODISCARD;
 /* Predicts what each costs, and takes the cheapest that passes the verifier: ret->sched, cost and
  * found. *ret_source may be NULL. HONE_E_MODEL, HONE_E_INTERRUPTED. */
 hone_status hone_lookup__pool_take(lookup *l, pool *p, finding *ret, unsigned *ret_source,

@@ -1,5 +1,6 @@
-/* Rung model: the best of many schedules by the cost model. The space's seeds come first, then what
- * the default strategy breeds from them and from random ones; nothing is measured. */
+/* Rung model: the best of many schedules by the cost model, where the draft does not speak against
+ * it. The space's seeds come first, then what the default strategy breeds from them and from random
+ * ones; nothing is measured. */
 #include "tuner/lookup/internal.h"
 #include "tuner/strategy.h"
 
@@ -44,6 +45,8 @@ hone_status hone_lookup__model(lookup *l, finding *ret, hone_error *err)
         hone_candidate_free(&c[k]);
     }
     hone_search_free(search);
+    if (st == HONE_OK)
+        st = hone_lookup__pool_doubt(l, &p, err);
     if (st == HONE_OK)
         st = hone_lookup__pool_take(l, &p, ret, NULL, err);
     if (st == HONE_OK)

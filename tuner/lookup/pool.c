@@ -113,7 +113,7 @@ static int by_cost(const void *a, const void *b)
     return x->program < y->program ? -1 : x->program > y->program; /* the same everywhere */
 }
 
-static hone_status rank(lookup *l, pool *p, hone_error *err)
+static hone_status predict(lookup *l, pool *p, hone_error *err)
 {
     const hone_features **f = hone_xcalloc(p->n, sizeof *f);
     double *cost = hone_xcalloc(p->n, sizeof *cost);
@@ -124,9 +124,24 @@ static hone_status rank(lookup *l, pool *p, hone_error *err)
         p->v[k].cost = cost[k] + p->v[k].handicap;
     free(f);
     free(cost);
-    if (st == HONE_OK)
-        qsort(p->v, p->n, sizeof *p->v, by_cost);
     return st;
+}
+
+static hone_status rank(lookup *l, pool *p, hone_error *err)
+{
+    HONE_TRY(predict(l, p, err));
+    qsort(p->v, p->n, sizeof *p->v, by_cost);
+    return HONE_OK;
+}
+
+hone_status hone_lookup__pool_doubt(lookup *l, pool *p, hone_error *err)
+{
+    HONE_TRY(predict(l, p, err));
+    for (uint32_t k = 1; k < p->n; k++) {
+        double draft = log(p->v[k].features.draft_ns / p->v[0].features.draft_ns);
+        p->v[k].handicap = fmax(0, draft - (p->v[k].cost - p->v[0].cost));
+    }
+    return HONE_OK;
 }
 
 hone_status hone_lookup__pool_take(lookup *l, pool *p, finding *ret, unsigned *ret_source,
