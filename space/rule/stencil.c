@@ -344,18 +344,39 @@ static hone_status tall_tile(hone_sched *s, strip_loops *l, int64_t vectors,
     return hone_split(s, column, (hone_rv[]){HONE_NO_RV, tile[1]}, 2, l->columns, err);
 }
 
+/* Has the output no columns, or one? Then windows have nothing in common, and steps of the sum lie
+ * apart in memory: what is read of each is the longer, the more vectors there are. */
+static bool is_alone(const hone_sched *s, const strip_loops *l)
+{
+    return !l->has_columns ||
+           hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 2])) == 1;
+}
+
+/* Of these numbers in order the last that is at most both. */
+static int64_t most_vectors(const int64_t *all, unsigned n, int64_t there, int64_t room)
+{
+    int64_t ret = 0;
+    for (unsigned k = 1; k < n; k++)
+        ret = all[k] <= there && all[k] <= room ? k : ret;
+    return ret;
+}
+
 /* Decisions, in the order in which traces have them. */
 static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, int bytes,
                               const hone_rule__ctx *ctx, hone_error *err)
 {
-    static const int64_t unrolls[] = {1, 2, 4, 8};
+    static const int64_t unrolls[] = {1, 2, 4, 8, 16};
     hone_rv unroll, chunk, parts[2];
     int64_t lanes = ctx->target->vector_bytes / bytes, rows = ctx->policy.rows;
-    int64_t which = !l->has_columns ? 2 : ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
-    unsigned n = !l->has_columns ? 4 : sh->tall ? 2 : 3;
+    int64_t channels = hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 1]));
+    int64_t which = ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
+    bool alone = is_alone(s, l);
+    unsigned n = alone ? 5 : sh->tall ? 2 : 3;
     if (sh->tall)
-        which = ctx->policy.k_unroll == 2 &&
-                hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 1])) > lanes;
+        which = ctx->policy.k_unroll == 2 && channels > lanes;
+    if (alone)
+        which = most_vectors(unrolls, n, channels / (lanes * ctx->threads),
+                             ctx->target->vector_registers / 2);
     HONE_TRY(hone_sample_categorical(s, unrolls, NULL, n, &which, &unroll, err));
     HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
     HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));

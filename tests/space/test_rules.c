@@ -542,6 +542,34 @@ static void padding_goes_to_its_readers(void **state)
     }
 }
 
+/* One output of a window over everything: as many vectors of channels as registers hold the sums
+ * of, as long as each thread has some. */
+static void windows_over_everything(void **state)
+{
+    (void)state;
+    static const struct {
+        int channels, threads;
+        const char *vectors;
+    } cases[] = {
+        {2048, 1, " in 16 unrolled"}, {256, 2, " in 8 unrolled"}, {64, 1, " in 4 unrolled"}};
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        char *kernel =
+            hone_xasprintf("kernel w() {\n  input X: f32[7, 7, %d]\n  output Y: f32[1, 1, %d]\n"
+                           "  Y[y, x, c] = sum(r < 7, s < 7) X[y + r, x + s, c]\n}\n",
+                           cases[k].channels, cases[k].channels);
+        hone_space *sp = space_of(kernel, cases[k].threads);
+        hone_sched s = {0};
+        APPLY(hone_space_finish(sp, &sp->seeds.v[0], &s, err));
+        char *text = program_text(&s.prog);
+        if (!strstr(text, cases[k].vectors))
+            fail_msg("%d channels: %s", cases[k].channels, text);
+        free(text);
+        free(kernel);
+        hone_sched_fini(&s);
+        hone_space_free(sp);
+    }
+}
+
 /* The second way: two rows at once. */
 static void rows_together(void **state)
 {
@@ -733,6 +761,7 @@ int main(void)
         cmocka_unit_test(ways_of_strips),
         cmocka_unit_test(tiles_of_several_rows),
         cmocka_unit_test(padding_goes_to_its_readers),
+        cmocka_unit_test(windows_over_everything),
         cmocka_unit_test(rows_together),
         cmocka_unit_test(exponentials_in_the_output),
         cmocka_unit_test(elements_as_one_row),
