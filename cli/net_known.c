@@ -2,7 +2,7 @@
  * the kernels, target and threads, and it says which schedules ran. */
 #include "cli/net_known.h"
 
-#define KIND "cover"
+#define KIND HONE_DB_COVER
 
 /* ---- times ----------------------------------------------------------------------------------- */
 

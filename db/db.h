@@ -340,8 +340,9 @@ void hone_db_machine_free(hone_db_machine *m);
 /* ---- state of a service ---------------------------------------------------------------------- */
 
 /* A row that a service, or the tuning of a network, keeps for itself, of a kind and with a key
- * unique in it. What it says is the business of who wrote it (farm/store.h, cli/net_known.h). Not
- * merged with other logs. */
+ * unique in it. What it says is the business of who wrote it (farm/store.h, cli/net_known.h). Of
+ * logs that are merged only those of kind HONE_DB_COVER are put together. */
+#define HONE_DB_COVER "cover" /* measured in so many "runs": of two, that of more stands */
 typedef struct hone_db_item {
     const char *kind, *key;
     const char *alt;  /* also unique in its kind; NULL: nothing is */

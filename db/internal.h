@@ -216,6 +216,12 @@ enum {
 hone_status hone_db__samples_add(hone_db *db, int64_t id, int64_t run,
                                  const hone_db_sample *samples, uint32_t n, hone_error *err);
 
+/* ---- service.c ------------------------------------------------------------------------------ */
+
+/* Of "SELECT kind, key, alt, body, sum FROM item": borrowed from stmt. False: it is not as it was
+ * written. */
+bool hone_db__item_read(sqlite3_stmt *stmt, hone_db_item *ret);
+
 /* ---- identity.c -------------------------------------------------------------------------------
  */
 

@@ -292,6 +292,7 @@ static hone_status merge_tables(hone_db__merge *m, hone_error *err)
     for (unsigned k = 0; k < HONE_LEN(rules); k++)
         HONE_TRY(hone_db__tables[k] == &hone_db__record_table ? hone_db__merge_records(m, err)
                                                               : merge_table(m, k, err));
+    HONE_TRY(hone_db__merge_items(m, err));
     return hone_db__merge_tick(m, "writing", 0, 0, err);
 }
 

@@ -1,4 +1,4 @@
-/* What the two halves of a merge share (merge.c, merge_records.c). */
+/* What the parts of a merge share (merge.c, merge_records.c, merge_items.c). */
 #ifndef HONE_DB_MERGE_H
 #define HONE_DB_MERGE_H
 
@@ -35,5 +35,8 @@ void hone_db__merge_leave_out(hone_db__source *s, const char *why);
 int64_t hone_db__merge_moved(const hone_db__source *s, const hone_db__table *t, int64_t from);
 /* Chooses and writes the records. The other tables are there. */
 hone_status hone_db__merge_records(hone_db__merge *m, hone_error *err);
+/* Chooses and writes the items of kind HONE_DB_COVER; all others stay as they are. (merge_items.c)
+ */
+hone_status hone_db__merge_items(hone_db__merge *m, hone_error *err);
 
 #endif

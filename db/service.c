@@ -81,8 +81,7 @@ static const char *text_at(sqlite3_stmt *stmt, int column)
     return t ? t : "";
 }
 
-/* False: it is not as it was written. */
-static bool read_item(sqlite3_stmt *stmt, hone_db_item *ret)
+bool hone_db__item_read(sqlite3_stmt *stmt, hone_db_item *ret)
 {
     char sum[17];
     bool alt = sqlite3_column_type(stmt, 2) != SQLITE_NULL;
@@ -111,7 +110,7 @@ hone_status hone_db_item_get(hone_db *db, const char *kind, const char *key, cha
     hone_status s = hone_db__step(db, stmt, "reading an item", &row, err);
     if (s == HONE_OK && !row)
         s = hone_fail(err, HONE_E_NOTFOUND, "'%s' has no %s '%.80s'", db->path, kind, key);
-    else if (s == HONE_OK && !read_item(stmt, &i))
+    else if (s == HONE_OK && !hone_db__item_read(stmt, &i))
         s = spoilt(db, &i, err);
     else if (s == HONE_OK)
         *ret = hone_xstrdup(i.body);
@@ -137,7 +136,7 @@ hone_status hone_db_each_item(hone_db *db, const char *kind, const char *alt_fro
         hone_db__bind(stmt, "ttt", kind, alt_from, alt_to);
     while (more && (s = hone_db__step(db, stmt, "reading items", &row, err)) == HONE_OK && row) {
         hone_db_item i;
-        if (!read_item(stmt, &i)) {
+        if (!hone_db__item_read(stmt, &i)) {
             s = spoilt(db, &i, err);
             break;
         }
@@ -247,7 +246,7 @@ static hone_status check_items(hone_db *db, bool (*fn)(void *ctx, const char *wh
     while (more && (s = hone_db__step(db, stmt, "checking items", &row, err)) == HONE_OK && row) {
         hone_db_item i;
         char text[256];
-        bool sound = read_item(stmt, &i);
+        bool sound = hone_db__item_read(stmt, &i);
         snprintf(text, sizeof text, "the %.60s '%.120s' %s", i.kind, i.key,
                  sound ? "is not JSON" : "does not match its checksum");
         if (!sound || hone_db__json_check("", i.body, HONE_DB_MAX_BODY, NULL) != HONE_OK)

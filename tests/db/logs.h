@@ -48,6 +48,7 @@ __attribute__((unused)) static const char *const contents[] = {
     " ORDER BY 2, 3, 6, 4, 5",
     "SELECT 'machine', " OF_TARGET("target_id") ", numbers, about, created_ms, hone_version"
                                                 " FROM machine ORDER BY id",
+    "SELECT 'item', kind, key, alt, body FROM item ORDER BY 2, 3",
     /* what depends on order: which of equals goes first, which session was the latest */
     "SELECT 'first', " OF_WORKLOAD("r.workload_id") ", " OF_TARGET(
         "r.target_id") ", r.trace_hash"
@@ -163,6 +164,14 @@ static void random_machine(hone_db *db, hone_rng *g, int64_t t)
     CHECK(hone_db_machine_put(db, &m, NULL, err));
 }
 
+static void random_cover(hone_db *db, hone_rng *g)
+{
+    const hone_db_item i = {
+        HONE_DB_COVER, PICK(g, "a", "b", "c"), NULL,
+        PICK(g, "{\"runs\":5}", "{\"runs\":64}", "{\"runs\":64,\"x\":1}", "{\"threads\":2}")};
+    CHECK(hone_db_item_put(db, &i, err));
+}
+
 static void random_log(const char *path, hone_rng *g)
 {
     hone_db *db = open_rw(path);
@@ -182,6 +191,8 @@ static void random_log(const char *path, hone_rng *g)
                                  .created_ms = 7000 + (int64_t)below(g, 6)};
         CHECK(hone_db_model_put(db, &m, NULL, err));
     }
+    for (unsigned k = (unsigned)below(g, 4); k-- > 0;)
+        random_cover(db, g);
     CHECK(hone_db_commit(db, err));
     if (below(g, 3) == 0) {
         json_t *j = NULL;
