@@ -86,6 +86,28 @@ static json_t *fit_json(const cli_calibration *c)
     return j;
 }
 
+/* Stores them, unless they are doubtful and the log has better ones. */
+static hone_status keep(const cli_calibrate_options *o, cli_calibration *c, hone_error *err)
+{
+    double before;
+    hone_machine earlier;
+    bool doubtful = c->noise > HONE_CALIBRATE_NOISE;
+    c->stored = !doubtful || o->force ||
+                hone_calibrate_find(o->db, o->target, o->threads, &earlier, NULL) != HONE_OK ||
+                hone_calibrate_find_noise(o->db, o->target, o->threads, &before, NULL) != HONE_OK ||
+                before >= c->noise;
+    if (doubtful)
+        hone_log(
+            HONE_LOG_WARN,
+            "the machine was busy: times of one probe differ by up to %.0f %%, and its numbers "
+            "are doubtful%s; measure it when nothing else runs, by `hone calibrate`",
+            100 * c->noise,
+            c->stored ? "" : ", so the log's earlier ones stay in use (--force: these)");
+    if (!c->stored)
+        return HONE_OK;
+    return hone_calibrate_store(o->db, o->target, o->threads, &c->machine, c->about, err);
+}
+
 hone_status cli_calibrate_now(const cli_calibrate_options *o, cli_calibration *ret, hone_error *err)
 {
     watch w = {.o = o, .start_ns = hone_clock_ns()};
@@ -114,7 +136,8 @@ hone_status cli_calibrate_now(const cli_calibrate_options *o, cli_calibration *r
     ret->about = hone_calibrate_about(&ret->probes, ret->measured);
     json_object_set_new(ret->about, "fit", fit_json(ret));
     json_object_set_new(ret->about, "seconds", json_real(ret->seconds));
-    st = hone_calibrate_store(o->db, o->target, o->threads, &ret->machine, ret->about, err);
+    ret->noise = hone_calibrate_noise(ret->about);
+    st = keep(o, ret, err);
     if (st != HONE_OK)
         json_decref(ret->about);
     return st;
@@ -198,7 +221,7 @@ static void tell_text(const hone_target *t, int32_t threads, const cli_calibrati
         tell_probe((hone_probe_id)k, &c->probes.of[k]);
     hone_machine preset;
     hone_machine_preset(t, &preset);
-    printf("the draft reckons with\n");
+    puts(c->stored ? "the draft reckons with" : "the draft would reckon with");
 #define HONE_MACHINE(name, least, most, text)                                                   \
     printf("  %-20s %10.3f  %s%.3f  %s\n", #name, c->machine.name,                              \
            c->measured >> HONE_MACHINE_##name & 1 ? "instead of " : "preset     ", preset.name, \
@@ -221,6 +244,9 @@ static void tell_json(const hone_target *t, int32_t threads, const cli_calibrati
         if (hone_json_parse(texts[k], strlen(texts[k]), &parsed, NULL) == HONE_OK)
             json_object_set_new(j, names[k], parsed);
     json_object_set_new(j, "threads", json_integer(threads));
+    if (isfinite(c->noise))
+        json_object_set_new(j, "noise", json_real(c->noise));
+    json_object_set_new(j, "stored", json_boolean(c->stored));
     cli_print_json(j);
     free(target);
     free(numbers);
@@ -262,7 +288,7 @@ static int run(int argc, char **argv, const cli_command *self)
     cli_list workers = {0}, listen = {0};
     const char *db_path = "hone.db", *target_arg = NULL, *key = NULL, *allow = NULL;
     int64_t threads = 0;
-    bool insecure = false, json = false;
+    bool insecure = false, json = false, force = false;
     const cli_option options[] = {
         {"--target", CLI_TEXT, "T", &target_arg,
          "native (default), device (with workers: default), target JSON, or a file", 0},
@@ -276,6 +302,8 @@ static int run(int argc, char **argv, const cli_command *self)
         {"--insecure-loopback", CLI_FLAG, NULL, &insecure,
          "tcp on this machine without keys: any of its users may connect", 0},
         {"--db", CLI_TEXT, "FILE", &db_path, "the log it is stored in (default hone.db)", 0},
+        {"--force", CLI_FLAG, NULL, &force,
+         "store what a busy machine gave, also in the place of better numbers", 0},
         {"--json", CLI_FLAG, NULL, &json, "one JSON object", 0},
     };
     const char *pos[1];
@@ -330,6 +358,7 @@ static int run(int argc, char **argv, const cli_command *self)
                                                         .local = u.local,
                                                         .target = &target,
                                                         .threads = (int32_t)threads,
+                                                        .force = force,
                                                         .stop = cli_stopped,
                                                         .on_turn = mind,
                                                         .ctx = &u},
@@ -360,6 +389,7 @@ const cli_command cli_calibrate = {
         "the log has at least 50 results of the target, of two kernels or more, the factors "
         "of the\n"
         "draft are fitted to them, and kept if kernels held out are the better for it.\n"
+        "What a busy machine gave is told with a warning, and stored unless the log has better.\n"
         "`hone tune` does this at the first tune on a target (--no-calibrate: it does not).\n\n"
         "  hone calibrate\n"
         "  hone calibrate --threads 1 --db zen4.db --json\n"

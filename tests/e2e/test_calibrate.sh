@@ -25,6 +25,21 @@ run 0 "$HONE" db stats a.db --json
 ok "it is in the log" [ "$(number machines)" = 1 ]
 run 0 "$HONE" db check a.db
 
+# ---- a machine that was busy: a fault makes the noise 50,000,000 %
+run 0 env HONE_FAULT=calibrate.noise "$HONE" calibrate --threads 1 --db busy.db --json
+says "the machine was busy: times of one probe differ by up to 50000000 %" err
+ok "one line" [ "$(wc -l <err)" = 1 ]
+says '"stored":true' out
+run 0 env HONE_FAULT=calibrate.noise "$HONE" calibrate --threads 1 --db a.db --json
+says "the log's earlier ones stay in use (--force: these)" err
+says '"stored":false' out
+run 0 "$HONE" db stats a.db --json
+ok "it has the better ones alone" [ "$(number machines)" = 1 ]
+run 0 env HONE_FAULT=calibrate.noise "$HONE" calibrate --threads 1 --db a.db --force --json
+says '"stored":true' out
+run 0 "$HONE" db stats a.db --json
+ok "and these too where they are wanted" [ "$(number machines)" = 2 ]
+
 # ---- what would be stored as another machine's; a tune says so as well
 refuse 2 "--threads 1024: there are " "$HONE" calibrate --threads 1024 --db other.db
 ok "no log" [ ! -e other.db ]

@@ -197,6 +197,27 @@ static void what_is_stored_says_how(void **state)
     json_decref(j);
 }
 
+/* Of the probes that numbers are made of. */
+static void noise_is_the_largest(void **state)
+{
+    (void)state;
+    hone_probe_results r = measured();
+    for (unsigned k = 0; k < HONE_PROBE_COUNT; k++)
+        r.of[k].spread = 0.1;
+    r.of[HONE_PROBE_call].spread = 0.5;
+    r.of[HONE_PROBE_pages_64].spread = 8; /* told, not used */
+    json_t *j = hone_calibrate_about(&r, 0);
+    assert_true(fabs(hone_calibrate_noise(j) - 0.25) < 1e-9);
+    json_decref(j);
+    r.of[HONE_PROBE_call].status = HONE_E_TOOL;
+    j = hone_calibrate_about(&r, 0);
+    assert_true(fabs(hone_calibrate_noise(j) - 0.05) < 1e-9);
+    json_decref(j);
+    j = json_object(); /* what others may have written */
+    assert_true(isinf(hone_calibrate_noise(j)));
+    json_decref(j);
+}
+
 static void stored_and_found(void **state)
 {
     (void)state;
@@ -217,6 +238,10 @@ static void stored_and_found(void **state)
     assert_int_equal(hone_calibrate_store(db, &t, 2, &m, about, &err), HONE_OK);
     assert_int_equal(hone_calibrate_find(db, &t, 2, &got, &err), HONE_OK);
     assert_memory_equal(&m, &got, sizeof m);
+    double noise = -1;
+    assert_int_equal(hone_calibrate_find_noise(db, &t, 2, &noise, &err), HONE_OK);
+    assert_true(noise == hone_calibrate_noise(about));
+    assert_int_equal(hone_calibrate_find_noise(db, &t, 1, &noise, &err), HONE_E_NOTFOUND);
     assert_int_equal(hone_calibrate_find(db, &t, 1, &got, &err), HONE_E_NOTFOUND);
     assert_int_equal(hone_calibrate_find(db, &other, 2, &got, &err), HONE_E_NOTFOUND);
     json_decref(about);
@@ -235,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_probe_that_failed_leaves_the_preset),
         cmocka_unit_test(further_away_is_no_faster),
         cmocka_unit_test(what_is_stored_says_how),
+        cmocka_unit_test(noise_is_the_largest),
         cmocka_unit_test(stored_and_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

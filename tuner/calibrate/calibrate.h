@@ -85,6 +85,12 @@ void hone_calibrate_solve(const hone_target *t, const hone_probe_results *r, hon
 /* {"probes":{NAME:{"unit", "seconds", "value", "spread"} or {.., "status", "reason"}},
  * "measured":[names of machine.def]}. The caller decrefs. */
 json_t *hone_calibrate_about(const hone_probe_results *r, uint32_t measured);
+/* How far the samples of what numbers are made of lie apart, as a share of their median: of the
+ * probes that solve takes the largest, half the spread. `about` is as hone_calibrate_about makes
+ * it; INFINITY: it says nothing of that. Past HONE_CALIBRATE_NOISE the machine was busy. Pure. */
+#define HONE_CALIBRATE_NOISE 0.5
+double hone_calibrate_noise(const json_t *about);
+
 /* With the target, which is made if need be; db is open for writing. What a database returns. */
 hone_status hone_calibrate_store(hone_db *db, const hone_target *t, int32_t threads,
                                  const hone_machine *m, const json_t *about,
@@ -93,6 +99,9 @@ hone_status hone_calibrate_store(hone_db *db, const hone_target *t, int32_t thre
  * none that this hone can use; what a database returns. */
 hone_status hone_calibrate_find(hone_db *db, const hone_target *t, int32_t threads,
                                 hone_machine *ret, hone_error *err) HONE_NODISCARD;
+/* The noise of that. As hone_calibrate_find. */
+hone_status hone_calibrate_find_noise(hone_db *db, const hone_target *t, int32_t threads,
+                                      double *ret, hone_error *err) HONE_NODISCARD;
 
 typedef struct hone_calibrate_refit_options {
     hone_db *db;

@@ -2,6 +2,8 @@
 #include "tuner/calibrate/internal.h"
 #include "tuner/tuner.h"
 
+#include <math.h>
+
 static const char *const numbers[] = {
 #define HONE_MACHINE(name, least, most, text) #name,
 #include "costmodel/machine.def"
@@ -28,6 +30,22 @@ json_t *hone_calibrate_about(const hone_probe_results *r, uint32_t measured)
         if (measured >> k & 1)
             json_array_append_new(list, json_string(numbers[k]));
     return json_pack("{s:o, s:o}", "probes", probes, "measured", list);
+}
+
+double hone_calibrate_noise(const json_t *about)
+{
+    static const hone_probe_id taken[] = {
+        HONE_PROBE_chain,   HONE_PROBE_fma,         HONE_PROBE_load, HONE_PROBE_l2_read,
+        HONE_PROBE_l3_read, HONE_PROBE_memory_read, HONE_PROBE_call, HONE_PROBE_parallel};
+    const json_t *probes = json_object_get(about, "probes");
+    double most = -1;
+    for (unsigned k = 0; k < HONE_LEN(taken); k++) {
+        const json_t *probe = json_object_get(probes, hone_probe_at(taken[k])->name);
+        const json_t *spread = json_object_get(probe, "spread");
+        if (json_is_number(spread))
+            most = fmax(most, json_number_value(spread) / 2);
+    }
+    return most < 0 ? INFINITY : most;
 }
 
 hone_status hone_calibrate_store(hone_db *db, const hone_target *t, int32_t threads,
@@ -59,6 +77,24 @@ hone_status hone_calibrate_find(hone_db *db, const hone_target *t, int32_t threa
     if (st != HONE_OK)
         return st;
     st = hone_machine_parse(row.numbers, strlen(row.numbers), t, ret, err);
+    hone_db_machine_free(&row);
+    return st;
+}
+
+hone_status hone_calibrate_find_noise(hone_db *db, const hone_target *t, int32_t threads,
+                                      double *ret, hone_error *err)
+{
+    hone_db_machine row;
+    json_t *about = NULL;
+    char *target = hone_target_text(t);
+    hone_status st = hone_db_machine_latest(db, target, threads, &row, err);
+    free(target);
+    if (st != HONE_OK)
+        return st;
+    st = hone_json_parse(row.about, strlen(row.about), &about, err);
+    if (st == HONE_OK)
+        *ret = hone_calibrate_noise(about);
+    json_decref(about);
     hone_db_machine_free(&row);
     return st;
 }
