@@ -17,6 +17,10 @@
 #define LOST_NS (INT64_C(5) * 1000000000)   /* for one that was lost to register again */
 #define START_NS (INT64_C(60) * 1000000000) /* for one that starts to register */
 #define PREFIX "hone-run-"
+#define TURN_MS 10
+#define LEAVE_MS 1500 /* for those that were told to end to do so */
+#define SOON_MS 400   /* the same where somebody waits for the end of all */
+#define AFTER_KILL_MS 500
 
 typedef struct local_worker {
     const char *role;
@@ -259,17 +263,21 @@ void cli_local_stop(cli_local *l)
 {
     if (!l)
         return;
+    int patience = (cli_stopped(NULL) ? SOON_MS : LEAVE_MS) / TURN_MS;
     for (unsigned k = 0; k < l->n; k++)
         if (l->workers[k].pid > 0)
             kill(l->workers[k].pid, SIGTERM);
     for (unsigned k = 0; k < l->n; k++) {
         if (l->workers[k].pid <= 0)
             continue;
-        for (int tries = 0; tries < 200 && waitpid(l->workers[k].pid, NULL, WNOHANG) == 0;
-             tries++) {
-            if (tries == 150)
+        for (int killed = 0; waitpid(l->workers[k].pid, NULL, WNOHANG) == 0;) {
+            if (patience > 0)
+                patience--;
+            else if (killed++ < AFTER_KILL_MS / TURN_MS)
                 kill(l->workers[k].pid, SIGKILL);
-            usleep(10000);
+            else
+                break;
+            usleep(1000 * TURN_MS);
         }
     }
     sched_setaffinity(0, sizeof l->before, &l->before);

@@ -81,6 +81,26 @@ fi
 kill $worker
 wait $worker
 
+# ---- one signal ends it, also when its workers take no notice
+background "$HONE" calibrate --threads 1 --db stopped.db
+has_both() { [ -n "$(worker_of $bg build)" ] && [ -n "$(worker_of $bg run)" ]; }
+ok "it has workers" wait_for 60 has_both
+caught() { # has it a way of its own to take TERM?
+    local set
+    set=$(sed -n 's/^SigCgt:.*\(.\{8\}\)$/\1/p' "/proc/$bg/status")
+    [ -n "$set" ] && [ $((0x$set >> 14 & 1)) = 1 ]
+}
+ok "and heeds signals" wait_for 60 caught
+below=$(family $bg | grep -vx $bg)
+kill -STOP "$(worker_of $bg build)" "$(worker_of $bg run)"
+kill -TERM $bg
+wait $bg
+ok "it says so" [ $? = 1 ]
+says "asked to stop" bg.err
+ok "nobody is left" gone 60 $below
+run 0 "$HONE" db stats stopped.db --json
+ok "nothing was stored" [ "$(number machines)" = 0 ]
+
 # ---- a tune that is long measures first, once; a short one or one that was told does not
 run 0 "$HONE" tune matmul $small --threads 1 --trials 60 --db c.db
 run 0 "$HONE" tune $rows --trials 128 --no-calibrate --db c.db
