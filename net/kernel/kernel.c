@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#define MOST_WHOLE 0x1p53 /* whole numbers below it are exact as f64 */
+
 struct hone_net_kernel {
     char *name;
     hone_nk_row buffers[HONE_NET_KERNEL_MAX_BUFFERS + 1]; /* row 0: no room was left */
@@ -228,6 +230,8 @@ hone_nk_text hone_nk__number(double v)
 {
     if (isnan(v) || isinf(v))
         return hone_nk__textf(isnan(v) ? "nan" : v < 0 ? "(-inf)" : "inf");
+    if (v == floor(v) && fabs(v) < MOST_WHOLE) /* 1e+06 would be no integer */
+        return hone_nk__textf(signbit(v) ? "(%.0f)" : "%.0f", v);
     for (int places = 6; places < 17; places++) {
         hone_nk_text t = hone_nk__textf(signbit(v) ? "(%.*g)" : "%.*g", places, v);
         if (strtod(t.s + (t.s[0] == '('), NULL) == v)
@@ -239,8 +243,7 @@ hone_nk_text hone_nk__number(double v)
 hone_nk_text hone_nk__operand(hone_nk *e, unsigned k, unsigned n)
 {
     const hone_tensor *t = hone_net_in(e->u, k);
-    const double most = 0x1p53;
-    if (t->data && hone_tensor_elems(t) == 1 && fabs(hone_tensor_float(t, 0)) < most) {
+    if (t->data && hone_tensor_elems(t) == 1 && fabs(hone_tensor_float(t, 0)) < MOST_WHOLE) {
         double v = hone_tensor_float(t, 0);
         return t->dtype == HONE_BOOL ? hone_nk__textf(v != 0 ? "true" : "false")
                                      : hone_nk__number(v);

@@ -1,8 +1,6 @@
 /* Kernels: pooling. */
 #include "net/kernel/internal.h"
 
-#include <math.h>
-
 /* What the window of an output sees of the input (or of it with a border of `fill`). */
 static hone_status window_of(hone_nk *e, const char *fill, hone_net_window *w, hone_nk_steps *steps,
                              hone_nk_text *ret)
@@ -25,8 +23,9 @@ static hone_nk_text least_of(hone_dtype t)
 {
     if (hone_dtype_is_float(t))
         return hone_nk__textf("-inf");
-    int bits = t == HONE_U8 ? 0 : 8 * hone_dtype_bytes(t);
-    return t == HONE_U8 ? hone_nk__textf("0") : hone_nk__number(-ldexp(1, bits - 1));
+    return t == HONE_U8
+               ? hone_nk__textf("0")
+               : hone_nk__textf("(%" PRId64 ")", INT64_MIN >> (64 - 8 * hone_dtype_bytes(t)));
 }
 
 /* Where step k of the window of an output lies in the input, counted along its axes: those of space
