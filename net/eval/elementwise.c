@@ -397,15 +397,16 @@ hone_status hone_net__eval_bits(const hone_net_use *u, hone_error *err)
 
 /* ---- of several ------------------------------------------------------------------------------ */
 
-/* The first input, then each of the others into it; a NaN stays. */
-static void join(const hone_net_use *u, const hone_tensor *t, hone_tensor *y)
+/* Input j, which may be the first again, into what those before it made; a NaN stays. */
+static void join(const hone_net_use *u, uint32_t j, hone_tensor *y)
 {
+    const hone_tensor *t = u->in[j];
     bool real = hone_dtype_is_float(y->dtype), most = u->node->op->id == HONE_NET_OP_MAX;
     hone_net_counter c = hone_net__count(y);
     hone_net__track_broadcast(&c, t);
     for (int64_t k = 0, n = hone_tensor_elems(y); k < n; k++, hone_net__next(&c)) {
         bool takes;
-        if (t == u->in[0])
+        if (j == 0)
             takes = true;
         else if (real) {
             double x = hone_tensor_float(t, c.offset[0]), has = hone_tensor_float(y, k);
@@ -427,7 +428,7 @@ hone_status hone_net__eval_variadic(const hone_net_use *u, hone_error *err)
     hone_net_op_id op = u->node->op->id;
     if (op == HONE_NET_OP_MAX || op == HONE_NET_OP_MIN) {
         for (uint32_t j = 0; j < u->n_in; j++)
-            join(u, u->in[j], y);
+            join(u, j, y);
         return HONE_OK;
     }
     double *sum = hone_xcalloc((size_t)n + 1, sizeof *sum);

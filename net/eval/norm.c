@@ -150,7 +150,9 @@ hone_status hone_net__eval_mean_variance_norm(const hone_net_use *u, hone_error 
     double each = groups ? (double)n / (double)groups : 1;
     for (int64_t k = 0; k < n; k++, hone_net__next(&c)) {
         double mean = sum[c.offset[0]] / each;
-        double deviation = sqrt(squares[c.offset[0]] / each - mean * mean);
+        double variance = squares[c.offset[0]] / each - mean * mean;
+        /* that of equal elements may be rounded to less than 0 */
+        double deviation = sqrt(variance < 0 ? 0 : variance);
         hone_net__set_float(u->out[0], k, (hone_tensor_float(x, k) - mean) / (deviation + 1e-9));
     }
     free(sum);

@@ -410,6 +410,46 @@ static void einsum(void **state)
     }
 }
 
+/* The first input again, behind others. */
+static void the_same_input_twice(void **state)
+{
+    (void)state;
+    const int64_t a[] = {1, 5}, b[] = {3, 2};
+    static const struct {
+        const char *op;
+        int64_t is[2];
+    } all[] = {{"Max", {3, 5}}, {"Min", {1, 2}}};
+    for (unsigned k = 0; k < HONE_LEN(all); k++) {
+        hone_buf g = {0}, n = node_of(all[k].op, "a b a", "y");
+        put_raw(&g, "a", INT64, DIMS(2), a, sizeof a);
+        put_raw(&g, "b", INT64, DIMS(2), b, sizeof b);
+        finish(&g, &n);
+        hone_net *net = network(&g, 13, NULL);
+        for (unsigned i = 0; i < 2; i++)
+            assert_true(hone_tensor_int(output(net, 0), i) == all[k].is[i]);
+        hone_net_free(net);
+    }
+}
+
+/* What is the same everywhere has no variance, and none below 0 either. */
+static void norms_of_equal_elements(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    for (unsigned tenths = 1; tenths < 10; tenths++) {
+        float x[N];
+        for (unsigned k = 0; k < N; k++)
+            x[k] = (float)tenths / 10;
+        hone_buf g = {0}, n = node_of("MeanVarianceNormalization", "x", "y");
+        put_raw(&g, "x", FLOAT, DIMS(1, 1, N), x, sizeof x);
+        finish(&g, &n);
+        hone_net *net = network(&g, 13, NULL);
+        for (unsigned k = 0; k < N; k++)
+            assert_true(fabs(hone_tensor_float(output(net, 0), k)) < 1e-3);
+        hone_net_free(net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +462,8 @@ int main(void)
         cmocka_unit_test(integers),
         cmocka_unit_test(half_precision),
         cmocka_unit_test(einsum),
+        cmocka_unit_test(the_same_input_twice),
+        cmocka_unit_test(norms_of_equal_elements),
         cmocka_unit_test(slices_of_nothing),
         cmocka_unit_test(splits_without_a_name),
         cmocka_unit_test(ranges),
