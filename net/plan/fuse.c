@@ -13,6 +13,9 @@
 #include "net/plan/internal.h"
 
 #define MAX_NODES 24 /* of a kernel */
+#define MAX_TENSORS                                                                   \
+    80 /* of nodes that join; they have temporaries beside them, and two such kernels \
+          may be one in a cover */
 
 typedef struct fuser {
     hone_net_plan *p;
@@ -49,6 +52,21 @@ static bool all_of_shape(const fuser *f, const hone_net_group *x, const hone_ten
         if (!hone_tensor_same_shape(result(f, x->nodes.v[k]), t))
             return false;
     return true;
+}
+
+static uint32_t tensors_of(const fuser *f, const hone_net_group *x)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < x->nodes.n; k++)
+        n += node(f, x->nodes.v[k])->n_in + node(f, x->nodes.v[k])->n_out;
+    return n;
+}
+
+/* Is there room for the nodes of both in a kernel? */
+static bool is_room(const fuser *f, const hone_net_group *a, const hone_net_group *b)
+{
+    return a->nodes.n + b->nodes.n <= MAX_NODES &&
+           tensors_of(f, a) + tensors_of(f, b) <= MAX_TENSORS;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -139,10 +157,11 @@ static bool is_border(const fuser *f, const hone_net_group *a, const hone_net_gr
 static bool may_join(fuser *f, const hone_net_group *a, const hone_net_group *b)
 {
     const hone_tensor *t = result(f, a->nodes.v[a->nodes.n - 1]);
+    if (!is_room(f, a, b))
+        return false;
     if (is_border(f, a, b))
-        return a->nodes.n + b->nodes.n <= MAX_NODES;
-    if (a->nodes.n + b->nodes.n > MAX_NODES || !shares(f, a) || !shares(f, b) ||
-        has_kind(f, b, HONE_NET_PRODUCT))
+        return true;
+    if (!shares(f, a) || !shares(f, b) || has_kind(f, b, HONE_NET_PRODUCT))
         return false;
     bool rows = has_kind(f, a, HONE_NET_ROWS) || has_kind(f, b, HONE_NET_ROWS);
     bool same = all_of_shape(f, a, t) && all_of_shape(f, b, t);
@@ -240,7 +259,9 @@ static void attention(fuser *f, uint32_t c)
     }
     uint32_t a = scores_of(f, b);
     if (a == f->groups.n ||
-        f->groups.v[a].nodes.n + f->groups.v[b].nodes.n + z->nodes.n > MAX_NODES)
+        f->groups.v[a].nodes.n + f->groups.v[b].nodes.n + z->nodes.n > MAX_NODES ||
+        tensors_of(f, &f->groups.v[a]) + tensors_of(f, &f->groups.v[b]) + tensors_of(f, z) >
+            MAX_TENSORS)
         return;
     join(f, a, b);
     join(f, b, c);

@@ -115,19 +115,28 @@ bool hone_net__cancel(hone_net_rewrite *r)
     return true;
 }
 
-/* Is v a product of integers with nothing but elementwise nodes behind it? */
-static bool behind_product(const hone_net *g, hone_net_value v, unsigned depth)
+/* As behind_product, after `left` looks at most: a value that many nodes take is come to by as many
+ * ways. */
+static bool is_behind(const hone_net *g, hone_net_value v, unsigned depth, unsigned *left)
 {
     hone_net_node of = v.i ? hone_net_value_at(g, v)->producer : HONE_NET_NO_NODE;
     const hone_net_node_row *n = hone_net_node_at(g, of);
-    if (!of.i || hone_net__is_known(g, v) || depth == 0)
+    if (!of.i || hone_net__is_known(g, v) || depth == 0 || *left == 0)
         return false;
+    --*left;
     if (n->op->id == HONE_NET_OP_CONV_INTEGER || n->op->id == HONE_NET_OP_MATMUL_INTEGER)
         return true;
     bool ret = false;
-    for (uint32_t k = 0; k < n->n_in && hone_net__kind(n) == HONE_NET_ELEMENTWISE; k++)
-        ret |= behind_product(g, n->in[k], depth - 1);
+    for (uint32_t k = 0; k < n->n_in && !ret && hone_net__kind(n) == HONE_NET_ELEMENTWISE; k++)
+        ret = is_behind(g, n->in[k], depth - 1, left);
     return ret;
+}
+
+/* Is v a product of integers with nothing but elementwise nodes behind it? */
+static bool behind_product(const hone_net *g, hone_net_value v, unsigned depth)
+{
+    unsigned left = 4096;
+    return is_behind(g, v, depth, &left);
 }
 
 /* Numbers that meet the channels of an image, or the columns of anything else. */

@@ -5,6 +5,7 @@
 #include "net/plan/cut.h"
 
 #define LEAST 64 /* columns that are worth a product */
+#define DEPTH 24 /* nodes between it and the split: as many as a kernel has */
 
 typedef struct pass {
     hone_net_rewrite r;
@@ -18,11 +19,11 @@ static hone_net_node maker_of(const hone_net *g, hone_net_value v)
 }
 
 /* Is v made for one taker, a product of constant columns along that axis, or what is done with such
- * a product element by element? */
-static bool is_of_columns(pass *f, hone_net_value v, uint32_t axis)
+ * a product element by element, in `depth` nodes at most? */
+static bool is_of_columns(pass *f, hone_net_value v, uint32_t axis, unsigned depth)
 {
     hone_net_node id = maker_of(f->r.g, v);
-    if (!id.i || v.i >= f->r.n_uses || f->r.uses[v.i] != 1)
+    if (!depth || !id.i || v.i >= f->r.n_uses || f->r.uses[v.i] != 1)
         return false;
     const hone_net_node_row *n = hone_net_node_at(f->r.g, id);
     bool found = false;
@@ -35,7 +36,7 @@ static bool is_of_columns(pass *f, hone_net_value v, uint32_t axis)
             return false;
         if (r == HONE_NET_WHOLE || known)
             found |= r == HONE_NET_ALONG && hone_net__kind(n) == HONE_NET_PRODUCT;
-        else if (!is_of_columns(f, n->in[k], of))
+        else if (!is_of_columns(f, n->in[k], of, depth - 1))
             return false;
         else
             found = true;
@@ -64,7 +65,7 @@ static bool rewrite_split(pass *f)
     for (uint32_t k = 0; k < n.n_out; k++)
         if (!n.out[k].i || u.out[k]->shape[p.axis] < LEAST)
             return false;
-    if (!is_of_columns(f, n.in[0], p.axis))
+    if (!is_of_columns(f, n.in[0], p.axis, DEPTH))
         return false;
     for (uint32_t k = 0; k < n.n_out; k++, p.from += p.n) {
         p.n = hone_net__tensor(f->r.g, n.out[k])->shape[p.axis];

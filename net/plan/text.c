@@ -377,11 +377,18 @@ static hone_status write_group(writer *w, uint32_t group, hone_net_way want, hon
         for (uint32_t k = 0; k < last->n_out; k++)
             c.n_out += last->out[k].i != 0;
         add_args(w, &c);
-        add_way(w, base, HONE_NET_WAY_DIRECT, &c);
+        if (c.args.n <= HONE_MAX_ARGS)
+            add_way(w, base, HONE_NET_WAY_DIRECT, &c);
+        else
+            st = hone_fail(err, HONE_E_UNSUPPORTED,
+                           "%s '%.80s': %" PRIu32 " tensors, and a kernel takes at most %d",
+                           last->op->name, last->name, c.args.n, HONE_MAX_ARGS);
     }
     hone_net_kernel_free(w->k);
-    if (st != HONE_OK)
+    if (st != HONE_OK) {
+        hone_net__free_call(&c);
         return st;
+    }
     write_ways(w, base, &c);
     c.kernel = c.ways.v[0].kernel;
     for (uint32_t k = 0; k < c.ways.n; k++)
