@@ -262,7 +262,7 @@ hone_status hone_file_write_secret(const char *path, const void *bytes, size_t n
                                    hone_error *err) HONE_NODISCARD;
 /* All of it to an open descriptor, however often it takes; false with errno: not all. */
 bool hone_write_all(int fd, const void *bytes, size_t n) HONE_NODISCARD;
-/* mkdir -p. HONE_E_IO; HONE_E_INPUT: an empty name. */
+/* mkdir -p. HONE_E_IO; HONE_E_INPUT: an empty name, or a part of it is no folder. */
 hone_status hone_dir_make(const char *path, hone_error *err) HONE_NODISCARD;
 
 /* All n bytes over a stream socket, without SIGPIPE; false when the other side is gone. */

@@ -46,7 +46,8 @@ hone_status hone_dir_make(const char *path, hone_error *err)
         char c = *s;
         *s = '\0';
         if (mkdir(p, 0777) != 0 && errno != EEXIST) {
-            hone_status st = hone_fail_errno(err, HONE_E_IO, "cannot make folder '%s'", p);
+            hone_status st = hone_fail_errno(err, errno == ENOTDIR ? HONE_E_INPUT : HONE_E_IO,
+                                             "cannot make folder '%s'", p);
             free(p);
             return st;
         }
@@ -57,5 +58,5 @@ hone_status hone_dir_make(const char *path, hone_error *err)
     struct stat sb;
     bool folder = stat(p, &sb) == 0 && S_ISDIR(sb.st_mode);
     free(p);
-    return folder ? HONE_OK : hone_fail(err, HONE_E_IO, "'%s' is not a folder", path);
+    return folder ? HONE_OK : hone_fail(err, HONE_E_INPUT, "'%s' is not a folder", path);
 }

@@ -136,6 +136,9 @@ const char *cli_runtime_of(const hone_target *t);
 /* As hone_file_write; without a path to standard output, whose failures main tells. (output.c) */
 hone_status cli_write_out(const char *path, const void *bytes, size_t n,
                           hone_error *err) HONE_NODISCARD;
+/* Before all the work whose results go there: HONE_E_INPUT: it is no folder. One that is not there
+ * yet is fine. (output.c) */
+hone_status cli_check_folder(const char *path, hone_error *err) HONE_NODISCARD;
 /* The text as one word of a shell's command line, in quotes where it needs them; caller frees. */
 char *cli_shell_word(const char *text);
 /* Whether standard output and the path are one, as /dev/stdout is. */
@@ -152,6 +155,10 @@ struct hone_progress;
 void cli_progress_start(const char *title);
 void cli_progress_draw(const struct hone_progress *p);
 void cli_progress_say(const char *fmt, ...) HONE_PRINTF(1, 2);
+/* "title: text", with that of the start. */
+void cli_progress_step(const char *fmt, ...) HONE_PRINTF(1, 2);
+/* Whether there is a line. For signal handlers too. */
+bool cli_progress_is_live(void);
 void cli_progress_end(void);
 
 /* Listens and connects for workers; the address of any interface among `workers` is one to listen

@@ -2,7 +2,14 @@
 #include "cli/emit.h"
 #include "workers/builder.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define WAIT_MS 10
+#define MOST_WAITS 1000 /* for others who write to the folder, which takes them milliseconds */
 
 /* The intrinsics are the caller's to free. */
 static hone_codegen_options options_of(const cli_schedule *s, hone_emit emit, const char *name,
@@ -173,6 +180,21 @@ static bool file_is(const char *path, const void *bytes, size_t n)
     return same;
 }
 
+/* The folder to oneself: two that write the same names at once would leave files of either. -1: it
+ * cannot be locked where it is, or somebody else keeps it. */
+static int lock_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int k = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0; k++) {
+        if (errno != EWOULDBLOCK || k == MOST_WAITS) {
+            close(fd);
+            return -1;
+        }
+        usleep(1000 * WAIT_MS);
+    }
+    return fd;
+}
+
 hone_status cli_library_write(const cli_library *l, const char *folder, const char *name,
                               unsigned *ret_written, hone_error *err)
 {
@@ -184,6 +206,7 @@ hone_status cli_library_write(const cli_library *l, const char *folder, const ch
     char *paths[HONE_LEN(all)];
     unsigned n = 0;
     hone_status st = hone_dir_make(folder, err);
+    int lock = st == HONE_OK ? lock_folder(folder) : -1;
     for (unsigned k = 0; k < HONE_LEN(all); k++) {
         paths[k] = hone_xasprintf("%s/%s.%s", folder, name, all[k].path);
         bool due = all[k].bytes == l->weights ? l->weights != NULL
@@ -193,6 +216,8 @@ hone_status cli_library_write(const cli_library *l, const char *folder, const ch
     }
     if (st == HONE_OK)
         st = hone_file_write_set(files, n, err);
+    if (lock >= 0)
+        close(lock);
     for (unsigned k = 0; k < HONE_LEN(all); k++)
         free(paths[k]);
     if (ret_written)

@@ -52,7 +52,8 @@ void cli_library_free(cli_library *l);
 /* For people and for comparing: keys sorted, a line each. j is released; the caller frees. */
 char *cli_about_text(json_t *j);
 /* Writes those of the files that are not there as they should be, as one set, the .json last
- * (hone_file_write_set); weights, which are large, without looking. The folder is made.
+ * (hone_file_write_set); weights, which are large, without looking. The folder is made. Of two that
+ * write the same at once one comes after the other.
  * *ret_written (may be NULL): how many. */
 hone_status cli_library_write(const cli_library *l, const char *folder, const char *name,
                               unsigned *ret_written, hone_error *err) HONE_NODISCARD;

@@ -126,7 +126,10 @@ hone_status cli_target_load(const char *arg, hone_target *ret, hone_error *err)
     hone_error unread;
     hone_status read = is_text ? HONE_OK : hone_file_read(arg, 1 << 16, &text, NULL, &unread);
     if (read != HONE_OK && (read != HONE_E_NOTFOUND || strchr(arg, '/')))
-        return hone_fail(err, HONE_E_INPUT, "the target's file: %s", unread.message);
+        return hone_fail(err, HONE_E_INPUT,
+                         "the target's file: %s; give one that `hone targets NAME` has printed, or "
+                         "a name that `hone targets` lists",
+                         unread.message);
     if (read != HONE_OK)
         return hone_fail(err, HONE_E_INPUT,
                          "unknown target '%s': give native, a processor's name, a target's JSON "

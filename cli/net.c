@@ -3,7 +3,10 @@
 #include "cli/net_made.h"
 #include "cli/net_verbs.h"
 
+#include <unistd.h>
+
 #define MAX_FOLDERS 4096
+#define MOST_LIST ((size_t)64 << 20) /* bytes of a task list */
 
 /* ---- what verbs share ------------------------------------------------------------------------ */
 
@@ -46,12 +49,10 @@ static int print_graph(const net_request *q)
     return 0;
 }
 
-/* As build would with these logs; with none given nothing is. */
+/* As build would with these logs. */
 static hone_status choose(const net_request *q, hone_net_plan *p, hone_error *err)
 {
     hone_target target;
-    if (!q->logs.n)
-        return HONE_OK;
     net_make_options o = {.target = &target, .logs = &q->logs};
     HONE_TRY(cli_net_target(q, &target, &o.threads, err));
     return net_choose(p, &o, err);
@@ -63,7 +64,7 @@ static int print_plan(const net_request *q, hone_net_stage after)
     hone_net *g = NULL;
     hone_net_plan p = {0};
     hone_status st = cli_net_plan(q, &g, &p, &err);
-    if (st == HONE_OK)
+    if (st == HONE_OK && q->logs.n)
         st = choose(q, &p, &err);
     if (st == HONE_OK) {
         hone_buf text = {0};
@@ -80,6 +81,9 @@ int cli_net_show(const cli_command *self, const net_request *q)
 {
     static const char *const stages[] = {"read", "fuse", "layout", "plan"};
     unsigned k = 0;
+    hone_error err = {0};
+    hone_target target;
+    int32_t threads;
     if (q->n != 1)
         return cli_usage(self, "show takes one model");
     while (q->after && k < HONE_LEN(stages) && strcmp(q->after, stages[k]) != 0)
@@ -92,6 +96,12 @@ int cli_net_show(const cli_command *self, const net_request *q)
     if (!k && q->logs.n)
         return cli_usage(
             self, "--db chooses for a step after the graph was read: --after fuse, layout or plan");
+    hone_status st = q->target || q->threads ? cli_net_target(q, &target, &threads, &err) : HONE_OK;
+    if (st != HONE_OK)
+        return cli_fail(st, &err);
+    if ((q->target || q->threads) && !q->logs.n)
+        return cli_usage(self, "%s is for what --db chooses: give --db too",
+                         q->target ? "--target" : "--threads");
     if (k && q->dot)
         return cli_usage(self, "--dot is of the graph as it was read");
     return k ? print_plan(q, (hone_net_stage)k) : print_graph(q);
@@ -99,20 +109,53 @@ int cli_net_show(const cli_command *self, const net_request *q)
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 
-/* tasks.json, and the kernels in tasks.hone beside it. */
-static hone_status write_tasks(const hone_net_plan *p, const char *path, hone_error *err)
+static const char *name_in(const char *path)
 {
-    size_t n = strlen(path);
-    if (strcmp(path, "-") == 0 || cli_is_stdout(path))
-        return hone_fail(err, HONE_E_INPUT,
-                         "the list and its kernels are two files, '%s' and one beside it: give "
-                         "-o FILE.json (`hone tune --tasks MODEL.onnx` needs none)",
-                         path);
-    int stem = (int)(n > 5 && strcmp(path + n - 5, ".json") == 0 ? n - 5 : n);
-    char *kernels = hone_xasprintf("%.*s.hone", stem, path);
-    const char *slash = strrchr(kernels, '/');
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Is there a task list at the path, with kernels of the file beside it? */
+static bool has_kernels_of(const char *path, const char *kernels)
+{
+    const char *name = name_in(kernels);
+    char *text = NULL;
+    size_t n = 0, len = strlen(name), k;
+    json_t *j = NULL, *task;
+    bool has = false;
+    if (cli_file_bytes(path, MOST_LIST, &text, &n) &&
+        hone_json_parse(text, n, &j, NULL) == HONE_OK) {
+        const json_t *tasks = json_object_get(j, "tasks");
+        has = json_is_array(tasks) && json_array_size(tasks) == 0; /* of a network without any */
+        json_array_foreach(tasks, k, task)
+        {
+            const char *kernel = json_string_value(json_object_get(task, "kernel"));
+            has |= kernel && strncmp(kernel, name, len) == 0 && kernel[len] == ':';
+        }
+    }
+    json_decref(j);
+    free(text);
+    return has;
+}
+
+/* Both files are new, or of an earlier list: what people wrote is not replaced. */
+static hone_status check_tasks(const char *path, const char *kernels, hone_error *err)
+{
+    bool list = access(path, F_OK) == 0, source = access(kernels, F_OK) == 0;
+    if ((!list && !source) || (list && has_kernels_of(path, kernels)))
+        return HONE_OK;
+    return hone_fail(err, HONE_E_INPUT,
+                     "'%.300s' is there already, and not of a task list '%.300s': give another -o, "
+                     "or remove it",
+                     source ? kernels : path, path);
+}
+
+/* tasks.json, and the kernels in tasks.hone beside it. */
+static hone_status write_tasks(const hone_net_plan *p, const char *path, const char *kernels,
+                               hone_error *err)
+{
     char *source = hone_net_plan_source(p);
-    char *tasks = hone_net_plan_tasks(p, slash ? slash + 1 : kernels);
+    char *tasks = hone_net_plan_tasks(p, name_in(kernels));
     const hone_file files[] = {{kernels, source, strlen(source)}, {path, tasks, strlen(tasks)}};
     hone_status st = hone_file_write_set(files, HONE_LEN(files), err);
     if (st == HONE_OK) {
@@ -124,8 +167,15 @@ static hone_status write_tasks(const hone_net_plan *p, const char *path, hone_er
     }
     free(tasks);
     free(source);
-    free(kernels);
     return st;
+}
+
+/* "FILE.json", and a name before the ending. */
+static bool is_list_name(const char *path)
+{
+    const char *name = name_in(path);
+    size_t n = strlen(name);
+    return n > 5 && strcmp(name + n - 5, ".json") == 0;
 }
 
 int cli_net_tasks(const cli_command *self, const net_request *q)
@@ -135,9 +185,23 @@ int cli_net_tasks(const cli_command *self, const net_request *q)
     hone_net_plan p = {0};
     if (q->n != 1 || !q->out)
         return cli_usage(self, "tasks takes one model, and -o FILE.json");
-    hone_status st = cli_net_plan(q, &g, &p, &err);
+    if (strcmp(q->out, "-") == 0 || cli_is_stdout(q->out))
+        return cli_usage(self,
+                         "the list and its kernels are two files, '%.200s' and one beside it: give "
+                         "-o FILE.json (`hone tune --tasks MODEL.onnx` needs none)",
+                         q->out);
+    if (!is_list_name(q->out))
+        return cli_usage(self,
+                         "-o '%.200s' is to end in .json: the list; its kernels are in a file "
+                         "beside it that ends in .hone",
+                         q->out);
+    char *kernels = hone_xasprintf("%.*s.hone", (int)strlen(q->out) - 5, q->out);
+    hone_status st = check_tasks(q->out, kernels, &err);
     if (st == HONE_OK)
-        st = write_tasks(&p, q->out, &err);
+        st = cli_net_plan(q, &g, &p, &err);
+    if (st == HONE_OK)
+        st = write_tasks(&p, q->out, kernels, &err);
+    free(kernels);
     hone_net_plan_free(&p);
     hone_net_free(g);
     return st == HONE_OK ? 0 : cli_fail(st, &err);
@@ -181,16 +245,33 @@ static int find_model(int argc, char **argv)
     return k;
 }
 
+/* `hone tune` would speak of -D. */
+static bool are_sizes(int argc, char **argv, const cli_command *own)
+{
+    for (int k = 0; k < argc; k++) {
+        const char *size = strncmp(argv[k], "--dim=", 6) == 0              ? argv[k] + 6
+                           : strcmp(argv[k], "--dim") == 0 && k + 1 < argc ? argv[k + 1]
+                                                                           : NULL;
+        if (size && (!strchr(size, '=') || *size == '=')) {
+            cli_usage(own, "--dim takes NAME=INT, not '%s'", size);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* As hone tune of the model's kernels, with its options. */
-static int tune(int argc, char **argv, const cli_command *self)
+static int tune(int argc, char **argv, const cli_command *own)
 {
     static char tasks_option[] = "--tasks", size_option[] = "-D";
     int n = 0, model = find_model(argc, argv);
     if (model == argc)
-        return cli_usage(self, "tune takes one model, and then the options of `hone tune`");
+        return cli_usage(own, "tune takes one model, and then the options of `hone tune`");
     for (int k = 0; k < argc; k++)
         if (strcmp(argv[k], "--tasks") == 0 || strncmp(argv[k], "--tasks=", 8) == 0)
-            return cli_usage(self, "tune takes one model and no --tasks, which `hone tune` takes");
+            return cli_usage(own, "tune takes one model and no --tasks, which `hone tune` takes");
+    if (!are_sizes(argc, argv, own))
+        return 2;
     char **all = hone_xcalloc(2 * (size_t)argc + 3, sizeof *all);
     for (int k = 0; k < argc; k++) {
         bool dim = strncmp(argv[k], "--dim=", 6) == 0;
@@ -200,7 +281,7 @@ static int tune(int argc, char **argv, const cli_command *self)
             all[n++] = size_option;
         all[n++] = dim ? argv[k] + 6 : strcmp(argv[k], "--dim") == 0 ? size_option : argv[k];
     }
-    int code = cli_tune.run(n, all, &cli_tune);
+    int code = cli_tune.run(n, all, own);
     free(all);
     return code;
 }
@@ -267,7 +348,7 @@ static int run(int argc, char **argv, const cli_command *self)
         return 0;
     }
     if (v && !v->run)
-        return tune(argc - 1, argv + 1, self);
+        return tune(argc - 1, argv + 1, &v->command);
     if (!CLI_PARSE(self, argc, argv, options, pos, &n, &code))
         return code;
     return run_verb(self, pos, n, &q);

@@ -122,17 +122,19 @@ static hone_status write_files(net_made *b, const net_request *q, const char *na
 
 static void tell(const net_made *b, const char *name)
 {
-    unsigned rungs[HONE_RUNG_COUNT] = {0};
+    unsigned rungs[HONE_RUNG_COUNT + 1] = {0}; /* the last: as written */
     int64_t ns = 0;
     for (uint32_t k = 0; k < b->p->kernels.n; k++) {
-        rungs[b->kernels[k].answer.of.rung]++;
+        const hone_lookup_answer *a = &b->kernels[k].answer.of;
+        rungs[a->rung == HONE_RUNG_default && a->as_written ? HONE_RUNG_COUNT : a->rung]++;
         ns += b->kernels[k].answer.of.time_ns * b->p->kernels.v[k].n_calls;
     }
     printf("%s: %" PRIu32 " calls of %" PRIu32 " kernels (", name, b->p->calls.n, b->p->kernels.n);
     bool some = false;
-    for (unsigned r = 0; r < HONE_RUNG_COUNT; r++)
+    for (unsigned r = 0; r < HONE_LEN(rungs); r++)
         if (rungs[r]) {
-            printf("%s%u %s", some ? ", " : "", rungs[r], hone_rung_name((hone_rung)r));
+            printf("%s%u %s", some ? ", " : "", rungs[r],
+                   r < HONE_RUNG_COUNT ? hone_rung_name((hone_rung)r) : "as written");
             some = true;
         }
     char time[32];
@@ -162,13 +164,17 @@ int cli_net_build(const cli_command *self, const net_request *q)
     if (hone_codegen_symbol_check(name, &err) != HONE_OK)
         return cli_usage(self, "--name %s: give another", err.message);
     net_make_options o = {.target = &target, .logs = &q->logs, .name = name};
-    hone_status st = cli_net_target(q, &target, &o.threads, &err);
+    cli_progress_start("build");
+    hone_status st = cli_check_folder(q->out ? q->out : ".", &err);
+    if (st == HONE_OK)
+        st = cli_net_target(q, &target, &o.threads, &err);
     if (st == HONE_OK)
         st = cli_net_plan(q, &g, &p, &err);
     if (st == HONE_OK)
         st = net_choose(&p, &o, &err);
     if (st == HONE_OK)
         st = net_make(&p, &o, &made, &err);
+    cli_progress_end();
     if (st == HONE_OK)
         st = write_files(&made, q, name, &err);
     if (st == HONE_OK)

@@ -55,7 +55,15 @@ static const struct {
             {"kernels", "the kernels", hone_net_plan_interpret},
             {"reference", "the reference", NULL}};
 
-static int finish(const net_request *q, unsigned way, const unsigned count[HONE_NET_ERROR + 1])
+/* Of two exit codes that of what failed, then of bad input, then of what is not there. */
+static int worse(int a, int b)
+{
+    return !a ? b : !b ? a : a < b ? a : b;
+}
+
+/* worst: the exit code of the errors. */
+static int finish(const net_request *q, unsigned way, const unsigned count[HONE_NET_ERROR + 1],
+                  int worst)
 {
     if (q->json)
         cli_print_json(json_pack("{s:s, s:i, s:i, s:i, s:i}", "by", ways[way].name, "equal",
@@ -72,12 +80,22 @@ static int finish(const net_request *q, unsigned way, const unsigned count[HONE_
             hone_fail(&err, HONE_E_INTERRUPTED, "interrupted: what is told is of those before"),
             &err);
     }
-    return count[HONE_NET_DIFFERS] || count[HONE_NET_ERROR] ? 1 : 0;
+    return count[HONE_NET_DIFFERS] ? 1 : worst;
+}
+
+static void start_progress(const net_request *q, unsigned k)
+{
+    char *clean = hone_text_clean(q->args[k]);
+    char *title = hone_xasprintf("%.100s (%u of %u)", clean, k + 1, q->n);
+    cli_progress_start(title);
+    free(title);
+    free(clean);
 }
 
 int cli_net_check(const cli_command *self, const net_request *q)
 {
     unsigned count[HONE_NET_ERROR + 1] = {0}, way = 0;
+    int worst = 0;
     hone_error err = {0};
     hone_target target;
     if (q->n == 0)
@@ -106,16 +124,19 @@ int cli_net_check(const cli_command *self, const net_request *q)
     cli_catch_signals_soon();
     for (unsigned k = 0; k < q->n && !cli_stopped(NULL); k++) {
         hone_net_checked c;
+        start_progress(q, k);
         if (q->random >= 0)
             hone_net_check_random(q->args[k], (uint64_t)q->random, &by, &c);
         else
             hone_net_check(q->args[k], &by, &c);
+        cli_progress_end();
         if (!cli_stopped(NULL)) { /* else it says nothing about the network */
             print(q, q->args[k], &c);
             count[c.verdict]++;
+            worst = worse(worst, hone_status_exit_code(c.status));
         }
         fflush(stdout);
         hone_net_checked_free(&c);
     }
-    return finish(q, way, count);
+    return finish(q, way, count, worst);
 }

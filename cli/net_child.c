@@ -242,8 +242,13 @@ hone_status net_child_run(const net_job *j, hone_error *err)
     hone_status st = net_made_link(&j->made->object, &c.fd, &inner);
     if (st == HONE_OK)
         st = place(&c, &inner);
-    if (st == HONE_OK)
+    if (st == HONE_OK) {
+        if (j->times)
+            cli_progress_step("running for %" PRId64 " s", j->times->seconds);
+        else
+            cli_progress_step("running");
         st = net_apart_run(&c.apart, &inner);
+    }
     if (st == HONE_OK)
         take_outputs(&c);
     else

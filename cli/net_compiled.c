@@ -76,8 +76,10 @@ hone_status net_compiled_new(const hone_net_plan *p, const hone_target *t, const
     *ret = c;
     HONE_TRY(hone_codegen_new(t, &x.codegen, err));
     hone_status st = HONE_OK;
-    for (uint32_t k = 0; k < c->n && st == HONE_OK; k++)
+    for (uint32_t k = 0; k < c->n && st == HONE_OK; k++) {
+        cli_progress_step("compiling kernel %" PRIu32 " of %" PRIu32, k + 1, c->n);
         st = make(&x, &p->kernels.v[k], k, err);
+    }
     hone_codegen_free(x.codegen);
     return st;
 }

@@ -30,9 +30,12 @@ hone_status net_known_look(const hone_net_plan *p, const net_make_options *o, ne
                            hone_error *err)
 {
     *ret = hone_xcalloc((size_t)p->kernels.n + 1, sizeof **ret);
-    for (uint32_t k = 0; k < p->kernels.n; k++)
-        if (hone_net_plan_may_choose(p, k))
-            HONE_TRY(look(o, &p->kernels.v[k], &(*ret)[k], err));
+    for (uint32_t k = 0; k < p->kernels.n; k++) {
+        if (!hone_net_plan_may_choose(p, k))
+            continue;
+        cli_progress_step("looking at kernel %" PRIu32 " of %" PRIu32, k + 1, p->kernels.n);
+        HONE_TRY(look(o, &p->kernels.v[k], &(*ret)[k], err));
+    }
     return HONE_OK;
 }
 

@@ -59,6 +59,12 @@ void net_made_kernel_free(net_made_kernel *k)
     *k = (net_made_kernel){0};
 }
 
+const char *net_made_rung(const net_made_kernel *k)
+{
+    const cli_answer *a = &k->answer;
+    return a->of.rung == HONE_RUNG_default && a->of.as_written ? "as written" : a->rung;
+}
+
 hone_status net_made_link(const hone_code *object, int *ret, hone_error *err)
 {
     uint8_t *so;
@@ -240,11 +246,14 @@ hone_status net_make(const hone_net_plan *p, const net_make_options *o, net_made
 {
     *ret = (net_made){.p = p, .target = *o->target, .threads = o->threads};
     ret->kernels = hone_xcalloc((size_t)p->kernels.n + 1, sizeof *ret->kernels);
-    for (uint32_t k = 0; k < p->kernels.n; k++)
+    for (uint32_t k = 0; k < p->kernels.n; k++) {
+        cli_progress_step("looking up kernel %" PRIu32 " of %" PRIu32, k + 1, p->kernels.n);
         HONE_TRY(ask(ret, o, k, false, err));
+    }
     place_calls(ret);
     place_copies(ret);
     fill_weights(ret);
+    cli_progress_step("compiling %" PRIu32 " kernels", p->kernels.n);
     return emit_what_can_be(ret, o, err);
 }
 

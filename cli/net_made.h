@@ -31,6 +31,8 @@ hone_status net_made_kernel_ask(const hone_net_kernel_row *row, const hone_targe
                                 const cli_list *logs, int32_t threads, bool code,
                                 net_made_kernel *ret, hone_error *err) HONE_NODISCARD;
 void net_made_kernel_free(net_made_kernel *k);
+/* The rung of its answer as people are told it: "as written" where the default is no schedule. */
+const char *net_made_rung(const net_made_kernel *k);
 /* Links an object and keeps the shared object as a file in memory; *ret: its descriptor, -1: there
  * is none, also after an error. What hone_codegen_link returns; HONE_E_IO: it cannot be kept. */
 hone_status net_made_link(const hone_code *object, int *ret, hone_error *err) HONE_NODISCARD;

@@ -156,32 +156,53 @@ static json_t *to_json(const profile *f)
                      f->measured ? "measured" : "preset", "kernels", kernels);
 }
 
-static void print_table(const profile *f)
+/* The log that `hone calibrate` is to write to, for profile to find it. */
+static const char *log_of(const net_request *q)
+{
+    for (unsigned k = 0; k < q->logs.n; k++)
+        if (strcmp(q->logs.v[k], "shipped") != 0)
+            return q->logs.v[k];
+    return NULL;
+}
+
+/* In one line: whoever reads shares over 100 % is to know why. */
+static void print_machine(const profile *f, const net_request *q)
+{
+    const char *log = log_of(q);
+    char *word = cli_shell_word(log ? log : ""), *clean = hone_text_clean(word);
+    printf("this machine was not measured: the roofline is that of a processor of its kind, and "
+           "shares "
+           "of it may be over 100%%; `hone calibrate --threads %" PRId32 "%s%s` measures it\n",
+           f->made->threads, log ? " --db " : "", log ? clean : "");
+    free(clean);
+    free(word);
+}
+
+static void print_table(const profile *f, const net_request *q)
 {
     char time[32];
     cli_format_ns(f->total_ns, time);
     printf("%s: %s, the median of %" PRIu32 " runs, %" PRIu32 " calls, %" PRId32 " thread%s\n",
            *f->p->graph->name ? f->p->graph->name : "network", time, f->runs, f->p->calls.n,
            f->made->threads, f->made->threads == 1 ? "" : "s");
-    printf("%7s %9s %6s %10s  %-9s %-9s %s\n", "share", "time", "calls", "roofline", "bound by",
+    if (!f->measured)
+        print_machine(f, q);
+    printf("%7s %9s %6s %10s  %-9s %-10s %s\n", "share", "time", "calls", "roofline", "bound by",
            "answer", "kernel");
     for (uint32_t k = 0; k < f->kernels.n; k++) {
         const profiled *x = &f->kernels.v[k];
         const hone_net_kernel_row *row = &f->p->kernels.v[x->kernel];
         cli_format_ns(x->ns, time);
-        printf("%6.1f%% %9s %6" PRIu32 " %9.0f%%  %-9s %-9s %s\n", 100 * part(x->ns, f->kernels_ns),
-               time, row->n_calls, 100 * share_of_roofline(x), x->bound,
-               f->made->kernels[x->kernel].answer.rung, row->name);
+        printf("%6.1f%% %9s %6" PRIu32 " %9.0f%%  %-9s %-10s %s\n",
+               100 * part(x->ns, f->kernels_ns), time, row->n_calls, 100 * share_of_roofline(x),
+               x->bound, net_made_rung(&f->made->kernels[x->kernel]), row->name);
     }
     cli_format_ns(f->kernels_ns, time);
-    printf("%.1f%% of the %s in kernels are at %.0f%% of their roofline or more\n",
-           100 * part(f->near_ns, f->kernels_ns), time, 100 * NEAR);
+    if (f->measured)
+        printf("%.1f%% of the %s in kernels are at %.0f%% of their roofline or more\n",
+               100 * part(f->near_ns, f->kernels_ns), time, 100 * NEAR);
     printf("between kernels %.2f MB, of which %.2f are needed at one time\n",
            (double)f->p->workspace / 1e6, (double)f->p->live / 1e6);
-    if (!f->measured)
-        printf("the roofline is that of a processor of this kind: `hone calibrate --threads "
-               "%" PRId32 "` measures this one, into the log\n",
-               f->made->threads);
 }
 
 static hone_status say(const profile *f, const net_request *q, hone_error *err)
@@ -197,7 +218,7 @@ static hone_status say(const profile *f, const net_request *q, hone_error *err)
     if (st == HONE_OK && q->json)
         cli_print_json(json_incref(j));
     else if (st == HONE_OK && !(q->out && cli_is_stdout(q->out)))
-        print_table(f);
+        print_table(f, q);
     json_decref(j);
     return st;
 }
@@ -239,6 +260,7 @@ int cli_net_profile(const cli_command *self, const net_request *q)
     if (q->json && q->out && cli_is_stdout(q->out))
         return cli_usage(self, "--json and the page both want standard output");
     cli_catch_signals_soon();
+    cli_progress_start("profile");
     hone_tensor *in = NULL;
     hone_status st = cli_net_plan(q, &g, &p, &err);
     if (st == HONE_OK) {
@@ -251,6 +273,7 @@ int cli_net_profile(const cli_command *self, const net_request *q)
         find_machine(&f, &q->logs);
         st = measure(&f, in, &err);
     }
+    cli_progress_end();
     if (st == HONE_OK)
         st = say(&f, q, &err);
     for (uint32_t k = 0; in && k < g->inputs.n; k++)

@@ -301,6 +301,7 @@ int cli_net_quantize(const cli_command *self, const net_request *q)
         return cli_usage(self, "-o is the model itself");
     cli_catch_signals_soon();
     hone_status st = check_out(q->out, &err);
+    cli_progress_start("quantize");
     if (st == HONE_OK)
         st = cli_net_target(q, &j.target, &j.threads, &err);
     if (st == HONE_OK)
@@ -309,6 +310,7 @@ int cli_net_quantize(const cli_command *self, const net_request *q)
         st = size_before(&j, &err);
     if (st == HONE_OK)
         st = make(&j, &err);
+    cli_progress_end();
     if (st == HONE_OK)
         st = hone_file_write(q->out, j.bytes, j.n_bytes, &err);
     if (st == HONE_OK)

@@ -136,11 +136,13 @@ static hone_status run(const net_request *q, const inputs *in, hone_error *err)
                                 .given = in->v,
                                 .given_names = (const char *const *)in->names,
                                 .n_given = in->n};
+    cli_progress_start("run");
     hone_status st = hone_net_plan_for(q->args[0], &o, &g, &p, err);
     if (st == HONE_OK) {
         out = hone_xcalloc((size_t)g->outputs.n + 1, sizeof *out);
         st = run_on(q, in, &p, &o, out, err);
     }
+    cli_progress_end();
     if (st == HONE_OK)
         st = write_outputs(g, out, q->out, err);
     for (uint32_t k = 0; out && k < g->outputs.n; k++)
@@ -162,6 +164,7 @@ int cli_net_run(const cli_command *self, const net_request *q)
     if (q->inputs.n + q->n - 1 > CLI_MAX)
         return cli_usage(self, "more than %d inputs", CLI_MAX);
     cli_catch_signals_soon();
+    st = cli_check_folder(q->out, &err);
     for (unsigned k = 0; k < q->inputs.n && st == HONE_OK; k++)
         st = read_input(q->inputs.v[k], &in, &err);
     for (unsigned k = 1; k < q->n && st == HONE_OK; k++) /* --input A B C */

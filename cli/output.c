@@ -1,6 +1,7 @@
 /* Where -o leads: a file, whole or not at all, or standard output. */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +25,15 @@ char *cli_shell_word(const char *text)
         hone_buf_printf(&b, *s == '\'' ? "'\\''" : "%c", *s);
     hone_buf_puts(&b, "'");
     return hone_buf_take(&b);
+}
+
+hone_status cli_check_folder(const char *path, hone_error *err)
+{
+    struct stat sb;
+    bool there = stat(path, &sb) == 0;
+    if (there ? !S_ISDIR(sb.st_mode) : errno == ENOTDIR)
+        return hone_fail(err, HONE_E_INPUT, "'%.300s' is not a folder: give -o DIR", path);
+    return HONE_OK;
 }
 
 bool cli_is_same_file(const char *a, const char *b)

@@ -2,11 +2,12 @@
 #include "cli/cli.h"
 #include "tuner/tuner.h"
 
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static bool live;
-static char line[512];
+static volatile sig_atomic_t live;
+static char line[512], title[200];
 
 static void hook(bool before)
 {
@@ -16,14 +17,9 @@ static void hook(bool before)
         fputs(line, stderr);
 }
 
-void cli_progress_start(const char *title)
+bool cli_progress_is_live(void)
 {
-    live = isatty(STDERR_FILENO);
-    if (!live)
-        return;
-    snprintf(line, sizeof line, "%s ...", title);
-    fputs(line, stderr);
-    hone_log_set_hook(hook);
+    return live;
 }
 
 /* As much of the text as there is room for. Frees it. */
@@ -37,6 +33,18 @@ static void show(hone_buf *text)
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 && w.ws_col < sizeof line)
         line[w.ws_col - 1] = '\0';
     fprintf(stderr, "\r\033[K%s", line);
+}
+
+void cli_progress_start(const char *what)
+{
+    hone_buf b = {0};
+    live = isatty(STDERR_FILENO);
+    if (!live)
+        return;
+    snprintf(title, sizeof title, "%s", what);
+    hone_buf_printf(&b, "%s ...", title);
+    show(&b);
+    hone_log_set_hook(hook);
 }
 
 void cli_progress_draw(const hone_progress *p)
@@ -77,6 +85,18 @@ void cli_progress_say(const char *fmt, ...)
     hone_buf b = {0};
     hone_buf_puts(&b, text);
     show(&b);
+}
+
+void cli_progress_step(const char *fmt, ...)
+{
+    va_list ap;
+    if (!live)
+        return;
+    char text[sizeof line];
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    cli_progress_say("%s: %s", title, text);
 }
 
 void cli_progress_end(void)

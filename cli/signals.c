@@ -17,9 +17,12 @@ static void on_signal(int sig)
 
 static void on_alarm(int sig)
 {
-    static const char line[] = "hone: interrupted\n";
+    static const char line[] = "hone: interrupted\n", erase[] = "\r\033[K";
     (void)sig;
-    ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
+    ssize_t ignored = 0;
+    if (cli_progress_is_live())
+        ignored = write(STDERR_FILENO, erase, sizeof erase - 1);
+    ignored = write(STDERR_FILENO, line, sizeof line - 1);
     (void)ignored;
     _exit(1);
 }

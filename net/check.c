@@ -279,6 +279,7 @@ static hone_status read_tensors(const char *folder, uint32_t set, const char *ki
 static void failed(hone_status st, const hone_error *err, hone_net_checked *ret)
 {
     ret->verdict = st == HONE_E_UNSUPPORTED ? HONE_NET_UNSUPPORTED : HONE_NET_ERROR;
+    ret->status = st == HONE_E_UNSUPPORTED ? HONE_OK : st;
     snprintf(ret->why, sizeof ret->why, "%s", err->message);
 }
 
@@ -287,6 +288,7 @@ static void compare(const trial *t, const tensors *expected, hone_net_checked *r
     const hone_net *g = t->ref ? t->ref : t->g;
     if (t->out.n != expected->v.n) {
         ret->verdict = HONE_NET_ERROR;
+        ret->status = HONE_E_INPUT;
         snprintf(ret->why, sizeof ret->why, "%" PRIu32 " outputs, expected %" PRIu32, t->out.n,
                  expected->v.n);
         return;
@@ -353,6 +355,7 @@ void hone_net_check(const char *folder, const hone_net_checker *c, hone_net_chec
                  : is_there(model)    ? "there is no test_data_set_0"
                                       : "there is no model.onnx");
         ret->verdict = HONE_NET_ERROR;
+        ret->status = is_there(folder) ? HONE_E_INPUT : HONE_E_NOTFOUND;
     }
     hone_vec_free(&sets.v);
     free(model);

@@ -16,7 +16,7 @@ typedef enum hone_net_verdict {
     HONE_NET_EQUAL,
     HONE_NET_DIFFERS,
     HONE_NET_UNSUPPORTED, /* it needs what hone does not have */
-    HONE_NET_ERROR
+    HONE_NET_ERROR        /* it could not be checked */
 } hone_net_verdict;
 const char *hone_net_verdict_name(hone_net_verdict v); /* "equal" */
 
@@ -43,7 +43,8 @@ typedef struct hone_net_compared {
 
 typedef struct hone_net_checked {
     hone_net_verdict verdict;
-    char why[1200]; /* if not equal; one line */
+    hone_status status; /* of an error: why; else HONE_OK */
+    char why[1200];     /* if not equal; one line */
     HONE_VEC(hone_net_compared)
     tensors; /* in the order of calls; of a plan that differs, or `all` */
 } hone_net_checked;

@@ -29,16 +29,19 @@ function bar(cls, x, most, text) {
 put("name", said(data.network));
 put("made", `${data.processor}, ${data.threads} thread${data.threads === 1 ? "" : "s"}, ${data.runs} runs`);
 const tile = (name, value, more) => el("div", {}, el("dt", {}, name), el("dd", {}, value, el("small", {}, more)));
+const measured = data.machine === "measured";
 const exact = data.kernels.reduce((n, k) => n + (k.rung === "exact" ? k.share : 0), 0);
 put("tiles",
   tile("a run", time(data.total_ns), `${data.calls} calls of ${data.kernels.length} kernels`),
-  tile("at 90 % of their roofline or more", percent(data.near_roofline), "of the time in kernels"),
+  tile("at 90 % of their roofline or more", measured ? percent(data.near_roofline) : "not known",
+    measured ? "of the time in kernels" : "before hone calibrate"),
   tile("least time of all kernels", time(data.kernels.reduce((n, k) => n + k.roofline_ns, 0)), "as the roofline has it"),
   tile("memory between kernels", digits(data.workspace_bytes / 1e6, 3) + " MB",
     digits(data.live_bytes / 1e6, 3) + " MB are needed at one time"),
   tile("tuned for exactly this", percent(exact), "of the time in kernels"));
-put("machine", data.machine === "measured" ? "The machine's rates are those that hone calibrate has measured." :
-  "The machine's rates are those of processors of this kind: hone calibrate measures this one.");
+put("machine", measured ? "The machine's rates are those that hone calibrate has measured." :
+  "This machine was not measured: its rates are those of processors of its kind, and shares of the roofline may be " +
+  "over 100 %. hone calibrate measures it.");
 
 /* ---- the table ------------------------------------------------------------------------------ */
 

@@ -87,7 +87,8 @@ static void folders(void **state)
     assert_int_equal(access(whole, F_OK), 0);
     free(whole);
     put("file", "", 0);
-    assert_int_equal(hone_dir_make("file/d", &err), HONE_E_IO);
+    assert_int_equal(hone_dir_make("file/d", &err), HONE_E_INPUT);
+    assert_int_equal(hone_dir_make("file", &err), HONE_E_INPUT);
     assert_non_null(strstr(err.message, "file"));
     assert_int_equal(hone_dir_make("", &err), HONE_E_INPUT);
     assert_int_equal(hone_dir_make("/", &err), HONE_OK);

@@ -37,11 +37,14 @@ run 1 "$HONE" net check --by reference wrong bare none
 says "differs     wrong: output 'y': "
 says "error       bare: there is no test_data_set_0"
 says "error       none: it is not there"
-run 1 "$HONE" net check --by reference . bare/model.onnx
+run 2 "$HONE" net check --by reference . bare/model.onnx
 says "error       .: there is no model.onnx"
 says "error       bare/model.onnx: it is no folder with a model.onnx and its test data; models are checked with --random SEED"
-run 1 "$HONE" net check --by kernels --random 1 none.onnx
+run 3 "$HONE" net check --by kernels --random 1 none.onnx
 says "error       none.onnx: cannot open 'none.onnx'"
+run 3 "$HONE" net check --by reference none
+run 2 "$HONE" net check --by reference none bare $data/test_relu
+says "1 equal, 0 differ, 0 unsupported, 2 errors"
 run 1 "$HONE" net check --by reference wrong bare --json
 says '"verdict":"differs"'
 says '{"by":"reference","differs":1,"equal":0,"error":1,"unsupported":0}'
@@ -104,6 +107,31 @@ refuse 2 "are two files, '-' and one beside it" "$HONE" net tasks "$corpus/conv"
 ok "nothing is called so" [ ! -e ./- ]
 run 2 "$HONE" net tasks "$corpus/conv" --dim N=1 -o /dev/stdout
 says "are two files, '/dev/stdout' and one beside it" err
+refuse 2 "-o 'x.hone' is to end in .json" "$HONE" net tasks "$corpus/conv" --dim N=1 -o x.hone
+refuse 2 "is to end in .json" "$HONE" net tasks "$corpus/conv" --dim N=1 -o ./.json
+ok "nothing is written" [ ! -e x.hone ]
+echo "mine" >x.hone
+refuse 2 "'x.hone' is there already, and not of a task list 'x.json'" "$HONE" net tasks "$corpus/conv" --dim N=1 -o x.json
+echo "{}" >y.json
+refuse 2 "'y.json' is there already" "$HONE" net tasks "$corpus/conv" --dim N=1 -o y.json
+ok "what is there stays" sh -c 'grep -q mine x.hone && grep -q "{}" y.json && [ ! -e x.json ] && [ ! -e y.hone ]'
+mkdir lists
+for n in 1 2; do
+    run 0 "$HONE" net tasks "$corpus/conv" --dim N=$n -o lists/z.json
+    ok "of a list of its own another is made" [ -s lists/z.hone ]
+done
+for option in "--trials x" "--threads 100000" "--without nothing" "--strategy none" "--nothing"; do
+    run 2 "$HONE" net tune conv.onnx $option
+    says "hone net tune: " err
+    says '(see `hone net tune --help`)' err
+done
+refuse 2 "hone net tune: --dim takes NAME=INT, not 'N'" "$HONE" net tune conv.onnx --dim N
+refuse 2 "hone net tune: tune takes one model" "$HONE" net tune
+refuse 2 "unknown target 'foo'" "$HONE" net show "$corpus/conv" --dim N=1 --after plan --db none.db --target foo
+refuse 2 "unknown target 'foo'" "$HONE" net show "$corpus/conv" --dim N=1 --target foo
+refuse 2 "znver4" "$HONE" net show "$corpus/conv" --dim N=1 --target znver44
+refuse 2 "--target is for what --db chooses: give --db too" "$HONE" net show "$corpus/conv" --dim N=1 --target native
+refuse 2 "--threads is for what --db chooses: give --db too" "$HONE" net show "$corpus/conv" --dim N=1 --after plan --threads 1
 refuse 3 "cannot open 'none.onnx'" "$HONE" net show none.onnx
 refuse 2 "there is no step 'x' to show a network after: there are read, fuse, layout and plan" "$HONE" net show "$corpus/conv" --after x
 refuse 2 "check by what? there are --by compiled, --by kernels and --by reference" "$HONE" net check bare --by x
@@ -122,6 +150,29 @@ head -c 100 "$corpus/conv" >part.onnx
 refuse 2 "not an ONNX model" "$HONE" net show part.onnx
 : >empty.onnx
 refuse 2 "not an ONNX model" "$HONE" net show empty.onnx
+
+# ---- a file where a folder is wanted: before any work, and it stays
+echo mine >file
+for o in file file/below; do
+    refuse 2 "'$o' is not a folder" "$HONE" net build "$corpus/conv" --dim N=1 --db none.db -o $o
+    refuse 2 "'$o' is not a folder" "$HONE" net run "$corpus/conv" --dim N=1 --db none.db --input none.npy -o $o
+done
+ok "the file is as it was" grep -q mine file
+
+# ---- two that build into one folder at once: one comes after the other
+conv="$HONE net build $corpus/conv --db none.db --threads 1"
+for n in 1 2; do
+    run 0 $conv --dim N=$n -o only$n
+done
+for round in 1 2 3 4 5; do
+    $conv --dim N=1 -o both >out 2>err &
+    first=$!
+    $conv --dim N=2 -o both >out2 2>err2
+    second=$?
+    wait $first
+    ok "round $round: both are good" [ $?$second = 00 ]
+    ok "round $round: all files are of one" sh -c 'diff -r both only1 || diff -r both only2'
+done
 
 # ---- nothing to quantise: filters on one channel
 mkdir -p grey/test_data_set_0

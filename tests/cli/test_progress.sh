@@ -30,6 +30,24 @@ ok "within 40 columns" [ "$(sed "s/$(printf '\033')\\[K//g" lines | grep 'trial 
 terminal 200 "$tune --trials 5 --db c.db --json 2>/dev/null >c.out"
 ok "five trials and a summary" [ "$(grep -c '^{.*}$' c.out)" = 6 ]
 
+# ---- networks: which step of what is at work, and nothing of it in the result
+cp "$SRC/tests/fuzz/corpus/onnx/conv" conv.onnx
+none="--db none.db --threads 1"
+terminal 200 "'$HONE' net profile conv.onnx --dim N=1 $none"
+says "profile: compiling " lines
+says "profile: running for 3 s" lines
+ok "the line is erased before the table" grep -q $'^\033\\[Kconv: ' lines
+terminal 200 "'$HONE' net check --random 1 conv.onnx conv.onnx --dim N=1 $none"
+says "conv.onnx (2 of 2): compiling " lines
+says "conv.onnx (2 of 2): running" lines
+ok "the line is erased before the verdict" grep -q $'^\033\\[Kequal  *conv.onnx' lines
+terminal 200 "'$HONE' net build conv.onnx --dim N=1 $none -o built"
+says "build: compiling " lines
+terminal 20 "'$HONE' net check --random 1 conv.onnx --dim N=1 $none >/dev/null"
+ok "within 20 columns" [ "$(sed "s/$(printf '\033')\[K//g" lines | grep '^conv.onnx (1 of 1' | wc -L)" -le 20 ]
+
+run 0 "$HONE" net check --random 1 conv.onnx --dim N=1 $none
+ok "quiet when not a terminal: net" [ ! -s err ]
 run 0 "$HONE" tune matmul $small --threads 1 --trials 5 --db a.db
 ok "quiet when not a terminal" [ ! -s err ]
 ok "no control characters" sh -c "! grep -q \"\$(printf '\\033')\" out"

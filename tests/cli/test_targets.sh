@@ -44,6 +44,7 @@ mkdir folder
 head -c 100000 /dev/zero >large
 refuse 2 "is a folder" "$HONE" targets ./folder
 refuse 2 "cannot open './none'" "$HONE" targets ./none
+refuse 2 "cannot open 'none/board.json': No such file or directory; give one that \`hone targets NAME\` has printed, or a name that \`hone targets\` lists" "$HONE" targets none/board.json
 refuse 2 "is larger than" "$HONE" targets ./large
 refuse 2 "is not one" "$HONE" targets ' {}'
 "$HONE" targets cortex-a72 >board.json

@@ -156,7 +156,7 @@ mkdir pipe
 mkfifo pipe/matmul.json
 refuse 1 "not a regular file" timeout 60 "$HONE" build --lock hone.lock -o pipe matmul
 echo x >file
-refuse 1 "file" "$HONE" build --lock hone.lock -o file --locked
+refuse 2 "file" "$HONE" build --lock hone.lock -o file --locked
 ok "still there" [ "$(cat file)" = x ]
 
 # ---- one function for two processors: it chooses, or one is chosen

@@ -88,7 +88,7 @@ ok "a damaged file is set aside" wait_for 60 [ -f spool/0000000000000001-0000000
 says "is left out: it is no result; it is called *.bad now" device.err
 refuse 1 "another worker keeps its results in 'spool'" \
     "$BUILD/hone-device" --connect "$HONE_SERVICE" --key board --allow service --spool spool
-refuse 1 "'allow' is not a folder" \
+refuse 2 "'allow' is not a folder" \
     "$BUILD/hone-device" --connect "$HONE_SERVICE" --key board --allow service --spool allow
 refuse 2 "no results to keep" \
     "$HONE" worker --connect "$HONE_SERVICE" --role build --spool spool --key board --allow service
