@@ -55,26 +55,79 @@ typedef HONE_VEC(hone_expr) hone_ir__exprs;
  * for a block that is short without. */
 void hone_ir__lets(const hone_program *p, hone_stmt block, hone_ir__exprs *ret);
 
-/* ---- taps.c ---- */
+/* ---- turns.c ---- */
 
-/* `load`, in the block's value, is of what `writer` computes, a select whose other arm reads
- * nothing: the share of the block's steps at which its condition holds and something is met. False:
- * not known. */
-bool hone_ir__live_share(const hone_program *p, hone_stmt block, hone_expr load, hone_stmt writer,
-                         double *ret);
-/* A condition on a block's iterators, and whether it shall hold or not. */
-typedef struct hone_ir__when {
-    hone_expr cond;
-    bool holds;
-} hone_ir__when;
+/* Conditions on a block's iterators, all of which hold; `never`: more is not known than that they
+ * may not. */
+#define HONE_IR__MOST_WHEN 16
+typedef struct hone_ir__whens {
+    bool never;
+    unsigned n;
+    hone_expr v[HONE_IR__MOST_WHEN];
+} hone_ir__whens;
+/* Adds that `cond` holds, or does not. Of what is always so nothing is kept; what depends on data,
+ * and what there is no room for, is `never`. */
+void hone_ir__when(hone_program *p, hone_ir__whens *to, hone_expr cond, bool holds);
+/* Adds all of another list. */
+void hone_ir__when_too(const hone_program *p, hone_ir__whens *to, const hone_ir__whens *all);
+/* The block's iterators that are in e, as bits. */
+uint32_t hone_ir__iters_of(const hone_program *p, hone_stmt block, hone_expr e);
 /* Of the turns of those of the block's iterators that are in `iters`, as bits: the share in which
- * it can be, by the others, that all n are so. False: not known. */
-bool hone_ir__held_share(const hone_program *p, hone_stmt block, const hone_ir__when *when,
-                         unsigned n, uint32_t iters, double *ret);
+ * it can be, by the others, that all hold. False: not known. */
+bool hone_ir__held_share(hone_program *p, hone_stmt block, const hone_ir__whens *when,
+                         uint32_t iters, double *ret);
+/* Different values that e, an integer, has in the turns of its iterators in which those of the
+ * conditions hold that are about them. False: some are about others too, or there are too many to
+ * try.
+ */
+bool hone_ir__values(const hone_program *p, hone_stmt block, hone_expr e,
+                     const hone_ir__whens *when, double *ret);
 /* Different elements that the load reads, of the dimensions in `dims`, as bits; *ret_iters:
  * iterators that move it there. False: not known, or too many to try. */
 bool hone_ir__distinct(const hone_program *p, hone_stmt block, hone_expr load, uint32_t dims,
                        uint32_t *ret_iters, double *ret);
+
+/* ---- masks.c ---- */
+
+/* What a value is where it is known ahead: 0, or -inf or inf; or just something, or nobody knows.
+ */
+typedef enum hone_ir__nothing {
+    HONE_IR__ANY,
+    HONE_IR__ZERO,
+    HONE_IR__LOW,
+    HONE_IR__HIGH
+} hone_ir__nothing;
+
+/* Where a value has to be computed, in the turns of a block. */
+typedef struct hone_ir__live {
+    bool known;              /* nowhere: it does not depend on data */
+    bool fixed;              /* neither does it, but in some turns it is nothing */
+    hone_ir__whens when;     /* surely where these hold; none: everywhere */
+    hone_ir__nothing others; /* what it is where it need not be */
+    bool may_be_zero;        /* also where they hold */
+} hone_ir__live;
+
+/* What is found about a program's stages, from the first on. */
+typedef struct hone_ir__masks {
+    hone_program *p;
+    const hone_stmt *writer;  /* by buffer: the only block that writes it */
+    const bool *is_const;     /* by buffer: does not depend on data */
+    hone_ir__live *by_buffer; /* in the turns of its writer */
+    hone_stmt block;          /* the one at hand */
+    hone_memo seen;           /* its expressions, as places in `found` */
+    HONE_VEC(hone_ir__live) found;
+} hone_ir__masks;
+
+/* Turns to a block: finds out about what it stores. */
+void hone_ir__masks_of_stage(hone_ir__masks *m, hone_stmt block);
+/* Turns to a block, nothing more. */
+void hone_ir__masks_turn(hone_ir__masks *m, hone_stmt block);
+/* May e, which is of the block at hand and no load of its own element, be 0 also where it has to be
+ * computed? So is a mask of 0 and -inf. */
+bool hone_ir__masks_may_be_zero(hone_ir__masks *m, hone_expr e);
+/* Adds the conditions under which every load and select that e is made of, outside of arms, has to
+ * be computed: where they hold, so has all that e is. */
+void hone_ir__masks_all(hone_ir__masks *m, hone_expr e, hone_ir__whens *to);
 
 /* ---- program.c ---- */
 

@@ -3,11 +3,12 @@
  *   as written     hone_program_flops, for rates that people compare
  *   at the least   hone_program_least_work, by kinds of operations, and hone_program_least_ops,
  *                  their sum: what no schedule of it can do without. A kernel that is faster than
- *                  that at the machine's best does not do it, so whatever may be left
- * out is left out here: what does not depend on an iterator is computed once for all its turns, and
- * what is used several times is computed once; of a select the arm that is not chosen, and of a sum
- * the steps whose factor is such a select (taps.c counts them); elements that nothing reads; stages
- * of constants, which run ahead of time. */
+ *                  that at the machine's best does not do it, so whatever may be left out is left
+ *                  out here: what does not depend on an iterator is computed once for all its
+ * turns, and what is used several times is computed once; of a select the arm that is not chosen;
+ * what is masked, and what only that is needed for (masks.c finds where, turns.c counts how often);
+ * the first step of a sum; elements that nothing reads; what does not depend on data, which is done
+ * ahead of time. */
 #include "ir/internal.h"
 
 #include <math.h>
@@ -77,21 +78,23 @@ int64_t hone_program_flops(hone_program *p)
 
 /* ---- at the least ---------------------------------------------------------------------------- */
 
-/* What an expression depends on, as a bit for each of its block's iterators; of these, which have
- * turns that may be left out, nobody knows how many; and what share of the turns remains where that
- * is known. */
+#define MOST_SUMS 4
+
+/* What an expression depends on: a bit for each of its block's iterators, and data. Of iterators
+ * that are not `alone` only sums matter, as in `X[2*y + r]`, which have fewer values than they have
+ * turns.
+ */
 typedef struct reach {
-    uint32_t iters, skipped;
-    double share;
+    uint32_t iters, alone;
+    bool varies;
+    unsigned n_sums;
+    hone_expr sums[MOST_SUMS];
 } reach;
 
-#define MOST_WHEN 8
-
-/* An arm of a select, computed in the turns in which all of `when` is so. */
+/* An arm of a select, or a whole value, computed in the turns in which all of `when` holds. */
 typedef struct arm {
     hone_expr value;
-    unsigned n;
-    hone_ir__when when[MOST_WHEN];
+    hone_ir__whens when;
 } arm;
 
 /* Elements that one load reads: those at these indices, in the dimensions where it has constants.
@@ -102,21 +105,28 @@ typedef struct read {
     double n;
 } read;
 
+/* Elements of a stage that are needed for sure: those in whose turns all of `when` holds. */
+typedef struct wanted {
+    double n;
+    hone_ir__whens when;
+} wanted;
+
 typedef struct least {
     hone_program *p;
     hone_stmt
         *writer; /* by buffer: the only block that writes it, in the form of a program as written */
-    double *needed;   /* by buffer: elements that are read for sure */
-    uint32_t *spoken; /* by buffer: iterators of its writer that conditions of selects in it, or in
-                         what it is made of, speak about */
-    bool *is_const;   /* by buffer: can be made ahead of time */
-    hone_stmt block;  /* the one at hand */
-    double share;     /* how much of it is needed */
-    hone_memo seen;   /* its expressions, as places in `reaches` */
+    double *needed; /* by buffer: how many elements are read for sure */
+    wanted *wanted; /* by buffer: which, as far as it can be said */
+    bool *is_const; /* by buffer: can be made ahead of time */
+    hone_ir__masks masks;
+    hone_stmt block; /* the one at hand */
+    double share;    /* how much of it is needed, nobody knows what; 1: where the arm at hand is */
+    hone_memo seen;  /* its expressions, as places in `reaches` */
     HONE_VEC(reach) reaches;
     HONE_VEC(arm) arms;   /* still to be looked at, the last one at hand */
     HONE_VEC(read) reads; /* of the block */
-    arm in;               /* the arm at hand; n = 0: none */
+    arm in;               /* the arm at hand: in which turns what is in it is needed */
+    hone_ir__whens outer; /* the same without what the arm itself masks */
     double *ops;          /* by kind */
 } least;
 
@@ -141,10 +151,7 @@ static double turns(const least *l, uint32_t iters)
 
 static uint32_t iters_of(const least *l, hone_expr e)
 {
-    uint32_t bits = 0;
-    for (unsigned k = 0; k < n_iters(l); k++)
-        bits |= (uint32_t)hone_uses_var(l->p, e, iter_at(l, k)->var) << k;
-    return bits;
+    return hone_ir__iters_of(l->p, l->block, e);
 }
 
 static uint32_t reductions(const least *l)
@@ -155,59 +162,20 @@ static uint32_t reductions(const least *l)
     return bits;
 }
 
-static uint32_t bits_of(const hone_program *p, hone_stmt block, hone_expr e)
-{
-    uint32_t bits = 0;
-    for (unsigned k = 0; k < hone_stmt_at(p, block)->n_iters; k++)
-        bits |= (uint32_t)hone_uses_var(p, e, hone_iter_at(p, block, k)->var) << k;
-    return bits;
-}
-
-/* Of the block's iterators those that move the loaded element along what conditions of its stage
- * speak about. */
-static uint32_t spoken_through(const least *l, hone_stmt block, hone_expr load)
-{
-    const hone_program *p = l->p;
-    hone_stmt w = l->writer[hone_expr_at(p, load)->sym];
-    uint32_t inner = w.i ? l->spoken[hone_expr_at(p, load)->sym] : 0, bits = 0;
-    for (unsigned d = 0; inner && d < hone_expr_at(p, load)->n_args; d++)
-        if (bits_of(p, w, hone_store_index(p, w, d)) & inner)
-            bits |= bits_of(p, block, hone_expr_arg(p, load, d));
-    return bits;
-}
-
-typedef struct speaking {
-    const least *l;
-    hone_stmt block;
-    uint32_t bits;
-} speaking;
-
-static bool note_spoken(void *ctx, const hone_program *p, hone_expr e)
-{
-    speaking *s = ctx;
-    hone_op op = hone_expr_op(p, e);
-    if (op == HONE_OP_SELECT)
-        s->bits |= bits_of(p, s->block, hone_expr_arg(p, e, 0));
-    else if (op == HONE_OP_LOAD && hone_expr_at(p, e)->sym != hone_stmt_at(p, s->block)->out.i)
-        s->bits |= spoken_through(s->l, s->block, e);
-    return true;
-}
-
-/* The load is of a stage that is a select, as padding is, or made of one, as the exponentials of
- * masked scores are: steps of the sum along the dimensions that its condition speaks about may meet
- * nothing. */
-static uint32_t skipped_in(const least *l, hone_expr load)
-{
-    return spoken_through(l, l->block, load) & reductions(l);
-}
-
-/* The share of the iterators' turns in which the arm at hand is chosen. */
+/* The share of the iterators' turns in which the arm at hand is needed. */
 static double chosen(const least *l, uint32_t iters)
 {
-    double share = 1;
-    if (l->in.n && !hone_ir__held_share(l->p, l->block, l->in.when, l->in.n, iters, &share))
-        return 0;
-    return share;
+    double share;
+    return hone_ir__held_share(l->p, l->block, &l->in.when, iters, &share) ? share : 0;
+}
+
+/* The iterators that the arm's conditions are about. */
+static uint32_t limited(const least *l)
+{
+    uint32_t bits = 0;
+    for (unsigned k = 0; k < l->in.when.n; k++)
+        bits |= iters_of(l, l->in.when.v[k]);
+    return bits;
 }
 
 /* Dimensions whose index is no sum of multiples of iterators. */
@@ -226,25 +194,24 @@ static uint32_t crooked(const least *l, hone_expr load)
     return dims;
 }
 
-/* Elements that a load reads: those of its crooked dimensions, if they can be counted; in each of
- * the others, one for each turn of the longest iterator that moves it and may not be left out. If
- * only a share of the block is needed, at least that share. */
-static void need(least *l, hone_expr load, uint32_t skipped)
+/* How many elements a load reads: those of its crooked dimensions, if they can be counted; in each
+ * of the others, one for each turn of the longest iterator that moves it. If only a share of the
+ * block is needed, at least that share. */
+static void need(least *l, hone_expr load)
 {
     const hone_expr_row *row = hone_expr_at(l->p, load);
+    unsigned n_dims = row->n_args;
     read r = {.buffer = row->sym, .n = l->share};
     uint32_t used, dims = crooked(l, load);
-    unsigned n_dims = row->n_args;
     double distinct;
     hone_var v[HONE_MAX_ITERS];
     for (unsigned k = 0; k < n_iters(l); k++)
         v[k] = iter_at(l, k)->var;
     if (dims && hone_ir__distinct(l->p, l->block, load, dims, &used, &distinct) &&
-        !(used & skipped))
+        (distinct == turns(l, used) || !(used & limited(l))))
         r.n *= distinct;
     else
         used = 0;
-    used |= skipped;
     for (unsigned d = 0; d < n_dims; d++) {
         hone_expr index = hone_expr_arg(l->p, load, d), rest;
         int64_t coeff[HONE_MAX_ITERS];
@@ -270,6 +237,52 @@ static void need(least *l, hone_expr load, uint32_t skipped)
     hone_vec_push(&l->reads, r);
 }
 
+/* The block's iterator that alone is the load's index in a dimension, as long as that of the stage
+ * that writes there, whose variable is *ret. HONE_MAX_ITERS: none. */
+static unsigned plain_index(const least *l, hone_expr load, hone_stmt w, unsigned d, hone_var *ret)
+{
+    const hone_expr_row *at = hone_expr_at(l->p, hone_expr_arg(l->p, load, d));
+    const hone_expr_row *to = hone_expr_at(l->p, hone_store_index(l->p, w, d));
+    if (at->op != HONE_OP_VAR || to->op != HONE_OP_VAR)
+        return HONE_MAX_ITERS;
+    *ret = (hone_var){to->sym};
+    for (unsigned k = 0; k < n_iters(l); k++)
+        if (iter_at(l, k)->var.i == at->sym &&
+            hone_var_at(l->p, iter_at(l, k)->var)->extent == hone_var_at(l->p, *ret)->extent)
+            return k;
+    return HONE_MAX_ITERS;
+}
+
+/* Which elements a load needs, where each of its indices is an iterator of its own. */
+static void want(least *l, hone_expr load)
+{
+    hone_program *p = l->p;
+    uint32_t b = hone_expr_at(p, load)->sym, moved = 0;
+    hone_stmt w = l->writer[b];
+    unsigned n = hone_expr_at(p, load)->n_args;
+    hone_var from[HONE_MAX_DIMS], var[HONE_MAX_DIMS];
+    hone_expr to[HONE_MAX_DIMS];
+    if (!w.i || l->share != 1)
+        return;
+    for (unsigned d = 0; d < n; d++) {
+        unsigned k = plain_index(l, load, w, d, &var[d]);
+        if (k == HONE_MAX_ITERS || (moved >> k & 1))
+            return;
+        moved |= 1u << k;
+        from[d] = iter_at(l, k)->var;
+    }
+    double share = chosen(l, moved);
+    wanted x = {.n = round(share * turns(l, moved))};
+    if (x.n <= l->wanted[b].n || (limited(l) & ~moved && share != 1))
+        return;
+    for (unsigned d = 0; d < n; d++)
+        to[d] = hone_var_expr(p, var[d]);
+    for (unsigned k = 0; k < l->in.when.n && share != 1; k++)
+        hone_ir__when(p, &x.when, hone_substitute(p, l->in.when.v[k], from, to, n), true);
+    if (!x.when.never)
+        l->wanted[b] = x;
+}
+
 /* What the block reads of each buffer. Loads at different constants, in the same dimensions all,
  * read different elements; of others it is known only that one reads as many. */
 static void add_up_reads(least *l)
@@ -293,14 +306,14 @@ static void add_up_reads(least *l)
     l->reads.n = 0;
 }
 
-/* Both arms, for later: what is needed in any case is counted first. In a sum nobody knows what is
- * not needed because it is multiplied by nothing. */
+/* Both arms, for later: what is needed in any case is counted first. What one arm masks does not
+ * matter in the other where nothing comes after the select. */
 static void put_off(least *l, hone_expr select)
 {
-    for (unsigned k = 1; k <= 2 && reductions(l) == 0 && l->in.n < MOST_WHEN; k++) {
-        arm a = l->in;
-        a.value = hone_expr_arg(l->p, select, k);
-        a.when[a.n++] = (hone_ir__when){hone_expr_arg(l->p, select, 0), k == 1};
+    bool last = HONE_SAME(select, l->in.value);
+    for (unsigned k = 1; k <= 2; k++) {
+        arm a = {hone_expr_arg(l->p, select, k), last ? l->outer : l->in.when};
+        hone_ir__when(l->p, &a.when, hone_expr_arg(l->p, select, 0), k == 1);
         hone_vec_push(&l->arms, a);
     }
 }
@@ -363,75 +376,6 @@ static hone_work kind_of(const hone_program *p, hone_expr e)
     }
 }
 
-/* The stage is a select between what is not masked itself. */
-static bool is_plain_select(const least *l, hone_stmt stage)
-{
-    hone_expr value = hone_stmt_at(l->p, stage)->value;
-    speaking about = {.l = l, .block = stage};
-    if (hone_expr_op(l->p, value) != HONE_OP_SELECT)
-        return false;
-    hone_walk(l->p, hone_expr_arg(l->p, value, 1), note_spoken, &about);
-    hone_walk(l->p, hone_expr_arg(l->p, value, 2), note_spoken, &about);
-    return about.bits == 0;
-}
-
-/* Steps that meet something are counted where that is possible. */
-static reach of_load(const least *l, hone_expr e)
-{
-    reach x = {.iters = iters_of(l, e), .share = 1};
-    hone_stmt w = l->writer[hone_expr_at(l->p, e)->sym];
-    if (!w.i || !is_plain_select(l, w) || !hone_ir__live_share(l->p, l->block, e, w, &x.share)) {
-        x.share = 1;
-        x.skipped = skipped_in(l, e);
-    }
-    return x;
-}
-
-/* How often what takes n turns of the iterators is computed. Where only the number of the elements
- * that are needed is known, they are those whose turns choose another arm, as far as that goes. */
-static double at_least(const least *l, uint32_t iters, double n)
-{
-    if (l->share == 1)
-        return round(chosen(l, iters) * n);
-    double both = l->share + chosen(l, UINT32_MAX) - 1;
-    return both > 0 ? both * round(n) : 0;
-}
-
-static reach visit(least *l, hone_expr e)
-{
-    hone_program *p = l->p;
-    hone_op op = hone_expr_op(p, e);
-    reach x = {.share = 1};
-    uint32_t known;
-    if (hone_memo_find(&l->seen, e.i, &known))
-        return l->reaches.v[known];
-    if (op == HONE_OP_VAR || op == HONE_OP_SELECT)
-        x.iters = iters_of(l, e);
-    if (op == HONE_OP_LOAD) {
-        x = of_load(l, e);
-        if (hone_expr_at(p, e)->sym != hone_stmt_at(p, l->block)->out.i)
-            need(l, e, x.skipped);
-    } else if (op == HONE_OP_SELECT) {
-        x.skipped = iters_of(l, hone_expr_arg(p, e, 0)) & reductions(l);
-        put_off(l, e);
-    } else {
-        for (unsigned k = 0; k < hone_expr_at(p, e)->n_args; k++) {
-            reach a = visit(l, hone_expr_arg(p, e, k));
-            x.iters |= a.iters;
-            x.skipped |= a.skipped;
-            /* both meet something, in as few turns as that can be */
-            x.share = x.share + a.share > 1 ? x.share + a.share - 1 : 0;
-        }
-        hone_work kind = kind_of(p, e);
-        if (is_arithmetic(op) && kind != HONE_WORK_COUNT &&
-            (hone_expr_dtype(p, e) != HONE_I64 || hone_has_load(p, e)))
-            l->ops[kind] += at_least(l, x.iters, x.share * turns(l, x.iters & ~x.skipped));
-    }
-    hone_memo_add(&l->seen, e.i, l->reaches.n);
-    hone_vec_push(&l->reaches, x);
-    return x;
-}
-
 typedef struct varying {
     const bool *is_const;
     bool varies;
@@ -445,6 +389,180 @@ static bool note_varying(void *ctx, const hone_program *p, hone_expr e)
     return !c->varies;
 }
 
+/* A count without what rounding added to it. */
+static double whole(double n)
+{
+    return floor(n + 1e-6);
+}
+
+/* How often what depends on these iterators, and `others` values of those that are not among them,
+ * is computed. Where only the number of the elements that are needed is known, they are those whose
+ * turns choose another arm, as far as that goes. */
+static double at_least(const least *l, uint32_t iters, double others)
+{
+    double n = turns(l, iters);
+    if (l->share == 1)
+        return round(chosen(l, iters) * n) * others;
+    double all = l->share + chosen(l, UINT32_MAX) - 1;
+    return all > 0 ? whole(all * n * others) : 0;
+}
+
+/* ---- sums of iterators ------------------------------------------------------------------------
+ */
+
+static void add_sum(const least *l, reach *x, hone_expr sum)
+{
+    for (unsigned k = 0; k < x->n_sums; k++)
+        if (HONE_SAME(x->sums[k], sum))
+            return;
+    if (x->n_sums < MOST_SUMS)
+        x->sums[x->n_sums++] = sum;
+    else
+        x->alone |= iters_of(l, sum);
+}
+
+static void join(const least *l, reach *x, const reach *a)
+{
+    x->iters |= a->iters;
+    x->alone |= a->alone;
+    x->varies = x->varies || a->varies;
+    for (unsigned k = 0; k < a->n_sums; k++)
+        add_sum(l, x, a->sums[k]);
+}
+
+/* Adds an index: a sum without what is constant in it, or iterators alone. */
+static void reach_index(const least *l, reach *x, hone_expr index)
+{
+    hone_program *p = l->p;
+    uint32_t iters = iters_of(l, index);
+    hone_var v[HONE_MAX_ITERS];
+    int64_t coeff[HONE_MAX_ITERS], base;
+    hone_expr rest;
+    for (unsigned k = 0; k < n_iters(l); k++)
+        v[k] = iter_at(l, k)->var;
+    if ((iters & (iters - 1)) && hone_linear(p, index, v, n_iters(l), coeff, &rest) &&
+        hone_is_int(p, rest, &base))
+        add_sum(l, x, hone_simplify(p, hone_binary(p, HONE_OP_SUB, index, rest)));
+    else
+        x->alone |= iters;
+}
+
+/* The values of sums whose iterators stand nowhere else, as a factor; *ret: these iterators. */
+static double values_of_sums(least *l, const reach *x, uint32_t *ret)
+{
+    double all = 1, n;
+    *ret = 0;
+    for (unsigned k = 0; k < x->n_sums; k++) {
+        uint32_t iters = iters_of(l, x->sums[k]), others = x->alone;
+        for (unsigned q = 0; q < x->n_sums; q++)
+            others |= q == k ? 0 : iters_of(l, x->sums[q]);
+        if (iters & others)
+            continue;
+        all *= hone_ir__values(l->p, l->block, x->sums[k], &l->in.when, &n) ? n : 1;
+        *ret |= iters;
+    }
+    return all;
+}
+
+static double computed(least *l, const reach *x)
+{
+    uint32_t summed;
+    double n = values_of_sums(l, x, &summed);
+    return at_least(l, x->iters & ~summed, n);
+}
+
+static reach visit(least *l, hone_expr e);
+
+/* The steps of a sum, or maximum, whose first is none. Those of windows that overlap can be shared;
+ * then each window with more than one element takes one, and to bring n elements into m results
+ * takes n - m. */
+static double steps_of(least *l, uint32_t iters)
+{
+    hone_expr operand, init = hone_stmt_at(l->p, l->block)->init;
+    uint32_t rows = iters & ~reductions(l), summed;
+    hone_op op;
+    double n = at_least(l, iters, 1);
+    if (!hone_block_reduction(l->p, l->block, &op, &operand))
+        return n;
+    double first = l->share == 1 ? at_least(l, rows, 1) : l->share * turns(l, rows);
+    reach x = visit(l, operand);
+    if (HONE_SAME(init, hone_identity_of(l->p, op, hone_expr_dtype(l->p, operand))))
+        n = n > first ? whole(n - first) : 0;
+    values_of_sums(l, &x, &summed);
+    if (!(summed & reductions(l)))
+        return n;
+    double some = fmax(n / fmax(turns(l, reductions(l)) - 1, 1), computed(l, &x) - first);
+    return fmin(n, ceil(some));
+}
+
+/* To add a mask of 0 and -inf to what it does not hide is no work. */
+static bool adds_mask(least *l, hone_expr e)
+{
+    hone_op op = hone_expr_op(l->p, e);
+    return (op == HONE_OP_ADD || op == HONE_OP_SUB) &&
+           (hone_ir__masks_may_be_zero(&l->masks, hone_expr_arg(l->p, e, 0)) ||
+            hone_ir__masks_may_be_zero(&l->masks, hone_expr_arg(l->p, e, 1)));
+}
+
+static void count(least *l, hone_expr e, const reach *x)
+{
+    hone_op op = hone_expr_op(l->p, e);
+    hone_work kind = kind_of(l->p, e);
+    hone_stmt_row row = *hone_stmt_at(l->p, l->block);
+    if (!is_arithmetic(op) || kind == HONE_WORK_COUNT || !x->varies)
+        return;
+    if (row.init.i && HONE_SAME(row.value, e))
+        l->ops[kind] += steps_of(l, x->iters);
+    else if (!adds_mask(l, e))
+        l->ops[kind] += computed(l, x);
+}
+
+static reach visit_load(least *l, hone_expr e)
+{
+    uint32_t buffer = hone_expr_at(l->p, e)->sym;
+    bool is_own = buffer == hone_stmt_at(l->p, l->block)->out.i;
+    reach x = {.iters = iters_of(l, e), .varies = is_own || !l->is_const[buffer]};
+    for (unsigned d = 0; d < hone_expr_at(l->p, e)->n_args; d++)
+        reach_index(l, &x, hone_expr_arg(l->p, e, d));
+    if (!is_own) {
+        need(l, e);
+        want(l, e);
+    }
+    return x;
+}
+
+static reach visit(least *l, hone_expr e)
+{
+    hone_program *p = l->p;
+    hone_op op = hone_expr_op(p, e);
+    reach x = {.varies = false};
+    uint32_t known;
+    if (hone_memo_find(&l->seen, e.i, &known))
+        return l->reaches.v[known];
+    if (op == HONE_OP_VAR) {
+        x.iters = x.alone = iters_of(l, e);
+    } else if (op == HONE_OP_LOAD) {
+        x = visit_load(l, e);
+    } else if (op == HONE_OP_SELECT) {
+        varying c = {l->is_const, false};
+        hone_walk(p, e, note_varying, &c);
+        x.iters = x.alone = iters_of(l, e);
+        x.varies = c.varies;
+        if (hone_has_load(p, hone_expr_arg(p, e, 0)))
+            visit(l, hone_expr_arg(p, e, 0));
+        put_off(l, e);
+    } else {
+        for (unsigned k = 0; k < hone_expr_at(p, e)->n_args; k++) {
+            reach a = visit(l, hone_expr_arg(p, e, k));
+            join(l, &x, &a);
+        }
+        count(l, e, &x);
+    }
+    hone_memo_add(&l->seen, e.i, l->reaches.n);
+    hone_vec_push(&l->reaches, x);
+    return x;
+}
+
 static bool is_plain(const hone_program *p, hone_stmt b)
 {
     hone_stmt up = hone_stmt_at(p, b)->parent;
@@ -453,7 +571,7 @@ static bool is_plain(const hone_program *p, hone_stmt b)
     return HONE_SAME(up, p->root) && !hone_stmt_at(p, b)->where.i;
 }
 
-/* Finds the blocks in their order, who writes what, and what is constant. */
+/* Finds the blocks in their order, who writes what, what is constant and what is masked. */
 static uint32_t look_around(least *l, hone_stmt *blocks)
 {
     hone_program *p = l->p;
@@ -465,16 +583,14 @@ static uint32_t look_around(least *l, hone_stmt *blocks)
         hone_stmt_row r = *hone_stmt_at(p, s);
         if (!hone_is_block(p, s) || !r.out.i)
             continue;
-        varying c = {l->is_const, false};
-        hone_walk(p, r.value, note_varying, &c);
-        bool temp = hone_buffer_at(p, r.out)->role == HONE_TEMP;
         bool first = !written[r.out.i];
+        varying c = {l->is_const, false};
+        l->is_const[r.out.i] = first || l->is_const[r.out.i]; /* a sum reads what it adds to */
+        hone_walk(p, r.value, note_varying, &c);
         l->writer[r.out.i] = first && is_plain(p, s) ? s : HONE_NO_STMT;
-        l->is_const[r.out.i] = temp && !c.varies && (first || l->is_const[r.out.i]);
+        l->is_const[r.out.i] = l->is_const[r.out.i] && !c.varies;
         written[r.out.i] = true;
-        speaking about = {.l = l, .block = s};
-        hone_walk(p, r.value, note_spoken, &about);
-        l->spoken[r.out.i] = about.bits;
+        hone_ir__masks_of_stage(&l->masks, s);
         blocks[n++] = s;
     }
     free(written);
@@ -491,41 +607,64 @@ const char *hone_work_name(hone_work w)
     return (unsigned)w < HONE_WORK_COUNT ? names[w] : "?";
 }
 
+/* The elements of a stage that are needed: those that can be told, or if there are more of them, as
+ * many as are read, nobody knows which. */
+static void count_stage(least *l, hone_stmt block)
+{
+    hone_buffer out = hone_stmt_at(l->p, block)->out;
+    l->block = block;
+    hone_ir__masks_turn(&l->masks, block);
+    double all = turns(l, ~reductions(l)), n = l->needed[out.i];
+    arm whole = {.value = hone_stmt_at(l->p, block)->value};
+    l->share = 1;
+    double known = l->wanted[out.i].n;
+    if (hone_buffer_at(l->p, out)->role != HONE_OUTPUT && known > 0 && known > n - 0.5)
+        whole.when = l->wanted[out.i].when;
+    else if (hone_buffer_at(l->p, out)->role != HONE_OUTPUT)
+        l->share = n > all ? 1 : n / all;
+    if (all == 0 || (hone_stmt_at(l->p, block)->init.i && l->masks.by_buffer[out.i].when.never))
+        return;
+    hone_vec_push(&l->arms, whole);
+    while (l->arms.n) {
+        l->in = l->arms.v[--l->arms.n];
+        l->outer = l->in.when;
+        hone_ir__masks_all(&l->masks, l->in.value, &l->in.when);
+        visit(l, l->in.value);
+    }
+    add_up_reads(l);
+    hone_memo_free(&l->seen);
+    l->seen = (hone_memo){0};
+    l->reaches.n = 0;
+}
+
 void hone_program_least_work(hone_program *p, double ret[HONE_WORK_COUNT])
 {
     hone_stmt *blocks = hone_xcalloc(p->stmts.n, sizeof *blocks);
+    uint32_t n = p->buffers.n;
     least l = {.p = p, .ops = ret};
     for (int k = 0; k < HONE_WORK_COUNT; k++)
         ret[k] = 0;
-    l.writer = hone_xcalloc(p->buffers.n, sizeof *l.writer);
-    l.needed = hone_xcalloc(p->buffers.n, sizeof *l.needed);
-    l.spoken = hone_xcalloc(p->buffers.n, sizeof *l.spoken);
-    l.is_const = hone_xcalloc(p->buffers.n, sizeof *l.is_const);
-    for (uint32_t n = look_around(&l, blocks); n-- > 0;) {
-        hone_buffer out = hone_stmt_at(p, blocks[n])->out;
-        if (!HONE_SAME(l.writer[out.i], blocks[n]) || l.is_const[out.i])
-            continue;
-        l.block = blocks[n];
-        double all = turns(&l, ~reductions(&l)), wanted = l.needed[out.i];
-        l.share = hone_buffer_at(p, out)->role == HONE_OUTPUT || wanted > all ? 1 : wanted / all;
-        l.in = (arm){.value = hone_stmt_at(p, blocks[n])->value};
-        hone_vec_push(&l.arms, l.in);
-        while (l.arms.n) {
-            l.in = l.arms.v[--l.arms.n];
-            visit(&l, l.in.value);
-        }
-        add_up_reads(&l);
-        hone_memo_free(&l.seen);
-        l.seen = (hone_memo){0};
-        l.reaches.n = 0;
+    l.writer = hone_xcalloc(n, sizeof *l.writer);
+    l.needed = hone_xcalloc(n, sizeof *l.needed);
+    l.wanted = hone_xcalloc(n, sizeof *l.wanted);
+    l.is_const = hone_xcalloc(n, sizeof *l.is_const);
+    l.masks = (hone_ir__masks){.p = p, .writer = l.writer, .is_const = l.is_const};
+    l.masks.by_buffer = hone_xcalloc(n, sizeof *l.masks.by_buffer);
+    for (uint32_t k = look_around(&l, blocks); k-- > 0;) {
+        uint32_t out = hone_stmt_at(p, blocks[k])->out.i;
+        if (HONE_SAME(l.writer[out], blocks[k]) && !l.is_const[out])
+            count_stage(&l, blocks[k]);
     }
     hone_vec_free(&l.reaches);
     hone_vec_free(&l.arms);
     hone_vec_free(&l.reads);
+    hone_vec_free(&l.masks.found);
+    hone_memo_free(&l.masks.seen);
+    free(l.masks.by_buffer);
     free(blocks);
     free(l.writer);
     free(l.needed);
-    free(l.spoken);
+    free(l.wanted);
     free(l.is_const);
 }
 
