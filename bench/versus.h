@@ -147,6 +147,8 @@ void versus_calibrate(const problem *p, const char *only, bool defaults_only, ca
 
 /* ---- the machine ----------------------------------------------------------------------------- */
 
+/* What so many bytes are read and written at, over and over. "L2x2", "L2x4": up to twice, four
+ * times as many as the cache holds, of which it still has a part. */
 typedef struct level {
     char name[8]; /* "L1" .. "DRAM" */
     double bytes; /* of all threads together; 0 for DRAM: no limit */
@@ -165,13 +167,14 @@ typedef enum rate {
     RATE_COUNT
 } rate;
 
+enum { VERSUS_LEVELS = 8 };
 typedef struct machine {
     int32_t threads;
     double peak[UNIT_COUNT];  /* 10^9 operations a second; 0: unknown */
     char how[UNIT_COUNT][64]; /* the instruction */
     double rate[RATE_COUNT];  /* 10^9 results a second; 0: unknown */
     char rate_how[RATE_COUNT][64];
-    level levels[4];
+    level levels[VERSUS_LEVELS]; /* from the smallest on */
 } machine;
 
 extern const char *const versus_unit_names[UNIT_COUNT];
@@ -194,21 +197,23 @@ typedef struct roofline {
     uint32_t n;
     uint32_t longest;   /* of the needs: no call can take less */
     double ns;          /* its time; 0: unknown */
-    const level *level; /* the smallest that holds all arguments */
+    const level *level; /* the smallest that all arguments fit */
     double done;        /* products the kernel does / products of the definition; 1: not known */
 } roofline;
 /* Products at the peak; each kind of other arithmetic at its rate; conversions of each argument in
- * 16 bits; every argument moved once between the registers and the smallest cache that holds them
- * all. */
+ * 16 bits; every argument moved once between the registers and the smallest level that they all
+ * fit.
+ */
 void versus_roofline(const machine *m, const problem *p, roofline *ret);
 
-/* The loops, each `calls` times. NULL: this processor has none. */
+/* A loop, `calls` times. */
 typedef struct peak_loop {
     void (*run)(int64_t calls);
     double ops; /* of one call */
     const char *how;
 } peak_loop;
-peak_loop versus_peak_loop(unit u, bool wide);
+/* The k-th for a unit that this processor can run; NULL: there are no more. */
+const peak_loop *versus_peak_loop(unit u, unsigned k);
 typedef struct rate_loop {
     rate which;
     peak_loop loop;
@@ -220,7 +225,7 @@ const rate_loop *versus_rate_loop(unsigned k);
 double versus_speed_of(const peak_loop *loop, int32_t threads);
 typedef enum stream { STREAM_LOAD, STREAM_STORE, STREAM_COPY, STREAM_MIX, STREAM_COUNT } stream;
 /* Over n bytes, a multiple of 3072, once; COPY reads the first half and writes the second, MIX
- * reads two thirds and writes the last. */
+ * reads two thirds and writes the last. NULL: this processor has none. */
 typedef void stream_loop(char *p, int64_t n);
 stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches);
 

@@ -3,6 +3,7 @@
  * Reader's map: a team of pinned threads; arithmetic; memory; as JSON and as text. */
 #include "bench/versus.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -121,15 +122,13 @@ double versus_speed_of(const peak_loop *loop, int32_t threads)
 
 static void measure_peak(machine *m, unit u)
 {
-    for (int wide = 0; wide < 2; wide++) {
-        peak_loop loop = versus_peak_loop(u, wide != 0);
-        if (!loop.run)
+    const peak_loop *loop;
+    for (unsigned k = 0; (loop = versus_peak_loop(u, k)); k++) {
+        double speed = versus_speed_of(loop, m->threads);
+        if (speed <= m->peak[u])
             continue;
-        double speed = versus_speed_of(&loop, m->threads);
-        if (speed > m->peak[u]) {
-            m->peak[u] = speed;
-            snprintf(m->how[u], sizeof m->how[u], "%s", loop.how);
-        }
+        m->peak[u] = speed;
+        snprintf(m->how[u], sizeof m->how[u], "%s", loop->how);
     }
 }
 
@@ -162,45 +161,65 @@ static double measure_stream(const machine *m, stream s, int64_t bytes, bool aro
     return most;
 }
 
+static void measure_level(const machine *m, level *l, int64_t each)
+{
+    l->load_gbs = measure_stream(m, STREAM_LOAD, each, false);
+    l->store_gbs = measure_stream(m, STREAM_STORE, each, false);
+    l->copy_gbs = measure_stream(m, STREAM_COPY, each, false);
+    l->mix_gbs = measure_stream(m, STREAM_MIX, each, false);
+    if (l->bytes > 0)
+        return;
+    double copy = measure_stream(m, STREAM_COPY, each, true);
+    l->around_gbs = measure_stream(m, STREAM_STORE, each, true);
+    l->copy_gbs = copy > l->copy_gbs ? copy : l->copy_gbs;
+}
+
+/* Fewer bytes are no slower: what was measured with more, as by chance of how a stream's length and
+ * a cache's go together, counts for them too. */
+static void at_least(level *l, const level *more)
+{
+    l->load_gbs = fmax(l->load_gbs, more->load_gbs);
+    l->store_gbs = fmax(l->store_gbs, more->store_gbs);
+    l->copy_gbs = fmax(l->copy_gbs, more->copy_gbs);
+    l->mix_gbs = fmax(l->mix_gbs, more->mix_gbs);
+}
+
+static int64_t cache_bytes(int key, int64_t usual)
+{
+    int64_t bytes = sysconf(key);
+    return bytes > 0 ? bytes : usual;
+}
+
+/* Each level is measured with the fewest bytes that it stands for, but for half of a cache's own,
+ * so that no kernel over more of them is held to less than they take. */
 static void measure_levels(machine *m)
 {
-    static const struct {
-        const char *name;
-        int key;
-        int64_t usual;
-        bool shared;
-    } caches[3] = {{"L1", _SC_LEVEL1_DCACHE_SIZE, 32 << 10, false},
-                   {"L2", _SC_LEVEL2_CACHE_SIZE, 1 << 20, false},
-                   {"L3", _SC_LEVEL3_CACHE_SIZE, 16 << 20, true}};
-    int64_t last = 0;
-    for (int k = 0; k < 4; k++) {
-        level *l = &m->levels[k];
-        int64_t each; /* what one thread streams over */
-        if (k < 3) {
-            int64_t bytes = sysconf(caches[k].key);
-            bytes = bytes > 0 ? bytes : caches[k].usual;
-            snprintf(l->name, sizeof l->name, "%s", caches[k].name);
-            l->bytes = (double)(caches[k].shared ? bytes : bytes * m->threads);
-            /* A virtual machine may claim the L3 of the whole socket, of which its processors see a
-             * part: what is surely in it is a few times L2. */
-            each = caches[k].shared && 4 * last < bytes / 2 ? 4 * last : bytes / 2;
-            each /= caches[k].shared ? m->threads : 1;
-            last = bytes;
-        } else {
-            snprintf(l->name, sizeof l->name, "DRAM");
-            each = 4 * last < MOST_BYTES ? 4 * last : MOST_BYTES;
-            each = each / m->threads > last ? each / m->threads : last;
+    int64_t own[2] = {cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
+                      cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20)};
+    int64_t shared = cache_bytes(_SC_LEVEL3_CACHE_SIZE, 16 << 20);
+    level *l = m->levels;
+    for (int k = 0; k < 2; k++)
+        for (int times = 1; times <= 4; times *= 2, l++) {
+            snprintf(l->name, sizeof l->name, times > 1 ? "L%dx%d" : "L%d", k + 1, times);
+            l->bytes = (double)(times * own[k] * m->threads);
+            /* none for what the next cache does not hold */
+            if (times > 1 && l->bytes > (double)(k ? shared : own[1] * m->threads))
+                l->bytes = l[-1].bytes;
+            else
+                measure_level(m, l, times * own[k] / 2);
         }
-        l->load_gbs = measure_stream(m, STREAM_LOAD, each, false);
-        l->store_gbs = measure_stream(m, STREAM_STORE, each, false);
-        l->copy_gbs = measure_stream(m, STREAM_COPY, each, false);
-        l->mix_gbs = measure_stream(m, STREAM_MIX, each, false);
-        if (k == 3) {
-            double copy = measure_stream(m, STREAM_COPY, each, true);
-            l->around_gbs = measure_stream(m, STREAM_STORE, each, true);
-            l->copy_gbs = copy > l->copy_gbs ? copy : l->copy_gbs;
-        }
-    }
+    snprintf(l->name, sizeof l->name, "L3");
+    l->bytes = (double)shared;
+    /* A virtual machine may claim the L3 of the whole socket, of which its processors see a part:
+     * what is surely in it is a few times L2. */
+    int64_t part = shared / 2 / m->threads;
+    measure_level(m, l, 4 * own[1] < part ? 4 * own[1] : part);
+    l++;
+    snprintf(l->name, sizeof l->name, "DRAM");
+    int64_t each = (4 * shared < MOST_BYTES ? 4 * shared : MOST_BYTES) / m->threads;
+    measure_level(m, l, each > shared ? each : shared);
+    for (; l > m->levels; l--)
+        at_least(l - 1, l);
 }
 
 hone_status versus_machine(int32_t threads, machine *ret, hone_error *err)
@@ -231,7 +250,7 @@ json_t *versus_machine_json(const machine *m)
     for (int u = 0; u < UNIT_COUNT; u++)
         json_object_set_new(peaks, versus_unit_names[u],
                             json_pack("{s:f, s:s}", "gops", m->peak[u], "how", m->how[u]));
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < VERSUS_LEVELS; k++) {
         const level *l = &m->levels[k];
         json_array_append_new(levels,
                               json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "name", l->name,
@@ -272,7 +291,7 @@ hone_status versus_machine_read(const char *path, machine *ret, hone_error *err)
         good = read_speed(peaks, versus_unit_names[u], &ret->peak[u], ret->how[u]);
     for (int r = 0; r < RATE_COUNT && good; r++)
         good = read_speed(rates, versus_rate_names[r], &ret->rate[r], ret->rate_how[r]);
-    for (int k = 0; k < 4 && good; k++) {
+    for (int k = 0; k < VERSUS_LEVELS && good; k++) {
         level *l = &ret->levels[k];
         const char *name = "";
         good = json_unpack(json_array_get(levels, (size_t)k), "{s:s, s:F, s:F, s:F, s:F, s:F, s:F}",
@@ -295,9 +314,11 @@ void versus_machine_print(const machine *m, FILE *to)
         if (m->rate[r] > 0)
             fprintf(to, "  %-12s %9.2f G/s  (%s)\n", versus_rate_names[r], m->rate[r],
                     m->rate_how[r]);
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < VERSUS_LEVELS; k++) {
         const level *l = &m->levels[k];
         char size[32] = "";
+        if (l->load_gbs <= 0 || (k && l->bytes == l[-1].bytes))
+            continue;
         if (l->bytes > 0)
             snprintf(size, sizeof size, "%.0f KiB", l->bytes / 1024);
         fprintf(to,

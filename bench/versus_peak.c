@@ -25,10 +25,13 @@ const char *const versus_unit_names[UNIT_COUNT] = {"f32", "u8 x i8", "bf16", "bi
 #define POPCNT(r, k) "popcnt %[n], %%rax\n\t"
 
 LOOP(fma512, FMA, "z")
+LOOP_24(fma512x24, FMA)
 LOOP(fma256, FMA, "y")
 LOOP(vnni512, VNNI, "z")
+LOOP_24(vnni512x24, VNNI)
 LOOP(madd256, MADD, "y")
 LOOP(bf16512, BF16, "z")
+LOOP_24(bf16512x24, BF16)
 LOOP(bits512, BITS, "z")
 LOOP(popcnt64, POPCNT, "y")
 
@@ -82,33 +85,45 @@ static bool has_narrow(void)
     return __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
 }
 
-peak_loop versus_peak_loop(unit u, bool wide)
+static bool has_vnni(void)
 {
-    static const double n = INSTANCES;
-    if (wide ? !has_wide() : !has_narrow())
-        return (peak_loop){0};
-    switch (u) {
-    case UNIT_F32:
-        return wide ? (peak_loop){fma512, n * 32, "FMA, AVX-512"}
-                    : (peak_loop){fma256, n * 16, "FMA, AVX2"};
-    case UNIT_U8I8:
-        if (!wide)
-            return (peak_loop){madd256, n * 64, "vpmaddubsw, AVX2"};
-        return __builtin_cpu_supports("avx512vnni") ? (peak_loop){vnni512, n * 128, "vpdpbusd"}
-                                                    : (peak_loop){0};
-    case UNIT_BF16:
-        return wide && __builtin_cpu_supports("avx512bf16")
-                   ? (peak_loop){bf16512, n * 64, "vdpbf16ps"}
-                   : (peak_loop){0};
-    case UNIT_BITS: /* and, count: two operations a bit */
-        if (!wide)
-            return (peak_loop){popcnt64, n * 128, "popcnt"};
-        return __builtin_cpu_supports("avx512vpopcntdq")
-                   ? (peak_loop){bits512, n * 1024, "vpandd, vpopcntd, vpaddd"}
-                   : (peak_loop){0};
-    default:
-        return (peak_loop){0};
-    }
+    return has_wide() && __builtin_cpu_supports("avx512vnni");
+}
+
+static bool has_bf16(void)
+{
+    return has_wide() && __builtin_cpu_supports("avx512bf16");
+}
+
+static bool has_counts(void)
+{
+    return has_wide() && __builtin_cpu_supports("avx512vpopcntdq");
+}
+
+/* Of bits: and, count; two operations a bit. */
+static const struct {
+    unit unit;
+    bool (*can_run)(void);
+    peak_loop loop;
+} peaks[] = {
+    {UNIT_F32, has_narrow, {fma256, INSTANCES * 16, "FMA, AVX2"}},
+    {UNIT_F32, has_wide, {fma512, INSTANCES * 32, "FMA, AVX-512"}},
+    {UNIT_F32, has_wide, {fma512x24, INSTANCES * 32, "FMA, AVX-512, 24 sums"}},
+    {UNIT_U8I8, has_narrow, {madd256, INSTANCES * 64, "vpmaddubsw, AVX2"}},
+    {UNIT_U8I8, has_vnni, {vnni512, INSTANCES * 128, "vpdpbusd"}},
+    {UNIT_U8I8, has_vnni, {vnni512x24, INSTANCES * 128, "vpdpbusd, 24 sums"}},
+    {UNIT_BF16, has_bf16, {bf16512, INSTANCES * 64, "vdpbf16ps"}},
+    {UNIT_BF16, has_bf16, {bf16512x24, INSTANCES * 64, "vdpbf16ps, 24 sums"}},
+    {UNIT_BITS, has_narrow, {popcnt64, INSTANCES * 128, "popcnt"}},
+    {UNIT_BITS, has_counts, {bits512, INSTANCES * 1024, "vpandd, vpopcntd, vpaddd"}},
+};
+
+const peak_loop *versus_peak_loop(unit u, unsigned k)
+{
+    for (size_t q = 0; q < HONE_LEN(peaks); q++)
+        if (peaks[q].unit == u && peaks[q].can_run() && k-- == 0)
+            return &peaks[q].loop;
+    return NULL;
 }
 
 stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches)
@@ -124,11 +139,11 @@ stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches)
 
 #else
 
-peak_loop versus_peak_loop(unit u, bool wide)
+const peak_loop *versus_peak_loop(unit u, unsigned k)
 {
     (void)u;
-    (void)wide;
-    return (peak_loop){0};
+    (void)k;
+    return NULL;
 }
 
 stream_loop *versus_stream_loop(stream s, bool wide, bool around_caches)

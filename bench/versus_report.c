@@ -79,7 +79,7 @@ static void print_bound(const report *r)
     const roofline *f = &r->roofline;
     if (f->ns <= 0)
         return;
-    printf("\nroofline %.2f us, by %s; the arguments, %.4g MB in and %.4g MB out, are held by %s\n",
+    printf("\nroofline %.2f us, by %s; the arguments, %.4g MB in and %.4g MB out, fit %s\n",
            f->ns / 1e3, f->needs[f->longest].name, r->p->read_bytes / 1e6, r->p->write_bytes / 1e6,
            f->level->name);
     for (uint32_t k = 0; k < f->n; k++)
