@@ -100,6 +100,14 @@ if [ -x "$BUILD/bench_versus" ]; then
     says '"label": "TINY"' tiny.json
     run 0 "$suite" --list list --build "$BUILD" --db tiny.db --untuned --rows TINY
     says "1 rows: geometric mean"
+    # what limits the row, where programs may be sampled
+    if command -v llvm-mca-19 >/dev/null && perf record -q -e cpu-clock:u -o perf.try true 2>/dev/null; then
+        run 0 python3 "$limits" tiny.json --below 1000000 --build "$BUILD" --db tiny.db
+        says "TINY  matmul M=16 N=16 K=16, threads: 1: "
+        says "of its time it needs "
+        says " % elsewhere, of "
+        ok "it says it in words" grep -qE "% (of the time it|is) " out
+    fi
     run 1 "$suite" --list list --build "$BUILD" --db other.db --untuned
     says "failed: not tuned"
     run 2 "$suite" --list list --build "$BUILD" --rows NOBODY
