@@ -85,6 +85,54 @@ cg_lin hone_cg__lin(cg *e, hone_expr x)
     return keep(e, x, &s, true);
 }
 
+/* Is it a quotient by a small n that changes from lane to lane of a vectorised loop? */
+static bool is_lane_quotient(const cg *e, hone_expr x, int64_t *ret_n)
+{
+    const hone_program *q = &e->q;
+    if (!x.i || hone_expr_op(q, x) != HONE_OP_FLOORDIV || hone_has_load(q, x) ||
+        !hone_is_int(q, hone_expr_arg(q, x, 1), ret_n) || *ret_n < 1 || *ret_n > CG_MAX_LANES) {
+        return false;
+    }
+    for (uint32_t v = 1; v < q->vars.n; v++) {
+        hone_stmt owner = q->vars.v[v].owner;
+        if (hone_is_loop(q, owner) && hone_stmt_at(q, owner)->loop_kind == HONE_VECTORIZED &&
+            hone_uses_var(q, x, (hone_var){v})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* s = n s + c; false: the numbers are too large. */
+static bool multiply(sum *s, int64_t n, int64_t c)
+{
+    bool ok = !__builtin_mul_overflow(s->c, n, &s->c) && !__builtin_add_overflow(s->c, c, &s->c);
+    for (unsigned k = 0; ok && k < s->n; k++) {
+        ok = !__builtin_mul_overflow(s->t[k].coeff, n, &s->t[k].coeff);
+    }
+    return ok;
+}
+
+/* For s < 0: lanes that go through several rows are in row x // n. Times n the sum moves evenly
+ * from lane to lane: x // n + r < 0 is x + n r < 0, and r - x // n < 0 is n r + n - 1 - x < 0. */
+static void clear_quotients(cg *e, sum *s)
+{
+    int64_t n;
+    for (unsigned k = 0; k < s->n;) {
+        cg_term t = s->t[k++];
+        if ((t.coeff != 1 && t.coeff != -1) || !is_lane_quotient(e, t.atom, &n)) {
+            continue;
+        }
+        sum r = *s;
+        r.t[k - 1] = r.t[--r.n];
+        if (multiply(&r, n, t.coeff < 0 ? n - 1 : 0)) {
+            collect(e, hone_expr_arg(&e->q, t.atom, 0), t.coeff, &r);
+            *s = r;
+            k = 0;
+        }
+    }
+}
+
 cg_lin hone_cg__cond_lin(cg *e, hone_expr cond)
 {
     if (cond.i < e->lin_of.n && e->lin_of.v[cond.i]) {
@@ -106,6 +154,7 @@ cg_lin hone_cg__cond_lin(cg *e, hone_expr cond)
         collect(e, hone_expr_arg(q, c, 0), sign, &s);
         collect(e, hone_expr_arg(q, c, 1), -sign, &s);
         s.c -= (op == HONE_OP_LE) != negated;
+        clear_quotients(e, &s);
         for (unsigned k = 0; k < s.n; k++) {
             ok = ok && !(s.t[k].atom.i && hone_has_load(q, s.t[k].atom));
         }

@@ -171,6 +171,86 @@ static void groups_in_parts(void **state)
                &(run_options){.choose = whole});
 }
 
+/* A padded copy of pixels of few channels, whose lanes go from pixel to pixel. */
+static char *padded_pixels(unsigned rows, unsigned columns, unsigned channels, const char *type)
+{
+    unsigned all = (columns + 3) * channels;
+    return hone_xasprintf(
+        "program pixels {\n  buffer X: %s[%u, %u, %u] input\n  buffer Y: %s[%u, %u, %u] output\n"
+        "  for h in %u { for o in %u { for u in 2 unrolled { for l in 16 vectorized {\n"
+        "    block Y(vh: %u = h, vw: %u = (o*32 + u*16 + l) // %u,\n"
+        "            vc: %u = (o*32 + u*16 + l) %% %u) where o*32 + u*16 + l < %u {\n"
+        "      Y[vh, vw, vc] = select(1 <= vh and vh < %u and 2 <= vw and vw < %u,\n"
+        "                             X[vh - 1, vw - 2, vc], %s(3)) } } } } }\n}\n",
+        type, rows, columns, channels, type, rows + 2, columns + 3, channels, rows + 2,
+        (all + 31) / 32, rows + 2, columns + 3, channels, channels, channels, all, rows + 1,
+        columns + 2, type);
+}
+
+/* Conditions about the pixel are ones about the element: nothing is divided, and whole vectors are
+ * copied but at the border. */
+static void pixels_of_few_channels(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"f32", "f64", "f16", "bf16", "i64",
+                                        "i32", "i16", "i8",  "u8",   "bool"};
+    static const unsigned columns[] = {1, 9, 40};
+    for (unsigned c = 1; c <= 8; c++)
+        for (unsigned t = 0; t < (c == 3 ? HONE_LEN(types) : 1); t++)
+            for (unsigned k = 0; k < HONE_LEN(columns); k++) {
+                char *text = padded_pixels(2, columns[k], c, types[t]);
+                check_same(text);
+                char *ll = emit_text(text, HONE_EMIT_LLVM);
+                if (strstr(ll, "div <16 x i64>") || strstr(ll, "rem <16 x i64>") ||
+                    (t == 0 && columns[k] == 40 && !strstr(ll, " = load <16 x float>")))
+                    fail_msg("%s", text);
+                free(ll);
+                free(text);
+            }
+}
+
+/* The same with a row that comes from outside, in a kernel that keeps what it has copied. */
+static void pixels_of_a_window(void **state)
+{
+    (void)state;
+    check_same("program window {\n  buffer X: f32[9, 23, 3] input\n  buffer Y: f32[9, 23] output\n"
+               "  buffer P: f32[11, 25, 3]\n"
+               "  for h in 9 { for b in 3 {\n"
+               "    for r in 3 { for o in 2 { for l in 16 vectorized {\n"
+               "      block P(vh: 11 = h + r, vw: 25 = b*8 + (o*16 + l) // 3,\n"
+               "              vc: 3 = (o*16 + l) % 3)\n"
+               "        where o*16 + l < 30 and b*8 + (o*16 + l) // 3 < 25 {\n"
+               "        P[vh, vw, vc] = select(1 <= vh and vh < 10 and 1 <= vw and vw < 24,\n"
+               "                               X[vh - 1, vw - 1, vc], 0.0) } } } }\n"
+               "    for w in 8 { for r in 3 { for s in 3 { for c in 3 {\n"
+               "      block Y(vh: 9 = h, vw: 23 = b*8 + w, reduce vr: 3 = r, reduce vs: 3 = s,\n"
+               "              reduce vc: 3 = c) where b*8 + w < 23 {\n"
+               "        init 0.0\n"
+               "        Y[vh, vw] = Y[vh, vw] + P[vh + vr, vw + vs, vc] } } } } }\n"
+               "  } }\n}\n");
+}
+
+/* More than one quotient in a condition, one of a row counted down, one of a quotient. */
+static void conditions_of_quotients(void **state)
+{
+    (void)state;
+    static const char *const conds[] = {
+        "v // 3 + v // 5 < 17",    "11 - v // 5 < 4 or 2*t < v // 7", "(v // 3 + t) // 4 < 3",
+        "not (v // 6 <= t)",       "3*(v // 4) + 1 < 2*t + 17",       "v // 300 < t",
+        "v // 7 - v // 3 < 0 - t", "(v - 30) // 8 < t - 2",
+    };
+    for (size_t k = 0; k < HONE_LEN(conds); k++) {
+        char *text = hone_xasprintf("program conds {\n"
+                                    "  buffer X: f32[64] input\n  buffer Y: f32[64] output\n"
+                                    "  for o in 4 { for l in 16 vectorized {\n"
+                                    "    block Y(v: 64 = o*16 + l, t: 4 = o) {\n"
+                                    "      Y[v] = select(%s, X[v], 1.0) } } }\n}\n",
+                                    conds[k]);
+        check_same(text);
+        free(text);
+    }
+}
+
 /* ---- other processors --------------------------------------------------------------------------
  */
 
@@ -263,7 +343,9 @@ int main(void)
         cmocka_unit_test(every_type_and_combiner), cmocka_unit_test(makes_vectors),
         cmocka_unit_test(started_elsewhere),       cmocka_unit_test(guarded_row),
         cmocka_unit_test(groups_in_a_vector),      cmocka_unit_test(groups_in_parts),
-        cmocka_unit_test(sums_stay_in_place),      cmocka_unit_test(groups_of_registers),
+        cmocka_unit_test(pixels_of_few_channels),  cmocka_unit_test(pixels_of_a_window),
+        cmocka_unit_test(conditions_of_quotients), cmocka_unit_test(sums_stay_in_place),
+        cmocka_unit_test(groups_of_registers),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
