@@ -85,8 +85,11 @@ static void walk_strides(const hone_program *p, const nest *ne, hone_stmt block,
         if (!constant(p, hone_expr_arg(p, e, 1), &c) || c <= 0)
             return;
         walk_strides(p, ne, block, hone_expr_arg(p, e, 0), 1, inner, steps);
-        for (unsigned l = 0; l < ne->n; l++)
-            out[l] += fabs(inner[l]) < c ? scale * inner[l] : 0;
+        for (unsigned l = 0; l < ne->n; l++) {
+            /* lanes through several rows, of x // n and x % n: the quotient has all of their way */
+            bool wraps = ne->kind[l] == HONE_VECTORIZED && reach(ne, inner, l) >= c;
+            out[l] += fabs(inner[l]) < c && !wraps ? scale * inner[l] : 0;
+        }
         return;
     }
     case HONE_OP_MIN:
