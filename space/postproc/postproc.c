@@ -27,7 +27,17 @@ static bool spatial_only(hone_program *p, hone_stmt block)
     return true;
 }
 
-static hone_status rewrite_block(hone_sched *s, hone_stmt stmt, hone_error *err)
+/* Iterations of the loops together. */
+static int64_t iterations(const hone_sched *s, const hone_rv *loops, unsigned n)
+{
+    int64_t tasks = 1;
+    for (unsigned k = 0; k < n; k++)
+        tasks *= hone_loop_extent(&s->prog, hone_rv_stmt(s, loops[k]));
+    return tasks;
+}
+
+static hone_status rewrite_block(hone_sched *s, hone_stmt stmt, const hone_rule_info *info,
+                                 hone_error *err)
 {
     static const char *const keys[] = {"meta_schedule.parallel", "meta_schedule.vectorize",
                                        "meta_schedule.unroll_explicit"};
@@ -41,7 +51,7 @@ static hone_status rewrite_block(hone_sched *s, hone_stmt stmt, hone_error *err)
     }
     char name[256];
     snprintf(name, sizeof name, "%s", hone_sym_text(p, hone_stmt_at(p, stmt)->name));
-    hone_rv block, loops[32], parts[3];
+    hone_rv block, loops[32], parts[3], all;
     unsigned n;
     HONE_TRY(hone_get_block(s, name, &block, err));
     for (int k = 0; k < 3; k++)
@@ -51,15 +61,27 @@ static hone_status rewrite_block(hone_sched *s, hone_stmt stmt, hone_error *err)
     unsigned own = own_loops(&s->prog, stmt);
     if (own == 0 || n > 32 || !spatial_only(&s->prog, stmt))
         return HONE_OK;
+    bool is_root = own == n; /* nothing else runs around it */
+    bool rows = value[1] > 1 && own > 1 &&
+                hone_postproc__are_short_rows(&s->prog, stmt, hone_rv_stmt(s, loops[n - 2]),
+                                              hone_rv_stmt(s, loops[n - 1]), value[1]);
+    if (rows) {
+        HONE_TRY(hone_fuse(s, &loops[n - 2], 2, &all, err));
+        loops[--n - 1] = all;
+    }
     if (value[1] > 1) {
         int64_t u = value[2] > 1 ? value[2] : 1;
+        while (rows && u > 1 && (u - 1) * value[1] >= iterations(s, &loops[n - 1], 1))
+            u--; /* there are no more */
         HONE_TRY(hone_split_by(s, loops[n - 1], (int64_t[]){0, u, value[1]}, 3, parts, err));
         HONE_TRY(hone_vectorize(s, parts[2], err));
         HONE_TRY(hone_unroll(s, parts[1], err));
         loops[n - 1] = parts[0];
     }
-    if (value[0] && own == n) { /* at the root: nothing else runs around it */
+    if (value[0] && is_root) {
         hone_rv task = loops[0];
+        /* the vectors of joined rows stay a loop, which code generation cuts at the border */
+        n -= rows && n > 1 && iterations(s, loops, n - 1) >= 4 * (int64_t)info->threads;
         if (n > 1)
             HONE_TRY(hone_fuse(s, loops, n, &task, err));
         HONE_TRY(hone_parallel(s, task, err));
@@ -69,7 +91,6 @@ static hone_status rewrite_block(hone_sched *s, hone_stmt stmt, hone_error *err)
 
 static hone_status rewrite_marked(hone_sched *s, const hone_rule_info *info, hone_error *err)
 {
-    (void)info;
     for (;;) {
         hone_stmt b = s->prog.root;
         while (b.i && !(hone_is_block(&s->prog, b) &&
@@ -79,7 +100,7 @@ static hone_status rewrite_marked(hone_sched *s, const hone_rule_info *info, hon
             b = hone_next(&s->prog, s->prog.root, b);
         if (!b.i)
             return HONE_OK;
-        HONE_TRY(rewrite_block(s, b, err));
+        HONE_TRY(rewrite_block(s, b, info, err));
     }
 }
 

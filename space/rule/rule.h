@@ -164,6 +164,12 @@ hone_status hone_rule__custom_apply(const hone_rule__custom *r, hone_sched *s, c
 hone_status hone_postproc__reduction_block(hone_sched *s, const hone_rule_info *info,
                                            hone_error *err) HONE_NODISCARD;
 
+/* Are the block's two innermost loops over rows of less than `lanes` elements that follow each
+ * other in all memory it touches, with conditions about whole rows alone? (postproc/short_rows.c)
+ */
+bool hone_postproc__are_short_rows(hone_program *p, hone_stmt block, hone_stmt outer,
+                                   hone_stmt inner, int64_t lanes);
+
 hone_status hone_postproc__tensorize(hone_sched *s, const hone_rule_info *info,
                                      hone_error *err) HONE_NODISCARD;
 hone_status hone_postproc__layout(hone_sched *s, const hone_rule_info *info,

@@ -227,6 +227,83 @@ static void one_element_a_task(void **state)
     hone_program_fini(&p);
 }
 
+/* A copy of rows of so many channels, of which the trace asks for vectors. */
+static char *copied(unsigned channels, unsigned wide, const char *value)
+{
+    return hone_xasprintf("program copied {\n"
+                          "  buffer X: f32[7, 16, %u] input\n"
+                          "  buffer B: f32[%u] input\n"
+                          "  buffer Y: f32[9, 8, %u] output\n"
+                          "  for h in 9 { for w in 8 { for c in %u {\n"
+                          "    block Y(vh: 9 = h, vw: 8 = w, vc: %u = c) {\n"
+                          "      Y[vh, vw, vc] = %s } } } }\n"
+                          "}\n",
+                          wide, channels, channels, channels, channels, value);
+}
+
+static char *copied_in_vectors(const char *text)
+{
+    hone_program p = load_program(text);
+    hone_sched s = finish(&p, "[[[\"GetBlock\",[],[\"Y\",\"main\"],[\"b0\"]],"
+                              "[\"Annotate\",[\"b0\",1],[\"meta_schedule.parallel\"],[]],"
+                              "[\"Annotate\",[\"b0\",16],[\"meta_schedule.vectorize\"],[]],"
+                              "[\"Annotate\",[\"b0\",8],[\"meta_schedule.unroll_explicit\"],[]]"
+                              "],[]]");
+    char *ret = program_text(&s.prog);
+    check_sound(&s.prog);
+    check_round_trip(&s, &p);
+    hone_sched_fini(&s);
+    hone_program_fini(&p);
+    return ret;
+}
+
+#define PADDED "select(1 <= vh and vh < 8 and 1 <= vw, X[vh - 1, vw - 1, vc], 0.0)"
+
+/* Vectors go from pixel to pixel, as many as there are; a task is a row, as the threads have enough
+ * of them. */
+static void short_rows_are_one(void **state)
+{
+    (void)state;
+    for (unsigned channels = 1; channels < 16; channels += 1 + channels / 4) {
+        char *text = copied(channels, channels, PADDED), *done = copied_in_vectors(text), want[60];
+        snprintf(want, sizeof want, "w_c_fused_1 in %u unrolled", (8 * channels + 15) / 16);
+        if (!strstr(done, "for h in 9 parallel") || !strstr(done, "w_c_fused_2 in 16 vectorized") ||
+            !strstr(done, want))
+            fail_msg("%s", done);
+        free(done);
+        free(text);
+    }
+}
+
+/* Rows that are long enough, or lie apart; other conditions; what a channel has of its own. */
+static void rows_stay_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned channels, wide;
+        const char *value;
+    } cases[] = {
+        {16, 16, PADDED},
+        {3, 4, PADDED},
+        {3, 3, "select(vh < 7 and vc < 2, X[vh, vw, vc], 0.0)"},
+        {3, 3, "select(vh < 7, X[vh, 2*vw, vc], 0.0)"},
+        {3, 3, "select(vh < 7 and 2*vw < vh, X[vh, vw, vc], 0.0)"},
+        {3, 3, "select(vh < 7, X[vh, vw, 2 - vc], 0.0)"},
+        {3, 3, "select(vh < 7 and vw % 2 == 0, X[vh, vw, vc], 0.0)"},
+        {3, 3, "select(vh < 7, X[vh, vw, vc], 0.0) + B[vc]"},
+        {3, 3, "select(vh < 7, X[vh, vw, vc], 0.0) * f32(vw)"},
+        {3, 3, "select(vw < 7, X[vw, vh, vc], 0.0)"},
+    };
+    for (size_t k = 0; k < HONE_LEN(cases); k++) {
+        char *text = copied(cases[k].channels, cases[k].wide, cases[k].value);
+        char *done = copied_in_vectors(text);
+        if (strstr(done, "w_c_fused") || !strstr(done, "vectorized"))
+            fail_msg("%s", done);
+        free(done);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +311,7 @@ int main(void)
         cmocka_unit_test(as_written),         cmocka_unit_test(reduction_unrolled),
         cmocka_unit_test(reduction_outside),  cmocka_unit_test(too_many_copies),
         cmocka_unit_test(layout_by_loops),    cmocka_unit_test(layout_kept),
+        cmocka_unit_test(short_rows_are_one), cmocka_unit_test(rows_stay_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
