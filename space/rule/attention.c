@@ -36,33 +36,6 @@ static hone_status sample_size(const hone_rule__attention_nest *x, int64_t unit,
 
 /* ---- layouts --------------------------------------------------------------------------------- */
 
-/* "lambda d0, d1, d2: (d0, d2, d1)": the dimensions `inner` (n of them) come last. */
-static hone_status move_inside(hone_sched *s, hone_rv block, unsigned dims, const unsigned *inner,
-                               unsigned n, hone_error *err)
-{
-    hone_buf map = {0};
-    const char *comma = "";
-    hone_buf_puts(&map, "lambda ");
-    for (unsigned d = 0; d < dims; d++)
-        hone_buf_printf(&map, "%sd%u", d ? ", " : "", d);
-    hone_buf_puts(&map, ": (");
-    for (unsigned d = 0; d < dims; d++) {
-        bool last = false;
-        for (unsigned k = 0; k < n; k++)
-            last = last || inner[k] == d;
-        if (last)
-            continue;
-        hone_buf_printf(&map, "%sd%u", comma, d);
-        comma = ", ";
-    }
-    for (unsigned k = 0; k < n; k++, comma = ", ")
-        hone_buf_printf(&map, "%sd%u", comma, inner[k]);
-    hone_buf_puts(&map, ")");
-    hone_status st = hone_transform_layout(s, block, map.s, NULL, 0, err);
-    hone_buf_free(&map);
-    return st;
-}
-
 /* Scores and exponentials lie with the queries innermost, as do the queries' own numbers. */
 static hone_status lay_out(hone_rule__attention_nest *x, hone_error *err)
 {
@@ -77,7 +50,7 @@ static hone_status lay_out(hone_rule__attention_nest *x, hone_error *err)
     else
         HONE_TRY(hone_cache_write(s, x->scores, HONE_GLOBAL, &x->last, err));
     unsigned dims = hone_stmt_at(p, hone_rv_stmt(s, x->last))->n_index;
-    HONE_TRY(move_inside(s, x->last, dims, inner, 2, err));
+    HONE_TRY(hone_rule__move_inside(s, x->last, dims, inner, 2, err));
 
     hone_prim__online o;
     int iters[HONE_MAX_DIMS];
@@ -93,12 +66,12 @@ static hone_status lay_out(hone_rule__attention_nest *x, hone_error *err)
         if (iters[d] == o.exps[0].iter_of[a->row])
             of_exp[1] = d;
     }
-    HONE_TRY(move_inside(s, exp, dims, of_exp, 2, err));
+    HONE_TRY(hone_rule__move_inside(s, exp, dims, of_exp, 2, err));
 
     HONE_TRY(hone_cache_read(s, x->scores, a->query_read, HONE_GLOBAL, &x->queries, err));
     return a->query_row_dim + 1 == a->query_dims
                ? HONE_OK
-               : move_inside(s, x->queries, a->query_dims, &a->query_row_dim, 1, err);
+               : hone_rule__move_inside(s, x->queries, a->query_dims, &a->query_row_dim, 1, err);
 }
 
 /* ---- one loop -------------------------------------------------------------------------------- */

@@ -8,7 +8,10 @@
  *
  * j is the column loop, i the row loop of the register tile, k the blocked reduction, taps the
  * other reductions (a convolution's r and s), others the remaining spatial loops. The shape says
- * whether k0 exists, where operands are packed and whether the taps are clipped at the border. */
+ * whether k0 exists, where operands are packed and whether the taps are clipped at the border.
+ *
+ * A filter with one output has no rows: B is the image then, which is laid out with the columns
+ * last and read by windows that move along them. */
 #include "space/rule/contraction_analysis.h"
 
 #define MAX_LOOPS HONE_CONTRACT_MAX_LOOPS
@@ -211,6 +214,8 @@ hone_status hone_rule__contraction_nest(hone_sched *s, const char *name, const h
     const hone_rule__policy pol = policy_for(&c, &ctx->policy);
     if (sh.clip)
         HONE_TRY(hone_rule__contraction_inline_padding(s, stmt, t, &c, err));
+    if (c.b_turned)
+        HONE_TRY(hone_rule__contraction_turn_b(s, stmt, &c, err));
     hone_rule__contraction_widen(&c, sh.group);
     HONE_TRY(hone_get_block(s, name, &block, err));
     HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS, &n, err));

@@ -158,6 +158,33 @@ static int blocked_reduction(hone_program *p, hone_expr a, const nest *o,
     return k;
 }
 
+/* B is read by windows that move along the column, element by element: of a filter with one output,
+ * along which nothing else could be a vector. In another layout than B's own, if need be, which is
+ * given to a temporary that waits for it. */
+static void find_windows(hone_program *p, hone_stmt block, hone_expr b, const nest *o,
+                         hone_rule__contraction *c)
+{
+    hone_buffer from = {hone_expr_at(p, b)->sym};
+    hone_var column = o->vars[c->col];
+    hone_expr rest;
+    int64_t by, beside = 1;
+    bool steps = false;
+    if (c->row >= 0 || c->b_plain ||
+        !hone_linear(p, hone_expr_arg(p, b, c->b_col_dim), &column, 1, &by, &rest) || by != 1)
+        return;
+    for (unsigned q = o->n_spatial; q < o->n; q++)
+        steps |= hone_uses_var(p, rest, o->vars[q]);
+    for (unsigned d = 0; d < c->b_dims; d++) {
+        steps &= d == c->b_col_dim || !hone_uses_var(p, hone_expr_arg(p, b, d), column);
+        beside *= d > c->b_col_dim ? hone_buffer_at(p, from)->shape[d] : 1;
+    }
+    hone_stmt writer = hone_writer_of(p, from), reader;
+    c->b_turned = steps && beside > 1 && hone_buffer_at(p, from)->role == HONE_TEMP && writer.i &&
+                  hone_rule__untouched(p, writer) && !hone_stmt_at(p, writer)->init.i &&
+                  hone_readers_of(p, from, &reader, 1) == 1 && HONE_SAME(reader, block);
+    c->b_windows = c->b_turned || (steps && beside == 1);
+}
+
 bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone_target *t,
                                     hone_rule__contraction *c)
 {
@@ -215,8 +242,9 @@ bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone
     c->b_const = hone_rule__is_const(p, (hone_buffer){hone_expr_at(p, b)->sym});
     c->k = blocked_reduction(p, a, &o, c);
     c->clippable = hone_rule__contraction_padding(p, block, c).i != 0;
+    find_windows(p, block, b, &o, c);
     /* Each element of B is used once: turning it round would cost what the sum does. */
-    return c->row >= 0 || c->b_direct || c->b_const;
+    return c->row >= 0 || c->b_direct || c->b_const || c->b_windows;
 }
 
 bool hone_rule__is_contraction(hone_program *p, hone_stmt block)

@@ -31,6 +31,9 @@ typedef struct hone_rule__contraction {
     bool a_plain, b_plain; /* dimension a_row_dim (b_col_dim) is indexed by row (col) alone */
     bool b_direct;         /* B's last dimension is that one */
     bool b_transposed;     /* it is another, and squares of B can be transposed in registers */
+    bool
+        b_windows; /* neighbours along the column share what they read of B, each moves it by one */
+    bool b_turned; /* of it: B is a temporary that is to have the column as its last dimension */
     bool b_const;
     bool clippable;  /* A is a padded stage that can be inlined */
     unsigned b_uses; /* loops B depends on, a bit each */
@@ -49,6 +52,11 @@ bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone
 /* The block that pads A, none when there is no such. */
 hone_stmt hone_rule__contraction_padding(hone_program *p, hone_stmt block,
                                          const hone_rule__contraction *c);
+
+/* Lays B out with the column as its last dimension. (contraction_move.c) */
+hone_status hone_rule__contraction_turn_b(hone_sched *s, hone_stmt stmt,
+                                          const hone_rule__contraction *c,
+                                          hone_error *err) HONE_NODISCARD;
 
 /* Puts the padding's guard into the block; *c is then that of the block as it has become.
  * (contraction.c) */

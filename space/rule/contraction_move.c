@@ -32,6 +32,46 @@ static void layout_text(char *ret, size_t size, unsigned dims, unsigned at, bool
     hone_buf_free(&b);
 }
 
+hone_status hone_rule__move_inside(hone_sched *s, hone_rv block, unsigned dims,
+                                   const unsigned *inner, unsigned n, hone_error *err)
+{
+    hone_buf map = {0};
+    const char *comma = "";
+    hone_buf_puts(&map, "lambda ");
+    for (unsigned d = 0; d < dims; d++)
+        hone_buf_printf(&map, "%sd%u", d ? ", " : "", d);
+    hone_buf_puts(&map, ": (");
+    for (unsigned d = 0; d < dims; d++) {
+        bool last = false;
+        for (unsigned k = 0; k < n; k++)
+            last = last || inner[k] == d;
+        if (last)
+            continue;
+        hone_buf_printf(&map, "%sd%u", comma, d);
+        comma = ", ";
+    }
+    for (unsigned k = 0; k < n; k++, comma = ", ")
+        hone_buf_printf(&map, "%sd%u", comma, inner[k]);
+    hone_buf_puts(&map, ")");
+    hone_status st = hone_transform_layout(s, block, map.s, NULL, 0, err);
+    hone_buf_free(&map);
+    return st;
+}
+
+hone_status hone_rule__contraction_turn_b(hone_sched *s, hone_stmt stmt,
+                                          const hone_rule__contraction *c, hone_error *err)
+{
+    hone_expr loads[8];
+    hone_program *p = &s->prog;
+    hone_rv rv;
+    char name[256];
+    hone_block_loads(p, stmt, loads, 8);
+    hone_stmt writer = hone_writer_of(p, (hone_buffer){hone_expr_at(p, loads[c->b])->sym});
+    snprintf(name, sizeof name, "%s", hone_sym_text(p, hone_stmt_at(p, writer)->name));
+    HONE_TRY(hone_get_block(s, name, &rv, err));
+    return hone_rule__move_inside(s, rv, c->b_dims, &c->b_col_dim, 1, err);
+}
+
 hone_status hone_rule__contraction_loop(hone_sched *s, hone_rv block, unsigned from_end,
                                         hone_rv *ret, hone_error *err)
 {

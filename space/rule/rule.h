@@ -131,6 +131,12 @@ static inline int64_t hone_ceil_div(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
+/* The layout of what the block writes: of its dims dimensions the n named in `inner` come last, as
+ * "lambda d0, d1, d2: (d0, d2, d1)". (contraction_move.c) */
+hone_status hone_rule__move_inside(hone_sched *s, hone_rv block, unsigned dims,
+                                   const unsigned *inner, unsigned n,
+                                   hone_error *err) HONE_NODISCARD;
+
 /* ---- custom rules (custom.c) -------------------------------------------------------------
  */
 
