@@ -193,9 +193,6 @@ void cli_catch_signals(void);
 /* The same for a command that keeps nothing until its end, and may be in one long computation: a
  * second after the signal it has ended, whatever it was at. */
 void cli_catch_signals_soon(void);
-/* For what may block in the midst of another command: such a signal has ended it within a second,
- * or no longer. */
-void cli_end_soon(bool yes);
 void cli_stop(void); /* as such a signal does */
 bool cli_stopped(void *ctx);
 

@@ -11,16 +11,13 @@ static bool is_over(void *ctx)
 
 hone_status cli_service_open(cli_service *s, hone_error *err)
 {
-    cli_end_soon(true); /* while it asks for the host by its name */
-    hone_status st = hone_client_open(&(hone_client_options){.service = s->endpoint,
-                                                             .key_file = s->key,
-                                                             .allow_file = s->allow,
-                                                             .insecure_loopback = s->insecure,
-                                                             .stop = is_over,
-                                                             .stop_ctx = s},
-                                      &s->client, err);
-    cli_end_soon(false);
-    return st;
+    return hone_client_open(&(hone_client_options){.service = s->endpoint,
+                                                   .key_file = s->key,
+                                                   .allow_file = s->allow,
+                                                   .insecure_loopback = s->insecure,
+                                                   .stop = is_over,
+                                                   .stop_ctx = s},
+                            &s->client, err);
 }
 
 void cli_service_close(cli_service *s)

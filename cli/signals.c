@@ -38,17 +38,10 @@ void cli_catch_signals(void)
     }
 }
 
-void cli_end_soon(bool yes)
-{
-    if (yes)
-        signal(SIGALRM, on_alarm);
-    soon = yes;
-    alarm(yes && stop ? 1 : 0);
-}
-
 void cli_catch_signals_soon(void)
 {
-    cli_end_soon(true);
+    soon = 1;
+    signal(SIGALRM, on_alarm);
     cli_catch_signals();
 }
 

@@ -5,7 +5,6 @@
 #include "workers/wire/internal.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -222,11 +221,11 @@ static void on_time(hone_client *c)
 /* One turn; waits until `until` at most. */
 static hone_status turn(hone_client *c, int64_t until, hone_error *err)
 {
-    zmq_pollitem_t items[2] = {{c->link.sock, 0, ZMQ_POLLIN, 0},
-                               {c->link.monitor, 0, ZMQ_POLLIN, 0}};
+    zmq_pollitem_t items[HONE_WORKERS__LINK_ITEMS];
+    int n = hone_workers__link_items(&c->link, items);
     int64_t left = (until - hone_clock_ns() + MS - 1) / MS;
     left = left < 0 ? 0 : left > TURN_MS ? TURN_MS : left;
-    if (zmq_poll(items, 2, (long)left) < 0 && zmq_errno() != EINTR)
+    if (zmq_poll(items, n, (long)left) < 0 && zmq_errno() != EINTR)
         return hone_fail(err, HONE_E_IO, "cannot poll: %s", zmq_strerror(zmq_errno()));
     take_messages(c);
     take_changes(c);
@@ -294,33 +293,23 @@ static void name_self(hone_client *c)
         snprintf(c->name, sizeof c->name, "uid%ld", (long)getuid());
 }
 
-/* Why the host's name leads nowhere; NULL: it leads somewhere, or is none. */
-static const char *unknown_host(const hone_workers__endpoint *e)
-{
-    struct addrinfo *found = NULL;
-    if (e->ipc)
-        return NULL;
-    int why = getaddrinfo(e->host, NULL, NULL, &found);
-    if (why == 0)
-        freeaddrinfo(found);
-    return why == 0 ? NULL : gai_strerror(why);
-}
-
 static hone_status await_welcome(hone_client *c, int64_t ms, hone_error *err)
 {
     int64_t until = end_of(ms), silent = hone_clock_ns() + SILENT_MS * MS;
+    bool told = false;
     while (!c->registered) {
-        if (hone_clock_ns() >= until)
-            return hone_fail(err, HONE_E_PEER, "no service answers at %s", c->link.endpoint.uri);
-        if (hone_clock_ns() >= silent) {
-            const char *why = unknown_host(&c->link.endpoint);
-            if (why)
-                return hone_fail(err, HONE_E_PEER, "%s: there is no host '%s': %s",
-                                 c->link.endpoint.uri, c->link.endpoint.host, why);
+        const char *why = hone_workers__link_unknown(&c->link);
+        int64_t now = hone_clock_ns();
+        if (now >= silent && c->link.unknown)
+            return hone_fail(err, HONE_E_PEER, "%s: there is no host '%s': %s",
+                             c->link.endpoint.uri, c->link.endpoint.host, why);
+        if (now >= until)
+            return hone_fail(err, HONE_E_PEER, "no service answers at %s%s%s",
+                             c->link.endpoint.uri, why ? ": " : "", why ? why : "");
+        if (now >= silent && !told)
             hone_log(HONE_LOG_WARN, "no service answers yet at %s; waiting %.3g s for it",
                      c->link.endpoint.uri, (double)ms / 1e3);
-            silent = INT64_MAX;
-        }
+        told = now >= silent;
         hone_status s = turn(c, until, err);
         if (s != HONE_OK)
             return s;

@@ -32,4 +32,11 @@ for command in "jobs" "watch 1" "top --once"; do
     says "interrupted" bg.err
 done
 
+background env LD_PRELOAD="$T/slow.so" "$HONE" worker --connect tcp://somewhere.test:7177 --key k --allow s.pub
+ok "a worker says that it waits" wait_for 60 grep -q "nobody answers at .*who know names" bg.err
+before=$SECONDS
+kill -TERM "$bg"
+ok "a worker ends" gone 20 "$bg"
+ok "a worker ends before there is an answer" [ $((SECONDS - before)) -lt 30 ]
+
 all_done

@@ -140,7 +140,7 @@ static void give_up(hone_pool *p, hone_workers__pool_link *l, const char *text)
     if (l->link.bound)
         return;
     /* libzmq would try for ever, and be denied for ever. */
-    zmq_disconnect(l->link.sock, l->link.endpoint.uri);
+    hone_workers__link_give_up(&l->link);
     l->dead = true;
     l->who_ns = 0;
 }
@@ -196,10 +196,8 @@ static void ask_who(hone_pool *p, hone_workers__pool_link *l, int64_t now)
 {
     if (l->dead || !l->up || !l->who_ns || now < l->who_ns)
         return;
-    hone_workers__route to = {.n = (uint8_t)strlen(HONE_WORKERS__ROUTE_CONNECT)};
-    memcpy(to.id, HONE_WORKERS__ROUTE_CONNECT, to.n);
     l->who_ns = now + p->lost_ns / 2;
-    hone_workers__pool_say_who(p, l, &to, NULL, "a coordinator is here");
+    hone_workers__pool_say_who(p, l, &l->link.other, NULL, "a coordinator is here");
 }
 
 static void serve_messages(hone_pool *p, hone_workers__pool_link *l)
@@ -342,8 +340,10 @@ static bool wait(hone_pool *p, int64_t until)
     if (p->zap.sock)
         hone_vec_push(&p->items, (zmq_pollitem_t){p->zap.sock, 0, ZMQ_POLLIN, 0});
     for (uint32_t i = 0; i < p->links.n; i++) {
-        hone_vec_push(&p->items, (zmq_pollitem_t){p->links.v[i]->link.sock, 0, ZMQ_POLLIN, 0});
-        hone_vec_push(&p->items, (zmq_pollitem_t){p->links.v[i]->link.monitor, 0, ZMQ_POLLIN, 0});
+        zmq_pollitem_t of[HONE_WORKERS__LINK_ITEMS];
+        int n = hone_workers__link_items(&p->links.v[i]->link, of);
+        for (int k = 0; k < n; k++)
+            hone_vec_push(&p->items, of[k]);
     }
     int64_t at = p->timer_ns > p->judge_ns ? p->timer_ns : p->judge_ns;
     int64_t left = (at < until ? at : until) - hone_clock_ns();

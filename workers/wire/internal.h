@@ -59,7 +59,7 @@ typedef struct hone_workers__denials {
  * were left out before it. */
 bool hone_workers__denials_tell(hone_workers__denials *d, char *text, size_t n);
 
-/* ---- sock.c, monitor.c: sockets ------------------------------------------------------------- */
+/* ---- sock.c, connect.c, lookup.c, monitor.c: sockets ------------------------------------------------------------- */
 
 typedef struct hone_workers__endpoint {
     char uri[256];
@@ -89,24 +89,44 @@ typedef struct hone_workers__route { /* a ROUTER's address of a connection; not 
     uint8_t n;
     uint8_t id[255];
 } hone_workers__route;
-#define HONE_WORKERS__ROUTE_CONNECT "hone" /* how a connecting ROUTER calls the other end */
+
+#define HONE_WORKERS__ADDRESS 64 /* bytes of one as text */
+typedef struct hone_workers__lookup hone_workers__lookup;
 
 typedef struct hone_workers__link {
     hone_workers__endpoint endpoint;
     bool bound, router, curve;
     void *sock, *monitor;
+    /* The connecting side. */
+    hone_workers__route other; /* how a ROUTER calls the other end */
+    bool up;
+    char at[384];                 /* what libzmq connects to; "": nothing yet */
+    hone_workers__lookup *lookup; /* of the host's name, under way; or NULL */
+    int unknown;                  /* why it stands for nothing, as of getaddrinfo; 0: not so */
+    int64_t look_ns, again_ns;    /* when it is looked up again while this is not up */
+    unsigned n_connects;
+    /* The listening side. */
     int port;                /* at which it listens; 0 no tcp */
     char last_from[64];      /* address of the latest accepted connection */
     HONE_VEC(int) strangers; /* accepted and silent until now, the oldest first */
     uint32_t strangers_max;
     hone_workers__denials denials;
 } hone_workers__link;
-/* Makes a socket (ROUTER or DEALER) with all its options, and binds or connects it.
+#define HONE_WORKERS__LINK_ITEMS 3
+/* Makes a socket (ROUTER or DEALER) with all its options, and binds or connects it; never blocks:
+ * what a host's name stands for is looked up meanwhile, and again when nobody is there any more.
  * HONE_E_INPUT (also tcp without keys), HONE_E_BUSY (address in use), HONE_E_IO. */
 hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, bool bind,
                                     bool router, const hone_workers__identity *id,
                                     hone_workers__link *ret, hone_error *err) HONE_NODISCARD;
 void hone_workers__link_close(hone_workers__link *l, int linger_ms);
+/* What a loop waits for before it takes messages and changes; how many. */
+int hone_workers__link_items(const hone_workers__link *l,
+                             zmq_pollitem_t ret[HONE_WORKERS__LINK_ITEMS]);
+/* Why the host's name leads nowhere, until now; NULL: it does, or is none. */
+const char *hone_workers__link_unknown(const hone_workers__link *l);
+/* Connects no more. */
+void hone_workers__link_give_up(hone_workers__link *l);
 /* Never blocks. 0 or an errno: EHOSTUNREACH (connection gone), EAGAIN (its queue is full). */
 int hone_workers__link_send(hone_workers__link *l, const hone_workers__route *to,
                             const hone_buf *message);
@@ -142,6 +162,22 @@ typedef enum hone_workers__change {
  * most once in ten seconds while its text stays the same, and seldom in all. */
 hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_fd, char *ret_text,
                                                size_t n);
+
+/* lookup.c: what a name stands for. The thread that asks goes on by itself when it is left. */
+hone_workers__lookup *hone_workers__lookup_start(const char *host, bool ipv6);
+int hone_workers__lookup_fd(const hone_workers__lookup *l); /* readable when it is over; or -1 */
+/* *ret_why: 0, or as of getaddrinfo. */
+bool hone_workers__lookup_over(const hone_workers__lookup *l, int *ret_why);
+/* Of one that is over; NULL: it has no more. Borrowed. */
+const char *hone_workers__lookup_address(const hone_workers__lookup *l, unsigned k);
+/* NULL is fine. */
+void hone_workers__lookup_leave(hone_workers__lookup *l);
+
+/* connect.c, for sock.c: connects, or begins to look up where to. */
+hone_status hone_workers__link_connect(hone_workers__link *l, hone_error *err) HONE_NODISCARD;
+/* connect.c, for monitor.c: goes on with that; whether the connection stands. */
+void hone_workers__link_tend(hone_workers__link *l);
+void hone_workers__link_is_up(hone_workers__link *l, bool up);
 
 /* For sock.c: starts watching the connections; a message came by this one. */
 bool hone_workers__monitor_open(void *zmq, hone_workers__link *l);

@@ -177,6 +177,7 @@ hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_f
 {
     *ret_fd = -1;
     uint8_t raw[6];
+    hone_workers__link_tend(l);
     while (zmq_recv(l->monitor, raw, sizeof raw, ZMQ_DONTWAIT) == (int)sizeof raw) {
         char address[256];
         int k = zmq_recv(l->monitor, address, sizeof address - 1, ZMQ_DONTWAIT);
@@ -197,10 +198,12 @@ hone_workers__change hone_workers__link_change(hone_workers__link *l, int *ret_f
                 break;
             return deny_other_user(l, uid, ret_text, n);
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+            hone_workers__link_is_up(l, true);
             return HONE_WORKERS__CHANGE_UP;
         case ZMQ_EVENT_DISCONNECTED:
             *ret_fd = (int)value;
             forget_stranger(l, *ret_fd);
+            hone_workers__link_is_up(l, false);
             return HONE_WORKERS__CHANGE_DOWN;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
             if (l->bound) /* reported by the ZAP handler, which knows the key */

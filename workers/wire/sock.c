@@ -4,7 +4,7 @@
  *   tcp   keys always; loopback also without when both sides were told so (any user of this
  *         machine can connect there)
  * The binding side is the CURVE server and asks the ZAP handler (zap.c) about every connection.
- * What happens to connections is in monitor.c. */
+ * How the other one connects is in connect.c, what happens to connections in monitor.c. */
 #include "workers/wire/internal.h"
 
 #include <arpa/inet.h>
@@ -135,9 +135,6 @@ static bool set_common(const hone_workers__link *l)
              set_int(l->sock, ZMQ_HEARTBEAT_TTL, 30000) && set_int(l->sock, ZMQ_TCP_MAXRT, 15000) &&
              set_int(l->sock, ZMQ_IPV6, l->endpoint.ipv6) &&
              set_int(l->sock, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    if (l->router && !l->bound)
-        ok = ok && zmq_setsockopt(l->sock, ZMQ_CONNECT_ROUTING_ID, HONE_WORKERS__ROUTE_CONNECT,
-                                  strlen(HONE_WORKERS__ROUTE_CONNECT)) == 0;
     return ok;
 }
 
@@ -164,24 +161,19 @@ static int port_of(void *sock)
     return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
 }
 
-static hone_status attach(hone_workers__link *l, hone_error *err)
+static hone_status listen_at(hone_workers__link *l, hone_error *err)
 {
     const char *uri = l->endpoint.uri;
-    int rc;
-    if (l->bound) {
-        mode_t before = umask(0077); /* the file of an ipc socket */
-        rc = zmq_bind(l->sock, uri);
-        umask(before);
-        l->port = rc == 0 && !l->endpoint.ipc ? port_of(l->sock) : 0;
-    } else {
-        rc = zmq_connect(l->sock, uri);
-    }
-    if (rc == 0)
+    mode_t before = umask(0077); /* the file of an ipc socket */
+    int rc = zmq_bind(l->sock, uri);
+    umask(before);
+    if (rc == 0) {
+        l->port = l->endpoint.ipc ? 0 : port_of(l->sock);
         return HONE_OK;
+    }
     int sys = zmq_errno();
     hone_status s = sys == EADDRINUSE ? HONE_E_BUSY : sys == EINVAL ? HONE_E_INPUT : HONE_E_IO;
-    hone_fail(err, s, "cannot %s %s: %s", l->bound ? "listen at" : "connect to", uri,
-              zmq_strerror(sys));
+    hone_fail(err, s, "cannot listen at %s: %s", uri, zmq_strerror(sys));
     if (err)
         err->sys = sys;
     return s;
@@ -191,7 +183,8 @@ hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, 
                                     bool router, const hone_workers__identity *id,
                                     hone_workers__link *ret, hone_error *err)
 {
-    *ret = (hone_workers__link){.endpoint = *e, .bound = bind, .router = router};
+    *ret = (hone_workers__link){
+        .endpoint = *e, .bound = bind, .router = router, .look_ns = INT64_MAX};
     if (!e->ipc && !id->have && !(e->local && id->insecure_loopback))
         return hone_fail(err, HONE_E_INPUT,
                          "%s is reached over %s, so keys are needed: make one on each side with "
@@ -215,7 +208,7 @@ hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, 
         s = hone_fail(err, HONE_E_IO, "cannot set up the socket for %s: %s", e->uri,
                       zmq_strerror(zmq_errno()));
     if (s == HONE_OK)
-        s = attach(ret, err);
+        s = bind ? listen_at(ret, err) : hone_workers__link_connect(ret, err);
     if (s != HONE_OK)
         hone_workers__link_close(ret, 0);
     return s;
@@ -231,8 +224,21 @@ void hone_workers__link_close(hone_workers__link *l, int linger_ms)
         set_int(l->sock, ZMQ_LINGER, linger_ms);
         zmq_close(l->sock);
     }
+    hone_workers__lookup_leave(l->lookup);
+    l->lookup = NULL;
     l->sock = l->monitor = NULL;
     hone_vec_free(&l->strangers);
+}
+
+int hone_workers__link_items(const hone_workers__link *l,
+                             zmq_pollitem_t ret[HONE_WORKERS__LINK_ITEMS])
+{
+    int n = 0, fd = l->lookup ? hone_workers__lookup_fd(l->lookup) : -1;
+    ret[n++] = (zmq_pollitem_t){l->sock, 0, ZMQ_POLLIN, 0};
+    ret[n++] = (zmq_pollitem_t){l->monitor, 0, ZMQ_POLLIN, 0};
+    if (fd >= 0)
+        ret[n++] = (zmq_pollitem_t){NULL, fd, ZMQ_POLLIN, 0};
+    return n;
 }
 
 int hone_workers__link_send(hone_workers__link *l, const hone_workers__route *to,

@@ -337,8 +337,9 @@ static void tell_alone(hone_workers__worker *w, int64_t now)
     if (w->link.bound || w->up || w->told_alone || now - w->down_ns < ALONE_MS * MS)
         return;
     w->told_alone = true;
-    hone_log(HONE_LOG_WARN, "nobody answers at %s: this worker waits there for a coordinator",
-             w->link.endpoint.uri);
+    const char *why = hone_workers__link_unknown(&w->link);
+    hone_log(HONE_LOG_WARN, "nobody answers at %s%s%s%s: this worker waits there for a coordinator",
+             w->link.endpoint.uri, why ? " (" : "", why ? why : "", why ? ")" : "");
 }
 
 static void on_timers(hone_workers__worker *w)
@@ -392,12 +393,8 @@ static void drain_link(hone_workers__worker *w)
 static void serve(hone_workers__worker *w)
 {
     while (!w->stopping) {
-        zmq_pollitem_t items[6] = {
-            {NULL, w->signals, ZMQ_POLLIN, 0},
-            {w->link.sock, 0, ZMQ_POLLIN, 0},
-            {w->link.monitor, 0, ZMQ_POLLIN, 0},
-        };
-        int n = 3, nursery = 0;
+        zmq_pollitem_t items[4 + HONE_WORKERS__LINK_ITEMS] = {{NULL, w->signals, ZMQ_POLLIN, 0}};
+        int n = 1 + hone_workers__link_items(&w->link, items + 1), nursery = 0;
         if (w->zap.sock)
             items[n++] = (zmq_pollitem_t){w->zap.sock, 0, ZMQ_POLLIN, 0};
         if (w->nursery) {

@@ -1,0 +1,223 @@
+/* Hosts by their names: those who know them may be silent, know nothing, or say something else
+ * later. Who is to be asked is this file's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/workers/pool_tools.h"
+#include "workers/client.h"
+
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+/* ---- who knows names ------------------------------------------------------------------------ */
+
+static struct known {
+    _Atomic unsigned asked; /* of what nobody answers */
+    _Atomic bool moved;
+} *known; /* of all processes of a test */
+
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *wanted,
+                struct addrinfo **ret)
+{
+    int (*usual)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&usual = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (strcmp(host, "silent.test") == 0) {
+        known->asked++;
+        for (;;)
+            pause();
+    }
+    if (strcmp(host, "unknown.test") == 0)
+        return EAI_NONAME;
+    if (strcmp(host, "there.test") == 0)
+        host = "127.0.0.1";
+    if (strcmp(host, "moving.test") == 0)
+        host = known->moved ? "127.0.0.1" : "127.0.0.2";
+    return usual(host, port, wanted, ret);
+}
+
+/* ---- a service with keys -------------------------------------------------------------------- */
+
+static struct {
+    char *at, *port, *key, *allow, *user_key, *user_allow;
+    pid_t pid;
+} service;
+
+static void serve(void)
+{
+    hone_error err = {0};
+    hone_pool *p;
+    hone_pool_options o = {.key_file = service.key, .allow_file = service.allow, .clients = true};
+    if (hone_pool_new(&o, &p, &err) != HONE_OK ||
+        hone_pool_listen(p, service.at, &err) != HONE_OK) {
+        fprintf(stderr, "service: %s\n", err.message);
+        _exit(1);
+    }
+    for (hone_pool_event e;;) { /* what is said is answered */
+        hone_pool_next(p, 1000, &e);
+        if (e.kind == HONE_POOL_SAID)
+            hone_pool_tell(p, e.peer, e.ask, e.said.s, e.said.n, false);
+        hone_buf_free(&e.said);
+    }
+}
+
+static void make_keys(void)
+{
+    char *pub, *line, *all;
+    size_t n;
+    service.key = new_key("service");
+    service.user_key = new_key("ann");
+    service.user_allow = allow_of("of-ann", service.key, NULL);
+    pub = hone_xasprintf("%s.pub", service.user_key);
+    assert_int_equal(hone_file_read(pub, 4096, &line, &n, NULL), HONE_OK);
+    all = hone_xasprintf("%.*s role=user\n", (int)n - 1, line); /* without its end */
+    service.allow = path_in("of-service");
+    assert_int_equal(hone_file_write(service.allow, all, strlen(all), NULL), HONE_OK);
+    free(all);
+    free(line);
+    free(pub);
+}
+
+static void start_service(const char *address)
+{
+    char *any = loopback_endpoint();
+    service.port = hone_xstrdup(strrchr(any, ':') + 1);
+    service.at = hone_xasprintf("tcp://%s:%s", address, service.port);
+    free(any);
+    fflush(NULL);
+    service.pid = fork();
+    assert_true(service.pid >= 0);
+    if (service.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        serve();
+    }
+}
+
+static int begin(void **state)
+{
+    known = mmap(NULL, sizeof *known, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    setup(state);
+    make_keys();
+    return known == MAP_FAILED ? -1 : 0;
+}
+
+static int end(void **state)
+{
+    if (service.pid > 0) {
+        kill(service.pid, SIGKILL);
+        waitpid(service.pid, NULL, 0);
+    }
+    char *all[] = {service.at,    service.port,     service.key,
+                   service.allow, service.user_key, service.user_allow};
+    for (size_t i = 0; i < HONE_LEN(all); i++)
+        free(all[i]);
+    memset(&service, 0, sizeof service);
+    return teardown(state); /* `known` stays: some still wait in it */
+}
+
+static hone_client_options ann_at(const char *where)
+{
+    return (hone_client_options){
+        .service = where, .key_file = service.user_key, .allow_file = service.user_allow};
+}
+
+/* ---- names ---------------------------------------------------------------------------------- */
+
+static bool at_once(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+static void silence_is_not_waited_for(void **state)
+{
+    (void)state;
+    hone_client *c;
+    hone_error err = {0};
+    hone_client_options o = ann_at("tcp://silent.test:7177");
+    o.connect_ms = 200;
+    assert_int_equal(hone_client_open(&o, &c, &err), HONE_E_PEER);
+    assert_non_null(strstr(err.message, "know names"));
+    o.stop = at_once;
+    assert_int_equal(hone_client_open(&o, &c, &err), HONE_E_INTERRUPTED);
+    hone_pool *p = open_pool(
+        &(hone_pool_options){.key_file = service.key, .allow_file = service.allow});
+    assert_int_equal(hone_pool_connect(p, "tcp://silent.test:7178", &err), HONE_OK);
+    hone_pool_free(p);
+}
+
+static void a_worker_ends_while_a_name_is_looked_up(void **state)
+{
+    (void)state;
+    hone_worker_options o = builder_at("tcp://silent.test:7177");
+    o.key_file = service.user_key;
+    o.allow_file = service.user_allow;
+    child w = start_worker(&o, false);
+    for (int i = 0; i < AWAIT_MS / 10 && known->asked == 0; i++)
+        usleep(10000);
+    assert_int_equal(known->asked, 1);
+    kill(w.pid, SIGTERM);
+    assert_int_equal(join(&w), HONE_OK);
+}
+
+static void names_that_are_none(void **state)
+{
+    (void)state;
+    hone_client *c;
+    hone_error err = {0};
+    hone_client_options o = ann_at("tcp://unknown.test:7177");
+    assert_int_equal(hone_client_open(&o, &c, &err), HONE_E_PEER);
+    assert_non_null(strstr(err.message, "there is no host 'unknown.test'"));
+    const char *const bad[] = {"tcp://not a host:7177", "tcp://-x:7177", "tcp://there.test:*"};
+    for (size_t i = 0; i < HONE_LEN(bad); i++) {
+        o.service = bad[i];
+        assert_int_equal(hone_client_open(&o, &c, &err), HONE_E_INPUT);
+        assert_non_null(strstr(err.message, bad[i]));
+    }
+}
+
+/* Called between turns of the client, which has looked once by the second time. */
+static bool move(void *ctx)
+{
+    unsigned *times = ctx;
+    known->moved = ++*times > 1;
+    return false;
+}
+
+static void a_service_that_moved_is_found(void **state)
+{
+    (void)state;
+    hone_client *c;
+    hone_error err = {0};
+    hone_buf got = {0};
+    unsigned times = 0;
+    start_service("127.0.0.1");
+    char *where = hone_xasprintf("tcp://moving.test:%s", service.port);
+    hone_client_options o = ann_at(where);
+    o.connect_ms = AWAIT_MS;
+    o.stop = move;
+    o.stop_ctx = &times;
+    if (hone_client_open(&o, &c, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(hone_client_ask(c, "here", 4, AWAIT_MS, &got, NULL, &err), HONE_OK);
+    assert_memory_equal(got.s, "here", 4);
+    hone_client_close(c);
+    hone_buf_free(&got);
+    free(where);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_worker_ends_while_a_name_is_looked_up, begin, end),
+        cmocka_unit_test_setup_teardown(a_service_that_moved_is_found, begin, end),
+        cmocka_unit_test_setup_teardown(names_that_are_none, begin, end),
+        cmocka_unit_test_setup_teardown(silence_is_not_waited_for, begin, end),
+    };
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
