@@ -1,6 +1,7 @@
 /* A client's side of the wire: HELLO, WELCOME, then SAY and TELL. The loop runs only while
  * something is waited for; whoever was away for long is not known any more, is told WHO, and says
- * HELLO and SAY again. */
+ * HELLO and SAY again. What was said by a connection that broke may be lost, and is said again, too.
+ */
 #include "workers/client.h"
 #include "workers/wire/internal.h"
 
@@ -27,6 +28,7 @@ struct hone_client {
     hone_workers__link link;
     uint8_t instance[16], session[16];
     bool up, registered;
+    bool asked; /* the request was said by this connection */
     unsigned broken;
     uint64_t seq;
     int64_t hello_ns, said_ns, heard_ns, lost_ns, heartbeat_ns;
@@ -79,6 +81,7 @@ static void say_request(hone_client *c)
     hone_wire m = {.type = HONE_WIRE_SAY};
     m.say.ask = c->ask;
     m.say.said = (hone_wire_bytes){(const uint8_t *)c->request.s, (uint32_t)c->request.n};
+    c->asked = c->up;
     say(c, &m);
 }
 
@@ -104,7 +107,7 @@ static void on_welcome(hone_client *c, const hone_wire *m)
     c->heartbeat_ns = (int64_t)(m->welcome.heartbeat_ms < 20 ? 20 : m->welcome.heartbeat_ms) * MS;
     memcpy(c->session, m->session, sizeof c->session);
     c->registered = true;
-    if (!same && c->open)
+    if (c->open && !(same && c->asked))
         say_request(c);
 }
 
@@ -184,6 +187,7 @@ static void take_changes(hone_client *c)
          (x = hone_workers__link_change(&c->link, &fd, text, sizeof text));) {
         if (x == HONE_WORKERS__CHANGE_UP) {
             c->up = true;
+            c->asked = false;
             c->broken = 0;
             say_hello(c);
         } else if (x == HONE_WORKERS__CHANGE_DOWN) {

@@ -1,5 +1,6 @@
 /* Hosts by their names: those who know them may be silent, know nothing, or say something else
- * later. Who is to be asked is this file's own. */
+ * later; and connections over a network, which break with a request on its way. Who is to be asked
+ * is this file's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +11,11 @@
 #include "tests/workers/pool_tools.h"
 #include "workers/client.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
@@ -83,6 +87,7 @@ static void make_keys(void)
     free(pub);
 }
 
+/* It listens at `address`: 0.0.0.0 is no loopback, so that it waits for whom it has lost. */
 static void start_service(const char *address)
 {
     char *any = loopback_endpoint();
@@ -211,11 +216,105 @@ static void a_service_that_moved_is_found(void **state)
     free(where);
 }
 
+/* ---- a network ------------------------------------------------------------------------------ */
+
+static struct {
+    int listener;
+    uint16_t port, to;
+    _Atomic bool swallow; /* what the client says does not arrive */
+    _Atomic bool cut;     /* the connection, once */
+    _Atomic bool over;
+} net;
+
+static bool pass_on(int from, int to, bool arrives)
+{
+    char bytes[4096];
+    ssize_t n = read(from, bytes, sizeof bytes);
+    return n > 0 && (!arrives || hone_send_all(to, bytes, (size_t)n));
+}
+
+static void carry(int near)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(net.to)};
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool stands = connect(far, (struct sockaddr *)&a, sizeof a) == 0;
+    while (stands && !net.over && !atomic_exchange(&net.cut, false)) {
+        struct pollfd p[] = {{near, POLLIN, 0}, {far, POLLIN, 0}};
+        poll(p, 2, 20);
+        if (p[0].revents)
+            stands = pass_on(near, far, !net.swallow);
+        if (p[1].revents && stands)
+            stands = pass_on(far, near, true);
+    }
+    close(far);
+    close(near);
+}
+
+static void *carry_all(void *arg)
+{
+    (void)arg;
+    while (!net.over) {
+        struct pollfd p = {net.listener, POLLIN, 0};
+        int near = poll(&p, 1, 20) > 0 ? accept(net.listener, NULL, NULL) : -1;
+        if (near >= 0)
+            carry(near);
+    }
+    return NULL;
+}
+
+static pthread_t start_net(const char *to)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    socklen_t n = sizeof a;
+    pthread_t ret;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    net.to = (uint16_t)strtoul(to, NULL, 10);
+    net.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(net.listener, (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(net.listener, 8), 0);
+    assert_int_equal(getsockname(net.listener, (struct sockaddr *)&a, &n), 0);
+    net.port = ntohs(a.sin_port);
+    assert_int_equal(pthread_create(&ret, NULL, carry_all, NULL), 0);
+    return ret;
+}
+
+/* The service knows the client still, and has not heard what it asked for. */
+static void a_request_lost_with_its_connection_is_said_again(void **state)
+{
+    (void)state;
+    hone_client *c;
+    hone_error err = {0};
+    hone_buf got = {0};
+    start_service("0.0.0.0");
+    pthread_t carrier = start_net(service.port);
+    char *where = hone_xasprintf("tcp://there.test:%u", net.port);
+    hone_client_options o = ann_at(where);
+    o.connect_ms = AWAIT_MS;
+    if (hone_client_open(&o, &c, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(hone_client_ask(c, "one", 3, AWAIT_MS, &got, NULL, &err), HONE_OK);
+    net.swallow = true;
+    assert_int_equal(hone_client_ask(c, "two", 3, 300, &got, NULL, &err), HONE_E_TIMEOUT);
+    net.swallow = false;
+    net.cut = true;
+    assert_int_equal(hone_client_next(c, AWAIT_MS, &got, NULL, &err), HONE_OK);
+    assert_memory_equal(got.s, "two", 3);
+    hone_client_close(c);
+    net.over = true;
+    pthread_join(carrier, NULL);
+    close(net.listener);
+    hone_buf_free(&got);
+    free(where);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_worker_ends_while_a_name_is_looked_up, begin, end),
         cmocka_unit_test_setup_teardown(a_service_that_moved_is_found, begin, end),
+        cmocka_unit_test_setup_teardown(a_request_lost_with_its_connection_is_said_again, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(names_that_are_none, begin, end),
         cmocka_unit_test_setup_teardown(silence_is_not_waited_for, begin, end),
     };
