@@ -13,8 +13,9 @@
  *                    time of LLVM's: that is most of what a candidate takes
  *
  * `again`: drawn before, and not made twice; `unmade`: rejected as it was drawn, and another one
- * drawn; what was drawn has to build, too, but for code that is too large. `unrun`: the emulator
- * failed by its own fault. What fails is printed, and kept in the working directory:
+ * drawn; what was drawn has to build, too, but for code that is too large, and for what LLVM itself
+ * does not survive: it works in a process apart, as a worker's does, and rows say how often that
+ * ended. `unrun`: the emulator failed by its own fault. What fails is printed, and kept in the working directory:
  * board-BOARD-KERNEL-N has its program and its trace. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,6 +31,11 @@
 #include "tests/property/harness.h"
 #include "workers/builder.h"
 #include "workers/device/internal.h"
+#include "workers/wire/internal.h"
+#include "workers/worker/build.h"
+
+#include <poll.h>
+#include <signal.h>
 
 #define THREADS 2
 #define TOGETHER 25 /* candidates of one size, which one emulator runs */
@@ -81,6 +87,8 @@ static uint64_t number(const char *name, uint64_t fallback)
 
 typedef struct tally {
     uint64_t made, again, unmade, unrun, wrong;
+    uint64_t crashed; /* of unmade: the compiler ended by */
+    int signal;       /* this, the last time */
     double worst;
 } tally;
 
@@ -91,13 +99,18 @@ static void add(tally *to, const tally *t)
     to->unmade += t->unmade;
     to->unrun += t->unrun;
     to->wrong += t->wrong;
+    to->crashed += t->crashed;
+    to->signal = t->crashed ? t->signal : to->signal;
     to->worst = t->worst > to->worst ? t->worst : to->worst;
 }
 
 static void say(const char *name, const tally *t)
 {
-    printf("%-26s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.3g\n", name,
+    printf("%-26s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8.3g", name,
            t->made, t->again, t->unmade, t->unrun, t->wrong, t->worst);
+    if (t->crashed)
+        printf("  %" PRIu64 " unmade (compiler ended by signal %d)", t->crashed, t->signal);
+    printf("\n");
     fflush(stdout);
 }
 
@@ -107,6 +120,7 @@ typedef struct shop {
     char *target_text, *runner;
     hone_builder *builder;
     hone_codegen *codegen; /* NULL: the builder does it all */
+    hone_workers__forge *forge; /* where they are */
     hone_codegen_intrin *intrins;
     unsigned n_intrins;
     char folder[64];
@@ -164,6 +178,16 @@ static bool can_run(const board *b)
     return rc == 0;
 }
 
+static hone_status make(void *ctx, const hone_build_job *job, hone_artifact *ret, hone_error *err);
+
+static void start_forge(shop *s, hone_build_fn build)
+{
+    hone_error err;
+    const hone_workers__forge_options o = {.build = build, .ctx = s};
+    if (hone_workers__forge_start(&o, -1, &s->forge, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+}
+
 /* False: it cannot be tested here. */
 static bool open_shop(const board *b, shop *ret)
 {
@@ -185,6 +209,7 @@ static bool open_shop(const board *b, shop *ret)
             if (hone_codegen_new(&ret->target, &ret->codegen, &err) != HONE_OK)
                 fail_msg("%s", err.message);
         }
+        start_forge(ret, make);
     } else {
         print_message("not installed, skipped: %s (%s, lld-19, %.*s)\n", b->name,
                       b->tools ? compiler : "no compiler", (int)strcspn(b->emulator, " "),
@@ -202,6 +227,7 @@ static void close_shop(shop *s)
     free(text);
     free(s->target_text);
     free(s->runner);
+    hone_workers__forge_stop(s->forge);
     hone_builder_free(s->builder);
     hone_codegen_free(s->codegen);
     free(s->intrins);
@@ -413,6 +439,84 @@ static hone_status make_object(const shop *s, const hone_program *base, const ch
     return st;
 }
 
+/* Its signals are neither cmocka's nor a sanitizer's. */
+static void die_by_signals(void)
+{
+    static const int all[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
+    for (size_t k = 0; k < HONE_LEN(all); k++)
+        signal(all[k], SIG_DFL);
+}
+
+/* In the process apart. */
+static hone_status make(void *ctx, const hone_build_job *job, hone_artifact *ret, hone_error *err)
+{
+    const shop *s = ctx;
+    hone_program p = {0};
+    die_by_signals();
+    if (!s->codegen)
+        return hone_builder_build(s->builder, job, ret, err);
+    *ret = (hone_artifact){0};
+    hone_status st = hone_program_parse(job->workload, strlen(job->workload), &p, err);
+    if (st == HONE_OK)
+        st = make_object(s, &p, job->trace, ret, err);
+    hone_program_fini(&p);
+    return st;
+}
+
+/* Of a compiler that died. */
+static hone_status explain(shop *s, hone_error *err)
+{
+    hone_workers__build_end end;
+    hone_sandbox__limits limits;
+    hone_workers__forge_end(s->forge, &end);
+    hone_sandbox__limits_read(&limits);
+    hone_status st = hone_workers__explain_build(&end, &limits, err);
+    if (hone_status_is_reject(st)) {
+        s->now.crashed++;
+        s->now.signal = WTERMSIG(end.status);
+    }
+    return st;
+}
+
+static hone_status read_answer(const hone_buf *answer, hone_artifact *ret, hone_error *err)
+{
+    hone_wire *m = hone_xcalloc(1, sizeof *m);
+    hone_status st = hone_wire_decode(answer->s, answer->n, m, err);
+    if (st == HONE_OK) {
+        assert_int_equal(m->type, HONE_WIRE_BUILT);
+        *err = m->built.error;
+        st = err->status;
+    }
+    if (st == HONE_OK)
+        hone_workers__artifact_set(ret, &m->built.manifest, m->built.bytes.p, m->built.bytes.n);
+    free(m);
+    return st;
+}
+
+/* Has it made there. */
+static hone_status build(shop *s, const hone_build_job *job, hone_artifact *ret, hone_error *err)
+{
+    hone_wire *m = hone_xcalloc(1, sizeof *m);
+    hone_buf message = {0}, answer = {0};
+    int came = 0;
+    m->type = HONE_WIRE_BUILD;
+    m->build = hone_wire_of_build(job, 1);
+    hone_status st = hone_wire_encode(m, &message, err);
+    if (st == HONE_OK)
+        st = hone_workers__forge_send(s->forge, message.s, message.n, err);
+    while (st == HONE_OK && came == 0) {
+        struct pollfd p = {hone_workers__forge_fd(s->forge), POLLIN, 0};
+        poll(&p, 1, -1);
+        came = hone_workers__forge_receive(s->forge, &answer);
+    }
+    if (st == HONE_OK)
+        st = came > 0 ? read_answer(&answer, ret, err) : explain(s, err);
+    hone_buf_free(&answer);
+    hone_buf_free(&message);
+    free(m);
+    return st;
+}
+
 static bool is_made(const batch *b, const question *q, const char *trace)
 {
     for (unsigned k = 0; k < b->n; k++)
@@ -443,18 +547,19 @@ static bool make_one(batch *b, hone_space *space, const question *q, const char 
         return true;
     }
     job.trace = trace;
+    uint64_t crashed = b->s->now.crashed;
     if (st == HONE_OK)
-        st = b->s->codegen ? make_object(b->s, q->p, trace, &a, &err)
-                           : hone_builder_build(b->s->builder, &job, &a, &err);
+        st = build(b->s, &job, &a, &err);
+    crashed = b->s->now.crashed - crashed;
     if (st == HONE_OK) {
         b->s->now.made++;
         add_to_plan(b, q, &a, trace);
     } else {
         b->s->now.unmade++;
-        if (getenv("HONE_VERBOSE"))
+        if (crashed || getenv("HONE_VERBOSE"))
             print_message("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
                           err.message);
-        if (!hone_status_is_reject(st) || (drawn && st != HONE_REJECT_TOO_BIG)) {
+        if (!hone_status_is_reject(st) || (drawn && st != HONE_REJECT_TOO_BIG && !crashed)) {
             b->s->now.wrong++;
             print_error("%s: %s: %s: %s\n", b->s->b->name, b->what, hone_status_name(st),
                         err.message);
@@ -751,9 +856,40 @@ static void intrinsics_are_right_elsewhere(void **state)
         assert_int_equal(n_done, HONE_LEN(of_arm));
 }
 
+/* ---- a compiler that crashes ----------------------------------------------------------------- */
+
+static hone_status crash(void *ctx, const hone_build_job *job, hone_artifact *ret, hone_error *err)
+{
+    (void)ctx;
+    *ret = (hone_artifact){0};
+    if (strcmp(job->workload, "crash") == 0) {
+        die_by_signals();
+        raise(SIGSEGV);
+    }
+    return hone_fail(err, HONE_REJECT_TOO_BIG, "and no more");
+}
+
+static void a_compiler_that_crashes_costs_one_candidate(void **state)
+{
+    (void)state;
+    shop s = {0};
+    hone_artifact a = {0};
+    hone_error err = {0};
+    hone_build_job job = {.id = 1, .workload = "crash", .target = "t", .threads = 1};
+    start_forge(&s, crash);
+    assert_int_equal(build(&s, &job, &a, &err), HONE_REJECT_BUILD);
+    assert_int_equal(s.now.crashed, 1);
+    assert_int_equal(s.now.signal, SIGSEGV);
+    job.workload = "another";
+    assert_int_equal(build(&s, &job, &a, &err), HONE_REJECT_TOO_BIG);
+    assert_int_equal(s.now.crashed, 1);
+    hone_workers__forge_stop(s.forge);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(kernels_are_right_elsewhere),
+                                       cmocka_unit_test(a_compiler_that_crashes_costs_one_candidate),
                                        cmocka_unit_test(intrinsics_are_right_elsewhere)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
