@@ -66,6 +66,11 @@ add_executable(test_ask ${CMAKE_SOURCE_DIR}/tests/e2e/ask.c)
 target_link_libraries(test_ask PRIVATE workers)
 target_compile_options(test_ask PRIVATE -Wno-missing-prototypes)
 
+# The best of two logs against each other, for tests/e2e/test_storm.sh.
+add_executable(race_logs ${CMAKE_SOURCE_DIR}/tests/e2e/race_logs.c)
+target_link_libraries(race_logs PRIVATE builder db)
+target_compile_options(race_logs PRIVATE -Wno-missing-prototypes)
+
 # A device that lies, and clocks that jump, for tests/e2e/test_ten_hosts.sh.
 add_executable(lying_device ${CMAKE_SOURCE_DIR}/tests/e2e/lying_device.c)
 target_link_libraries(lying_device PRIVATE workers)
