@@ -152,24 +152,21 @@ static uint64_t filter_hash(const char *text, const char *needs)
     return needs ? hone_hash_bytes(h, needs, strlen(needs)) : h;
 }
 
-static bool same_needs(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 filter *hone_farm__filter_get(hone_farm *f, const char *text, const char *needs)
 {
     uint64_t hash = filter_hash(text, needs);
+    const char *held = needs ? hone_text_hold(needs) : NULL;
     uint32_t at = 0;
     filter *x;
     while ((x = hone_map_next(&f->filters, hash, &at)))
-        if (strcmp(x->text, text) == 0 && same_needs(x->needs, needs)) {
+        if (x->needs == held && strcmp(x->text, text) == 0) {
+            hone_text_drop(held);
             x->refs++;
             return x;
         }
     x = hone_xcalloc(1, sizeof *x);
     x->text = hone_xstrdup(text);
-    x->needs = needs ? hone_xstrdup(needs) : NULL;
+    x->needs = held;
     x->refs = 1;
     const char *s = x->text;
     for (size_t n = 0; term(&s, &n);)
@@ -190,7 +187,7 @@ static void filter_free(filter *x)
     hone_vec_free(&x->holds);
     hone_vec_free(&x->kinds);
     free(x->text);
-    free(x->needs);
+    hone_text_drop(x->needs);
     free(x);
 }
 
@@ -205,13 +202,16 @@ void hone_farm__filter_put(hone_farm *f, filter *x)
     filter_free(x);
 }
 
+/* Takes the text, which is held. */
 static machine *machine_get(hone_farm *f, const char *text)
 {
     machine *m = NULL;
     for (uint32_t i = 0; i < f->machines.n; i++) {
         machine *x = f->machines.v[i];
-        if (strcmp(x->text, text) == 0)
+        if (x->text == text) {
+            hone_text_drop(text);
             return x;
+        }
         if (x->n_kinds == 0)
             m = x;
     }
@@ -227,15 +227,15 @@ static machine *machine_get(hone_farm *f, const char *text)
             x->lacks.v[m->index] = NULL;
         }
     }
-    free(m->text);
-    m->text = hone_xstrdup(text);
+    hone_text_drop(m->text);
+    m->text = text;
     return m;
 }
 
 dev_kind *hone_farm__kind_get(hone_farm *f, const char *attrs, const char *target)
 {
     dev_kind *unused = NULL;
-    machine *m = machine_get(f, target);
+    machine *m = machine_get(f, hone_text_hold(target));
     for (uint32_t i = 0; i < f->kinds.n; i++) {
         dev_kind *k = f->kinds.v[i];
         if (k->machine == m && strcmp(k->attrs, attrs) == 0)
@@ -293,7 +293,7 @@ void hone_farm__filters_free(hone_farm *f)
         free(f->kinds.v[i]);
     }
     for (uint32_t i = 0; i < f->machines.n; i++) {
-        free(f->machines.v[i]->text);
+        hone_text_drop(f->machines.v[i]->text);
         free(f->machines.v[i]);
     }
     for (uint32_t i = 0; i < f->all_filters.n; i++)

@@ -57,7 +57,7 @@ typedef struct lease lease;
 
 /* What devices say they are, as a target's text; "": not known, as before their first HELLO. */
 typedef struct machine {
-    char *text;
+    const char *text; /* held (hone_text_hold), so that texts that are equal are one */
     uint32_t index, n_kinds;
 } machine;
 
@@ -71,7 +71,7 @@ typedef struct dev_kind {
 
 typedef struct filter {
     char *text;
-    char *needs; /* what devices are to run code for, a target's text; NULL: anything */
+    const char *needs; /* what devices are to run code for, held; NULL: anything */
     char name[HONE_FARM_NAME]; /* of the only worker, or "" */
     HONE_VEC(uint64_t) holds;  /* kinds of which its terms hold; */
     HONE_VEC(uint64_t) kinds;  /* which can run that code, too */
