@@ -54,22 +54,12 @@ command -v node >/dev/null || {
     all_done
 }
 
+cp "$SRC/tests/cli/product.mjs" .
 cat >check.mjs <<'END'
 import { load } from './out1/mm.mjs';
-const f = await load(), { A, B } = f.args;
-for (let k = 0; k < A.length; k++) A[k] = (k % 7) - 3;
-for (let k = 0; k < B.length; k++) B[k] = (k % 5) - 2;
-const a = A.slice(), b = B.slice();
-f.run();
-f.run();
-let wrong = 0;
-for (let i = 0; i < 64; i++)
-  for (let j = 0; j < 48; j++) {
-    let sum = 0;
-    for (let k = 0; k < 32; k++) sum += a[i * 32 + k] * b[k * 48 + j];
-    if (f.args.C[i * 48 + j] !== sum) wrong++;
-  }
-console.log(`${wrong} wrong of ${f.args.C.length}`);
+import { wrong } from './product.mjs';
+const f = await load();
+console.log(`${wrong(f, 2)} wrong of ${f.args.C.length}`);
 END
 run 0 node check.mjs
 says "0 wrong of 3072"
@@ -88,23 +78,12 @@ says "32 0 mm"
 
 cat >threads.mjs <<'END'
 import { load } from './out3/mm.mjs';
+import { wrong } from './product.mjs';
 const sums = [];
 for (const threads of [undefined, 1, 3, 'end']) {
-  const f = await load(undefined, { threads: threads === 'end' ? undefined : threads }), { A, B, C } = f.args;
-  for (let k = 0; k < A.length; k++) A[k] = (k % 7) - 3;
-  for (let k = 0; k < B.length; k++) B[k] = (k % 5) - 2;
+  const f = await load(undefined, { threads: threads === 'end' ? undefined : threads });
   if (threads === 'end') f.end();
-  C.fill(-1);
-  for (let k = 0; k < 50; k++) f.run();
-  let wrong = 0;
-  for (let i = 0; i < 64; i++)
-    for (let j = 0; j < 48; j++) {
-      let sum = 0;
-      for (let k = 0; k < 32; k++) sum += A[i * 32 + k] * B[k * 48 + j];
-      if (C[i * 48 + j] !== sum) wrong++;
-    }
-  if (!(f.memory.buffer instanceof SharedArrayBuffer)) wrong++;
-  sums.push(wrong);
+  sums.push(wrong(f, 50) + !(f.memory.buffer instanceof SharedArrayBuffer));
 }
 console.log(`${sums} wrong`);
 END

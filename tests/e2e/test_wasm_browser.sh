@@ -50,23 +50,14 @@ run 0 "$HONE" query matmul $small --target wasm32 --db w.db --require exact --em
 
 # a page of one's own: isolated it has threads, else one
 run 0 "$HONE" query matmul $small --target wasm32-threads --threads 2 --db none.db --emit wasm -o web --name mm
+cp "$SRC/tests/cli/product.mjs" web
 cat >web/index.html <<'END'
 <!doctype html><script type="module">
 let said;
 try {
-  const { load } = await import('./mm.mjs');
-  const f = await load(), { A, B, C } = f.args;
-  for (let k = 0; k < A.length; k++) A[k] = (k % 7) - 3;
-  for (let k = 0; k < B.length; k++) B[k] = (k % 5) - 2;
-  for (let k = 0; k < 20; k++) f.run();
-  let wrong = 0;
-  for (let i = 0; i < 64; i++)
-    for (let j = 0; j < 48; j++) {
-      let sum = 0;
-      for (let k = 0; k < 32; k++) sum += A[i * 32 + k] * B[k * 48 + j];
-      if (C[i * 48 + j] !== sum) wrong++;
-    }
-  said = `${wrong} wrong, ${f.threads} threads`;
+  const { load } = await import('./mm.mjs'), { wrong } = await import('./product.mjs');
+  const f = await load();
+  said = `${wrong(f, 20)} wrong, ${f.threads} threads`;
 } catch (e) { said = String(e); }
 await fetch('/said', { method: 'POST', body: said });
 if (crossOriginIsolated) location = '/plain.html';
@@ -75,7 +66,8 @@ END
 cat >server.mjs <<'END'
 import http from 'node:http';
 import { readFileSync } from 'node:fs';
-const types = { '/index.html': 'text/html', '/plain.html': 'text/html', '/mm.mjs': 'text/javascript', '/mm.wasm': 'application/wasm' };
+const types = { '/index.html': 'text/html', '/plain.html': 'text/html', '/mm.mjs': 'text/javascript',
+  '/product.mjs': 'text/javascript', '/mm.wasm': 'application/wasm' };
 let answers = 0;
 http.createServer((request, response) => {
   if (request.method === 'POST') {
