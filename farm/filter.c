@@ -281,6 +281,8 @@ unsigned hone_farm__class_get(hone_farm *f, const char *attrs)
     for (uint32_t i = 1; i < f->classes.n; i++)
         if (strcmp(f->classes.v[i].name, name) == 0)
             return i;
+    if (f->classes.n == CLASSES)
+        return CLASSES - 1;
     hone_vec_push(&f->classes, (dev_class){0});
     snprintf(f->classes.v[f->classes.n - 1].name, HONE_FARM_NAME, "%s", name);
     return f->classes.n - 1;

@@ -14,6 +14,8 @@
 #define TRIED 8
 #define AVOID_NS (10000 * MS) /* others than those it failed at are preferred for so long */
 #define FENCES 1024           /* numbers that are made durable at a time */
+#define REFUSALS 16           /* from one sweep to the next that have a row: a flood fills no log */
+#define CLASSES 1024          /* of devices; what says to be of another one is of the last */
 
 /* ---- rings, timers (list.c, timer.c) ----------------------------------------------------
  */
@@ -247,7 +249,7 @@ struct hone_farm {
     uint32_t n_results, n_strikes, n_ended, sessions;
     uint64_t next_job, next_seq, next_place;
     hone_farm_stats stats;
-    uint32_t refused_lately; /* verbs, since the last sweep */
+    uint32_t refused_lately; /* verbs and stale results, since the last sweep */
     /* effects and rows */
     HONE_VEC(outgoing) ready, held;
     uint32_t ready_at, held_at;

@@ -453,13 +453,13 @@ static const struct verb {
 #undef HONE_FARM_VERB
 };
 
-/* With what it was about. A flood fills no log. */
+/* With what it was about. */
 static void audit_refusal(const speech *x, const char *who)
 {
     const hone_farm_say *s = x->s;
     const char *verb = hone_farm_verb_name(s->verb);
     char name[HONE_FARM_NAME];
-    if (x->f->refused_lately++ >= 16)
+    if (x->f->refused_lately++ >= REFUSALS)
         return;
     snprintf(name, sizeof name, "%s", s->name ? s->name : "");
     switch (s->verb) {

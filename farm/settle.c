@@ -220,10 +220,10 @@ void hone_farm__result(hone_farm *f, worker *w, const hone_farm_event *e)
     if (stale) {
         f->stats.stale++;
         answer(f, w, e, HONE_FARM_ACK, HONE_FARM_STALE, s ? s->batch : 0);
-        if (!l) {
+        if (!l && f->refused_lately++ < REFUSALS)
             hone_farm__audit_worker(f, NULL, w, "stale", "", "", HONE_FARM_BECAUSE_NO_SUCH);
+        if (!l)
             return;
-        }
         if (l->unit && l->unit->lease == l)
             hone_farm__attempt_failed(f, l, HONE_E_PEER, false);
         hone_farm__lease_free(f, l);

@@ -106,6 +106,47 @@ static void a_full_disk_stops_acks_and_grants_and_loses_nothing(void **state)
     box_free(&b);
 }
 
+/* A device says results of leases that there never were, as fast as it can. */
+static void a_flood_of_stale_results_fills_no_log(void **state)
+{
+    (void)state;
+    box b;
+    uint64_t id, events;
+    two(&b, &id);
+    box_tick(&b, 2 * SEC);
+    events = b.store.n_events;
+    for (uint64_t k = 0; k < 1000; k++) {
+        hone_farm_effect e = {0};
+        e.lease.fence = 1000000 + k;
+        e.lease.unit = box_key(9, k);
+        e.lease.epoch = 1;
+        box_result(&b, "a", &e, HONE_OK);
+    }
+    assert_int_equal(b.last[HONE_FARM_ACK].ack.verdict, HONE_FARM_STALE);
+    box_tick(&b, 20 * MS);
+    assert_true(b.store.n_events > events);
+    assert_true(b.store.n_events - events <= 2 * REFUSALS);
+    box_free(&b);
+}
+
+/* Nor does one that is of another class each time it comes. */
+static void classes_are_bounded(void **state)
+{
+    (void)state;
+    box b;
+    char attrs[32];
+    box_init(&b);
+    box_start(&b);
+    unsigned first = hone_farm__class_get(b.f, "class=first");
+    for (unsigned k = 0; k < 2 * CLASSES; k++) {
+        snprintf(attrs, sizeof attrs, "class=x%u", k);
+        assert_true(hone_farm__class_get(b.f, attrs) < CLASSES);
+    }
+    assert_int_equal(b.f->classes.n, CLASSES);
+    assert_int_equal(hone_farm__class_get(b.f, "class=first"), first);
+    box_free(&b);
+}
+
 static void two_users_share_one_measurement(void **state)
 {
     (void)state;
@@ -546,6 +587,8 @@ int main(void)
         cmocka_unit_test(nothing_is_acknowledged_before_it_is_durable),
         cmocka_unit_test(nothing_is_offered_before_its_lease_is_durable),
         cmocka_unit_test(a_full_disk_stops_acks_and_grants_and_loses_nothing),
+        cmocka_unit_test(a_flood_of_stale_results_fills_no_log),
+        cmocka_unit_test(classes_are_bounded),
         cmocka_unit_test(two_users_share_one_measurement),
         cmocka_unit_test(a_lost_device_is_waited_for_and_its_late_result_counts),
         cmocka_unit_test(what_a_worker_had_that_leaves_is_free_at_once),
