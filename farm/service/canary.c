@@ -11,6 +11,7 @@
 #define RUN_MS 3000
 #define SAMPLES 5
 #define SAMPLE_NS 2000000
+#define MOST_TARGETS 64 /* with canaries, beside those of workers that are here */
 
 static const struct {
     const char *kernel;
@@ -59,6 +60,42 @@ static void build(service *s, canary *c)
     }
 }
 
+static void canary_free(canary *c)
+{
+    for (unsigned i = 0; i < 2 * HONE_FARM_CANARIES; i++)
+        hone_artifact_free(slot(c, i));
+    free(c->target);
+    free(c);
+}
+
+static bool is_here(const service *s, const char *target)
+{
+    for (uint32_t i = 0; i < s->workers.n; i++)
+        if (strcmp(s->workers.v[i]->target, target) == 0)
+            return true;
+    return false;
+}
+
+/* Those of targets that nobody has any more: one that is of another target each time it comes
+ * fills no memory. */
+static void make_room(service *s)
+{
+    for (uint32_t k = 0; k < s->canaries.n && s->canaries.n >= MOST_TARGETS;) {
+        canary *c = s->canaries.v[k];
+        if (is_here(s, c->target)) {
+            k++;
+            continue;
+        }
+        for (unsigned i = 0; i < HONE_LEN(c->building); i++)
+            if (c->building[i])
+                hone_pool_cancel(s->pool, c->building[i]);
+        s->canaries.n--;
+        memmove(&s->canaries.v[k], &s->canaries.v[k + 1],
+                (s->canaries.n - k) * sizeof *s->canaries.v);
+        canary_free(c);
+    }
+}
+
 canary *hone_service__canary(service *s, const worker *w, int64_t now)
 {
     canary *c = NULL;
@@ -67,6 +104,7 @@ canary *hone_service__canary(service *s, const worker *w, int64_t now)
     if (!c) {
         if (!*w->target)
             return NULL;
+        make_room(s);
         c = hone_xcalloc(1, sizeof *c);
         c->target = hone_xstrdup(w->target);
         hone_vec_push(&s->canaries, c);
@@ -175,11 +213,7 @@ uint32_t hone_service__canary_builds(const service *s)
 
 void hone_service__canaries_free(service *s)
 {
-    for (uint32_t k = 0; k < s->canaries.n; k++) {
-        for (unsigned i = 0; i < 2 * HONE_FARM_CANARIES; i++)
-            hone_artifact_free(slot(s->canaries.v[k], i));
-        free(s->canaries.v[k]->target);
-        free(s->canaries.v[k]);
-    }
+    for (uint32_t k = 0; k < s->canaries.n; k++)
+        canary_free(s->canaries.v[k]);
     hone_vec_free(&s->canaries);
 }
