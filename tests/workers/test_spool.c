@@ -39,7 +39,8 @@ static hone_workers__kept result(uint64_t realm, uint64_t fence)
                             .unit_b = ~fence,
                             .epoch = 2,
                             .lasting = true,
-                            .ended_ms = (int64_t)(1000 + fence)};
+                            .ended_ms = (int64_t)(1000 + fence),
+                            .since_ns = (int64_t)(1000 + fence)};
     assert_int_equal(hone_wire_encode(&m, &k.message, NULL), HONE_OK);
     return k;
 }
@@ -137,7 +138,7 @@ static void what_nobody_will_ask_for_goes(void **state)
     assert_true(hone_workers__spool_outlived(&s, OURS, 0, &k));
     assert_int_equal(k.fence, 3);
     hone_workers__kept_free(&k);
-    int64_t now = 1002 + HONE_WORKERS__SPOOL_AGE_MS;
+    int64_t now = 1002 + HONE_WORKERS__SPOOL_AGE_NS;
     assert_false(hone_workers__spool_outlived(&s, OURS, now, &k));
     assert_true(hone_workers__spool_outlived(&s, OURS, now + 1, &k)); /* ours is older, and here */
     assert_int_equal(k.fence, 2);
@@ -294,6 +295,38 @@ static void store(hone_workers__folder *f, uint64_t fence, bool *ret_stored)
     hone_workers__folder_store(f, &k);
     *ret_stored = k.stored;
     hone_workers__kept_free(&k);
+}
+
+/* The clock of the wall may have been set since, and may be set again: no other result looks older
+ * or younger for that. */
+static void a_file_says_its_age_once(void **state)
+{
+    (void)state;
+    const int64_t week_ms = HONE_WORKERS__SPOOL_AGE_NS / 1000000, now_ms = hone_clock_wall_ms();
+    const int64_t ended[] = {0, now_ms - week_ms - 60000, now_ms - week_ms + 3600000,
+                             now_ms + 2 * week_ms, INT64_MIN, INT64_MAX};
+    hone_workers__folder f;
+    hone_workers__spool s;
+    hone_workers__kept k;
+    open_folder(&f, &s);
+    for (uint64_t i = 0; i < HONE_LEN(ended); i++) {
+        k = result(OTHERS, i + 1);
+        k.ended_ms = ended[i];
+        hone_workers__folder_store(&f, &k);
+        hone_workers__kept_free(&k);
+    }
+    hone_workers__folder_close(&f);
+    open_folder(&f, &s);
+    assert_int_equal(s.v.n, HONE_LEN(ended));
+    assert_false(hone_workers__spool_outlived(&s, OURS, 0, &k));
+    uint64_t gone = 0;
+    while (hone_workers__spool_outlived(&s, OURS, hone_clock_ns(), &k)) {
+        gone |= UINT64_C(1) << k.fence;
+        hone_workers__kept_free(&k);
+    }
+    assert_int_equal(gone, 1 << 2);
+    hone_workers__folder_close(&f);
+    hone_workers__spool_free(&s);
 }
 
 static void results_outlive_the_process(void **state)
@@ -460,6 +493,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(hello_names_the_latest),
         cmocka_unit_test(a_coordinator_that_forgets),
         cmocka_unit_test(file_round_trip),
+        cmocka_unit_test_setup_teardown(a_file_says_its_age_once, setup, teardown),
         cmocka_unit_test_setup_teardown(results_outlive_the_process, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_is_one_workers, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_files_are_set_aside, setup, teardown),

@@ -9,6 +9,7 @@
 
 #define ENDING ".result"
 #define ASIDE ".bad"
+#define SET_MS INT64_C(1577836800000) /* 2020: a wall clock that says less was not set then */
 
 static char *path_of(const hone_workers__folder *f, const hone_workers__kept *k)
 {
@@ -39,6 +40,15 @@ static void drop_temporary(const hone_workers__folder *f, const char *name)
     free(path);
 }
 
+/* What a file says of its age counts once: from here on it ages by the steady clock. */
+static int64_t since(int64_t ended_ms)
+{
+    const int64_t most_ms = HONE_WORKERS__SPOOL_AGE_NS / 1000000 + 1;
+    int64_t now_ms = hone_clock_wall_ms();
+    int64_t age_ms = ended_ms < SET_MS || ended_ms > now_ms ? 0 : now_ms - ended_ms;
+    return hone_clock_ns() - (age_ms < most_ms ? age_ms : most_ms) * 1000000;
+}
+
 static void read_one(hone_workers__folder *f, const char *name, hone_workers__spool *ret)
 {
     char *path = hone_xasprintf("%s/%s", f->path, name), *bytes = NULL;
@@ -54,6 +64,8 @@ static void read_one(hone_workers__folder *f, const char *name, hone_workers__sp
         hone_workers__kept_free(&k);
     }
     free(right);
+    if (s == HONE_OK)
+        k.since_ns = since(k.ended_ms);
     if (s != HONE_OK) {
         set_aside(path, err.message);
     } else if (hone_workers__spool_put(ret, &k, &gone)) {

@@ -64,12 +64,12 @@ bool hone_workers__spool_take(hone_workers__spool *s, uint64_t realm, uint64_t f
     return false;
 }
 
-bool hone_workers__spool_outlived(hone_workers__spool *s, uint64_t realm, int64_t now_ms,
+bool hone_workers__spool_outlived(hone_workers__spool *s, uint64_t realm, int64_t now_ns,
                                   hone_workers__kept *ret)
 {
     for (uint32_t i = 0; i < s->v.n; i++) {
         const hone_workers__kept *k = &s->v.v[i];
-        bool old = now_ms - k->ended_ms > HONE_WORKERS__SPOOL_AGE_MS;
+        bool old = now_ns > 0 && now_ns - k->since_ns > HONE_WORKERS__SPOOL_AGE_NS;
         if (k->realm != realm && (old || !k->lasting)) {
             *ret = take_out(s, i);
             return true;

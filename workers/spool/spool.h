@@ -11,7 +11,7 @@
 #include "workers/wire/wire.h"
 
 #define HONE_WORKERS__SPOOL_MAX HONE_WIRE_LEASES /* so that HELLO can name all */
-#define HONE_WORKERS__SPOOL_AGE_MS (INT64_C(7) * 86400 * 1000)
+#define HONE_WORKERS__SPOOL_AGE_NS (INT64_C(7) * 86400 * 1000000000)
 #define HONE_WORKERS__SPOOL_AGAIN_NS INT64_C(5000000000) /* until a result is said again */
 #define HONE_WORKERS__SPOOL_FILE_MAX (64 << 10)          /* bytes */
 
@@ -21,7 +21,9 @@ typedef struct hone_workers__kept {
     uint32_t epoch;
     bool lasting;     /* its coordinator knows its leases again when it was restarted */
     bool stored;      /* there is a file of it */
-    int64_t ended_ms; /* wall clock */
+    int64_t ended_ms; /* wall clock, for its file */
+    int64_t since_ns; /* the same by the steady clock: boards without a clock of their own find out
+                         in the midst of their work what year it is */
     int64_t said_ns;  /* in this session and connection; 0: not yet */
     hone_buf message; /* owned: MEASURED, encoded */
 } hone_workers__kept;
@@ -45,8 +47,9 @@ bool hone_workers__spool_put(hone_workers__spool *s, hone_workers__kept *k,
 bool hone_workers__spool_take(hone_workers__spool *s, uint64_t realm, uint64_t fence,
                               hone_workers__kept *ret);
 /* Takes out one that nobody will ask for any more, of another realm than `realm`: one that does not
- * last, or what ended over a week before now_ms. The caller frees. False: there is none. */
-bool hone_workers__spool_outlived(hone_workers__spool *s, uint64_t realm, int64_t now_ms,
+ * last, or what ended over a week before now_ns (0: none is too old). The caller frees. False:
+ * there is none. */
+bool hone_workers__spool_outlived(hone_workers__spool *s, uint64_t realm, int64_t now_ns,
                                   hone_workers__kept *ret);
 /* The next to be said to the coordinator of this realm, which counts as said now; NULL: none.
  * Borrowed until the spool changes. */

@@ -137,8 +137,8 @@ void hone_workers__worker_holds(const hone_workers__worker *w, hone_wire_hello *
 void hone_workers__worker_keep(hone_workers__worker *w, const hone_wire_measured *d, hone_buf *b);
 /* Says those results that were not said yet, or so long ago that they may be lost. */
 void hone_workers__worker_resay(hone_workers__worker *w);
-/* Forgets results that nobody will ask for; now_ms: by the wall clock; 0: none is too old. */
-void hone_workers__worker_prune(hone_workers__worker *w, int64_t now_ms);
+/* Forgets results that nobody will ask for; now_ns 0: none is too old. */
+void hone_workers__worker_prune(hone_workers__worker *w, int64_t now_ns);
 void hone_workers__worker_on_ack(hone_workers__worker *w, const hone_wire_ack *a);
 
 #endif

@@ -59,11 +59,11 @@ static void drop(hone_workers__worker *w, hone_workers__kept *k)
     hone_workers__kept_free(k);
 }
 
-void hone_workers__worker_prune(hone_workers__worker *w, int64_t now_ms)
+void hone_workers__worker_prune(hone_workers__worker *w, int64_t now_ns)
 {
     hone_workers__kept k;
     uint32_t old = 0;
-    while (hone_workers__spool_outlived(&w->spool, w->realm, now_ms, &k)) {
+    while (hone_workers__spool_outlived(&w->spool, w->realm, now_ns, &k)) {
         old += k.lasting;
         drop(w, &k);
     }
@@ -81,11 +81,12 @@ void hone_workers__worker_keep(hone_workers__worker *w, const hone_wire_measured
                                   .epoch = d->epoch,
                                   .lasting = w->measure_lasting,
                                   .ended_ms = hone_clock_wall_ms(),
+                                  .since_ns = hone_clock_ns(),
                                   .message = *b};
     *b = (hone_buf){0};
     if (k.lasting)
         hone_workers__folder_store(&w->folder, &k);
-    hone_workers__worker_prune(w, k.ended_ms);
+    hone_workers__worker_prune(w, k.since_ns);
     if (hone_workers__spool_put(&w->spool, &k, &gone)) {
         hone_log(HONE_LOG_WARN, "the oldest of %d kept results, of another service, is forgotten",
                  HONE_WORKERS__SPOOL_MAX);
