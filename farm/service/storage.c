@@ -37,6 +37,10 @@ typedef struct doubt {
     uint64_t from, to;
 } doubt;
 
+/* Notes of nobody's session that found no room are written when there is some, the latest of each:
+ * nobody else would say them again. */
+#define UNWRITTEN_NS INT64_C(1000000000)
+
 struct storage {
     storage_options o;
     mailbox box, later; /* later: of sessions, and nobody waits for it */
@@ -45,6 +49,8 @@ struct storage {
     pthread_mutex_t mutex; /* of `done` */
     pthread_cond_t answered;
     HONE_VEC(deed *) group;
+    HONE_VEC(deed *) unwritten;
+    int64_t unwritten_ns; /* when they are tried again */
     uint64_t groups;
     int64_t complained_ns;
     doubt doubts[64]; /* the latest: a session may not have stored yet what it was given before */
@@ -275,6 +281,36 @@ static void deed_free(deed *d)
     free(d);
 }
 
+/* A later note says it anew. */
+static void drop_unwritten(storage *w, const deed *d)
+{
+    for (uint32_t k = 0; k < w->unwritten.n; k++) {
+        deed *old = w->unwritten.v[k];
+        if (old->job != d->job || strcmp(old->what, d->what) != 0)
+            continue;
+        w->unwritten.v[k] = w->unwritten.v[--w->unwritten.n];
+        deed_free(old);
+        return;
+    }
+}
+
+static void keep_unwritten(storage *w, deed *d)
+{
+    free(d->error);
+    d->error = NULL;
+    d->status = HONE_OK;
+    drop_unwritten(w, d); /* there may be two in a group */
+    hone_vec_push(&w->unwritten, d);
+    w->unwritten_ns = hone_clock_ns() + UNWRITTEN_NS;
+}
+
+static void take_unwritten(storage *w)
+{
+    for (uint32_t k = 0; k < w->unwritten.n; k++)
+        hone_vec_push(&w->group, w->unwritten.v[k]);
+    w->unwritten.n = 0;
+}
+
 static void answer(storage *w, deed *d, double seconds)
 {
     if (d->kind == CALL) { /* it lies in the stack of who waits */
@@ -294,7 +330,10 @@ static void answer(storage *w, deed *d, double seconds)
         d->batch->seconds = seconds;
         hone_service__mail_put(w->o.answers, &d->batch->letter);
     }
-    deed_free(d);
+    if (d->kind == NOTE && !d->by && d->status == HONE_E_FULL)
+        keep_unwritten(w, d);
+    else
+        deed_free(d);
 }
 
 /* Those that are linked are a group. */
@@ -302,6 +341,8 @@ static void gather(storage *w, letter *l, bool *ret_calls)
 {
     for (; l; l = l->next) {
         deed *d = (deed *)l;
+        if (d->kind == NOTE && !d->by)
+            drop_unwritten(w, d);
         hone_vec_push(&w->group, d);
         *ret_calls = *ret_calls || d->kind == CALL;
     }
@@ -346,6 +387,8 @@ static void *run(void *arg)
             hone_vec_free(&urgent);
         }
         write_and_answer(w);
+        if (closed || hone_clock_ns() >= w->unwritten_ns)
+            take_unwritten(w);
         if (closed || atomic_load(&w->n_later) >= company ||
             hone_service__mail_since(&w->later) <= hone_clock_ns() - w->o.patience_ns)
             take_later(w);
@@ -378,6 +421,9 @@ void hone_service__storage_stop(storage *w)
     hone_service__mail_fini(&w->later);
     pthread_cond_destroy(&w->answered);
     pthread_mutex_destroy(&w->mutex);
+    for (uint32_t k = 0; k < w->unwritten.n; k++)
+        deed_free(w->unwritten.v[k]);
+    hone_vec_free(&w->unwritten);
     hone_vec_free(&w->group);
     free(w);
 }

@@ -71,7 +71,7 @@ void hone_service__storage_commit(storage *w, storage_batch *b);
 typedef struct scribe scribe;
 
 /* A note of a job (hone_store_note): nobody waits for it, and a failure is only logged. by NULL: no
- * session's. */
+ * session's; where there is no room, the latest of it is written when there is some. */
 void hone_service__storage_note(storage *w, scribe *by, uint64_t job, const char *what,
                                 const char *text);
 

@@ -265,6 +265,44 @@ static void what_waits_goes_together(void **state)
     hone_service__scribe_drop(s.by);
 }
 
+static bool is_noted(const char *what, const char *text)
+{
+    hone_db *reader;
+    char *got = NULL;
+    CHECK(hone_db_open(path, HONE_DB_READ, &reader, &e));
+    bool yes =
+        hone_store_noted(reader, 1, what, &got, NULL) == HONE_OK && strcmp(got, text) == 0;
+    free(got);
+    hone_db_close(reader);
+    return yes;
+}
+
+static void await_note(const char *what, const char *text)
+{
+    for (int k = 0; k < 60000 && !is_noted(what, text); k++)
+        usleep(1000);
+    assert_true(is_noted(what, text));
+}
+
+/* Nobody says it again. */
+static void a_note_without_room_waits_for_some(void **state)
+{
+    (void)state;
+    fail_next = HONE_E_FULL;
+    hone_service__storage_note(w, NULL, 1, "target", "a target");
+    await_note("target", "a target");
+    fail_next = HONE_E_FULL;
+    hone_service__storage_note(w, NULL, 1, "target", "older");
+    while (fail_next)
+        usleep(1000);
+    hone_service__storage_note(w, NULL, 1, "target", "newer");
+    await_note("target", "newer");
+    fail_next = HONE_E_FULL;
+    hone_service__storage_note(w, NULL, 1, "used", "1 1");
+    await_note("used", "1 1"); /* and with it whatever else would have waited */
+    assert_true(is_noted("target", "newer"));
+}
+
 static void a_put_that_fails_fails_alone(void **state)
 {
     (void)state;
@@ -408,6 +446,7 @@ int main(void)
         cmocka_unit_test(complaints_are_one_a_minute),
         cmocka_unit_test_setup_teardown(doubts_reach_what_comes_late, setup, teardown),
         cmocka_unit_test_setup_teardown(what_waits_goes_together, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_note_without_room_waits_for_some, setup, teardown),
         cmocka_unit_test_setup_teardown(a_put_that_fails_fails_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(without_room_all_fails_and_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_told_how_it_failed, setup, teardown),
