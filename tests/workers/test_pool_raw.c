@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include "tests/workers/pool_tools.h"
+#include "workers/pool/internal.h"
 
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static void late_worker_times_out(void **state)
 {
@@ -279,12 +282,70 @@ static void nonsense_is_answered(void **state)
     hone_pool_free(p);
 }
 
+typedef struct flooder {
+    raw *r;
+    _Atomic bool over;
+} flooder;
+
+static void *flood(void *arg)
+{
+    flooder *f = arg;
+    hone_buf b = {0};
+    hone_wire m = {.type = HONE_WIRE_SAY, .say = {.ask = 1}};
+    memcpy(m.session, f->r->session, 16);
+    assert_int_equal(hone_wire_encode(&m, &b, NULL), HONE_OK);
+    while (!f->over)
+        if (zmq_send(f->r->sock, b.s, b.n, ZMQ_DONTWAIT) < 0)
+            usleep(100);
+    hone_buf_free(&b);
+    return NULL;
+}
+
+/* One that says more than can be taken in: what waits here is bounded, and others are heard. */
+static void a_flood_is_taken_in_parts(void **state)
+{
+    (void)state;
+    hone_error err = {0};
+    hone_pool_event e;
+    pthread_t thread;
+    raw r, other;
+    flooder f = {.r = &r};
+    hone_pool *p = open_pool(&(hone_pool_options){.clients = true});
+    assert_int_equal(hone_pool_listen(p, endpoint, &err), HONE_OK);
+    raw_open(&r);
+    raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_CLIENT);
+    raw_expect(&r, p, HONE_WIRE_WELCOME);
+    pthread_create(&thread, NULL, flood, &f);
+    for (int k = 0; k < 20; k++) {
+        usleep(50000);
+        hone_pool_next(p, 0, &e);
+        assert_true(p->events.n - p->first < 2000);
+        for (uint32_t left = p->events.n - p->first; left > 0; left--) {
+            hone_buf_free(&e.said);
+            hone_pool_next(p, 0, &e);
+        }
+        hone_buf_free(&e.said);
+    }
+    raw_open(&other);
+    raw_hello(&other, HONE_WIRE_VERSION, HONE_ROLE_CLIENT);
+    do {
+        hone_pool_next(p, 5, &e);
+        hone_buf_free(&e.said);
+    } while (e.kind != HONE_POOL_PEER_JOINED);
+    f.over = true;
+    pthread_join(thread, NULL);
+    raw_expect(&other, NULL, HONE_WIRE_WELCOME);
+    raw_close(&other);
+    raw_close(&r);
+    hone_pool_free(p);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(late_worker_times_out), TEST(idle_worker_is_told_of), TEST(artifacts_are_sent_once),
-        TEST(who_lies_is_sent_away), TEST(nonsense_is_answered),
+        TEST(who_lies_is_sent_away), TEST(nonsense_is_answered),   TEST(a_flood_is_taken_in_parts),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -11,7 +11,8 @@
 #define GOODBYE_LINGER_MS 300
 #define BROKEN_MAX 5
 #define BUSY_AGAIN_MS 60000
-#define JUDGE_MS 20 /* deadlines are looked at no more often: there may be thousands */
+#define JUDGE_MS 20  /* deadlines are looked at no more often: there may be thousands */
+#define AT_ONCE 1000 /* messages that are taken in a turn, beside one of each peer */
 
 hone_status hone_pool_new(const hone_pool_options *o, hone_pool **ret, hone_error *err)
 {
@@ -200,10 +201,13 @@ static void ask_who(hone_pool *p, hone_workers__pool_link *l, int64_t now)
     hone_workers__pool_say_who(p, l, &l->link.other, NULL, "a coordinator is here");
 }
 
+/* A flood is taken in parts, so that it fills no memory. libzmq takes from peers in turns: who has
+ * said anything at all is heard in each. */
 static void serve_messages(hone_pool *p, hone_workers__pool_link *l)
 {
     hone_workers__incoming in;
-    while (hone_workers__link_receive(&l->link, &in)) {
+    uint32_t most = AT_ONCE + p->peers.n;
+    while (most-- > 0 && hone_workers__link_receive(&l->link, &in)) {
         hone_workers__pool_message(p, l, &in);
         zmq_msg_close(&in.payload);
     }
