@@ -73,7 +73,7 @@ typedef struct dev_kind {
 
 typedef struct filter {
     char *text;
-    const char *needs; /* what devices are to run code for, held; NULL: anything */
+    const char *needs;         /* what devices are to run code for, held; NULL: anything */
     char name[HONE_FARM_NAME]; /* of the only worker, or "" */
     HONE_VEC(uint64_t) holds;  /* kinds of which its terms hold; */
     HONE_VEC(uint64_t) kinds;  /* which can run that code, too */

@@ -1,6 +1,7 @@
 /* A client's side of the wire: HELLO, WELCOME, then SAY and TELL. The loop runs only while
  * something is waited for; whoever was away for long is not known any more, is told WHO, and says
- * HELLO and SAY again. What was said by a connection that broke may be lost, and is said again, too.
+ * HELLO and SAY again. What was said by a connection that broke may be lost, and is said again,
+ * too.
  */
 #include "workers/client.h"
 #include "workers/wire/internal.h"
@@ -308,8 +309,8 @@ static hone_status await_welcome(hone_client *c, int64_t ms, hone_error *err)
             return hone_fail(err, HONE_E_PEER, "%s: there is no host '%s': %s",
                              c->link.endpoint.uri, c->link.endpoint.host, why);
         if (now >= until)
-            return hone_fail(err, HONE_E_PEER, "no service answers at %s%s%s",
-                             c->link.endpoint.uri, why ? ": " : "", why ? why : "");
+            return hone_fail(err, HONE_E_PEER, "no service answers at %s%s%s", c->link.endpoint.uri,
+                             why ? ": " : "", why ? why : "");
         if (now >= silent && !told)
             hone_log(HONE_LOG_WARN, "no service answers yet at %s; waiting %.3g s for it",
                      c->link.endpoint.uri, (double)ms / 1e3);

@@ -270,8 +270,7 @@ static bool is_noted(const char *what, const char *text)
     hone_db *reader;
     char *got = NULL;
     CHECK(hone_db_open(path, HONE_DB_READ, &reader, &e));
-    bool yes =
-        hone_store_noted(reader, 1, what, &got, NULL) == HONE_OK && strcmp(got, text) == 0;
+    bool yes = hone_store_noted(reader, 1, what, &got, NULL) == HONE_OK && strcmp(got, text) == 0;
     free(got);
     hone_db_close(reader);
     return yes;

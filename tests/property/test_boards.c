@@ -15,8 +15,8 @@
  * `again`: drawn before, and not made twice; `unmade`: rejected as it was drawn, and another one
  * drawn; what was drawn has to build, too, but for code that is too large, and for what LLVM itself
  * does not survive: it works in a process apart, as a worker's does, and rows say how often that
- * ended. `unrun`: the emulator failed by its own fault. What fails is printed, and kept in the working directory:
- * board-BOARD-KERNEL-N has its program and its trace. */
+ * ended. `unrun`: the emulator failed by its own fault. What fails is printed, and kept in the
+ * working directory: board-BOARD-KERNEL-N has its program and its trace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,7 +119,7 @@ typedef struct shop {
     hone_target target;
     char *target_text, *runner;
     hone_builder *builder;
-    hone_codegen *codegen; /* NULL: the builder does it all */
+    hone_codegen *codegen;      /* NULL: the builder does it all */
     hone_workers__forge *forge; /* where they are */
     hone_codegen_intrin *intrins;
     unsigned n_intrins;
@@ -888,8 +888,9 @@ static void a_compiler_that_crashes_costs_one_candidate(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(kernels_are_right_elsewhere),
-                                       cmocka_unit_test(a_compiler_that_crashes_costs_one_candidate),
-                                       cmocka_unit_test(intrinsics_are_right_elsewhere)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kernels_are_right_elsewhere),
+        cmocka_unit_test(a_compiler_that_crashes_costs_one_candidate),
+        cmocka_unit_test(intrinsics_are_right_elsewhere)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@
 static struct known {
     _Atomic unsigned asked; /* of what nobody answers */
     _Atomic bool moved;
-} *known; /* of all processes of a test */
+} * known; /* of all processes of a test */
 
 int getaddrinfo(const char *host, const char *port, const struct addrinfo *wanted,
                 struct addrinfo **ret)
@@ -150,8 +150,8 @@ static void silence_is_not_waited_for(void **state)
     assert_non_null(strstr(err.message, "know names"));
     o.stop = at_once;
     assert_int_equal(hone_client_open(&o, &c, &err), HONE_E_INTERRUPTED);
-    hone_pool *p = open_pool(
-        &(hone_pool_options){.key_file = service.key, .allow_file = service.allow});
+    hone_pool *p =
+        open_pool(&(hone_pool_options){.key_file = service.key, .allow_file = service.allow});
     assert_int_equal(hone_pool_connect(p, "tcp://silent.test:7178", &err), HONE_OK);
     hone_pool_free(p);
 }

@@ -303,8 +303,12 @@ static void a_file_says_its_age_once(void **state)
 {
     (void)state;
     const int64_t week_ms = HONE_WORKERS__SPOOL_AGE_NS / 1000000, now_ms = hone_clock_wall_ms();
-    const int64_t ended[] = {0, now_ms - week_ms - 60000, now_ms - week_ms + 3600000,
-                             now_ms + 2 * week_ms, INT64_MIN, INT64_MAX};
+    const int64_t ended[] = {0,
+                             now_ms - week_ms - 60000,
+                             now_ms - week_ms + 3600000,
+                             now_ms + 2 * week_ms,
+                             INT64_MIN,
+                             INT64_MAX};
     hone_workers__folder f;
     hone_workers__spool s;
     hone_workers__kept k;

@@ -10,7 +10,7 @@
 #define MS INT64_C(1000000)
 #define REACH_NS (5000 * MS) /* at an address, until the next one is tried */
 #define AGAIN_NS (1000 * MS) /* of a name that stands for nothing; twice as long each time */
-#define NEVER INT64_MAX /* as of links that listen, or know the address */
+#define NEVER INT64_MAX      /* as of links that listen, or know the address */
 
 static bool is_address(const hone_workers__endpoint *e)
 {

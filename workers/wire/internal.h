@@ -59,7 +59,8 @@ typedef struct hone_workers__denials {
  * were left out before it. */
 bool hone_workers__denials_tell(hone_workers__denials *d, char *text, size_t n);
 
-/* ---- sock.c, connect.c, lookup.c, monitor.c: sockets ------------------------------------------------------------- */
+/* ---- sock.c, connect.c, lookup.c, monitor.c: sockets
+ * ------------------------------------------------------------- */
 
 typedef struct hone_workers__endpoint {
     char uri[256];

@@ -183,8 +183,8 @@ hone_status hone_workers__link_open(void *zmq, const hone_workers__endpoint *e, 
                                     bool router, const hone_workers__identity *id,
                                     hone_workers__link *ret, hone_error *err)
 {
-    *ret = (hone_workers__link){
-        .endpoint = *e, .bound = bind, .router = router, .look_ns = INT64_MAX};
+    *ret =
+        (hone_workers__link){.endpoint = *e, .bound = bind, .router = router, .look_ns = INT64_MAX};
     if (!e->ipc && !id->have && !(e->local && id->insecure_loopback))
         return hone_fail(err, HONE_E_INPUT,
                          "%s is reached over %s, so keys are needed: make one on each side with "
