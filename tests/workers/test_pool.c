@@ -143,6 +143,24 @@ static void coordinator_restart(void **state)
     close(done[1]);
 }
 
+/* What libzmq would do: take the path of its socket away. */
+static void one_listens_at_a_path(void **state)
+{
+    (void)state;
+    hone_error err = {0};
+    hone_worker_options o = builder_at(endpoint);
+    child w = start_worker(&o, true);
+    hone_pool *p = listening_pool(0), *second = open_pool(&(hone_pool_options){0});
+    assert_int_equal(hone_pool_listen(second, endpoint, &err), HONE_E_BUSY);
+    assert_non_null(strstr(err.message, "somebody else"));
+    open_gate(&w);
+    await(p, HONE_POOL_PEER_JOINED);
+    hone_pool_free(p);
+    assert_int_equal(join(&w), HONE_OK);
+    assert_int_equal(hone_pool_listen(second, endpoint, &err), HONE_OK); /* it is free */
+    hone_pool_free(second);
+}
+
 static void two_workers_share(void **state)
 {
     (void)state;
@@ -363,6 +381,7 @@ int main(int argc, char **argv)
         TEST(killed_worker_gives_its_job_back),
         TEST(silent_worker_is_lost_and_registers_again),
         TEST(coordinator_restart),
+        TEST(one_listens_at_a_path),
         TEST(two_workers_share),
         TEST(bad_builds_cost_one_job),
         TEST(job_too_long_for_the_protocol),

@@ -183,6 +183,9 @@ void hone_workers__link_is_up(hone_workers__link *l, bool up);
 /* For sock.c: starts watching the connections; a message came by this one. */
 bool hone_workers__monitor_open(void *zmq, hone_workers__link *l);
 hone_workers__trust hone_workers__link_heard(hone_workers__link *l, int fd);
+/* Of ipc: a connection to whoever listens there, which may stand only later, the caller's to close;
+ * -1: nobody does. Never blocks. */
+int hone_workers__ipc_connect(const hone_workers__endpoint *e);
 
 void hone_workers__random(void *ret, size_t n);
 /* Printable copy of a text that came over the wire. */

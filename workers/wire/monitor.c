@@ -87,25 +87,33 @@ static hone_workers__trust trust_of(int fd, uid_t *ret)
     return c.uid == geteuid() ? HONE_WORKERS__TRUST_YES : HONE_WORKERS__TRUST_NO;
 }
 
-/* A connection that the other user's side ends at once tells nothing of it any more: one more is
- * made, to ask. */
-static hone_workers__trust trust_of_listener(const hone_workers__link *l, uid_t *ret)
+int hone_workers__ipc_connect(const hone_workers__endpoint *e)
 {
-    const char *path = l->endpoint.uri + strlen("ipc://");
+    const char *path = e->uri + strlen("ipc://");
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     size_t n = strlen(path);
-    if (!l->endpoint.ipc || n >= sizeof a.sun_path)
-        return HONE_WORKERS__TRUST_UNKNOWN;
+    if (n >= sizeof a.sun_path)
+        return -1;
     memcpy(a.sun_path, path, n + 1);
     if (path[0] == '@') /* without a file */
         a.sun_path[0] = '\0';
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (path[0] != '@'));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    hone_workers__trust trust = HONE_WORKERS__TRUST_UNKNOWN;
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, len) == 0)
-        trust = trust_of(fd, ret);
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&a, len) == 0 || errno == EAGAIN) /* its queue */
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* A connection that the other user's side ends at once tells nothing of it any more: one more is
+ * made, to ask. */
+static hone_workers__trust trust_of_listener(const hone_workers__link *l, uid_t *ret)
+{
+    int fd = l->endpoint.ipc ? hone_workers__ipc_connect(&l->endpoint) : -1;
+    if (fd < 0)
+        return HONE_WORKERS__TRUST_UNKNOWN;
+    hone_workers__trust trust = trust_of(fd, ret);
+    close(fd);
     return trust;
 }
 

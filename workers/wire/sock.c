@@ -164,6 +164,11 @@ static int port_of(void *sock)
 static hone_status listen_at(hone_workers__link *l, hone_error *err)
 {
     const char *uri = l->endpoint.uri;
+    int there = l->endpoint.ipc ? hone_workers__ipc_connect(&l->endpoint) : -1;
+    if (there >= 0) { /* libzmq would take its path away */
+        close(there);
+        return hone_fail(err, HONE_E_BUSY, "cannot listen at %s: somebody else does", uri);
+    }
     mode_t before = umask(0077); /* the file of an ipc socket */
     int rc = zmq_bind(l->sock, uri);
     umask(before);
