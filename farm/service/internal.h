@@ -187,6 +187,8 @@ void hone_service__lost(service *s, const hone_pool_event *e);
 void hone_service__outcome(service *s, hone_pool_event *e);
 worker *hone_service__worker(const service *s, const char *name);
 void hone_service__greet(service *s, worker *w);
+/* Of builders many share a key, and each is another: a name that is no worker's and no key's. */
+void hone_service__name_builder(const service *s, const char *key, char ret[HONE_FARM_NAME]);
 void hone_service__offer(service *s, const hone_farm_effect *x);
 void hone_service__revoke(service *s, const hone_farm_effect *x);
 /* Once a second. */
@@ -243,6 +245,8 @@ void hone_service__users_reload(service *s);
 void hone_service__user_needs(service *s, const char *name, const char *key, unsigned roles,
                               int64_t weight);
 void hone_service__keys_to_pool(service *s);
+/* Is there a key of this name, which may connect? */
+bool hone_service__is_key(const service *s, const char *name);
 
 /* ---- jobs.c */
 job *hone_service__job(const service *s, uint64_t id);

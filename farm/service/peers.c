@@ -94,17 +94,21 @@ bool hone_service__matches(const char *filter, const worker *w)
 
 /* ---- coming and going ----------------------------------------------------------------------- */
 
-/* A device is its key. Of builders many share one, and each is another. */
-static void name_worker(const service *s, const hone_pool_peer *p, char ret[HONE_FARM_NAME])
+void hone_service__name_builder(const service *s, const char *key, char ret[HONE_FARM_NAME])
 {
-    if (p->roles & HONE_ROLE_RUN) {
-        snprintf(ret, HONE_FARM_NAME, "%s", p->name);
-        return;
-    }
     unsigned n = 1;
     do
-        snprintf(ret, HONE_FARM_NAME, "%.48s.b%u", p->name, n++);
-    while (hone_service__worker(s, ret));
+        snprintf(ret, HONE_FARM_NAME, "%.48s.b%u", key, n++);
+    while (hone_service__worker(s, ret) || hone_service__is_key(s, ret));
+}
+
+/* A device is its key. */
+static void name_worker(const service *s, const hone_pool_peer *p, char ret[HONE_FARM_NAME])
+{
+    if (p->roles & HONE_ROLE_RUN)
+        snprintf(ret, HONE_FARM_NAME, "%s", p->name);
+    else
+        hone_service__name_builder(s, p->name, ret);
 }
 
 static unsigned farm_roles(unsigned roles)

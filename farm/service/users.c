@@ -52,6 +52,13 @@ void hone_service__user_needs(service *s, const char *name, const char *key, uns
     s->keys_changed = true;
 }
 
+bool hone_service__is_key(const service *s, const char *name)
+{
+    lookup l = {.name = name};
+    hone_farm_each_row(s->farm, 1u << HONE_FARM_ROW_USER, take, &l);
+    return l.found && l.row.key[0] && !l.row.revoked;
+}
+
 /* ---- the allow file ------------------------------------------------------------------------- */
 
 static bool in_list(const hone_allow *a, const char *name)
