@@ -282,6 +282,33 @@ static void nonsense_is_answered(void **state)
     hone_pool_free(p);
 }
 
+/* One that asks and does not read: what waits for it is bounded, and then it is given up. */
+static void who_takes_nothing_is_given_up(void **state)
+{
+    (void)state;
+    enum { BYTES = 100000, MOST = 1000 };
+    hone_error err = {0};
+    raw r;
+    hone_pool *p = open_pool(&(hone_pool_options){.clients = true});
+    char *long_answer = hone_xcalloc(1, BYTES);
+    assert_int_equal(hone_pool_listen(p, endpoint, &err), HONE_OK);
+    raw_open(&r);
+    int few = 8;
+    zmq_setsockopt(r.sock, ZMQ_RCVHWM, &few, sizeof few);
+    zmq_disconnect(r.sock, endpoint);
+    assert_int_equal(zmq_connect(r.sock, endpoint), 0);
+    raw_hello(&r, HONE_WIRE_VERSION, HONE_ROLE_CLIENT);
+    uint64_t peer = await(p, HONE_POOL_PEER_JOINED).peer;
+    unsigned n = 0;
+    while (n < MOST && hone_pool_tell(p, peer, n, long_answer, BYTES, true))
+        n++;
+    assert_true(n > 64 && n < MOST);
+    assert_int_equal(await(p, HONE_POOL_PEER_LOST).peer, peer);
+    free(long_answer);
+    raw_close(&r);
+    hone_pool_free(p);
+}
+
 typedef struct flooder {
     raw *r;
     _Atomic bool over;
@@ -344,8 +371,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(late_worker_times_out), TEST(idle_worker_is_told_of), TEST(artifacts_are_sent_once),
-        TEST(who_lies_is_sent_away), TEST(nonsense_is_answered),   TEST(a_flood_is_taken_in_parts),
+        TEST(late_worker_times_out),         TEST(idle_worker_is_told_of),
+        TEST(artifacts_are_sent_once),       TEST(who_lies_is_sent_away),
+        TEST(nonsense_is_answered),          TEST(a_flood_is_taken_in_parts),
+        TEST(who_takes_nothing_is_given_up),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -19,6 +19,9 @@
 #define ZAP_ENFORCE_DOMAIN 93
 
 #define HANDSHAKE_MS 10000
+/* Messages that wait for a peer that does not take them, until it is given up: results that it
+ * keeps are acknowledged all at once, and answers may be long. */
+#define MOST_UNSENT 256
 
 /* ---- small things --------------------------------------------------------------------------- */
 
@@ -126,7 +129,8 @@ static bool set_common(const hone_workers__link *l)
               set_int(l->sock, ZMQ_RECONNECT_IVL_MAX, l->endpoint.local ? 400 : 10000) &&
               set_int(l->sock, ZMQ_BACKLOG, 1024);
     if (l->router)
-        ok = ok && set_int(l->sock, ZMQ_ROUTER_MANDATORY, 1);
+        ok = ok && set_int(l->sock, ZMQ_ROUTER_MANDATORY, 1) &&
+             set_int(l->sock, ZMQ_SNDHWM, MOST_UNSENT);
     if (l->endpoint.ipc && l->bound) /* libzmq asks the kernel who connects */
         ok = ok && set_int(l->sock, ZMQ_IPC_FILTER_UID, (int)geteuid());
     if (!l->endpoint.ipc) /* only to clean up dead connections; liveness is the protocol's */
