@@ -155,8 +155,9 @@ static void one_listens_at_a_path(void **state)
     assert_non_null(strstr(err.message, "somebody else"));
     open_gate(&w);
     await(p, HONE_POOL_PEER_JOINED);
-    hone_pool_free(p);
+    kill(w.pid, SIGTERM);
     assert_int_equal(join(&w), HONE_OK);
+    hone_pool_free(p);
     assert_int_equal(hone_pool_listen(second, endpoint, &err), HONE_OK); /* it is free */
     hone_pool_free(second);
 }

@@ -354,11 +354,17 @@ static void a_flood_is_taken_in_parts(void **state)
         hone_buf_free(&e.said);
     }
     raw_open(&other);
-    raw_hello(&other, HONE_WIRE_VERSION, HONE_ROLE_CLIENT);
+    hone_wire m = {.type = HONE_WIRE_HELLO,
+                   .hello = {.proto_min = HONE_WIRE_VERSION,
+                             .proto_max = HONE_WIRE_VERSION,
+                             .roles = HONE_ROLE_CLIENT,
+                             .name = "other",
+                             .instance = {1}}};
+    raw_say(&other, &m);
     do {
         hone_pool_next(p, 5, &e);
         hone_buf_free(&e.said);
-    } while (e.kind != HONE_POOL_PEER_JOINED);
+    } while (e.kind != HONE_POOL_PEER_JOINED || strcmp(e.device, "other") != 0);
     f.over = true;
     pthread_join(thread, NULL);
     raw_expect(&other, NULL, HONE_WIRE_WELCOME);
