@@ -129,9 +129,33 @@ LLVMValueRef hone_cg__scaled(cg *e, LLVMValueRef m, LLVMValueRef n)
     return emit(e, &scalef_of, (LLVMValueRef[]){m, n}, 2);
 }
 
+/* A number, or fewer lanes than 128 bits have, as the first lanes of a vector that long. */
+static LLVMValueRef widened(cg *e, LLVMValueRef v, unsigned lanes)
+{
+    LLVMTypeRef type = LLVMTypeOf(v);
+    LLVMValueRef at[4], zero = LLVMConstInt(e->i32, 0, false);
+    if (LLVMGetTypeKind(type) != LLVMVectorTypeKind) {
+        return LLVMBuildInsertElement(e->b, LLVMGetPoison(LLVMVectorType(type, lanes)), v, zero,
+                                      "");
+    }
+    for (unsigned k = 0; k < lanes; k++) {
+        bool is_there = k < LLVMGetVectorSize(type);
+        at[k] = is_there ? LLVMConstInt(e->i32, k, false) : LLVMGetPoison(e->i32);
+    }
+    return LLVMBuildShuffleVector(e->b, v, LLVMGetPoison(type), LLVMConstVector(at, lanes), "");
+}
+
 LLVMValueRef hone_cg__number_range(cg *e, bool min, LLVMValueRef a, LLVMValueRef b)
 {
-    return emit(e, min ? &min_of : &max_of, (LLVMValueRef[]){a, b}, 2);
+    LLVMTypeRef type = LLVMTypeOf(a);
+    bool one = LLVMGetTypeKind(type) != LLVMVectorTypeKind;
+    unsigned n = one ? 1 : LLVMGetVectorSize(type), all = is_double(a) ? 2 : 4;
+    const instruction *in = min ? &min_of : &max_of;
+    if (n >= all || !e->g->has_range) {
+        return emit(e, in, (LLVMValueRef[]){a, b}, 2);
+    }
+    LLVMValueRef v = emit(e, in, (LLVMValueRef[]){widened(e, a, all), widened(e, b, all)}, 2);
+    return v ? hone_cg__lanes(e, v, 0, n) : NULL;
 }
 
 LLVMValueRef hone_cg__reduce(cg *e, LLVMValueRef t)

@@ -485,6 +485,29 @@ static void extremes(void **state)
     }
 }
 
+/* Down to the last two lanes of a row. */
+static void extremes_take_one_instruction(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "program row {\n  buffer A: f32[16] input\n  buffer C: f32[1] output\n"
+        "  for k in 16 vectorized { block C(vi: 1 = 0, reduce vk: 16 = k) {\n"
+        "    init -inf C[vi] = max(C[vi], A[vk]) } }\n}\n";
+    hone_target t;
+    hone_codegen *g;
+    hone_code code;
+    hone_codegen_options o = {.emit = HONE_EMIT_ASM};
+    assert_int_equal(hone_target_named("znver4", &t, NULL), HONE_OK);
+    assert_int_equal(hone_codegen_new(&t, &g, NULL), HONE_OK);
+    hone_program p = parse_text(text);
+    assert_int_equal(hone_codegen_emit(g, &p, &o, &code, NULL), HONE_OK);
+    assert_non_null(strstr((char *)code.bytes, "vrangeps"));
+    assert_null(strstr((char *)code.bytes, "vcmp"));
+    hone_code_free(&code);
+    hone_program_fini(&p);
+    hone_codegen_free(g);
+}
+
 /* ---- casts ----------------------------------------------------------------------------------- */
 
 static void casts_to(hone_dtype t, const shape *s)
@@ -663,9 +686,10 @@ static void division_by_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations),         cmocka_unit_test(casts),
-        cmocka_unit_test(extremes),           cmocka_unit_test(constants),
-        cmocka_unit_test(others_are_refused), cmocka_unit_test(division_by_zero),
+        cmocka_unit_test(operations),       cmocka_unit_test(casts),
+        cmocka_unit_test(extremes),         cmocka_unit_test(extremes_take_one_instruction),
+        cmocka_unit_test(constants),        cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(division_by_zero),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
