@@ -5,10 +5,11 @@
  * Zen 5: 33 or 41 us, asked for half a KiB ahead 33 always). Of what the second cache holds most,
  * asking only costs instructions.
  *
- * Rows of an input that the second cache does not hold. Of several stages that go through a row the
- * first waits for memory, while the others find the row in the nearest cache and leave memory idle.
- * So the second asks for the next row: of all lines that it reads for those that it will read in
- * the next turn of the outermost loop. HONE_ANN_AHEAD says so of any block (1), or forbids it (0).
+ * Rows of an input that the second cache does not hold together with the outputs. Of several stages
+ * that go through a row the first waits for memory, while the others find the row in the nearest
+ * cache and leave memory idle. So the second asks for the next row: of all lines that it reads for
+ * those that it will read in the next turn of the outermost loop. HONE_ANN_AHEAD says so of any
+ * block (1), or forbids it (0).
  *
  * Constants that were packed, which come from memory where a kernel is one of many (a network's
  * weights), and of which each is used some times soon after. A sum of products goes through its
@@ -153,11 +154,24 @@ static unsigned readers_before(cg *e, hone_var turns, hone_buffer b)
     return n;
 }
 
+/* Of the buffer and all that the kernel stores. */
+static int64_t bytes_with_outputs(const cg *e, hone_buffer b)
+{
+    int64_t bytes = 0;
+    for (uint32_t k = 1; k <= e->n_args; k++) {
+        const hone_buffer_row *r = hone_buffer_at(&e->q, (hone_buffer){k});
+        if (k == b.i || r->role == HONE_OUTPUT) {
+            bytes += e->places.v[k].elems * hone_cg__elem_bytes((hone_dtype)r->dtype);
+        }
+    }
+    return bytes;
+}
+
 /* The second of the stages that go through a row finds it in the nearest cache. */
 static bool is_second_reader(cg *e, hone_buffer b, const row_turn *t, int64_t width)
 {
     const hone_target *m = &e->g->target;
-    return e->places.v[b.i].elems * width > m->l2_bytes && t->elems * width >= LINE &&
+    return bytes_with_outputs(e, b) > m->l2_bytes - m->l1_bytes && t->elems * width >= LINE &&
            t->elems * width <= m->l1_bytes && t->span <= t->elems &&
            readers_before(e, t->var, b) == 1;
 }
