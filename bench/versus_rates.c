@@ -61,7 +61,11 @@ const char *const versus_rate_names[RATE_COUNT] = {
 /* n, r in two steps, of degree 6 */
 #define EXP_SUM(r, k) BOUNDED(r, k) OP3("vmulps", r, "14", k, A) OP3("vsubps", r, "15", A, A) \
     OP3("vfmadd231ps", r, "14", A, k) OP3("vfmadd231ps", r, "15", A, k) DEGREE6(r)
-#define EXP512(r, k) EXP_SUM(r, k) SCALEF(r, k)
+/* n in sixteenths, r in two steps, their power from a table, of degree 3 */
+#define EXP512(r, k) BOUNDED(r, k) OP3("vmulps", r, "14", k, A) OP3("vsubps", r, "15", A, A) \
+    OP3("vfmadd231ps", r, "14", A, k) OP3("vfmadd231ps", r, "15", A, k) \
+    OP3("vpermps", r, "14", A, B) OP3("vmulps", r, B, k, A) OP3("vfmadd213ps", r, "15", A, k) \
+    OP3("vfmadd213ps", r, "14", A, k) OP3("vfmadd231ps", r, A, k, B) SCALEF(r, k)
 #define EXP256(r, k) EXP_SUM(r, k) BY_BITS(r, k)
 #define FAST_EXP512(r, k) OP3("vmulps", r, "14", "15", k) \
     EACH("vreduceps $9, %%" r "mm" k ", %%" r "mm" A) DEGREE5(r) SCALEF(r, k)

@@ -416,6 +416,11 @@ LLVMValueRef hone_cg__fixup(cg *e, LLVMValueRef y, LLVMValueRef x, uint32_t tabl
 /* x is the mantissa, in [1, 2), times 2^(the exponent, a float). */
 LLVMValueRef hone_cg__getexp(cg *e, LLVMValueRef x);
 LLVMValueRef hone_cg__getmant(cg *e, LLVMValueRef x);
+/* For floats of this type, lanes included: are tables looked up in a register? Then of each lane
+ * the number that the low four bits of `at`, an i32, say. */
+#define HONE_CG__TABLE 16
+bool hone_cg__has_lookup(const cg *e, LLVMTypeRef type);
+LLVMValueRef hone_cg__lookup(cg *e, const double table[HONE_CG__TABLE], LLVMValueRef at);
 
 /* emit/aarch64.c. Each NULL: not for these lanes or this target. A value that was just loaded, in n
  * lanes; a * b + c with one rounding, where c is a sum that is not needed any more. */

@@ -4,8 +4,10 @@
  *
  *   exp       x = n ln 2 + r by Cody and Waite (Muller et al., Handbook of Floating-Point
  *             Arithmetic, 2nd ed., sec. 10.2): n times the upper part of ln 2 is exact; e^r is a
- *             polynomial. Fast: e^x = 2^t with t = x log2 e, whose rounding costs the more the
- *             larger x is.
+ *             polynomial. With a table in a register (AVX-512) n is in sixteenths, whose powers
+ *             the table has (Tang, "Table-driven implementation of the exponential function in
+ *             IEEE floating-point arithmetic", ACM TOMS 15(2), 1989), and e^r takes four terms.
+ *             Fast: e^x = 2^t with t = x log2 e, whose rounding costs the more the larger x is.
  *   log       x = m 2^n, m around 1; f + f^2 (f P(f) - 1/2) with f = m - 1, and n ln 2 in two parts
  *   sigmoid   1 / (1 + e^-x)
  *   tanh      t / (t + 2), t = e^(2x) - 1
@@ -39,19 +41,46 @@ static LLVMValueRef power_of_two(cg *e, LLVMValueRef n)
     return LLVMBuildBitCast(e->b, v, hone_cg__like(e->f32, LLVMTypeOf(n)), "");
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2; returns r, and n + MAGIC. */
-static LLVMValueRef reduce_exp(cg *e, LLVMValueRef x, LLVMValueRef *ret_t)
+/* x = n ln 2 + r, n a multiple of the last place of `magic` and |r| at most half of ln 2 times
+ * that; returns r, and n + magic. */
+static LLVMValueRef reduce_exp(cg *e, LLVMValueRef x, double magic, LLVMValueRef *ret_t)
 {
-    LLVMValueRef t = hone_cg__fma(e, x, k(x, 1 / M_LN2), k(x, MAGIC)), n = sub(e, t, k(x, MAGIC));
+    LLVMValueRef t = hone_cg__fma(e, x, k(x, 1 / M_LN2), k(x, magic)), n = sub(e, t, k(x, magic));
     LLVMValueRef r = hone_cg__fma(e, n, k(x, -0x1.62e4p-1), x);
     *ret_t = t;
     return hone_cg__fma(e, n, k(x, -0x1.7f7d1cf79abcap-20), r);
 }
 
+/* n in sixteenths: the lowest bits are a place in the table */
+#define MAGIC_TABLE (MAGIC / HONE_CG__TABLE)
+
+/* 2^n e^r, the power between 1 and 2 from a table; the whole number below n is left for the
+ * exponent. NULL: not for these lanes or this target. */
+static LLVMValueRef exp_by_table(cg *e, LLVMValueRef x)
+{
+    double powers[HONE_CG__TABLE];
+    if (!hone_cg__has_lookup(e, LLVMTypeOf(x))) {
+        return NULL;
+    }
+    for (int i = 0; i < HONE_CG__TABLE; i++) {
+        powers[i] = exp2((double)i / HONE_CG__TABLE);
+    }
+    LLVMValueRef t, r = reduce_exp(e, x, MAGIC_TABLE, &t);
+    LLVMValueRef power = hone_cg__lookup(e, powers, bits_of(e, t));
+    LLVMValueRef slope = polynomial(e, r, exp_sixteenth + 1, (int)HONE_LEN(exp_sixteenth) - 1);
+    LLVMValueRef p = hone_cg__fma(e, mul(e, power, r), slope, power);
+    return hone_cg__scaled(e, p, sub(e, t, k(x, MAGIC_TABLE)));
+}
+
 static LLVMValueRef exp_precise(cg *e, LLVMValueRef x)
 {
     /* Beyond these bounds the result is 0 or infinity. */
-    LLVMValueRef t, r = reduce_exp(e, bounded(e, x, -104, 89), &t);
+    x = bounded(e, x, -104, 89);
+    LLVMValueRef by_table = exp_by_table(e, x);
+    if (by_table) {
+        return by_table;
+    }
+    LLVMValueRef t, r = reduce_exp(e, x, MAGIC, &t);
     LLVMValueRef p = polynomial(e, r, OF(exp_unit));
     LLVMValueRef once = hone_cg__scaled(e, p, sub(e, t, k(x, MAGIC)));
     if (once) {
@@ -164,7 +193,7 @@ static LLVMValueRef rational(cg *e, LLVMValueRef x, double end, const double *p,
  * would be off by more. */
 static LLVMValueRef tanh_precise(cg *e, LLVMValueRef x)
 {
-    LLVMValueRef s, r = reduce_exp(e, bounded(e, add(e, x, x), -30, 30), &s), one = k(x, 1);
+    LLVMValueRef s, r = reduce_exp(e, bounded(e, add(e, x, x), -30, 30), MAGIC, &s), one = k(x, 1);
     LLVMValueRef m = hone_cg__fma(e, mul(e, r, r), polynomial(e, r, exp_unit + 2, EXP_REST), r);
     LLVMValueRef scale = power_of_two(e, bits_of(e, s));
     LLVMValueRef t = hone_cg__fma(e, scale, m, sub(e, scale, one));

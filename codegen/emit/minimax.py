@@ -118,6 +118,7 @@ def cosine(z):
 # name, function, from, to, degrees of p and q, first coefficients of p, end of x or None
 ROWS = [
     ("exp_unit", math.exp, -HALF_LN2, HALF_LN2, 6, 0, [1, 1], None),
+    ("exp_sixteenth", math.exp, -HALF_LN2 / 16, HALF_LN2 / 16, 3, 0, [1, 1], None),
     ("exp2_up", lambda t: 2.0**t, 0, 1, 5, 0, [1], None),
     ("exp2_twice", lambda t: 2 * 2.0**t, -0.5, 0.5, 5, 0, [2], None),
     ("log_rest", log_rest, math.sqrt(0.5) - 1, math.sqrt(2) - 1, 7, 0, [], None),
@@ -138,6 +139,7 @@ def row(name, lo, hi, error, c):
 def degrees():
     for name, f, lo, hi, fixed, all_degrees in (
         ("exp", math.exp, -HALF_LN2, HALF_LN2, [1, 1], [(d, 0) for d in (4, 5, 6)]),
+        ("exp of a sixteenth", math.exp, -HALF_LN2 / 16, HALF_LN2 / 16, [1, 1], [(d, 0) for d in (2, 3)]),
         ("exp2", lambda t: 2.0**t, 0, 1, [1], [(d, 0) for d in (4, 5, 6)]),
         ("log", log_rest, math.sqrt(0.5) - 1, math.sqrt(2) - 1, [], [(d, 0) for d in (6, 7, 8, 9)]),
         ("tanh", TANH, 0, 9.02**2, [1], [(p, q) for p in range(3, 8) for q in range(2, 6)]),

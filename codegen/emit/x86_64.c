@@ -183,3 +183,28 @@ LLVMValueRef hone_cg__fixup(cg *e, LLVMValueRef y, LLVMValueRef x, uint32_t tabl
     LLVMValueRef all = hone_cg__int_like(hone_cg__like(e->i32, LLVMTypeOf(x)), table);
     return emit(e, &fixup_of, (LLVMValueRef[]){y, x, all}, 3);
 }
+
+bool hone_cg__has_lookup(const cg *e, LLVMTypeRef type)
+{
+    unsigned lanes = LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetVectorSize(type) : 1;
+    while (lanes > HONE_CG__TABLE && lanes % 2 == 0) {
+        lanes /= 2;
+    }
+    return e->g->has_scalef && lanes == HONE_CG__TABLE;
+}
+
+LLVMValueRef hone_cg__lookup(cg *e, const double table[HONE_CG__TABLE], LLVMValueRef at)
+{
+    unsigned lanes = LLVMGetVectorSize(LLVMTypeOf(at));
+    if (lanes > HONE_CG__TABLE) {
+        LLVMValueRef low = hone_cg__lookup(e, table, hone_cg__lanes(e, at, 0, lanes / 2));
+        LLVMValueRef high = hone_cg__lookup(e, table, hone_cg__lanes(e, at, lanes / 2, lanes / 2));
+        return joined(e, low, high);
+    }
+    LLVMValueRef c[HONE_CG__TABLE];
+    for (unsigned i = 0; i < HONE_CG__TABLE; i++) {
+        c[i] = LLVMConstReal(e->f32, table[i]);
+    }
+    LLVMValueRef args[] = {LLVMConstVector(c, HONE_CG__TABLE), at};
+    return call(e, "llvm.x86.avx512.permvar.sf.512", LLVMTypeOf(args[0]), args, 2);
+}
