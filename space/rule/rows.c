@@ -139,14 +139,16 @@ static bool find_chain(hone_program *p, hone_stmt anchor, const bool *skip, chai
  * (RFactor). */
 static hone_status split_rows(hone_sched *s, hone_rv *loops, unsigned n, hone_error *err)
 {
-    static const int64_t rows[] = {2, 4};
+    static const int64_t rows[] = {2, 4, 8};
     int64_t which = 0, all = 1, extent = 1;
     hone_rv count, parts[2];
     for (unsigned k = 0; k < n; k++) {
         extent = hone_loop_extent(&s->prog, hone_rv_stmt(s, loops[k]));
         all *= extent;
     }
-    unsigned choices = extent < 4 || all == 4 ? 1 : 2;
+    unsigned choices = 1;
+    while (choices < HONE_LEN(rows) && extent >= rows[choices] && all != rows[choices])
+        choices++;
     HONE_TRY(hone_sample_categorical(s, rows, NULL, choices, &which, &count, err));
     HONE_TRY(hone_split(s, loops[n - 1], (hone_rv[]){HONE_NO_RV, count}, 2, parts, err));
     loops[n - 1] = parts[0];
