@@ -181,6 +181,8 @@ hone_status hone_split_by(HONE_S, hone_rv loop, const int64_t *factors, unsigned
 hone_status hone_fuse(HONE_S, const hone_rv *loops, unsigned n, hone_rv *ret,
                       hone_error *err) HONE_R;
 hone_status hone_reorder(HONE_S, const hone_rv *loops, unsigned n, hone_error *err) HONE_R;
+hone_status hone_merge(HONE_S, const hone_rv *loops, unsigned n, hone_rv *ret,
+                       hone_error *err) HONE_R;
 hone_status hone_add_unit_loop(HONE_S, hone_rv at, hone_rv *ret, hone_error *err) HONE_R;
 hone_status hone_parallel(HONE_S, hone_rv loop, hone_error *err) HONE_R;
 hone_status hone_vectorize(HONE_S, hone_rv loop, hone_error *err) HONE_R;

@@ -6,12 +6,16 @@
  *   nest      one parallel loop over rows with every stage of a row inside, while the row is in the
  *             nearest cache
  *   together  or over a few rows at once, in turns of a vector each: what ends a row, the sum
- * across lanes and what is made of that, takes long and leaves the processor little to do in place
- * what the last stage reads element by element is computed where that stores, unless registers hold
- * it sum       within a row, by two RFactors: `unroll` vectors of partial results that stay in
+ *             across lanes and what is made of that, takes long and leaves the processor little to
+ *             do
+ *   in place  what the last stage reads element by element is computed where that stores, unless
+ *             registers hold it
+ *   sum       within a row, by two RFactors: `unroll` vectors of partial results that stay in
  *             registers, then one vector, then one number
- *   few rows  (fewer than threads): each stage for itself, a row cut into pieces that run in
- *             parallel, by one RFactor more (MetaSchedule's AddRFactor)
+ *   at once   or, of rows that the nearest cache does not hold, it takes the elements of the stage
+ *             before it as these are made, a few vectors at a time: both in one loop, and one
+ * vector of partial results for a row few rows  (fewer than threads): each stage for itself, a row
+ * cut into pieces that run in parallel, by one RFactor more (MetaSchedule's AddRFactor)
  *
  * Stages are found before anything moves; the anchor of a chain is its last stage. */
 #include "space/rule/rows.h"
@@ -164,17 +168,45 @@ static int inplace_of(hone_program *p, hone_stmt anchor)
     return -1;
 }
 
+/* How a chain may be scheduled. */
+typedef struct way {
+    bool apart; /* for fewer rows than threads */
+    bool together, inplace, at_once;
+} way;
+#define MAX_WAYS 8
+
+/* The k-th stage makes, element by element of a row, what the reduction right behind it goes
+ * through, and the nearest cache does not hold what it reads and makes: then the reduction would
+ * have to wait for it. */
+static bool feeds_next(hone_program *p, const hone_rule__ctx *ctx, const chain *c, unsigned k)
+{
+    if (k == 0 || c->v[k].reduces || !c->v[k - 1].reduces)
+        return false;
+    hone_stmt b = hone_block_find(p, c->v[k].name), next = hone_block_find(p, c->v[k - 1].name);
+    unsigned rows = hone_rule__spatial_iters(p, next), n = hone_stmt_at(p, b)->n_iters;
+    if (rows != c->rows || n != rows + 1 || hone_stmt_at(p, next)->n_iters != n ||
+        !hone_uses_buffer(p, hone_stmt_at(p, next)->value, hone_stmt_at(p, b)->out))
+        return false;
+    int64_t elements = hone_var_at(p, hone_iter_at(p, b, n - 1)->var)->extent;
+    int width = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, b)->value));
+    return 2 * elements * width > ctx->target->l1_bytes;
+}
+
 static hone_status schedule_chain(hone_sched *s, const hone_rule__ctx *ctx, const chain *c,
-                                  bool together, bool inplace, hone_error *err)
+                                  const way *w, hone_error *err)
 {
     hone_rv anchor, loops[MAX_LOOPS], block, task;
     unsigned n;
     int from;
+    row_cut cut = {0};
+    bool feeds[MAX_MEMBERS] = {false};
+    for (unsigned k = 1; k < c->n && w->at_once; k++)
+        feeds[k] = feeds_next(&s->prog, ctx, c, k);
     HONE_TRY(hone_get_block(s, c->v[0].name, &anchor, err));
     HONE_TRY(hone_get_loops(s, anchor, loops, MAX_LOOPS, &n, err));
     if (n > MAX_LOOPS)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "a row with too many loops");
-    if (together)
+    if (w->together)
         HONE_TRY(split_rows(s, loops, c->rows, err));
     bool inside[MAX_MEMBERS] = {true};
     for (unsigned k = 1; k < c->n; k++) {
@@ -184,7 +216,7 @@ static hone_status schedule_chain(hone_sched *s, const hone_rule__ctx *ctx, cons
         if (inside[k])
             HONE_TRY(hone_compute_at(s, block, loops[c->rows - 1], err));
     }
-    if (inplace && (from = inplace_of(&s->prog, hone_rv_stmt(s, anchor))) >= 0)
+    if (w->inplace && (from = inplace_of(&s->prog, hone_rv_stmt(s, anchor))) >= 0)
         HONE_TRY(hone_compute_inplace(s, anchor, (unsigned)from, err));
     task = loops[0];
     if (c->rows > 1)
@@ -193,20 +225,15 @@ static hone_status schedule_chain(hone_sched *s, const hone_rule__ctx *ctx, cons
         if (!inside[k])
             continue;
         /* the anchor's own loops over rows are the task; others have them again, inside */
-        int at = !together ? ALONE : k == 0 ? 1 : (int)c->rows;
+        int at = !w->together ? ALONE : k == 0 ? 1 : (int)c->rows;
+        const row_cut *with = feeds[k] && inside[k - 1] ? &cut : NULL;
+        row_sum_way how = k + 1 < c->n && feeds[k + 1] ? SUM_IN_ONE : SUM_IN_MANY;
         HONE_TRY(hone_get_block(s, c->v[k].name, &block, err));
-        HONE_TRY(c->v[k].reduces ? hone_rule__row_sum(s, ctx, block, false, at, err)
-                                 : hone_rule__row_elements(s, ctx, block, at, err));
+        HONE_TRY(c->v[k].reduces ? hone_rule__row_sum(s, ctx, block, how, at, &cut, err)
+                                 : hone_rule__row_elements(s, ctx, block, at, with, err));
     }
     return hone_parallel(s, task, err);
 }
-
-/* How a chain may be scheduled. */
-typedef struct way {
-    bool apart; /* for fewer rows than threads */
-    bool together, inplace;
-} way;
-#define MAX_WAYS 4
 
 static unsigned ways_of(hone_program *p, const chain *c, const hone_rule__ctx *ctx,
                         way ret[MAX_WAYS])
@@ -218,12 +245,17 @@ static unsigned ways_of(hone_program *p, const chain *c, const hone_rule__ctx *c
         last = hone_loop_extent(p, loops[k]);
         rows *= last;
     }
-    bool few = !c->rows || rows < ctx->threads;
+    bool few = !c->rows || rows < ctx->threads, at_once = false;
+    for (unsigned k = 1; k < c->n && c->rows; k++)
+        at_once |= feeds_next(p, ctx, c, k);
     for (int inplace = inplace_of(p, anchor) >= 0; inplace >= 0 && c->rows; inplace--)
         for (int together = 0; together <= (!few && last > 1); together++)
             ret[m++] = (way){.together = together, .inplace = inplace};
     if (few)
         ret[m++] = (way){.apart = true};
+    for (int together = 0; at_once && together <= (!few && last > 1); together++)
+        ret[m++] =
+            (way){.together = together, .inplace = inplace_of(p, anchor) >= 0, .at_once = true};
     return m;
 }
 
@@ -245,16 +277,18 @@ static hone_status schedule(hone_sched *s, const hone_rule__ctx *ctx, const chai
                             hone_error *err)
 {
     hone_rv block;
+    row_cut cut;
     way ways[MAX_WAYS];
     unsigned n = ways_of(&s->prog, c, ctx, ways);
     way w = ways[ctx->variant % n];
     if (!w.apart)
-        return schedule_chain(s, ctx, c, w.together, w.inplace, err);
+        return schedule_chain(s, ctx, c, &w, err);
     if (!c->v[0].reduces)
         return HONE_OK;
     /* each for itself; the anchors of its inputs come later */
     HONE_TRY(hone_get_block(s, c->v[0].name, &block, err));
-    return hone_rule__row_sum(s, ctx, block, ctx->threads > 1, ALONE, err);
+    return hone_rule__row_sum(s, ctx, block, ctx->threads > 1 ? SUM_IN_PIECES : SUM_IN_MANY, ALONE,
+                              &cut, err);
 }
 
 hone_status hone_rule__rows(hone_sched *s, const bool *skip, const hone_rule__ctx *ctx,

@@ -27,12 +27,24 @@ unsigned hone_rule__spatial_iters(hone_program *p, hone_stmt block);
  * column of a matrix N x 1 is as contiguous as a row. */
 unsigned hone_rule__contiguous_dim(const hone_program *p, hone_expr load);
 
-/* rows_stage.c: a reduction of a row, which is the block's innermost loops, or `in_pieces` that run
- * in parallel; elements along the innermost one. `together`: the place among the block's loops of
- * the one over rows that are computed at once, or ALONE. */
+/* What a row was cut into: vectors, `unroll` of them straight code, and the loop over these. */
+typedef struct row_cut {
+    hone_rv unroll, turns;
+} row_cut;
+
+/* How a row is summed: `unroll` vectors of partial results in registers, or one, where what is
+ * summed is made in between and needs the others; or in pieces that run in parallel. */
+typedef enum row_sum_way { SUM_IN_MANY, SUM_IN_ONE, SUM_IN_PIECES } row_sum_way;
+
+/* rows_stage.c: a reduction of a row, which is the block's innermost loops; elements along the
+ * innermost one. `together`: the place among the block's loops of the one over rows that are
+ * computed at once, or ALONE. `with`: elements that the reduction right behind, which was cut so,
+ * takes as they are made; or NULL. */
 hone_status hone_rule__row_sum(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block,
-                               bool in_pieces, int together, hone_error *err) HONE_NODISCARD;
+                               row_sum_way way, int together, row_cut *ret,
+                               hone_error *err) HONE_NODISCARD;
 hone_status hone_rule__row_elements(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block,
-                                    int together, hone_error *err) HONE_NODISCARD;
+                                    int together, const row_cut *with,
+                                    hone_error *err) HONE_NODISCARD;
 
 #endif

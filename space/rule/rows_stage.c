@@ -39,12 +39,11 @@ static bool are_one_row(hone_program *p, hone_stmt block, unsigned n_reduce)
 /* `row`, the innermost loop of the block, as vectors of which some are unrolled. The loop over rows
  * computed together, at place `together` among the block's loops, goes right outside of these. */
 static hone_status cut_row(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block, hone_rv row,
-                           int together, hone_rv ret[3], hone_error *err)
+                           hone_rv unroll, int together, hone_rv ret[3], hone_error *err)
 {
-    hone_rv unroll, vectors[2], loops[MAX_LOOPS * 2], order[MAX_LOOPS * 2];
+    hone_rv vectors[2], loops[MAX_LOOPS * 2], order[MAX_LOOPS * 2];
     unsigned n, m = 0;
     int64_t lanes = ctx->target->vector_bytes / value_bytes(s, block);
-    HONE_TRY(sample_unroll(s, ctx, &unroll, err));
     HONE_TRY(hone_split_by(s, row, (int64_t[]){0, lanes}, 2, vectors, err));
     HONE_TRY(hone_split(s, vectors[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, ret, err));
     ret[2] = vectors[1];
@@ -71,23 +70,28 @@ static hone_status unroll_vectors(hone_sched *s, hone_rv block, unsigned n_unrol
     return HONE_OK;
 }
 
-/* `block`, whose innermost loop (of the sum) is `row`: partial sums in registers. */
+/* `block`, whose innermost loop (of the sum) is `row`: partial sums in registers, one vector of
+ * them or as many as are unrolled. */
 static hone_status reduce_row(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block, hone_rv row,
-                              int together, hone_error *err)
+                              int together, bool in_one, row_cut *ret, hone_error *err)
 {
     hone_rv parts[3], one, many;
     unsigned rows = together != ALONE;
-    HONE_TRY(cut_row(s, ctx, block, row, together, parts, err));
+    HONE_TRY(sample_unroll(s, ctx, &ret->unroll, err));
+    HONE_TRY(cut_row(s, ctx, block, row, ret->unroll, together, parts, err));
+    ret->turns = parts[0];
     HONE_TRY(hone_rfactor(s, parts[2], -1, &one, err));
-    HONE_TRY(hone_rfactor(s, parts[1], -2, &many, err));
+    if (!in_one)
+        HONE_TRY(hone_rfactor(s, parts[1], -2, &many, err));
     HONE_TRY(hone_vectorize(s, parts[2], err));
     HONE_TRY(hone_unroll(s, parts[1], err));
-    HONE_TRY(unroll_vectors(s, one, 1 + rows, err));
+    if (!in_one)
+        HONE_TRY(unroll_vectors(s, one, 1 + rows, err));
     return unroll_vectors(s, block, rows, err);
 }
 
 hone_status hone_rule__row_sum(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block,
-                               bool in_pieces, int together, hone_error *err)
+                               row_sum_way way, int together, row_cut *ret, hone_error *err)
 {
     hone_rv loops[MAX_LOOPS], row, parts[2], partial = block;
     unsigned n;
@@ -100,7 +104,7 @@ hone_status hone_rule__row_sum(hone_sched *s, const hone_rule__ctx *ctx, hone_rv
     row = loops[n - 1];
     if (n_reduce > 1 && are_one_row(p, b, n_reduce))
         HONE_TRY(hone_fuse(s, loops + n - n_reduce, n_reduce, &row, err));
-    if (in_pieces) {
+    if (way == SUM_IN_PIECES) {
         static const int64_t pieces[] = {1, 2, 4, 8, 16};
         int64_t which = 0;
         hone_rv count;
@@ -112,24 +116,29 @@ hone_status hone_rule__row_sum(hone_sched *s, const hone_rule__ctx *ctx, hone_rv
         HONE_TRY(hone_parallel(s, parts[0], err));
         row = parts[1];
     }
-    return reduce_row(s, ctx, partial, row, together, err);
+    return reduce_row(s, ctx, partial, row, together, way == SUM_IN_ONE, ret, err);
 }
 
 hone_status hone_rule__row_elements(hone_sched *s, const hone_rule__ctx *ctx, hone_rv block,
-                                    int together, hone_error *err)
+                                    int together, const row_cut *with, hone_error *err)
 {
-    hone_rv unroll, loops[MAX_LOOPS * 2], parts[3];
+    hone_rv unroll, loops[MAX_LOOPS * 2], parts[3], turns;
     unsigned n;
     HONE_TRY(hone_rule__stream(s, block, ctx, err));
-    if (together != ALONE) {
+    if (together != ALONE || with) {
         HONE_TRY(hone_get_loops(s, block, loops, MAX_LOOPS * 2, &n, err));
         if (n > MAX_LOOPS * 2)
             return hone_fail(err, HONE_REJECT_TOO_BIG, "a row with too many loops");
-        if (n == (unsigned)together + 1) /* one element for each row */
+        if (together != ALONE && n == (unsigned)together + 1) /* one element for each row */
             return hone_unroll(s, loops[together], err);
-        HONE_TRY(cut_row(s, ctx, block, loops[n - 1], together, parts, err));
+        if (with)
+            unroll = with->unroll;
+        else
+            HONE_TRY(sample_unroll(s, ctx, &unroll, err));
+        HONE_TRY(cut_row(s, ctx, block, loops[n - 1], unroll, together, parts, err));
         HONE_TRY(hone_unroll(s, parts[1], err));
-        return hone_vectorize(s, parts[2], err);
+        HONE_TRY(hone_vectorize(s, parts[2], err));
+        return with ? hone_merge(s, (hone_rv[]){parts[0], with->turns}, 2, &turns, err) : HONE_OK;
     }
     HONE_TRY(sample_unroll(s, ctx, &unroll, err));
     HONE_TRY(hone_annotate(s, block, "meta_schedule.vectorize",

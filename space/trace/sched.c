@@ -473,6 +473,12 @@ hone_status hone_reorder(hone_sched *s, const hone_rv *loops, unsigned n, hone_e
     return plain(s, HONE_INST_Reorder, loops, n, NULL, 0, NULL, err);
 }
 
+hone_status hone_merge(hone_sched *s, const hone_rv *loops, unsigned n, hone_rv *ret,
+                       hone_error *err)
+{
+    return plain(s, HONE_INST_Merge, loops, n, ret, 1, NULL, err);
+}
+
 hone_status hone_add_unit_loop(hone_sched *s, hone_rv at, hone_rv *ret, hone_error *err)
 {
     return plain(s, HONE_INST_AddUnitLoop, &at, 1, ret, 1, NULL, err);

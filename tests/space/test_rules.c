@@ -79,6 +79,14 @@ static const char long_rows[] = "kernel rows() {\n"
                                 "  Y[i, j] = E[i, j] * all[i]\n"
                                 "}\n";
 
+static const char longest_rows[] = "kernel rows() {\n"
+                                   "  input X: f32[3, 5003]\n"
+                                   "  output Y: f32[3, 5003]\n"
+                                   "  E[i, j] = sqrt(X[i, j] * X[i, j])\n"
+                                   "  all[i] = sum(k < 5003) E[i, k]\n"
+                                   "  Y[i, j] = E[i, j] - all[i]\n"
+                                   "}\n";
+
 static const char scaled[] = "kernel scaled() {\n"
                              "  input X: f32[3, 64]\n"
                              "  output Y: f32[3, 64]\n"
@@ -651,6 +659,27 @@ static void exponentials_in_the_output(void **state)
     hone_space_free(sp);
 }
 
+/* Of rows that the nearest cache does not hold the elements are also added up as they are made. */
+static void elements_added_up_at_once(void **state)
+{
+    (void)state;
+    hone_space *sp = space_of(longest_rows, 1);
+    assert_int_equal(sp->traces.n, 6);
+    for (unsigned k = 0; k < 6; k++) {
+        hone_sched s = {0};
+        APPLY(hone_space_finish(sp, &sp->traces.v[k], &s, err));
+        char *text = program_text(&s.prog), why[400];
+        assert_int_equal(strstr(text, "_m in ") != NULL, k >= 4);
+        assert_int_equal(strstr(text, "all.rf.rf") != NULL, k < 4); /* or one vector of sums */
+        assert_int_equal(strstr(text, " in 2 unrolled") != NULL, k % 2);
+        if (!computes_same(&sp->base, &s.prog, why))
+            fail_msg("%u: %s", k, why);
+        free(text);
+        hone_sched_fini(&s);
+    }
+    hone_space_free(sp);
+}
+
 /* One loop over all that there is. */
 static void elements_as_one_row(void **state)
 {
@@ -698,8 +727,9 @@ static void samples_hold(void **state)
     static const struct {
         const char *text;
         int32_t threads;
-    } cases[] = {{softmax, 1},  {softmax, 8}, {one_row, 1}, {one_row, 4},   {pool, 1},    {pool, 3},
-                 {weighted, 2}, {column, 1},  {column, 2},  {long_rows, 2}, {elements, 2}};
+    } cases[] = {{softmax, 1}, {softmax, 8},   {one_row, 1},      {one_row, 4},
+                 {pool, 1},    {pool, 3},      {weighted, 2},     {column, 1},
+                 {column, 2},  {long_rows, 2}, {longest_rows, 1}, {elements, 2}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, cases[k].threads);
         hone_sched s = {0};
@@ -764,6 +794,7 @@ int main(void)
         cmocka_unit_test(windows_over_everything),
         cmocka_unit_test(rows_together),
         cmocka_unit_test(exponentials_in_the_output),
+        cmocka_unit_test(elements_added_up_at_once),
         cmocka_unit_test(elements_as_one_row),
         cmocka_unit_test(large_outputs),
         cmocka_unit_test(samples_hold),
