@@ -156,6 +156,9 @@ const char *hone_text_hold(const char *text);
 void hone_text_drop(const char *text);
 /* Bytes of the UTF-8 sequence that begins at s, or 0. */
 size_t hone_utf8_length(const char *s);
+/* How many of the first bytes of UTF-8, at most `most`, leave no part of a character. */
+int hone_utf8_cut(const char *s, size_t most);
+#define HONE_UTF8_CUT(s, most) hone_utf8_cut(s, most), s /* for %.*s */
 /* The same of such a character, beyond ASCII, and which one it is; 0: what begins there is none. */
 size_t hone_utf8_unseen(const char *s, uint32_t *ret);
 

@@ -26,6 +26,15 @@ size_t hone_utf8_length(const char *text)
     return n;
 }
 
+int hone_utf8_cut(const char *s, size_t most)
+{
+    size_t n = strnlen(s, most + 1);
+    n = n < most ? n : most;
+    while (n > 0 && ((uint8_t)s[n] & 0xc0) == 0x80)
+        n--;
+    return (int)n;
+}
+
 /* What shows nothing, or changes how what is beside it is shown: ranges, from and to. Unicode's
  * Default_Ignorable_Code_Point (DerivedCoreProperties.txt; marks of direction are among them), the
  * separators of lines and paragraphs, and marks of annotations. */

@@ -276,9 +276,10 @@ static void choose_name(printer *pr, hone_var v, const char *hint, const hone_it
     uint32_t *slot = NULL;
     for (unsigned suffix = 0;; suffix++) {
         if (suffix)
-            snprintf(name, sizeof name, "%.*s_%u", HONE_LEX_MAX_NAME - 11, hint, suffix);
+            snprintf(name, sizeof name, "%.*s_%u", HONE_UTF8_CUT(hint, HONE_LEX_MAX_NAME - 11),
+                     suffix);
         else
-            snprintf(name, sizeof name, "%.*s", HONE_LEX_MAX_NAME, hint);
+            snprintf(name, sizeof name, "%.*s", HONE_UTF8_CUT(hint, HONE_LEX_MAX_NAME));
         bool free_name = true;
         if (global) {
             slot = taken_slot(pr, name);

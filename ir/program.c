@@ -110,7 +110,7 @@ hone_sym hone_ir__unique(hone_program *p, const char *name,
         return hone_sym_of(p, name);
     char text[128];
     for (unsigned k = 1;; k++) {
-        snprintf(text, sizeof text, "%.100s_%u", name, k);
+        snprintf(text, sizeof text, "%.*s_%u", HONE_UTF8_CUT(name, 100), k);
         s = hone_ir__sym_find(p, text);
         if (!s.i || !taken(p, s))
             return hone_sym_of(p, text);

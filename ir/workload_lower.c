@@ -316,7 +316,8 @@ static void emit_stage(lowering *w, const stage *s)
     hone_expr index[HONE_MAX_DIMS];
     for (unsigned k = 0; k < n; k++) {
         binding *b = &w->names.v[k < s->n_spatial ? s->spatial[k] : s->reduce[k - s->n_spatial]];
-        snprintf(text, sizeof text, "v%s", text_of(w, b->name));
+        const char *of = text_of(w, b->name);
+        snprintf(text, sizeof text, "v%.*s", HONE_UTF8_CUT(of, HONE_LEX_MAX_NAME - 1));
         hone_expr bind = hone_var_expr(p, hone_stmt_at(p, loops[k])->var);
         b->var = hone_block_add_iter(p, block, text, k < s->n_spatial ? HONE_SPATIAL : HONE_REDUCE,
                                      b->value, bind);
@@ -421,8 +422,9 @@ static void extract(lowering *w, uint32_t out, hone_ast_id n)
     if (type == HONE_BOOL)
         hone_lex__fail_at(w->lx, s.at, "conditions cannot be reduced; cast them, as in i32(...)");
     if (good(w)) {
-        char name[HONE_LEX_MAX_NAME + 16];
-        snprintf(name, sizeof name, "%s.%s", text_of(w, out), names[s.op]);
+        char name[HONE_LEX_MAX_NAME + 1];
+        size_t room = HONE_LEX_MAX_NAME - 1 - strlen(names[s.op]);
+        snprintf(name, sizeof name, "%.*s.%s", HONE_UTF8_CUT(text_of(w, out), room), names[s.op]);
         s.out = new_buffer(w, name, (hone_dtype)type, shape, s.n_spatial, HONE_TEMP, s.at);
         emit_stage(w, &s);
     }

@@ -143,13 +143,14 @@ hone_status hone_prim__blockize(hone_program *p, hone_stmt loop, bool preserve_u
     hone_iter outer[HONE_MAX_ITERS];
     hone_expr binding[HONE_MAX_ITERS];
     unsigned n_outer = 0;
-    snprintf(name, sizeof name, "%.250s_o", hone_sym_text(p, row.name));
+    snprintf(name, sizeof name, "%.*s_o", HONE_UTF8_CUT(hone_sym_text(p, row.name), 250));
     hone_stmt block = hone_block_new(p, name);
     for (unsigned k = 0; k < row.n_iters; k++) {
         hone_iter it = *hone_iter_at(p, c.block, k);
         hone_expr start = by[k].outer;
         if (by[k].outer_extent > 1 || preserve_unit_iters) {
-            snprintf(name, sizeof name, "%.250s_o", hone_sym_text(p, hone_var_at(p, it.var)->name));
+            snprintf(name, sizeof name, "%.*s_o",
+                     HONE_UTF8_CUT(hone_sym_text(p, hone_var_at(p, it.var)->name), 250));
             outer[n_outer] = (hone_iter){hone_var_new(p, name, by[k].outer_extent), it.kind, start};
             start = hone_var_expr(p, outer[n_outer++].var);
         } else {

@@ -104,8 +104,8 @@ static hone_stmt index_nest(hone_program *p, hone_stmt block, hone_expr e, unsig
     hone_expr to[HONE_MAX_DIMS], own[HONE_MAX_DIMS];
     int64_t shape[HONE_MAX_DIMS];
     char name[HONE_PRIM__CACHE_NAME], v[16];
-    snprintf(name, sizeof name, "%.60s_index_%u", hone_sym_text(p, hone_stmt_at(p, block)->name),
-             number);
+    snprintf(name, sizeof name, "%.*s_index_%u",
+             HONE_UTF8_CUT(hone_sym_text(p, hone_stmt_at(p, block)->name), 60), number);
     *ret_block = hone_block_new(p, name);
     hone_prim__nest nest = {0};
     for (unsigned k = 0; k < n; k++) {

@@ -119,7 +119,7 @@ static hone_stmt fill_nest(hone_program *p, hone_stmt block, const padding *d, h
 {
     char name[96];
     hone_stmt_row row = *hone_stmt_at(p, block);
-    snprintf(name, sizeof name, "%.80s_pad_const", hone_sym_text(p, row.name));
+    snprintf(name, sizeof name, "%.*s_pad_const", HONE_UTF8_CUT(hone_sym_text(p, row.name), 80));
     hone_stmt fill = hone_block_new(p, name);
     hone_prim__nest nest = {0};
     hone_var old[HONE_PRIM__MAX_LOOPS], from[HONE_MAX_ITERS];

@@ -95,7 +95,7 @@ hone_status hone_prim__decompose_reduction(hone_program *p, hone_stmt block, hon
 
     char name[96];
     hone_stmt_row row = *hone_stmt_at(p, block);
-    snprintf(name, sizeof name, "%.80s_init", hone_sym_text(p, row.name));
+    snprintf(name, sizeof name, "%.*s_init", HONE_UTF8_CUT(hone_sym_text(p, row.name), 80));
     hone_stmt init = hone_block_new(p, name);
     hone_prim__nest nest = {0};
     hone_var old[HONE_PRIM__MAX_LOOPS];

@@ -106,9 +106,7 @@ static hone_status split_extents(int64_t extent, const int64_t *factors, unsigne
 static void part_name(const hone_program *p, hone_stmt loop, unsigned k, char ret[64])
 {
     const char *name = hone_sym_text(p, hone_stmt_at(p, loop)->name);
-    size_t n = strlen(name);
-    if (n > 60)
-        n = 60;
+    size_t n = (size_t)hone_utf8_cut(name, 60);
     memcpy(ret, name, n);
     ret[n] = '_';
     ret[n + 1] = (char)('0' + k);

@@ -194,7 +194,8 @@ static hone_status check_below(hone_program *p, hone_stmt loop, const int64_t *s
 static hone_stmt part_loop(hone_program *p, hone_stmt loop, unsigned k, int64_t extent)
 {
     char name[NAME_BYTES + 16], old[NAME_BYTES];
-    snprintf(name, sizeof name, "%.200s_%u", name_of(p, hone_stmt_at(p, loop)->name, old), k);
+    snprintf(name, sizeof name, "%.*s_%u",
+             HONE_UTF8_CUT(name_of(p, hone_stmt_at(p, loop)->name, old), 200), k);
     return hone_loop_new(p, name, extent);
 }
 

@@ -212,7 +212,7 @@ hone_status hone_prim__merge(hone_program *p, const hone_stmt *loops, unsigned n
     for (unsigned d = 0; d < s.depth; d++) {
         char name[64];
         const char *old = hone_sym_text(p, hone_stmt_at(p, s.chain[0][d])->name);
-        snprintf(name, sizeof name, "%.60s_m", old);
+        snprintf(name, sizeof name, "%.*s_m", HONE_UTF8_CUT(old, 60));
         merged[d] = hone_loop_new(p, name, hone_loop_extent(p, s.chain[0][d]));
         to[d] = hone_var_expr(p, hone_stmt_at(p, merged[d])->var);
         if (d)

@@ -60,7 +60,8 @@ static hone_expr in_block(hone_program *p, const made *m, hone_expr e)
 
 static void name_of(const hone_program *p, hone_stmt block, const char *suffix, char ret[MAX_NAME])
 {
-    snprintf(ret, MAX_NAME, "%.80s_%s", hone_sym_text(p, hone_stmt_at(p, block)->name), suffix);
+    snprintf(ret, MAX_NAME, "%.*s_%s",
+             HONE_UTF8_CUT(hone_sym_text(p, hone_stmt_at(p, block)->name), 80), suffix);
 }
 
 static hone_expr add(hone_program *p, hone_expr a, hone_expr b)
@@ -85,7 +86,8 @@ static unsigned make_frame(maker *k, hone_stmt like, const hone_prim__frame *f, 
             continue;
         char name[64];
         int64_t extent = hone_var_at(p, old.var)->extent;
-        snprintf(name, sizeof name, "%.60s", hone_sym_text(p, hone_var_at(p, old.var)->name));
+        snprintf(name, sizeof name, "%.*s",
+                 HONE_UTF8_CUT(hone_sym_text(p, hone_var_at(p, old.var)->name), 60));
         hone_expr at = add(p, f->start[q], hone_prim__nest_loop(p, nest, f->extent[q]));
         at = hone_simplify(p, at);
         hone_prim__require_range(p, where, at, extent);
@@ -173,7 +175,7 @@ static hone_buffer temp_like(maker *k, hone_stmt block, const char *suffix, bool
     hone_program *p = k->p;
     hone_buffer_row b = *hone_buffer_at(p, hone_stmt_at(p, block)->out);
     char name[MAX_NAME];
-    snprintf(name, sizeof name, "%.80s_%s", hone_sym_text(p, b.name), suffix);
+    snprintf(name, sizeof name, "%.*s_%s", HONE_UTF8_CUT(hone_sym_text(p, b.name), 80), suffix);
     if (parts)
         b.shape[b.n_dims++] = k->count;
     return hone_buffer_new(p, name, (hone_dtype)b.dtype, b.shape, b.n_dims, HONE_TEMP, HONE_GLOBAL);
@@ -445,7 +447,8 @@ hone_status hone_prim__online_softmax(hone_program *p, hone_stmt top, int64_t si
         return hone_fail(err, HONE_REJECT_NOT_AFFINE, "online_softmax: not stored at iterators");
     char name[64];
     hone_var step = hone_iter_at(p, top, o.step)->var;
-    snprintf(name, sizeof name, "%.60s_o", hone_sym_text(p, hone_var_at(p, step)->name));
+    snprintf(name, sizeof name, "%.*s_o",
+             HONE_UTF8_CUT(hone_sym_text(p, hone_var_at(p, step)->name), 60));
     k.loop = hone_loop_new(p, name, k.count);
     hone_stmt_insert_before(p, o.nest, k.loop);
     find_skips(&k);

@@ -225,7 +225,7 @@ static hone_buffer padded_buffer(hone_program *p, hone_buffer b, const int64_t *
                                  char ret_name[80])
 {
     hone_buffer_row row = *hone_buffer_at(p, b);
-    snprintf(ret_name, 80, "%.64s_pad", hone_sym_text(p, row.name));
+    snprintf(ret_name, 80, "%.*s_pad", HONE_UTF8_CUT(hone_sym_text(p, row.name), 64));
     return hone_buffer_new(p, ret_name, (hone_dtype)row.dtype, shape, row.n_dims, HONE_TEMP,
                            HONE_GLOBAL);
 }

@@ -231,7 +231,7 @@ static hone_stmt partial_block(hone_program *p, hone_stmt block, const plan *pl,
         operand = hone_select(p, c, operand, zero);
     }
     hone_expr value = combine(p, pl, hone_load(p, to, index, row.n_index + 1u), operand);
-    snprintf(name, sizeof name, "%.80s_rf", hone_sym_text(p, row.name));
+    snprintf(name, sizeof name, "%.*s_rf", HONE_UTF8_CUT(hone_sym_text(p, row.name), 80));
     hone_stmt rf = hone_block_new(p, name);
     hone_block_set_iters(p, rf, iters, n);
     hone_stmt_at(p, rf)->where = pl->spatial;
@@ -294,7 +294,7 @@ hone_status hone_prim__rfactor(hone_program *p, hone_stmt loop, int64_t factor_a
     for (unsigned k = 0, d = 0; k <= out.n_dims; k++)
         shape[k] = k == pl.axis ? hone_loop_extent(p, loop) : out.shape[d++];
     char name[96];
-    snprintf(name, sizeof name, "%.80s.rf", hone_sym_text(p, out.name));
+    snprintf(name, sizeof name, "%.*s.rf", HONE_UTF8_CUT(hone_sym_text(p, out.name), 80));
     hone_buffer to = hone_buffer_new(p, name, (hone_dtype)out.dtype, shape, out.n_dims + 1u,
                                      HONE_TEMP, (hone_scope)out.scope);
     hone_stmt top = pl.loops[pl.top];

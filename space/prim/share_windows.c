@@ -185,7 +185,7 @@ static hone_stmt places_nest(hone_program *p, hone_stmt block, const sharing *sh
         index[d] = sh->stored[d] < 0 ? hone_int(p, 0) : of[sh->stored[d]];
     hone_expr start = start_of(p, sh->op, hone_expr_dtype(p, row.value));
     hone_expr value = combine(p, sh, hone_load(p, to, index, row.n_index), operand);
-    snprintf(name, sizeof name, "%.80s_windows", hone_sym_text(p, row.name));
+    snprintf(name, sizeof name, "%.*s_windows", HONE_UTF8_CUT(hone_sym_text(p, row.name), 80));
     *ret = hone_block_new(p, name);
     hone_block_set_iters(p, *ret, iters, n);
     hone_block_set_store(p, *ret, to, index, row.n_index, value, start);
@@ -238,7 +238,7 @@ hone_status hone_prim__share_windows(hone_program *p, hone_stmt loop, hone_stmt 
     if (elements > HONE_SPACE_MAX_EXTENT)
         return hone_fail(err, HONE_REJECT_TOO_BIG, "share_windows: too many places");
     char name[96];
-    snprintf(name, sizeof name, "%.80s.windows", hone_sym_text(p, out.name));
+    snprintf(name, sizeof name, "%.*s.windows", HONE_UTF8_CUT(hone_sym_text(p, out.name), 80));
     hone_buffer to =
         hone_buffer_new(p, name, (hone_dtype)out.dtype, shape, out.n_dims, HONE_TEMP, HONE_GLOBAL);
     hone_stmt top = hone_prim__child_towards(p, p->root, block);

@@ -363,8 +363,8 @@ hone_stmt hone_prim__copy_nest(hone_program *p, const char *name, hone_buffer ds
 void hone_prim__cache_name(const hone_program *p, hone_buffer b, const char *suffix,
                            char ret[HONE_PRIM__CACHE_NAME])
 {
-    snprintf(ret, HONE_PRIM__CACHE_NAME, "%.64s_%s", hone_sym_text(p, hone_buffer_at(p, b)->name),
-             suffix);
+    snprintf(ret, HONE_PRIM__CACHE_NAME, "%.*s_%s",
+             HONE_UTF8_CUT(hone_sym_text(p, hone_buffer_at(p, b)->name), 64), suffix);
     for (char *c = ret; *c; c++)
         *c = *c == '.' ? '_' : *c;
 }

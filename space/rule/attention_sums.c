@@ -20,7 +20,7 @@ static hone_status get_part(hone_sched *s, const char *name, const char *suffix,
                             hone_error *err)
 {
     char full[HONE_ATTENTION_NAME + 16];
-    snprintf(full, sizeof full, "%.80s_%s", name, suffix);
+    snprintf(full, sizeof full, "%.*s_%s", HONE_UTF8_CUT(name, 80), suffix);
     return hone_get_block(s, full, ret, err);
 }
 

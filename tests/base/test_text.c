@@ -41,6 +41,30 @@ static void utf8(void **state)
             fail_msg("case %zu", k);
 }
 
+static void cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *s;
+        size_t most;
+        int n;
+    } cases[] = {
+        {"", 3, 0},
+        {"abc", 2, 2},
+        {"abc", 3, 3},
+        {"abc", 4, 3},
+        {"abc", 0, 0},
+        {"a\xc3\xa9", 1, 1},
+        {"a\xc3\xa9", 2, 1},
+        {"a\xc3\xa9", 3, 3},
+        {"\xe2\x82\xac\xf0\x9f\x99\x82", 6, 3},
+        {"\xe2\x82\xac", 2, 0},
+    };
+    for (size_t k = 0; k < HONE_LEN(cases); k++)
+        if (hone_utf8_cut(cases[k].s, cases[k].most) != cases[k].n)
+            fail_msg("case %zu", k);
+}
+
 static void clean(void **state)
 {
     (void)state;
@@ -116,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8),
+        cmocka_unit_test(cut),
         cmocka_unit_test(clean),
         cmocka_unit_test(json),
         cmocka_unit_test(held_texts_are_one),

@@ -507,6 +507,37 @@ static void check_limit(hone_buf *b, const char *message)
     hone_buf_puts(b, "kernel k() {\n output C: f32[2]\n");
 }
 
+/* Of as many letters as a name may have, none of which is ASCII: what is made of it reads back. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    char x[256], y[256], i[256], k[256], text[8192];
+    char *const names[] = {x, y, i, k};
+    static const char first[] = "xyik";
+    for (unsigned n = 0; n < HONE_LEN(names); n++) {
+        names[n][0] = first[n];
+        for (unsigned c = 1; c < 255; c += 2)
+            memcpy(names[n] + c, "\xc3\xa9", 3);
+    }
+    snprintf(text, sizeof text,
+             "kernel long(M, N) {\n  input `%s`: f32[M, N]\n  output `%s`: f32[M, N]\n"
+             "  `%s`[`%s`, j] = exp(`%s`[`%s`, j]) / sum(`%s` < N) `%s`[`%s`, `%s`] +\n"
+             "    max(`%s` < N) `%s`[`%s`, `%s`] + max(`%s` < N) exp(`%s`[`%s`, `%s`])\n}\n",
+             x, y, y, i, x, i, k, x, i, k, k, x, i, k, k, x, i, k);
+    hone_program p, q;
+    hone_error err;
+    if (parse(text, &p, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    hone_buf b = {0};
+    hone_program_print(&p, &b);
+    if (hone_program_parse(b.s, b.n, &q, &err) != HONE_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(hone_program_hash(&p), hone_program_hash(&q));
+    hone_buf_free(&b);
+    hone_program_fini(&p);
+    hone_program_fini(&q);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -564,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_error_form),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_long_names),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
