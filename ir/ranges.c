@@ -1,5 +1,5 @@
 /* Values that inputs may be tried with: what the program says, or what their use asks for. */
-#include "ir/ir.h"
+#include "ir/internal.h"
 
 #include <math.h>
 
@@ -86,19 +86,29 @@ static bool look(void *ctx, const hone_program *p, hone_expr e)
     return true;
 }
 
+/* Integers are what their dtype can hold. */
+static bool hold(hone_dtype t, double lo, double hi, double *ret_lo, double *ret_hi)
+{
+    int64_t least, most;
+    *ret_lo = lo;
+    *ret_hi = hi;
+    if (!hone_dtype_is_float(t)) {
+        hone_ir__dtype_range(t, &least, &most);
+        *ret_lo = fmax(lo, (double)least);
+        *ret_hi = fmin(hi, (double)most + 1);
+    }
+    return *ret_lo < *ret_hi;
+}
+
 bool hone_input_range(const hone_program *p, hone_buffer input, double *ret_lo, double *ret_hi)
 {
     const hone_buffer_row *b = hone_buffer_at(p, input);
     range r = {.input = input, .lo = -INFINITY, .hi = INFINITY};
-    if (b->ranged) {
-        *ret_lo = b->lo;
-        *ret_hi = b->hi;
-        return true;
-    }
+    if (b->ranged)
+        return hold((hone_dtype)b->dtype, b->lo, b->hi, ret_lo, ret_hi);
     for (hone_stmt s = p->root; s.i; s = hone_next(p, p->root, s))
         if (hone_is_block(p, s) && hone_stmt_at(p, s)->out.i)
             hone_walk(p, hone_stmt_at(p, s)->value, look, &r);
-    *ret_lo = r.lo;
-    *ret_hi = r.hi;
-    return r.lo < r.hi && isfinite(r.lo) && isfinite(r.hi);
+    return hold((hone_dtype)b->dtype, r.lo, r.hi, ret_lo, ret_hi) && isfinite(r.lo) &&
+           isfinite(r.hi);
 }

@@ -10,6 +10,8 @@
  *   order        temporaries and outputs are written before they are read */
 #include "ir/ir.h"
 
+#include <math.h>
+
 #define MAX_ELEMENTS ((int64_t)1 << 40)
 
 typedef struct verifier {
@@ -111,8 +113,10 @@ static hone_status check_buffers(const verifier *v)
         }
         if (b->is_const && b->role != HONE_INPUT)
             return bad(v, "buffer '%.80s' is const but no input", name);
-        if (b->ranged && (b->role != HONE_INPUT || !(b->lo < b->hi)))
-            return bad(v, "buffer '%.80s' has a range that is empty, or is no input", name);
+        if (b->ranged &&
+            (b->role != HONE_INPUT || !(b->lo < b->hi) || isinf(b->lo) || isinf(b->hi)))
+            return bad(v, "buffer '%.80s' has a range that is empty or endless, or is no input",
+                       name);
         if (b->scope != HONE_GLOBAL && b->role != HONE_TEMP)
             return bad(v, "buffer '%.80s' is an argument and cannot be %s", name,
                        hone_scope_name((hone_scope)b->scope));

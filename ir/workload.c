@@ -55,6 +55,17 @@ static void read_size(reader *rd, hone_wl_kernel *k, bool let)
     hone_vec_push(&k->names, name);
 }
 
+/* `in` may also be a buffer, which the next statement assigns. */
+static bool is_range(const hone_lex *lx)
+{
+    hone_lex ahead = *lx;
+    if (!hone_lex__is_word(lx, "in"))
+        return false;
+    ahead.err = NULL;
+    hone_lex__next(&ahead);
+    return !hone_lex__is(&ahead, '[');
+}
+
 static void read_buffer(reader *rd, hone_wl_kernel *k, hone_role role, bool is_const)
 {
     hone_lex *lx = &rd->lx;
@@ -81,7 +92,8 @@ static void read_buffer(reader *rd, hone_wl_kernel *k, hone_role role, bool is_c
     hone_lex__expect(lx, '[');
     b.n_dims = hone_ast__list(&rd->ast, ']', b.dims, HONE_MAX_DIMS);
     const char *at = lx->tok.s;
-    if (hone_lex__accept_word(lx, "in")) {
+    if (is_range(lx)) {
+        hone_lex__next(lx);
         if (role != HONE_INPUT) {
             hone_lex__fail_at(lx, at, "only an input can have a range: it says what is given");
             return;

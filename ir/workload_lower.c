@@ -10,6 +10,8 @@
  *   statements indices, temporaries that were not declared, order of assignments */
 #include "ir/workload.h"
 
+#include "ir/internal.h"
+
 #include <math.h>
 
 typedef struct binding {
@@ -209,16 +211,37 @@ static bool limit_of(lowering *w, hone_ast_id n, double *ret)
     return true;
 }
 
+static bool has_value(hone_dtype t, double lo, double hi)
+{
+    int64_t least, most;
+    if (hone_dtype_is_float(t))
+        return true;
+    hone_ir__dtype_range(t, &least, &most);
+    return ceil(fmax(lo, (double)least)) < ceil(fmin(hi, (double)most + 1));
+}
+
 static void lower_range(lowering *w, const hone_wl_buffer *b, hone_buffer id)
 {
     double lo, hi;
     if (!b->lo || !limit_of(w, b->lo, &lo) || !limit_of(w, b->hi, &hi))
         return;
+    if (isinf(lo) || isinf(hi)) {
+        hone_lex__fail_at(w->lx, b->at,
+                          "the range of '%s' has no end; values are drawn from it, so give it the "
+                          "first and the last that matter",
+                          text_of(w, b->name));
+        return;
+    }
     if (!(lo < hi)) {
         hone_lex__fail_at(w->lx, b->at,
                           "the range of '%s' is empty: it goes from its first number up "
                           "to, and without, its second",
                           text_of(w, b->name));
+        return;
+    }
+    if (!has_value(b->dtype, lo, hi)) {
+        hone_lex__fail_at(w->lx, b->at, "no %s lies in the range of '%s'",
+                          hone_dtype_name(b->dtype), text_of(w, b->name));
         return;
     }
     hone_buffer_row *r = hone_buffer_at(w->p, id);

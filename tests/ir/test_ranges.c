@@ -52,6 +52,24 @@ static void test_stated(void **state)
            "A", false, 1, 2.5);
     expect_error("kernel k(N = 4) { input A: f32[N] in 3 .. 3\n output C: f32[N]\n C[i] = A[i] }",
                  "range of 'A' is empty");
+    /* `in` is a name as well */
+    expect("kernel k(N = 4) { input A: f32[N]\n output in: f32[N]\n in[i] = A[i] }", "A", true, 0,
+           0);
+    expect("kernel k(in = 4) { input A: f32[in]\n in\n 0 .. in\n output C: f32[in]\n"
+           "C[i] = A[i] }",
+           "A", false, 0, 4);
+    /* of integers what their dtype holds */
+    expect("kernel k(N = 4) { input A: u8[N] in -5 .. 1000\n output C: u8[N]\n C[i] = A[i] }", "A",
+           false, 0, 256);
+    expect("kernel k(N = 4) { input A: bool[N] in 0 .. 2\n output C: bool[N]\n C[i] = A[i] }", "A",
+           false, 0, 2);
+    expect_error(
+        "kernel k(N = 4) { input A: i32[N] in 0.2 .. 0.8\n output C: i32[N]\n C[i] = A[i] }",
+        "no i32 lies in the range of 'A'");
+    expect_error("kernel k(N = 4) { input A: bool[N] in 3 .. 9\n output C: bool[N]\n C[i] = A[i] }",
+                 "no bool lies");
+    expect_error("kernel k(N = 4) { input A: f32[N] in 0 .. inf\n output C: f32[N]\n C[i] = A[i] }",
+                 "has no end");
     expect_error("kernel k(N = 4) { input A: f32[N]\n output C: f32[N] in 0..1\n C[i] = A[i] }",
                  "only an input");
     expect_error("kernel k(N = 4) { input A: f32[N] in 1.5\n output C: f32[N]\n C[i] = A[i] }",
