@@ -335,7 +335,8 @@ static bool chain_add(hone_program *w, chain *ch, hone_expr x)
             return true;
         }
         int64_t over = upper ? c2 : c, under = upper ? c : c2; /* over < s, s < under */
-        ch->decided |= is_and ? over >= under - 1 : over < under;
+        bool none_between = over >= under || over + 1 == under;
+        ch->decided |= is_and ? none_between : over < under;
     }
     if (ch->n == MAX_CHAIN)
         return false;

@@ -363,6 +363,12 @@ static void data_wraps(void **state)
     expect(quo(quo(a, 4), 2), quo(a, 8));
     expect(hone_unary(P, HONE_OP_NOT, lt(a, num(5))), lt(num(4), a));
     expect(lt(mod(a, 8), num(8)), hone_bool(P, true));
+    /* between limits at the end of the numbers */
+    hone_expr below = lt(a, num(INT64_MIN)), above = lt(num(INT64_MAX), a);
+    expect(op(HONE_OP_AND, below, lt(num(5), a)), hone_bool(P, false));
+    expect(op(HONE_OP_AND, lt(num(5), a), lt(a, num(6))), hone_bool(P, false));
+    expect(op(HONE_OP_AND, above, lt(a, num(5))), hone_bool(P, false));
+    expect(op(HONE_OP_OR, lt(num(5), a), lt(a, num(6))), hone_bool(P, true));
 }
 
 static void overflow_is_given_up(void **state)
