@@ -99,7 +99,7 @@ static comparison compare_paired(session *s, const errand *j, const hone_pool_ev
 /* No machine of this target takes less. */
 static bool is_beyond_peak(const session *s, double ns)
 {
-    return s->peak_gflops > 0 && (double)s->flops / ns > HONE_PEAK_SLACK * s->peak_gflops;
+    return s->peak_gflops > 0 && (double)s->least_ops / ns > HONE_PEAK_SLACK * s->peak_gflops;
 }
 
 bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measure_result *m)

@@ -109,6 +109,7 @@ struct hone_session {
     char *program_text, *target_text, *state_text;
     uint64_t workload_hash;
     int64_t flops, workload_id, target_id;
+    int64_t least_ops; /* of the program: what no candidate does without */
     double peak_gflops;
     hone_db_session row;
 

@@ -368,6 +368,7 @@ static hone_status open_session(session *s, hone_error *err)
     s->workload_hash = hone_program_hash(o->program);
     hone_program_copy(&copy, o->program);
     s->flops = hone_program_flops(&copy);
+    s->least_ops = hone_program_least_ops(&copy);
     hone_program_fini(&copy);
     s->peak_gflops = peak_gflops(o);
     HONE_TRY(hone_tuner__log_open(s, err));
