@@ -138,20 +138,17 @@ static LLVMValueRef erf_of(cg *e, LLVMValueRef x)
     return unless_nan(e, x, with_sign_of(e, r, x));
 }
 
-/* True where y is an integer (odd: and odd). Values from 2^51 up are taken as even. */
+/* True where y is an integer (odd: and odd); infinities are even ones. */
 static LLVMValueRef is_integer(cg *e, LLVMValueRef y, bool odd)
 {
-    LLVMValueRef big = k(y, 0x1.8p52), a = absolute(e, y);
-    LLVMValueRef n = sub(e, add(e, a, big), big);
-    LLVMValueRef whole = LLVMBuildFCmp(e->b, LLVMRealOGE, a, k(y, 0x1p51), "");
-    LLVMValueRef same = equal(e, n, a);
+    LLVMValueRef whole = equal(e, hone_cg__round(e, HONE_OP_ROUND, y), y);
     if (!odd) {
-        return LLVMBuildOr(e->b, whole, same, "");
+        return whole;
     }
-    LLVMValueRef half = mul(e, a, k(y, 0.5));
-    LLVMValueRef split = LLVMBuildFCmp(e->b, LLVMRealUNE, sub(e, add(e, half, big), big), half, "");
-    LLVMValueRef small = LLVMBuildFCmp(e->b, LLVMRealOLT, a, k(y, 0x1p51), "");
-    return LLVMBuildAnd(e->b, small, LLVMBuildAnd(e->b, same, split, ""), "");
+    LLVMValueRef half = mul(e, y, k(y, 0.5));
+    LLVMValueRef split =
+        LLVMBuildNot(e->b, equal(e, hone_cg__round(e, HONE_OP_ROUND, half), half), "");
+    return LLVMBuildAnd(e->b, whole, split, "");
 }
 
 static LLVMValueRef pow_of_double(cg *e, LLVMValueRef x, LLVMValueRef y)

@@ -352,6 +352,33 @@ static void elementary_functions(void **state)
             check_function(&functions[k], v & 1, v & 2);
 }
 
+static double long_exponents(unsigned a, int64_t k, hone_rng *rng, hone_dtype t)
+{
+    static const double bases[] = {-1, -2, -0.5, -0.0, -INFINITY, 1, 2, NAN},
+                        exponents[] = {0x1p51 + 1, 0x1p51 + 0.5, 0x1p52 + 1,   0x1p53 - 1,
+                                       0x1p53,     -0x1p52 - 1,  0x1p51 - 0.5, 3,
+                                       0.5,        -INFINITY,    -0x1p51 - 1,  NAN};
+    (void)rng;
+    (void)t;
+    return a == 0 ? bases[k % (int64_t)HONE_LEN(bases)]
+                  : exponents[k % (int64_t)HONE_LEN(exponents)];
+}
+
+/* Exponents of f64 are odd, even or neither up to 2^53. */
+static void powers_of_long_exponents(void **state)
+{
+    (void)state;
+    check_both("program powers {\n"
+               "  buffer A: f64[8] input\n  buffer B: f64[12] input\n"
+               "  buffer C: f64[8, 12] output\n  buffer D: f64[12, 8] output\n"
+               "  for i in 8 { for j in 12 { block c(v: 8 = i, w: 12 = j) {\n"
+               "    C[v, w] = pow(A[v], B[w]) } } }\n"
+               "  for j in 12 { for i in 8 vectorized { block d(v: 12 = j, w: 8 = i) {\n"
+               "    D[v, w] = pow(A[w], B[v]) } } }\n"
+               "}\n",
+               &(run_options){.choose = long_exponents});
+}
+
 /* A guard that depends on the lane protects the access; one that does not, too. */
 static void guarded_loads(void **state)
 {
@@ -384,6 +411,7 @@ int main(void)
         cmocka_unit_test(bits),
         cmocka_unit_test(guarded_loads),
         cmocka_unit_test(elementary_functions),
+        cmocka_unit_test(powers_of_long_exponents),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
