@@ -180,6 +180,7 @@ static void close_all(cg *e)
     hone_vec_free(&e->lins);
     hone_vec_free(&e->terms);
     hone_vec_free(&e->offset_of);
+    hone_vec_free(&e->fits);
     hone_vec_free(&e->ranges);
     hone_vec_free(&e->facts);
     hone_vec_free(&e->known);

@@ -239,7 +239,8 @@ typedef struct cg {
     HONE_VEC(uint32_t) lin_of; /* by expression, 0: not looked at yet */
     HONE_VEC(cg_lin) lins;
     HONE_VEC(cg_term) terms;
-    HONE_VEC(uint32_t) offset_of;      /* by LOAD expression: its offset expression */
+    HONE_VEC(uint32_t) offset_of; /* by LOAD expression: its offset expression */
+    HONE_VEC(uint8_t) fits;       /* by expression: hone_cg__fits's answer, CG_MAYBE: none yet */
     hone_buffer packed[HONE_MAX_ARGS]; /* by argument: the TEMP that holds its packed form */
     hone_ahead ahead;                  /* what runs in pack functions */
     uint32_t pack;                     /* the function being placed or emitted, as in cg_place */
@@ -301,6 +302,9 @@ cg_lin hone_cg__lin(cg *e, hone_expr x);         /* of an i64 expression; always
 cg_lin hone_cg__cond_lin(cg *e, hone_expr cond); /* cond <=> lin < 0; !ok: not linear */
 cg_tri hone_cg__decide(cg *e, hone_expr cond);
 bool hone_cg__range(cg *e, hone_expr x, int64_t *ret_lo, int64_t *ret_hi);
+/* The index arithmetic never wraps around, wherever the loops stand: it may be computed as numbers
+ * without an end. Otherwise it is to be computed as written. */
+bool hone_cg__fits(cg *e, hone_expr x);
 /* The expression's value changes from lane to lane. */
 bool hone_cg__by_lane(const cg *e, hone_expr x);
 /* What is known of the condition, NULL: nothing. Borrowed until a fact is added. */

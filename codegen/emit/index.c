@@ -251,9 +251,13 @@ static cg_idx atom(cg *e, hone_expr x)
 {
     hone_op op = hone_expr_op(&e->q, x);
     int64_t c;
-    if (hone_has_load(&e->q, x)) {
-        op =
-            HONE_OP_NONE; /* what memory holds may be any number: with wrapping arithmetic, below */
+    bool numbers = !hone_has_load(&e->q, x); /* what memory holds may be any */
+    for (unsigned k = 0; numbers && k < hone_expr_at(&e->q, x)->n_args; k++) {
+        hone_expr arg = hone_expr_arg(&e->q, x, k);
+        numbers = hone_expr_dtype(&e->q, arg) != HONE_I64 || hone_cg__fits(e, arg);
+    }
+    if (!numbers) {
+        op = HONE_OP_NONE; /* with wrapping arithmetic, below */
     }
     if (op == HONE_OP_FLOORDIV || op == HONE_OP_FLOORMOD) {
         if (hone_is_int(&e->q, hone_expr_arg(&e->q, x, 1), &c) && c > 0) {

@@ -463,7 +463,8 @@ static bool is_index_expr(cg *e, hone_expr x)
     return hone_expr_dtype(&e->q, x) == HONE_I64 &&
            (op == HONE_OP_ADD || op == HONE_OP_SUB || op == HONE_OP_MUL || divides) &&
            (!divides || (hone_is_int(&e->q, hone_expr_arg(&e->q, x, 1), &c) && c > 0)) &&
-           !hone_has_load(&e->q, x) && !hone_cg__by_lane(e, x);
+           !hone_has_load(&e->q, x) && !hone_cg__by_lane(e, x) &&
+           hone_cg__fits(e, divides ? hone_expr_arg(&e->q, x, 0) : x);
 }
 
 static cg_val emit_value(cg *e, hone_expr x)

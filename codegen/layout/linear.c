@@ -9,45 +9,64 @@ typedef struct sum {
     int64_t c;
 } sum;
 
+static hone_expr as_expr(cg *e, cg_term t)
+{
+    hone_expr x = t.var.i ? hone_var_expr(&e->q, t.var) : t.atom;
+    return hone_binary(&e->q, HONE_OP_MUL, x, hone_int(&e->q, t.coeff));
+}
+
 static void add_term(cg *e, sum *s, hone_var var, hone_expr atom, int64_t coeff)
 {
     for (unsigned k = 0; k < s->n; k++) {
-        if (HONE_SAME(s->t[k].var, var) && HONE_SAME(s->t[k].atom, atom)) {
-            s->t[k].coeff += coeff;
-            if (!s->t[k].coeff) {
+        int64_t both;
+        if (HONE_SAME(s->t[k].var, var) && HONE_SAME(s->t[k].atom, atom) &&
+            !__builtin_add_overflow(s->t[k].coeff, coeff, &both)) {
+            s->t[k].coeff = both;
+            if (!both) {
                 s->t[k] = s->t[--s->n];
             }
             return;
         }
     }
-    if (s->n == CG_MAX_TERMS) {
-        hone_cg__fail(e, HONE_REJECT_BUILD, "An index is a sum of more than %d terms.",
-                      CG_MAX_TERMS);
+    if (s->n == CG_MAX_TERMS) { /* the last is a sum of its own, which counts as an atom */
+        cg_term *last = &s->t[s->n - 1];
+        hone_expr both = as_expr(e, (cg_term){var, atom, coeff});
+        both = hone_binary(&e->q, HONE_OP_ADD, as_expr(e, *last), both);
+        *last = (cg_term){.atom = both, .coeff = 1};
         return;
     }
     s->t[s->n++] = (cg_term){var, atom, coeff};
 }
 
+/* What does not fit 64 bits on the way counts as an atom. */
 static void collect(cg *e, hone_expr x, int64_t times, sum *s)
 {
     const hone_program *q = &e->q;
-    int64_t c;
+    int64_t c, sum_c;
     switch (++s->steps < CG_MAX_STEPS ? hone_expr_op(q, x) : HONE_OP_NONE) {
     case HONE_OP_INT:
-        s->c += times * hone_expr_at(q, x)->imm.i;
-        return;
+        if (!__builtin_mul_overflow(times, hone_expr_at(q, x)->imm.i, &c) &&
+            !__builtin_add_overflow(s->c, c, &sum_c)) {
+            s->c = sum_c;
+            return;
+        }
+        break;
     case HONE_OP_VAR:
         add_term(e, s, (hone_var){hone_expr_at(q, x)->sym}, HONE_NO_EXPR, times);
         return;
     case HONE_OP_ADD:
     case HONE_OP_SUB:
+        if (times == INT64_MIN) {
+            break;
+        }
         collect(e, hone_expr_arg(q, x, 0), times, s);
         collect(e, hone_expr_arg(q, x, 1), hone_expr_op(q, x) == HONE_OP_ADD ? times : -times, s);
         return;
     case HONE_OP_MUL:
         for (unsigned k = 0; k < 2; k++) {
-            if (hone_is_int(q, hone_expr_arg(q, x, k), &c)) {
-                collect(e, hone_expr_arg(q, x, 1 - k), times * c, s);
+            if (hone_is_int(q, hone_expr_arg(q, x, k), &c) &&
+                !__builtin_mul_overflow(times, c, &c)) {
+                collect(e, hone_expr_arg(q, x, 1 - k), c, s);
                 return;
             }
         }
@@ -158,6 +177,8 @@ cg_lin hone_cg__cond_lin(cg *e, hone_expr cond)
         for (unsigned k = 0; k < s.n; k++) {
             ok = ok && !(s.t[k].atom.i && hone_has_load(q, s.t[k].atom));
         }
+        ok = ok && hone_cg__fits(e, hone_expr_arg(q, c, 0)) &&
+             hone_cg__fits(e, hone_expr_arg(q, c, 1));
     } else {
         ok = false;
     }
@@ -191,16 +212,19 @@ void hone_cg__term_range(cg *e, cg_term t, int64_t *ret_lo, int64_t *ret_hi)
 static void lin_range(cg *e, cg_lin l, uint32_t which, int64_t c, int64_t *ret_lo, int64_t *ret_hi)
 {
     __int128 lo = c, hi = c;
+    bool low = true, high = true; /* known */
     for (uint32_t k = 0; k < l.n; k++) {
         if (which >> k & 1) {
             int64_t a, b;
             hone_cg__term_range(e, e->terms.v[l.first + k], &a, &b);
+            low = low && a > -FAR;
+            high = high && b < FAR;
             lo += a;
             hi += b;
         }
     }
-    *ret_lo = clamp(lo);
-    *ret_hi = clamp(hi);
+    *ret_lo = low ? clamp(lo) : -FAR;
+    *ret_hi = high ? clamp(hi) : FAR;
 }
 
 bool hone_cg__range(cg *e, hone_expr x, int64_t *ret_lo, int64_t *ret_hi)
@@ -213,6 +237,19 @@ bool hone_cg__range(cg *e, hone_expr x, int64_t *ret_lo, int64_t *ret_hi)
         *ret_hi = hi < *ret_hi ? hi : *ret_hi;
     }
     return *ret_lo > -FAR && *ret_hi < FAR;
+}
+
+bool hone_cg__fits(cg *e, hone_expr x)
+{
+    int64_t lo, hi;
+    while (e->fits.n <= x.i) {
+        hone_vec_push(&e->fits, CG_MAYBE);
+    }
+    if (e->fits.v[x.i] == CG_MAYBE) {
+        bool yes = hone_bounds(&e->q, x, &lo, &hi) && lo > -FAR && hi < FAR;
+        e->fits.v[x.i] = (uint8_t)(yes ? CG_YES : CG_NO);
+    }
+    return e->fits.v[x.i] == CG_YES;
 }
 
 bool hone_cg__in_stack(cg *e, hone_buffer b, hone_expr offset)

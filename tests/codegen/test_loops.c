@@ -178,6 +178,65 @@ static void any_index(void **state)
         &(run_options){.choose = far_index});
 }
 
+/* Numbers made of indices that wrap around, as a hash of the place does: like all integers they
+ * keep their low bits, in loops, in their copies and in vectors. */
+static void indices_wrap(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"", "unrolled", "vectorized"};
+    for (unsigned k = 0; k < HONE_LEN(kinds); k++) {
+        char text[2400];
+        snprintf(text, sizeof text,
+                 "program hash {\n"
+                 "  buffer X: f32[7] input\n  buffer A: i64[3, 20] output\n"
+                 "  buffer B: i64[3, 20] output\n  buffer C: i64[3, 20] output\n"
+                 "  buffer D: f32[3, 20] output\n  buffer E: i64[3, 20] output\n"
+                 "  for i in 3 { for j in 20 %s {\n"
+                 "  block a(v: 3 = i, w: 20 = j) {\n"
+                 "    A[v, w] = (v*20 + w)*6364136223846793005 + 1442695040888963407 } } }\n"
+                 "  for i in 3 { for j in 20 %s {\n"
+                 "  block b(v: 3 = i, w: 20 = j) {\n"
+                 "    B[v, w] = ((v*20 + w + 4)*6364136223846793005 + 1442695040888963407) %% 1000"
+                 " - ((w + 3)*4611686018427387904 - v) // 7 } } }\n"
+                 "  for i in 3 { for j in 20 %s {\n"
+                 "  block c(v: 3 = i, w: 20 = j) {\n"
+                 "    C[v, w] = select(w*6364136223846793005 + v < 7, w, -1) +\n"
+                 "      select(7 <= (w + 5)*3458764513820540928 - 9, v, 100) } } }\n"
+                 "  for i in 3 { for j in 20 %s {\n"
+                 "  block d(v: 3 = i, w: 20 = j) {\n"
+                 "    D[v, w] = X[(v*4611686018427387904 + w*6364136223846793005) %% 7] } } }\n"
+                 "  for i in 3 { for j in 20 %s {\n"
+                 "  block e(v: 3 = i, w: 20 = j) {\n"
+                 "    E[v, w] = min(w*4611686018427387904, v*4611686018427387904 + 1) +\n"
+                 "      max(v, 9223372036854775807 + w) } } }\n"
+                 "}\n",
+                 kinds[k], kinds[k], kinds[k], kinds[k], kinds[k]);
+        check_same(text);
+    }
+}
+
+/* An index that is a sum of many terms. */
+static void long_sums(void **state)
+{
+    (void)state;
+    static const unsigned terms[] = {23, 24, 25, 60};
+    static const char *const kinds[] = {"", "vectorized"};
+    for (unsigned k = 0; k < HONE_LEN(terms) * HONE_LEN(kinds); k++) {
+        hone_buf b = {0};
+        hone_buf_printf(&b,
+                        "program sums {\n  buffer X: f32[400] input\n"
+                        "  buffer Y: f32[5, 64] output\n"
+                        "  for i in 5 { for j in 64 %s {\n"
+                        "  block y(vi: 5 = i, vj: 64 = j) {\n    Y[vi, vj] = X[vi",
+                        kinds[k % HONE_LEN(kinds)]);
+        for (unsigned t = 0; t < terms[k / HONE_LEN(kinds)]; t++)
+            hone_buf_printf(&b, " + vj // %u", t + 2);
+        hone_buf_puts(&b, "] } } }\n}\n");
+        check_same(b.s);
+        hone_buf_free(&b);
+    }
+}
+
 static void nested_vectors(void **state)
 {
     (void)state;
@@ -327,6 +386,8 @@ int main(void)
         cmocka_unit_test(implied_conditions),
         cmocka_unit_test(rows_without_products),
         cmocka_unit_test(any_index),
+        cmocka_unit_test(indices_wrap),
+        cmocka_unit_test(long_sums),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
 }
