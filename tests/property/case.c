@@ -46,10 +46,20 @@ void pair_case_free(pair_case *c)
     *c = (pair_case){0};
 }
 
+pair_env pair_case_env(const pair_env *env, const pair_case *c)
+{
+    pair_env ret = *env;
+    char on[24] = "";
+    const char *says = strstr(c->comment, "# on ");
+    if (says && sscanf(says, "# on %23s", on) == 1)
+        pair_env_use(&ret, on);
+    return ret;
+}
+
 bool pair_case_run(const pair_env *env, const pair_case *c, pair_report *r)
 {
     pair p;
-    pair_env all = *env;
+    pair_env all = pair_case_env(env, c);
     hone_trace t = {0};
     all.plain = true;
     hone_error err = {0};
@@ -118,8 +128,22 @@ bool pair_isolated(bool (*fn)(void *ctx, pair_report *r), void *ctx, pair_report
     return !WIFSIGNALED(how) && WEXITSTATUS(how) == 0;
 }
 
+static bool add_lesser(const hone_target *host, const char *name, bool compile, pair_lesser *ret)
+{
+    hone_error err = {0};
+    if (hone_target_named(name, &ret->target, &err) != HONE_OK ||
+        !hone_target_can_run(host, &ret->target))
+        return true;
+    ret->name = name;
+    if (!compile || hone_codegen_new(&ret->target, &ret->codegen, &err) == HONE_OK)
+        return true;
+    fprintf(stderr, "%s\n", err.message);
+    return false;
+}
+
 bool pair_env_init(pair_env *env, bool compile)
 {
+    static const char *const lesser[PAIR_LESSER] = {"haswell", "x86-64-v2"};
     hone_error err = {0};
     *env = (pair_env){.each = true};
     if (hone_target_native(&env->target, &err) != HONE_OK ||
@@ -127,11 +151,28 @@ bool pair_env_init(pair_env *env, bool compile)
         fprintf(stderr, "%s\n", err.message);
         return false;
     }
+    for (unsigned k = 0; k < PAIR_LESSER; k++)
+        if (!add_lesser(&env->target, lesser[k], compile, &env->lesser[k]))
+            return false;
     return true;
+}
+
+void pair_env_use(pair_env *env, const char *name)
+{
+    for (unsigned k = 0; k < PAIR_LESSER; k++) {
+        const pair_lesser *x = &env->lesser[k];
+        if (!x->name || strcmp(x->name, name) != 0)
+            continue;
+        env->on = x->name;
+        env->target = x->target;
+        env->codegen = x->codegen;
+    }
 }
 
 void pair_env_fini(pair_env *env)
 {
     hone_codegen_free(env->codegen);
+    for (unsigned k = 0; k < PAIR_LESSER; k++)
+        hone_codegen_free(env->lesser[k].codegen);
     *env = (pair_env){0};
 }

@@ -12,9 +12,10 @@
  * failure gets smaller by editing numbers (shrink.c). */
 #include "tests/property/harness.h"
 
+#include <ctype.h>
 #include <math.h>
 
-#define MAX_VARS 9
+#define MAX_VARS HONE_MAX_ITERS
 #define MAX_BUFS 40
 #define MOST_STEPS 5000 /* of a stage */
 
@@ -38,7 +39,7 @@ typedef struct buf {
     char name[8];
     hone_dtype t;
     unsigned n_dims;
-    dim dims[6];
+    dim dims[HONE_MAX_DIMS];
     val v;
     bool input, read;
 } buf;
@@ -46,6 +47,7 @@ typedef struct buf {
 typedef struct maker {
     hone_rng *rng;
     bool loose; /* nothing is kept exact */
+    bool deep;  /* as many indices as a statement may have, each short */
     dim sizes[4];
     buf bufs[MAX_BUFS];
     unsigned n_bufs, n_inputs;
@@ -217,7 +219,7 @@ static int64_t count(const buf *b)
 static val load(maker *m, hone_dtype want, hone_buf *out)
 {
     buf *b = NULL;
-    char index[6][96];
+    char index[HONE_MAX_DIMS][96];
     m->loads++;
     if (m->n_bufs && chance(m, 70))
         b = &m->bufs[chance(m, 60) ? m->n_bufs - 1 : below(m, m->n_bufs)];
@@ -231,7 +233,7 @@ static val load(maker *m, hone_dtype want, hone_buf *out)
         b->input = true;
         b->v = input_val(b->t);
         m->n_inputs++;
-        b->n_dims = chance(m, 4) ? 0 : 1 + below(m, 3);
+        b->n_dims = chance(m, 4) ? 0 : 1 + below(m, m->deep ? HONE_MAX_DIMS : 3);
         for (unsigned k = 0; k < b->n_dims; k++)
             fresh_index(m, index[k], sizeof index[k], &b->dims[k]);
         while (count(b) > 20000)
@@ -338,6 +340,10 @@ static void int_expr(maker *m, hone_dtype t, unsigned depth, hone_buf *out)
         hone_buf_puts(out, ")");
         return;
     case 3:
+        if (t == HONE_I64 && m->n_vars && chance(m, 40)) { /* wraps around */
+            hone_buf_printf(out, "(%s*6364136223846793005 + %u)", a_var(m)->name, below(m, 9));
+            return;
+        }
         if (m->n_vars) {
             hone_buf_puts(out, "(");
             expr(m, t, depth - 1, out);
@@ -478,7 +484,7 @@ static val reduction(maker *m, hone_buf *out)
     bool is_float = hone_dtype_is_float(m->t);
     unsigned from = m->n_vars;
     double n = 1;
-    for (unsigned k = 1 + below(m, 3); k-- && m->n_vars < MAX_VARS;)
+    for (unsigned k = 1 + below(m, m->deep ? 8 : 3); k-- && m->n_vars < MAX_VARS;)
         add_var(m, "k", chance(m, 30) ? m->sizes[3] : a_dim(m));
     if (from == m->n_vars)
         return expr(m, m->t, 2, out);
@@ -596,13 +602,79 @@ static val product(maker *m, hone_buf *out)
     return (val){v.max * n, v.frac};
 }
 
+/* A sum or a maximum over windows of a new input, which may reach beyond it on either side, be
+ * longer than it, leave elements out, or lie outside of it altogether. */
+static val window(maker *m, hone_buf *out)
+{
+    unsigned from = m->n_vars, n = 1 + below(m, 2), lo = below(m, 3), by[2], step[2];
+    double steps_of_sum = 1;
+    if (n > m->n_spatial || m->n_inputs > 4 || m->t == HONE_BOOL)
+        return reduction(m, out);
+    for (unsigned q = 0; q < n; q++)
+        add_var(m, "k", m->sizes[chance(m, 70) ? 3 : below(m, 4)]);
+    if (m->n_vars != from + n)
+        return reduction(m, out);
+    bool is_float = hone_dtype_is_float(m->t), sums = chance(m, 60), weighs = sums && chance(m, 50);
+    hone_buf guard = {0}, index = {0};
+    buf *b = new_buf(m, "A", m->t), *w = NULL;
+    b->input = b->read = true;
+    b->v = input_val(b->t);
+    m->n_inputs++;
+    b->n_dims = m->n_spatial;
+    for (unsigned q = 0; q < m->n_spatial; q++) {
+        const var *v = &m->vars[q], *k = &m->vars[from + q];
+        b->dims[q] = v->d;
+        if (q >= n) {
+            hone_buf_printf(&index, ", %s", v->name);
+            continue;
+        }
+        b->dims[q] = m->sizes[below(m, 4)];
+        by[q] = 1 + below(m, 3);
+        step[q] = 1 + below(m, 3);
+        steps_of_sum *= (double)k->d.n;
+        hone_buf_printf(&index, "%s%s*%u + %s*%u - %u", q ? ", " : "", v->name, by[q], k->name,
+                        step[q], lo);
+        hone_buf_printf(&guard, "%s%u <= %s*%u + %s*%u and %s*%u + %s*%u < %s + %u",
+                        q ? " and " : "", lo, v->name, by[q], k->name, step[q], v->name, by[q],
+                        k->name, step[q], b->dims[q].text, lo);
+    }
+    val x = b->v;
+    if (weighs) {
+        w = new_buf(m, "A", m->t);
+        w->input = w->read = true;
+        w->v = input_val(w->t);
+        m->n_inputs++;
+        w->n_dims = n;
+        for (unsigned q = 0; q < n; q++)
+            w->dims[q] = m->vars[from + q].d;
+        x = (val){x.max * w->v.max, x.frac + w->v.frac};
+    }
+    val total = {sums ? x.max * steps_of_sum : x.max, x.frac};
+    bool fits_so = !is_float || fits(m, total, bits_of(m->t));
+    hone_buf_puts(out, !fits_so || !sums ? "max(" : "sum(");
+    for (unsigned q = 0; q < n; q++)
+        hone_buf_printf(out, "%s%s < %s", q ? ", " : "", m->vars[from + q].name,
+                        m->vars[from + q].d.text);
+    const char *outside = sums && fits_so ? (is_float ? "0.0" : "0") : is_float ? "-2.0" : "0";
+    hone_buf_printf(out, ") select(%s, %s[%s], %s)", guard.s, b->name, index.s, outside);
+    if (weighs && fits_so) {
+        hone_buf_printf(out, " * %s[", w->name);
+        for (unsigned q = 0; q < n; q++)
+            hone_buf_printf(out, "%s%s", q ? ", " : "", m->vars[from + q].name);
+        hone_buf_puts(out, "]");
+    }
+    hone_buf_free(&guard);
+    hone_buf_free(&index);
+    return fits_so ? total : b->v;
+}
+
 static void stage(maker *m, bool last)
 {
     static const hone_dtype common[] = {HONE_F32, HONE_F32, HONE_F32, HONE_I32, HONE_F64};
     m->t =
         chance(m, 50) ? common[below(m, HONE_LEN(common))] : (hone_dtype)below(m, HONE_DTYPE_COUNT);
     m->n_vars = m->loads = 0;
-    for (unsigned k = chance(m, 4) ? 0 : 1 + below(m, 4); k--;)
+    for (unsigned k = chance(m, 4) ? 0 : 1 + below(m, m->deep ? HONE_MAX_DIMS : 4); k--;)
         add_var(m, "i", a_dim(m));
     m->n_spatial = m->n_vars;
     hone_buf value = {0};
@@ -615,6 +687,8 @@ static void stage(maker *m, bool last)
         v = product(m, &value);
     else if (kind == 5 && m->n_inputs < 6)
         v = padding(m, &value);
+    else if (kind == 6 && m->t != HONE_BOOL)
+        v = window(m, &value);
     else
         v = expr(m, m->t, 1 + below(m, 3), &value), plain = true;
     if (hone_dtype_is_float(m->t) && !fits(m, v, bits_of(m->t)) && plain)
@@ -657,10 +731,11 @@ static char *make(hone_rng *rng, bool loose)
     hone_buf out = {0};
     m->rng = rng;
     m->loose = loose;
+    m->deep = chance(m, 6);
     hone_buf_puts(&out, "kernel pair(");
     for (unsigned k = 0; k < HONE_LEN(m->sizes); k++) {
         dim *d = &m->sizes[k];
-        d->n = k == 3 ? 1 + below(m, 3) : extents[below(m, HONE_LEN(extents))];
+        d->n = k == 3 || m->deep ? 1 + below(m, 3) : extents[below(m, HONE_LEN(extents))];
         snprintf(d->text, sizeof d->text, "N%u", k);
         hone_buf_printf(&out, "%sN%u = %" PRId64, k ? ", " : "", k, d->n);
     }
@@ -678,6 +753,36 @@ static char *make(hone_rng *rng, bool loose)
 char *pair_workload(hone_rng *rng)
 {
     return make(rng, false);
+}
+
+/* Is it the name of a buffer, or of an index? */
+static bool is_named_here(const char *s, size_t n)
+{
+    return n > 1 && (*s == 'A' || *s == 'T' || *s == 'i' || *s == 'k') &&
+           strspn(s + 1, "0123456789") == n - 1 && hone_dtype_parse(s, n) == HONE_DTYPE_COUNT;
+}
+
+void pair_workload_rename(char **text, uint64_t seed)
+{
+    hone_buf b = {0};
+    size_t letters = seed % 32 < 16 ? 45 : 120; /* of two bytes each */
+    for (const char *s = *text; *s;) {
+        size_t n = 0;
+        while (s[n] == '_' || isalnum((unsigned char)s[n]))
+            n++;
+        if (is_named_here(s, n)) {
+            hone_buf_printf(&b, "`%c", *s);
+            for (size_t k = 0; k < letters; k++)
+                hone_buf_puts(&b, "\xc3\xa9");
+            hone_buf_printf(&b, "%.*s`", (int)n, s);
+        } else {
+            n = n ? n : 1;
+            hone_buf_add(&b, s, n);
+        }
+        s += n;
+    }
+    free(*text);
+    *text = hone_buf_take(&b);
 }
 
 char *pair_workload_loose(hone_rng *rng)

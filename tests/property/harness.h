@@ -1,7 +1,8 @@
 /* Random pairs of a workload and a trace, and what must hold for each of them:
  *
  *   the scheduled program verifies and computes what the unscheduled one does (interpreter), after
- *   every instruction; so does its machine code, on two threads, run twice beside guard pages;
+ *   every instruction; so does its machine code, on two threads, run twice beside guard pages; one
+ *   in four is made for a lesser processor;
  *   the machine code accesses nothing but its own memory, and no two iterations of a parallel loop
  *   the same byte, one of them to write it;
  *   a rejected instruction leaves program and trace as they were;
@@ -86,15 +87,26 @@ typedef struct pair_stats {
 typedef struct pair_report {
     pair_stats stats;
     uint64_t seed;
+    char on[24];          /* lesser processor of the pair at hand; "": this one */
     char kind[40];        /* "": nothing wrong. Else which check failed, in a word or two */
     char detail[2048];    /* and how */
     char workload[16384]; /* of the pair at hand */
     char trace[1 << 17];  /* so far, with the instruction at hand last */
 } pair_report;
 
+/* A lesser processor that this one can stand in for. */
+typedef struct pair_lesser {
+    const char *name; /* NULL: there is none */
+    hone_codegen *codegen;
+    hone_target target;
+} pair_lesser;
+#define PAIR_LESSER 2
+
 typedef struct pair_env {
     hone_codegen *codegen; /* NULL: nothing is compiled */
     hone_target target;
+    const char *on; /* the lesser processor it is, NULL: this one */
+    pair_lesser lesser[PAIR_LESSER];
     bool each;  /* compare after every instruction, not only at the end */
     bool plain; /* compile without loop kinds too; one in eight random pairs does anyway */
 } pair_env;
@@ -133,6 +145,9 @@ int64_t pair_work(const hone_program *p);
 
 /* A random workload, as text; the caller frees. */
 char *pair_workload(hone_rng *rng);
+/* The same kernel with long names, none of whose letters but the first and what was the name
+ * before are ASCII. */
+void pair_workload_rename(char **text, uint64_t seed);
 /* The same with every operation of the language and with results that rounding touches. */
 char *pair_workload_loose(hone_rng *rng);
 /* A workload and a trace that lead up to the instruction (settings.c); NULL: none is needed, or, at
@@ -175,13 +190,16 @@ void pair_shape_print(const pair_kernel *k, const char *dtype, const pair_shape 
 /* ---- failures (case.c, shrink.c) --------------------------------------------------------------
  */
 
-/* A case file: comment lines (#), the workload, a line "---", the trace as text. */
+/* A case file: comment lines (#), the workload, a line "---", the trace as text. The comment "# on
+ * NAME" names the processor it is about, where that is not the one it runs on. */
 typedef struct pair_case {
     char *comment, *workload, *trace; /* hone_buf_take'n */
 } pair_case;
 bool pair_case_parse(const char *text, size_t n, pair_case *ret);
 char *pair_case_text(const pair_case *c);
 void pair_case_free(pair_case *c);
+/* The env for the processor it is about. */
+pair_env pair_case_env(const pair_env *env, const pair_case *c);
 /* Replays the case. True when every check passed; else r says which failed. A workload or trace
  * that cannot be read counts as a failure of kind "case". */
 bool pair_case_run(const pair_env *env, const pair_case *c, pair_report *r);
@@ -198,6 +216,8 @@ void pair_shrink(const pair_env *env, pair_case *c, const char *kind, unsigned s
 
 /* env with a code generator for this machine; false: not possible (said on stderr). */
 bool pair_env_init(pair_env *env, bool compile);
+/* Makes it one for the lesser processor of that name, if there is. */
+void pair_env_use(pair_env *env, const char *name);
 void pair_env_fini(pair_env *env);
 
 #endif

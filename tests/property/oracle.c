@@ -493,10 +493,16 @@ bool pair_run(const pair_env *env, uint64_t seed, bool space, hone_inst_kind foc
     hone_rng_seed(&rng, seed);
     const char *trace = "[[],[]]";
     char *text = space ? NULL : pair_setting(&rng, focus, &trace);
-    if (!text)
+    if (!text) {
         text = pair_workload(&rng);
+        if (seed % 16 == 5)
+            pair_workload_rename(&text, seed);
+    }
     pair_env mine = *env;
     mine.plain |= seed % 8 == 0;
+    if (seed % 4 == 3 && env->lesser[seed / 4 % PAIR_LESSER].name)
+        pair_env_use(&mine, env->lesser[seed / 4 % PAIR_LESSER].name);
+    snprintf(r->on, sizeof r->on, "%s", mine.on ? mine.on : "");
     pair p;
     r->seed = seed;
     r->stats.pairs++;

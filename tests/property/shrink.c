@@ -359,7 +359,7 @@ static bool needs_code(const char *kind)
 
 void pair_shrink(const pair_env *env, pair_case *c, const char *kind, unsigned seconds)
 {
-    shrinker s = {.env = *env,
+    shrinker s = {.env = pair_case_env(env, c),
                   .c = c,
                   .kind = kind,
                   .r = pair_report_new(),

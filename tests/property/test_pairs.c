@@ -51,6 +51,8 @@ static void report(const pair_env *env, pair_report *r)
     for (size_t k = 2; k + 1 < comment.n; k++)
         if (comment.s[k] == '\n')
             comment.s[k] = ' ';
+    if (r->on[0])
+        hone_buf_printf(&comment, "# on %s\n", r->on);
     pair_case c = {hone_buf_take(&comment), hone_xstrdup(r->workload), hone_xstrdup(r->trace)};
     char kind[sizeof r->kind];
     snprintf(kind, sizeof kind, "%s", r->kind);
