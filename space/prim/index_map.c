@@ -150,7 +150,8 @@ static hone_status read_sum(reader *r, unsigned depth, term *ret)
     return s;
 }
 
-/* "lambda a, b: (results)". HONE_E_INPUT: malformed. */
+/* "lambda a, b: (results)". HONE_E_INPUT: malformed. HONE_REJECT_LAYOUT: no buffer has so many
+ * dimensions. */
 static hone_status read_map(reader *r, hone_prim__map *ret)
 {
     if (!take(r, "lambda") || name_length(r->at))
@@ -174,7 +175,9 @@ static hone_status read_map(reader *r, hone_prim__map *ret)
         if (s != HONE_OK)
             return s;
         if (ret->n == HONE_MAX_DIMS)
-            return malformed(r, "too many results");
+            return hone_fail(r->err, HONE_REJECT_LAYOUT,
+                             "%s: a buffer has at most %d dimensions; \"%.200s\" has more", r->who,
+                             HONE_MAX_DIMS, r->text);
         r->foreign = r->foreign || t.is_number;
         ret->digits[ret->n++] = t.d;
         more = take(r, ",");

@@ -19,7 +19,8 @@ typedef struct hone_prim__map {
 
 /* v0, v1, .. of the text are v[0..n); `who` begins the messages. *ret_foreign: well formed, but
  * with
- * + - * or two indices in one result; *ret then says nothing. HONE_E_INPUT: malformed. */
+ * + - * or two indices in one result; *ret then says nothing. HONE_E_INPUT: malformed.
+ * HONE_REJECT_LAYOUT: more results than a buffer has dimensions. */
 hone_status hone_prim__map_parse(const char *who, const char *text, const int64_t *v, unsigned n,
                                  hone_prim__map *ret, bool *ret_foreign,
                                  hone_error *err) HONE_NODISCARD;

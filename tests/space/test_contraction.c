@@ -254,6 +254,37 @@ static void groups_of_registers(void **state)
     hone_program_fini(&p);
 }
 
+/* A buffer cannot have one dimension more for the columns of a panel: such operands stay as they
+ * lie. */
+static void operands_of_eight_dimensions(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "kernel k() {\n  input A: f32[2, 2, 2, 2, 2, 2, 2, 2]\n"
+        "  input B: f32[2, 2, 2, 2, 2, 2, 2, 16]\n  output C: f32[2, 2, 2, 2, 2, 16]\n"
+        "  C[a, b, c, d, e, f] = sum(i < 2, j < 2, k < 2, l < 2, m < 2) A[a, b, c, i, j, k, l, m] "
+        "*\n"
+        "    B[d, i, j, k, l, m, e, f]\n}\n";
+    hone_program p;
+    hone_space *sp;
+    hone_error err;
+    hone_sched s = {0};
+    hone_rng rng;
+    unsigned legal = 0;
+    if (hone_workload_parse("test", text, strlen(text), NULL, NULL, 0, &p, &err) != HONE_OK ||
+        hone_space_new(&p, &(hone_space_options){.target = &target, .threads = 1}, &sp, &err) !=
+            HONE_OK)
+        fail_msg("%s", err.message);
+    hone_rng_seed(&rng, 1);
+    for (unsigned k = 0; k < 20; k++)
+        legal += hone_space_sample(sp, &rng, &s, NULL) == HONE_OK &&
+                 hone_program_hash(&s.prog) != hone_program_hash(&p);
+    assert_true(legal > 0);
+    hone_sched_fini(&s);
+    hone_space_free(sp);
+    hone_program_fini(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +293,7 @@ int main(void)
         cmocka_unit_test(even_shares),
         cmocka_unit_test(not_contractions),
         cmocka_unit_test(groups_of_registers),
+        cmocka_unit_test(operands_of_eight_dimensions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
