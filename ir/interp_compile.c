@@ -341,7 +341,9 @@ static place compile(compiler *c, hone_expr e)
         return c->exprs[e.i];
     if (c->pieces[e.i].mark)
         return need(c, e);
-    if (c->arms && c->shared[e.i] && hone_expr_at(c->p, e)->n_args)
+    /* all but constants and variables: a load of a buffer of no dimensions has no arguments */
+    const hone_expr_row *row = hone_expr_at(c->p, e);
+    if (c->arms && c->shared[e.i] && (row->n_args || row->op == HONE_OP_LOAD))
         return compile_piece(c, e);
     return keep(c, e, compile_now(c, e));
 }

@@ -237,6 +237,14 @@ static void test_scalars(void **state)
     assert_true(x == 7);
     assert_int_equal(hone_program_n_args(&p), 2);
     hone_program_fini(&p);
+    /* what one arm read is not known in the other, though it has no index */
+    p = parse(
+        "program s { buffer A: f64[] input buffer X: f64[3] output for i in 3 {\n"
+        "block b(v: 3 = i) { X[v] = select(v == 1, A[] * 2 + A[] * A[], A[] * A[] - 1) } } }");
+    double of = 3, got[3] = {0};
+    assert_int_equal(hone_interp_run(&p, (void *[]){&of, got}, &err), HONE_OK);
+    assert_true(got[0] == 8 && got[1] == 15 && got[2] == 8);
+    hone_program_fini(&p);
 }
 
 static const struct {
