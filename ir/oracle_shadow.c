@@ -269,10 +269,11 @@ static shadow quotient_of(oracle *c, shadow a, shadow b, precision p)
     hone_expr z = op2(c, HONE_OP_DIV, a.v, b.v), e = HONE_NO_EXPR, size = absolute(c, b.v);
     if (a.e.i || b.e.i) {
         hone_expr room = b.e.i ? op2(c, HONE_OP_SUB, size, b.e) : size;
+        hone_expr unsure = hone_oracle__plus(c, a.e, b.e); /* 0 / b is NaN where b may be 0 */
         e = hone_oracle__plus(c, a.e, scaled(c, b.e, absolute(c, z)));
         e = hone_select(
             c->o, op2(c, HONE_OP_LT, num(c, 0), room), op2(c, HONE_OP_DIV, e, room),
-            hone_select(c->o, op2(c, HONE_OP_LT, num(c, 0), e), num(c, INFINITY), num(c, 0)));
+            hone_select(c->o, op2(c, HONE_OP_EQ, unsure, num(c, 0)), num(c, 0), num(c, INFINITY)));
     }
     return hone_oracle__bounded(c, rounded(c, z, at_most_infinite(c, e), any_value, 2, p.tiny, p),
                                 p);
