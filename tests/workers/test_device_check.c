@@ -316,6 +316,11 @@ static void vague_bounds(void **state)
     e.error = &infinite;
     hone_device__settle_bounds(HONE_ELEM_BF16, &e, &near, 1);
     assert_true(isinf(infinite));
+    /* f64 beside a sum in 16 bits is computed in one order both times */
+    double sums[4] = {1, 2, 3, 4}, wide[4] = {1e100, 1e-20, 1e100, 1e100};
+    e = (hone_device__expected){.elem = HONE_ELEM_F64, .value = sums, .error = wide};
+    hone_device__settle_bounds(HONE_ELEM_F64, &e, sums, 4);
+    assert_true(wide[0] == 1e100 && wide[1] == 1e-20);
     double alone[2] = {INFINITY, 0};
     e = (hone_device__expected){.elem = HONE_ELEM_F64, .value = (double[2]){5, 0}, .error = alone};
     hone_device__settle_bounds(HONE_ELEM_F32, &e, NULL, 2);

@@ -312,6 +312,9 @@ void hone_device__settle_bounds(uint8_t elem, hone_device__expected *e, const vo
     }
     /* What overflowed inside, and was divided by, is 0 without being off: that is no measure. */
     overflows |= most == 0;
+    /* Nor is f64 off that no sum in 16 bits came into: as written, it is the value itself. */
+    if (elem == HONE_ELEM_F64 && most == 0)
+        written = NULL;
     e->telling = 0;
     for (int64_t i = 0; i < n; i++) {
         double v = hone_device__elem_get(e->elem, e->value, i);
