@@ -36,6 +36,17 @@ static unsigned uses_of(const hone_program *p, hone_stmt block, hone_stmt loop)
     return uses;
 }
 
+/* Of a block that the sum stands in. */
+static bool uses_outer(const hone_program *p, hone_expr e, hone_stmt block)
+{
+    for (hone_stmt s = hone_stmt_at(p, block)->parent; s.i; s = hone_stmt_at(p, s)->parent)
+        for (unsigned k = 0; hone_is_block(p, s) && k < hone_stmt_at(p, s)->n_iters; k++)
+            if (hone_uses_var(p, e, hone_iter_at(p, s, k)->var))
+                return true;
+    return false;
+}
+
+/* What is asked of steps goes into the value, which sees the block's own variables only. */
 static bool split_where(hone_program *p, hone_stmt block, plan *pl)
 {
     hone_expr conds[HONE_PRIM__MAX_CONDS];
@@ -51,7 +62,7 @@ static bool split_where(hone_program *p, hone_stmt block, plan *pl)
             step = step || pl->reduces[k];
             element = element || !pl->reduces[k];
         }
-        if (step && element)
+        if (step && (element || uses_outer(p, conds[c], block)))
             return false;
         hone_expr *to = step ? &pl->steps : &pl->spatial;
         *to = hone_and(p, *to, conds[c]);
