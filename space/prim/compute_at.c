@@ -275,8 +275,14 @@ static hone_status plan_compute_at(hone_program *p, hone_stmt block, hone_stmt l
         return hone_fail(err, no, "compute_at: what the block reads is computed in its own nest");
 
     hone_box box = {0}, one;
+    bool after = false;
     HONE_PRIM__EACH_LEAF(p, p->root, s)
     {
+        hone_buffer to = hone_stmt_at(p, s)->out;
+        after = after || HONE_SAME(s, block);
+        /* results that take the place of what the block reads (compute_inplace) */
+        if (after && !HONE_SAME(to, out) && hone_prim__reads(p, block, to))
+            return hone_fail(err, no, "compute_at: what the block reads is stored to after it");
         if (HONE_SAME(s, block) || !hone_prim__reads(p, s, out))
             continue;
         if (!hone_is_ancestor(p, loop, s))
