@@ -379,7 +379,7 @@ static void a_folder_is_one_workers(void **state)
     hone_workers__folder_close(&f);
     char *file = hone_xasprintf("%s/file", root);
     assert_int_equal(hone_file_write(file, "x", 1, NULL), HONE_OK);
-    assert_int_equal(hone_workers__folder_open(file, &g, &t, &err), HONE_E_IO);
+    assert_int_equal(hone_workers__folder_open(file, &g, &t, &err), HONE_E_INPUT);
     free(file);
 }
 
