@@ -58,7 +58,7 @@ static const shape shapes[] = {
 /* Of a tile of several rows. */
 #define MOST_ROWS 4
 #define MOST_COLUMNS 6
-/* Unrolled reductions have at most so many steps. */
+/* Unrolled reductions have at most so many steps; of longer ones the innermost loops are unrolled. */
 #define MAX_TAPS 32
 
 /* A stage with a select that only this block reads: padding. */
@@ -432,6 +432,18 @@ static hone_status shared_sums(hone_sched *s, hone_rv sums, hone_rv loop, unsign
     return hone_rule__vectorize(s, all[spatial - 1], ctx->target, bytes, true, NULL, err);
 }
 
+/* Of the loops from..to-1 over taps the innermost that together have few: the first of them. */
+static unsigned few_taps(const hone_sched *s, const hone_rv *nest, unsigned from, unsigned to)
+{
+    int64_t taps = 1;
+    for (; to > from; to--) {
+        taps *= hone_loop_extent(&s->prog, hone_rv_stmt(s, nest[to - 1]));
+        if (taps > MAX_TAPS)
+            break;
+    }
+    return to;
+}
+
 static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const shape *sh,
                          const hone_rule__ctx *ctx, hone_error *err)
 {
@@ -457,7 +469,8 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
     HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));
     for (int q = 0; q < 2; q++)
         HONE_TRY(unroll_tile(s, copies[q], levels, ctx, bytes, err));
-    for (unsigned q = taps <= MAX_TAPS ? n_outer : k - 2 - l->has_columns; q < k - 1; q++)
+    unsigned first = taps <= MAX_TAPS ? n_outer : few_taps(s, nest, n_outer, k - 2 - l->has_columns);
+    for (unsigned q = first; q < k - 1; q++)
         HONE_TRY(hone_unroll(s, nest[q], err));
     HONE_TRY(hone_vectorize(s, l->lanes, err));
     if (sums.i)
