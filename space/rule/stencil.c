@@ -58,7 +58,8 @@ static const shape shapes[] = {
 /* Of a tile of several rows. */
 #define MOST_ROWS 4
 #define MOST_COLUMNS 6
-/* Unrolled reductions have at most so many steps; of longer ones the innermost loops are unrolled. */
+/* Unrolled reductions have at most so many steps; of longer ones the innermost loops are unrolled.
+ */
 #define MAX_TAPS 32
 
 /* A stage with a select that only this block reads: padding. */
@@ -469,7 +470,8 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
     HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));
     for (int q = 0; q < 2; q++)
         HONE_TRY(unroll_tile(s, copies[q], levels, ctx, bytes, err));
-    unsigned first = taps <= MAX_TAPS ? n_outer : few_taps(s, nest, n_outer, k - 2 - l->has_columns);
+    unsigned first =
+        taps <= MAX_TAPS ? n_outer : few_taps(s, nest, n_outer, k - 2 - l->has_columns);
     for (unsigned q = first; q < k - 1; q++)
         HONE_TRY(hone_unroll(s, nest[q], err));
     HONE_TRY(hone_vectorize(s, l->lanes, err));
