@@ -464,14 +464,16 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
     }
     for (unsigned q = l->n_spatial; q < l->n; q++)
         taps *= hone_loop_extent(p, hone_rv_stmt(s, l->loops[q]));
+    bool alone = is_alone(s, l);
     HONE_TRY(tile_strip(s, l, sh, bytes, ctx, err));
     unsigned k = order_strip(l, sh, nest, &n_outer);
     HONE_TRY(hone_reorder(s, nest, k, err));
     HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));
     for (int q = 0; q < 2; q++)
         HONE_TRY(unroll_tile(s, copies[q], levels, ctx, bytes, err));
-    unsigned first =
-        taps <= MAX_TAPS ? n_outer : few_taps(s, nest, n_outer, k - 2 - l->has_columns);
+    unsigned tile = k - 2 - l->has_columns, first = n_outer;
+    if (taps > MAX_TAPS) /* one output alone goes through memory as it lies */
+        first = alone ? tile : few_taps(s, nest, n_outer, tile);
     for (unsigned q = first; q < k - 1; q++)
         HONE_TRY(hone_unroll(s, nest[q], err));
     HONE_TRY(hone_vectorize(s, l->lanes, err));
