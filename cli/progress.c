@@ -73,30 +73,31 @@ void cli_progress_draw(const hone_progress *p)
     show(&b);
 }
 
+static void say(const char *head, const char *fmt, va_list ap)
+{
+    char text[sizeof line];
+    if (!live)
+        return;
+    vsnprintf(text, sizeof text, fmt, ap);
+    hone_buf b = {0};
+    hone_buf_printf(&b, "%s%s%s", head ? head : "", head ? ": " : "", text);
+    show(&b);
+}
+
 void cli_progress_say(const char *fmt, ...)
 {
     va_list ap;
-    if (!live)
-        return;
-    char text[sizeof line];
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    say(NULL, fmt, ap);
     va_end(ap);
-    hone_buf b = {0};
-    hone_buf_puts(&b, text);
-    show(&b);
 }
 
 void cli_progress_step(const char *fmt, ...)
 {
     va_list ap;
-    if (!live)
-        return;
-    char text[sizeof line];
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    say(title, fmt, ap);
     va_end(ap);
-    cli_progress_say("%s: %s", title, text);
 }
 
 void cli_progress_end(void)

@@ -13,23 +13,13 @@ static bool copies(const nest *ne, const access *a, unsigned l)
     return a->move[l] != 0 && !ne->intrin[l] && ne->kind[l] != HONE_VECTORIZED && ne->extent[l] > 1;
 }
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t t = a % b;
-        a = b;
-        b = t;
-    }
-    return a;
-}
-
 /* Sums k1*s1 + k2*s2 + .. with each k below its extent: how many differ. */
 static double sums(const int64_t *step, const int64_t *extent, unsigned n)
 {
     int64_t unit = 0, span = 1;
     double all = 1;
     for (unsigned q = 0; q < n; q++) {
-        unit = gcd(step[q], unit);
+        unit = hone_gcd(unit, step[q]);
         all *= (double)extent[q];
     }
     for (unsigned q = 0; q < n && span <= MAX_SPAN; q++)
