@@ -376,6 +376,21 @@ bool hone_bounds(const hone_program *p, hone_expr e, int64_t *ret_lo, int64_t *r
     return hone_bounds_in(p, e, NULL, 0, ret_lo, ret_hi);
 }
 
+bool hone_as_negative(hone_program *p, hone_expr cond, hone_expr *ret)
+{
+    hone_op op = hone_expr_op(p, cond);
+    if (op != HONE_OP_LT && op != HONE_OP_LE)
+        return false;
+    hone_expr a = hone_expr_arg(p, cond, 0), b = hone_expr_arg(p, cond, 1);
+    if (hone_expr_dtype(p, a) != HONE_I64)
+        return false;
+    hone_expr e = hone_binary(p, HONE_OP_SUB, a, b);
+    if (op == HONE_OP_LE)
+        e = hone_binary(p, HONE_OP_SUB, e, hone_int(p, 1));
+    *ret = hone_simplify(p, e);
+    return true;
+}
+
 bool hone_linear(hone_program *p, hone_expr e, const hone_var *vars, unsigned n, int64_t *ret_coeff,
                  hone_expr *ret_rest)
 {

@@ -357,6 +357,8 @@ hone_expr hone_simplify(hone_program *p, hone_expr e);
 hone_expr hone_simplify_in(hone_program *p, hone_expr e, const hone_range *in, unsigned n);
 /* True when the condition holds for all values of the variables. False: no, or not known. */
 bool hone_prove(hone_program *p, hone_expr cond);
+/* `a < b` or `a <= b` of i64 as *ret < 0, simplified. False: not of this form. */
+bool hone_as_negative(hone_program *p, hone_expr cond, hone_expr *ret);
 /* e == sum_k coeff[k] * vars[k] + *ret_rest with *ret_rest free of vars; false when it is not so.
  */
 bool hone_linear(hone_program *p, hone_expr e, const hone_var *vars, unsigned n, int64_t *ret_coeff,

@@ -150,14 +150,11 @@ static bool bound_of(hone_program *p, hone_expr cond, hone_var v, bound *ret)
         *ret = (bound){.rest = cond};
         return true;
     }
-    if (op != HONE_OP_LT && op != HONE_OP_LE && op != HONE_OP_EQ)
+    hone_expr over;
+    if (op == HONE_OP_EQ && hone_expr_dtype(p, hone_expr_arg(p, cond, 0)) == HONE_I64)
+        over = hone_binary(p, HONE_OP_SUB, hone_expr_arg(p, cond, 0), hone_expr_arg(p, cond, 1));
+    else if (!hone_as_negative(p, cond, &over))
         return false;
-    hone_expr a = hone_expr_arg(p, cond, 0), b = hone_expr_arg(p, cond, 1);
-    if (hone_expr_dtype(p, a) != HONE_I64)
-        return false;
-    hone_expr over = hone_binary(p, HONE_OP_SUB, a, b);
-    if (op == HONE_OP_LE)
-        over = hone_binary(p, HONE_OP_SUB, over, hone_int(p, 1));
     ret->equal = op == HONE_OP_EQ;
     return over.i && hone_linear(p, over, &v, 1, &ret->coeff, &ret->rest) && ret->coeff != 0;
 }

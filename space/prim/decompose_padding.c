@@ -45,7 +45,7 @@ static bool narrow(hone_program *p, hone_stmt block, hone_expr cond, padding *d)
 {
     hone_expr e, rest;
     int64_t c, by;
-    if (!hone_prim__as_negative(p, cond, &e))
+    if (!hone_as_negative(p, cond, &e))
         return false;
     for (unsigned k = 0; k < hone_stmt_at(p, block)->n_iters; k++) {
         hone_var v = hone_iter_at(p, block, k)->var;

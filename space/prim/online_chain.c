@@ -411,7 +411,7 @@ static void find_masks(hone_program *p, hone_prim__online *o)
         !hone_prim__conjuncts(p, hone_simplify(p, cond), conds, HONE_PRIM__MAX_CONDS, &n))
         return;
     for (unsigned k = 0; k < n; k++)
-        if (hone_prim__as_negative(p, conds[k], &e))
+        if (hone_as_negative(p, conds[k], &e))
             o->masks[o->n_masks++] = e;
 }
 

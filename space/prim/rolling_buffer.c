@@ -105,8 +105,8 @@ static bool guards_last(hone_program *p, hone_stmt block, const rolling *r,
         }
         if (moves && (hone_uses_var(p, conds[k], t) || tile->n_conds))
             return false;
-        if (!moves && (!hone_prim__as_negative(p, conds[k], &e) ||
-                       !hone_linear(p, e, &t, 1, &c, &rest) || c < 0))
+        if (!moves &&
+            (!hone_as_negative(p, conds[k], &e) || !hone_linear(p, e, &t, 1, &c, &rest) || c < 0))
             return false;
     }
     return true;

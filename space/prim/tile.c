@@ -180,7 +180,7 @@ static enum lifting lift(hone_program *p, hone_stmt block, hone_expr cond, hone_
     digit_guard guard;
     if (!loop_vars(p, block, vars, &n))
         return LIFT_NOT;
-    bool affine = hone_prim__as_negative(p, cond, &e);
+    bool affine = hone_as_negative(p, cond, &e);
     if (affine && lift_affine(p, block, e, vars, n, ret_lifted)) {
         *ret_lifted = hone_binary(p, HONE_OP_LT, *ret_lifted, hone_int(p, 0));
     } else if (affine && as_digit_guard(p, block, e, vars, n, &guard)) {
@@ -321,7 +321,7 @@ static void find_bounds(hone_program *p, const hone_expr *conds, unsigned n_cond
         hone_expr e, rest;
         int64_t base;
         unsigned at = ret->n, over = 0;
-        if (!hone_prim__as_negative(p, conds[k], &e) ||
+        if (!hone_as_negative(p, conds[k], &e) ||
             !hone_linear(p, e, vars, n_vars, ret->v[at].a, &rest) || !hone_is_int(p, rest, &base) ||
             base >= 0)
             continue;
@@ -522,7 +522,7 @@ static bool tile_add_cond(hone_program *p, hone_stmt block, const hone_expr *ins
             hone_prim__require(p, &ret->lifted, lifted);
         return true;
     }
-    bool affine = hone_prim__as_negative(p, cond, &e);
+    bool affine = hone_as_negative(p, cond, &e);
     if (how == LIFT_DIGIT)
         e = less;
     for (int d = -1; affine && d < (int)ret->n; d++) {

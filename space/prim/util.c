@@ -259,26 +259,11 @@ hone_status hone_prim__read_buffer(const hone_program *p, hone_stmt block, unsig
     return hone_fail(err, HONE_REJECT_ARG, "the block reads no buffer number %u", read_index);
 }
 
-bool hone_prim__as_negative(hone_program *p, hone_expr cond, hone_expr *ret)
-{
-    hone_op op = hone_expr_op(p, cond);
-    if (op != HONE_OP_LT && op != HONE_OP_LE)
-        return false;
-    hone_expr a = hone_expr_arg(p, cond, 0), b = hone_expr_arg(p, cond, 1);
-    if (hone_expr_dtype(p, a) != HONE_I64)
-        return false;
-    hone_expr e = hone_binary(p, HONE_OP_SUB, a, b);
-    if (op == HONE_OP_LE)
-        e = hone_binary(p, HONE_OP_SUB, e, hone_int(p, 1));
-    *ret = hone_simplify(p, e);
-    return true;
-}
-
 bool hone_prim__bounded_by(hone_program *p, hone_expr cond, hone_expr e, int64_t *ret_most)
 {
     hone_expr negative;
     int64_t c;
-    if (!hone_prim__as_negative(p, cond, &negative) ||
+    if (!hone_as_negative(p, cond, &negative) ||
         !hone_is_int(p, hone_simplify(p, hone_binary(p, HONE_OP_SUB, negative, e)), &c))
         return false;
     *ret_most = -c;

@@ -61,8 +61,6 @@ hone_expr hone_prim__redirect(hone_program *p, hone_expr e, hone_buffer from, ho
 /* The same for all of a leaf; with `store` its output moves from `from` to `to` too. */
 void hone_prim__redirect_block(hone_program *p, hone_stmt block, hone_buffer from, hone_buffer to,
                                bool store);
-/* `a < b` or `a <= b` as *ret < 0, simplified. False: not of this form. */
-bool hone_prim__as_negative(hone_program *p, hone_expr cond, hone_expr *ret);
 /* True when cond is `e < *ret_most` for a constant, in other words. */
 bool hone_prim__bounded_by(hone_program *p, hone_expr cond, hone_expr e, int64_t *ret_most);
 /* Rewrites a condition over the loop variables around `block` into one over its iteration
