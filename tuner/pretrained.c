@@ -50,14 +50,27 @@ static hone_status unpack(unsigned k, const char *taught_by, hone_model **ret, h
     return st == HONE_E_VERSION ? HONE_E_NOTFOUND : st; /* as good as none */
 }
 
+/* How well a model suits a target of this class: one of its own class, of its architecture, any. */
+enum { OWN, KIN, ANY };
+
+static int suits(unsigned k, const char *class)
+{
+    if (hone_target_class_within(class, shipped[k].class))
+        return OWN;
+    char *arch = hone_target_class_arch(class);
+    bool kin = hone_target_class_within(shipped[k].class, arch);
+    free(arch);
+    return kin ? KIN : ANY;
+}
+
 hone_status hone_prior_pretrained(const hone_target *t, bool near, hone_model **ret,
                                   hone_error *err)
 {
     char *class = hone_target_class(t);
     hone_status st = HONE_E_NOTFOUND;
-    for (int others = 0; others <= near; others++)
+    for (int how = OWN; how <= (near ? ANY : OWN); how++)
         for (unsigned k = 0; k < HONE_LEN(shipped) && st == HONE_E_NOTFOUND; k++)
-            if (hone_target_class_within(class, shipped[k].class) != others)
+            if (suits(k, class) == how)
                 st = unpack(k, near ? NULL : class, ret, err);
     if (st == HONE_E_NOTFOUND)
         hone_fail(err, st, "no model of %s comes with this hone", class);

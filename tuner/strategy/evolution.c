@@ -21,8 +21,9 @@
 #define ELITES 48      /* measured candidates that take part */
 #define MUTATE_TRIES 4 /* until a mutation is legal */
 #define TOURNAMENT 4
-#define SEEDS_FIRST 8  /* seeds measured before anything else is */
+#define SEEDS_FIRST 3  /* seeds measured before anything else is */
 #define OTHER_SPACES 4 /* of which a seed each follows */
+#define SEEDS 8        /* in the space's own order, with those of before */
 #define EPSILON 0.05   /* share of the offers that come from anywhere */
 #define CROSSED 0.3    /* share of the children that have two parents */
 
@@ -248,46 +249,84 @@ static uint64_t design_space_of(const hone_trace *t)
     return h;
 }
 
-static bool is_new_space(evolution *e, const hone_trace *t)
+static bool knows_space(const evolution *e, uint64_t space)
 {
-    uint64_t h = design_space_of(t);
     for (uint32_t k = 0; k < e->spaces_offered.n; k++)
-        if (e->spaces_offered.v[k] == h)
-            return false;
-    hone_vec_push(&e->spaces_offered, h);
-    return true;
+        if (e->spaces_offered.v[k] == space)
+            return true;
+    return false;
 }
 
-/* The seeds' turn: the first of them in the space's own order, which its rules give by what they
- * know of the kernel; then of the design spaces that were not among them the most promising by the
- * draft, which may be wrong about a whole space: a measurement tells. */
+static void note_space(evolution *e, const hone_trace *t)
+{
+    uint64_t space = design_space_of(t);
+    if (!knows_space(e, space))
+        hone_vec_push(&e->spaces_offered, space);
+}
+
+/* How many seeds there are of other design spaces than the first one's, at most OTHER_SPACES. */
+static uint32_t other_spaces(const hone_space *sp)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 1; k < sp->seeds.n && n < OTHER_SPACES; k++) {
+        bool is_new = true;
+        for (uint32_t q = 0; q < k && is_new; q++)
+            is_new = design_space_of(&sp->seeds.v[q]) != design_space_of(&sp->seeds.v[k]);
+        n += is_new;
+    }
+    return n;
+}
+
+static uint32_t offer_seed(evolution *e, const individual *x)
+{
+    note_space(e, &x->trace);
+    return hone_strategy_offer(e->env, &x->trace, "seed", x->cost);
+}
+
+/* Until n seeds of all have had their turn. */
+static void offer_in_order(evolution *e, uint32_t *n, uint32_t until)
+{
+    for (uint32_t k = 0; k < e->now.n && *n < until && hone_strategy_wanted(e->env); k++)
+        *n += offer_seed(e, &e->now.v[k]);
+}
+
+/* Likewise, the most promising of design spaces that none was of. */
+static void offer_others(evolution *e, uint32_t *n, uint32_t until)
+{
+    while (*n < until && hone_strategy_wanted(e->env)) {
+        const individual *best = NULL;
+        for (uint32_t k = 0; k < e->now.n; k++)
+            if (!knows_space(e, design_space_of(&e->now.v[k].trace)) &&
+                (!best || e->now.v[k].cost < best->cost))
+                best = &e->now.v[k];
+        if (!best)
+            return;
+        *n += offer_seed(e, best);
+    }
+}
+
+/* The seeds' turn: a few in the space's own order, which its rules give by what they know of the
+ * kernel; then of the design spaces that were not among them the most promising by the draft, which
+ * may be wrong about a whole space: a measurement tells; then more in the space's own order. */
 static hone_status offer_seeds(evolution *e, hone_error *err)
 {
     const hone_space *sp = e->env->space;
-    uint32_t left = SEEDS_FIRST + OTHER_SPACES;
+    uint32_t n = 0, others = other_spaces(sp);
     if (e->seeded)
         return HONE_OK;
     for (uint32_t k = 0; k < sp->seeds.n; k++)
         if (hone_strategy_knows(e->env, hone_strategy_key(&sp->seeds.v[k]))) {
-            is_new_space(e, &sp->seeds.v[k]);
-            left -= left > 0;
+            note_space(e, &sp->seeds.v[k]);
+            n++;
         }
     e->now.n = 0;
     admit_seeds(e, &e->now);
     hone_status st = score(e, &e->now, 0, err);
     if (st != HONE_OK)
         return st;
-    for (uint32_t k = 0; k < e->now.n && left > OTHER_SPACES && hone_strategy_wanted(e->env); k++) {
-        const individual *x = &e->now.v[k];
-        is_new_space(e, &x->trace);
-        left -= hone_strategy_offer(e->env, &x->trace, "seed", x->cost);
-    }
-    sort(&e->now);
-    for (uint32_t k = 0; k < e->now.n && left > 0 && hone_strategy_wanted(e->env); k++) {
-        const individual *x = &e->now.v[k];
-        if (is_new_space(e, &x->trace))
-            left -= hone_strategy_offer(e->env, &x->trace, "seed", x->cost);
-    }
+    offer_in_order(e, &n, SEEDS_FIRST);
+    offer_others(e, &n, SEEDS_FIRST + others);
+    offer_in_order(e, &n, SEEDS + others);
     e->seeded = hone_strategy_wanted(e->env) > 0;
     return HONE_OK;
 }
