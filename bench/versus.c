@@ -1,7 +1,7 @@
 /* bench_versus: see versus.h for the parts and bench/README.md for how to read the result.
  *
  * Each contestant is timed in turns with the kernel: kernel, library, then library, kernel, and so
- * on, at least 21 pairs. What is reported is the median of the pairs' ratios: a machine that slows
+ * on, 21 pairs. What is reported is the median of the pairs' ratios: a machine that slows
  * down for a while slows down both halves of a pair.
  *
  * From top to bottom: statistics; the race; arguments; the comparison. */
@@ -13,8 +13,8 @@
 
 #define ENOUGH_NS 60000000000 /* calls of seconds: no more pairs after this */
 enum {
-    MIN_PAIRS = 21,
-    LEAST_PAIRS = 7,
+    PAIRS = 21,
+    LEAST_PAIRS = 7, /* of fewer than 6 no interval holds the median in 95 of 100 cases */
     MAX_DUELS = 128,
     MAX_OTHERS = 120,
     LONG_WARM_NS = 20000000
@@ -23,6 +23,7 @@ enum {
 static const char usage[] =
     "usage: bench_versus [options] KERNEL [NAME=VALUE]... [LIBRARY.so]\n"
     "       bench_versus --threads N --machine-out FILE\n"
+    "       bench_versus --threads N --machine FILE --hold FILE KERNEL [NAME=VALUE]...\n"
     "\n"
     "Times a kernel made by `hone query --emit library` against OpenBLAS, BLIS and oneDNN, in "
     "turns\n"
@@ -37,10 +38,14 @@ static const char usage[] =
     "  --other NAME=F.so another kernel of the same arguments takes part; its function is f\n"
     "  --oracle F.so     the same, to compare all results with; it is not timed\n"
     "  --only LIST       openblas,blis,onednn or some of them (default all)\n"
-    "  --pairs N         pairs of samples per contestant (default and least 21)\n"
+    "  --pairs N         pairs of samples per contestant (default 21, least 7)\n"
     "  --trust           take each library's own choice of core type, without calibration\n"
     "  --machine FILE    take the machine's peaks from FILE instead of measuring them\n"
+    "  --again           measure them again, briefly, after the race; FILE keeps the best of each\n"
     "  --machine-out FILE  measure them, write them to FILE and print them; nothing else\n"
+    "  --hold FILE       bring the shares of the roofline in FILE (from --json) up to what\n"
+    "                    --machine has now; prints, tabs between, hone's share in percent,\n"
+    "                    what bounds it, its products by the definition's if they differ\n"
     "  --json FILE       also write JSON\n"
     "  --append FILE     also append one line to FILE\n"
     "  --help\n"
@@ -98,13 +103,14 @@ static hone_status race(contestant *base, duel *duels, uint32_t n, int64_t pairs
  */
 
 typedef struct options {
-    const char *argument, *library, *name, *append, *json, *only, *machine, *machine_out, *oracle;
+    const char *argument, *library, *name, *append, *json, *only, *machine, *machine_out, *oracle,
+        *held;
     struct {
         const char *name, *file;
     } others[MAX_OTHERS];
     int n_others;
     int64_t pairs;
-    bool trust;
+    bool trust, again;
 } options;
 
 static bool whole(const char *text, int64_t least, int64_t most, int64_t *ret)
@@ -164,7 +170,7 @@ static bool parse_option(int c, problem *p, options *o)
         p->threads = (int32_t)v;
         return true;
     case 'p':
-        return whole(optarg, MIN_PAIRS, 100000, &o->pairs);
+        return whole(optarg, LEAST_PAIRS, 100000, &o->pairs);
     case 'O':
         if (o->n_others == MAX_OTHERS || !split(optarg, &file))
             return false;
@@ -188,6 +194,11 @@ static bool parse_option(int c, problem *p, options *o)
     case 'M':
         o->machine_out = optarg;
         return true;
+    case 'A':
+        return o->again = true;
+    case 'H':
+        o->held = optarg;
+        return true;
     case 'j':
         o->json = optarg;
         return true;
@@ -210,12 +221,14 @@ static int parse(int argc, char **argv, problem *p, options *o)
                                           {"pairs", required_argument, NULL, 'p'},
                                           {"trust", no_argument, NULL, 't'},
                                           {"machine", required_argument, NULL, 'm'},
+                                          {"again", no_argument, NULL, 'A'},
+                                          {"hold", required_argument, NULL, 'H'},
                                           {"json", required_argument, NULL, 'j'},
                                           {"machine-out", required_argument, NULL, 'M'},
                                           {"append", required_argument, NULL, 'a'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-    *o = (options){.name = "f", .pairs = MIN_PAIRS};
+    *o = (options){.name = "f", .pairs = PAIRS};
     p->threads = 1;
     for (int c; (c = getopt_long(argc, argv, "+", known, NULL)) != -1;) {
         if (c == 'h') {
@@ -225,6 +238,8 @@ static int parse(int argc, char **argv, problem *p, options *o)
         if (!parse_option(c, p, o))
             return c == '?' ? 2 : bad("an option has a value it cannot take");
     }
+    if (!o->machine && (o->again || o->held))
+        return bad("--again and --hold need --machine FILE");
     if (!o->machine_out && !parse_problem(argc - optind, argv + optind, p, o))
         return bad("which problem? KERNEL, its sizes as NAME=VALUE, LIBRARY.so");
     return -1;
@@ -273,15 +288,16 @@ static hone_status check(const problem *p, contestant *c, truth *t, report *r, b
                          hone_error *err)
 {
     *ret_agrees = true;
+    memset(p->out->data, 0xFF, (size_t)p->out->bytes); /* no number: nothing of who was before */
     if (c->run(c, 1) < 0)
         return versus_broken(c, err);
     if (!t->data) {
         t->data = versus_buffer(p->out->bytes);
-        memcpy(t->data, c->out, (size_t)p->out->bytes);
+        memcpy(t->data, p->out->data, (size_t)p->out->bytes);
         t->whose = c->name;
         return HONE_OK;
     }
-    double off = versus_difference(p, c->out, t->data);
+    double off = versus_difference(p, p->out->data, t->data);
     *ret_agrees = off <= versus_tolerance(p);
     if (*ret_agrees)
         r->max_difference = fmax(r->max_difference, off);
@@ -344,21 +360,17 @@ static hone_status assemble(problem *p, const options *o, report *r, contestant 
     return st;
 }
 
-static hone_status compare(problem *p, const options *o, const machine *m, report *r,
-                           hone_error *err)
+static hone_status compare(problem *p, const options *o, report *r, hone_error *err)
 {
     static contestant all[MAX_DUELS + 1];
     static duel duels[MAX_DUELS];
     static candidate_list candidates;
     double load = 0;
     r->load = getloadavg(&load, 1) == 1 ? load : 0;
-    hone_status st = versus_problem(o->argument, p, err);
-    if (st != HONE_OK)
-        return st;
-    title(p, r->title, sizeof r->title);
+    versus_memory(p);
     machine_name(r->cpu, sizeof r->cpu);
     uint32_t n = 0;
-    st = assemble(p, o, r, all, &candidates, &n, err);
+    hone_status st = assemble(p, o, r, all, &candidates, &n, err);
     if (st != HONE_OK)
         return st;
     for (uint32_t k = 1; k < n; k++)
@@ -369,8 +381,6 @@ static hone_status compare(problem *p, const options *o, const machine *m, repor
     r->candidates = &candidates;
     r->base = &all[0];
     r->duels = duels;
-    r->machine = m;
-    versus_roofline(m, p, &r->roofline);
     st = race(&all[0], duels, r->n_duels, o->pairs, err);
     if (n == 1)
         r->n_duels = 0;
@@ -384,7 +394,6 @@ static hone_status write_machine(const machine *m, const char *path, hone_error 
     hone_status st = hone_file_write(path, text, strlen(text), err);
     free(text);
     json_decref(j);
-    versus_machine_print(m, stdout);
     return st;
 }
 
@@ -397,6 +406,44 @@ static hone_status write_json(const report *r, const char *path, hone_error *err
     return fclose(f) == 0 ? HONE_OK : hone_fail_errno(err, HONE_E_IO, "cannot write %s", path);
 }
 
+/* The machine once more, near the race in time, and what a call can take at least. */
+static hone_status hold(const problem *p, const options *o, machine *m, report *r, hone_error *err)
+{
+    if (o->again || !o->machine)
+        versus_machine_again(m);
+    hone_status st = o->again ? write_machine(m, o->machine, err) : HONE_OK;
+    r->machine = m;
+    versus_roofline(m, p, &r->roofline);
+    return st;
+}
+
+static hone_status tell(const report *r, const options *o, hone_error *err)
+{
+    versus_print(r);
+    hone_status st = o->json ? write_json(r, o->json, err) : HONE_OK;
+    return st == HONE_OK && o->append ? versus_append(r, o->append, err) : st;
+}
+
+/* All but the machine: what was asked for. */
+static hone_status answer(problem *p, const options *o, machine *m, hone_error *err)
+{
+    static report r;
+    if (o->machine_out) {
+        versus_machine_print(m, stdout);
+        return write_machine(m, o->machine_out, err);
+    }
+    hone_status st = versus_problem(o->argument, p, err);
+    if (st != HONE_OK)
+        return st;
+    title(p, r.title, sizeof r.title);
+    if (o->held)
+        return versus_hold(o->held, r.title, p, m, stdout, err);
+    st = compare(p, o, &r, err);
+    if (st == HONE_OK)
+        st = hold(p, o, m, &r, err);
+    return st == HONE_OK ? tell(&r, o, err) : st;
+}
+
 int main(int argc, char **argv)
 {
     static problem p;
@@ -406,22 +453,12 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     hone_error err = {0};
-    static report r;
     hone_status st = versus_pin(p.threads, &err);
     if (st == HONE_OK)
         st = o.machine ? versus_machine_read(o.machine, &m, &err)
                        : versus_machine(p.threads, &m, &err);
-    if (st == HONE_OK && o.machine_out) {
-        st = write_machine(&m, o.machine_out, &err);
-    } else if (st == HONE_OK) {
-        st = compare(&p, &o, &m, &r, &err);
-        if (st == HONE_OK)
-            versus_print(&r);
-        if (st == HONE_OK && o.json)
-            st = write_json(&r, o.json, &err);
-        if (st == HONE_OK && o.append)
-            st = versus_append(&r, o.append, &err);
-    }
+    if (st == HONE_OK)
+        st = answer(&p, &o, &m, &err);
     if (st != HONE_OK)
         fprintf(stderr, "bench_versus: %s\n", err.message);
     return hone_status_exit_code(st);

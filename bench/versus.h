@@ -33,7 +33,7 @@ typedef struct tensor {
     int64_t shape[HONE_MAX_DIMS]; /* dense, row-major */
     int64_t elements, bytes;
     bool output, constant; /* constant: may be brought into another layout ahead of time */
-    void *data;            /* inputs: the same memory for all; NULL for the output */
+    void *data;            /* the same memory for all contestants; NULL before versus_memory */
 } tensor;
 
 /* A kernel of the workload language at one set of sizes, with one output. */
@@ -53,8 +53,10 @@ typedef struct problem {
     double read_bytes, write_bytes; /* each argument once */
 } problem;
 
-/* `arg` is a built-in kernel, FILE.hone or FILE.hone:NAME. Inputs are filled from a fixed seed. */
+/* `arg` is a built-in kernel, FILE.hone or FILE.hone:NAME. */
 hone_status versus_problem(const char *arg, problem *p, hone_error *err) HONE_NODISCARD;
+/* Memory for every argument; inputs are filled from a fixed seed. */
+void versus_memory(problem *p);
 /* The value given for a size, or `otherwise`: the default in workloads/. */
 int64_t versus_size(const problem *p, const char *name, int64_t otherwise);
 const tensor *versus_arg(const problem *p, const char *name); /* NULL: there is none */
@@ -81,7 +83,6 @@ typedef struct contestant {
     double flops;     /* of one call */
     /* Makes `calls` calls; elapsed nanoseconds, or -1 after a failure. */
     int64_t (*run)(struct contestant *c, int64_t calls);
-    const void *out; /* the result of the last call, in the problem's own layout */
     void *state;
     bool makes_threads;  /* anew in every call */
     bool placed;         /* its threads are pinned */
@@ -179,8 +180,12 @@ typedef struct machine {
 
 extern const char *const versus_unit_names[UNIT_COUNT];
 extern const char *const versus_rate_names[RATE_COUNT];
-/* Measures for about two seconds. Where there are no loops for the processor all is 0. */
+/* Measures for some four seconds. Where there are no loops for the processor all is 0. */
 hone_status versus_machine(int32_t threads, machine *ret, hone_error *err) HONE_NODISCARD;
+/* Measures every figure again with *m's threads, for less than a second; what was better before
+ * stays.
+ */
+void versus_machine_again(machine *m);
 json_t *versus_machine_json(const machine *m);
 hone_status versus_machine_read(const char *path, machine *ret, hone_error *err) HONE_NODISCARD;
 void versus_machine_print(const machine *m, FILE *to);
@@ -221,8 +226,6 @@ typedef struct rate_loop {
 } rate_loop;
 /* The k-th that this processor can run; NULL: there are no more. */
 const rate_loop *versus_rate_loop(unsigned k);
-/* 10^9 operations a second of a loop, by so many threads; 0: the threads could not be started. */
-double versus_speed_of(const peak_loop *loop, int32_t threads);
 typedef enum stream { STREAM_LOAD, STREAM_STORE, STREAM_COPY, STREAM_MIX, STREAM_COUNT } stream;
 /* Over n bytes, a multiple of 3072, once; COPY reads the first half and writes the second, MIX
  * reads two thirds and writes the last. NULL: this processor has none. */
@@ -261,5 +264,10 @@ void versus_print_json(const report *r, FILE *to);
 /* Appends one line to a file, for a table over several problems; tabs between the fields (see
  * versus_report.c). */
 hone_status versus_append(const report *r, const char *path, hone_error *err) HONE_NODISCARD;
+/* Writes the JSON of such a report again, with the roofline and every share of it by what the
+ * machine is known to do now, and a line to `to`: the share of the first, in percent, and the last
+ * two fields of versus_append. HONE_E_INPUT: the file is not of the problem with this title. */
+hone_status versus_hold(const char *path, const char *title, const problem *p, const machine *m,
+                        FILE *to, hone_error *err) HONE_NODISCARD;
 
 #endif

@@ -167,13 +167,13 @@ hone_status versus_blas(const candidate *c, const problem *p, contestant *ret, h
         return hone_fail(err, HONE_E_NOTFOUND, "%s has no %s", c->file, c->form);
     }
     b->in = p->args[0].data;
-    b->out = versus_buffer(p->out->bytes);
+    b->out = p->out->data;
     b->rows = p->out->elements;
     b->row = p->args[0].elements / p->out->elements;
     bool is_product = versus_product(p, &b->g);
     if (!is_product && form->run != run_snrm2 && form->run != run_sdot)
         return hone_fail(err, HONE_E_NOTFOUND, "%s does not do this", c->library);
-    *ret = (contestant){.flops = p->flops, .run = form->run, .out = b->out, .state = b};
+    *ret = (contestant){.flops = p->flops, .run = form->run, .state = b};
     snprintf(ret->name, sizeof ret->name, "%s", c->library);
     char says[120];
     if (strcmp(c->library, "OpenBLAS") == 0)

@@ -191,11 +191,11 @@ hone_status versus_dnnl(const candidate *c, const problem *p, contestant *ret, h
     baseline *b = hone_xcalloc(1, sizeof *b);
     b->p = p;
     b->form = c->form;
-    b->out = versus_buffer(p->out->bytes);
+    b->out = p->out->data;
     OK(d.dnnl_engine_create(&b->engine, dnnl_cpu, 0));
     OK(d.dnnl_stream_create(&b->stream, b->engine, dnnl_stream_default_flags));
     st = o->prepare(b, err);
-    *ret = (contestant){.name = "oneDNN", .flops = p->flops, .run = run, .out = b->out, .state = b};
+    *ret = (contestant){.name = "oneDNN", .flops = p->flops, .run = run, .state = b};
     snprintf(ret->detail, sizeof ret->detail, "%d.%d.%d %s%s", v->major, v->minor, v->patch,
              c->form, b->detail);
     return st;

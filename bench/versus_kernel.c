@@ -90,13 +90,10 @@ hone_status versus_kernel(const char *path, const char *symbol, const char *name
     *ret = (contestant){.flops = p->flops, .run = run, .state = k};
     for (uint32_t a = 0; a < p->n_args; a++) {
         const tensor *t = &p->args[a];
-        if (t->output) {
-            ret->out = k->args[a] = versus_buffer(t->bytes);
-        } else {
-            hone_status st = pack(lib, symbol, t, &k->args[a], &packed, err);
-            if (st != HONE_OK)
-                return st;
-        }
+        k->args[a] = t->data;
+        hone_status st = t->output ? HONE_OK : pack(lib, symbol, t, &k->args[a], &packed, err);
+        if (st != HONE_OK)
+            return st;
     }
     p->prepacked |= packed;
     snprintf(ret->name, sizeof ret->name, "%s", name);

@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { TRIES = 21 };
-#define TRY_NS 1000000.0    /* short and many: some find the machine quiet */
-#define ENOUGH_NS 150000000 /* of one kind: no more tries after this */
+enum { PASSES = 3, TRIES = 7, TRIES_AGAIN = 2 }; /* passes: tries that are apart in time */
+#define TRY_NS 1000000.0                         /* short and many: some find the machine quiet */
+#define ENOUGH_NS 150000000                      /* of one kind: no more tries after this */
 #define MOST_BYTES (128LL << 20)
 #define WARM_BYTES (16LL << 20) /* more is in no cache for long */
 
@@ -23,7 +23,7 @@ typedef struct team {
     stream_loop *stream;
     int64_t bytes, calls; /* bytes: of one thread */
     int32_t threads;
-    char **memory; /* one for each thread; NULL: arithmetic */
+    char **memory; /* one for each thread; of arithmetic NULL */
     _Atomic int32_t place, waiting, done;
     _Atomic bool go;
 } team;
@@ -88,43 +88,38 @@ static double run(team *t)
 }
 
 /* Best units of `of_one_call` (of one thread) per nanosecond. */
-static double best(team *t, double of_one_call)
+static double best(team *t, double of_one_call, int tries)
 {
     double most = 0, ns;
     int64_t start = hone_clock_ns();
-    t->memory = hone_xcalloc((size_t)t->threads, sizeof *t->memory);
-    for (int32_t k = 0; k < t->threads && !t->arithmetic; k++)
-        t->memory[k] = versus_buffer(t->bytes);
     t->calls = 1;
     while ((ns = run(t)) >= 0 && ns < TRY_NS) /* long enough for the clock */
         t->calls = (int64_t)((double)t->calls * (ns > TRY_NS / 8 ? TRY_NS / ns + 1 : 8));
-    for (int k = 0; k < TRIES && ns >= 0; k++) {
+    for (int k = 1; ns >= 0; k++) {
         double speed = of_one_call * (double)t->calls * t->threads / ns;
         most = speed > most ? speed : most;
-        if (k >= 4 && hone_clock_ns() - start > ENOUGH_NS)
+        if (k >= tries || (k > 4 && hone_clock_ns() - start > ENOUGH_NS))
             break;
         ns = run(t);
     }
-    for (int32_t k = 0; k < t->threads; k++)
-        free(t->memory[k]);
-    free(t->memory);
     return ns < 0 ? 0 : most;
 }
 
 /* ---- arithmetic -------------------------------------------------------------------------------
  */
 
-double versus_speed_of(const peak_loop *loop, int32_t threads)
+/* 10^9 operations a second; 0: the threads could not be started. */
+static double speed_of(const peak_loop *loop, int32_t threads, int tries)
 {
     team t = {.arithmetic = loop->run, .threads = threads};
-    return best(&t, loop->ops);
+    return best(&t, loop->ops, tries);
 }
 
-static void measure_peak(machine *m, unit u)
+static void measure_peak(machine *m, unit u, int tries)
 {
     const peak_loop *loop;
     for (unsigned k = 0; (loop = versus_peak_loop(u, k)); k++) {
-        double speed = versus_speed_of(loop, m->threads);
+        double speed = speed_of(loop, m->threads, tries);
         if (speed <= m->peak[u])
             continue;
         m->peak[u] = speed;
@@ -132,11 +127,11 @@ static void measure_peak(machine *m, unit u)
     }
 }
 
-static void measure_rates(machine *m)
+static void measure_rates(machine *m, int tries)
 {
     const rate_loop *l;
     for (unsigned k = 0; (l = versus_rate_loop(k)); k++) {
-        double speed = versus_speed_of(&l->loop, m->threads);
+        double speed = speed_of(&l->loop, m->threads, tries);
         if (speed <= m->rate[l->which])
             continue;
         m->rate[l->which] = speed;
@@ -147,31 +142,42 @@ static void measure_rates(machine *m)
 /* ---- memory -----------------------------------------------------------------------------------
  */
 
-/* `around`: past the caches. */
-static double measure_stream(const machine *m, stream s, int64_t bytes, bool around)
+/* Streams over the same memory. */
+typedef struct place {
+    char **memory; /* one for each thread */
+    int64_t bytes; /* of each */
+} place;
+
+/* `around`: past the caches. The better of this and what was known. */
+static void measure_stream(const machine *m, stream s, const place *p, bool around, int tries,
+                           double *gbs)
 {
-    double most = 0;
     for (int wide = 0; wide < 2; wide++) {
         team t = {.threads = m->threads,
-                  .bytes = bytes / 3072 * 3072,
+                  .bytes = p->bytes,
+                  .memory = p->memory,
                   .stream = versus_stream_loop(s, wide != 0, around)};
-        double speed = t.stream ? best(&t, (double)t.bytes) : 0;
-        most = speed > most ? speed : most;
+        *gbs = fmax(*gbs, t.stream ? best(&t, (double)t.bytes, tries) : 0);
     }
-    return most;
 }
 
-static void measure_level(const machine *m, level *l, int64_t each)
+static void measure_level(const machine *m, level *l, int64_t each, int tries)
 {
-    l->load_gbs = measure_stream(m, STREAM_LOAD, each, false);
-    l->store_gbs = measure_stream(m, STREAM_STORE, each, false);
-    l->copy_gbs = measure_stream(m, STREAM_COPY, each, false);
-    l->mix_gbs = measure_stream(m, STREAM_MIX, each, false);
-    if (l->bytes > 0)
-        return;
-    double copy = measure_stream(m, STREAM_COPY, each, true);
-    l->around_gbs = measure_stream(m, STREAM_STORE, each, true);
-    l->copy_gbs = copy > l->copy_gbs ? copy : l->copy_gbs;
+    place p = {.bytes = each / 3072 * 3072};
+    p.memory = hone_xcalloc((size_t)m->threads, sizeof *p.memory);
+    for (int32_t k = 0; k < m->threads; k++)
+        p.memory[k] = versus_buffer(p.bytes);
+    measure_stream(m, STREAM_LOAD, &p, false, tries, &l->load_gbs);
+    measure_stream(m, STREAM_STORE, &p, false, tries, &l->store_gbs);
+    measure_stream(m, STREAM_COPY, &p, false, tries, &l->copy_gbs);
+    measure_stream(m, STREAM_MIX, &p, false, tries, &l->mix_gbs);
+    if (l->bytes <= 0) {
+        measure_stream(m, STREAM_COPY, &p, true, tries, &l->copy_gbs);
+        measure_stream(m, STREAM_STORE, &p, true, tries, &l->around_gbs);
+    }
+    for (int32_t k = 0; k < m->threads; k++)
+        free(p.memory[k]);
+    free(p.memory);
 }
 
 /* Fewer bytes are no slower: what was measured with more, as by chance of how a stream's length and
@@ -192,7 +198,7 @@ static int64_t cache_bytes(int key, int64_t usual)
 
 /* Each level is measured with the fewest bytes that it stands for, but for half of a cache's own,
  * so that no kernel over more of them is held to less than they take. */
-static void measure_levels(machine *m)
+static void measure_levels(machine *m, int tries)
 {
     int64_t own[2] = {cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
                       cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20)};
@@ -206,20 +212,33 @@ static void measure_levels(machine *m)
             if (times > 1 && l->bytes > (double)(k ? shared : own[1] * m->threads))
                 l->bytes = l[-1].bytes;
             else
-                measure_level(m, l, times * own[k] / 2);
+                measure_level(m, l, times * own[k] / 2, tries);
         }
     snprintf(l->name, sizeof l->name, "L3");
     l->bytes = (double)shared;
     /* A virtual machine may claim the L3 of the whole socket, of which its processors see a part:
      * what is surely in it is a few times L2. */
     int64_t part = shared / 2 / m->threads;
-    measure_level(m, l, 4 * own[1] < part ? 4 * own[1] : part);
+    measure_level(m, l, 4 * own[1] < part ? 4 * own[1] : part, tries);
     l++;
     snprintf(l->name, sizeof l->name, "DRAM");
     int64_t each = (4 * shared < MOST_BYTES ? 4 * shared : MOST_BYTES) / m->threads;
-    measure_level(m, l, each > shared ? each : shared);
+    measure_level(m, l, each > shared ? each : shared, tries);
     for (; l > m->levels; l--)
         at_least(l - 1, l);
+}
+
+/* Every figure by so many tries of each of its loops; one that was known stays if it is better. */
+static void measure(machine *m, int tries)
+{
+    for (int u = 0; u < UNIT_COUNT; u++)
+        measure_peak(m, (unit)u, tries);
+    if (m->peak[UNIT_BF16] < m->peak[UNIT_F32]) { /* no instruction for it: by way of f32 */
+        m->peak[UNIT_BF16] = m->peak[UNIT_F32];
+        memcpy(m->how[UNIT_BF16], m->how[UNIT_F32], sizeof m->how[0]);
+    }
+    measure_rates(m, tries);
+    measure_levels(m, tries);
 }
 
 hone_status versus_machine(int32_t threads, machine *ret, hone_error *err)
@@ -227,15 +246,14 @@ hone_status versus_machine(int32_t threads, machine *ret, hone_error *err)
     *ret = (machine){.threads = threads};
     if (threads > HONE_MAX_THREADS)
         return hone_fail(err, HONE_E_INPUT, "more than %d threads", HONE_MAX_THREADS);
-    for (int u = 0; u < UNIT_COUNT; u++)
-        measure_peak(ret, (unit)u);
-    if (ret->peak[UNIT_BF16] < ret->peak[UNIT_F32]) { /* no instruction for it: by way of f32 */
-        ret->peak[UNIT_BF16] = ret->peak[UNIT_F32];
-        memcpy(ret->how[UNIT_BF16], ret->how[UNIT_F32], sizeof ret->how[0]);
-    }
-    measure_rates(ret);
-    measure_levels(ret);
+    for (int k = 0; k < PASSES; k++)
+        measure(ret, TRIES);
     return HONE_OK;
+}
+
+void versus_machine_again(machine *m)
+{
+    measure(m, TRIES_AGAIN);
 }
 
 /* ---- as JSON and as text ----------------------------------------------------------------------

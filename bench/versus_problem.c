@@ -320,14 +320,20 @@ hone_status versus_problem(const char *arg, problem *p, hone_error *err)
         t->bytes = t->elements * hone_dtype_bytes(t->dtype);
         if (t->output && p->out)
             return hone_fail(err, HONE_E_INPUT, "%s has more than one output", p->kernel);
-        if (t->output) {
+        if (t->output)
             p->out = t;
-            continue;
-        }
-        t->data = versus_buffer(t->bytes);
-        fill(t, k + 1);
     }
     count_work(p, &program);
     hone_program_fini(&program);
     return HONE_OK;
+}
+
+void versus_memory(problem *p)
+{
+    for (uint32_t k = 0; k < p->n_args; k++) {
+        tensor *t = &p->args[k];
+        t->data = versus_buffer(t->bytes);
+        if (!t->output)
+            fill(t, k + 1);
+    }
 }

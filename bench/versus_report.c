@@ -1,5 +1,8 @@
-/* The table of a comparison, as text and as JSON. */
+/* The table of a comparison, as text and as JSON; its shares of the roofline, once more is known of
+ * the machine. */
 #include "bench/versus.h"
+
+#define MAX_RESULT (1 << 26) /* bytes of one comparison as JSON */
 
 static double gflops(const contestant *c, double ns)
 {
@@ -193,6 +196,15 @@ void versus_print_json(const report *r, FILE *to)
     json_decref(j);
 }
 
+/* What bounds it, and its products by the definition's if they differ; ends the line. */
+static void print_longest(FILE *to, const roofline *f)
+{
+    fprintf(to, "%s\t", f->n ? f->needs[f->longest].name : "");
+    if (is_counted_otherwise(f))
+        fprintf(to, "%.3f", f->done);
+    fputc('\n', to);
+}
+
 /* Fields: us of hone's median call, GFLOP/s, percent of roofline; then, empty where nobody else
  * took part: the strongest other's name, ratio, its interval's ends, best to best, "disturbed" or
  * nothing, its detail; then what bounds it, and its products by the definition's if they differ. */
@@ -209,12 +221,56 @@ hone_status versus_append(const report *r, const char *path, hone_error *err)
                 d->best_ratio, is_disturbed(d) ? "disturbed" : "", d->other->detail);
     else
         fprintf(f, "\t\t\t\t\t\t\t");
-    const roofline *bound = &r->roofline;
-    fprintf(f, "%s\t", bound->n ? bound->needs[bound->longest].name : "");
-    if (is_counted_otherwise(bound))
-        fprintf(f, "%.3f", bound->done);
-    fputc('\n', f);
+    print_longest(f, &r->roofline);
     if (fclose(f) != 0)
         return hone_fail_errno(err, HONE_E_IO, "cannot append to %s", path);
     return HONE_OK;
+}
+
+/* ---- afterwards --------------------------------------------------------------------------------
+ */
+
+/* A contestant as described: its share of the roofline, in percent; 0: unknown. */
+static double hold_one(json_t *one, double roofline_ns)
+{
+    double best_ns = json_number_value(json_object_get(one, "best_ns"));
+    if (best_ns <= 0 || roofline_ns <= 0)
+        return 0;
+    json_object_set_new(one, "percent_of_roofline", json_real(100 * roofline_ns / best_ns));
+    return 100 * roofline_ns / best_ns;
+}
+
+hone_status versus_hold(const char *path, const char *title, const problem *p, const machine *m,
+                        FILE *to, hone_error *err)
+{
+    char *text = NULL;
+    size_t n;
+    json_t *j = NULL, *other;
+    hone_status st = hone_file_read(path, MAX_RESULT, &text, &n, err);
+    if (st == HONE_OK)
+        st = hone_json_parse(text, n, &j, err);
+    free(text);
+    if (st != HONE_OK)
+        return st;
+    const char *whose = json_string_value(json_object_get(j, "problem"));
+    json_t *base = json_object_get(j, "base");
+    if (!base || !whose || strcmp(whose, title) != 0) {
+        json_decref(j);
+        return hone_fail(err, HONE_E_INPUT, "%s is not a result of %s", path, title);
+    }
+    roofline f;
+    size_t k;
+    versus_roofline(m, p, &f);
+    json_object_set_new(j, "roofline_ns", json_real(f.ns));
+    json_object_set_new(j, "products_done", json_real(f.done));
+    json_object_set_new(j, "needs", needs_of(&f));
+    json_object_set_new(j, "machine", versus_machine_json(m));
+    json_array_foreach(json_object_get(j, "others"), k, other) hold_one(other, f.ns);
+    fprintf(to, "%.1f\t", hold_one(base, f.ns));
+    print_longest(to, &f);
+    text = hone_json_text(j);
+    st = hone_file_write(path, text, strlen(text), err);
+    free(text);
+    json_decref(j);
+    return st;
 }

@@ -100,6 +100,63 @@ if [ -x "$BUILD/bench_versus" ]; then
     says '"label": "TINY"' tiny.json
     run 0 "$suite" --list list --build "$BUILD" --db tiny.db --untuned --rows TINY
     says "1 rows: geometric mean"
+    # all rows are held to the same machine, the best that was seen
+    printf '%s\n' 'TINY matmul M=16 N=16 K=16 : c' 'ROWS softmax M=16 N=64 : c' >two
+    run 0 "$suite" --list two --build "$BUILD" --db tiny.db --trials 4 --json two.json
+    says "2 rows: geometric mean"
+    cat >held.py <<'EOF'
+import json
+rows = [r["result"] for r in json.load(open("two.json"))["rows"]]
+assert len(rows) == 2 and rows[0]["machine"] == rows[1]["machine"]
+for r in rows:
+    for c in [r["base"]] + r["others"]:
+        assert abs(c["percent_of_roofline"] * c["best_ns"] / (100 * r["roofline_ns"]) - 1) < 1e-9
+    assert r["roofline_ns"] == max(n["ns"] for n in r["needs"])
+m = rows[0]["machine"]
+json.dump(rows[0], open("one.json", "w"))
+json.dump(m, open("machine.json", "w"))
+for x in [*m["peaks"].values(), *m["rates"].values()]:
+    x["gops"] *= 2
+for x in m["levels"]:
+    for k in x:
+        if k.endswith("_gbs"):
+            x[k] *= 2
+json.dump(m, open("twice.json", "w"))
+EOF
+    run 0 python3 held.py
+    run 0 "$BUILD/bench_versus" --machine machine.json --hold one.json matmul M=16 N=16 K=16
+    cut -f 1 out >share
+    run 0 "$BUILD/bench_versus" --machine twice.json --hold one.json matmul M=16 N=16 K=16
+    ok "of a machine twice as fast, half" \
+        awk 'NR == FNR { x = $1; next } { d = x - 2 * $1; exit !(x > 0 && d * d < 0.05) }' share out
+    run 2 "$BUILD/bench_versus" --hold one.json matmul M=16 N=16 K=16
+    says "need --machine" err
+    run 2 "$BUILD/bench_versus" --machine machine.json --hold one.json matmul M=16 N=16 K=32
+    says "one.json is not a result of matmul M=16 N=16 K=32, 1 thread" err
+
+    # a kernel that computes nothing does not pass with the result of who was before it; a machine that is
+    # measured again keeps what was better
+    "${CC:-cc}" -O1 -shared -fPIC -DKERNEL_matmul -DM=16 -DN=16 -DK=16 '-DFLAGS="-O1"' "$SRC/bench/plain.c" -o good.so -lm
+    echo 'int f(void *a, void *b, void *c) { (void)a; (void)b; (void)c; return 0; }' >idle.c
+    "${CC:-cc}" -shared -fPIC idle.c -o idle.so
+    cp twice.json again.json
+    run 0 "$BUILD/bench_versus" --machine again.json --again --only none --pairs 7 --other idle=idle.so \
+        --json idle.json matmul M=16 N=16 K=16 good.so
+    says "LEFT OUT: idle (arguments as they are) computes something else than hone: off by inf"
+    cat >again.py <<'EOF'
+import json
+a, b = (json.load(open(f)) for f in ("twice.json", "again.json"))
+assert json.load(open("idle.json"))["machine"] == b
+for t in ("peaks", "rates"):
+    assert all(b[t][k]["gops"] >= a[t][k]["gops"] for k in a[t])
+for x, y in zip(a["levels"], b["levels"]):
+    assert x["bytes"] == y["bytes"] and all(y[k] >= x[k] for k in x if k.endswith("_gbs"))
+EOF
+    run 0 python3 again.py
+    run 1 "$BUILD/bench_versus" --machine machine.json --only none --oracle good.so matmul M=16 N=16 K=16 idle.so
+    says "hone's kernel and the plain loops differ by inf" err
+    run 2 "$BUILD/bench_versus" --machine machine.json --only none --pairs 6 matmul M=16 N=16 K=16 good.so
+    run 2 "$BUILD/bench_versus" --again --only none matmul M=16 N=16 K=16 good.so
     # what limits the row, where programs may be sampled
     if command -v llvm-mca-19 >/dev/null && perf record -q -e cpu-clock:u -o perf.try true 2>/dev/null; then
         run 0 python3 "$limits" tiny.json --below 1000000 --build "$BUILD" --db tiny.db
