@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Is what a tuning reports really the fastest it measured? The winner against its three runners-up, timed
-again in turns, in three processes, after each of several tunings.
+again in turns, in many short processes, after each of several tunings.
 
   bench/runners_up.py [--list FILE] [--seeds N] [--trials N] [--out FOLDER]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """How fast searches find fast kernels: several ways of searching, several seeds of each, every winner
-timed again in turns with the others, in three processes.
+timed again in turns with the others, in many short processes.
 
   bench/search.py [--list FILE] [--arms A,B,...] [--seeds N] [--trials N] [--out FOLDER] [--json FILE]
 
@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -38,7 +39,8 @@ ARMS = {
     "no-bandit": (["--without", "bandit"], None),
     "metaschedule1000": (["--strategy", "metaschedule"], 1000),
 }
-RACES = 3
+RACES, PAIRS = 9, 7
+ENOUGH = 3, 180  # races and seconds: of slow kernels no more
 AT = (2, 9, 16, 32, 64, 100)  # trials at which the best so far is told; the first is the kernel as written
 
 
@@ -110,19 +112,30 @@ def shared_object(o, kernel, words, folder):
 def race(o, kernel, words, winners):
     """winners: {name: folder}. Returns {name: time / time of the first}.
 
-    Which pages of memory a process gets, and who is the one that all others take turns with, moves what fits a
-    cache just so by 2 or 3 %. So RACES processes, each with another at the head; of each contestant the median of
-    its times over the geometric mean of all."""
-    names = list(winners)
+    Which pages of memory a process gets, and where its code lies, moves what fits a cache just so by 2 to 4 %, and no
+    number of samples in that process shows it. So many short processes, each with pages and an order of its own, of
+    which the first is the one that all others take turns with; of each contestant the median of its times over the
+    geometric mean of all. Winners that are the same code are one contestant."""
+    same = {}  # bytes of a shared object: the first that has them
+    first = {n: same.setdefault(shared_bytes(o, kernel, words, folder), n) for n, folder in winners.items()}
+    names = sorted(set(first.values()))
     logs = {n: [] for n in names}
-    for k in range(min(RACES, len(names))):
-        at = k * len(names) // RACES
-        ratios = race_once(o, kernel, words, {n: winners[n] for n in names[at:] + names[:at]})
+    start = time.monotonic()
+    for k in range(RACES if len(names) > 1 else 0):
+        if k >= ENOUGH[0] and time.monotonic() - start > ENOUGH[1]:
+            break
+        random.Random(k).shuffle(names)
+        ratios = race_once(o, kernel, words, {n: winners[n] for n in names})
         middle = geomean(ratios.values())
         for n in names:
             logs[n].append(math.log(ratios[n] / middle))
-    first = statistics.median(logs[names[0]])
-    return {n: math.exp(statistics.median(logs[n]) - first) for n in names}
+    log = {n: statistics.median(logs[n]) if logs[n] else 0 for n in names}
+    return {n: math.exp(log[first[n]] - log[next(iter(winners))]) for n in winners}
+
+
+def shared_bytes(o, kernel, words, folder):
+    with open(shared_object(o, kernel, words, folder), "rb") as f:
+        return f.read()
 
 
 def race_once(o, kernel, words, winners):
@@ -130,7 +143,7 @@ def race_once(o, kernel, words, winners):
     names = list(winners)
     out = os.path.join(o.out, "race.json")
     command = [os.path.join(o.build, "bench_versus"), "--threads", str(o.threads), "--only", "none",
-               "--json", out, "--machine", o.machine]
+               "--pairs", str(PAIRS), "--json", out, "--machine", o.machine]
     for n in names[1:]:
         command += ["--other", "%s=%s" % (n, shared_object(o, kernel, words, winners[n]))]
     command += [kernel, *words, shared_object(o, kernel, words, winners[names[0]])]

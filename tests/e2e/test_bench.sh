@@ -53,6 +53,31 @@ run 0 python3 "$SRC/bench/lookup_guard.py" judged.json judged.json
 says "judged on answers over the default: geomean 1.118, worst 1.000; 1 of 2 are not the default"
 says "the guard's numbers chosen on the first: believe "
 
+# races of winners: the same code once, another order in each process, medians over the processes
+run 0 python3 "$SRC/bench/search.py" --help
+says "usage: search.py"
+cat >race.py <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+import search
+orders = []
+def race_once(o, kernel, words, winners):
+    orders.append(list(winners))
+    luck = 10 if len(orders) % 3 == 0 else 1  # pages that are bad for one of them in every third process
+    ns = {"a": 1, "c": 2 * luck, "d": 4}
+    return {n: ns[n] / ns[orders[-1][0]] for n in winners}
+search.race_once = race_once
+search.shared_bytes = lambda o, kernel, words, folder: folder
+r = search.race(None, "k", [], {"a": "x", "b": "x", "c": "y", "d": "z", "e": "z"})
+print(" ".join("%s=%.6f" % (n, r[n]) for n in "abcde"))
+print(all(sorted(o) == ["a", "c", "d"] for o in orders), len(orders), len(set(map(tuple, orders))) > 1)
+print(search.race(None, "k", [], {"a": "x", "b": "x"}), len(orders))
+EOF
+run 0 python3 race.py "$SRC/bench"
+says "a=1.000000 b=1.000000 c=2.000000 d=4.000000 e=4.000000"
+says "True 9 True"
+says "{'a': 1.0, 'b': 1.0} 9"
+
 # what limits a row: of a table without any, or that is none
 limits=$SRC/bench/limits.py
 run 0 python3 "$limits" --help
@@ -157,6 +182,12 @@ EOF
     says "hone's kernel and the plain loops differ by inf" err
     run 2 "$BUILD/bench_versus" --machine machine.json --only none --pairs 6 matmul M=16 N=16 K=16 good.so
     run 2 "$BUILD/bench_versus" --again --only none matmul M=16 N=16 K=16 good.so
+
+    # searches, two of each, and their winners' race
+    echo 'matmul M=16 N=16 K=16' >kernels
+    run 0 python3 "$SRC/bench/search.py" --list kernels --arms random --seeds 2 --trials 4 --build "$BUILD" --out searched
+    says "  random            final "
+    says "all kernels, geometric means"
     # what limits the row, where programs may be sampled
     if command -v llvm-mca-19 >/dev/null && perf record -q -e cpu-clock:u -o perf.try true 2>/dev/null; then
         run 0 python3 "$limits" tiny.json --below 1000000 --build "$BUILD" --db tiny.db
