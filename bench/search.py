@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""How fast searches find fast kernels: several ways of searching, several seeds of each, every winner
-timed again in turns with the others, in many short processes.
+"""How fast searches find fast kernels: several ways of searching, several seeds of each, every winner, and
+what was the best after a few of its trials, timed again in turns with the others, in many short processes.
 
   bench/search.py [--list FILE] [--arms A,B,...] [--seeds N] [--trials N] [--out FOLDER] [--json FILE]
 
@@ -13,6 +13,7 @@ import json
 import math
 import os
 import random
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -41,7 +42,7 @@ ARMS = {
 }
 RACES, PAIRS = 9, 7
 ENOUGH = 3, 180  # races and seconds: of slow kernels no more
-AT = (2, 9, 16, 32, 64, 100)  # trials at which the best so far is told; the first is the kernel as written
+AT = (2, 9, 16, 32, 64, 100)  # trials after which the best so far is told; the first is the kernel as written
 
 
 def geomean(x):
@@ -98,15 +99,33 @@ def tune(o, kernel, words, arm, seed, folder):
 
 
 def shared_object(o, kernel, words, folder):
-    so = os.path.join(folder, "f.so")
+    """Of the trace in the folder, else of what its log holds to be the best."""
+    so, trace = os.path.join(folder, "f.so"), os.path.join(folder, "trace.json")
     if not os.path.exists(so):
+        source = ["--trace", trace] if os.path.exists(trace) else [
+            "--db", os.path.join(folder, "log.db"), "--require", "exact"]
         subprocess.run([os.path.join(o.build, "hone"), "query", kernel, *sizes_of(words), "--threads",
-                        str(o.threads), "--db", os.path.join(folder, "log.db"), "--require", "exact",
-                        "--emit", "library", "-o", folder, "--name", "f"], check=True,
-                       stdout=subprocess.DEVNULL)
+                        str(o.threads), *source, "--emit", "library", "-o", folder, "--name", "f"],
+                       check=True, stdout=subprocess.DEVNULL)
         subprocess.run([os.environ.get("CC", "cc"), "-shared", "-o", so, os.path.join(folder, "f.o"),
                         os.path.join(o.build, "libhone_rt.a"), "-lpthread"], check=True)
     return so
+
+
+def best_of_first(folder, trials, n, code):
+    """A folder with the trace that led after n trials; None: nothing was right yet. code: where such folders are."""
+    led = [t for t in trials if "trial" in t and t["trial"] <= n and t["best"]]
+    if not led:
+        return None
+    at = os.path.join(code, led[-1]["trace_hash"])
+    if not os.path.exists(os.path.join(at, "trace.json")):
+        os.makedirs(at, exist_ok=True)
+        log = sqlite3.connect(os.path.join(folder, "log.db"))
+        (text,) = log.execute("SELECT trace FROM record WHERE trace_hash = ?", (os.path.basename(at),)).fetchone()
+        log.close()
+        with open(os.path.join(at, "trace.json"), "w") as f:
+            f.write(text)
+    return at
 
 
 def race(o, kernel, words, winners):
@@ -158,20 +177,6 @@ def race_once(o, kernel, words, winners):
     return ratios
 
 
-def best_after(trials, n):
-    ok = [t["compare_ns"] for t in trials if "trial" in t and t["trial"] <= n and t["status"] == "OK"]
-    return min(ok) if ok else None
-
-
-def within(trials, final, bound):
-    """The first trial that is within bound of the row's best; None if none is. final: the winner's ratio."""
-    last = best_after(trials, 10 ** 9)
-    for t in trials:
-        if "trial" in t and t["status"] == "OK" and t["compare_ns"] / last * final <= bound:
-            return t["trial"]
-    return None
-
-
 def shown(trials):
     """The median of numbers of trials, and how many never got there, which count as the largest."""
     never = trials.count(None)
@@ -193,29 +198,28 @@ def main():
     for kernel, *words in kernels:
         tag = kernel + "_" + "_".join(w.split("=")[1] for w in words)
         runs, winners = {}, {}
+        code = os.path.join(o.out, tag, "code")
         for seed in range(1, o.seeds + 1):  # in turns
             for arm in arms:
                 name = "%s.%d" % (arm.split("=")[0], seed)
                 folder = os.path.join(o.out, tag, name)
                 runs[name] = tune(o, kernel, words, arm, seed, folder)
                 winners[name] = folder
+        for name, folder in list(winners.items()):
+            for n in AT:
+                then = best_of_first(folder, runs[name], n, code)
+                if then:
+                    winners["%s@%d" % (name, n)] = then
         ratios = race(o, kernel, words, winners)
         best = min(ratios.values())
         print("\n%s %s" % (kernel, " ".join(words)))
         for arm in arms:
             names = ["%s.%d" % (arm.split("=")[0], s) for s in range(1, o.seeds + 1)]
             final = [ratios[n] / best for n in names]
-            # best so far, by the run's own clock, tied to the race by its winner
-            at = {}
-            for n in AT:
-                v = []
-                for name in names:
-                    last = best_after(runs[name], 10 ** 9)
-                    now = best_after(runs[name], n)
-                    if now:
-                        v.append(now / last * ratios[name] / best)
-                at[n] = v
-            to_2 = [within(runs[n], ratios[n] / best, 1.02) for n in names]
+            so_far = [{n: ratios["%s@%d" % (name, n)] / best for n in AT if "%s@%d" % (name, n) in ratios}
+                      for name in names]
+            at = {n: [x[n] for x in so_far if n in x] for n in AT}
+            to_2 = [next((n for n in AT if x.get(n, 9) <= 1.02), None) for x in so_far]
             wall = [runs[n][-1]["wall_s"] for n in names]
             trials = [runs[n][-1]["trials"] for n in names]
             print("  %-17s final %s (worst %.3f)  after %s  2 %% at %s  %6.1f s, %d trials" % (
