@@ -139,6 +139,77 @@ static void need_is_a_sum(void **state)
     assert_true(hone_device__need_total(&n) > n.args + n.expected);
 }
 
+/* ---- data sets that stay --------------------------------------------------------------------- */
+
+static hone_device__dataset *get(hone_device__cache *c, int64_t size, hone_device__kind kind,
+                                 uint64_t most)
+{
+    hone_manifest m = of_size(size);
+    const hone_device__data_id id = {&m, &m, 1, kind};
+    hone_device__dataset *d = NULL;
+    hone_error err;
+    assert_status(hone_device__cache_get(c, &id, most, &d, &err), HONE_OK, &err);
+    hone_manifest_free(&m);
+    return d;
+}
+
+static bool has(const hone_device__cache *c, int64_t size, hone_device__kind kind)
+{
+    hone_manifest m = of_size(size);
+    bool yes = hone_device__cache_has(c, &(hone_device__data_id){&m, &m, 1, kind});
+    hone_manifest_free(&m);
+    return yes;
+}
+
+/* Kernels of a network are measured in turns: all their data stay, until memory says otherwise. */
+static void data_of_many_kernels_stay(void **state)
+{
+    (void)state;
+    hone_device__cache c = {0};
+    const int64_t n = HONE_DEVICE__DATASETS / HONE_DEVICE__KINDS;
+    assert_true(n >= 64);
+    for (int64_t size = 1; size <= n; size++) {
+        hone_device__cache_begin(&c);
+        for (int kind = 0; kind < HONE_DEVICE__KINDS; kind++)
+            get(&c, size, (hone_device__kind)kind, UINT64_MAX);
+    }
+    for (int64_t size = 1; size <= n; size++)
+        for (int kind = 0; kind < HONE_DEVICE__KINDS; kind++)
+            assert_true(has(&c, size, (hone_device__kind)kind));
+    hone_device__cache_begin(&c);
+    get(&c, n + 1, HONE_DEVICE__SMALL,
+        UINT64_MAX); /* there is no room for one more but the oldest's */
+    unsigned gone = 0;
+    for (int kind = 0; kind < HONE_DEVICE__KINDS; kind++)
+        gone += !has(&c, 1, (hone_device__kind)kind);
+    assert_int_equal(gone, 1);
+    assert_true(has(&c, 2, HONE_DEVICE__SMALL));
+    hone_device__cache_begin(&c);
+    hone_device__dataset *large = get(&c, 1 << 16, HONE_DEVICE__SMALL, 1);
+    assert_true(get(&c, 1 << 16, HONE_DEVICE__SMALL, 1) ==
+                large); /* the job's own, whatever it takes */
+    hone_manifest m = of_size(1 << 16);
+    const hone_device__data_id id = {&m, &m, 1, HONE_DEVICE__SMALL};
+    assert_true(hone_device__cache_others(&c, &id) == 0);
+    assert_false(has(&c, n, HONE_DEVICE__SMALL));
+    hone_manifest_free(&m);
+    hone_device__cache_begin(&c);
+    assert_true(get(&c, 5, HONE_DEVICE__FULL, UINT64_MAX)->bytes > 0);
+    m = of_size(5);
+    const hone_device__data_id last = {&m, &m, 1, HONE_DEVICE__FULL};
+    assert_true(hone_device__cache_others(&c, &last) == large->bytes);
+    hone_device__cache_drop_others(&c, &last);
+    assert_false(has(&c, 1 << 16, HONE_DEVICE__SMALL));
+    assert_true(has(&c, 5, HONE_DEVICE__FULL)); /* the job's stays */
+    hone_manifest_free(&m);
+    hone_device__cache_begin(&c);
+    m = of_size(6);
+    hone_device__cache_drop_others(&c, &(hone_device__data_id){&m, &m, 1, HONE_DEVICE__SMALL});
+    hone_manifest_free(&m);
+    for (size_t k = 0; k < HONE_DEVICE__DATASETS; k++)
+        assert_null(c.sets[k]);
+}
+
 static void decision_names_both_numbers(void **state)
 {
     (void)state;
@@ -238,7 +309,7 @@ int main(void)
         cmocka_unit_test(least_of_what_is_left),       cmocka_unit_test(groups_are_found),
         cmocka_unit_test(this_machine_says_something), cmocka_unit_test(need_is_a_sum),
         cmocka_unit_test(decision_names_both_numbers), cmocka_unit_test(more_than_the_machine_has),
-        cmocka_unit_test(limits_of_the_shell),
+        cmocka_unit_test(limits_of_the_shell),         cmocka_unit_test(data_of_many_kernels_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

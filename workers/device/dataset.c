@@ -62,7 +62,7 @@ static hone_status join_pages(const hone_device__cache *c, const hone_manifest *
 {
     uint64_t key = pages_key(m);
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
-        hone_device__pages *p = c->sets[i].pages;
+        hone_device__pages *p = c->sets[i] ? c->sets[i]->pages : NULL;
         if (p && p->key == key && p->n_args == m->n_args) {
             p->users++;
             *ret = p;
@@ -102,8 +102,12 @@ void hone_device__dataset_turn(hone_device__dataset *d)
 
 /* ---- contents ------------------------------------------------------------------------------ */
 
-static void drop(hone_device__dataset *d)
+/* The set in a slot, if there is one. */
+static void drop(hone_device__dataset **slot)
 {
+    hone_device__dataset *d = *slot;
+    if (!d)
+        return;
     if (d->pages && d->pages->holds == d)
         d->pages->holds = NULL;
     leave_pages(d->pages);
@@ -111,7 +115,8 @@ static void drop(hone_device__dataset *d)
         munmap(d->inputs, d->inputs_bytes);
     if (d->expected_map)
         munmap(d->expected_map, d->expected_bytes);
-    *d = (hone_device__dataset){0};
+    free(d);
+    *slot = NULL;
 }
 
 /* A map that forks leave out. */
@@ -207,17 +212,17 @@ static hone_status make(hone_device__cache *c, hone_device__dataset *d,
 /* ---- cache --------------------------------------------------------------------------------- */
 
 /* Frees the oldest sets of other jobs until a slot is free and all together stay below `most`. */
-static hone_device__dataset *make_room(hone_device__cache *c, uint64_t bytes, uint64_t most)
+static hone_device__dataset **make_room(hone_device__cache *c, uint64_t bytes, uint64_t most)
 {
     for (;;) {
-        hone_device__dataset *free_slot = NULL, *oldest = NULL;
+        hone_device__dataset **free_slot = NULL, **oldest = NULL;
         uint64_t total = bytes;
         for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
-            hone_device__dataset *d = &c->sets[i];
-            total += d->bytes;
-            if (d->n_args == 0)
+            hone_device__dataset **d = &c->sets[i];
+            total += *d ? (*d)->bytes : 0;
+            if (!*d)
                 free_slot = d;
-            else if (d->used != c->job && (!oldest || d->used < oldest->used))
+            else if ((*d)->used != c->job && (!oldest || (*d)->used < (*oldest)->used))
                 oldest = d;
         }
         if (free_slot && (total <= most || !oldest))
@@ -239,9 +244,23 @@ static uint64_t key_of(const hone_device__data_id *id)
     return key;
 }
 
-static bool is_set(const hone_device__dataset *d, const hone_device__data_id *id)
+/* The slot of this set; NULL: there is none. */
+static hone_device__dataset *const *find(const hone_device__cache *c,
+                                         const hone_device__data_id *id)
 {
-    return d->n_args == id->kernel->n_args && d->key == key_of(id);
+    uint64_t key = key_of(id);
+    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
+        const hone_device__dataset *d = c->sets[i];
+        if (d && d->n_args == id->kernel->n_args && d->key == key)
+            return &c->sets[i];
+    }
+    return NULL;
+}
+
+/* Is in this slot one that is another job's, and not `self`? */
+static bool is_other(const hone_device__cache *c, size_t i, hone_device__dataset *const *self)
+{
+    return c->sets[i] && c->sets[i]->used != c->job && &c->sets[i] != self;
 }
 
 void hone_device__cache_begin(hone_device__cache *c)
@@ -251,24 +270,23 @@ void hone_device__cache_begin(hone_device__cache *c)
 
 bool hone_device__cache_has(const hone_device__cache *c, const hone_device__data_id *id)
 {
-    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        if (is_set(&c->sets[i], id))
-            return true;
-    return false;
+    return find(c, id) != NULL;
 }
 
 uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_device__data_id *id)
 {
+    hone_device__dataset *const *self = find(c, id);
     uint64_t sum = 0;
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        sum += is_set(&c->sets[i], id) || c->sets[i].used == c->job ? 0 : c->sets[i].bytes;
+        sum += is_other(c, i, self) ? c->sets[i]->bytes : 0;
     return sum;
 }
 
 void hone_device__cache_drop_others(hone_device__cache *c, const hone_device__data_id *id)
 {
+    hone_device__dataset *const *self = find(c, id);
     for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
-        if (!is_set(&c->sets[i], id) && c->sets[i].used != c->job)
+        if (is_other(c, i, self))
             drop(&c->sets[i]);
 }
 
@@ -279,17 +297,17 @@ hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__dat
     hone_status s = hone_device__layout_of(id->kernel, id->oracle, &l, err);
     if (s != HONE_OK)
         return s;
-    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++) {
-        if (is_set(&c->sets[i], id)) {
-            c->sets[i].used = c->job;
-            *ret = &c->sets[i];
-            return HONE_OK;
-        }
+    hone_device__dataset *const *there = find(c, id);
+    if (there) {
+        (*there)->used = c->job;
+        *ret = *there;
+        return HONE_OK;
     }
     uint64_t bytes = expected_bytes(id->oracle, id->kernel, &l) + input_bytes(id->kernel);
     for (uint32_t i = 0; i < id->kernel->n_args; i++) /* of the pages, its share */
         bytes += arg_bytes(&id->kernel->args[i]) / HONE_DEVICE__KINDS;
-    hone_device__dataset *d = make_room(c, bytes, most_bytes);
+    hone_device__dataset **slot = make_room(c, bytes, most_bytes);
+    hone_device__dataset *d = *slot = hone_xmalloc(sizeof *d);
     *d = (hone_device__dataset){.key = key_of(id),
                                 .used = c->job,
                                 .bytes = bytes,
@@ -299,7 +317,7 @@ hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__dat
     if (s == HONE_OK)
         s = make(c, d, id, err);
     if (s != HONE_OK) {
-        drop(d);
+        drop(slot);
         return s;
     }
     *ret = d;

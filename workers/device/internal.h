@@ -214,11 +214,13 @@ struct hone_device__dataset {
  * the same pages. */
 void hone_device__dataset_turn(hone_device__dataset *d);
 
-enum { HONE_DEVICE__DATASETS = 8 * HONE_DEVICE__KINDS };
+/* Of so many kernels: those of a network take turns, and what their oracles say takes longer than
+ * many measurements. Memory may be used up before. */
+enum { HONE_DEVICE__DATASETS = 64 * HONE_DEVICE__KINDS };
 
 typedef struct hone_device__cache {
-    hone_device__dataset sets[HONE_DEVICE__DATASETS];
-    uint64_t job; /* the one in hand; its sets stay */
+    hone_device__dataset *sets[HONE_DEVICE__DATASETS]; /* NULL: none */
+    uint64_t job;                                      /* the one in hand; its sets stay */
 } hone_device__cache;
 
 /* Which data set: of a kernel's arguments, with room for what this oracle says of its outputs. */
