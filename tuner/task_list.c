@@ -80,15 +80,12 @@ hone_task_list *hone_task_list_new(const hone_task_list_options *o, const hone_t
     l->sessions = hone_xcalloc(n, sizeof(hone_session *));
     l->now_ns = l->started_ns = now_ns;
     for (uint32_t i = 0; i < n; i++) {
-        const char *name = hone_sym_text(k[i].program, k[i].program->name);
         l->v[i] = (entry){.kernel = k[i], .known_ns = best_in_log(&o->each, k[i].program)};
         double ns = l->v[i].known_ns;
         l->tasks[i] = (hone_task){.weight = k[i].weight,
                                   .ops = ops_of(k[i].program),
-                                  .group = hone_hash_bytes(0, name, strlen(name)),
                                   .best_ns = ns,
-                                  .past_ns = {ns, ns, ns},
-                                  .rounds = ns > 0}; /* who has nothing yet goes first */
+                                  .trials = ns > 0}; /* at least; who has none goes first */
     }
     return l;
 }
@@ -158,7 +155,7 @@ static void take_back(hone_task_list *l, uint32_t k)
         return;
     t->busy = false;
     hone_mem_give_back(); /* many sessions rest, and what a round takes is much of what they hold */
-    hone_task_round(t, hone_session_best_ns(l->sessions[k]));
+    hone_task_round(t, hone_session_best_ns(l->sessions[k]), r->known + r->trials);
     t->over = t->over || r->done || r->exhausted || r->trials == l->v[k].before;
     if (r->done)
         note_failure(l, k, r->status, &r->error);

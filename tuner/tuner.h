@@ -389,13 +389,12 @@ hone_status hone_prior_unpack(const char *bytes, size_t n, const char *name, hon
 /* ---- tasks: several kernels, one budget (tuner/tasks.c, tuner/choices.c, tuner/task_list.c) ----
  */
 
-/* What is known of one kernel of a network. Times in ns, best_ns 0: nothing right yet. */
+/* What is known of one kernel of a network. best_ns 0: nothing right yet. */
 typedef struct hone_task {
-    double weight;              /* how often the network runs it, whatever it chooses */
-    double ops;                 /* of one call, for speeds */
-    uint64_t group;             /* kernels of a group reach similar speeds */
-    double best_ns, past_ns[3]; /* now, and after the rounds before the last one */
-    uint32_t rounds;
+    double weight;   /* how often the network runs it, whatever it chooses */
+    double ops;      /* of one call: the heaviest begin */
+    double best_ns;  /* of one call, now */
+    uint64_t trials; /* made of it, in earlier runs too where that is known; 0: none */
     bool busy, over; /* a round is under way; there is nothing more to try */
 } hone_task;
 
@@ -423,10 +422,10 @@ typedef struct hone_tasks {
 #define HONE_NO_TASK UINT32_MAX
 /* The task that a round is expected to gain most for, of those neither busy nor over. Pure. */
 uint32_t hone_task_next(const hone_tasks *t);
-/* Weighted time in ns that one more round of task `at` may take away from the network. Pure. */
+/* Weighted time in ns that one more trial of task `at` may take away from the network. Pure. */
 double hone_task_gain(const hone_tasks *t, uint32_t at);
-/* A round of t has ended with this best. */
-void hone_task_round(hone_task *t, double best_ns);
+/* A round of t has ended with this best; so many trials have been made of it. */
+void hone_task_round(hone_task *t, double best_ns, uint64_t trials);
 
 /* The fastest cover by the times of tasks in ns, 0: none; of equal ones the first. c->n: there is
  * no cover all of whose tasks have one. Pure. (choices.c) */

@@ -1,14 +1,11 @@
 /* Several kernels with one budget: who gets the next round, and lists of sessions on a pool. */
 #include "tests/tuner/fake_pool.h"
 
-static hone_task task(double weight, double ops, double best_ns, uint32_t rounds)
+#include <math.h>
+
+static hone_task task(double weight, double ops, double best_ns, uint64_t trials)
 {
-    return (hone_task){.weight = weight,
-                       .ops = ops,
-                       .group = (uint64_t)ops,
-                       .best_ns = best_ns,
-                       .past_ns = {best_ns, best_ns, best_ns},
-                       .rounds = rounds};
+    return (hone_task){.weight = weight, .ops = ops, .best_ns = best_ns, .trials = trials};
 }
 
 static uint32_t next(const hone_task *t, uint32_t n)
@@ -29,28 +26,35 @@ static void everyone_has_a_first_round(void **state)
     assert_int_equal(next(t, 3), HONE_NO_TASK);
 }
 
+static bool near(double x, double y)
+{
+    return x > y - 1e-6 && x < y + 1e-6;
+}
+
 static void the_larger_share_is_hoped_for(void **state)
 {
     (void)state;
-    hone_task t[] = {task(1, 10, 1000, 4), task(3, 20, 1000, 4)};
+    hone_task t[] = {task(1, 10, 1000, 8), task(3, 20, 1000, 8)};
+    const hone_tasks all = {.v = t, .n = 2};
+    assert_true(near(hone_task_gain(&all, 0), 5)); /* 0.04 of it / 8 */
+    assert_true(near(hone_task_gain(&all, 1), 15));
     assert_int_equal(next(t, 2), 1); /* it weighs more */
-    t[1].rounds = 40;                /* .. but has had its chances */
+    t[1].trials = 23;
+    assert_int_equal(next(t, 2), 1);
+    t[1].trials = 25; /* .. but has had its share */
     assert_int_equal(next(t, 2), 0);
-    t[1].past_ns[2] = 4000; /* .. and still gains */
+    t[1].best_ns = 1100; /* what takes longer has more to gain */
     assert_int_equal(next(t, 2), 1);
 }
 
-static void similar_kernels_say_what_can_be_reached(void **state)
+/* Of a log that does not say how many trials were made, one is taken to have been. */
+static void a_time_without_trials_is_one_trial(void **state)
 {
     (void)state;
-    /* both of a group: the first does 1 operation in a ns, the second 0.1 */
-    hone_task t[] = {task(1, 1000, 1000, 4), task(1, 100, 1000, 5)};
-    t[0].group = t[1].group = 7;
-    assert_int_equal(next(t, 2), 1);
-    double gain = hone_task_gain(&(hone_tasks){.v = t, .n = 2}, 1);
-    assert_true(gain > 0.8 * 799 && gain < 0.8 * 801);
-    t[1].rounds = 6; /* it stays behind: it is not like the other */
-    assert_int_equal(next(t, 2), 0);
+    const hone_task t[] = {task(1, 10, 1000, 0), task(1, 10, 1000, 1)};
+    const hone_tasks all = {.v = t, .n = 2};
+    assert_true(near(hone_task_gain(&all, 0), 40));
+    assert_true(near(hone_task_gain(&all, 1), 40));
 }
 
 static void who_has_nothing_is_helped_in_turn(void **state)
@@ -58,33 +62,43 @@ static void who_has_nothing_is_helped_in_turn(void **state)
     (void)state;
     hone_task t[] = {task(1, 10, 1000, 2), task(1, 20, 0, 1)};
     assert_int_equal(next(t, 2), 1);
-    t[1].rounds = 2;
+    t[1].trials = 2;
     assert_int_equal(next(t, 2), 0);
 }
 
-static bool near(double x, double y)
+/* Gained by the next trial, and by all further ones when they go well. */
+static double hope(double best_ns, double n)
 {
-    return x > y - 1e-6 && x < y + 1e-6;
+    return 0.04 * best_ns / n;
+}
+
+static double most(double best_ns, double n)
+{
+    return 0.08 * best_ns * log(100 / n);
 }
 
 static void of_a_choice_the_fastest_counts(void **state)
 {
     (void)state;
     /* the first two are one choice; the third is always run */
-    hone_task t[] = {task(0, 10, 1000, 2), task(0, 20, 1300, 1), task(1, 30, 100, 2)};
+    hone_task t[] = {task(0, 10, 1000, 32), task(0, 20, 1100, 8), task(1, 30, 100, 8)};
     const hone_choice c = {.weight = 1, .n = 2, .covers = {{{0}, 1}, {{1}, 1}}};
     const hone_tasks all = {t, 3, &c, 1};
-    assert_true(near(hone_task_gain(&all, 0), 400));
-    assert_true(near(hone_task_gain(&all, 1), 740)); /* of 1040 hoped for, 300 only catch up */
+    double all_of_it = most(1100, 8); /* 222, of which 100 only catch up */
+    assert_true(near(hone_task_gain(&all, 0), hope(1000, 32)));
+    assert_true(near(hone_task_gain(&all, 1), hope(1100, 8) * (all_of_it - 100) / all_of_it));
     assert_int_equal(hone_task_next(&all), 1);
-    t[1].rounds = 5; /* had its chances: what is hoped for does not reach the other */
+    t[1].trials = 40; /* had its chances: what is hoped for does not reach the other */
     assert_true(hone_task_gain(&all, 1) == 0);
     assert_int_equal(hone_task_next(&all), 0);
+    t[1] = task(0, 20, 2000, 8); /* nor after a first round, when it is twice as slow */
+    assert_true(hone_task_gain(&all, 1) == 0);
+    t[0].trials = 1000; /* the fastest may gain all the same */
+    assert_true(near(hone_task_gain(&all, 0), hope(1000, 1000)));
     t[1].best_ns = 0; /* the choice has a time: this one is not helped */
-    t[0].rounds = 100;
     assert_int_equal(hone_task_next(&all), 2);
     t[0].best_ns = 0; /* now it has none: they are, in turn */
-    t[2].rounds = 6;
+    t[2].trials = 16;
     assert_int_equal(hone_task_next(&all), 1);
 }
 
@@ -93,21 +107,22 @@ static void of_a_choice_the_fastest_counts(void **state)
 static void tasks_of_a_cover_gain_together(void **state)
 {
     (void)state;
-    hone_task t[] = {task(0, 10, 1000, 10), task(2, 20, 800, 2), task(0, 30, 300, 1)};
+    hone_task t[] = {task(0, 10, 1000, 10), task(2, 20, 800, 8), task(0, 30, 300, 8)};
     const hone_choice c = {.weight = 3, .n = 2, .covers = {{{0}, 1}, {{1, 2}, 2}}};
     const hone_tasks all = {t, 3, &c, 1};
-    double elsewhere = 2 * 0.8 * 400;
-    /* 320 and 240 hoped for of 1100: together 460 below the other */
-    assert_true(near(hone_task_gain(&all, 0), 3 * 80));
-    assert_true(near(hone_task_gain(&all, 1), elsewhere + 3 * 460. * 320 / 560));
-    assert_true(near(hone_task_gain(&all, 2), 3 * 460. * 240 / 560));
-    t[2].rounds = 40; /* 320 and 6: still enough */
-    assert_true(near(hone_task_gain(&all, 2), 3 * 226. * 6 / 326));
-    t[1].rounds = 40; /* 16 and 6: not enough, and the cover is given up */
+    double both = most(800, 8) + most(300, 8), counts = (both - 100) / both;
+    assert_true(near(hone_task_gain(&all, 0), 3 * hope(1000, 10)));
+    /* of what both may gain, 100 only catch up with the other */
+    assert_true(near(hone_task_gain(&all, 1), (2 + 3 * counts) * hope(800, 8)));
+    assert_true(near(hone_task_gain(&all, 2), 3 * counts * hope(300, 8)));
+    t[2].trials = 80; /* 162 and 5: still enough */
+    both = most(800, 8) + most(300, 80);
+    assert_true(near(hone_task_gain(&all, 2), 3 * (both - 100) / both * hope(300, 80)));
+    t[1].trials = 80; /* 14 and 5: not enough, and the cover is given up */
     assert_true(hone_task_gain(&all, 2) == 0);
-    assert_true(near(hone_task_gain(&all, 1), 2 * 0.8 * 20));
+    assert_true(near(hone_task_gain(&all, 1), 2 * hope(800, 80)));
     t[2].best_ns = 0; /* of unknown time: no more of it while the other has one */
-    assert_true(near(hone_task_gain(&all, 1), 2 * 0.8 * 20));
+    assert_true(near(hone_task_gain(&all, 1), 2 * hope(800, 80)));
     assert_int_equal(hone_task_next(&all), 0);
 }
 
@@ -182,16 +197,15 @@ static void choices_are_read_and_written(void **state)
     parsed("[4]", "a choice is");
 }
 
-static void rounds_are_remembered(void **state)
+static void a_round_leaves_the_best(void **state)
 {
     (void)state;
     hone_task t = {.weight = 1, .ops = 1};
-    const double best[] = {0, 900, 950, 700};
-    for (int k = 0; k < 4; k++)
-        hone_task_round(&t, best[k]);
-    assert_int_equal(t.rounds, 4);
-    assert_true(t.best_ns == 700 && t.past_ns[0] == 900 && t.past_ns[1] == 900 &&
-                t.past_ns[2] == 0);
+    static const double best[] = {0, 900, 950, 700}, after[] = {0, 900, 900, 700};
+    for (unsigned k = 0; k < HONE_LEN(best); k++) {
+        hone_task_round(&t, best[k], 8 + 8 * k);
+        assert_true(t.best_ns == after[k] && t.trials == 8 + 8 * k);
+    }
 }
 
 /* ---- lists ------------------------------------------------------------------------------------
@@ -415,14 +429,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everyone_has_a_first_round),
         cmocka_unit_test(the_larger_share_is_hoped_for),
-        cmocka_unit_test(similar_kernels_say_what_can_be_reached),
+        cmocka_unit_test(a_time_without_trials_is_one_trial),
         cmocka_unit_test(who_has_nothing_is_helped_in_turn),
         cmocka_unit_test(of_a_choice_the_fastest_counts),
         cmocka_unit_test(tasks_of_a_cover_gain_together),
         cmocka_unit_test(the_first_rounds_are_for_what_runs_without_times),
         cmocka_unit_test(the_fastest_cover),
         cmocka_unit_test(choices_are_read_and_written),
-        cmocka_unit_test(rounds_are_remembered),
+        cmocka_unit_test(a_round_leaves_the_best),
         cmocka_unit_test(the_budget_is_kept),
         cmocka_unit_test(one_of_a_choice_is_the_networks_time),
         cmocka_unit_test(a_small_budget_is_for_all),
