@@ -212,9 +212,17 @@ void hone_targets__host_features(const hone_preset *p, const hone_preset_found *
     size_t len;
     bool said[MAX_FEATURES] = {false};
     while (order && next_word(&order, &word, &len)) {
-        int k = number_of(p, word, len);
+        const char *bar = memchr(word, '|', len);
+        size_t first = bar ? (size_t)(bar - word) : len;
+        int k = number_of(p, word, first);
         HONE_ASSERT(k >= 0 && p->features[k].word);
-        n = say(ret, size, n, &p->features[k], on[k]);
+        if (first < len && !on[k]) {
+            said[k] = true; /* by saying nothing */
+            k = number_of(p, word + first + 1, len - first - 1);
+            HONE_ASSERT(k >= 0 && p->features[k].word);
+        }
+        if (!said[k])
+            n = say(ret, size, n, &p->features[k], on[k]);
         said[k] = true;
     }
     for (unsigned k = 0; k < count; k++)

@@ -125,7 +125,9 @@ typedef struct hone_preset {
     const char *const *archs; /* as triples begin; NULL: any */
     const char *triple;       /* of a host of this kind */
     const hone_preset_feature *features;
-    const char *host_order; /* the order in which a host's are listed; NULL: that of the table */
+    /* The order in which a host's are listed; NULL: that of the table. "a|b" is a where the host
+     * has it; where it has not, b is there, and nothing is said of a. */
+    const char *host_order;
     const hone_preset_source *sources; /* NULL: programs cannot find out about features */
     const hone_preset_cpu *cpus;
     const char

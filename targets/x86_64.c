@@ -141,13 +141,14 @@ static const hone_preset_feature features[] = {
     {0},
 };
 
-/* As LLVM 19 lists a host, so that this one has one text with and without LLVM. */
+/* As LLVM 19 lists a host, so that this one has one text with and without LLVM. It goes by a hash
+ * table, into which it puts evex512 only where there is AVX-512: sha512 is in its place else. */
 static const char host_order[] =
     "prfchw,cldemote,avx,aes,sahf,pclmul,xop,crc32,xsaves,avx512fp16,usermsr,sm4,egpr,sse4.1,"
     "avx512ifma,xsave,sse4.2,tsxldtrk,sm3,ptwrite,widekl,invpcid,64bit,xsavec,avx10.1-512,"
     "avx512vpopcntdq,cmov,avx512vp2intersect,avx512cd,movbe,avxvnniint8,ccmp,amx-int8,kl,"
-    "avx10.1-256,evex512,avxvnni,rtm,adx,avx2,hreset,movdiri,serialize,sha512,vpclmulqdq,"
-    "avx512vl,uintr,cf,clflushopt,raoint,cmpccxadd,bmi,amx-tile,sse,gfni,avxvnniint16,"
+    "avx10.1-256,evex512|sha512,avxvnni,rtm,adx,avx2,hreset,movdiri,serialize,sha512,"
+    "vpclmulqdq,avx512vl,uintr,cf,clflushopt,raoint,cmpccxadd,bmi,amx-tile,sse,gfni,avxvnniint16,"
     "amx-fp16,ndd,xsaveopt,rdrnd,avx512f,amx-bf16,avx512bf16,avx512vnni,push2pop2,cx8,"
     "avx512bw,sse3,pku,fsgsbase,clzero,mwaitx,lwp,lzcnt,sha,movdir64b,ppx,wbnoinvd,enqcmd,"
     "avxneconvert,tbm,pconfig,amx-complex,ssse3,cx16,bmi2,fma,popcnt,avxifma,f16c,"
