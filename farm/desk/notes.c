@@ -194,6 +194,7 @@ void hone_desk_tell(hone_desk *d, uint64_t job, const json_t *line, int64_t wall
         n->summary = json_incref((json_t *)(uintptr_t)line);
         n->summary_n = n->next;
         read_total(n, line, wall_ms);
+        read_best(n, line); /* by the last race, not by the luckiest trial */
     }
     keep_line(d, n, hone_json_text(line));
 }

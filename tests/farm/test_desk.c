@@ -614,7 +614,7 @@ static void test_a_later_life(void **state)
         tell(f, 2, "{\"trial\":1,\"status\":\"OK\",\"best\":true,\"compare_ns\":900}");
         tell(f, 2, "{\"trial\":2,\"status\":\"OK\",\"best\":true,\"compare_ns\":800}");
         if (exact)
-            tell(f, 2, "{\"summary\":true,\"best_ns\":800}");
+            tell(f, 2, "{\"summary\":true,\"best_ns\":820}"); /* a trial was luckier */
         hone_desk_each_kept(f->desk, 2, exact, keep, &k);
         hone_desk_each_kept(f->desk, 0, exact, keep, &k);
         assert_int_equal(k.n, 1); /* nothing has changed since */
@@ -624,7 +624,7 @@ static void test_a_later_life(void **state)
         hone_desk_restore(f->desk, 2, k.text);
         ask(f, "ann", "{\"v\":1,\"verb\":\"watch\",\"job\":2,\"from\":3,\"life\":77}");
         const json_t *job = json_object_get(f->reply, "row");
-        assert_int_equal(json_integer_value(json_object_get(job, "best_ns")), 800);
+        assert_int_equal(json_integer_value(json_object_get(job, "best_ns")), exact ? 820 : 800);
         assert_int_equal(json_integer_value(json_object_get(job, "trials")), 2);
         assert_null(json_object_get(f->reply, "missed"));
         if (exact) {
