@@ -115,7 +115,7 @@ refuse 2 "no built-in kernel 'tuna'" as ann submit tuna
 run 0 as ann submit matmul $small --on label=nowhere
 says "0 devices match"
 run 0 as ann jobs --why
-says "no device that the farm knows matches its filter and has the architecture of its target (no_device)"
+says "no device that the farm knows matches its filter, has a processor for each of its threads and the architecture of its target (no_device)"
 job=$(sed -n 's/^ *\([0-9]*\)  ann *queued.*/\1/p' out)
 run 0 as ann pause $job
 run 0 as ann jobs $job
