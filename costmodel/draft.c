@@ -163,6 +163,10 @@ static double lines_through(const nest *ne, const access *a, unsigned fit, doubl
     return ne->inside[0] / ne->inside[outside] * lines;
 }
 
+/* What a working set may take of L1, L2 and L3 to be there in the next turn still. L2 has many
+ * ways, and what passes through it once is counted with what stays. */
+static const double room[3] = {0.75, 1, 0.75};
+
 /* Does all that the block touches stay in a cache from call to call? */
 static bool stays(const hone_target *t, const block_view *v, unsigned fit, double capacity)
 {
@@ -193,7 +197,7 @@ static void memory_time(const hone_target *t, int32_t threads, const hone_machin
             for (unsigned k = 0; k < v->n_access; k++)
                 if (!v->access[k].local)
                     bytes += v->access[k].lines[fit - 1] * t->cache_line;
-            if (bytes > 0.75 * capacity[c]) {
+            if (bytes > room[c] * capacity[c]) {
                 v->beyond[c] = bytes / capacity[c];
                 break;
             }
