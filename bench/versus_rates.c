@@ -53,20 +53,19 @@ const char *const versus_rate_names[RATE_COUNT] = {
 #define ESTIMATE(r, k) OP2("vrcp14ps", r, B, A) OP3("vfnmadd213ps", r, "15", A, B) \
     OP3("vfmadd213ps", r, A, A, B)
 #define BY_ESTIMATE(r, k) ESTIMATE(r, k) OP3("vmulps", r, B, k, k)
-/* p 2^n by the exponent's bits */
-#define BY_BITS(r, k) EACH("vpslld $23, %%" r "mm" k ", %%" r "mm" k) \
-    OP3("vpaddd", r, "14", k, k) OP3("vmulps", r, B, k, k)
+/* p 2^n, whose exponent is in the low bits of a number that n was read from */
+#define BY_BITS(r, k) EACH("vpslld $23, %%" r "mm" k ", %%" r "mm" k) OP3("vmulps", r, B, k, k)
 #define SCALEF(r, k) OP3("vscalefps", r, k, B, k)
 
-/* n, r in two steps, of degree 6 */
-#define EXP_SUM(r, k) BOUNDED(r, k) OP3("vmulps", r, "14", k, A) OP3("vsubps", r, "15", A, A) \
-    OP3("vfmadd231ps", r, "14", A, k) OP3("vfmadd231ps", r, "15", A, k) DEGREE6(r)
+/* n in two steps, r in two, of degree 6 */
+#define EXP256(r, k) BOUNDED(r, k) OP3("vmulps", r, "14", k, A) OP3("vaddps", r, "15", A, A) \
+    OP3("vsubps", r, "15", A, A) OP3("vfmadd231ps", r, "14", A, k) \
+    OP3("vfmadd231ps", r, "15", A, k) DEGREE6(r) BY_BITS(r, k)
 /* n in sixteenths, r in two steps, their power from a table, of degree 3 */
 #define EXP512(r, k) BOUNDED(r, k) OP3("vmulps", r, "14", k, A) OP3("vsubps", r, "15", A, A) \
     OP3("vfmadd231ps", r, "14", A, k) OP3("vfmadd231ps", r, "15", A, k) \
     OP3("vpermps", r, "14", A, B) OP3("vmulps", r, B, k, A) OP3("vfmadd213ps", r, "15", A, k) \
     OP3("vfmadd213ps", r, "14", A, k) OP3("vfmadd231ps", r, A, k, B) SCALEF(r, k)
-#define EXP256(r, k) EXP_SUM(r, k) BY_BITS(r, k)
 #define FAST_EXP512(r, k) OP3("vmulps", r, "14", "15", k) \
     EACH("vreduceps $9, %%" r "mm" k ", %%" r "mm" A) DEGREE5(r) SCALEF(r, k)
 #define FAST_EXP256(r, k) BOUNDED(r, k) OP3("vmulps", r, "14", k, A) \
@@ -82,8 +81,8 @@ const char *const versus_rate_names[RATE_COUNT] = {
 #define TANH_SUM(r, k) OP3("vaddps", r, "14", "15", k) OP3("vmaxps", r, "14", k, k) \
     OP3("vminps", r, "15", k, k) OP3("vmulps", r, "14", k, A) OP3("vsubps", r, "15", A, A) \
     OP3("vfmadd231ps", r, "14", A, k) OP3("vfmadd231ps", r, "15", A, k) SQUARE(r, k) \
-    DEGREE4(r) OP3("vfmadd213ps", r, "15", A, k) OP3("vpaddd", r, "14", "15", A) \
-    EACH("vpslld $23, %%" r "mm" A ", %%" r "mm" A) OP3("vsubps", r, "14", A, B) \
+    DEGREE4(r) OP3("vfmadd213ps", r, "15", A, k) EACH("vpslld $23, %%" r "mm15, %%" r "mm" A) \
+    OP3("vsubps", r, "14", A, B) \
     OP3("vfmadd231ps", r, A, k, B) OP3("vaddps", r, "15", B, A) \
     OP3("vdivps", r, A, B, k)
 #define TANH512(r, k) TANH_SUM(r, k) EACH("vpternlogd $0xe4, %%" r "mm15, %%" r "mm14, %%" r "mm" k)

@@ -7,6 +7,8 @@
  *             polynomial. With a table in a register (AVX-512) n is in sixteenths, whose powers
  *             the table has (Tang, "Table-driven implementation of the exponential function in
  *             IEEE floating-point arithmetic", ACM TOMS 15(2), 1989), and e^r takes four terms.
+ *             Without one n is rounded up, so that one multiplication by a power of two makes
+ *             each result that is normal, and infinity; smaller ones become 0.
  *             Fast: e^x = 2^t with t = x log2 e, whose rounding costs the more the larger x is.
  *   log       x = m 2^n, m around 1; f + f^2 (f P(f) - 1/2) with f = m - 1, and n ln 2 in two parts
  *   sigmoid   1 / (1 + e^-x)
@@ -33,22 +35,34 @@
 
 #define MAGIC 0x1.8p23 /* a float plus it is rounded to a whole number, which is its low bits */
 
-/* 2^n for the whole numbers n whose sum with MAGIC is t, within the normal exponents. */
-static LLVMValueRef power_of_two(cg *e, LLVMValueRef n)
+/* The float whose exponent, bias included, is in the low bits of i: from 0 on, which gives 0, to
+ * 255, infinity. */
+static LLVMValueRef exponent(cg *e, LLVMValueRef i)
 {
-    LLVMValueRef bias = hone_cg__int_like(LLVMTypeOf(n), 127);
-    LLVMValueRef v = shifted(e, LLVMBuildAdd(e->b, n, bias, ""), 23);
-    return LLVMBuildBitCast(e->b, v, hone_cg__like(e->f32, LLVMTypeOf(n)), "");
+    LLVMTypeRef type = hone_cg__like(e->f32, LLVMTypeOf(i));
+    return LLVMBuildBitCast(e->b, shifted(e, i, 23), type, "");
+}
+
+/* 2^n of t = n + MAGIC + 127. */
+static LLVMValueRef power_of_two(cg *e, LLVMValueRef t)
+{
+    return exponent(e, bits_of(e, t));
+}
+
+/* x - n ln 2: n times the upper part is exact. */
+static LLVMValueRef less_ln2(cg *e, LLVMValueRef x, LLVMValueRef n)
+{
+    LLVMValueRef r = hone_cg__fma(e, n, k(x, -0x1.62e4p-1), x);
+    return hone_cg__fma(e, n, k(x, -0x1.7f7d1cf79abcap-20), r);
 }
 
 /* x = n ln 2 + r, n a multiple of the last place of `magic` and |r| at most half of ln 2 times
  * that; returns r, and n + magic. */
 static LLVMValueRef reduce_exp(cg *e, LLVMValueRef x, double magic, LLVMValueRef *ret_t)
 {
-    LLVMValueRef t = hone_cg__fma(e, x, k(x, 1 / M_LN2), k(x, magic)), n = sub(e, t, k(x, magic));
-    LLVMValueRef r = hone_cg__fma(e, n, k(x, -0x1.62e4p-1), x);
+    LLVMValueRef t = hone_cg__fma(e, x, k(x, 1 / M_LN2), k(x, magic));
     *ret_t = t;
-    return hone_cg__fma(e, n, k(x, -0x1.7f7d1cf79abcap-20), r);
+    return less_ln2(e, x, sub(e, t, k(x, magic)));
 }
 
 /* n in sixteenths: the lowest bits are a place in the table */
@@ -72,25 +86,39 @@ static LLVMValueRef exp_by_table(cg *e, LLVMValueRef x)
     return hone_cg__scaled(e, p, sub(e, t, k(x, MAGIC_TABLE)));
 }
 
+/* A little less than 1/2, so that rounding never makes r less than -ln 2, where a unit of the
+ * result is half as large, and yet the smallest normal result does not become 0. */
+#define ALMOST_HALF 0x1.fffeep-2
+
+/* 2^n e^r with r from -ln 2 to 0, so that n is -125 for the smallest normal result and 128 for the
+ * largest: as many numbers as there are powers of two. Of what is twice e^r that of n - 1 is taken,
+ * whose exponent, bias included, is in the low bits of t: 0 below, infinity above. r is twice as
+ * long as it need be, so that products must not be rounded. */
+static LLVMValueRef exp_at_most(cg *e, LLVMValueRef x)
+{
+    LLVMValueRef c = bounded(e, x, -88, 89), magic = k(x, MAGIC + 126);
+    LLVMValueRef t = add(e, hone_cg__fma(e, c, k(x, 1 / M_LN2), k(x, ALMOST_HALF)), magic);
+    LLVMValueRef r = less_ln2(e, c, sub(e, t, magic));
+    return mul(e, polynomial(e, r, OF(exp_down)), power_of_two(e, t));
+}
+
 static LLVMValueRef exp_precise(cg *e, LLVMValueRef x)
 {
     /* Beyond these bounds the result is 0 or infinity. */
-    x = bounded(e, x, -104, 89);
-    LLVMValueRef by_table = exp_by_table(e, x);
+    LLVMValueRef c = bounded(e, x, -104, 89), by_table = exp_by_table(e, c), t;
     if (by_table) {
         return by_table;
     }
-    LLVMValueRef t, r = reduce_exp(e, x, MAGIC, &t);
-    LLVMValueRef p = polynomial(e, r, OF(exp_unit));
+    LLVMValueRef r = reduce_exp(e, c, MAGIC, &t), p = polynomial(e, r, OF(exp_unit));
     LLVMValueRef once = hone_cg__scaled(e, p, sub(e, t, k(x, MAGIC)));
-    if (once) {
-        return once;
+    if (once || e->g->has_fma) {
+        return once ? once : exp_at_most(e, x);
     }
     /* in two halves, so that each is normal whatever the result is */
     LLVMValueRef i = bits_of(e, t);
-    i = LLVMBuildSub(e->b, i, bits_of(e, k(x, MAGIC)), "");
+    i = LLVMBuildSub(e->b, i, bits_of(e, k(x, MAGIC - 2 * 127)), "");
     LLVMValueRef half = shifted(e, i, -1), other = LLVMBuildSub(e->b, i, half, "");
-    return mul(e, mul(e, p, power_of_two(e, half)), power_of_two(e, other));
+    return mul(e, mul(e, p, exponent(e, half)), exponent(e, other));
 }
 
 /* By AVX-512's instructions 2^t is a polynomial of what is left of t above the whole number below
@@ -107,13 +135,11 @@ static LLVMValueRef exp_fast(cg *e, LLVMValueRef x)
     if (once || !e->g->has_fma) { /* without it the product would be rounded again */
         return once ? once : exp_precise(e, x);
     }
-    LLVMValueRef c = bounded(e, x, -87.5, 89), by = k(x, 1 / M_LN2);
-    LLVMValueRef t = hone_cg__fma(e, c, by, k(x, MAGIC)), n = sub(e, t, k(x, MAGIC));
+    LLVMValueRef c = bounded(e, x, -87.5, 89), by = k(x, 1 / M_LN2), magic = k(x, MAGIC + 126);
+    LLVMValueRef t = hone_cg__fma(e, c, by, magic), n = sub(e, t, magic);
     LLVMValueRef f = hone_cg__fma(e, c, by, LLVMBuildFNeg(e->b, n, ""));
     /* twice 2^f times 2^(n-1), so that n = 128 needs nothing; n = -126 becomes 0 */
-    LLVMValueRef p = polynomial(e, f, OF(exp2_twice)), i = bits_of(e, t);
-    i = LLVMBuildSub(e->b, i, hone_cg__int_like(LLVMTypeOf(i), 1), "");
-    return mul(e, p, power_of_two(e, i));
+    return mul(e, polynomial(e, f, OF(exp2_twice)), power_of_two(e, t));
 }
 
 LLVMValueRef hone_cg__exp_f32(cg *e, LLVMValueRef x, bool fast)
@@ -193,9 +219,9 @@ static LLVMValueRef rational(cg *e, LLVMValueRef x, double end, const double *p,
  * would be off by more. */
 static LLVMValueRef tanh_precise(cg *e, LLVMValueRef x)
 {
-    LLVMValueRef s, r = reduce_exp(e, bounded(e, add(e, x, x), -30, 30), MAGIC, &s), one = k(x, 1);
+    LLVMValueRef s, one = k(x, 1), c = bounded(e, add(e, x, x), -30, 30);
+    LLVMValueRef r = reduce_exp(e, c, MAGIC + 127, &s), scale = power_of_two(e, s);
     LLVMValueRef m = hone_cg__fma(e, mul(e, r, r), polynomial(e, r, exp_unit + 2, EXP_REST), r);
-    LLVMValueRef scale = power_of_two(e, bits_of(e, s));
     LLVMValueRef t = hone_cg__fma(e, scale, m, sub(e, scale, one));
     t = quot(e, t, add(e, t, k(x, 2)));
     return with_sign_of(e, t, x); /* of 0 */

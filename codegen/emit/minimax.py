@@ -101,6 +101,7 @@ def log_rest(f):
 
 
 HALF_LN2 = math.log(2) / 2 * 1.0001
+DOWN = math.log(2) * 1.00002  # and as far above 0: what rounding x / ln 2 moves
 TWO_BY_ROOT_PI = 2 / math.sqrt(math.pi)
 TANH = odd(math.tanh, 1.0)
 ERF = odd(math.erf, TWO_BY_ROOT_PI)
@@ -118,6 +119,7 @@ def cosine(z):
 # name, function, from, to, degrees of p and q, first coefficients of p, end of x or None
 ROWS = [
     ("exp_unit", math.exp, -HALF_LN2, HALF_LN2, 6, 0, [1, 1], None),
+    ("exp_down", lambda r: 2 * math.exp(r), -DOWN, DOWN - math.log(2), 6, 0, [2, 2], None),
     ("exp_sixteenth", math.exp, -HALF_LN2 / 16, HALF_LN2 / 16, 3, 0, [1, 1], None),
     ("exp2_up", lambda t: 2.0**t, 0, 1, 5, 0, [1], None),
     ("exp2_twice", lambda t: 2 * 2.0**t, -0.5, 0.5, 5, 0, [2], None),
