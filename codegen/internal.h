@@ -8,6 +8,7 @@
  *     prepare.c           private copy of the program, loop kinds, leaf blocks over loop variables
  *     buffer_placement.c  where buffers live: boxes, compaction, layout, offsets of every access
  *     linear.c            index expressions as linear forms, decided conditions, facts
+ *     numbers.c           buffers without NaN, and whose zeros' signs nobody sees
  *     lanes.c             where the lanes of a vector find their elements
  *     rows.c              which blocks run where a size comes with the call
  *     loop_end.c          how far their loops count then
@@ -131,7 +132,9 @@ typedef struct cg_leaf {
      * may be put together first; op none: not of that form. `neutral` changes nothing. */
     hone_op op;
     hone_expr operand, neutral;
-    bool own_is_number; /* a float that cannot be NaN before it */
+    bool own_is_number;     /* a float that cannot be NaN before it */
+    bool operand_is_number; /* such an element of another buffer */
+    bool zeros_alike;       /* of floats stored, the sign of a zero is never seen */
 } cg_leaf;
 
 /* A block that calls an intrinsic. */
@@ -286,6 +289,8 @@ void hone_cg__prepare(cg *e, const hone_program *p);
 cg_leaf *hone_cg__leaf(cg *e, hone_stmt s);
 /* One more conjunct of the leaf's predicate. */
 void hone_cg__add_where(cg *e, cg_leaf *leaf, hone_expr cond);
+/* layout/numbers.c: of all leaves. */
+void hone_cg__find_numbers(cg *e);
 /* layout/rows.c: the leaves of rows that are not there do not run. After all were added. */
 void hone_cg__find_rows(cg *e);
 bool hone_cg__is_sized(const cg *e,
@@ -453,8 +458,10 @@ cg_val hone_cg__value(cg *e, hone_expr x);
 cg_val hone_cg__cond(cg *e, hone_expr cond); /* i1 or <n x i1> */
 /* `a op b` for an operation of two operands on dtype t, scalars or vectors alike. */
 LLVMValueRef hone_cg__binary(cg *e, hone_op op, hone_dtype t, LLVMValueRef a, LLVMValueRef b);
-/* emit/extreme.c: MIN or MAX of floats, as LANGUAGE.md says. */
-LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b, bool b_is_number);
+/* emit/extreme.c: MIN or MAX of floats, as LANGUAGE.md says; with `zeros_alike` a zero's sign is
+ * anything. */
+LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b, bool b_is_number,
+                              bool zeros_alike);
 /* The value can be computed with e->lane_var as the lane. */
 bool hone_cg__can_vectorise(cg *e, hone_expr x, cg_run run);
 /* Computing it where it is not wanted does no harm. */

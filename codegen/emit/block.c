@@ -204,6 +204,16 @@ LLVMValueRef hone_cg__lanes(cg *e, LLVMValueRef v, unsigned from, unsigned n)
                                   "");
 }
 
+/* Lanes of the operand, or the element stored before and what became of them. */
+static LLVMValueRef combined(cg *e, const cg_leaf *leaf, hone_dtype t, LLVMValueRef a,
+                             LLVMValueRef b)
+{
+    if (hone_dtype_is_float(t) && (leaf->op == HONE_OP_MIN || leaf->op == HONE_OP_MAX)) {
+        return hone_cg__extreme(e, leaf->op, a, b, leaf->operand_is_number, leaf->zeros_alike);
+    }
+    return hone_cg__binary(e, leaf->op, t, a, b);
+}
+
 /* Halves again and again; the last of an odd number goes aside. */
 static LLVMValueRef combine_lanes(cg *e, const cg_leaf *leaf, hone_dtype t, LLVMValueRef v)
 {
@@ -211,12 +221,12 @@ static LLVMValueRef combine_lanes(cg *e, const cg_leaf *leaf, hone_dtype t, LLVM
     for (unsigned n = e->lanes; n > 1; n /= 2) {
         if (n % 2) {
             LLVMValueRef last = hone_cg__lanes(e, v, n - 1, 1);
-            odd = odd ? hone_cg__binary(e, leaf->op, t, odd, last) : last;
+            odd = odd ? combined(e, leaf, t, odd, last) : last;
         }
         LLVMValueRef a = hone_cg__lanes(e, v, 0, n / 2), b = hone_cg__lanes(e, v, n / 2, n / 2);
-        v = hone_cg__binary(e, leaf->op, t, a, b);
+        v = combined(e, leaf, t, a, b);
     }
-    return odd ? hone_cg__binary(e, leaf->op, t, v, odd) : v;
+    return odd ? combined(e, leaf, t, v, odd) : v;
 }
 
 static void reduce(cg *e, const cg_leaf *leaf)
@@ -231,7 +241,7 @@ static void reduce(cg *e, const cg_leaf *leaf)
     v = combine_lanes(e, leaf, t, v);
     still_lane s = begin_lane(e, 0);
     LLVMValueRef old = old_value(e, leaf).v;
-    hone_cg__store(e, leaf, (cg_val){hone_cg__binary(e, leaf->op, t, old, v), false});
+    hone_cg__store(e, leaf, (cg_val){combined(e, leaf, t, old, v), false});
     end_lane(e, &s);
 }
 

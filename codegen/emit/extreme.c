@@ -66,7 +66,8 @@ static LLVMValueRef of_equals(cg *e, bool min, LLVMValueRef a, LLVMValueRef b)
     return LLVMBuildBitCast(e->b, x, type, "");
 }
 
-LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b, bool b_is_number)
+LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b, bool b_is_number,
+                              bool zeros_alike)
 {
     bool min = op == HONE_OP_MIN;
     if (is_nan(a) || is_nan(b)) { /* a maximum that starts so has its first number as it is */
@@ -82,14 +83,16 @@ LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b,
     bool number = b_is_number || fb.number;
     /* The comparison below yields b when both are zeros. */
     bool zeros = min ? fb.no_plus_zero : fb.no_minus_zero;
-    if (!(number && zeros)) {
-        LLVMValueRef v = e->g->has_maxnum
-                             ? hone_cg__intrinsic(e, min ? "llvm.minnum" : "llvm.maxnum",
-                                                  LLVMTypeOf(a), (LLVMValueRef[]){a, b}, 2)
-                             : hone_cg__number_range(e, min, a, b);
-        if (v) {
-            return v;
-        }
+    bool by_one = number && zeros;
+    if (!by_one && e->g->has_maxnum) {
+        return hone_cg__intrinsic(e, min ? "llvm.minnum" : "llvm.maxnum", LLVMTypeOf(a),
+                                  (LLVMValueRef[]){a, b}, 2);
+    }
+    zeros = zeros || zeros_alike;
+    by_one = number && zeros;
+    LLVMValueRef range = by_one ? NULL : hone_cg__number_range(e, min, a, b);
+    if (range) {
+        return range;
     }
     LLVMRealPredicate p = min ? LLVMRealOLT : LLVMRealOGT; /* x86-64 has one instruction for it */
     LLVMValueRef v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, p, a, b, ""), a, b, "");

@@ -311,7 +311,7 @@ static LLVMValueRef float_binary(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef
         return LLVMBuildFDiv(e->b, a, b, "");
     case HONE_OP_MIN:
     case HONE_OP_MAX:
-        return hone_cg__extreme(e, op, a, b, false);
+        return hone_cg__extreme(e, op, a, b, false, false);
     default:
         return hone_cg__math(e, op, false, a, b);
     }
@@ -360,8 +360,10 @@ static cg_val binary(cg *e, hone_expr x)
     }
     cg_val a = hone_cg__value(e, xa), b = hone_cg__value(e, xb);
     bool vec = match(e, &a, &b);
-    if (is_float && op == e->leaf->op && e->leaf->own_is_number && HONE_SAME(xa, e->own)) {
-        return (cg_val){hone_cg__extreme(e, op, b.v, a.v, true), vec};
+    if (is_float && (op == HONE_OP_MIN || op == HONE_OP_MAX) && op == e->leaf->op &&
+        HONE_SAME(xa, e->own)) {
+        const cg_leaf *f = e->leaf;
+        return (cg_val){hone_cg__extreme(e, op, b.v, a.v, f->own_is_number, f->zeros_alike), vec};
     }
     return (cg_val){hone_cg__binary(e, op, t, a.v, b.v), vec};
 }

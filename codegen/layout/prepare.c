@@ -335,44 +335,6 @@ static void rows_innermost(cg *e, const cg_leaf *leaf)
     }
 }
 
-/* ---- elements that cannot be NaN ------------------------------------------------------------- */
-
-static bool is_number(cg *e, hone_expr x)
-{
-    return hone_expr_op(&e->q, x) == HONE_OP_FLOAT && !isnan(hone_expr_at(&e->q, x)->imm.f);
-}
-
-static bool keeps_numbers(cg *e, const cg_leaf *leaf, const bool *may_be_nan)
-{
-    if (leaf->op == HONE_OP_MIN || leaf->op == HONE_OP_MAX)
-        return !leaf->init.i || is_number(e, leaf->init);
-    if (hone_expr_op(&e->q, leaf->value) == HONE_OP_LOAD)
-        return !may_be_nan[hone_expr_at(&e->q, leaf->value)->sym];
-    return is_number(e, leaf->value);
-}
-
-/* A minimum that starts at a number stays one, also where it is copied to and goes on. */
-static void find_numbers(cg *e)
-{
-    bool *may_be_nan = hone_xcalloc(e->q.buffers.n, sizeof *may_be_nan);
-    for (uint32_t b = 1; b < e->q.buffers.n; b++) {
-        may_be_nan[b] = e->q.buffers.v[b].role == HONE_INPUT;
-    }
-    for (bool more = true; more;) {
-        more = false;
-        for (uint32_t k = 1; k < e->leaves.n; k++) {
-            const cg_leaf *leaf = &e->leaves.v[k];
-            if (!may_be_nan[leaf->out.i] && !keeps_numbers(e, leaf, may_be_nan)) {
-                may_be_nan[leaf->out.i] = more = true;
-            }
-        }
-    }
-    for (uint32_t k = 1; k < e->leaves.n; k++) {
-        e->leaves.v[k].own_is_number = !may_be_nan[e->leaves.v[k].out.i];
-    }
-    free(may_be_nan);
-}
-
 void hone_cg__prepare(cg *e, const hone_program *p)
 {
     hone_program_copy(&e->q, p);
@@ -413,7 +375,7 @@ void hone_cg__prepare(cg *e, const hone_program *p)
     if (e->status == HONE_OK && !e->o->plain) {
         hone_cg__find_uses(e);
     }
-    find_numbers(e);
+    hone_cg__find_numbers(e);
     for (uint32_t i = 1; e->o->plain && e->status == HONE_OK && i < e->leaves.n; i++) {
         rows_innermost(e, &e->leaves.v[i]);
     }
