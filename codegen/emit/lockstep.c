@@ -5,8 +5,13 @@
  * instruction for all registers before the next. */
 #include "codegen/internal.h"
 
-#define LANE_BYTES 4         /* elementary functions are computed in f32 */
-#define REGISTERS_OF_CHAIN 8 /* what a chain keeps in registers, constants included */
+#define LANE_BYTES 4   /* elementary functions are computed in f32 */
+#define SIDE_BY_SIDE 4 /* as long as a processor finds others to do then */
+/* What a chain keeps in registers, constants included: three numbers, and its part of what
+ * constants are loaded into when they are needed, for all chains at once. Where a product is
+ * rounded before it is added that needs a register as well, and exp is longer. */
+#define REGISTERS_OF_CHAIN 4
+#define REGISTERS_OF_LONG_CHAIN 8
 
 static bool is_function(hone_op op)
 {
@@ -100,7 +105,10 @@ bool hone_cg__lockstep(cg *e, hone_stmt loop)
               .lane = hone_stmt_at(&e->q, inner)->var,
               .lanes = hone_loop_extent(&e->q, inner),
               .ok = true};
-    int64_t turns = hone_loop_extent(&e->q, loop), n = t->vector_registers / REGISTERS_OF_CHAIN;
+    int64_t turns = hone_loop_extent(&e->q, loop);
+    int64_t n =
+        t->vector_registers / (e->g->has_fma ? REGISTERS_OF_CHAIN : REGISTERS_OF_LONG_CHAIN);
+    n = n < SIDE_BY_SIDE ? n : SIDE_BY_SIDE;
     while (n > 1 && turns % n) {
         n--;
     }

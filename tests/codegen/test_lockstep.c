@@ -23,6 +23,13 @@
     "  for i in 2 { for u in 4 unrolled { for v in 16 vectorized {\n" \
     "    block Y(vu: 4 = u, vi: 32 = i*16 + v) { Y[vu, vi] = exp(X[vu, vi]) } } } }\n}\n"
 
+/* Eight vectors of LANES. */
+#define EIGHT(N, LANES)                                             \
+    "program eight {\n"                                             \
+    "  buffer X: f32[" N "] input\n  buffer Y: f32[" N "] output\n" \
+    "  for u in 8 unrolled { for v in " LANES " vectorized {\n"     \
+    "    block Y(vi: " N " = u*" LANES " + v) { Y[vi] = exp(X[vi]) } } }\n}\n"
+
 /* Is there a value of this type in the code for the processor? */
 static bool has(const char *cpu, const char *text, const char *type)
 {
@@ -57,13 +64,25 @@ static void where_it_is(void **state)
     assert_false(has("znver4", VECTORS("48", "1", "3", "exp(X[vi])"), "<64 x float>"));
 }
 
+/* As many as registers hold, and no more than four. */
+static void how_many(void **state)
+{
+    (void)state;
+    assert_true(has("znver4", EIGHT("128", "16"), "<64 x float>"));
+    assert_false(has("znver4", EIGHT("128", "16"), "<128 x float>"));
+    assert_true(has("haswell", EIGHT("64", "8"), "<32 x float>"));
+    assert_false(has("haswell", EIGHT("64", "8"), "<64 x float>"));
+    assert_true(has("x86-64-v2", EIGHT("32", "4"), "<8 x float>")); /* no fused multiply-adds */
+    assert_false(has("x86-64-v2", EIGHT("32", "4"), "<16 x float>"));
+}
+
 static void same_results(void **state)
 {
     (void)state;
     static const char *const texts[] = {
         APPLY("128", "2", "exp(X[vi])"),        APPLY("100", "2", "tanh(X[vi]) + X[vi]"),
         APPLY("100", "2", "X[0] * sin(X[vi])"), APART,
-        VECTORS("80", "2", "5", "exp(X[vi])"),
+        VECTORS("80", "2", "5", "exp(X[vi])"),  EIGHT("64", "8"),
     };
     for (size_t k = 0; k < HONE_LEN(texts); k++) {
         hone_program p = parse_text(texts[k]);
@@ -76,6 +95,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_it_is),
+        cmocka_unit_test(how_many),
         cmocka_unit_test(same_results),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
