@@ -57,6 +57,15 @@ static double start_cycles(const hone_target *t, double groups, double vectors)
     return each > 0 ? each * groups * ceil(vectors / hone_preset_group(t)) : 0;
 }
 
+/* At the end of a loop a branch is guessed wrongly. */
+#define LEAVE_CYCLES 10
+
+/* How often the innermost loop around the body is left. */
+static double leaves(const nest *ne, unsigned start, int around)
+{
+    return around < 0 ? 1 : ne->inside[0] / (ne->inside[start] * ne->extent[around]);
+}
+
 static void compute_time(const hone_target *t, const hone_machine *m, block_view *v)
 {
     const nest *ne = &v->nest;
@@ -118,7 +127,8 @@ static void compute_time(const hone_target *t, const hone_machine *m, block_view
     if (spill > 1)
         cycles *= 1 + 2 * (spill - 1);
     v->code_bytes = 8 * (v->ops + v->loads + stores);
-    v->compute_ns = ne->inside[0] / ne->inside[start] * cycles / m->clock_ghz * m->compute_factor;
+    cycles = ne->inside[0] / ne->inside[start] * cycles + LEAVE_CYCLES * leaves(ne, start, around);
+    v->compute_ns = cycles / m->clock_ghz * m->compute_factor;
 }
 
 /* Are turns of this loop done by one thread, one after the other? */

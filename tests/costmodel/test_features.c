@@ -389,34 +389,6 @@ static void rows_slide(void **state)
     }
 }
 
-/* Bytes from L3 of 64 rows times four panels of 7/8 MiB, in this order of the outer loops; L2 has
- * 1 MiB. */
-static double from_l3(const char *outer, const char *inner)
-{
-    char *text = hone_xasprintf(
-        "program panels {\n  buffer A: f32[64, 1024] input\n"
-        "  buffer B: f32[4, 1024, 224] input\n  buffer C: f32[64, 4, 224] output\n"
-        "  for %s { for %s { for k in 1024 { for j in 14 unrolled { for l in 16 vectorized {\n"
-        "    block C(vi: 64 = i, vp: 4 = p, vj: 224 = j*16 + l, reduce vk: 1024 = k) {\n"
-        "      init 0.0\n      C[vi, vp, vj] = C[vi, vp, vj] + A[vi, vk] * B[vp, vk, vj]\n"
-        "    } } } } } }\n}\n",
-        outer, inner);
-    hone_features f = features_of_text(text, 1);
-    double ret = exp2(f.v.v[HONE_FEATURE_traffic + 2]) - 1;
-    hone_features_free(&f);
-    free(text);
-    return ret;
-}
-
-/* A panel of weights that nearly fills L2 stays in it while the rows go by. */
-static void panels_stay_in_l2(void **state)
-{
-    (void)state;
-    double panel = 1024 * 224 * 4, rows = 64 * 1024 * 4, sums = 64 * 4 * 224 * 4;
-    ASSERT_NEAR(from_l3("p in 4", "i in 64"), 4 * panel + 4 * rows + 1.5 * sums);
-    ASSERT_NEAR(from_l3("i in 64", "p in 4"), 64 * 4 * panel + rows + 1.5 * sums);
-}
-
 /* The draft of a copy of n times 4 MiB, and its traffic with memory in bytes. */
 static double copy_of(int n, const char *mark, double *ret_memory)
 {
@@ -900,7 +872,6 @@ int main(void)
         cmocka_unit_test(windows_share_their_loads),
         cmocka_unit_test(tiles_of_products_load_as_ever),
         cmocka_unit_test(rows_slide),
-        cmocka_unit_test(panels_stay_in_l2),
         cmocka_unit_test(streams_pass_by_caches),
         cmocka_unit_test(rows_of_a_power_of_two_crowd),
         cmocka_unit_test(doing_it_again_is_no_waste_to_be_skipped),
