@@ -178,24 +178,27 @@ static void add_access(const hone_program *p, const hone_target *t, block_view *
     for (unsigned d = 0; d < a->dims; d++)
         span[d] = 1;
     for (unsigned l = ne->n + 1; l-- > 0;) {
-        double elements = 1, rows = 1, from_row_to_row = 1;
-        for (unsigned d = 0; d < a->dims; d++) {
+        double elements = 1, together = 1, pieces = 1, from_piece_to_piece = 1;
+        a->run[l] = 1;
+        for (unsigned d = a->dims; d-- > 0;) {
             if (l < ne->n)
                 span[d] += fabs(a->stride[d][l]) * (ne->extent[l] - 1);
             double x = fmin(span[d], (double)b->shape[d]);
             elements *= x;
-            if (d + 1 < a->dims) {
-                rows *= x;
-                from_row_to_row = x > 1 ? apart[d] : from_row_to_row;
+            if (d + 1 == a->dims)
+                a->run[l] = x;
+            if (pieces == 1 && together == apart[d]) { /* the next row begins where one ends */
+                together *= x;
+            } else if (x > 1) {
+                from_piece_to_piece = pieces == 1 ? apart[d] : from_piece_to_piece;
+                pieces *= x;
             }
         }
-        a->run[l] = elements / rows;
+        double full = fmax(1, together / line);
         a->elements[l] = elements;
-        a->lines[l] = rows * fmax(1, a->run[l] / line);
-        a->crowded[l] = a->lines[l];
-        if (rows > 1)
-            a->crowded[l] =
-                rows * crowd(from_row_to_row * a->bytes, fmax(1, a->run[l] / line), t->cache_line);
+        a->lines[l] = a->crowded[l] = pieces * full;
+        if (pieces > 1)
+            a->crowded[l] = pieces * crowd(from_piece_to_piece * a->bytes, full, t->cache_line);
     }
 }
 
