@@ -12,8 +12,11 @@
  *   variants  channels innermost, outside the columns, or outermost; padding made ahead; several
  *             rows; shared
  *   outermost in parts, where pixels have so many channels that the nearest cache does not hold
- * what a row of windows reads: of a few channels it does, and the next row finds its share epilogue
- * an elementwise consumer of the tile is computed while that is in registers */
+ *             what a row of windows reads: of a few channels it does, and the next row finds its
+ *             share
+ *   near      of these few channels a few rows are copied first, so that they lie side by side:
+ *             where pixels are a power of two apart, a cache has the same few places for all
+ *   epilogue  an elementwise consumer of the tile is computed while that is in registers */
 #include "space/prim/prim.h"
 #include "space/rule/rule.h"
 
@@ -41,6 +44,7 @@ typedef struct shape {
     bool tall;           /* several rows of the output at once */
     bool shared;         /* sums of columns of taps are */
     bool channels_first; /* a few of them at a time, outermost */
+    bool near;           /* a copy of them, for some rows of the output */
 } shape;
 static const shape shapes[] = {
     {0},
@@ -53,6 +57,7 @@ static const shape shapes[] = {
     {.tall = true, .shared = true},
     {.channels_first = true},
     {.channels_first = true, .tall = true},
+    {.channels_first = true, .near = true},
 };
 
 /* Of a tile of several rows. */
@@ -90,8 +95,26 @@ static bool is_strip(hone_program *p, hone_stmt block, unsigned *ret_spatial)
     return HONE_SAME(store, hone_var_expr(p, last)) && contiguous_along(p, block, last);
 }
 
-/* Steps of the sum, a bit for each, that with the spatial iterator k are in one index: neighbours
- * along it share what they read. None where a tile of them would not be unrolled. */
+/* Steps of the sum, a bit for each, that with the spatial iterator k are in one index of the load.
+ */
+static uint32_t overlap_in(hone_program *p, hone_stmt block, hone_expr load, unsigned k,
+                           unsigned n_spatial)
+{
+    hone_var v = hone_iter_at(p, block, k)->var;
+    uint32_t ret = 0;
+    for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++) {
+        hone_var step = hone_iter_at(p, block, q)->var;
+        for (unsigned d = 0; d < hone_expr_at(p, load)->n_args; d++) {
+            hone_expr e = hone_expr_arg(p, load, d);
+            if (hone_uses_var(p, e, v) && hone_uses_var(p, e, step))
+                ret |= 1u << q;
+        }
+    }
+    return ret;
+}
+
+/* The same of all loads: neighbours along the iterator share what they read. None where a tile of
+ * them would not be unrolled. */
 static uint32_t overlapping(hone_program *p, hone_stmt block, unsigned k, unsigned n_spatial)
 {
     hone_expr loads[16];
@@ -99,16 +122,10 @@ static uint32_t overlapping(hone_program *p, hone_stmt block, unsigned k, unsign
     hone_var v = hone_iter_at(p, block, k)->var;
     uint32_t ret = 0;
     int64_t taps = 1;
-    for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++) {
-        hone_var step = hone_iter_at(p, block, q)->var;
-        taps *= hone_var_at(p, step)->extent;
-        for (unsigned l = 0; l < n && n <= 16; l++)
-            for (unsigned d = 0; d < hone_expr_at(p, loads[l])->n_args; d++) {
-                hone_expr e = hone_expr_arg(p, loads[l], d);
-                if (hone_uses_var(p, e, v) && hone_uses_var(p, e, step))
-                    ret |= 1u << q;
-            }
-    }
+    for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++)
+        taps *= hone_var_at(p, hone_iter_at(p, block, q)->var)->extent;
+    for (unsigned l = 0; l < n && n <= 16; l++)
+        ret |= overlap_in(p, block, loads[l], k, n_spatial);
     return hone_var_at(p, v)->extent > 1 && taps <= MAX_TAPS ? ret : 0;
 }
 
@@ -148,6 +165,25 @@ static int64_t window_bytes(hone_program *p, hone_stmt block, unsigned k, unsign
     return most;
 }
 
+/* Of the buffers that the block reads the first, as CacheRead counts them, of which windows overlap
+ * along the spatial iterator k. */
+static unsigned read_in_windows(hone_program *p, hone_stmt block, unsigned k, unsigned n_spatial)
+{
+    hone_expr loads[16];
+    unsigned n = hone_block_loads(p, block, loads, 16), ret = 0;
+    uint32_t before[16];
+    for (unsigned l = 0; l < n && n <= 16; l++) {
+        bool again = false;
+        before[l] = hone_expr_at(p, loads[l])->sym;
+        for (unsigned j = 0; j < l; j++)
+            again |= before[j] == before[l];
+        if (overlap_in(p, block, loads[l], k, n_spatial))
+            return ret;
+        ret += !again;
+    }
+    return ret;
+}
+
 /* The shapes there are for the block. Several rows of the output come first, for which each row of
  * the input is fetched less often; where sums are shared, they have less to gain. */
 static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t, shape *ret)
@@ -158,12 +194,13 @@ static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t
     bool tall = strip && n_spatial > 2 && overlapping(p, block, n_spatial - 3, n_spatial);
     bool shares = strip && shareable(p, block, n_spatial).i;
     bool wide = tall && window_bytes(p, block, n_spatial - 3, n_spatial) > t->l1_bytes;
+    bool columns = wide && hone_var_at(p, hone_iter_at(p, block, n_spatial - 2)->var)->extent > 1;
     for (int later = 0; later < 2; later++)
         for (size_t k = 0; k < HONE_LEN(shapes); k++)
             if ((shares || !shapes[k].tall) == later &&
-                (k == 0 ||
-                 (strip && (pads || !shapes[k].padded_ahead) && (tall || !shapes[k].tall) &&
-                  (shares || !shapes[k].shared) && (wide || !shapes[k].channels_first))))
+                (k == 0 || (strip && (pads || !shapes[k].padded_ahead) &&
+                            (tall || !shapes[k].tall) && (shares || !shapes[k].shared) &&
+                            (wide || !shapes[k].channels_first) && (columns || !shapes[k].near))))
                 ret[n++] = shapes[k];
     return n;
 }
@@ -235,7 +272,9 @@ typedef struct strip_loops {
     windows down, across; /* of a tall one: along rows and columns */
     unsigned shared;      /* the loop whose windows share sums */
     hone_rv rows[2], columns[2], channels[2], lanes;
-    hone_rv chunk; /* channels_first: the loop over parts of the channels */
+    hone_rv chunk;     /* channels_first: the loop over parts of the channels */
+    unsigned copied;   /* near: which buffer, as CacheRead counts */
+    int64_t row_bytes; /* of a row of it */
     bool has_columns;
 } strip_loops;
 
@@ -247,10 +286,12 @@ static unsigned order_strip(const strip_loops *l, const shape *sh, hone_rv *nest
     unsigned k = 0;
     if (sh->channels_first)
         nest[k++] = l->chunk;
-    for (unsigned q = 0; q + 2 + sh->tall < l->n_spatial; q++)
+    for (unsigned q = 0; q + 2 + (sh->tall || sh->near) < l->n_spatial; q++)
         nest[k++] = l->loops[q];
-    if (sh->tall)
+    if (sh->tall || sh->near)
         nest[k++] = l->rows[0];
+    if (sh->near)
+        nest[k++] = l->rows[1];
     if (l->has_columns && !sh->channels_outside)
         nest[k++] = l->columns[0];
     nest[k++] = l->channels[0];
@@ -353,6 +394,16 @@ static bool is_alone(const hone_sched *s, const strip_loops *l)
            hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 2])) == 1;
 }
 
+/* Rows of the output of which the copy, with so many of all vectors of channels, leaves a quarter
+ * of the nearest cache to what else there is. */
+static int64_t rows_near(const strip_loops *l, int64_t vectors, int64_t all,
+                         const hone_rule__ctx *ctx)
+{
+    int64_t bytes = l->row_bytes * (vectors < all ? vectors : all) / all;
+    int64_t rows = ctx->target->l1_bytes * 3 / 4 / bytes;
+    return rows > l->down.taps ? (rows - l->down.taps) / l->down.step + 1 : 1;
+}
+
 /* Of these numbers in order the last that is at most both. */
 static int64_t most_vectors(const int64_t *all, unsigned n, int64_t there, int64_t room)
 {
@@ -367,7 +418,9 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
                               const hone_rule__ctx *ctx, hone_error *err)
 {
     static const int64_t unrolls[] = {1, 2, 4, 8, 16};
+    static const int64_t chunks[] = {1, 2, 4, 8};
     hone_rv unroll, chunk, parts[2];
+    int64_t pick = 2, most = sh->shared ? 12 : 16;
     int64_t lanes = ctx->target->vector_bytes / bytes, rows = ctx->policy.rows;
     int64_t channels = hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 1]));
     int64_t which = ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
@@ -383,8 +436,6 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
     HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));
     l->lanes = parts[1];
     if (sh->channels_first) {
-        static const int64_t chunks[] = {1, 2, 4, 8};
-        int64_t pick = 2;
         HONE_TRY(hone_sample_categorical(s, chunks, NULL, HONE_LEN(chunks), &pick, &chunk, err));
         HONE_TRY(hone_split(s, l->channels[0], (hone_rv[]){HONE_NO_RV, chunk}, 2, parts, err));
         l->chunk = parts[0];
@@ -392,8 +443,15 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
     }
     if (sh->tall)
         return tall_tile(s, l, unrolls[which], ctx, err);
-    return l->has_columns ? hone_rule__sample_part(s, l->loops[l->n_spatial - 2], rows / 2,
-                                                   sh->shared ? 12 : 16, l->columns, err)
+    if (sh->near) {
+        int64_t want =
+            rows_near(l, unrolls[which] * chunks[pick], hone_ceil_div(channels, lanes), ctx);
+        HONE_TRY(hone_rule__sample_part(s, l->loops[l->n_spatial - 3], want, l->down.outputs,
+                                        l->rows, err));
+        rows = ctx->target->vector_registers / unrolls[which] - 2;
+    }
+    return l->has_columns ? hone_rule__sample_part(s, l->loops[l->n_spatial - 2], rows / 2, most,
+                                                   l->columns, err)
                           : HONE_OK;
 }
 
@@ -450,7 +508,7 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
 {
     hone_program *p = &s->prog;
     hone_stmt b = hone_rv_stmt(s, block), epilogue = epilogue_of(p, b);
-    hone_rv nest[24], copies[2], last, sums = HONE_NO_RV;
+    hone_rv nest[24], copies[2], copy, last, sums = HONE_NO_RV;
     unsigned n_outer, levels = l->has_columns + sh->tall;
     int bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, b)->value));
     int64_t taps = 1;
@@ -462,6 +520,8 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
         HONE_TRY(hone_get_loops(s, block, l->loops, HONE_LEN(l->loops), &l->n, err));
         l->taps = 0; /* those down the rows are in the shared sums */
     }
+    if (sh->near)
+        HONE_TRY(hone_cache_read(s, block, l->copied, HONE_GLOBAL, &copy, err));
     for (unsigned q = l->n_spatial; q < l->n; q++)
         taps *= hone_loop_extent(p, hone_rv_stmt(s, l->loops[q]));
     bool alone = is_alone(s, l);
@@ -471,6 +531,10 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
     HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));
     for (int q = 0; q < 2; q++)
         HONE_TRY(unroll_tile(s, copies[q], levels, ctx, bytes, err));
+    if (sh->near) {
+        HONE_TRY(hone_compute_at(s, copy, l->rows[0], err));
+        HONE_TRY(unroll_tile(s, copy, 0, ctx, bytes, err));
+    }
     unsigned tile = k - 2 - l->has_columns, first = n_outer;
     if (taps > MAX_TAPS) /* one output alone goes through memory as it lies */
         first = alone ? tile : few_taps(s, nest, n_outer, tile);
@@ -488,9 +552,10 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
             return st;
     }
     int64_t turns[16];
-    for (unsigned q = 0; q < n_outer; q++)
+    unsigned n_tasks = sh->near ? l->n_spatial - 1 : n_outer; /* around the copy, or all */
+    for (unsigned q = 0; q < n_tasks; q++)
         turns[q] = turns_of(s, l, sh->tall, nest[q]);
-    return hone_parallel(s, nest[hone_rule__task_of(turns, n_outer, ctx->threads)], err);
+    return hone_parallel(s, nest[hone_rule__task_of(turns, n_tasks, ctx->threads)], err);
 }
 
 hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__ctx *ctx,
@@ -517,7 +582,7 @@ hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__
         l.n = n;
         l.n_spatial = n_spatial;
         l.has_columns = n_spatial > 1;
-        if (sh->tall) {
+        if (sh->tall || sh->near) {
             l.taps = overlapping(p, b, n_spatial - 3, n_spatial);
             l.down = windows_along(p, b, n_spatial - 3, n_spatial);
             l.across = windows_along(p, b, n_spatial - 2, n_spatial);
@@ -530,6 +595,10 @@ hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__
             snprintf(text, sizeof text, "%s", hone_sym_text(p, hone_stmt_at(p, padding)->name));
             HONE_TRY(hone_get_block(s, text, &pad, err));
             HONE_TRY(hone_compute_inline(s, pad, err));
+        }
+        if (sh->near) {
+            l.copied = read_in_windows(p, b, n_spatial - 3, n_spatial);
+            l.row_bytes = window_bytes(p, b, n_spatial - 3, n_spatial) / l.down.taps;
         }
         return strip(s, block, &l, sh, ctx, err);
     }

@@ -41,6 +41,17 @@ static const char many_channels[] = {
     "  Y[n, y, x, c] = sum(r < 3, s < 3) X[n, y + r, x + s, c] * F[r, s, c]\n"
     "}\n"};
 
+/* Such an image with a border. */
+static const char many_padded[] = {
+    "kernel many_padded() {\n"
+    "  input X: f32[2, 5, 5, 512]\n"
+    "  input F: f32[3, 3, 512]\n"
+    "  temp P: f32[2, 7, 7, 512]\n"
+    "  output Y: f32[2, 3, 3, 512]\n"
+    "  P[n, h, w, c] = select(1 <= h and h < 6 and 1 <= w and w < 6, X[n, h - 1, w - 1, c], 0)\n"
+    "  Y[n, y, x, c] = sum(r < 3, s < 3) P[n, 2*y + r, 2*x + s, c] * F[r, s, c]\n"
+    "}\n"};
+
 /* Strips without windows. */
 static const char plain_strip[] = "kernel strip() {\n"
                                   "  input X: f32[6, 5, 7, 32]\n"
@@ -444,11 +455,12 @@ static void ways_of_strips(void **state)
     (void)state;
     static const struct {
         const char *text;
-        unsigned spaces, tall, shared, first; /* a bit for each space */
-    } cases[] = {{pool, 8, 0x98, 0xe0, 0},
-                 {weighted, 4, 0x3, 0, 0},
-                 {many_channels, 6, 0x7, 0, 0x24},
-                 {plain_strip, 2, 0, 0, 0}};
+        unsigned spaces, tall, shared, first, near; /* a bit for each space */
+    } cases[] = {{pool, 8, 0x98, 0xe0, 0, 0},
+                 {weighted, 4, 0x3, 0, 0, 0},
+                 {many_channels, 7, 0x7, 0, 0x64, 0x40},
+                 {many_padded, 8, 0x7, 0, 0xc4, 0x80},
+                 {plain_strip, 2, 0, 0, 0, 0}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, 1);
         assert_int_equal(sp->traces.n, cases[k].spaces);
@@ -464,6 +476,10 @@ static void ways_of_strips(void **state)
                              cases[k].shared >> v & 1);
             const char *c = strstr(text, "for c_0"), *y = strstr(text, "for y");
             assert_int_equal(c && y && c < y, cases[k].first >> v & 1);
+            /* the copy of an image's channels goes before the rows made of it */
+            const char *copy = strstr(text, "block X_global");
+            assert_int_equal(copy && c && y && c < copy && copy < strstr(c, "block Y"),
+                             cases[k].near >> v & 1);
             check_same(&sp->base, &s.prog);
             free(text);
             free(trace);
