@@ -74,10 +74,10 @@ struct hone_codegen {
     bool soft_half;      /* f16 is converted by operations on integers */
     const char *madd;    /* LLVM's intrinsic for a product that is added, rounded or not; or NULL */
     unsigned madd_bytes; /* of its vectors */
-    bool unsigned_offsets;      /* as the preset says */
-    bool has_scalef, has_range; /* instructions of emit/x86_64.c */
-    bool rounds_to_int;         /* one instruction from float to int, half to even */
-    bool has_maxnum;            /* llvm.minnum becomes one that is minimumNumber */
+    bool unsigned_offsets;                /* as the preset says */
+    bool has_scalef, has_range, has_sign; /* instructions of emit/x86_64.c */
+    bool rounds_to_int;                   /* one instruction from float to int, half to even */
+    bool has_maxnum;                      /* llvm.minnum becomes one that is minimumNumber */
     const char *runtime; /* LLVM's IR of what artifacts have in them; NULL: they have nothing */
     size_t runtime_bytes;
     bool shares;      /* it runs several threads, as many as the artifact is for */
@@ -416,6 +416,9 @@ void hone_cg__complete(hone_codegen *g);
  * number not above n) with one rounding, whatever n; t less that whole number, infinities giving 0;
  * 1 / x to within 2^-14. */
 LLVMValueRef hone_cg__number_range(cg *e, bool min, LLVMValueRef a, LLVMValueRef b);
+/* Of f32 alone, NULL like those above: m where x is not +0, and +0 for an m of -0 where it is. m is
+ * at least x, or x is NaN. */
+LLVMValueRef hone_cg__plus_zero(cg *e, LLVMValueRef m, LLVMValueRef x);
 LLVMValueRef hone_cg__scaled(cg *e, LLVMValueRef m, LLVMValueRef n);
 LLVMValueRef hone_cg__reduce(cg *e, LLVMValueRef t);
 LLVMValueRef hone_cg__rcp14(cg *e, LLVMValueRef x);

@@ -96,7 +96,10 @@ LLVMValueRef hone_cg__extreme(cg *e, hone_op op, LLVMValueRef a, LLVMValueRef b,
     }
     LLVMRealPredicate p = min ? LLVMRealOLT : LLVMRealOGT; /* x86-64 has one instruction for it */
     LLVMValueRef v = LLVMBuildSelect(e->b, LLVMBuildFCmp(e->b, p, a, b, ""), a, b, "");
-    if (!zeros) {
+    LLVMValueRef with_sign = min || zeros ? NULL : hone_cg__plus_zero(e, v, a);
+    if (with_sign) {
+        v = with_sign;
+    } else if (!zeros) {
         LLVMValueRef same = LLVMBuildFCmp(e->b, LLVMRealOEQ, a, b, "");
         v = LLVMBuildSelect(e->b, same, of_equals(e, min, a, b), v, "");
     }

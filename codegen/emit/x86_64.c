@@ -17,6 +17,7 @@ void hone_cg__complete(hone_codegen *g)
 {
     g->has_scalef = hone_target_has(&g->target, "avx512f");
     g->rounds_to_int = hone_target_has(&g->target, "sse4.1"); /* where rint is not by_sums */
+    g->has_sign = hone_target_has(&g->target, "avx2");
     g->has_range =
         hone_target_has(&g->target, "avx512dq") && hone_target_has(&g->target, "avx512vl");
     if (g->has_scalef) {
@@ -156,6 +157,34 @@ LLVMValueRef hone_cg__number_range(cg *e, bool min, LLVMValueRef a, LLVMValueRef
     }
     LLVMValueRef v = emit(e, in, (LLVMValueRef[]){widened(e, a, all), widened(e, b, all)}, 2);
     return v ? hone_cg__lanes(e, v, 0, n) : NULL;
+}
+
+/* As integers +0 is 0 and -0 the least. The least with the sign of x, vpsignd, is 0 where x is 0
+ * and the least elsewhere: the larger of m and that is m, but 0 where m is the least and x 0. Not
+ * for the short vectors that the lanes of a sum end in, where each step waits for the one before:
+ * to go from floats to integers and back takes longer than a comparison. */
+LLVMValueRef hone_cg__plus_zero(cg *e, LLVMValueRef m, LLVMValueRef x)
+{
+    LLVMTypeRef type = LLVMTypeOf(x), bits = LLVMVectorType(e->i32, 8);
+    bool one = LLVMGetTypeKind(type) != LLVMVectorTypeKind;
+    unsigned n = one ? 1 : LLVMGetVectorSize(type);
+    if (!e->g->has_sign || n < 8 || (n & (n - 1)) ||
+        LLVMGetTypeKind(LLVMGetElementType(type)) != LLVMFloatTypeKind) {
+        return NULL;
+    }
+    if (n > 8) {
+        LLVMValueRef half[2];
+        for (unsigned i = 0; i < 2; i++) {
+            half[i] = hone_cg__plus_zero(e, hone_cg__lanes(e, m, i * n / 2, n / 2),
+                                         hone_cg__lanes(e, x, i * n / 2, n / 2));
+        }
+        return joined(e, half[0], half[1]);
+    }
+    LLVMValueRef signs[] = {hone_cg__int_like(bits, UINT32_C(1) << 31),
+                            LLVMBuildBitCast(e->b, x, bits, "")};
+    LLVMValueRef pair[] = {LLVMBuildBitCast(e->b, m, bits, ""),
+                           call(e, "llvm.x86.avx2.psign.d", bits, signs, 2)};
+    return LLVMBuildBitCast(e->b, hone_cg__intrinsic(e, "llvm.smax", bits, pair, 2), type, "");
 }
 
 LLVMValueRef hone_cg__reduce(cg *e, LLVMValueRef t)

@@ -523,23 +523,47 @@ static const char top_text[] =
     "      C[vi, vj] = %s } } }\n"
     "  }\n}\n";
 
-/* Two zeros need not be told apart where their sign is not seen. */
-static bool tells_zeros_apart(const char *value)
+/* The program's code for the processor, as text; the caller frees. */
+static char *assembly(const char *processor, const char *text)
 {
     hone_target t;
     hone_codegen *g;
     hone_code code;
     hone_codegen_options o = {.emit = HONE_EMIT_ASM};
-    assert_int_equal(hone_target_named("haswell", &t, NULL), HONE_OK);
+    assert_int_equal(hone_target_named(processor, &t, NULL), HONE_OK);
     assert_int_equal(hone_codegen_new(&t, &g, NULL), HONE_OK);
-    char *text = hone_xasprintf(top_text, value);
     hone_program p = parse_text(text);
     assert_int_equal(hone_codegen_emit(g, &p, &o, &code, NULL), HONE_OK);
-    bool ret = strstr((char *)code.bytes, "vcmpeq");
-    assert_true(ret || !strstr((char *)code.bytes, "vcmpunord")); /* nor a number from NaN */
+    char *ret = hone_xasprintf("%s", (const char *)code.bytes);
     hone_code_free(&code);
     hone_program_fini(&p);
     hone_codegen_free(g);
+    return ret;
+}
+
+/* Two zeros need not be told apart where their sign is not seen. */
+static bool tells_zeros_apart(const char *value)
+{
+    char *text = hone_xasprintf(top_text, value), *code = assembly("haswell", text);
+    bool ret = strstr(code, "vcmpeq") || strstr(code, "vpsignd");
+    assert_true(ret || !strstr(code, "vcmpunord")); /* nor a number from NaN */
+    free(code);
+    free(text);
+    return ret;
+}
+
+/* Whether the code of C[v] = C[v] op A[v, 0], and so on, for so many lanes of f32 has that word. */
+static bool steps_have(const char *processor, const char *init, const char *op, int lanes,
+                       const char *word)
+{
+    char *text = hone_xasprintf(
+        "program steps {\n  buffer A: f32[9, %d] input\n  buffer C: f32[%d] output\n"
+        "  for k in 9 { for v in %d vectorized { block C(vi: %d = v, reduce vk: 9 = k) {\n"
+        "    init %s C[vi] = %s(C[vi], A[vk, vi]) } } }\n}\n",
+        lanes, lanes, lanes, lanes, init, op);
+    char *code = assembly(processor, text);
+    bool ret = strstr(code, word) != NULL;
+    free(code);
     free(text);
     return ret;
 }
@@ -583,6 +607,21 @@ static void zeros_whose_sign_is_not_seen(void **state)
         hone_program_fini(&p);
         free(text);
     }
+}
+
+/* With AVX2 the steps of a maximum need no comparison to tell zeros apart, those of a minimum do;
+ * AVX-512 has an instruction that does. */
+static void signs_of_maxima(void **state)
+{
+    (void)state;
+    for (int lanes = 8; lanes <= 32; lanes *= 2) {
+        assert_true(steps_have("znver3", "-inf", "max", lanes, "vpsignd"));
+        assert_false(steps_have("znver3", "-inf", "max", lanes, "vblendv"));
+        assert_false(steps_have("znver3", "inf", "min", lanes, "vpsignd"));
+        assert_true(steps_have("znver3", "inf", "min", lanes, "vblendv"));
+        assert_false(steps_have("znver4", "-inf", "max", lanes, "vpsignd"));
+    }
+    assert_false(steps_have("znver3", "-inf", "max", 4, "vpsignd"));
 }
 
 /* ---- casts ----------------------------------------------------------------------------------- */
@@ -763,13 +802,10 @@ static void division_by_zero(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operations),
-        cmocka_unit_test(casts),
-        cmocka_unit_test(extremes),
-        cmocka_unit_test(extremes_take_one_instruction),
-        cmocka_unit_test(zeros_whose_sign_is_not_seen),
-        cmocka_unit_test(constants),
-        cmocka_unit_test(others_are_refused),
+        cmocka_unit_test(operations),       cmocka_unit_test(casts),
+        cmocka_unit_test(extremes),         cmocka_unit_test(extremes_take_one_instruction),
+        cmocka_unit_test(signs_of_maxima),  cmocka_unit_test(zeros_whose_sign_is_not_seen),
+        cmocka_unit_test(constants),        cmocka_unit_test(others_are_refused),
         cmocka_unit_test(division_by_zero),
     };
     return cmocka_run_group_tests(tests, setup_codegen, teardown_codegen);
