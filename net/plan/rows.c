@@ -3,7 +3,7 @@
  * not bound to the width of the image then, which narrow ones gain by (docs/RATIONALE.md). */
 #include "net/plan/internal.h"
 
-#define NARROW 5 /* at most so many places wide */
+#define NARROW 7 /* at most so many places wide */
 
 static bool is_image(const hone_net_plan *p, hone_net_value v)
 {

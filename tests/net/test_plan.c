@@ -202,6 +202,60 @@ static void alternatives(void **state)
     hone_buf_free(&m);
 }
 
+static void may_be_product(hone_net_plan *p)
+{
+    assert_int_equal(p->choices.n, 1);
+    assert_int_equal(p->choices.v[0].n, 2);
+    assert_int_equal(p->choices.v[0].covers[0].way[0], HONE_NET_WAY_DIRECT);
+    assert_int_equal(p->choices.v[0].covers[1].way[0], HONE_NET_WAY_PRODUCT);
+}
+
+static void is_product(hone_net_plan *p)
+{
+    may_be_product(p);
+    double *ns = hone_xcalloc(p->kernels.n, sizeof *ns);
+    for (uint32_t k = 0; k < p->kernels.n; k++)
+        ns[k] = k == p->choices.v[0].covers[1].kernel[0] ? 1 : 2;
+    hone_net_plan_choose(p, ns);
+    free(ns);
+}
+
+static void is_direct(hone_net_plan *p)
+{
+    assert_int_equal(p->choices.n, 0);
+}
+
+/* Of 1 x 1, over images seven places wide and eight: of two by two before it, which pads. */
+static void products_of_places(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t after; /* so many zeros; two before */
+        void (*look)(hone_net_plan *p);
+    } cases[] = {{2, may_be_product}, {2, is_product}, {3, is_direct}};
+    hone_rng rng;
+    hone_rng_seed(&rng, 9);
+    for (unsigned k = 0; k < HONE_LEN(cases); k++) {
+        int64_t after = cases[k].after, wide = 5 + after;
+        hone_buf g = {0}, n = node_of("Conv", "x w", "t0");
+        put_value(&g, 11, "x", FLOAT, DIMS(1, 2, 4, 4));
+        put_floats(&g, "w", DIMS(6, 2, 2, 2), &rng);
+        put_floats(&g, "w1", DIMS(5, 6, 1, 1), &rng);
+        put_attr_ints(&n, "pads", DIMS(2, 2, after, after));
+        put_message(&g, 1, &n);
+        put_node(&g, "Conv", "t0 w1", "t1");
+        n = node_of("MaxPool", "t1", "y"); /* so that the image is between two kernels */
+        put_attr_ints(&n, "kernel_shape", DIMS(2, 2));
+        put_message(&g, 1, &n);
+        put_value(&g, 12, "y", FLOAT, DIMS(1, 5, wide - 1, wide - 1));
+        hone_buf m = model_of(&g, 13);
+        hone_tensor x = random_input(&rng);
+        check_model(&m, &x, cases[k].look);
+        free(x.data);
+        hone_buf_free(&m);
+    }
+}
+
 /* ---- other ways to fuse ---------------------------------------------------------------------- */
 
 typedef struct fusion {
@@ -761,11 +815,17 @@ static void divisions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(views_of_images),    cmocka_unit_test(patches),
-        cmocka_unit_test(other_ways_to_fuse), cmocka_unit_test(equal_choices_are_one),
-        cmocka_unit_test(alternatives),       cmocka_unit_test(parts),
-        cmocka_unit_test(divisions),          cmocka_unit_test(products_that_are_split),
-        cmocka_unit_test(parts_of_chains),    cmocka_unit_test(products_of_parts),
+        cmocka_unit_test(views_of_images),
+        cmocka_unit_test(patches),
+        cmocka_unit_test(other_ways_to_fuse),
+        cmocka_unit_test(equal_choices_are_one),
+        cmocka_unit_test(alternatives),
+        cmocka_unit_test(parts),
+        cmocka_unit_test(products_of_places),
+        cmocka_unit_test(divisions),
+        cmocka_unit_test(products_that_are_split),
+        cmocka_unit_test(parts_of_chains),
+        cmocka_unit_test(products_of_parts),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
