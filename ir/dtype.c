@@ -4,6 +4,10 @@
 #include <float.h>
 #include <math.h>
 
+/* The 16-bit float formats differ only in how many bits the mantissa has. */
+#define F16_MANTISSA 10
+#define BF16_MANTISSA 7
+
 static const struct {
     const char *text;
     int bytes;
@@ -71,6 +75,39 @@ void hone_ir__dtype_range(hone_dtype t, int64_t *ret_lo, int64_t *ret_hi)
     }
 }
 
+/* Bits of a float's mantissa, the one that is not stored included. */
+static int mantissa_of(hone_dtype t)
+{
+    switch (t) {
+    case HONE_F64:
+        return DBL_MANT_DIG;
+    case HONE_F32:
+        return FLT_MANT_DIG;
+    case HONE_F16:
+        return F16_MANTISSA + 1;
+    default:
+        return BF16_MANTISSA + 1;
+    }
+}
+
+bool hone_dtype_holds(hone_dtype wide, hone_dtype narrow)
+{
+    int64_t lo, hi, lo2, hi2;
+    if (wide == narrow)
+        return true;
+    if (hone_dtype_is_float(narrow)) /* more bytes have more of both mantissa and exponent */
+        return hone_dtype_is_float(wide) && hone_dtype_bytes(wide) > hone_dtype_bytes(narrow);
+    hone_ir__dtype_range(narrow, &lo, &hi);
+    if (hone_dtype_is_float(wide)) { /* the smallest value is a power of two */
+        int bits = 0;
+        while (bits < 63 && hi >> bits)
+            bits++;
+        return bits <= mantissa_of(wide);
+    }
+    hone_ir__dtype_range(wide, &lo2, &hi2);
+    return lo2 <= lo && hi <= hi2;
+}
+
 int64_t hone_ir__wrap(hone_dtype t, int64_t v)
 {
     switch (t) {
@@ -113,10 +150,6 @@ char hone_op_form(hone_op op)
 }
 
 /* ---- element conversion ---------------------------------------------------------------------- */
-
-/* The 16-bit float formats differ only in how many bits the mantissa has. */
-#define F16_MANTISSA 10
-#define BF16_MANTISSA 7
 
 static uint16_t to_16(double v, int mantissa)
 {

@@ -56,6 +56,8 @@ typedef enum hone_dtype {
 const char *hone_dtype_name(hone_dtype t);
 int hone_dtype_bytes(hone_dtype t);
 bool hone_dtype_is_float(hone_dtype t);
+/* Has `wide` every value of `narrow`, so that a cast to it loses nothing? True of a type itself. */
+bool hone_dtype_holds(hone_dtype wide, hone_dtype narrow);
 /* HONE_DTYPE_COUNT when there is none of that name. */
 hone_dtype hone_dtype_parse(const char *name, size_t n);
 

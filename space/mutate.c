@@ -39,6 +39,7 @@ static bool keeps_nests(hone_inst_kind k)
     case HONE_INST_ReorderBlockIterVar:
     case HONE_INST_CacheRead:
     case HONE_INST_CacheWrite:
+    case HONE_INST_Widen:
     case HONE_INST_ComputeInline:
     case HONE_INST_Annotate:
     case HONE_INST_Unannotate:

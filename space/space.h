@@ -204,6 +204,8 @@ hone_status hone_online_softmax(HONE_S, hone_rv block, hone_rv size, hone_rv *re
                                 hone_error *err) HONE_R;
 /* Of the temporary the block writes. */
 hone_status hone_set_scope(HONE_S, hone_rv block, hone_scope scope, hone_error *err) HONE_R;
+/* The temporary the block writes is kept in a type that holds its own (hone_prim__widen). */
+hone_status hone_widen(HONE_S, hone_rv block, hone_dtype wide, hone_error *err) HONE_R;
 hone_status hone_compute_inplace(HONE_S, hone_rv block, unsigned read_buffer_index,
                                  hone_error *err) HONE_R;
 hone_status hone_compute_at(HONE_S, hone_rv block, hone_rv loop, hone_error *err) HONE_R;

@@ -62,8 +62,9 @@ hone_status hone_prim__tensorize(hone_program *p, hone_stmt at, const hone_intri
  * not, for what it reads was inlined or its loops were changed since. */
 hone_status hone_prim__check_intrins(hone_program *p, const hone_intrin_set *set,
                                      hone_error *err) HONE_NODISCARD;
-/* Does the leaf block compute the description's value, whatever its loops? ret_args: the loads that
- * are the description's buffers, in their order. */
+/* Does the leaf block compute the description's value, whatever its loops? Loads of integers may be
+ * of narrower types, which the description's hold: Widen makes them the same. ret_args: the loads
+ * that are the description's buffers, in their order. */
 bool hone_prim__intrin_matches(hone_program *p, hone_stmt block, const hone_intrin *in,
                                hone_expr ret_args[HONE_INTRIN_MAX_ARGS]);
 
@@ -141,11 +142,18 @@ hone_status hone_prim__cache_accumulate(hone_program *p, hone_stmt block, hone_s
                                         hone_scope scope, hone_stmt ret[2],
                                         hone_error *err) HONE_NODISCARD;
 
-/* buffers (storage.c, inplace.c, read_at.c, cache_index.c, reindex.c) */
+/* buffers (storage.c, widen.c, inplace.c, read_at.c, cache_index.c, reindex.c) */
 
 /* Of the temporary that the block writes. REJECT_ARG: an argument. */
 hone_status hone_prim__set_scope(hone_program *p, hone_stmt block, hone_scope scope,
                                  hone_error *err) HONE_NODISCARD;
+/* The temporary that the block writes gets the type `wide`, which has all values of the one it had:
+ * what is stored is converted, and readers, which convert what they load, convert from there. No
+ * value changes. REJECT_ARG: an argument; a type that does not hold the one there is, or is it;
+ * the block starts or continues a sum; a reader that uses the temporary's own type, or converts it
+ * to one that does not hold `wide`. (widen.c) */
+hone_status hone_prim__widen(hone_program *p, hone_stmt block, hone_dtype wide,
+                             hone_error *err) HONE_NODISCARD;
 /* Annotates the block (hone_aligns_of). axis may count from the end, as -1. REJECT_LAYOUT: it is
  * the last axis. */
 hone_status hone_prim__storage_align(hone_program *p, hone_stmt block, int64_t axis, int64_t factor,

@@ -10,6 +10,7 @@
 
 typedef struct matcher {
     bool any_moves; /* loads are not asked how loops move them */
+    bool narrower;  /* loads of integers may be of types that the description's hold */
     unsigned
         *steps; /* left, until it is taken not to match: both orders are tried at each operation */
     hone_program *p;
@@ -69,11 +70,17 @@ static bool moves_alike(matcher *m, unsigned a, hone_expr load)
     return memcmp(total, in->stride[a], in->n_loops * sizeof *total) == 0;
 }
 
+static bool match_dtype(const matcher *m, hone_dtype d, hone_dtype e)
+{
+    return d == e || (m->narrower && !hone_dtype_is_float(d) && hone_dtype_holds(d, e));
+}
+
 static bool match_load(matcher *m, hone_expr d, hone_expr e)
 {
     const hone_program *q = &m->in->desc;
     unsigned a = hone_expr_at(q, d)->sym - 1;
-    if (hone_expr_op(m->p, e) != HONE_OP_LOAD || hone_expr_dtype(m->p, e) != hone_expr_dtype(q, d))
+    if (hone_expr_op(m->p, e) != HONE_OP_LOAD ||
+        !match_dtype(m, hone_expr_dtype(q, d), hone_expr_dtype(m->p, e)))
         return false;
     if ((m->in->access[a] == 0) != HONE_SAME(e, m->own))
         return false;
@@ -221,7 +228,8 @@ bool hone_prim__intrin_matches(hone_program *p, hone_stmt block, const hone_intr
                                hone_expr ret_args[HONE_INTRIN_MAX_ARGS])
 {
     unsigned steps = MAX_STEPS;
-    matcher m = {.p = p, .in = in, .block = block, .any_moves = true, .steps = &steps};
+    matcher m = {
+        .p = p, .in = in, .block = block, .any_moves = true, .narrower = true, .steps = &steps};
     hone_stmt_row row = *hone_stmt_at(p, block);
     hone_expr index[HONE_MAX_DIMS];
     for (unsigned d = 0; d < row.n_index; d++)

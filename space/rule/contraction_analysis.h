@@ -126,6 +126,10 @@ hone_status hone_rule__contraction_pack_b(hone_sched *s, hone_rv block,
 hone_status hone_rule__contraction_pack_a(hone_sched *s, hone_rv block,
                                           const hone_rule__contraction *c, hone_rv rows, hone_rv at,
                                           hone_error *err) HONE_NODISCARD;
+/* What the block reads as its read buffer number `read` is of the type: from the stage that makes
+ * it, if nothing else reads that, or from a copy of all of it at the root. */
+hone_status hone_rule__widen_operand(hone_sched *s, hone_rv block, unsigned read, hone_dtype type,
+                                     const hone_rule__ctx *ctx, hone_error *err) HONE_NODISCARD;
 /* A load or store block of the register tile: rows unrolled, vectors along the columns. */
 hone_status hone_rule__contraction_tile_copy(hone_sched *s, hone_rv copy,
                                              const hone_rule__contraction *c,

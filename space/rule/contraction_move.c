@@ -1,6 +1,7 @@
 /* Blocks of a contraction that move data: packed operands, the register tile's load and store, and
  * the elementwise stage that follows. */
 #include "space/rule/contraction_analysis.h"
+#include "space/prim/prim.h"
 #include "targets/preset.h"
 
 /* "lambda d0, d1: (d0 // v0, d1, d0 % v0)": dimension `at` in panels. The place in the panel comes
@@ -181,6 +182,31 @@ hone_status hone_rule__contraction_pack_a(hone_sched *s, hone_rv block,
     }
     HONE_TRY(hone_rule__contraction_loop(s, copy, 0, &loop, err));
     return vectors(s, loop, c, false, err);
+}
+
+hone_status hone_rule__widen_operand(hone_sched *s, hone_rv block, unsigned read, hone_dtype type,
+                                     const hone_rule__ctx *ctx, hone_error *err)
+{
+    char name[256];
+    hone_expr loads[8];
+    hone_program *p = &s->prog;
+    hone_rv copy;
+    unsigned n = hone_block_loads(p, hone_rv_stmt(s, block), loads, 8);
+    HONE_ASSERT(read < n && n <= 8);
+    hone_buffer from = {hone_expr_at(p, loads[read])->sym};
+    hone_stmt writer = hone_writer_of(p, from), reader;
+    if ((hone_dtype)hone_buffer_at(p, from)->dtype == type)
+        return HONE_OK;
+    if (writer.i && hone_readers_of(p, from, &reader, 1) == 1 && hone_prim__can_inline(p, writer)) {
+        snprintf(name, sizeof name, "%s", hone_sym_text(p, hone_stmt_at(p, writer)->name));
+        HONE_TRY(hone_get_block(s, name, &copy, err));
+        return hone_widen(s, copy, type, err);
+    }
+    HONE_TRY(hone_cache_read(s, block, read, HONE_GLOBAL, &copy, err));
+    HONE_TRY(hone_widen(s, copy, type, err));
+    hone_stmt made = hone_rv_stmt(s, copy);
+    snprintf(name, sizeof name, "%s", hone_sym_text(p, hone_stmt_at(p, made)->name));
+    return hone_rule__elementwise_at_root(s, name, ctx, err);
 }
 
 /* One reader behind the nest; in it the load block of a blocked reduction, which does not read

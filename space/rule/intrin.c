@@ -126,9 +126,17 @@ static void writer_name(hone_sched *s, hone_buffer b, char ret[256])
     snprintf(ret, 256, "%s", hone_sym_text(&s->prog, hone_stmt_at(&s->prog, writer)->name));
 }
 
+/* What the block writes is of the type that the intrinsic takes. */
+static hone_status widen(hone_sched *s, hone_rv block, hone_dtype type, hone_error *err)
+{
+    hone_buffer b = hone_stmt_at(&s->prog, hone_rv_stmt(s, block))->out;
+    return (hone_dtype)hone_buffer_at(&s->prog, b)->dtype == type ? HONE_OK
+                                                                  : hone_widen(s, block, type, err);
+}
+
 /* The padded copy of A: in one step from what A itself is a copy of. */
-static hone_status copy_a(hone_sched *s, hone_buffer a, const char *copy, const hone_rule__ctx *ctx,
-                          hone_error *err)
+static hone_status copy_a(hone_sched *s, hone_buffer a, const char *copy, hone_dtype type,
+                          const hone_rule__ctx *ctx, hone_error *err)
 {
     char name[256];
     hone_rv block;
@@ -138,6 +146,10 @@ static hone_status copy_a(hone_sched *s, hone_buffer a, const char *copy, const 
         writer_name(s, a, name);
         HONE_TRY(hone_get_block(s, name, &block, err));
         HONE_TRY(hone_compute_inline(s, block, err));
+    }
+    if ((hone_dtype)hone_buffer_at(&s->prog, a)->dtype != type) {
+        HONE_TRY(hone_get_block(s, copy, &block, err));
+        HONE_TRY(hone_widen(s, block, type, err));
     }
     return hone_rule__elementwise_at_root(s, copy, ctx, err);
 }
@@ -173,7 +185,7 @@ static hone_status pad(hone_sched *s, const char *name, const hone_rule__fit *f,
         if (inlines)
             ret->cut[0] = 0;
     }
-    return ret->a[0] && !sh->pack_a ? copy_a(s, a, ret->a, ctx, err) : HONE_OK;
+    return ret->a[0] && !sh->pack_a ? copy_a(s, a, ret->a, f->a_type, ctx, err) : HONE_OK;
 }
 
 /* The copy takes the padding in, if there is one. */
@@ -197,6 +209,7 @@ static hone_status pack_b(hone_sched *s, hone_rv block, const hone_rule__fit *f,
     long long lanes = f->lanes, group = f->group;
     HONE_TRY(hone_cache_read(s, block, f->b, HONE_GLOBAL, &copy, err));
     HONE_TRY(take_in(s, pads, err));
+    HONE_TRY(widen(s, copy, f->b_type, err));
     lambda(&m, f->b_dims);
     put(&m, "d%u // %lld // v0", f->b_col_dim, lanes);
     for (unsigned d = 0; d < f->b_dims; d++)
@@ -228,6 +241,7 @@ static hone_status pack_a(hone_sched *s, hone_rv block, const hone_rule__fit *f,
     long long group = f->group, each = f->rows;
     HONE_TRY(hone_cache_read(s, block, f->a, HONE_GLOBAL, &copy, err));
     HONE_TRY(take_in(s, pads, err));
+    HONE_TRY(widen(s, copy, f->a_type, err));
     lambda(&m, f->a_dims);
     if (each > 1)
         put(&m, "d%u // %lld // v0", f->a_row_dim, each);
@@ -468,8 +482,8 @@ hone_status hone_rule__intrin(hone_sched *s, const char *name, const hone_rule__
         HONE_TRY(hone_fuse(s, ne.v, ne.n_parallel, &task, err));
 
     HONE_TRY(pack_b(s, block, &f, pads.b, tile[1], sh.k_blocked ? ne.k0 : ne.j[1], err));
-    if (sh.pack_a)
-        HONE_TRY(pack_a(s, block, &f, pads.a, tile[0], ne.i[1], err));
+    HONE_TRY(sh.pack_a ? pack_a(s, block, &f, pads.a, tile[0], ne.i[1], err)
+                       : hone_rule__widen_operand(s, block, f.a, f.a_type, ctx, err));
     HONE_TRY(hone_cache_accumulate(s, block, ne.tile_loop, HONE_LOCAL, copies, err));
     if (f.rows > 1)
         HONE_TRY(tile_layout(s, copies[0], &f, err));

@@ -13,6 +13,8 @@ static const hone_fit_shape shapes[] = {
     {true, false, false}, {true, true, false},
 };
 
+#define OFTEN 8 /* uses of B that pay for more bytes of it */
+
 /* How many values the l-th loop has; 1: there is none. */
 static int64_t extent_of(const hone_intrin *in, int l)
 {
@@ -67,6 +69,11 @@ static bool roles_of(const hone_intrin *in, hone_rule__fit *f, unsigned *ret_a, 
         }
     }
     return found[0] && found[1];
+}
+
+static hone_dtype type_of(const hone_intrin *in, unsigned a)
+{
+    return (hone_dtype)hone_buffer_at(&in->desc, (hone_buffer){a + 1})->dtype;
 }
 
 /* The dimension whose index is just the variable, -1: none, or it occurs elsewhere too. */
@@ -189,6 +196,9 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_r
         if ((int)q != f->col && f->extent[q] > 1 && !hone_uses_var(p, b, vars[q]) &&
             hone_uses_var(p, a, vars[q]))
             f->row = (int)q;
+    f->reuse = 1;
+    for (unsigned q = 0; q < f->n_spatial && f->reuse < OFTEN; q++)
+        f->reuse *= hone_uses_var(p, b, vars[q]) ? 1 : f->extent[q];
     /* steps of a group lie next to each other in A */
     for (unsigned q = f->n_spatial; q < f->n_loops; q++) {
         int d = plain_dim(p, a, vars[q]);
@@ -206,6 +216,9 @@ static bool fits(hone_program *p, hone_stmt block, const hone_intrin *in, hone_r
         return false;
     const hone_buffer_row *bb = hone_buffer_at(p, (hone_buffer){hone_expr_at(p, b)->sym});
     f->b_const = bb->is_const && bb->role == HONE_INPUT;
+    f->a_type = type_of(in, arg_a);
+    f->b_type = type_of(in, arg_b);
+    f->widens = f->a_type != hone_expr_dtype(p, a) || f->b_type != hone_expr_dtype(p, b);
     f->bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, block)->value));
     if (f->b_dims + 3 > HONE_MAX_DIMS || !read_number(p, block, a, &f->a) ||
         !read_number(p, block, b, &f->b))
@@ -234,6 +247,8 @@ hone_status hone_rule__fit_inline_padding(hone_sched *s, const char *name, hone_
     unsigned b = hone_expr_at(p, loads[f->b])->sym;
     snprintf(pad, sizeof pad, "%s", hone_sym_text(p, hone_stmt_at(p, padding)->name));
     HONE_TRY(hone_get_block(s, pad, &rv, err));
+    if (hone_expr_dtype(p, loads[f->a]) != f->a_type) /* and so are the zeros */
+        HONE_TRY(hone_widen(s, rv, f->a_type, err));
     HONE_TRY(hone_compute_inline(s, rv, err));
     unsigned n = hone_block_loads(p, hone_block_find(p, name), loads, 8);
     if (n != 2)
@@ -245,29 +260,57 @@ hone_status hone_rule__fit_inline_padding(hone_sched *s, const char *name, hone_
 
 /* ---- which are tried ------------------------------------------------------------------------- */
 
+/* What of hone's own has been found to fit. */
+typedef struct found {
+    bool as_it_is, rows;
+    bool padded, wide_padded; /* as_it_is but for padding; the latter of those that widen */
+} found;
+
+/* Has another that is as good been found before? */
+static bool is_spare(const hone_rule__fit *f, const found *o)
+{
+    if (o->as_it_is || f->rows > 1)
+        return o->as_it_is || o->rows;
+    if (f->widens && o->padded)
+        return true;
+    return f->pads && (o->padded || o->wide_padded);
+}
+
+static void note(const hone_rule__fit *f, found *o)
+{
+    bool *padded = f->widens ? &o->wide_padded : &o->padded;
+    *(f->rows > 1 ? &o->rows : f->pads ? padded : &o->as_it_is) = true;
+}
+
+static bool has_shape(const hone_rule__fit *f, const hone_fit_shape *sh)
+{
+    return (!sh->pack_a || f->a_plain) && (!sh->clip || f->clippable) &&
+           (f->rows == 1 || sh->pack_a);
+}
+
 /* All intrinsics that were added to the set are tried, and of hone's own the first that fits as it
  * is, which is the widest, and before it the first that fits a padded block; of those that do
- * several rows, which want A packed, the first, and then the others all the same. */
+ * several rows, which want A packed, the first, and then the others all the same. Those that take
+ * the operands in a wider type are as good as others, whichever comes first; where B is not used
+ * often, so that it is read from memory and better stays short, they come last. */
 unsigned hone_rule__fit_choose(hone_program *p, hone_stmt block, const hone_rule__ctx *ctx,
                                unsigned variant, hone_rule__fit *ret, hone_fit_shape *ret_shape)
 {
     const hone_intrin_set *set = ctx->intrins ? ctx->intrins : hone_intrin_shipped();
-    unsigned n = 0;
-    bool has_own = false, has_padded = false, has_rows = false;
-    for (unsigned i = 0; i < hone_intrin_count(set); i++) {
+    unsigned n = 0, count = hone_intrin_count(set);
+    found own = {0};
+    for (unsigned i = 0; i < 2 * count; i++) {
         hone_rule__fit f;
-        const hone_intrin *in = hone_intrin_at(set, i);
-        bool own = hone_intrin_find(hone_intrin_shipped(), in->name) == in;
-        if ((own && has_own) || !hone_target_has(ctx->target, in->features) ||
-            !fits(p, block, in, &f))
+        const hone_intrin *in = hone_intrin_at(set, i % count);
+        bool is_own = hone_intrin_find(hone_intrin_shipped(), in->name) == in;
+        if ((is_own && own.as_it_is) || !hone_target_has(ctx->target, in->features) ||
+            !fits(p, block, in, &f) || (f.widens && f.reuse < OFTEN) != (i >= count) ||
+            (is_own && is_spare(&f, &own)))
             continue;
-        bool *has = f.rows > 1 ? &has_rows : f.pads ? &has_padded : &has_own;
-        if (own && *has)
-            continue;
-        *has |= own;
+        if (is_own)
+            note(&f, &own);
         for (unsigned k = 0; k < HONE_LEN(shapes); k++) {
-            if ((shapes[k].pack_a && !f.a_plain) || (shapes[k].clip && !f.clippable) ||
-                (f.rows > 1 && !shapes[k].pack_a))
+            if (!has_shape(&f, &shapes[k]))
                 continue;
             *ret = f;
             *ret_shape = shapes[k];

@@ -19,6 +19,9 @@ typedef struct hone_rule__fit {
     unsigned a_dims, a_row_dim, a_k_dim, b_dims, b_col_dim, b_k_dim;
     unsigned c_dims, c_row_dim; /* where rows > 1; its columns are the last */
     bool a_plain, b_const;
+    hone_dtype a_type, b_type;          /* as the intrinsic takes them */
+    bool widens;                        /* an operand is of a narrower one */
+    int64_t reuse;                      /* times an element of B is used, or as good as often */
     bool pads;                          /* columns, steps or rows */
     bool clippable;                     /* A is a padded stage that can be inlined */
     int bytes;                          /* of a sum */

@@ -181,6 +181,18 @@ hone_status hone_space__apply_SetScope(hone_sched *s, hone_inst *in, hone_error 
     return hone_prim__set_scope(&s->prog, block, scope, err);
 }
 
+hone_status hone_space__apply_Widen(hone_sched *s, hone_inst *in, hone_error *err)
+{
+    hone_stmt block;
+    const char *name;
+    HONE_TRY(hone_space__stmt(s, in, 0, &block, err));
+    HONE_TRY(hone_space__attr_text(s, in, 0, &name, err));
+    hone_dtype wide = hone_dtype_parse(name, strlen(name));
+    if (wide == HONE_DTYPE_COUNT)
+        return hone_fail(err, HONE_REJECT_ARG, "Widen: there is no type '%s'", name);
+    return hone_prim__widen(&s->prog, block, wide, err);
+}
+
 hone_status hone_space__apply_StorageAlign(hone_sched *s, hone_inst *in, hone_error *err)
 {
     hone_stmt block;

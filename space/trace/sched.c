@@ -577,6 +577,14 @@ hone_status hone_set_scope(hone_sched *s, hone_rv block, hone_scope scope, hone_
     return end(&c, NULL, 0, NULL, err);
 }
 
+hone_status hone_widen(hone_sched *s, hone_rv block, hone_dtype wide, hone_error *err)
+{
+    call c = begin(s, HONE_INST_Widen);
+    inputs(&c, (hone_value[]){rv(block)}, 1);
+    attrs(&c, (hone_value[]){text(&c, hone_dtype_name(wide))}, 1);
+    return end(&c, NULL, 0, NULL, err);
+}
+
 hone_status hone_compute_inplace(hone_sched *s, hone_rv block, unsigned read_buffer_index,
                                  hone_error *err)
 {

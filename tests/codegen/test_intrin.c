@@ -142,7 +142,19 @@ static double extreme(unsigned a, int64_t k, hone_rng *rng, hone_dtype t)
     (void)a;
     (void)k;
     bool high = hone_rng_below(rng, 4) != 0;
-    return t == HONE_U8 ? (high ? 255 : 0) : t == HONE_I8 ? (high ? -128 : 127) : high;
+    return t == HONE_U8    ? (high ? 255 : 0)
+           : t == HONE_I8  ? (high ? -128 : 127)
+           : t == HONE_I16 ? (high ? -32768 : 32767)
+                           : high;
+}
+
+/* The largest products there are, all of one sign: they add up to the largest sum. */
+static double all_extreme(unsigned a, int64_t k, hone_rng *rng, hone_dtype t)
+{
+    (void)a;
+    (void)k;
+    (void)rng;
+    return t == HONE_U8 ? 255 : t == HONE_I8 ? -128 : 0;
 }
 
 static void products(void **state)
@@ -154,6 +166,10 @@ static void products(void **state)
                   "i32", "i32(0)", "vpdpbusd");
     check_product("+avx2", "x86.avx2.u8i8i32_8x2", "u8", "i8", "i32", 8, 2, "i32", "i32(0)",
                   NULL /* LLVM may do it with a newer one */);
+    check_product("+avx512bw", "x86.avx512bw.i16i16i32_16x2", "i16", "i16", "i32", 16, 2, "i32",
+                  "i32(0)", NULL);
+    check_product("+avx2", "x86.avx2.i16i16i32_8x2", "i16", "i16", "i32", 8, 2, "i32", "i32(0)",
+                  NULL);
     check_product("+avx512bf16", "x86.avx512.bf16.dot_16x2", "bf16", "bf16", "f32", 16, 2, "f32",
                   "0.0", "vdpbf16ps");
     check_product("+avx512vpopcntdq", "x86.avx512.popcnt.b1_16x1", "i32", "i32", "i32", 16, 1,
@@ -174,11 +190,13 @@ static void products_at_the_edges(void **state)
 {
     (void)state;
     static const struct {
-        const char *features, *name;
+        const char *features, *name, *a, *b;
         int jj, kk;
-    } all[] = {{"+avx512vnni", "x86.avx512.vnni.u8i8i32_16x4", 16, 4},
-               {"+avx512vnni,+avx512vl", "x86.avx512vl.vnni.u8i8i32_8x4", 8, 4},
-               {"+avx2", "x86.avx2.u8i8i32_8x2", 8, 2}};
+    } all[] = {{"+avx512vnni", "x86.avx512.vnni.u8i8i32_16x4", "u8", "i8", 16, 4},
+               {"+avx512vnni,+avx512vl", "x86.avx512vl.vnni.u8i8i32_8x4", "u8", "i8", 8, 4},
+               {"+avx2", "x86.avx2.u8i8i32_8x2", "u8", "i8", 8, 2},
+               {"+avx512bw", "x86.avx512bw.i16i16i32_16x2", "i16", "i16", 16, 2},
+               {"+avx2", "x86.avx2.i16i16i32_8x2", "i16", "i16", 8, 2}};
     for (unsigned k = 0; k < HONE_LEN(all); k++) {
         if (!native_has(all[k].features))
             continue;
@@ -186,7 +204,8 @@ static void products_at_the_edges(void **state)
         snprintf(value, sizeof value,
                  "T[ti, vj] + i32(A[ti, vk]) * i32(B[vj // %d, vk // %d, vj %% %d, vk %% %d])",
                  all[k].jj, all[k].kk, all[k].jj, all[k].kk);
-        char *text = product(all[k].name, "u8", "i8", "i32", all[k].jj, all[k].kk, value, "i32(0)");
+        char *text =
+            product(all[k].name, all[k].a, all[k].b, "i32", all[k].jj, all[k].kk, value, "i32(0)");
         check_both(text, &(run_options){.emit = {.intrins = intrins, .n_intrins = n_intrins},
                                         .choose = extreme});
         free(text);
@@ -246,6 +265,55 @@ static void odd_products(void **state)
                                          .emit = {.intrins = intrins, .n_intrins = n_intrins}});
         }
         assert_true(found || !native_has("+avx2"));
+        hone_space_free(sp);
+        hone_program_fini(&base);
+        free(text);
+    }
+    hone_sched_fini(&s);
+}
+
+/* Bytes that are widened where they are packed: the values, of any signs, are what they were, and
+ * a long sum of the largest products is exact. */
+static void widened_products(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        int m, n, d;
+    } all[] = {{"u8", "i8", 9, 24, 4099}, {"i8", "i8", 5, 16, 1030}, {"u8", "u8", 6, 20, 33}};
+    hone_target t;
+    hone_error err;
+    hone_sched s = {0};
+    assert_int_equal(hone_target_native(&t, &err), HONE_OK);
+    for (unsigned k = 0; k < HONE_LEN(all); k++) {
+        unsigned found = 0;
+        int m = all[k].m, n = all[k].n, d = all[k].d;
+        char *text = hone_xasprintf(
+            "program wide {\n  buffer A: %s[%d, %d] input\n  buffer B: %s[%d, %d] input const\n"
+            "  buffer C: i32[%d, %d] output\n  for i in %d { for j in %d { for k in %d {\n"
+            "    block C(vi: %d = i, vj: %d = j, reduce vk: %d = k) {\n      init i32(0)\n"
+            "      C[vi, vj] = C[vi, vj] + i32(A[vi, vk]) * i32(B[vk, vj]) } } } }\n}\n",
+            all[k].a, m, d, all[k].b, d, n, m, n, m, n, d, m, n, d);
+        hone_program base = parse_text(text);
+        hone_space *sp;
+        hone_space_options so = {.target = &t, .threads = 1};
+        assert_int_equal(hone_space_new(&base, &so, &sp, &err), HONE_OK);
+        for (uint32_t q = 0; q < sp->seeds.n; q++) {
+            hone_buf b = {0};
+            if (hone_space_finish(sp, &sp->seeds.v[q], &s, &err) != HONE_OK)
+                fail_msg("%s", err.message);
+            hone_program_print(&s.prog, &b);
+            bool has = strstr(b.s, "i16i16i32") != NULL;
+            hone_buf_free(&b);
+            if (!has || found++ % 3)
+                continue;
+            check_program(&s.prog,
+                          &(run_options){.choose = found % 2 ? all_extreme : extreme,
+                                         .expect_pack = true,
+                                         .emit = {.intrins = intrins, .n_intrins = n_intrins}});
+        }
+        bool bytes_have_their_own = k == 0 && native_has("+avx512vnni");
+        assert_true(found || bytes_have_their_own || !native_has("+avx2"));
         hone_space_free(sp);
         hone_program_fini(&base);
         free(text);
@@ -459,6 +527,7 @@ int main(void)
         cmocka_unit_test(nested_blocks),
         cmocka_unit_test(products),
         cmocka_unit_test(products_at_the_edges),
+        cmocka_unit_test(widened_products),
         cmocka_unit_test(odd_products),
         cmocka_unit_test(own_intrinsic_under_a_predicate),
         cmocka_unit_test(refused),

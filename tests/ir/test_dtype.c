@@ -108,9 +108,43 @@ static void integers(void **state)
     assert_true(through(HONE_F64, 0.1) == 0.1);
 }
 
+/* By rows the types that hold, by columns those held, both in the order of dtypes.def. */
+static void which_hold(void **state)
+{
+    (void)state;
+    static const char *const rows[HONE_DTYPE_COUNT] = {
+        "yyyy.yyyyy", /* f64: all but i64 */
+        ".yyy..yyyy", /* f32 */
+        "..y....yyy", /* f16: 11 bits */
+        "...y...yyy", /* bf16: 8 bits, of which u8 uses all */
+        "....yyyyyy", ".....yyyyy", "......yyyy", ".......y.y", "........yy", ".........y"};
+    for (int w = 0; w < HONE_DTYPE_COUNT; w++)
+        for (int n = 0; n < HONE_DTYPE_COUNT; n++) {
+            if (hone_dtype_holds((hone_dtype)w, (hone_dtype)n) != (rows[w][n] == 'y'))
+                fail_msg("%s holds %s", hone_dtype_name((hone_dtype)w),
+                         hone_dtype_name((hone_dtype)n));
+        }
+    /* and what it says is so: every value of two bytes at most comes back */
+    for (int w = 0; w < HONE_DTYPE_COUNT; w++)
+        for (int n = 0; n < HONE_DTYPE_COUNT; n++) {
+            if (rows[w][n] != 'y' || hone_dtype_bytes((hone_dtype)n) > 2)
+                continue;
+            uint32_t many = n == HONE_BOOL ? 2 : 1u << 8 * hone_dtype_bytes((hone_dtype)n);
+            for (uint32_t x = 0; x < many; x++) {
+                double wide, v = hone_elem_get((hone_dtype)n, (uint16_t[]){(uint16_t)x}, 0);
+                hone_elem_set((hone_dtype)w, &wide, 0, v);
+                double back = hone_elem_get((hone_dtype)w, &wide, 0);
+                if (!isnan(v) && (back != v || signbit(back) != signbit(v)))
+                    fail_msg("%s loses %g of %s", hone_dtype_name((hone_dtype)w), v,
+                             hone_dtype_name((hone_dtype)n));
+            }
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(which_hold),
         cmocka_unit_test(tables),
         cmocka_unit_test(halves),
         cmocka_unit_test(integers),

@@ -69,6 +69,12 @@ static const setting settings[] = {
                     "[\"ComputeAt\",[\"b1\",\"l3\"],[1,-1],[]],"
                     "[\"ComputeAt\",[\"b0\",\"l3\"],[1,-1],[]],"
                     "[\"ComputeInplace\",[\"b2\"],[0],[]]],[]]"},
+    {HONE_INST_Widen,
+     "  input A: u8[N0, N1]\n  input B: i8[N1, N2]\n  output C: i32[N0, N2]\n"
+     "  C[i, j] = sum(k < N1) i32(A[i, k]) * i32(B[k, j])\n",
+     1,
+     "[[" GET("C", "b0") ",[\"CacheRead\",[\"b0\",[\"b0\"]],[1,\"global\"],[\"b1\"]],"
+                         "[\"Widen\",[\"b1\"],[\"i16\"],[]]],[]]"},
     {HONE_INST_Tensorize,
      "  input A: u8[N0, N1]\n  input B: i8[N2, N1]\n  output C: i32[N0, N2]\n"
      "  C[i, j] = sum(k < N1) i32(A[i, k]) * i32(B[j, k])\n",

@@ -25,6 +25,7 @@ static void shipped(void **state)
     static const char *const names[] = {
         "x86.avx512.vnni.u8i8i32_16x4",   "x86.avx512vl.vnni.u8i8i32_8x4",
         "x86.avx2.u8i8i32_8x2",           "x86.avx512.bf16.dot_16x2",
+        "x86.avx512bw.i16i16i32_16x2",    "x86.avx2.i16i16i32_8x2",
         "x86.avx512.popcnt.b1_16x1",      "x86.avx2.popcnt.b1_8x1",
         "arm.neon.smmla.i8i8i32_2x2x8",   "arm.neon.ummla.u8u8i32_2x2x8",
         "arm.neon.usmmla.u8i8i32_2x2x8",  "arm.neon.bfmmla.bf16bf16f32_2x2x4",

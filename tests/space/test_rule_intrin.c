@@ -1,7 +1,7 @@
 /* The rule that tiles contractions down to a tensor intrinsic, and MetaSchedule's mark for it. */
 #include "tests/space/prim_test.h"
 
-#include "space/rule/rule.h"
+#include "space/rule/intrin_fit.h"
 
 #define U8I8(M, N, K)                                                                      \
     "program product {\n  buffer A: u8[" #M ", " #K "] input\n"                            \
@@ -72,6 +72,69 @@ static void finds_the_intrinsic(void **state)
     assert_int_equal(seeds_with(U8I8(13, 48, 24), "+sse4.2", NULL, any, 1), 0);
 }
 
+#define I16(NAME) "hone.intrin=\"x86." NAME "\""
+#define I8I8(M, N, K)                                                                \
+    "program product {\n  buffer A: i8[" #M ", " #K "] input\n"                      \
+    "  buffer B: i8[" #N ", " #K "] input\n  buffer C: i32[" #M ", " #N "] output\n" \
+    "  for i in " #M " { for j in " #N " { for k in " #K " {\n"                      \
+    "    block C(vi: " #M " = i, vj: " #N " = j, reduce vk: " #K " = k) {\n"         \
+    "      init i32(0)\n"                                                            \
+    "      C[vi, vj] = C[vi, vj] + i32(A[vi, vk]) * i32(B[vj, vk]) } } } }\n}\n"
+
+/* Bytes are packed as i16 where nothing takes them as they are, or only at a price. */
+static void widens_the_operands(void **state)
+{
+    (void)state;
+    const char *wide = I16("avx2.i16i16i32_8x2"), *narrow = I16("avx2.u8i8i32_8x2");
+    const char *widest = I16("avx512bw.i16i16i32_16x2");
+    assert_true(seeds_with(U8I8(13, 48, 24), "+avx2", NULL, wide, 1) > 0);
+    assert_int_equal(seeds_with(U8I8(13, 48, 24), "+avx2", NULL, narrow, 2), 0);
+    assert_true(seeds_with(U8I8(13, 48, 24), "+avx512bw", NULL, widest, 1) > 0);
+    assert_int_equal(seeds_with(U8I8(13, 48, 24), "+avx512bw", NULL, wide, 1), 0);
+    /* A is packed, or copied, padded or not */
+    assert_true(seeds_with(U8I8(13, 48, 24), "+avx2", NULL, "A_global_i16[v0, v1] = i16(", 1) > 0);
+    assert_true(seeds_with(U8I8(13, 45, 23), "+avx2", NULL, wide, 1) > 0);
+    assert_true(seeds_with(U8I8(13, 48, 23), "+avx2", NULL, "A_pad_i16[", 2) > 0);
+    /* other signs, B turned round and not ahead of time */
+    assert_true(seeds_with(I8I8(13, 48, 24), "+avx2", NULL, wide, 1) > 0);
+    assert_true(seeds_with(I8I8(5, 20, 7), "+avx2", NULL, wide, 2) > 0);
+    /* bytes that have an instruction of their own stay bytes */
+    assert_int_equal(seeds_with(U8I8(13, 48, 24), "+avx2,+avx512bw,+avx512vnni", NULL, "i16", 1),
+                     0);
+    assert_int_equal(seeds_with(U8I8(13, 40, 24), "+avx2,+avx512bw,+avx512vnni", NULL, "i16", 1),
+                     0);
+    assert_true(seeds_with(I8I8(13, 48, 24), "+avx2,+avx512bw,+avx512vnni", NULL, widest, 1) > 0);
+}
+
+/* Of few rows B is used a few times: as it is, where something takes it so. */
+static void few_rows_stay_short(void **state)
+{
+    (void)state;
+    hone_program base = load_program(U8I8(7, 96, 32));
+    hone_target t = target_with("+avx2");
+    hone_rule__fit f;
+    hone_fit_shape sh;
+    hone_rule__ctx ctx = {.target = &t, .threads = 1};
+    hone_stmt block = block_of(&base, "C");
+    unsigned n = hone_rule__intrin_variants(&base, block, &ctx);
+    assert_true(n > 0);
+    for (unsigned k = 0; k < n; k++) {
+        hone_rule__fit_choose(&base, block, &ctx, k, &f, &sh);
+        assert_false(f.widens);
+    }
+    hone_program_fini(&base);
+    /* signed bytes have no other way */
+    base =
+        load_program("program row {\n  buffer A: i8[1, 32] input\n"
+                     "  buffer B: i8[32, 96] input const\n  buffer C: i32[1, 96] output\n"
+                     "  for i in 1 { for j in 96 { for k in 32 {\n"
+                     "    block C(vi: 1 = i, vj: 96 = j, reduce vk: 32 = k) {\n"
+                     "      init i32(0)\n"
+                     "      C[vi, vj] = C[vi, vj] + i32(A[vi, vk]) * i32(B[vk, vj]) } } } }\n}\n");
+    assert_true(hone_rule__intrin_variants(&base, block_of(&base, "C"), &ctx) > 0);
+    hone_program_fini(&base);
+}
+
 /* Columns or steps that are no whole number of lanes and groups, or both; B is packed as it is
  * padded. */
 static void pads_what_does_not_divide(void **state)
@@ -107,7 +170,7 @@ static void tries_those_added(void **state)
     assert_int_equal(hone_intrin_set_add(set, "mine", mine, strlen(mine), &e), HONE_OK);
     assert_true(seeds_with(U8I8(13, 48, 24), "+avx2", set, "hone.intrin=\"my.dot\"", 1) > 0);
     /* beside hone's own */
-    assert_true(seeds_with(U8I8(13, 48, 24), "+avx2", set, "x86.avx2.u8i8i32_8x2", 1) > 0);
+    assert_true(seeds_with(U8I8(13, 48, 24), "+avx2", set, "x86.avx2.i16i16i32_8x2", 1) > 0);
     hone_intrin_set_free(set);
 }
 
@@ -155,13 +218,20 @@ static void clips_the_padding(void **state)
         "        Y[vn, vy, vx, vf] = Y[vn, vy, vx, vf] +\n"
         "          i32(P[vn, vy + vr, vx + vs, vc]) * i32(F[vr, vs, vc, vf])\n"
         "      } } } } } } } }\n}\n";
-    const char *features = "+avx512vnni", *in = "hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\"";
-    unsigned all = seeds_with(text, features, NULL, in, 1);
-    unsigned padded = seeds_with(text, features, NULL, "block P(", 1);
-    unsigned clipped = seeds_with(text, features, NULL, " < 8 @hone.intrin=", 1);
-    assert_true(padded > 0 && clipped > 0);
-    assert_true(clipped < all);
-    assert_true(seeds_with(text, features, NULL, in, 2) > 0);
+    static const char *const features[] = {"+avx512vnni", "+avx2"};
+    static const char *const in[] = {"hone.intrin=\"x86.avx512.vnni.u8i8i32_16x4\"",
+                                     "hone.intrin=\"x86.avx2.i16i16i32_8x2\""};
+    for (unsigned k = 0; k < 2; k++) {
+        unsigned all = seeds_with(text, features[k], NULL, in[k], 1);
+        unsigned padded = seeds_with(text, features[k], NULL, "block P(", 1);
+        unsigned clipped = seeds_with(text, features[k], NULL, " < 8 @hone.intrin=", 1);
+        assert_true(padded > 0 && clipped > 0);
+        assert_true(clipped < all);
+        assert_true(seeds_with(text, features[k], NULL, in[k], 2) > 0);
+    }
+    /* the image is widened as it is, or as it is padded */
+    assert_true(seeds_with(text, "+avx2", NULL, "X_global_i16[", 1) > 0);
+    assert_true(seeds_with(text, "+avx2", NULL, "P_i16[vn, vh, vw, vc] = select(", 1) > 0);
 }
 
 /* What reads the sums goes into the store of the tile, also where that cuts padded columns off. */
@@ -297,6 +367,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_intrinsic),
+        cmocka_unit_test(widens_the_operands),
+        cmocka_unit_test(few_rows_stay_short),
         cmocka_unit_test(pads_what_does_not_divide),
         cmocka_unit_test(takes_several_rows),
         cmocka_unit_test(tries_those_added),

@@ -158,6 +158,8 @@ static const char *add(trace *t, const json_t *inst, const json_t *decision)
         return "ShareWindows is an instruction of hone's only";
     if (is(name, "OnlineSoftmax"))
         return "OnlineSoftmax is an instruction of hone's only";
+    if (is(name, "Widen"))
+        return "Widen is an instruction of hone's only";
     if (is(name, "ComputeInplace"))
         return "ComputeInplace is an instruction of hone's only";
     if (uses_inferred(t, inputs, split))
