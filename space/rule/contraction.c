@@ -183,8 +183,8 @@ static hone_status split_others(hone_sched *s, const hone_rule__contraction *c,
 }
 
 hone_status hone_rule__contraction_inline_padding(hone_sched *s, hone_stmt stmt,
-                                                  const hone_target *t, hone_rule__contraction *c,
-                                                  hone_error *err)
+                                                  const hone_target *t, bool widen,
+                                                  hone_rule__contraction *c, hone_error *err)
 {
     char name[256];
     hone_rv rv;
@@ -192,9 +192,13 @@ hone_status hone_rule__contraction_inline_padding(hone_sched *s, hone_stmt stmt,
     HONE_ASSERT(pad.i);
     snprintf(name, sizeof name, "%s", hone_sym_text(&s->prog, hone_stmt_at(&s->prog, pad)->name));
     HONE_TRY(hone_get_block(s, name, &rv, err));
+    bool a_widens = c->a_widens;
+    if (widen && a_widens)
+        HONE_TRY(hone_widen(s, rv, c->type, err));
     HONE_TRY(hone_compute_inline(s, rv, err));
     if (!hone_rule__contraction_analyse(&s->prog, stmt, t, c))
         return hone_fail(err, HONE_REJECT_ARG, "no contraction without its padding");
+    c->a_widens = a_widens;
     return HONE_OK;
 }
 
@@ -213,7 +217,7 @@ hone_status hone_rule__contraction_nest(hone_sched *s, const char *name, const h
     const hone_rule__shape sh = all[ctx->variant];
     const hone_rule__policy pol = policy_for(&c, &ctx->policy);
     if (sh.clip)
-        HONE_TRY(hone_rule__contraction_inline_padding(s, stmt, t, &c, err));
+        HONE_TRY(hone_rule__contraction_inline_padding(s, stmt, t, sh.widen, &c, err));
     if (c.b_turned)
         HONE_TRY(hone_rule__contraction_turn_b(s, stmt, &c, err));
     hone_rule__contraction_widen(&c, sh.group);
@@ -261,10 +265,12 @@ hone_status hone_rule__contraction_nest(hone_sched *s, const char *name, const h
 
     if (sh.b != HONE_NOT_PACKED) {
         hone_rv at = sh.k_blocked ? k[0] : o.j[1];
-        HONE_TRY(hone_rule__contraction_pack_b(s, block, &c, sh.b, tile[1], at, err));
+        HONE_TRY(hone_rule__contraction_pack_b(s, block, &c, sh.b, sh.widen, tile[1], at, err));
     }
     if (sh.pack_a)
-        HONE_TRY(hone_rule__contraction_pack_a(s, block, &c, tile[0], o.i[1], err));
+        HONE_TRY(hone_rule__contraction_pack_a(s, block, &c, sh.widen, tile[0], o.i[1], err));
+    else if (sh.widen && c.a_widens)
+        HONE_TRY(hone_rule__widen_operand(s, block, (unsigned)c.a, c.type, ctx, err));
 
     hone_rv copies[2];
     HONE_TRY(hone_cache_accumulate(s, block, tile_loop, HONE_LOCAL, copies, err));

@@ -185,6 +185,19 @@ static void find_windows(hone_program *p, hone_stmt block, hone_expr b, const ne
     c->b_windows = c->b_turned || (steps && beside == 1);
 }
 
+/* Is the load a float that the product takes in a longer type, the sum's? */
+static bool is_widened(const hone_program *p, hone_expr product, hone_expr load)
+{
+    bool found = false;
+    if (hone_expr_op(p, product) != HONE_OP_MUL || !hone_dtype_is_float(hone_expr_dtype(p, load)))
+        return false;
+    for (unsigned k = 0; k < 2; k++) {
+        hone_expr e = hone_expr_arg(p, product, k);
+        found |= hone_expr_op(p, e) == HONE_OP_CAST && HONE_SAME(hone_expr_arg(p, e, 0), load);
+    }
+    return found && hone_dtype_holds(hone_expr_dtype(p, product), hone_expr_dtype(p, load));
+}
+
 bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone_target *t,
                                     hone_rule__contraction *c)
 {
@@ -213,6 +226,9 @@ bool hone_rule__contraction_analyse(hone_program *p, hone_stmt block, const hone
     c->a = at[1 - which];
     c->b = at[which];
     c->b_uses = set[which];
+    c->type = hone_expr_dtype(p, operand);
+    c->a_widens = is_widened(p, operand, a);
+    c->b_widens = is_widened(p, operand, b);
     c->a_dims = hone_expr_at(p, a)->n_args;
     c->b_dims = hone_expr_at(p, b)->n_args;
     if (!c->a_dims)

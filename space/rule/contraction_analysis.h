@@ -35,12 +35,14 @@ typedef struct hone_rule__contraction {
         b_windows; /* neighbours along the column share what they read of B, each moves it by one */
     bool b_turned; /* of it: B is a temporary that is to have the column as its last dimension */
     bool b_const;
-    bool clippable;  /* A is a padded stage that can be inlined */
-    unsigned b_uses; /* loops B depends on, a bit each */
-    int bytes;       /* of an accumulator */
-    int64_t lanes;   /* of the vectors: a short column gets short ones */
-    int64_t line;    /* bytes of a cache line */
-    int64_t group;   /* registers that a vector is; hone_rule__contraction_analyse: at most */
+    bool clippable;          /* A is a padded stage that can be inlined */
+    unsigned b_uses;         /* loops B depends on, a bit each */
+    bool a_widens, b_widens; /* shorter floats, of which the product takes the sum's type */
+    hone_dtype type;         /* of the sum */
+    int bytes;               /* of an accumulator */
+    int64_t lanes;           /* of the vectors: a short column gets short ones */
+    int64_t line;            /* bytes of a cache line */
+    int64_t group; /* registers that a vector is; hone_rule__contraction_analyse: at most */
     int64_t extent[HONE_CONTRACT_MAX_LOOPS];
 } hone_rule__contraction;
 
@@ -58,10 +60,11 @@ hone_status hone_rule__contraction_turn_b(hone_sched *s, hone_stmt stmt,
                                           const hone_rule__contraction *c,
                                           hone_error *err) HONE_NODISCARD;
 
-/* Puts the padding's guard into the block; *c is then that of the block as it has become.
- * (contraction.c) */
+/* Puts the padding's guard into the block, with zeros of the sum's type if `widen`; *c is then that
+ * of the block as it has become. (contraction.c) */
 hone_status hone_rule__contraction_inline_padding(hone_sched *s, hone_stmt stmt,
-                                                  const hone_target *t, hone_rule__contraction *c,
+                                                  const hone_target *t, bool widen,
+                                                  hone_rule__contraction *c,
                                                   hone_error *err) HONE_NODISCARD;
 
 /* ---- shapes (contraction_shape.c) -------------------------------------------------------------
@@ -79,6 +82,7 @@ typedef struct hone_rule__shape {
     bool pack_a;
     bool clip;     /* skip the padding's zeros instead of storing them */
     int64_t group; /* registers of a vector */
+    bool widen;    /* operands have the sum's type from where they are packed or copied */
 } hone_rule__shape;
 
 #define HONE_CONTRACT_MAX_SHAPES 48
@@ -117,15 +121,15 @@ bool hone_rule__has_squares(const hone_program *p, hone_buffer b, int64_t lanes,
 hone_status hone_rule__squares(hone_sched *s, hone_rv along, hone_rv across, int64_t lanes,
                                hone_error *err) HONE_NODISCARD;
 /* B in panels of `columns`, each contiguous: at loop `at`, or at the root: then by all threads, or
- * ahead of time if it is const. */
+ * ahead of time if it is const. In the sum's type if `widen` and it can be. */
 hone_status hone_rule__contraction_pack_b(hone_sched *s, hone_rv block,
                                           const hone_rule__contraction *c, hone_pack_place where,
-                                          hone_rv columns, hone_rv at,
+                                          bool widen, hone_rv columns, hone_rv at,
                                           hone_error *err) HONE_NODISCARD;
-/* A in panels of `rows` at a loop. */
+/* A in panels of `rows` at a loop; `widen` as for B. */
 hone_status hone_rule__contraction_pack_a(hone_sched *s, hone_rv block,
-                                          const hone_rule__contraction *c, hone_rv rows, hone_rv at,
-                                          hone_error *err) HONE_NODISCARD;
+                                          const hone_rule__contraction *c, bool widen, hone_rv rows,
+                                          hone_rv at, hone_error *err) HONE_NODISCARD;
 /* What the block reads as its read buffer number `read` is of the type: from the stage that makes
  * it, if nothing else reads that, or from a copy of all of it at the root. */
 hone_status hone_rule__widen_operand(hone_sched *s, hone_rv block, unsigned read, hone_dtype type,

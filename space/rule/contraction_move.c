@@ -138,12 +138,14 @@ hone_status hone_rule__squares(hone_sched *s, hone_rv along, hone_rv across, int
 
 hone_status hone_rule__contraction_pack_b(hone_sched *s, hone_rv block,
                                           const hone_rule__contraction *c, hone_pack_place where,
-                                          hone_rv columns, hone_rv at, hone_error *err)
+                                          bool widen, hone_rv columns, hone_rv at, hone_error *err)
 {
     char map[256];
     hone_rv copy, loop, along, loops[32];
     unsigned n;
     HONE_TRY(hone_cache_read(s, block, (unsigned)c->b, HONE_GLOBAL, &copy, err));
+    if (widen && c->b_widens)
+        HONE_TRY(hone_widen(s, copy, c->type, err));
     layout_text(map, sizeof map, c->b_dims, c->b_col_dim, true);
     HONE_TRY(hone_transform_layout(s, copy, map, &columns, 1, err));
     if (where == HONE_PACKED_INSIDE)
@@ -165,12 +167,14 @@ hone_status hone_rule__contraction_pack_b(hone_sched *s, hone_rv block,
 }
 
 hone_status hone_rule__contraction_pack_a(hone_sched *s, hone_rv block,
-                                          const hone_rule__contraction *c, hone_rv rows, hone_rv at,
-                                          hone_error *err)
+                                          const hone_rule__contraction *c, bool widen, hone_rv rows,
+                                          hone_rv at, hone_error *err)
 {
     char map[256];
     hone_rv copy, loop;
     HONE_TRY(hone_cache_read(s, block, (unsigned)c->a, HONE_GLOBAL, &copy, err));
+    if (widen && c->a_widens)
+        HONE_TRY(hone_widen(s, copy, c->type, err));
     layout_text(map, sizeof map, c->a_dims, c->a_row_dim, false);
     HONE_TRY(hone_transform_layout(s, copy, map, &rows, 1, err));
     HONE_TRY(hone_compute_at(s, copy, at, err));

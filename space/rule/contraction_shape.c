@@ -1,6 +1,19 @@
 /* The choices of a contraction's nest: shapes, register tiles, first block sizes. */
 #include "space/rule/contraction_analysis.h"
 
+/* Before each shape in which B is packed the same with operands that are converted there, once: a
+ * conversion in the innermost loop costs as much as the multiplication. */
+static unsigned add_shape(const hone_rule__contraction *c, hone_rule__shape sh, unsigned n,
+                          hone_rule__shape *ret)
+{
+    bool widens = (c->a_widens || c->b_widens) && c->row >= 0 && sh.b != HONE_NOT_PACKED;
+    for (int widen = widens; widen >= 0; widen--) {
+        ret[n] = sh;
+        ret[n++].widen = widen;
+    }
+    return n;
+}
+
 /* The n shapes, and then each of them with longer vectors. */
 static unsigned in_groups(const hone_rule__contraction *c, unsigned n, hone_rule__shape *ret)
 {
@@ -17,22 +30,25 @@ static unsigned in_groups(const hone_rule__contraction *c, unsigned n, hone_rule
 
 unsigned hone_rule__contraction_shapes(const hone_rule__contraction *c, hone_rule__shape *ret)
 {
-    /* k_blocked, B, pack_a, clip; group */
+    /* k_blocked, B, pack_a, clip; group, widen */
     static const hone_rule__shape runtime[] = {
-        {true, HONE_PACKED_INSIDE, false, false, 1},  {true, HONE_PACKED_INSIDE, true, false, 1},
-        {false, HONE_PACKED_INSIDE, false, false, 1}, {false, HONE_NOT_PACKED, false, false, 1},
-        {true, HONE_PACKED_AT_ROOT, false, false, 1}, {true, HONE_PACKED_AT_ROOT, true, false, 1},
-        {true, HONE_NOT_PACKED, false, false, 1},
+        {true, HONE_PACKED_INSIDE, false, false, 1, false},
+        {true, HONE_PACKED_INSIDE, true, false, 1, false},
+        {false, HONE_PACKED_INSIDE, false, false, 1, false},
+        {false, HONE_NOT_PACKED, false, false, 1, false},
+        {true, HONE_PACKED_AT_ROOT, false, false, 1, false},
+        {true, HONE_PACKED_AT_ROOT, true, false, 1, false},
+        {true, HONE_NOT_PACKED, false, false, 1, false},
     };
     static const hone_rule__shape ahead[] = {
-        {false, HONE_PACKED_AT_ROOT, false, false, 1},
-        {true, HONE_PACKED_AT_ROOT, false, false, 1},
-        {true, HONE_PACKED_AT_ROOT, true, false, 1},
+        {false, HONE_PACKED_AT_ROOT, false, false, 1, false},
+        {true, HONE_PACKED_AT_ROOT, false, false, 1, false},
+        {true, HONE_PACKED_AT_ROOT, true, false, 1, false},
     };
     /* each element of B is used once: read it where it is */
-    static const hone_rule__shape stream[] = {{true, HONE_NOT_PACKED, false, false, 1},
-                                              {false, HONE_NOT_PACKED, false, false, 1},
-                                              {false, HONE_PACKED_AT_ROOT, false, false, 1}};
+    static const hone_rule__shape stream[] = {{true, HONE_NOT_PACKED, false, false, 1, false},
+                                              {false, HONE_NOT_PACKED, false, false, 1, false},
+                                              {false, HONE_PACKED_AT_ROOT, false, false, 1, false}};
     bool packs = c->b_const && c->b_plain, once = c->row < 0;
     const hone_rule__shape *from = once ? stream : packs ? ahead : runtime;
     unsigned n_from = once ? HONE_LEN(stream) : packs ? HONE_LEN(ahead) : HONE_LEN(runtime);
@@ -45,8 +61,9 @@ unsigned hone_rule__contraction_shapes(const hone_rule__contraction *c, hone_rul
                 continue;
             if (once && from[k].b == HONE_PACKED_AT_ROOT && !c->b_const)
                 continue;
-            ret[n] = from[k];
-            ret[n++].clip = clip;
+            hone_rule__shape sh = from[k];
+            sh.clip = clip;
+            n = add_shape(c, sh, n, ret);
         }
     return in_groups(c, n, ret);
 }

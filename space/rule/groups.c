@@ -163,7 +163,7 @@ hone_status hone_rule__groups(hone_sched *s, const char *name, const hone_rule__
         return hone_fail(err, HONE_REJECT_ARG, "block '%s' has no groups to pack", name);
     bool clip = o.c.clippable && ctx->variant < 2, inside = ctx->variant % 2;
     if (clip) {
-        HONE_TRY(hone_rule__contraction_inline_padding(s, stmt, ctx->target, &o.c, err));
+        HONE_TRY(hone_rule__contraction_inline_padding(s, stmt, ctx->target, false, &o.c, err));
         if (!find(&s->prog, stmt, ctx->target, &o))
             return hone_fail(err, HONE_REJECT_ARG, "no groups to pack without their padding");
     }

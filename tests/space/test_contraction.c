@@ -285,9 +285,70 @@ static void operands_of_eight_dimensions(void **state)
     hone_program_fini(&p);
 }
 
+#define HALVES(T, CONST)                                                         \
+    "program product {\n  buffer A: " T "[13, 24] input\n"                       \
+    "  buffer B: " T "[24, 48] input" CONST "\n  buffer C: f32[13, 48] output\n" \
+    "  for i in 13 { for j in 48 { for k in 24 {\n"                              \
+    "    block C(vi: 13 = i, vj: 48 = j, reduce vk: 24 = k) {\n"                 \
+    "      init 0.0\n"                                                           \
+    "      C[vi, vj] = C[vi, vj] + f32(A[vi, vk]) * f32(B[vk, vj]) } } } }\n}\n"
+#define HALF_CONV                                                                           \
+    "program conv {\n  buffer X: bf16[1, 5, 7, 4] input\n"                                  \
+    "  buffer F: bf16[3, 3, 4, 16] input const\n  buffer Y: f32[1, 5, 7, 16] output\n"      \
+    "  buffer P: bf16[1, 7, 9, 4]\n  for n in 1 { for h in 7 { for w in 9 { for c in 4 {\n" \
+    "    block P(vn: 1 = n, vh: 7 = h, vw: 9 = w, vc: 4 = c) {\n"                           \
+    "      P[vn, vh, vw, vc] = select(1 <= vh and vh < 6 and 1 <= vw and vw < 8,\n"         \
+    "                                 X[vn, vh - 1, vw - 1, vc], bf16(0.0)) } } } } }\n"    \
+    "  for n in 1 { for y in 5 { for x in 7 { for f in 16 {\n"                              \
+    "    for r in 3 { for s in 3 { for c in 4 {\n"                                          \
+    "      block Y(vn: 1 = n, vy: 5 = y, vx: 7 = x, vf: 16 = f, reduce vr: 3 = r,\n"        \
+    "              reduce vs: 3 = s, reduce vc: 4 = c) {\n        init 0.0\n"               \
+    "        Y[vn, vy, vx, vf] = Y[vn, vy, vx, vf] +\n"                                     \
+    "          f32(P[vn, vy + vr, vx + vs, vc]) * f32(F[vr, vs, vc, vf])\n"                 \
+    "      } } } } } } } }\n}\n"
+
+/* Shorter floats: converted where they are packed or copied first, and also where they are used. */
+static void halves(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wide[3];
+    } all[] = {
+        {HALVES("f16", " const"), {"= f32(B[", "A_global_f32[v0, v1] = f32(A[", "= f32(A["}},
+        {HALVES("bf16", ""), {"= f32(B[", "A_global_f32[v0, v1] = f32(A[", "= f32(A["}},
+        {HALF_CONV, {"= f32(F[", "P_f32[vn, vh, vw, vc] = select(", "X_global_f32["}},
+    };
+    for (unsigned k = 0; k < HONE_LEN(all); k++) {
+        hone_program p = load_program(all[k].text);
+        hone_space *sp;
+        hone_error e;
+        hone_sched s = {0};
+        unsigned n[3] = {0}, short_ones = 0;
+        if (hone_space_new(&p, &(hone_space_options){.target = &target, .threads = 1}, &sp, &e) !=
+            HONE_OK)
+            fail_msg("%s", e.message);
+        for (uint32_t q = 0; q < sp->seeds.n; q++) {
+            APPLY(hone_space_finish(sp, &sp->seeds.v[q], &s, err));
+            check_same(&p, &s.prog);
+            char *text = program_text(&s.prog);
+            bool wide = strstr(text, all[k].wide[0]) != NULL;
+            assert_true(q > 0 || wide);
+            short_ones += !wide;
+            for (unsigned w = 0; w < 3; w++)
+                n[w] += strstr(text, all[k].wide[w]) != NULL;
+            free(text);
+        }
+        assert_true(n[0] > 0 && n[1] > 0 && n[2] > 0 && short_ones > 0);
+        hone_sched_fini(&s);
+        hone_space_free(sp);
+        hone_program_fini(&p);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(halves),
         cmocka_unit_test(roles),
         cmocka_unit_test(first_seeds),
         cmocka_unit_test(even_shares),
