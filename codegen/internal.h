@@ -481,6 +481,8 @@ void hone_cg__use_emit(cg *e, const cg_use *u);
 void hone_cg__leaf_emit(cg *e, cg_leaf *leaf);
 /* n lanes of a vector, the first of them `from`; of one the element. */
 LLVMValueRef hone_cg__lanes(cg *e, LLVMValueRef v, unsigned from, unsigned n);
+/* Two vectors of the same type as one. */
+LLVMValueRef hone_cg__joined(cg *e, LLVMValueRef a, LLVMValueRef b);
 /* Stores the leaf's element. */
 void hone_cg__store(cg *e, const cg_leaf *leaf, cg_val value);
 /* emit/ahead.c: of the vector at p, which `l` and `s` say in buffer b, what is to be asked for now.

@@ -204,6 +204,16 @@ LLVMValueRef hone_cg__lanes(cg *e, LLVMValueRef v, unsigned from, unsigned n)
                                   "");
 }
 
+LLVMValueRef hone_cg__joined(cg *e, LLVMValueRef a, LLVMValueRef b)
+{
+    LLVMValueRef at[CG_MAX_LANES];
+    unsigned n = 2 * LLVMGetVectorSize(LLVMTypeOf(a));
+    for (unsigned k = 0; k < n; k++) {
+        at[k] = LLVMConstInt(e->i32, k, false);
+    }
+    return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(at, n), "");
+}
+
 /* Lanes of the operand, or the element stored before and what became of them. */
 static LLVMValueRef combined(cg *e, const cg_leaf *leaf, hone_dtype t, LLVMValueRef a,
                              LLVMValueRef b)

@@ -161,9 +161,37 @@ LLVMValueRef hone_cg__splat(cg *e, LLVMValueRef v, unsigned n)
     return loaded ? loaded : splat(e, v, n);
 }
 
+/* Lanes of half a vector that is wider than the target's registers; 0: it is not. LLVM 19 splits
+ * such a masked load by itself, and where one half of the mask is false of a condition that all
+ * lanes share, it reads that half in spite of it. */
+static unsigned half_lanes(const cg *e, LLVMTypeRef type)
+{
+    LLVMTypeRef elem = LLVMGetElementType(type);
+    unsigned lanes = LLVMGetVectorSize(type);
+    bool is_whole = LLVMGetTypeKind(elem) == LLVMIntegerTypeKind;
+    unsigned bits = is_whole ? LLVMGetIntTypeWidth(elem) : elem == e->f64 ? 64 : 32;
+    bool wide = (int64_t)lanes * bits > 8 * (int64_t)e->g->target.vector_bytes;
+    return wide && lanes > 2 && lanes % 2 == 0 ? lanes / 2 : 0;
+}
+
+static LLVMValueRef behind(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned n)
+{
+    LLVMValueRef at = LLVMConstInt(e->i64, n, false);
+    return LLVMBuildGEP2(e->b, LLVMGetElementType(type), p, &at, 1, "");
+}
+
 LLVMValueRef hone_cg__masked_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsigned align,
                                   LLVMValueRef mask)
 {
+    unsigned half = half_lanes(e, type);
+    if (half) {
+        LLVMTypeRef part = LLVMVectorType(LLVMGetElementType(type), half);
+        LLVMValueRef low =
+            hone_cg__masked_load(e, part, p, align, hone_cg__lanes(e, mask, 0, half));
+        LLVMValueRef high = hone_cg__masked_load(e, part, behind(e, type, p, half), align,
+                                                 hone_cg__lanes(e, mask, half, half));
+        return hone_cg__joined(e, low, high);
+    }
     LLVMTypeRef types[] = {type, e->ptr};
     LLVMValueRef args[] = {p, LLVMConstInt(e->i32, align, false), mask, LLVMConstNull(type)};
     return call(e, "llvm.masked.load", types, 2, args, 4);
@@ -171,7 +199,16 @@ LLVMValueRef hone_cg__masked_load(cg *e, LLVMTypeRef type, LLVMValueRef p, unsig
 
 void hone_cg__masked_store(cg *e, LLVMValueRef v, LLVMValueRef p, unsigned align, LLVMValueRef mask)
 {
-    LLVMTypeRef types[] = {LLVMTypeOf(v), e->ptr};
+    LLVMTypeRef type = LLVMTypeOf(v);
+    unsigned half = half_lanes(e, type);
+    if (half) {
+        hone_cg__masked_store(e, hone_cg__lanes(e, v, 0, half), p, align,
+                              hone_cg__lanes(e, mask, 0, half));
+        hone_cg__masked_store(e, hone_cg__lanes(e, v, half, half), behind(e, type, p, half), align,
+                              hone_cg__lanes(e, mask, half, half));
+        return;
+    }
+    LLVMTypeRef types[] = {type, e->ptr};
     LLVMValueRef args[] = {v, p, LLVMConstInt(e->i32, align, false), mask};
     call(e, "llvm.masked.store", types, 2, args, 4);
 }

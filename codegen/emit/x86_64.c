@@ -63,16 +63,6 @@ static unsigned bits_for(const cg *e, const instruction *in, LLVMValueRef a)
     return (is_short && g->has_range) || bits % 512 == 0 ? bits : 0;
 }
 
-static LLVMValueRef joined(cg *e, LLVMValueRef a, LLVMValueRef b)
-{
-    LLVMValueRef at[CG_MAX_LANES];
-    unsigned n = 2 * LLVMGetVectorSize(LLVMTypeOf(a));
-    for (unsigned k = 0; k < n; k++) {
-        at[k] = LLVMConstInt(e->i32, k, false);
-    }
-    return LLVMBuildShuffleVector(e->b, a, b, LLVMConstVector(at, n), "");
-}
-
 static LLVMValueRef call(cg *e, const char *name, LLVMTypeRef type, LLVMValueRef *args, unsigned n)
 {
     LLVMTypeRef types[7];
@@ -104,7 +94,7 @@ static LLVMValueRef emit(cg *e, const instruction *in, LLVMValueRef *operands, u
             }
             half[i] = emit(e, in, part, n_operands);
         }
-        return half[0] && half[1] ? joined(e, half[0], half[1]) : NULL;
+        return half[0] && half[1] ? hone_cg__joined(e, half[0], half[1]) : NULL;
     }
     char name[64];
     snprintf(name, sizeof name, "llvm.x86.avx512.%s.%s.%u", in->name, is_double(a) ? "pd" : "ps",
@@ -178,7 +168,7 @@ LLVMValueRef hone_cg__plus_zero(cg *e, LLVMValueRef m, LLVMValueRef x)
             half[i] = hone_cg__plus_zero(e, hone_cg__lanes(e, m, i * n / 2, n / 2),
                                          hone_cg__lanes(e, x, i * n / 2, n / 2));
         }
-        return joined(e, half[0], half[1]);
+        return hone_cg__joined(e, half[0], half[1]);
     }
     LLVMValueRef signs[] = {hone_cg__int_like(bits, UINT32_C(1) << 31),
                             LLVMBuildBitCast(e->b, x, bits, "")};
@@ -228,7 +218,7 @@ LLVMValueRef hone_cg__lookup(cg *e, const double table[HONE_CG__TABLE], LLVMValu
     if (lanes > HONE_CG__TABLE) {
         LLVMValueRef low = hone_cg__lookup(e, table, hone_cg__lanes(e, at, 0, lanes / 2));
         LLVMValueRef high = hone_cg__lookup(e, table, hone_cg__lanes(e, at, lanes / 2, lanes / 2));
-        return joined(e, low, high);
+        return hone_cg__joined(e, low, high);
     }
     LLVMValueRef c[HONE_CG__TABLE];
     for (unsigned i = 0; i < HONE_CG__TABLE; i++) {
