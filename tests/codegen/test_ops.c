@@ -485,44 +485,6 @@ static void extremes(void **state)
     }
 }
 
-/* Down to the last two lanes of a row. */
-static void extremes_take_one_instruction(void **state)
-{
-    (void)state;
-    static const char text[] =
-        "program row {\n  buffer A: f32[16] input\n  buffer C: f32[1] output\n"
-        "  for k in 16 vectorized { block C(vi: 1 = 0, reduce vk: 16 = k) {\n"
-        "    init -inf C[vi] = max(C[vi], A[vk]) } }\n}\n";
-    hone_target t;
-    hone_codegen *g;
-    hone_code code;
-    hone_codegen_options o = {.emit = HONE_EMIT_ASM};
-    assert_int_equal(hone_target_named("znver4", &t, NULL), HONE_OK);
-    assert_int_equal(hone_codegen_new(&t, &g, NULL), HONE_OK);
-    hone_program p = parse_text(text);
-    assert_int_equal(hone_codegen_emit(g, &p, &o, &code, NULL), HONE_OK);
-    assert_non_null(strstr((char *)code.bytes, "vrangeps"));
-    assert_null(strstr((char *)code.bytes, "vcmp"));
-    hone_code_free(&code);
-    hone_program_fini(&p);
-    hone_codegen_free(g);
-}
-
-/* Of each row its maximum, and what is made of that and of an element. */
-static const char top_text[] =
-    "program top {\n"
-    "  buffer A: f32[64, 64] input\n  buffer C: f32[64, 64] output\n"
-    "  buffer P: f32[64, 8]\n  buffer T: f32[64]\n"
-    "  for i in 64 {\n"
-    "    for k in 8 { for v in 8 vectorized {\n"
-    "      block p(vi: 64 = i, vv: 8 = v, reduce vk: 8 = k) {\n"
-    "        init -inf P[vi, vv] = max(P[vi, vv], A[vi, vk*8 + vv]) } } }\n"
-    "    for v in 8 vectorized { block t(vi: 64 = i, reduce vv: 8 = v) {\n"
-    "      init -inf T[vi] = max(T[vi], P[vi, vv]) } }\n"
-    "    for k in 8 { for v in 8 vectorized { block e(vi: 64 = i, vj: 64 = k*8 + v) {\n"
-    "      C[vi, vj] = %s } } }\n"
-    "  }\n}\n";
-
 /* The program's code for the processor, as text; the caller frees. */
 static char *assembly(const char *processor, const char *text)
 {
@@ -540,6 +502,35 @@ static char *assembly(const char *processor, const char *text)
     hone_codegen_free(g);
     return ret;
 }
+
+/* Down to the last two lanes of a row. */
+static void extremes_take_one_instruction(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "program row {\n  buffer A: f32[16] input\n  buffer C: f32[1] output\n"
+        "  for k in 16 vectorized { block C(vi: 1 = 0, reduce vk: 16 = k) {\n"
+        "    init -inf C[vi] = max(C[vi], A[vk]) } }\n}\n";
+    char *code = assembly("znver4", text);
+    assert_non_null(strstr(code, "vrangeps"));
+    assert_null(strstr(code, "vcmp"));
+    free(code);
+}
+
+/* Of each row its maximum, and what is made of that and of an element. */
+static const char top_text[] =
+    "program top {\n"
+    "  buffer A: f32[64, 64] input\n  buffer C: f32[64, 64] output\n"
+    "  buffer P: f32[64, 8]\n  buffer T: f32[64]\n"
+    "  for i in 64 {\n"
+    "    for k in 8 { for v in 8 vectorized {\n"
+    "      block p(vi: 64 = i, vv: 8 = v, reduce vk: 8 = k) {\n"
+    "        init -inf P[vi, vv] = max(P[vi, vv], A[vi, vk*8 + vv]) } } }\n"
+    "    for v in 8 vectorized { block t(vi: 64 = i, reduce vv: 8 = v) {\n"
+    "      init -inf T[vi] = max(T[vi], P[vi, vv]) } }\n"
+    "    for k in 8 { for v in 8 vectorized { block e(vi: 64 = i, vj: 64 = k*8 + v) {\n"
+    "      C[vi, vj] = %s } } }\n"
+    "  }\n}\n";
 
 /* Two zeros need not be told apart where their sign is not seen. */
 static bool tells_zeros_apart(const char *value)

@@ -6,22 +6,11 @@
 
 #include <cmocka.h>
 
-#include "tests/costmodel/simulated.h"
+#include "tests/costmodel/feature_of.h"
 
 static double gathers_of(const char *text)
 {
-    hone_program p;
-    hone_error err = {0};
-    hone_features f = {0};
-    hone_target t = simulated_target();
-    if (hone_program_parse(text, strlen(text), &p, &err) != HONE_OK)
-        fail_msg("%s", err.message);
-    hone_features_extract(&p, &t, 1, NULL, &f);
-    assert_int_equal(f.rows, 1);
-    double ret = f.v.v[HONE_FEATURE_gathers];
-    hone_features_free(&f);
-    hone_program_fini(&p);
-    return ret;
+    return feature_of(text, HONE_FEATURE_gathers);
 }
 
 /* Lanes from pixel to pixel of three channels are one after the other in memory, as they are within
