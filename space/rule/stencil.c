@@ -16,6 +16,8 @@
  *             share
  *   near      of these few channels a few rows are copied first, so that they lie side by side:
  *             where pixels are a power of two apart, a cache has the same few places for all
+ *   streamed  of long sums with nothing in common: a step after the other over all channels, with
+ *             the sums in memory, so that all is read as it lies
  *   epilogue  an elementwise consumer of the tile is computed while that is in registers */
 #include "space/prim/prim.h"
 #include "space/rule/rule.h"
@@ -45,6 +47,7 @@ typedef struct shape {
     bool shared;         /* sums of columns of taps are */
     bool channels_first; /* a few of them at a time, outermost */
     bool near;           /* a copy of them, for some rows of the output */
+    bool streamed;       /* steps of the sum are outside the channels */
 } shape;
 static const shape shapes[] = {
     {0},
@@ -58,6 +61,7 @@ static const shape shapes[] = {
     {.channels_first = true},
     {.channels_first = true, .tall = true},
     {.channels_first = true, .near = true},
+    {.streamed = true},
 };
 
 /* Of a tile of several rows. */
@@ -66,6 +70,8 @@ static const shape shapes[] = {
 /* Unrolled reductions have at most so many steps; of longer ones the innermost loops are unrolled.
  */
 #define MAX_TAPS 32
+/* At once, where sums stay in memory. */
+#define MOST_STEPS 4
 
 /* A stage with a select that only this block reads: padding. */
 static hone_stmt padding_of(hone_program *p, hone_stmt block)
@@ -113,6 +119,15 @@ static uint32_t overlap_in(hone_program *p, hone_stmt block, hone_expr load, uns
     return ret;
 }
 
+/* Steps of the sum. */
+static int64_t taps_of(hone_program *p, hone_stmt block, unsigned n_spatial)
+{
+    int64_t ret = 1;
+    for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++)
+        ret *= hone_var_at(p, hone_iter_at(p, block, q)->var)->extent;
+    return ret;
+}
+
 /* The same of all loads: neighbours along the iterator share what they read. None where a tile of
  * them would not be unrolled. */
 static uint32_t overlapping(hone_program *p, hone_stmt block, unsigned k, unsigned n_spatial)
@@ -121,12 +136,9 @@ static uint32_t overlapping(hone_program *p, hone_stmt block, unsigned k, unsign
     unsigned n = hone_block_loads(p, block, loads, 16);
     hone_var v = hone_iter_at(p, block, k)->var;
     uint32_t ret = 0;
-    int64_t taps = 1;
-    for (unsigned q = n_spatial; q < hone_stmt_at(p, block)->n_iters; q++)
-        taps *= hone_var_at(p, hone_iter_at(p, block, q)->var)->extent;
     for (unsigned l = 0; l < n && n <= 16; l++)
         ret |= overlap_in(p, block, loads[l], k, n_spatial);
-    return hone_var_at(p, v)->extent > 1 && taps <= MAX_TAPS ? ret : 0;
+    return hone_var_at(p, v)->extent > 1 && taps_of(p, block, n_spatial) <= MAX_TAPS ? ret : 0;
 }
 
 /* The loop of the sum along which ShareWindows works for the columns, or none. */
@@ -184,6 +196,13 @@ static unsigned read_in_windows(hone_program *p, hone_stmt block, unsigned k, un
     return ret;
 }
 
+/* Has the output no columns, or one? Then windows have nothing in common, and steps of the sum lie
+ * apart in memory: what is read of each is the longer, the more vectors there are. */
+static bool is_alone(hone_program *p, hone_stmt block, unsigned n_spatial)
+{
+    return n_spatial < 2 || hone_var_at(p, hone_iter_at(p, block, n_spatial - 2)->var)->extent == 1;
+}
+
 /* The shapes there are for the block. Several rows of the output come first, for which each row of
  * the input is fetched less often; where sums are shared, they have less to gain. */
 static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t, shape *ret)
@@ -195,12 +214,15 @@ static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t
     bool shares = strip && shareable(p, block, n_spatial).i;
     bool wide = tall && window_bytes(p, block, n_spatial - 3, n_spatial) > t->l1_bytes;
     bool columns = wide && hone_var_at(p, hone_iter_at(p, block, n_spatial - 2)->var)->extent > 1;
+    bool streams = is_strip(p, block, &n_spatial) && is_alone(p, block, n_spatial) &&
+                   taps_of(p, block, n_spatial) > MAX_TAPS;
     for (int later = 0; later < 2; later++)
         for (size_t k = 0; k < HONE_LEN(shapes); k++)
             if ((shares || !shapes[k].tall) == later &&
-                (k == 0 || (strip && (pads || !shapes[k].padded_ahead) &&
-                            (tall || !shapes[k].tall) && (shares || !shapes[k].shared) &&
-                            (wide || !shapes[k].channels_first) && (columns || !shapes[k].near))))
+                (k == 0 || (shapes[k].streamed && streams) ||
+                 (strip && !shapes[k].streamed && (pads || !shapes[k].padded_ahead) &&
+                  (tall || !shapes[k].tall) && (shares || !shapes[k].shared) &&
+                  (wide || !shapes[k].channels_first) && (columns || !shapes[k].near))))
                 ret[n++] = shapes[k];
     return n;
 }
@@ -211,15 +233,16 @@ unsigned hone_rule__reduce_variants(hone_program *p, hone_stmt block, const hone
     return shapes_of(p, block, ctx->target, all);
 }
 
-/* The elementwise stage that alone reads the block's output, element by element, or none. */
-static hone_stmt epilogue_of(hone_program *p, hone_stmt block)
+/* The name of the elementwise stage that alone reads the block's output, element by element, or "".
+ */
+static void epilogue_name(hone_program *p, hone_stmt block, char ret[256])
 {
     hone_stmt readers[2];
     hone_buffer out = hone_stmt_at(p, block)->out;
-    if (hone_buffer_at(p, out)->role != HONE_TEMP || hone_readers_of(p, out, readers, 2) != 1 ||
-        hone_stmt_at(p, readers[0])->init.i || !hone_rule__untouched(p, readers[0]))
-        return HONE_NO_STMT;
-    return readers[0];
+    ret[0] = 0;
+    if (hone_buffer_at(p, out)->role == HONE_TEMP && hone_readers_of(p, out, readers, 2) == 1 &&
+        !hone_stmt_at(p, readers[0])->init.i && hone_rule__untouched(p, readers[0]))
+        snprintf(ret, 256, "%s", hone_sym_text(p, hone_stmt_at(p, readers[0])->name));
 }
 
 /* One tile: copies and consumers become unrolled vectors; `levels` loops around the channels are of
@@ -386,14 +409,6 @@ static hone_status tall_tile(hone_sched *s, strip_loops *l, int64_t vectors,
     return hone_split(s, column, (hone_rv[]){HONE_NO_RV, tile[1]}, 2, l->columns, err);
 }
 
-/* Has the output no columns, or one? Then windows have nothing in common, and steps of the sum lie
- * apart in memory: what is read of each is the longer, the more vectors there are. */
-static bool is_alone(const hone_sched *s, const strip_loops *l)
-{
-    return !l->has_columns ||
-           hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 2])) == 1;
-}
-
 /* Rows of the output of which the copy, with so many of all vectors of channels, leaves a quarter
  * of the nearest cache to what else there is. */
 static int64_t rows_near(const strip_loops *l, int64_t vectors, int64_t all,
@@ -414,8 +429,8 @@ static int64_t most_vectors(const int64_t *all, unsigned n, int64_t there, int64
 }
 
 /* Decisions, in the order in which traces have them. */
-static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, int bytes,
-                              const hone_rule__ctx *ctx, hone_error *err)
+static hone_status tile_strip(hone_sched *s, hone_rv block, strip_loops *l, const shape *sh,
+                              int bytes, const hone_rule__ctx *ctx, hone_error *err)
 {
     static const int64_t unrolls[] = {1, 2, 4, 8, 16};
     static const int64_t chunks[] = {1, 2, 4, 8};
@@ -424,7 +439,7 @@ static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, in
     int64_t lanes = ctx->target->vector_bytes / bytes, rows = ctx->policy.rows;
     int64_t channels = hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 1]));
     int64_t which = ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
-    bool alone = is_alone(s, l);
+    bool alone = is_alone(&s->prog, hone_rv_stmt(s, block), l->n_spatial);
     unsigned n = alone ? 5 : sh->tall ? 2 : 3;
     if (sh->tall)
         which = ctx->policy.k_unroll == 2 && channels > lanes;
@@ -503,18 +518,78 @@ static unsigned few_taps(const hone_sched *s, const hone_rv *nest, unsigned from
     return to;
 }
 
+/* The stage of that name, if there is one, on the tile at the loop. */
+static hone_status finish_at(hone_sched *s, const char *name, hone_rv loop, unsigned levels,
+                             const hone_rule__ctx *ctx, int bytes, hone_error *err)
+{
+    hone_rv last;
+    if (!name[0])
+        return HONE_OK;
+    HONE_TRY(hone_get_block(s, name, &last, err));
+    hone_status st = hone_reverse_compute_at(s, last, loop, err);
+    if (st == HONE_OK)
+        st = unroll_tile(s, last, levels, ctx, bytes, err);
+    return hone_status_is_reject(st) ? HONE_OK : st; /* it may as well stay where it is */
+}
+
+/* Decisions: vectors of channels in a tile, tiles in a part of the channels, steps of the sum in a
+ * tile. Of one step, over all channels, addresses rise by one line all the time, as prefetchers
+ * like it best. */
+static hone_status streamed(hone_sched *s, hone_rv block, strip_loops *l, const hone_rule__ctx *ctx,
+                            hone_error *err)
+{
+    static const int64_t unrolls[] = {1, 2, 4, 8};
+    hone_program *p = &s->prog;
+    hone_stmt b = hone_rv_stmt(s, block);
+    hone_rv unroll, parts[2], chunk[2], steps[2], nest[24], copies[2], sum = l->loops[l->n - 1];
+    int bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, b)->value));
+    int64_t lanes = ctx->target->vector_bytes / bytes, pick = 2, turns[16];
+    unsigned k = 0, n_tasks, n_outer;
+    char after[256];
+    epilogue_name(p, b, after);
+    HONE_TRY(hone_sample_categorical(s, unrolls, NULL, HONE_LEN(unrolls), &pick, &unroll, err));
+    HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
+    l->lanes = parts[1];
+    HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));
+    int64_t tiles = hone_loop_extent(p, hone_rv_stmt(s, l->channels[0]));
+    HONE_TRY(hone_rule__sample_part(s, l->channels[0], hone_ceil_div(tiles, ctx->threads), tiles,
+                                    chunk, err));
+    HONE_TRY(hone_rule__sample_part(s, sum, 1, MOST_STEPS, steps, err));
+    for (unsigned q = 0; q + 1 < l->n_spatial; q++)
+        nest[k++] = l->loops[q];
+    nest[k++] = chunk[0];
+    n_tasks = k;
+    for (unsigned q = l->n_spatial; q + 1 < l->n; q++)
+        nest[k++] = l->loops[q];
+    nest[k++] = steps[0];
+    nest[k++] = chunk[1];
+    n_outer = k;
+    nest[k++] = steps[1];
+    nest[k++] = l->channels[1];
+    nest[k++] = l->lanes;
+    HONE_TRY(hone_reorder(s, nest, k, err));
+    HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));
+    for (int q = 0; q < 2; q++)
+        HONE_TRY(unroll_tile(s, copies[q], 0, ctx, bytes, err));
+    for (unsigned q = n_outer; q < k - 1; q++)
+        HONE_TRY(hone_unroll(s, nest[q], err));
+    HONE_TRY(hone_vectorize(s, l->lanes, err));
+    HONE_TRY(finish_at(s, after, nest[n_tasks - 1], 0, ctx, bytes, err));
+    for (unsigned q = 0; q < n_tasks; q++)
+        turns[q] = hone_loop_extent(p, hone_rv_stmt(s, nest[q]));
+    return hone_parallel(s, nest[hone_rule__task_of(turns, n_tasks, ctx->threads)], err);
+}
+
 static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const shape *sh,
                          const hone_rule__ctx *ctx, hone_error *err)
 {
     hone_program *p = &s->prog;
-    hone_stmt b = hone_rv_stmt(s, block), epilogue = epilogue_of(p, b);
-    hone_rv nest[24], copies[2], copy, last, sums = HONE_NO_RV;
+    hone_stmt b = hone_rv_stmt(s, block);
+    hone_rv nest[24], copies[2], copy, sums = HONE_NO_RV;
     unsigned n_outer, levels = l->has_columns + sh->tall;
     int bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, b)->value));
-    int64_t taps = 1;
     char after[256];
-    snprintf(after, sizeof after, "%s",
-             epilogue.i ? hone_sym_text(p, hone_stmt_at(p, epilogue)->name) : "");
+    epilogue_name(p, b, after);
     if (sh->shared) {
         HONE_TRY(hone_share_windows(s, l->loops[l->shared], &sums, err));
         HONE_TRY(hone_get_loops(s, block, l->loops, HONE_LEN(l->loops), &l->n, err));
@@ -522,10 +597,9 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
     }
     if (sh->near)
         HONE_TRY(hone_cache_read(s, block, l->copied, HONE_GLOBAL, &copy, err));
-    for (unsigned q = l->n_spatial; q < l->n; q++)
-        taps *= hone_loop_extent(p, hone_rv_stmt(s, l->loops[q]));
-    bool alone = is_alone(s, l);
-    HONE_TRY(tile_strip(s, l, sh, bytes, ctx, err));
+    bool alone = is_alone(p, b, l->n_spatial);
+    int64_t taps = taps_of(p, b, l->n_spatial);
+    HONE_TRY(tile_strip(s, block, l, sh, bytes, ctx, err));
     unsigned k = order_strip(l, sh, nest, &n_outer);
     HONE_TRY(hone_reorder(s, nest, k, err));
     HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));
@@ -543,14 +617,7 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
     HONE_TRY(hone_vectorize(s, l->lanes, err));
     if (sums.i)
         HONE_TRY(shared_sums(s, sums, nest[n_outer - 1], n_outer, levels, l, ctx, bytes, err));
-    if (after[0]) {
-        HONE_TRY(hone_get_block(s, after, &last, err));
-        hone_status st = hone_reverse_compute_at(s, last, nest[n_outer - 1], err);
-        if (st == HONE_OK)
-            st = unroll_tile(s, last, levels, ctx, bytes, err);
-        if (st != HONE_OK && !hone_status_is_reject(st)) /* it may as well stay where it is */
-            return st;
-    }
+    HONE_TRY(finish_at(s, after, nest[n_outer - 1], levels, ctx, bytes, err));
     int64_t turns[16];
     unsigned n_tasks = sh->near ? l->n_spatial - 1 : n_outer; /* around the copy, or all */
     for (unsigned q = 0; q < n_tasks; q++)
@@ -600,7 +667,7 @@ hone_status hone_rule__reduce(hone_sched *s, const char *name, const hone_rule__
             l.copied = read_in_windows(p, b, n_spatial - 3, n_spatial);
             l.row_bytes = window_bytes(p, b, n_spatial - 3, n_spatial) / l.down.taps;
         }
-        return strip(s, block, &l, sh, ctx, err);
+        return sh->streamed ? streamed(s, block, &l, ctx, err) : strip(s, block, &l, sh, ctx, err);
     }
     /* a row at a time */
     hone_rv task = loops[0];

@@ -59,6 +59,21 @@ static const char plain_strip[] = "kernel strip() {\n"
                                   "  Y[y, x, c] = sum(k < 6) X[k, y, x, c]\n"
                                   "}\n";
 
+/* Long sums of pixels that have no neighbours. */
+static const char whole_image[] = "kernel whole_image() {\n"
+                                  "  input X: f32[2, 6, 7, 100]\n"
+                                  "  temp T: f32[2, 1, 1, 100]\n"
+                                  "  output Y: f32[2, 1, 1, 100]\n"
+                                  "  T[n, y, x, c] = sum(r < 6, s < 7) X[n, y + r, x + s, c]\n"
+                                  "  Y[n, y, x, c] = T[n, y, x, c] * (1/42)\n"
+                                  "}\n";
+
+static const char long_columns[] = "kernel long_columns() {\n"
+                                   "  input X: f32[50, 70]\n"
+                                   "  output Y: f32[70]\n"
+                                   "  Y[c] = sum(k < 50) X[k, c]\n"
+                                   "}\n";
+
 static const char one_row[] = "kernel one() {\n"
                               "  input X: f32[1, 1000]\n"
                               "  output Y: f32[1]\n"
@@ -448,19 +463,21 @@ static void tiles_of_pooling(void **state)
         "}\n");
 }
 
-/* Channels inside, outside or outermost, padding ahead, several rows, shared sums: where each is of
- * use. */
+/* Channels inside, outside or outermost, padding ahead, several rows, shared sums, sums in memory:
+ * where each is of use. */
 static void ways_of_strips(void **state)
 {
     (void)state;
     static const struct {
         const char *text;
-        unsigned spaces, tall, shared, first, near; /* a bit for each space */
-    } cases[] = {{pool, 8, 0x98, 0xe0, 0, 0},
-                 {weighted, 4, 0x3, 0, 0, 0},
-                 {many_channels, 7, 0x7, 0, 0x64, 0x40},
-                 {many_padded, 8, 0x7, 0, 0xc4, 0x80},
-                 {plain_strip, 2, 0, 0, 0, 0}};
+        unsigned spaces, tall, shared, first, near, streamed; /* a bit for each space */
+    } cases[] = {{pool, 8, 0x98, 0xe0, 0, 0, 0},
+                 {weighted, 4, 0x3, 0, 0, 0, 0},
+                 {many_channels, 7, 0x7, 0, 0x64, 0x40, 0},
+                 {many_padded, 8, 0x7, 0, 0xc4, 0x80, 0},
+                 {plain_strip, 2, 0, 0, 0, 0, 0},
+                 {whole_image, 3, 0, 0, 0, 0, 0x4},
+                 {long_columns, 2, 0, 0, 0, 0, 0x2}};
     for (unsigned k = 0; k < HONE_LEN(cases); k++) {
         hone_space *sp = space_of(cases[k].text, 1);
         assert_int_equal(sp->traces.n, cases[k].spaces);
@@ -480,6 +497,11 @@ static void ways_of_strips(void **state)
             const char *copy = strstr(text, "block X_global");
             assert_int_equal(copy && c && y && c < copy && copy < strstr(c, "block Y"),
                              cases[k].near >> v & 1);
+            /* the loop over channels turns within the steps of the sum, of which none is unrolled
+             */
+            const char *step = strstr(text, "for s_0"), *within = strstr(text, "for c_0_0_1");
+            step = step ? step : strstr(text, "for k_0");
+            assert_int_equal(step && within && step < within, cases[k].streamed >> v & 1);
             check_same(&sp->base, &s.prog);
             free(text);
             free(trace);
