@@ -12,6 +12,12 @@
  * the one it took the lead from: by that ratio, which nothing was selected by, goes its comparable
  * time (tuner/verdict.c).
  *
+ * That takes two halves, between which both change places. Where a process has its pages and its
+ * code may favour the first of its two kernels by some percent, for many processes in a row, which
+ * no number of samples shows: while it lasted one candidate after the other took the lead, and each
+ * brought its share of it to the clock, a factor of two within 240 trials. How far the halves
+ * differ tells what a ratio is off by from process to process; a trial has to lead by more.
+ *
  * What was measured alone is converted by the clock of the device: what incumbents took there,
  * smoothed over the last few measurements. No time that was measured in turns goes through it: a
  * device that is shared runs at half its speed for a while, and at all of it again.
@@ -25,6 +31,7 @@
 #define NOISE_ERRORS 2
 #define NOISE_OF_FEW 0.05 /* of ratios of fewer than FEW pairs */
 #define FEW 3             /* pairs */
+#define LUCK_OF 8         /* comparisons both ways: the latest so many tell what luck there is */
 #define SMOOTHING 0.15    /* share of the latest measurement in a device's clock */
 /* A clock of the log does not hold here when even the fastest sample takes so many times as long,
  * or the lower quartile so little. */
@@ -141,4 +148,45 @@ comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_even
     c.comparable = clock != NULL;
     c.clock_ns = known_ns > 0 ? known_ns : clock ? convert(clock, own_ns) : own_ns;
     return c;
+}
+
+/* ---- both ways ------------------------------------------------------------------------------- */
+
+bool hone_tuner__is_both_ways(const errand *j)
+{
+    return j->purpose == FOR_SETTLE || j->purpose == FOR_RETURN ||
+           (j->purpose == FOR_RACE && j->against && j->against != j->v);
+}
+
+double hone_tuner__noise_of_trial(const session *s, const comparison *c)
+{
+    return hypot(c->noise, NOISE_ERRORS * sqrt(s->luck));
+}
+
+static void append_turned(hone_measure_result *to, const hone_measure_result *from)
+{
+    for (int32_t k = 0; k < from->n_samples && to->n_samples < HONE_MAX_SAMPLES; k++) {
+        to->sample_ns[to->n_samples] = from->incumbent_ns[k];
+        to->incumbent_ns[to->n_samples++] = from->sample_ns[k];
+    }
+    to->time_ns = llround(hone_median(to->sample_ns, (uint32_t)to->n_samples));
+    to->check_ns += from->check_ns;
+    to->run_ns += from->run_ns;
+}
+
+comparison hone_tuner__compare_both(session *s, const errand *j, const hone_pool_event *e,
+                                    const comparison *back, hone_measure_result *ret)
+{
+    const halfway *there = j->half;
+    double apart = there->ratio + back->ratio; /* twice what favours the first of two */
+    *ret = there->result;
+    append_turned(ret, &e->result);
+    s->n_both_ways += s->n_both_ways < LUCK_OF;
+    s->luck += (apart * apart / 2 - s->luck) / s->n_both_ways;
+    comparison c = {.paired = true,
+                    .comparable = true,
+                    .noise = hypot(there->noise, back->noise) / 2,
+                    .ratio = (there->ratio - back->ratio) / 2};
+    c.clock_ns = j->v->clock_ns * exp(c.ratio);
+    return believed(s, ret, c);
 }

@@ -53,6 +53,7 @@ static void errand_free(errand *j)
     hone_tuner__drop(j->v);
     hone_tuner__drop(j->against);
     hone_tuner__drop(j->rival);
+    free(j->half);
     free(j);
 }
 
@@ -137,6 +138,7 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
     bool often = !tried && j->purpose != FOR_TRIAL && j->purpose != FOR_INCUMBENT &&
                  j->purpose != FOR_RECHECK;
     int most = most_samples(hone_tuner__incumbent(s));
+    int more = hone_tuner__is_both_ways(j) ? most : 2 * most; /* both halves make one result */
     *ret = (hone_measure_job){.id = j->id,
                               .target = s->target_text,
                               .candidate = &j->v->artifact,
@@ -149,10 +151,10 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
                               .reference_ms = 240000,
                               .check_ms = plain ? 120000 : 30000,
                               .run_ms = (int64_t)fmin(limit_ms, 60000),
-                              .min_samples = often            ? 2 * most
+                              .min_samples = often            ? more
                                              : plain || tried ? 1
                                                               : 3,
-                              .max_samples = often   ? 2 * most
+                              .max_samples = often   ? more
                                              : tried ? 1
                                              : plain ? 5
                                                      : most,
@@ -172,7 +174,7 @@ static uint32_t in_hand(const session *s, unsigned role)
 static variant *opponent(const session *s, const errand *j)
 {
     variant *first = hone_tuner__incumbent(s);
-    if (j->purpose == FOR_SETTLE)
+    if (j->rival)
         return j->rival;
     if (!first || j->purpose == FOR_INCUMBENT || j->purpose == FOR_RECHECK)
         return NULL;

@@ -56,18 +56,27 @@ typedef enum purpose {
     FOR_CHALLENGE, /* as good as the incumbent, as far as comparable times can tell */
     FOR_SETTLE,    /* took the lead: how far it is ahead of the one it took it from */
     FOR_RACE,      /* a finalist, with more samples */
+    FOR_RETURN,    /* the second half of these two: both have changed places */
     FOR_CONFIRM,   /* a record of the log that claims to be faster than the winner */
     FOR_LIBRARY    /* a library's function, which is no candidate of the search */
 } purpose;
 
 typedef enum stage { TO_BUILD, BUILDING, TO_MEASURE, MEASURING, OVER } stage;
 
+/* Of a comparison both ways, the first one. */
+typedef struct halfway {
+    purpose of;
+    double ratio, noise;
+    hone_measure_result result;
+} halfway;
+
 typedef struct errand {
     purpose purpose;
     stage stage;
     variant *v;       /* held */
     variant *against; /* held: what it is or was measured with; NULL: alone */
-    variant *rival;   /* held: what it is to be measured with, FOR_SETTLE */
+    variant *rival;   /* held: what it is to be measured with, FOR_SETTLE and FOR_RETURN */
+    halfway *half;    /* owned: FOR_RETURN, the same two before */
     uint64_t id;      /* of the job in hand: another one at each attempt */
     int failures;
     uint64_t went_well; /* jobs of the kind that failed, when it first did */
@@ -124,6 +133,8 @@ struct hone_session {
     met; /* traces of the log that were looked at in this session, the latest
             MET of them at least */
     HONE_VEC(device_clock) clocks; /* at most CLOCKS */
+    double luck;                   /* variance of a ratio from one process to the next */
+    unsigned n_both_ways;          /* comparisons that told it */
     uint32_t clock_turn;           /* which of so many goes for another */
     double default_clock_ns;
     double known_ns;        /* comparable time of the fastest that the log has; 0: none */
@@ -219,6 +230,15 @@ bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measu
  * measured, when that is known; else 0. What is beyond the machine's peak is not believed. */
 comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
                                double known_ns);
+
+/* Is there a second half to this one, in which both change places? */
+bool hone_tuner__is_both_ways(const errand *j);
+/* What both halves say of j->rival, by j->v: j is FOR_RETURN, `back` what it says of j->v. The
+ * result is theirs together. */
+comparison hone_tuner__compare_both(session *s, const errand *j, const hone_pool_event *e,
+                                    const comparison *back, hone_measure_result *ret);
+/* By so much a trial's ratio may be off, by its own word and by what others were off. */
+double hone_tuner__noise_of_trial(const session *s, const comparison *c);
 
 /* ---- finals.c ----------------------------------------------------------------------------------
  */

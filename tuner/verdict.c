@@ -39,7 +39,7 @@ static bool place(session *s, const errand *j, const comparison *c)
     if (first && !c->comparable) {
         close = c->clock_ns < UNSEEN_SPAN * first->clock_ns;
     } else if (first) {
-        double noise = direct ? c->noise : hypot(c->noise, first->noise);
+        double noise = direct ? hone_tuner__noise_of_trial(s, c) : hypot(c->noise, first->noise);
         ahead = direct ? -c->ratio : log(first->clock_ns / c->clock_ns);
         leads = ahead > (direct && j->purpose != FOR_TRIAL ? 0 : noise);
         close = !direct && fabs(ahead) <= noise;
@@ -52,14 +52,37 @@ static bool place(session *s, const errand *j, const comparison *c)
     return leads;
 }
 
-/* How far v, which took the lead, is ahead of the one it took it from, by a measurement that
- * nothing was selected by. It keeps the lead; what is faster by its new time has another go. */
+/* v, which took the lead, has its time by a measurement that nothing was selected by. It keeps the
+ * lead; what is faster by its new time has another go. */
 static void settle(session *s, variant *v)
 {
     if (hone_tuner__incumbent(s) != v)
         hone_tuner__enter_finals(s, v, false);
     else if (s->phase == TUNING && s->best.n > 1 && s->best.v[1]->clock_ns < v->clock_ns)
         hone_tuner__errand(s, FOR_CHALLENGE, s->best.v[1]);
+}
+
+/* The first of two halves. */
+static void turn_round(session *s, const errand *j, const hone_pool_event *e, const comparison *c)
+{
+    errand *back = hone_tuner__errand(s, FOR_RETURN, j->against);
+    back->rival = hone_tuner__hold(j->v);
+    back->half = hone_xcalloc(1, sizeof *back->half);
+    *back->half =
+        (halfway){.of = j->purpose, .ratio = c->ratio, .noise = c->noise, .result = e->result};
+}
+
+/* The second: what both say stands in the log. */
+static void returned(session *s, errand *j, const hone_pool_event *e, const comparison *c)
+{
+    variant *v = j->rival;
+    hone_pool_event both = *e;
+    comparison told = hone_tuner__compare_both(s, j, e, c, &both.result);
+    const errand of = {.purpose = j->half->of, .v = v, .against = j->v};
+    both.result.max_error = v->max_error;
+    take_result(v, &both.result, &told);
+    if (hone_tuner__log_store(s, &of, &both, &told) && of.purpose == FOR_SETTLE)
+        settle(s, v);
 }
 
 static void trial_measured(session *s, errand *j, const hone_pool_event *e, const comparison *c)
@@ -134,10 +157,16 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
             break;
         v->raced = true;
         hone_tuner__meet(s, v->hash);
-        if (j->purpose == FOR_SETTLE)
+        if (c.paired && hone_tuner__is_both_ways(j))
+            turn_round(s, j, e, &c);
+        else if (j->purpose == FOR_SETTLE)
             settle(s, v);
         else if (j->purpose != FOR_RACE) /* a race has its end when all have run */
             place(s, j, &c);
+        break;
+    case FOR_RETURN:
+        if (c.paired)
+            returned(s, j, e, &c);
         break;
     }
 }
@@ -222,6 +251,7 @@ void hone_tuner__set_aside(session *s, errand *j, hone_status status)
     case FOR_SETTLE:
     case FOR_RACE: /* it stays what it was, behind those that were raced */
     case FOR_CONFIRM:
+    case FOR_RETURN: /* what the first half says stands */
         break;
     }
 }
