@@ -32,6 +32,7 @@
 #define NOISE_OF_FEW 0.05 /* of ratios of fewer than FEW pairs */
 #define FEW 3             /* pairs */
 #define LUCK_OF 8         /* comparisons both ways: the latest so many tell what luck there is */
+#define MOST_LUCK 0.05    /* or one that was disturbed would keep everybody from the lead */
 #define SMOOTHING 0.15    /* share of the latest measurement in a device's clock */
 /* A clock of the log does not hold here when even the fastest sample takes so many times as long,
  * or the lower quartile so little. */
@@ -178,11 +179,12 @@ comparison hone_tuner__compare_both(session *s, const errand *j, const hone_pool
                                     const comparison *back, hone_measure_result *ret)
 {
     const halfway *there = j->half;
-    double apart = there->ratio + back->ratio; /* twice what favours the first of two */
+    /* both ratios have in them what favours the first of two */
+    double off = fmin(fabs(there->ratio + back->ratio) / sqrt(2), MOST_LUCK);
     *ret = there->result;
     append_turned(ret, &e->result);
     s->n_both_ways += s->n_both_ways < LUCK_OF;
-    s->luck += (apart * apart / 2 - s->luck) / s->n_both_ways;
+    s->luck += (off * off - s->luck) / s->n_both_ways;
     comparison c = {.paired = true,
                     .comparable = true,
                     .noise = hypot(there->noise, back->noise) / 2,

@@ -127,18 +127,26 @@ static int most_samples(const variant *incumbent)
     return fit < 4 ? 4 : (int)fit;
 }
 
+/* Who is looked at again gets more than that, and at the end of the session most: of two results
+ * the log takes the one with more samples. */
+static int samples_again(const errand *j, int most)
+{
+    purpose of = j->half ? j->half->of : j->purpose;
+    int all = of == FOR_SETTLE || of == FOR_CHALLENGE ? most + most / 2 : 2 * most;
+    return hone_tuner__is_both_ways(j) ? all / 2 : all; /* both halves make one result */
+}
+
 void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job *ret)
 {
     const variant *with = j->against;
     bool plain = j->v->as_written; /* it may take a thousand times longer than others */
     double limit_ms = with ? 2000 + with->clock_ns * 20 * 25 / 1e6 : 60000;
-    /* As a finalist it is sampled more often than in any trial, so that the log takes this result
-     * over the earlier one. A library's function is only tried before that. */
+    /* A library's function is only tried before the end. */
     bool tried = j->purpose == FOR_LIBRARY && !s->libraries_raced;
     bool often = !tried && j->purpose != FOR_TRIAL && j->purpose != FOR_INCUMBENT &&
                  j->purpose != FOR_RECHECK;
     int most = most_samples(hone_tuner__incumbent(s));
-    int more = hone_tuner__is_both_ways(j) ? most : 2 * most; /* both halves make one result */
+    int again = samples_again(j, most);
     *ret = (hone_measure_job){.id = j->id,
                               .target = s->target_text,
                               .candidate = &j->v->artifact,
@@ -151,10 +159,10 @@ void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job
                               .reference_ms = 240000,
                               .check_ms = plain ? 120000 : 30000,
                               .run_ms = (int64_t)fmin(limit_ms, 60000),
-                              .min_samples = often            ? more
+                              .min_samples = often            ? again
                                              : plain || tried ? 1
                                                               : 3,
-                              .max_samples = often   ? more
+                              .max_samples = often   ? again
                                              : tried ? 1
                                              : plain ? 5
                                                      : most,

@@ -18,9 +18,9 @@
 
 #define ATTEMPTS 3        /* at one thing, when its worker fails and not the candidate */
 #define FAILED_IN_A_ROW 5 /* attempts at whatever, without a success between: nothing works */
-#define FINALISTS 4
-#define FINAL_SPAN 1.1  /* a finalist further behind the first than this is not raced */
-#define CONFIRMATIONS 6 /* records of the log that are looked at again, at most */
+#define FINALISTS 8
+#define FINAL_SPAN 1.1   /* a finalist further behind the first than this is not raced */
+#define CONFIRMATIONS 16 /* records of the log that are looked at again, at most */
 #define DATA_SEED 20200913u
 #define MET 1024    /* a session may go on without end */
 #define CLOCKS 4096 /* likewise, and devices come and go */

@@ -174,13 +174,13 @@ static void start_step(session *s)
     hone_tuner__drop(v);
 }
 
-/* So much of the time is kept for the final race: four finalists with twice the samples, and what
+/* So much of the time is kept for the final race: eight finalists with twice the samples, and what
  * may have to be confirmed. */
 static int64_t race_ns(const session *s)
 {
     int64_t each = s->measured ? s->r.run_ns / (int64_t)s->measured : 0;
     int64_t most = (s->deadline_ns - s->started_ns) / 4;
-    return 12 * each < most ? 12 * each : most;
+    return 24 * each < most ? 24 * each : most;
 }
 
 static void tune_step(session *s)

@@ -184,7 +184,7 @@ static bool is_late(const hone_task_list *l)
     int64_t all = l->o.time_ms * MS, races = 0;
     for (uint32_t k = 0; k < l->n; k++)
         if (trials_of(l, k) > 0)
-            races += 12 * (result(l, k)->run_ns / (int64_t)trials_of(l, k));
+            races += 24 * (result(l, k)->run_ns / (int64_t)trials_of(l, k));
     return l->now_ns - l->started_ns >= all - (races < all / 4 ? races : all / 4);
 }
 

@@ -154,6 +154,28 @@ static void a_narrow_lead_is_settled(void **state)
     }
 }
 
+/* Halves that say quite different things make trials less certain, but what is far ahead leads. */
+static void a_disturbed_comparison_keeps_nobody_away(void **state)
+{
+    (void)state;
+    fake_pool f;
+    fake_user *u = two_in_hand(&f);
+    double before = hone_tuner__incumbent(u->session)->clock_ns;
+    f.devices = 1;
+    answer_ratio(&f, 1, 1.5, before, "a");
+    answer_ratio(&f, 0, 0.8, before, "a");
+    answer_ratio(&f, next_run(&f), 0.3, before, "a");
+    answer_ratio(&f, next_run(&f), 0.6, before, "a");
+    const double ratio[] = {0.93, 0.85};
+    for (int k = 0; k < 2; k++) {
+        uint32_t at = next_run(&f);
+        assert_int_equal(f.jobs.v[at].asked.min_samples, 3); /* a trial */
+        answer_ratio(&f, at, ratio[k], before, "a");
+        assert_int_equal(u->last.best, k);
+    }
+    fake_close(&f);
+}
+
 static void all_the_same(void *ctx, fake_pool *f, const fake_job *j, hone_pool_event *e)
 {
     (void)f;
@@ -217,6 +239,9 @@ static void being_first_does_not_add_up(void **state)
         print_message("off by a factor of %.3f, %d leads\n", off, (int)u->bests);
         assert_true(fabs(log(off)) < 0.12);
         assert_true(u->bests < 12);
+        hone_db_record r = fake_query(u);
+        assert_string_equal(r.trace, u->r->best_trace);
+        hone_db_record_free(&r);
         fake_close(&f);
     }
 }
@@ -452,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_slow_device_is_no_disadvantage),
         cmocka_unit_test(what_is_too_close_is_raced),
         cmocka_unit_test(a_narrow_lead_is_settled),
+        cmocka_unit_test(a_disturbed_comparison_keeps_nobody_away),
         cmocka_unit_test(luck_does_not_add_up),
         cmocka_unit_test(being_first_does_not_add_up),
         cmocka_unit_test(a_shared_device_does_not_bend_time),
