@@ -12,11 +12,12 @@
  * the one it took the lead from: by that ratio, which nothing was selected by, goes its comparable
  * time (tuner/verdict.c).
  *
- * That takes two halves, between which both change places. Where a process has its pages and its
- * code may favour the first of its two kernels by some percent, for many processes in a row, which
- * no number of samples shows: while it lasted one candidate after the other took the lead, and each
- * brought its share of it to the clock, a factor of two within 240 trials. How far the halves
- * differ tells what a ratio is off by from process to process; a trial has to lead by more.
+ * That takes two parts, between which both change places, and a race takes four. Where a process
+ * has its pages and its code may favour the first of its two kernels by some percent, for many
+ * processes in a row, which no number of samples shows: while it lasted one candidate after the
+ * other took the lead, and each brought its share of it to the clock, a factor of two within 240
+ * trials. How far two parts differ tells what a ratio is off by from process to process; a trial
+ * has to lead by more.
  *
  * What was measured alone is converted by the clock of the device: what incumbents took there,
  * smoothed over the last few measurements. No time that was measured in turns goes through it: a
@@ -153,10 +154,11 @@ comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_even
 
 /* ---- both ways ------------------------------------------------------------------------------- */
 
-bool hone_tuner__is_both_ways(const errand *j)
+unsigned hone_tuner__parts_of(const errand *j)
 {
-    return j->purpose == FOR_SETTLE || j->purpose == FOR_RETURN ||
-           (j->purpose == FOR_RACE && j->against && j->against != j->v);
+    purpose of = j->parts ? j->parts->of : j->purpose;
+    bool with_itself = !j->parts && j->against == j->v;
+    return of == FOR_SETTLE ? 2 : of == FOR_RACE && !with_itself ? MOST_PARTS : 1;
 }
 
 double hone_tuner__noise_of_trial(const session *s, const comparison *c)
@@ -164,31 +166,43 @@ double hone_tuner__noise_of_trial(const session *s, const comparison *c)
     return hypot(c->noise, NOISE_ERRORS * sqrt(s->luck));
 }
 
-static void append_turned(hone_measure_result *to, const hone_measure_result *from)
+static void append(hone_measure_result *to, const hone_measure_result *m, bool turned)
 {
-    for (int32_t k = 0; k < from->n_samples && to->n_samples < HONE_MAX_SAMPLES; k++) {
-        to->sample_ns[to->n_samples] = from->incumbent_ns[k];
-        to->incumbent_ns[to->n_samples++] = from->sample_ns[k];
+    for (int32_t k = 0; k < m->n_samples && to->n_samples < HONE_MAX_SAMPLES; k++) {
+        to->sample_ns[to->n_samples] = turned ? m->incumbent_ns[k] : m->sample_ns[k];
+        to->incumbent_ns[to->n_samples++] = turned ? m->sample_ns[k] : m->incumbent_ns[k];
     }
     to->time_ns = llround(hone_median(to->sample_ns, (uint32_t)to->n_samples));
-    to->check_ns += from->check_ns;
-    to->run_ns += from->run_ns;
+    to->check_ns += m->check_ns;
+    to->run_ns += m->run_ns;
 }
 
-comparison hone_tuner__compare_both(session *s, const errand *j, const hone_pool_event *e,
-                                    const comparison *back, hone_measure_result *ret)
+/* How far two parts differ: both have in them what favours the first of two. */
+static void note_luck(session *s, double there, double back)
 {
-    const halfway *there = j->half;
-    /* both ratios have in them what favours the first of two */
-    double off = fmin(fabs(there->ratio + back->ratio) / sqrt(2), MOST_LUCK);
-    *ret = there->result;
-    append_turned(ret, &e->result);
+    double off = fmin(fabs(there - back) / sqrt(2), MOST_LUCK);
     s->n_both_ways += s->n_both_ways < LUCK_OF;
     s->luck += (off * off - s->luck) / s->n_both_ways;
-    comparison c = {.paired = true,
-                    .comparable = true,
-                    .noise = hypot(there->noise, back->noise) / 2,
-                    .ratio = (there->ratio - back->ratio) / 2};
-    c.clock_ns = j->v->clock_ns * exp(c.ratio);
-    return believed(s, ret, c);
+}
+
+void hone_tuner__add_part(session *s, parts *p, const comparison *c, const hone_measure_result *m)
+{
+    bool turned = p->n % 2;
+    if (p->n == 0)
+        p->result = *m;
+    else
+        append(&p->result, m, turned);
+    p->noise = hypot(p->noise, c->noise);
+    p->ratio[p->n++] = turned ? -c->ratio : c->ratio;
+    if (turned)
+        note_luck(s, p->ratio[p->n - 2], p->ratio[p->n - 1]);
+}
+
+comparison hone_tuner__compare_parts(session *s, const parts *p, const variant *other)
+{
+    comparison c = {.paired = true, .comparable = true, .noise = p->noise / p->n};
+    for (unsigned k = 0; k < p->n; k++)
+        c.ratio += p->ratio[k] / p->n;
+    c.clock_ns = other->clock_ns * exp(c.ratio);
+    return believed(s, &p->result, c);
 }

@@ -53,7 +53,7 @@ static void errand_free(errand *j)
     hone_tuner__drop(j->v);
     hone_tuner__drop(j->against);
     hone_tuner__drop(j->rival);
-    free(j->half);
+    free(j->parts);
     free(j);
 }
 
@@ -131,9 +131,9 @@ static int most_samples(const variant *incumbent)
  * the log takes the one with more samples. */
 static int samples_again(const errand *j, int most)
 {
-    purpose of = j->half ? j->half->of : j->purpose;
+    purpose of = j->parts ? j->parts->of : j->purpose;
     int all = of == FOR_SETTLE || of == FOR_CHALLENGE ? most + most / 2 : 2 * most;
-    return hone_tuner__is_both_ways(j) ? all / 2 : all; /* both halves make one result */
+    return all / (int)hone_tuner__parts_of(j); /* all parts make one result */
 }
 
 void hone_tuner__measure_job(const session *s, const errand *j, hone_measure_job *ret)

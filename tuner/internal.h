@@ -56,27 +56,30 @@ typedef enum purpose {
     FOR_CHALLENGE, /* as good as the incumbent, as far as comparable times can tell */
     FOR_SETTLE,    /* took the lead: how far it is ahead of the one it took it from */
     FOR_RACE,      /* a finalist, with more samples */
-    FOR_RETURN,    /* the second half of these two: both have changed places */
+    FOR_PART,      /* what follows of these two, in which both change places each time */
     FOR_CONFIRM,   /* a record of the log that claims to be faster than the winner */
     FOR_LIBRARY    /* a library's function, which is no candidate of the search */
 } purpose;
 
 typedef enum stage { TO_BUILD, BUILDING, TO_MEASURE, MEASURING, OVER } stage;
 
-/* Of a comparison both ways, the first one. */
-typedef struct halfway {
+/* What is known of a comparison both ways that has further parts. */
+#define MOST_PARTS 4
+typedef struct parts {
     purpose of;
-    double ratio, noise;
+    unsigned n;               /* parts that are known */
+    double ratio[MOST_PARTS]; /* of the one that it is about; in every second one it is the other */
+    double noise;             /* of their sum */
     hone_measure_result result;
-} halfway;
+} parts;
 
 typedef struct errand {
     purpose purpose;
     stage stage;
     variant *v;       /* held */
     variant *against; /* held: what it is or was measured with; NULL: alone */
-    variant *rival;   /* held: what it is to be measured with, FOR_SETTLE and FOR_RETURN */
-    halfway *half;    /* owned: FOR_RETURN, the same two before */
+    variant *rival;   /* held: what it is to be measured with, FOR_SETTLE and FOR_PART */
+    parts *parts;     /* owned: FOR_PART, the same two before */
     uint64_t id;      /* of the job in hand: another one at each attempt */
     int failures;
     uint64_t went_well; /* jobs of the kind that failed, when it first did */
@@ -231,12 +234,12 @@ bool hone_tuner__clock_holds(const session *s, double known_ns, const hone_measu
 comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_event *e,
                                double known_ns);
 
-/* Is there a second half to this one, in which both change places? */
-bool hone_tuner__is_both_ways(const errand *j);
-/* What both halves say of j->rival, by j->v: j is FOR_RETURN, `back` what it says of j->v. The
- * result is theirs together. */
-comparison hone_tuner__compare_both(session *s, const errand *j, const hone_pool_event *e,
-                                    const comparison *back, hone_measure_result *ret);
+/* Of how many parts, in each of which both change places, is this one? */
+unsigned hone_tuner__parts_of(const errand *j);
+/* Adds what j, one of them, says of the one that all are about: of two, j->v in the first part. */
+void hone_tuner__add_part(session *s, parts *p, const comparison *c, const hone_measure_result *m);
+/* What all parts say of the one that they are about, in turns with `other`. */
+comparison hone_tuner__compare_parts(session *s, const parts *p, const variant *other);
 /* By so much a trial's ratio may be off, by its own word and by what others were off. */
 double hone_tuner__noise_of_trial(const session *s, const comparison *c);
 

@@ -62,26 +62,31 @@ static void settle(session *s, variant *v)
         hone_tuner__errand(s, FOR_CHALLENGE, s->best.v[1]);
 }
 
-/* The first of two halves. */
-static void turn_round(session *s, const errand *j, const hone_pool_event *e, const comparison *c)
+/* A part of a comparison of v with another one was measured: the next one follows, in which they
+ * have changed places, or what all of them say stands in the log. */
+static void part_measured(session *s, errand *j, const hone_pool_event *e, const comparison *c)
 {
-    errand *back = hone_tuner__errand(s, FOR_RETURN, j->against);
-    back->rival = hone_tuner__hold(j->v);
-    back->half = hone_xcalloc(1, sizeof *back->half);
-    *back->half =
-        (halfway){.of = j->purpose, .ratio = c->ratio, .noise = c->noise, .result = e->result};
-}
-
-/* The second: what both say stands in the log. */
-static void returned(session *s, errand *j, const hone_pool_event *e, const comparison *c)
-{
-    variant *v = j->rival;
-    hone_pool_event both = *e;
-    comparison told = hone_tuner__compare_both(s, j, e, c, &both.result);
-    const errand of = {.purpose = j->half->of, .v = v, .against = j->v};
-    both.result.max_error = v->max_error;
-    take_result(v, &both.result, &told);
-    if (hone_tuner__log_store(s, &of, &both, &told) && of.purpose == FOR_SETTLE)
+    bool turned = j->parts && j->parts->n % 2;
+    variant *v = turned ? j->rival : j->v, *other = turned ? j->v : j->against;
+    parts *p = j->parts ? j->parts : hone_xcalloc(1, sizeof *p);
+    if (!j->parts)
+        p->of = j->purpose;
+    j->parts = p;
+    hone_tuner__add_part(s, p, c, &e->result);
+    if (p->n < hone_tuner__parts_of(j)) {
+        bool turn = p->n % 2;
+        errand *next = hone_tuner__errand(s, FOR_PART, turn ? other : v);
+        next->rival = hone_tuner__hold(turn ? v : other);
+        next->parts = p;
+        j->parts = NULL;
+        return;
+    }
+    hone_pool_event all = *e;
+    all.result = p->result;
+    comparison told = hone_tuner__compare_parts(s, p, other);
+    const errand of = {.purpose = p->of, .v = v, .against = other};
+    take_result(v, &all.result, &told);
+    if (hone_tuner__log_store(s, &of, &all, &told) && of.purpose == FOR_SETTLE)
         settle(s, v);
 }
 
@@ -157,16 +162,16 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
             break;
         v->raced = true;
         hone_tuner__meet(s, v->hash);
-        if (c.paired && hone_tuner__is_both_ways(j))
-            turn_round(s, j, e, &c);
+        if (c.paired && hone_tuner__parts_of(j) > 1)
+            part_measured(s, j, e, &c);
         else if (j->purpose == FOR_SETTLE)
             settle(s, v);
         else if (j->purpose != FOR_RACE) /* a race has its end when all have run */
             place(s, j, &c);
         break;
-    case FOR_RETURN:
+    case FOR_PART:
         if (c.paired)
-            returned(s, j, e, &c);
+            part_measured(s, j, e, &c);
         break;
     }
 }
@@ -251,7 +256,7 @@ void hone_tuner__set_aside(session *s, errand *j, hone_status status)
     case FOR_SETTLE:
     case FOR_RACE: /* it stays what it was, behind those that were raced */
     case FOR_CONFIRM:
-    case FOR_RETURN: /* what the first half says stands */
+    case FOR_PART: /* what the first one says stands */
         break;
     }
 }

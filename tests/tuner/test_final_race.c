@@ -61,6 +61,41 @@ static void wrong_in_the_final_race(void **state)
         }
 }
 
+/* How often finalists were the first and the second of two, the other one being who leads. */
+typedef struct places {
+    unsigned first, second;
+} places;
+
+static void note_places(void *ctx, fake_pool *f, const fake_job *j, hone_pool_event *e)
+{
+    const session *s = f->user[0].session;
+    places *p = ctx;
+    (void)e;
+    if (j->role != HONE_ROLE_RUN || s->phase != RACING)
+        return;
+    const char *leader = hone_tuner__incumbent(s)->trace;
+    bool leads = strcmp(j->candidate, leader) == 0, after = strcmp(j->incumbent, leader) == 0;
+    p->first += !leads && after;
+    p->second += leads && !after;
+}
+
+/* Each runs as often before the one who leads as behind it: that may make a difference. */
+static void finalists_change_places(void **state)
+{
+    (void)state;
+    places p = {0};
+    fake_pool f;
+    fake_open(&f);
+    f.hook = note_places;
+    f.ctx = &p;
+    fake_user *u = fake_start(&f, 0, &(fake_want){.trials = 60});
+    fake_work(&f);
+    assert_true(p.first >= 2);
+    assert_int_equal(p.first, p.second);
+    assert_answer(u);
+    fake_close(&f);
+}
+
 static void fail_all_races(void *ctx, fake_pool *f, const fake_job *j, hone_pool_event *e)
 {
     if (j->role == HONE_ROLE_RUN && f->user[0].session->phase == RACING)
@@ -265,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_in_the_final_race),
+        cmocka_unit_test(finalists_change_places),
         cmocka_unit_test(a_race_that_fails),
         cmocka_unit_test(the_logs_best_is_bad_today),
         cmocka_unit_test(the_logs_best_cannot_be_measured),
