@@ -68,7 +68,7 @@ typedef enum stage { TO_BUILD, BUILDING, TO_MEASURE, MEASURING, OVER } stage;
 typedef struct parts {
     purpose of;
     unsigned n;               /* parts that are known */
-    double ratio[MOST_PARTS]; /* of the one that it is about; in every second one it is the other */
+    double ratio[MOST_PARTS]; /* ln of the time of the one that it is about, over the other's */
     double noise;             /* of their sum */
     hone_measure_result result;
 } parts;
