@@ -66,21 +66,21 @@ static void settle(session *s, variant *v)
  * have changed places, or what all of them say stands in the log. */
 static void part_measured(session *s, errand *j, const hone_pool_event *e, const comparison *c)
 {
-    bool turned = j->parts && j->parts->n % 2;
-    variant *v = turned ? j->rival : j->v, *other = turned ? j->v : j->against;
-    parts *p = j->parts ? j->parts : hone_xcalloc(1, sizeof *p);
-    if (!j->parts)
-        p->of = j->purpose;
-    j->parts = p;
+    if (!j->parts) {
+        j->parts = hone_xcalloc(1, sizeof *j->parts);
+        j->parts->of = j->purpose;
+    }
+    parts *p = j->parts;
+    bool turned = p->n % 2;
     hone_tuner__add_part(s, p, c, &e->result);
     if (p->n < hone_tuner__parts_of(j)) {
-        bool turn = p->n % 2;
-        errand *next = hone_tuner__errand(s, FOR_PART, turn ? other : v);
-        next->rival = hone_tuner__hold(turn ? v : other);
+        errand *next = hone_tuner__errand(s, FOR_PART, j->against);
+        next->rival = hone_tuner__hold(j->v);
         next->parts = p;
         j->parts = NULL;
         return;
     }
+    variant *v = turned ? j->against : j->v, *other = turned ? j->v : j->against;
     hone_pool_event all = *e;
     all.result = p->result;
     comparison told = hone_tuner__compare_parts(s, p, other);

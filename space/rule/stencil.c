@@ -208,21 +208,22 @@ static bool is_alone(hone_program *p, hone_stmt block, unsigned n_spatial)
 static unsigned shapes_of(hone_program *p, hone_stmt block, const hone_target *t, shape *ret)
 {
     unsigned n = 0, n_spatial;
-    bool strip = is_strip(p, block, &n_spatial) && n_spatial > 1;
+    bool any = is_strip(p, block, &n_spatial), strip = any && n_spatial > 1;
     bool pads = strip && padding_of(p, block).i;
     bool tall = strip && n_spatial > 2 && overlapping(p, block, n_spatial - 3, n_spatial);
     bool shares = strip && shareable(p, block, n_spatial).i;
     bool wide = tall && window_bytes(p, block, n_spatial - 3, n_spatial) > t->l1_bytes;
     bool columns = wide && hone_var_at(p, hone_iter_at(p, block, n_spatial - 2)->var)->extent > 1;
-    bool streams = is_strip(p, block, &n_spatial) && is_alone(p, block, n_spatial) &&
-                   taps_of(p, block, n_spatial) > MAX_TAPS;
+    bool streams = any && is_alone(p, block, n_spatial) && taps_of(p, block, n_spatial) > MAX_TAPS;
     for (int later = 0; later < 2; later++)
         for (size_t k = 0; k < HONE_LEN(shapes); k++)
             if ((shares || !shapes[k].tall) == later &&
-                (k == 0 || (shapes[k].streamed && streams) ||
-                 (strip && !shapes[k].streamed && (pads || !shapes[k].padded_ahead) &&
-                  (tall || !shapes[k].tall) && (shares || !shapes[k].shared) &&
-                  (wide || !shapes[k].channels_first) && (columns || !shapes[k].near))))
+                (k == 0 ||
+                 (shapes[k].streamed
+                      ? streams
+                      : strip && (pads || !shapes[k].padded_ahead) && (tall || !shapes[k].tall) &&
+                            (shares || !shapes[k].shared) && (wide || !shapes[k].channels_first) &&
+                            (columns || !shapes[k].near))))
                 ret[n++] = shapes[k];
     return n;
 }
@@ -428,9 +429,19 @@ static int64_t most_vectors(const int64_t *all, unsigned n, int64_t there, int64
     return ret;
 }
 
+/* The channels as vectors, of which `unroll` are in a tile. */
+static hone_status cut_channels(hone_sched *s, strip_loops *l, hone_rv unroll, int64_t lanes,
+                                hone_error *err)
+{
+    hone_rv parts[2];
+    HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
+    l->lanes = parts[1];
+    return hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err);
+}
+
 /* Decisions, in the order in which traces have them. */
-static hone_status tile_strip(hone_sched *s, hone_rv block, strip_loops *l, const shape *sh,
-                              int bytes, const hone_rule__ctx *ctx, hone_error *err)
+static hone_status tile_strip(hone_sched *s, strip_loops *l, const shape *sh, bool alone, int bytes,
+                              const hone_rule__ctx *ctx, hone_error *err)
 {
     static const int64_t unrolls[] = {1, 2, 4, 8, 16};
     static const int64_t chunks[] = {1, 2, 4, 8};
@@ -439,7 +450,6 @@ static hone_status tile_strip(hone_sched *s, hone_rv block, strip_loops *l, cons
     int64_t lanes = ctx->target->vector_bytes / bytes, rows = ctx->policy.rows;
     int64_t channels = hone_loop_extent(&s->prog, hone_rv_stmt(s, l->loops[l->n_spatial - 1]));
     int64_t which = ctx->policy.k_unroll >= 4 ? 2 : ctx->policy.k_unroll - 1;
-    bool alone = is_alone(&s->prog, hone_rv_stmt(s, block), l->n_spatial);
     unsigned n = alone ? 5 : sh->tall ? 2 : 3;
     if (sh->tall)
         which = ctx->policy.k_unroll == 2 && channels > lanes;
@@ -447,9 +457,7 @@ static hone_status tile_strip(hone_sched *s, hone_rv block, strip_loops *l, cons
         which = most_vectors(unrolls, n, channels / (lanes * ctx->threads),
                              ctx->target->vector_registers / 2);
     HONE_TRY(hone_sample_categorical(s, unrolls, NULL, n, &which, &unroll, err));
-    HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
-    HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));
-    l->lanes = parts[1];
+    HONE_TRY(cut_channels(s, l, unroll, lanes, err));
     if (sh->channels_first) {
         HONE_TRY(hone_sample_categorical(s, chunks, NULL, HONE_LEN(chunks), &pick, &chunk, err));
         HONE_TRY(hone_split(s, l->channels[0], (hone_rv[]){HONE_NO_RV, chunk}, 2, parts, err));
@@ -541,16 +549,14 @@ static hone_status streamed(hone_sched *s, hone_rv block, strip_loops *l, const 
     static const int64_t unrolls[] = {1, 2, 4, 8};
     hone_program *p = &s->prog;
     hone_stmt b = hone_rv_stmt(s, block);
-    hone_rv unroll, parts[2], chunk[2], steps[2], nest[24], copies[2], sum = l->loops[l->n - 1];
+    hone_rv unroll, chunk[2], steps[2], nest[24], copies[2], sum = l->loops[l->n - 1];
     int bytes = hone_dtype_bytes(hone_expr_dtype(p, hone_stmt_at(p, b)->value));
     int64_t lanes = ctx->target->vector_bytes / bytes, pick = 2, turns[16];
     unsigned k = 0, n_tasks, n_outer;
     char after[256];
     epilogue_name(p, b, after);
     HONE_TRY(hone_sample_categorical(s, unrolls, NULL, HONE_LEN(unrolls), &pick, &unroll, err));
-    HONE_TRY(hone_split_by(s, l->loops[l->n_spatial - 1], (int64_t[]){0, lanes}, 2, parts, err));
-    l->lanes = parts[1];
-    HONE_TRY(hone_split(s, parts[0], (hone_rv[]){HONE_NO_RV, unroll}, 2, l->channels, err));
+    HONE_TRY(cut_channels(s, l, unroll, lanes, err));
     int64_t tiles = hone_loop_extent(p, hone_rv_stmt(s, l->channels[0]));
     HONE_TRY(hone_rule__sample_part(s, l->channels[0], hone_ceil_div(tiles, ctx->threads), tiles,
                                     chunk, err));
@@ -599,7 +605,7 @@ static hone_status strip(hone_sched *s, hone_rv block, strip_loops *l, const sha
         HONE_TRY(hone_cache_read(s, block, l->copied, HONE_GLOBAL, &copy, err));
     bool alone = is_alone(p, b, l->n_spatial);
     int64_t taps = taps_of(p, b, l->n_spatial);
-    HONE_TRY(tile_strip(s, block, l, sh, bytes, ctx, err));
+    HONE_TRY(tile_strip(s, l, sh, alone, bytes, ctx, err));
     unsigned k = order_strip(l, sh, nest, &n_outer);
     HONE_TRY(hone_reorder(s, nest, k, err));
     HONE_TRY(hone_cache_accumulate(s, block, nest[n_outer - 1], HONE_LOCAL, copies, err));

@@ -413,4 +413,12 @@ static inline hone_db_record fake_query(const fake_user *u)
     return r;
 }
 
+/* The log answers what the session reported. */
+static inline void fake_assert_answer(const fake_user *u)
+{
+    hone_db_record r = fake_query(u);
+    assert_string_equal(r.trace, u->r->best_trace);
+    hone_db_record_free(&r);
+}
+
 #endif
