@@ -163,6 +163,9 @@ const char *pair_unknown_operand(void);
 /* Runs a pair from its seed: a random trace, or (`space`) candidates of the workload's design
  * spaces. False as above. */
 bool pair_run(const pair_env *env, uint64_t seed, bool space, hone_inst_kind focus, pair_report *r);
+/* Only its workload, without anything that changes it. */
+bool pair_start(const pair_env *env, uint64_t seed, bool space, hone_inst_kind focus,
+                pair_report *r);
 
 /* ---- kernels that come with hone (shapes.c) ---------------------------------------------------
  */

@@ -487,32 +487,48 @@ static bool lead_up(pair *p, const char *trace)
     return good;
 }
 
-bool pair_run(const pair_env *env, uint64_t seed, bool space, hone_inst_kind focus, pair_report *r)
+/* Begins pair `seed`; *ret_trace is what leads up to it. False: it has ended, see r. */
+static bool start(pair *p, pair_env *mine, uint64_t seed, bool space, hone_inst_kind focus,
+                  pair_report *r, const char **ret_trace)
 {
     hone_rng rng;
     hone_rng_seed(&rng, seed);
-    const char *trace = "[[],[]]";
-    char *text = space ? NULL : pair_setting(&rng, focus, &trace);
+    *ret_trace = "[[],[]]";
+    char *text = space ? NULL : pair_setting(&rng, focus, ret_trace);
     if (!text) {
         text = pair_workload(&rng);
         if (seed % 16 == 5)
             pair_workload_rename(&text, seed);
     }
-    pair_env mine = *env;
-    mine.plain |= seed % 8 == 0;
-    if (seed % 4 == 3 && env->lesser[seed / 4 % PAIR_LESSER].name)
-        pair_env_use(&mine, env->lesser[seed / 4 % PAIR_LESSER].name);
-    snprintf(r->on, sizeof r->on, "%s", mine.on ? mine.on : "");
-    pair p;
+    mine->plain |= seed % 8 == 0;
+    if (seed % 4 == 3 && mine->lesser[seed / 4 % PAIR_LESSER].name)
+        pair_env_use(mine, mine->lesser[seed / 4 % PAIR_LESSER].name);
+    snprintf(r->on, sizeof r->on, "%s", mine->on ? mine->on : "");
     r->seed = seed;
     r->stats.pairs++;
-    bool good = pair_open(&p, &mine, text, hone_rng_u64(&rng), r);
+    bool good = pair_open(p, mine, text, hone_rng_u64(&rng), r);
+    r->stats.bad_workloads += !good && !r->kind[0];
     free(text);
-    if (!good && !r->kind[0]) {
-        r->stats.bad_workloads++;
-        pair_close(&p);
-        return false;
-    }
+    return good;
+}
+
+bool pair_start(const pair_env *env, uint64_t seed, bool space, hone_inst_kind focus,
+                pair_report *r)
+{
+    pair_env mine = *env;
+    const char *trace;
+    pair p;
+    bool good = start(&p, &mine, seed, space, focus, r, &trace);
+    pair_close(&p);
+    return good;
+}
+
+bool pair_run(const pair_env *env, uint64_t seed, bool space, hone_inst_kind focus, pair_report *r)
+{
+    pair_env mine = *env;
+    const char *trace;
+    pair p;
+    bool good = start(&p, &mine, seed, space, focus, r, &trace);
     if (good && space)
         good = run_space(&p);
     else if (good)
