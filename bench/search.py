@@ -40,7 +40,7 @@ ARMS = {
     "no-bandit": (["--without", "bandit"], None),
     "metaschedule1000": (["--strategy", "metaschedule"], 1000),
 }
-RACES, PAIRS = 9, 7
+ELECTIONS, RACES, PAIRS = 5, 9, 7
 ENOUGH = 3, 180  # races and seconds: of slow kernels no more
 AT = (2, 9, 16, 32, 64, 100)  # trials after which the best so far is told; the first is the kernel as written
 
@@ -129,27 +129,42 @@ def best_of_first(folder, trials, n, code):
 
 
 def race(o, kernel, words, winners):
-    """winners: {name: folder}. Returns {name: time / time of the first}.
+    """winners: {name: folder}. Returns {name: time / time of the best}, and what such a ratio is off by: the median
+    over the contestants of how far two races tell them differently.
 
     Which pages of memory a process gets, and where its code lies, moves what fits a cache just so by 2 to 4 %, and no
     number of samples in that process shows it. So many short processes, each with pages and an order of its own, of
     which the first is the one that all others take turns with; of each contestant the median of its times over the
-    geometric mean of all. Winners that are the same code are one contestant."""
+    geometric mean of all. Winners that are the same code are one contestant.
+
+    The smallest of a hundred medians is in part the luckiest, and everything would look as much slower than it as it
+    had luck. So the best is elected in one race, and what all are timed against it is another."""
     same = {}  # bytes of a shared object: the first that has them
     first = {n: same.setdefault(shared_bytes(o, kernel, words, folder), n) for n, folder in winners.items()}
     names = sorted(set(first.values()))
+    if len(names) == 1:
+        return {n: 1.0 for n in winners}, 0.0
+    election = race_of(o, kernel, words, {n: winners[n] for n in names}, range(ELECTIONS))
+    log = race_of(o, kernel, words, {n: winners[n] for n in names}, range(ELECTIONS, ELECTIONS + RACES))
+    best = min(names, key=election.get)
+    off = statistics.median(abs(log[n] - election[n]) for n in names)
+    return {n: math.exp(log[first[n]] - log[best]) for n in winners}, off
+
+
+def race_of(o, kernel, words, winners, processes):
+    """The logarithm of each one's time over the geometric mean of all."""
+    names = sorted(winners)
     logs = {n: [] for n in names}
     start = time.monotonic()
-    for k in range(RACES if len(names) > 1 else 0):
-        if k >= ENOUGH[0] and time.monotonic() - start > ENOUGH[1]:
+    for k in processes:
+        if k - processes[0] >= ENOUGH[0] and time.monotonic() - start > ENOUGH[1]:
             break
         random.Random(k).shuffle(names)
         ratios = race_once(o, kernel, words, {n: winners[n] for n in names})
         middle = geomean(ratios.values())
         for n in names:
             logs[n].append(math.log(ratios[n] / middle))
-    log = {n: statistics.median(logs[n]) if logs[n] else 0 for n in names}
-    return {n: math.exp(log[first[n]] - log[next(iter(winners))]) for n in winners}
+    return {n: statistics.median(logs[n]) for n in names}
 
 
 def shared_bytes(o, kernel, words, folder):
@@ -210,13 +225,12 @@ def main():
                 then = best_of_first(folder, runs[name], n, code)
                 if then:
                     winners["%s@%d" % (name, n)] = then
-        ratios = race(o, kernel, words, winners)
-        best = min(ratios.values())
-        print("\n%s %s" % (kernel, " ".join(words)))
+        ratios, off = race(o, kernel, words, winners)
+        print("\n%s %s (ratios repeat to %.1f %%)" % (kernel, " ".join(words), 100 * off))
         for arm in arms:
             names = ["%s.%d" % (arm.split("=")[0], s) for s in range(1, o.seeds + 1)]
-            final = [ratios[n] / best for n in names]
-            so_far = [{n: ratios["%s@%d" % (name, n)] / best for n in AT if "%s@%d" % (name, n) in ratios}
+            final = [ratios[n] for n in names]
+            so_far = [{n: ratios["%s@%d" % (name, n)] for n in AT if "%s@%d" % (name, n) in ratios}
                       for name in names]
             at = {n: [x[n] for x in so_far if n in x] for n in AT}
             to_2 = [next((n for n in AT if x.get(n, 9) <= 1.02), None) for x in so_far]
@@ -227,8 +241,8 @@ def main():
                 " ".join("%d: %.3f" % (n, geomean(at[n])) for n in AT if at[n]), shown(to_2),
                 statistics.median(wall), statistics.median(trials)), flush=True)
             rows.append({"kernel": kernel, "sizes": words, "arm": arm, "final": final,
-                         "at": {str(n): at[n] for n in AT}, "to_2": to_2, "wall_s": wall, "trials": trials})
-    print("\nall kernels, geometric means; times by the best winner of the row")
+                         "at": {str(n): at[n] for n in AT}, "to_2": to_2, "wall_s": wall, "trials": trials, "off": off})
+    print("\nall kernels, geometric means; times by the best of the row")
     for arm in arms:
         mine = [r for r in rows if r["arm"] == arm]
         print("  %-17s final %.3f (worst seed %.3f)  after %s  2 %% at %s" % (

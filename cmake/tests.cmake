@@ -111,6 +111,9 @@ foreach(script ${test_scripts})
     get_filename_component(room ${folder} NAME)
     get_filename_component(name ${script} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${name})
+    if(room STREQUAL lint AND HONE_SANITIZE)
+        continue()  # of the source, whatever it is compiled with
+    endif()
     add_test(NAME ${room}.${name}
              COMMAND bash ${script} ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
     set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 900)
