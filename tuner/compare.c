@@ -12,12 +12,12 @@
  * the one it took the lead from: by that ratio, which nothing was selected by, goes its comparable
  * time (tuner/verdict.c).
  *
- * That takes two parts, between which both change places, and a race takes four. Where a process
- * has its pages and its code may favour the first of its two kernels by some percent, for many
- * processes in a row, which no number of samples shows: while it lasted one candidate after the
- * other took the lead, and each brought its share of it to the clock, a factor of two within 240
- * trials. How far two parts differ tells what a ratio is off by from process to process; a trial
- * has to lead by more.
+ * That takes two parts, between which both change places, as heats and confirmations do, and a race
+ * takes four. Where a process has its pages and its code may favour the first of its two kernels by
+ * some percent, for many processes in a row, which no number of samples shows: while it lasted one
+ * candidate after the other took the lead, and each brought its share of it to the clock, a factor
+ * of two within 240 trials. How far two parts differ tells what a ratio is off by from process to
+ * process; a trial has to lead by more.
  *
  * What was measured alone is converted by the clock of the device: what incumbents took there,
  * smoothed over the last few measurements. No time that was measured in turns goes through it: a
@@ -156,9 +156,18 @@ comparison hone_tuner__compare(session *s, const errand *j, const hone_pool_even
 
 unsigned hone_tuner__parts_of(const errand *j)
 {
-    purpose of = j->parts ? j->parts->of : j->purpose;
-    bool with_itself = !j->parts && j->against == j->v;
-    return of == FOR_SETTLE ? 2 : of == FOR_RACE && !with_itself ? MOST_PARTS : 1;
+    if (!j->parts && j->against == j->v) /* with itself */
+        return 1;
+    switch (j->parts ? j->parts->of : j->purpose) {
+    case FOR_SETTLE:
+    case FOR_HEAT:
+    case FOR_CONFIRM:
+        return 2;
+    case FOR_RACE:
+        return MOST_PARTS;
+    default:
+        return 1;
+    }
 }
 
 double hone_tuner__noise_of_trial(const session *s, const comparison *c)
@@ -200,9 +209,12 @@ void hone_tuner__add_part(session *s, parts *p, const comparison *c, const hone_
 
 comparison hone_tuner__compare_parts(session *s, const parts *p, const variant *other)
 {
-    comparison c = {.paired = true, .comparable = true, .noise = p->noise / p->n};
-    for (unsigned k = 0; k < p->n; k++)
-        c.ratio += p->ratio[k] / p->n;
+    double ratio[MOST_PARTS];
+    memcpy(ratio, p->ratio, sizeof ratio);
+    comparison c = {.paired = true,
+                    .comparable = true,
+                    .ratio = hone_median(ratio, p->n), /* one may be far off */
+                    .noise = p->noise / p->n};
     c.clock_ns = other->clock_ns * exp(c.ratio);
     return believed(s, &p->result, c);
 }

@@ -132,7 +132,8 @@ static int most_samples(const variant *incumbent)
 static int samples_again(const errand *j, int most)
 {
     purpose of = j->parts ? j->parts->of : j->purpose;
-    int all = of == FOR_SETTLE || of == FOR_CHALLENGE ? most + most / 2 : 2 * most;
+    bool some = of == FOR_SETTLE || of == FOR_CHALLENGE || of == FOR_HEAT;
+    int all = some ? most + most / 2 : 2 * most;
     return all / (int)hone_tuner__parts_of(j); /* all parts make one result */
 }
 

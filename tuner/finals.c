@@ -1,5 +1,5 @@
-/* The incumbent and the fastest few behind it; the final race among them; and the look at what the
- * log has that claims to be faster still. */
+/* The incumbent and the fastest few behind it; heats and the final race among them; and the look at
+ * what the log has that claims to be faster still. */
 #include "tuner/internal.h"
 
 #include <math.h>
@@ -42,19 +42,64 @@ void hone_tuner__enter_finals(session *s, variant *v, bool leads)
 
 /* ---- the final race -------------------------------------------------------------------------- */
 
-/* One noisy lucky ratio must not win: the fastest few run once more, in turns with the first, and
- * the first with itself. All that is still right then has a place by this race. */
-void hone_tuner__race_begin(session *s)
+/* A trial is one process, and what that is off by has let the fastest of a session look 8 % slower
+ * than another (depthwise convolution, whose pages fit the cache or not). So a quarter of the
+ * trials is timed again, in few processes, and of these the fastest in several. Neither round is
+ * judged by what got a candidate into it. */
+#define HEAT_SPAN 1.15 /* further behind the first than this is not timed again */
+#define RACE_SPAN 1.1
+#define LAST 5 /* with the first */
+
+/* The fastest `most` that are near enough to the first; the first with itself where it is one. */
+static void begin_round(session *s, purpose p, uint32_t most, double span)
 {
     const variant *first = hone_tuner__incumbent(s);
-    for (uint32_t k = 0; k < s->best.n; k++) {
-        variant *v = s->best.v[k];
-        v->raced = false;
-        if (v->clock_ns <= FINAL_SPAN * first->clock_ns)
-            hone_tuner__errand(s, FOR_RACE, v);
-    }
+    for (uint32_t k = 0; k < s->best.n; k++)
+        s->best.v[k]->raced = false;
+    for (uint32_t k = p == FOR_HEAT ? 1 : 0; k < s->best.n && k < most; k++)
+        if (s->best.v[k]->clock_ns <= span * first->clock_ns)
+            hone_tuner__errand(s, p, s->best.v[k]);
 }
 
+/* So many are timed again before the last race; 0: there are few anyway. */
+static uint32_t in_heats(const session *s)
+{
+    uint64_t n = s->r.trials / 4;
+    return n <= LAST ? 0 : n < FINALISTS ? (uint32_t)n : FINALISTS;
+}
+
+int64_t hone_tuner__race_trials(const session *s)
+{
+    return 3 * LAST + (3 * (int64_t)in_heats(s)) / 2;
+}
+
+void hone_tuner__race_begin(session *s)
+{
+    uint32_t n = in_heats(s);
+    s->in_heats = n > 0;
+    if (n > 0)
+        begin_round(s, FOR_HEAT, n, HEAT_SPAN);
+    else
+        begin_round(s, FOR_RACE, LAST, RACE_SPAN);
+}
+
+static int by_clock(const void *a, const void *b)
+{
+    const variant *v = *(variant *const *)a, *w = *(variant *const *)b;
+    return (v->clock_ns > w->clock_ns) - (v->clock_ns < w->clock_ns);
+}
+
+/* Those behind the first, by what the heats said of them. */
+static void heats_end(session *s)
+{
+    s->in_heats = false;
+    if (s->best.n < 1)
+        return;
+    qsort(s->best.v + 1, s->best.n - 1, sizeof *s->best.v, by_clock);
+    begin_round(s, FOR_RACE, LAST, RACE_SPAN);
+}
+
+/* All that is still right has a place by this race. */
 static void race_end(session *s)
 {
     variant *winner = NULL;
@@ -71,6 +116,10 @@ void hone_tuner__race_step(session *s)
 {
     if (s->errands.n > 0)
         return;
+    if (s->in_heats) {
+        heats_end(s);
+        return;
+    }
     race_end(s);
     s->phase = CONFIRMING;
 }

@@ -18,9 +18,8 @@
 
 #define ATTEMPTS 3        /* at one thing, when its worker fails and not the candidate */
 #define FAILED_IN_A_ROW 5 /* attempts at whatever, without a success between: nothing works */
-#define FINALISTS 8
-#define FINAL_SPAN 1.1   /* a finalist further behind the first than this is not raced */
-#define CONFIRMATIONS 16 /* records of the log that are looked at again, at most */
+#define FINALISTS 16      /* of the trials; of the last race a few */
+#define CONFIRMATIONS 16  /* records of the log that are looked at again, at most */
 #define DATA_SEED 20200913u
 #define MET 1024    /* a session may go on without end */
 #define CLOCKS 4096 /* likewise, and devices come and go */
@@ -55,6 +54,7 @@ typedef enum purpose {
     FOR_RECHECK,   /* an incumbent that was blamed, alone */
     FOR_CHALLENGE, /* as good as the incumbent, as far as comparable times can tell */
     FOR_SETTLE,    /* took the lead: how far it is ahead of the one it took it from */
+    FOR_HEAT,      /* one of the fastest: may it be a finalist? */
     FOR_RACE,      /* a finalist, with more samples */
     FOR_PART,      /* what follows of these two, in which both change places each time */
     FOR_CONFIRM,   /* a record of the log that claims to be faster than the winner */
@@ -143,6 +143,7 @@ struct hone_session {
     double known_ns;        /* comparable time of the fastest that the log has; 0: none */
     int failed_in_a_row[2]; /* builds, measurements */
     uint64_t went_well[2];
+    bool in_heats;     /* of the final race */
     bool log_given_up; /* no incumbent is taken from the log (any more) */
     unsigned log_tried, confirmed;
     uint64_t measured; /* measurements that came back */
@@ -250,6 +251,8 @@ variant *hone_tuner__incumbent(const session *s); /* or NULL */
 /* v, measured, takes its place; `leads`: the first. Held when it is among the few. */
 void hone_tuner__enter_finals(session *s, variant *v, bool leads);
 void hone_tuner__leave_finals(session *s, variant *v);
+/* It takes as long as so many trials, or what may have to be confirmed after it would not. */
+int64_t hone_tuner__race_trials(const session *s);
 void hone_tuner__race_begin(session *s);
 void hone_tuner__race_step(session *s);    /* phase RACING */
 bool hone_tuner__confirm_step(session *s); /* phase CONFIRMING; false: it is over */

@@ -5,7 +5,7 @@
  *   STARTING    the reference is built; the log's best is measured on this machine before anything
  *               is compared with it, and when it is wrong now, the next best is
  *   TUNING      candidates of the search, until trials, time or the space end
- *   RACING      the fastest few once more
+ *   RACING      the fastest once more, and the fastest few of these
  *   CONFIRMING  what the log has that claims to be faster than the winner
  *   DONE
  *
@@ -174,18 +174,21 @@ static void start_step(session *s)
     hone_tuner__drop(v);
 }
 
-/* So much of the time is kept for the final race: eight finalists with twice the samples, and what
- * may have to be confirmed. */
-static int64_t race_ns(const session *s)
+int64_t hone_session_race_ns(const hone_session *s)
 {
-    int64_t each = s->measured ? s->r.run_ns / (int64_t)s->measured : 0;
-    int64_t most = (s->deadline_ns - s->started_ns) / 4;
-    return 24 * each < most ? 24 * each : most;
+    return s->measured ? hone_tuner__race_trials(s) * (s->r.run_ns / (int64_t)s->measured) : 0;
+}
+
+/* So much of the time is kept for the final race. */
+static int64_t kept_ns(const session *s)
+{
+    int64_t race = hone_session_race_ns(s), most = (s->deadline_ns - s->started_ns) / 4;
+    return race < most ? race : most;
 }
 
 static void tune_step(session *s)
 {
-    bool out_of_time = s->deadline_ns && s->now_ns >= s->deadline_ns - race_ns(s);
+    bool out_of_time = s->deadline_ns && s->now_ns >= s->deadline_ns - kept_ns(s);
     bool is_over = is_used_up(s) && s->errands.n == 0 && (!s->o.held || s->finishing);
     if (!out_of_time && !is_over)
         return;

@@ -176,6 +176,8 @@ bool hone_session_rests(const hone_session *s);
 /* Comparable time of the incumbent, or before the first measurement of what the log has; 0: none.
  */
 double hone_session_best_ns(const hone_session *s);
+/* How long its final race would take; 0: nothing was measured yet. */
+int64_t hone_session_race_ns(const hone_session *s);
 /* The user has had enough: the next step cancels what is in hand and ends the session. */
 void hone_session_stop(hone_session *s);
 /* The next thing to do, or false. To be called until then after each step, and after the last;

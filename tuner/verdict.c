@@ -63,7 +63,8 @@ static void settle(session *s, variant *v)
 }
 
 /* A part of a comparison of v with another one was measured: the next one follows, in which they
- * have changed places, or what all of them say stands in the log. */
+ * have changed places, or what all of them say stands in the log. Who is clearly behind in the
+ * first part of a heat has lost it. */
 static void part_measured(session *s, errand *j, const hone_pool_event *e, const comparison *c)
 {
     if (!j->parts) {
@@ -73,7 +74,8 @@ static void part_measured(session *s, errand *j, const hone_pool_event *e, const
     parts *p = j->parts;
     bool turned = p->n % 2;
     hone_tuner__add_part(s, p, c, &e->result);
-    if (p->n < hone_tuner__parts_of(j)) {
+    bool lost = p->of == FOR_HEAT && p->ratio[0] > hone_tuner__noise_of_trial(s, c);
+    if (p->n < hone_tuner__parts_of(j) && !lost) {
         errand *next = hone_tuner__errand(s, FOR_PART, j->against);
         next->rival = hone_tuner__hold(j->v);
         next->parts = p;
@@ -86,8 +88,12 @@ static void part_measured(session *s, errand *j, const hone_pool_event *e, const
     comparison told = hone_tuner__compare_parts(s, p, other);
     const errand of = {.purpose = p->of, .v = v, .against = other};
     take_result(v, &all.result, &told);
-    if (hone_tuner__log_store(s, &of, &all, &told) && of.purpose == FOR_SETTLE)
+    if (!hone_tuner__log_store(s, &of, &all, &told))
+        return;
+    if (of.purpose == FOR_SETTLE)
         settle(s, v);
+    else if (of.purpose == FOR_CONFIRM)
+        place(s, &of, &told);
 }
 
 static void trial_measured(session *s, errand *j, const hone_pool_event *e, const comparison *c)
@@ -155,6 +161,7 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
         break;
     case FOR_CHALLENGE:
     case FOR_SETTLE:
+    case FOR_HEAT:
     case FOR_RACE:
     case FOR_CONFIRM:
         take_result(v, &e->result, &c);
@@ -166,7 +173,7 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
             part_measured(s, j, e, &c);
         else if (j->purpose == FOR_SETTLE)
             settle(s, v);
-        else if (j->purpose != FOR_RACE) /* a race has its end when all have run */
+        else if (j->purpose != FOR_RACE && j->purpose != FOR_HEAT) /* they end when all have run */
             place(s, j, &c);
         break;
     case FOR_PART:
@@ -254,6 +261,7 @@ void hone_tuner__set_aside(session *s, errand *j, hone_status status)
     case FOR_REFERENCE:
     case FOR_CHALLENGE:
     case FOR_SETTLE:
+    case FOR_HEAT:
     case FOR_RACE: /* it stays what it was, behind those that were raced */
     case FOR_CONFIRM:
     case FOR_PART: /* what the first one says stands */
