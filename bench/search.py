@@ -129,34 +129,42 @@ def best_of_first(folder, trials, n, code):
 
 
 def race(o, kernel, words, winners):
-    """winners: {name: folder}. Returns {name: time / time of the best}, and what such a ratio is off by: the median
-    over the contestants of how far two races tell them differently.
+    """winners: {name: folder}. Returns {name: time / time of the first}.
 
     Which pages of memory a process gets, and where its code lies, moves what fits a cache just so by 2 to 4 %, and no
     number of samples in that process shows it. So many short processes, each with pages and an order of its own, of
     which the first is the one that all others take turns with; of each contestant the median of its times over the
-    geometric mean of all. Winners that are the same code are one contestant.
+    geometric mean of all. Winners that are the same code are one contestant."""
+    same = same_code(o, kernel, words, winners)
+    log = race_of(o, kernel, words, winners, same, range(RACES))
+    return {n: math.exp(log[same[n]] - log[same[next(iter(winners))]]) for n in winners}
+
+
+def race_the_best(o, kernel, words, winners):
+    """The same by the best of them, and what such a ratio is off by: how far two races differ, the median.
 
     The smallest of a hundred medians is in part the luckiest, and everything would look as much slower than it as it
     had luck. So the best is elected in one race, and what all are timed against it is another."""
-    same = {}  # bytes of a shared object: the first that has them
-    first = {n: same.setdefault(shared_bytes(o, kernel, words, folder), n) for n, folder in winners.items()}
-    names = sorted(set(first.values()))
-    if len(names) == 1:
-        return {n: 1.0 for n in winners}, 0.0
-    election = race_of(o, kernel, words, {n: winners[n] for n in names}, range(ELECTIONS))
-    log = race_of(o, kernel, words, {n: winners[n] for n in names}, range(ELECTIONS, ELECTIONS + RACES))
-    best = min(names, key=election.get)
-    off = statistics.median(abs(log[n] - election[n]) for n in names)
-    return {n: math.exp(log[first[n]] - log[best]) for n in winners}, off
+    same = same_code(o, kernel, words, winners)
+    election = race_of(o, kernel, words, winners, same, range(ELECTIONS))
+    log = race_of(o, kernel, words, winners, same, range(ELECTIONS, ELECTIONS + RACES))
+    best = min(election, key=election.get)
+    off = statistics.median(abs(log[n] - election[n]) for n in log)
+    return {n: math.exp(log[same[n]] - log[best]) for n in winners}, off
 
 
-def race_of(o, kernel, words, winners, processes):
-    """The logarithm of each one's time over the geometric mean of all."""
-    names = sorted(winners)
+def same_code(o, kernel, words, winners):
+    """{name: the first that has the same code}."""
+    first = {}
+    return {n: first.setdefault(shared_bytes(o, kernel, words, folder), n) for n, folder in winners.items()}
+
+
+def race_of(o, kernel, words, winners, same, processes):
+    """{name: logarithm of its time over the geometric mean of all}, of each code once."""
+    names = sorted(set(same.values()))
     logs = {n: [] for n in names}
     start = time.monotonic()
-    for k in processes:
+    for k in processes if len(names) > 1 else []:
         if k - processes[0] >= ENOUGH[0] and time.monotonic() - start > ENOUGH[1]:
             break
         random.Random(k).shuffle(names)
@@ -164,7 +172,7 @@ def race_of(o, kernel, words, winners, processes):
         middle = geomean(ratios.values())
         for n in names:
             logs[n].append(math.log(ratios[n] / middle))
-    return {n: statistics.median(logs[n]) for n in names}
+    return {n: statistics.median(logs[n]) if logs[n] else 0.0 for n in names}
 
 
 def shared_bytes(o, kernel, words, folder):
@@ -225,7 +233,7 @@ def main():
                 then = best_of_first(folder, runs[name], n, code)
                 if then:
                     winners["%s@%d" % (name, n)] = then
-        ratios, off = race(o, kernel, words, winners)
+        ratios, off = race_the_best(o, kernel, words, winners)
         print("\n%s %s (ratios repeat to %.1f %%)" % (kernel, " ".join(words), 100 * off))
         for arm in arms:
             names = ["%s.%d" % (arm.split("=")[0], s) for s in range(1, o.seeds + 1)]
