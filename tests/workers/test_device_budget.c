@@ -210,6 +210,31 @@ static void data_of_many_kernels_stay(void **state)
         assert_null(c.sets[k]);
 }
 
+/* Each job has its data in other pages, the sets of one job in the same ones. */
+static void pages_of_each_job(void **state)
+{
+    (void)state;
+    hone_device__cache c = {0};
+    for (uint64_t job = 1; job < 4; job++) {
+        uint64_t most = job == 3 ? 100 : UINT64_MAX;
+        hone_device__cache_begin(&c);
+        hone_device__dataset *d = get(&c, 5000, HONE_DEVICE__SMALL, most);
+        bool renewed = job < 3;
+        assert_true(d->pages->job == (renewed ? job : 2));
+        assert_true((d->pages->holds == NULL) == renewed);
+        hone_device__dataset_turn(d);
+        assert_true(d->pages->holds == d);
+        assert_true(get(&c, 5000, HONE_DEVICE__FULL, most)->pages == d->pages);
+        assert_true(d->pages->holds == d);
+        const uint8_t *inputs = d->inputs;
+        assert_memory_equal(d->args[0].data, inputs, d->args[0].bytes);
+    }
+    hone_device__cache_begin(&c);
+    hone_manifest m = of_size(6);
+    hone_device__cache_drop_others(&c, &(hone_device__data_id){&m, &m, 1, HONE_DEVICE__SMALL});
+    hone_manifest_free(&m);
+}
+
 static void decision_names_both_numbers(void **state)
 {
     (void)state;
@@ -310,6 +335,7 @@ int main(void)
         cmocka_unit_test(this_machine_says_something), cmocka_unit_test(need_is_a_sum),
         cmocka_unit_test(decision_names_both_numbers), cmocka_unit_test(more_than_the_machine_has),
         cmocka_unit_test(limits_of_the_shell),         cmocka_unit_test(data_of_many_kernels_stay),
+        cmocka_unit_test(pages_of_each_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -361,6 +361,27 @@ static void canaries(void **state)
     }
 }
 
+/* Other memory, where it was: what it held is gone, and what is written from now on is seen. */
+static void renewed(void **state)
+{
+    (void)state;
+    for (int is_input = 0; is_input < 2; is_input++) {
+        hone_device__buffer b;
+        assert_int_equal(hone_device__buffer_new(10000, is_input, &b, NULL), HONE_OK);
+        const hone_device__buffer before = b;
+        uint8_t *to = is_input ? b.writer : b.body;
+        for (uint8_t round = 1; round < 4; round++) {
+            memset(to, round, 10000);
+            assert_int_equal(b.body[9999], round);
+            assert_int_equal(hone_device__buffer_renew(&b, NULL), HONE_OK);
+            assert_memory_equal(&b, &before, sizeof b);
+            for (size_t k = 0; k < b.body_bytes; k++)
+                assert_int_equal(b.body[k], 0);
+        }
+        hone_device__buffer_free(&b);
+    }
+}
+
 /* ---- what the nursery thinks of reported times -------------------------------------------- */
 
 static hone_measure_job job_of(double peak)
@@ -478,6 +499,7 @@ int main(void)
         cmocka_unit_test(cutting_is_not_rounding),
         cmocka_unit_test(integers_are_exact),
         cmocka_unit_test(canaries),
+        cmocka_unit_test(renewed),
         cmocka_unit_test(honest_times),
         cmocka_unit_test(lies),
         cmocka_unit_test(limits_of_clock_and_machine),

@@ -70,7 +70,7 @@ static hone_status join_pages(const hone_device__cache *c, const hone_manifest *
         }
     }
     hone_device__pages *p = hone_xcalloc(1, sizeof *p);
-    *p = (hone_device__pages){.key = key, .users = 1, .n_args = m->n_args};
+    *p = (hone_device__pages){.key = key, .job = c->job, .users = 1, .n_args = m->n_args};
     hone_status s = HONE_OK;
     for (uint32_t i = 0; i < m->n_args && s == HONE_OK; i++)
         s = hone_device__buffer_new(arg_bytes(&m->args[i]), !m->args[i].is_output, &p->args[i],
@@ -80,6 +80,25 @@ static hone_status join_pages(const hone_device__cache *c, const hone_manifest *
     else
         leave_pages(p);
     return s;
+}
+
+/* Each job has other pages, if they are not too many to matter, or to have twice. Which ones a
+ * kernel works on moves what fits a cache just so by some percent. Were they a session's for good,
+ * it would find what is fast on these, and no number of processes would show it. */
+#define MOST_RENEWED ((size_t)64 << 20)
+static hone_status renew_pages(hone_device__pages *p, uint64_t job, uint64_t most_bytes,
+                               hone_error *err)
+{
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < p->n_args; i++)
+        bytes += p->args[i].body_bytes;
+    if (p->job == job || bytes > MOST_RENEWED || bytes > most_bytes)
+        return HONE_OK;
+    p->job = job;
+    p->holds = NULL;
+    for (uint32_t i = 0; i < p->n_args; i++)
+        HONE_TRY(hone_device__buffer_renew(&p->args[i], err));
+    return HONE_OK;
 }
 
 void hone_device__dataset_turn(hone_device__dataset *d)
@@ -273,6 +292,14 @@ bool hone_device__cache_has(const hone_device__cache *c, const hone_device__data
     return find(c, id) != NULL;
 }
 
+/* The sets that have their turns in these pages. */
+static void drop_all_in(hone_device__cache *c, const hone_device__pages *p)
+{
+    for (size_t i = 0; i < HONE_DEVICE__DATASETS; i++)
+        if (c->sets[i] && c->sets[i]->pages == p)
+            drop(&c->sets[i]);
+}
+
 uint64_t hone_device__cache_others(const hone_device__cache *c, const hone_device__data_id *id)
 {
     hone_device__dataset *const *self = find(c, id);
@@ -301,7 +328,10 @@ hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__dat
     if (there) {
         (*there)->used = c->job;
         *ret = *there;
-        return HONE_OK;
+        s = renew_pages((*there)->pages, c->job, most_bytes, err);
+        if (s != HONE_OK)
+            drop_all_in(c, (*there)->pages);
+        return s;
     }
     uint64_t bytes = expected_bytes(id->oracle, id->kernel, &l) + input_bytes(id->kernel);
     for (uint32_t i = 0; i < id->kernel->n_args; i++) /* of the pages, its share */

@@ -162,6 +162,10 @@ typedef struct hone_device__buffer {
  * is shared with them. HONE_E_NOMEM, HONE_E_LIMIT, HONE_E_SANDBOX. */
 hone_status hone_device__buffer_new(size_t bytes, bool is_input, hone_device__buffer *ret,
                                     hone_error *err);
+/* Other memory at the same addresses, zeroed, while there is enough for both; else it stays what it
+ * is. To be called while no child is there. HONE_E_NOMEM, HONE_E_SANDBOX: it cannot be used any
+ * more. */
+hone_status hone_device__buffer_renew(hone_device__buffer *b, hone_error *err);
 /* Moves the data to an end; what is there stays where it was. */
 void hone_device__buffer_place(hone_device__buffer *b, hone_device__side side);
 void hone_device__buffer_free(hone_device__buffer *b);
@@ -189,6 +193,7 @@ typedef struct hone_device__dataset hone_device__dataset;
 /* Where data sets of the same arguments have their turns. */
 typedef struct hone_device__pages {
     uint64_t key; /* of argument types and sizes */
+    uint64_t job; /* that they were taken for */
     uint32_t users;
     const hone_device__dataset *holds; /* whose inputs are in them; or NULL */
     uint32_t n_args;
@@ -232,7 +237,8 @@ typedef struct hone_device__data_id {
 /* A job begins: what it gets from here on is borrowed until the next one begins. */
 void hone_device__cache_begin(hone_device__cache *c);
 /* The data set, made when it is not there, with all together below `most_bytes` as far as sets of
- * other jobs can go; the oracle is not asked yet. HONE_E_NOMEM, HONE_E_LIMIT, HONE_E_INPUT. */
+ * other jobs can go; the oracle is not asked yet. One of an earlier job gets other pages, with no
+ * more than that. HONE_E_NOMEM, HONE_E_LIMIT, HONE_E_INPUT, HONE_E_SANDBOX. */
 hone_status hone_device__cache_get(hone_device__cache *c, const hone_device__data_id *id,
                                    uint64_t most_bytes, hone_device__dataset **ret,
                                    hone_error *err);

@@ -21,30 +21,38 @@ static size_t round_up(size_t n, size_t to)
 
 /* ---- buffers ------------------------------------------------------------------------------- */
 
-/* Addresses for the buffer, and a file with its memory. fallocate rather than MAP_POPULATE: it says
- * so when there is not enough, where a map would raise SIGBUS at some later access. */
+/* A file with so much memory. fallocate rather than MAP_POPULATE: it says so when there is not
+ * enough, where a map would raise SIGBUS at some later access. */
+static hone_status take(size_t bytes, int *ret_fd, hone_error *err)
+{
+    int fd = memfd_create("hone-data", MFD_CLOEXEC);
+    if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0 && fallocate(fd, 0, 0, (off_t)bytes) == 0) {
+        *ret_fd = fd;
+        return HONE_OK;
+    }
+    int e = errno; /* ENOSPC here is no disk that is full */
+    if (fd >= 0)
+        close(fd);
+    return hone_fail(err, e == EFBIG ? HONE_E_LIMIT : HONE_E_NOMEM,
+                     "cannot get %zu bytes for the data of a kernel: %s%s", bytes, strerror(e),
+                     e == EFBIG ? " (ulimit -f)" : "");
+}
+
+/* Addresses for the buffer, and a file with its memory. */
 static hone_status reserve(size_t bytes, hone_device__buffer *ret, int *ret_fd, hone_error *err)
 {
     hone_device__buffer b = {.bytes = bytes};
     b.body_bytes = round_up(bytes ? bytes : 1, (size_t)sysconf(_SC_PAGESIZE));
     b.map_bytes = b.body_bytes + 2 * GUARD;
-    int fd = memfd_create("hone-data", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, (off_t)b.body_bytes) != 0 ||
-        fallocate(fd, 0, 0, (off_t)b.body_bytes) != 0 ||
-        (b.map = mmap(NULL, b.map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-                      0)) == MAP_FAILED) {
-        int e = errno; /* ENOSPC here is no disk that is full */
-        hone_status s = hone_fail(err, e == EFBIG ? HONE_E_LIMIT : HONE_E_NOMEM,
-                                  "cannot get %zu bytes for the data of a kernel: %s%s",
-                                  b.body_bytes, strerror(e), e == EFBIG ? " (ulimit -f)" : "");
-        if (fd >= 0)
-            close(fd);
-        return s;
+    HONE_TRY(take(b.body_bytes, ret_fd, err));
+    b.map = mmap(NULL, b.map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (b.map == MAP_FAILED) {
+        close(*ret_fd);
+        return hone_fail_errno(err, HONE_E_NOMEM, "cannot map %zu bytes", b.map_bytes);
     }
     b.body = b.map + GUARD;
     b.data = b.body;
     *ret = b;
-    *ret_fd = fd;
     return HONE_OK;
 }
 
@@ -57,16 +65,35 @@ static hone_status map_body(hone_device__buffer *b, int fd, int protection, int 
     return hone_fail_errno(err, HONE_E_NOMEM, "cannot map %zu bytes", b->body_bytes);
 }
 
-/* The nursery's own way to the pages of an input. */
+/* The nursery's own way to the pages of an input, where it was when there was one. */
 static hone_status map_writer(hone_device__buffer *b, int fd, hone_error *err)
 {
-    void *p = mmap(NULL, b->body_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    int flags = MAP_SHARED | MAP_POPULATE | (b->writer ? MAP_FIXED : 0);
+    void *p = mmap(b->writer, b->body_bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
     if (p == MAP_FAILED)
         return hone_fail_errno(err, HONE_E_NOMEM, "cannot map %zu bytes", b->body_bytes);
     b->writer = p;
     if (madvise(p, b->body_bytes, MADV_DONTFORK) != 0)
         return hone_fail_errno(err, HONE_E_SANDBOX, "cannot keep inputs from being written");
     return HONE_OK;
+}
+
+static hone_status map_both(hone_device__buffer *b, int fd, bool is_input, hone_error *err)
+{
+    hone_status s = is_input ? map_writer(b, fd, err) : HONE_OK;
+    if (s == HONE_OK)
+        s = map_body(b, fd, is_input ? PROT_READ : PROT_READ | PROT_WRITE,
+                     is_input ? MAP_PRIVATE : MAP_SHARED, err);
+    close(fd);
+    return s;
+}
+
+hone_status hone_device__buffer_renew(hone_device__buffer *b, hone_error *err)
+{
+    int fd;
+    if (take(b->body_bytes, &fd, NULL) != HONE_OK)
+        return HONE_OK;
+    return map_both(b, fd, b->writer != NULL, err);
 }
 
 hone_status hone_device__buffer_new(size_t bytes, bool is_input, hone_device__buffer *ret,
@@ -76,12 +103,7 @@ hone_status hone_device__buffer_new(size_t bytes, bool is_input, hone_device__bu
     hone_status s = reserve(bytes, ret, &fd, err);
     if (s != HONE_OK)
         return s;
-    if (is_input)
-        s = map_writer(ret, fd, err);
-    if (s == HONE_OK)
-        s = map_body(ret, fd, is_input ? PROT_READ : PROT_READ | PROT_WRITE,
-                     is_input ? MAP_PRIVATE : MAP_SHARED, err);
-    close(fd);
+    s = map_both(ret, fd, is_input, err);
     if (s != HONE_OK)
         hone_device__buffer_free(ret);
     return s;
