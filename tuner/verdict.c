@@ -168,7 +168,8 @@ void hone_tuner__measured(session *s, errand *j, const hone_pool_event *e)
         if (!hone_tuner__log_store(s, j, e, &c))
             break;
         v->raced = true;
-        hone_tuner__meet(s, v->hash);
+        if (j->purpose != FOR_HEAT) /* whose word is not the last */
+            hone_tuner__meet(s, v->hash);
         if (c.paired && hone_tuner__parts_of(j) > 1)
             part_measured(s, j, e, &c);
         else if (j->purpose == FOR_SETTLE)
