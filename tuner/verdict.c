@@ -74,8 +74,9 @@ static void part_measured(session *s, errand *j, const hone_pool_event *e, const
     parts *p = j->parts;
     bool turned = p->n % 2;
     hone_tuner__add_part(s, p, c, &e->result);
-    bool lost = p->of == FOR_HEAT && p->ratio[0] > hone_tuner__noise_of_trial(s, c);
-    if (p->n < hone_tuner__parts_of(j) && !lost) {
+    if (p->of == FOR_HEAT && !turned && c->ratio > hone_tuner__noise_of_trial(s, c))
+        return; /* what this part says has been taken */
+    if (p->n < hone_tuner__parts_of(j)) {
         errand *next = hone_tuner__errand(s, FOR_PART, j->against);
         next->rival = hone_tuner__hold(j->v);
         next->parts = p;
